@@ -1,0 +1,1 @@
+"""The embedded fleet: real Flink, Kafka and Iceberg on one machine, in one folder."""

@@ -1,0 +1,84 @@
+"""Where the embedded fleet keeps its state, and whether one runs: cheap to import, cheap to ask."""
+
+import os
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from flinkops.local.processes import Process
+
+FOLDER_NAME = ".flinkops"
+STATE_FILE = "fleet.json"
+
+
+class FleetInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A fleet as `fleet.json` in its home describes it: addresses are host:port on 127.0.0.1.
+
+    `warehouse` is a folder; `catalog_uri` is the SQLAlchemy URI of its Iceberg catalog, named `flinkops`.
+    """
+
+    home: str
+    rest_url: str
+    kafka_bootstrap: str
+    warehouse: str
+    catalog_uri: str
+    flink_version: str
+    created: datetime
+    processes: tuple[Process, ...]
+    ready: bool = False
+
+    @property
+    def dead(self) -> tuple[Process, ...]:
+        """The processes that should run and do not."""
+        return tuple(process for process in self.processes if not process.alive)
+
+
+def default_home() -> Path:
+    """The home of the fleet: FLINKOPS_LOCAL_HOME, else `.flinkops` here or above, else the user's."""
+    if named := os.environ.get("FLINKOPS_LOCAL_HOME"):
+        return Path(named).expanduser().absolute()
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / FOLDER_NAME / STATE_FILE).is_file():
+            return folder / FOLDER_NAME
+    import platformdirs
+
+    return platformdirs.user_state_path("flinkops") / "fleet"
+
+
+def read_info(home: Path) -> FleetInfo | None:
+    """The fleet that `fleet.json` in `home` describes, running or not; None when there is no readable one."""
+    try:
+        return msgspec.json.decode((home / STATE_FILE).read_bytes(), type=FleetInfo)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def write_info(home: Path, info: FleetInfo) -> None:
+    """Replace `fleet.json` in one step, so that a reader never sees half of it."""
+    target = home / STATE_FILE
+    part = target.with_suffix(f".{os.getpid()}.part")
+    try:
+        part.write_bytes(msgspec.json.format(msgspec.json.encode(info)) + b"\n")
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def remove_info(home: Path) -> None:
+    """Forget the fleet: its folder stays, nothing of it runs."""
+    (home / STATE_FILE).unlink(missing_ok=True)
+
+
+def find_running(home: Path | None = None) -> FleetInfo | None:
+    """The embedded fleet that answers now, None when none was started or its JobManager is gone.
+
+    Reads one small file and asks the system whether the JobManager's process still exists; a fleet
+    with a dead TaskManager or broker is returned, with that process in `dead`.
+    """
+    info = read_info(home or default_home())
+    if info is None or not info.ready:
+        return None
+    managers = [process for process in info.processes if process.role == "jobmanager"]
+    return info if any(process.alive for process in managers) else None
