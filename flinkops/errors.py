@@ -1,0 +1,64 @@
+"""The errors a user may see, and the exit codes that scripts rely on (docs/contract: "Exit codes")."""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the process says to its caller."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    UNREACHABLE = 3
+    TIMEOUT = 4
+    REFUSED = 5
+    NOT_HEALTHY = 10
+    INTERRUPTED = 130
+
+
+class FlinkopsError(Exception):
+    """One clear line for the user: what, where, what to do next. Never shown with a traceback without --debug."""
+
+    exit_code = ExitCode.FAILED
+
+    def __init__(self, what: str, *, next_step: str | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.next_step = next_step
+
+    def line(self) -> str:
+        """The message and, where known, the next step, on one line."""
+        text = self.what if self.next_step is None else f"{self.what}; {self.next_step}"
+        return " ".join(text.split())
+
+
+class OperationFailed(FlinkopsError):
+    """It was tried and did not work."""
+
+
+class UsageError(FlinkopsError):
+    """The command line or a file of the user's says something that makes no sense."""
+
+    exit_code = ExitCode.USAGE
+
+
+class Unreachable(FlinkopsError):
+    """Nothing answered, or what answered was not what we asked for."""
+
+    exit_code = ExitCode.UNREACHABLE
+
+
+class Denied(Unreachable):
+    """It answered, and said that we may not."""
+
+
+class TimedOut(FlinkopsError):
+    """No outcome within the time given; it may still be running."""
+
+    exit_code = ExitCode.TIMEOUT
+
+
+class Refused(FlinkopsError):
+    """We will not: read-only, a precondition does not hold, or the user declined."""
+
+    exit_code = ExitCode.REFUSED

@@ -1,0 +1,167 @@
+"""Assessments: what the facts mean, as the contract's ``status`` document words it (schema_version 1).
+
+Field names and units are the outside's: users script against them. An unknown value is None and has an entry in
+``unknown`` (dotted path -> reason). What only the screens need stands in ``detail`` structures, not in the document.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from flinkops.model.facts import CheckpointFacts, JobFacts, RestoredFacts, SourceStatus
+
+Level = Literal["ok", "warning", "critical", "unknown"]
+LEVEL_ORDER: dict[str, int] = {"critical": 0, "unknown": 1, "warning": 2, "ok": 3}
+"""Worst first. Unknown stands before warning: what nobody can see needs a look sooner."""
+
+
+class Value(msgspec.Struct, frozen=True, gc=False):
+    """Base of all assessments: immutable; nulls are kept in JSON."""
+
+
+class Reason(Value, frozen=True):
+    """Why a job is not healthy. ``value`` and ``limit`` are in the unit that ``text`` names."""
+
+    code: str
+    text: str
+    value: float | None = None
+    limit: float | None = None
+    level: Level = "warning"
+    since_ms: int | None = None
+
+
+class Health(Value, frozen=True):
+    """The worst reason wins."""
+
+    level: Level
+    reasons: tuple[Reason, ...] = ()
+    since_ms: int | None = None
+
+
+class Latency(Value, frozen=True):
+    """t_processed - t_ingested, and how we know."""
+
+    p50: float | None
+    p99: float | None
+    method: Literal["measured", "markers", "estimated"]
+
+
+class Bottleneck(Value, frozen=True):
+    """The vertex that holds the others up, and the kind of reason: capacity, key-skew, external, gc, window-firing."""
+
+    vertex: str
+    why: str
+    kind: str = ""
+
+
+class Backpressure(Value, frozen=True):
+    """Flink's level, of the worst subtask of the job. Flink's "ok" is "none" here."""
+
+    level: Literal["none", "low", "high"]
+    ratio: float
+    bottleneck: Bottleneck | None = None
+
+
+class Checkpoints(Value, frozen=True):
+    """Health of checkpoints. ``age_seconds`` counts from the last completed one."""
+
+    status: Literal["COMPLETED", "IN_PROGRESS", "FAILED", "NONE", "DISABLED"]
+    duration_seconds: float | None = None
+    age_seconds: float | None = None
+    size_bytes: int | None = None
+    interval_seconds: float | None = None
+    failed_in_a_row: int | None = None
+    completed: int | None = None
+    failed: int | None = None
+    failure: str | None = None
+
+
+class Commit(Value, frozen=True):
+    """The last commit of a transactional sink."""
+
+    status: Literal["SUCCESS", "FAILED", "NONE"]
+    age_seconds: float | None = None
+
+
+class VertexAssessment(Value, frozen=True):
+    """One vertex, as the document shows it; ratios are the worst subtask's."""
+
+    id: str
+    name: str
+    parallelism: int
+    busy_ratio: float | None = None
+    backpressured_ratio: float | None = None
+    idle_ratio: float | None = None
+    records_in_per_second: float | None = None
+    records_out_per_second: float | None = None
+    watermark: str | None = None
+    watermark_state: Literal["known", "none-yet", "finished", "unknown"] = "unknown"
+    watermark_spread_seconds: float | None = None
+    skew_seconds: float | None = None
+    state_keys: int | None = None
+
+
+class StateOutlook(Value, frozen=True):
+    """Where the state is heading (for the screens and the exporter)."""
+
+    growth_bytes_per_hour: float | None = None
+    limit_bytes: int | None = None
+    seconds_to_limit: float | None = None
+    increment_bytes: int | None = None
+    largest_vertex: str | None = None
+    samples: int = 0
+
+
+class JobAssessment(Value, frozen=True):
+    """One job of the contract's ``jobs``. ``facts``, ``restored``, ``history`` and ``outlook`` are for the screens."""
+
+    id: str
+    name: str
+    namespace: str | None
+    cluster: str
+    flink_version: str | None
+    kind: str
+    state: str
+    lifecycle_state: str | None
+    uptime_seconds: float | None
+    parallelism: int | None
+    restarts: int | None
+    health: Health
+    records_in_per_second: float | None
+    records_out_per_second: float | None
+    records_dropped_per_second: float | None
+    late_records: int | None
+    late_ratio: float | None
+    processing_latency_seconds: Latency | None
+    event_time_skew_seconds: float | None
+    watermark: str | None
+    state_bytes: int | None
+    state_keys: int | None
+    state_bytes_per_key: float | None
+    state_growth_bytes_per_hour: float | None
+    backpressure: Backpressure | None
+    checkpoints: Checkpoints | None
+    commits: dict[str, Commit] | None
+    vertices: tuple[VertexAssessment, ...]
+    unknown: dict[str, str]
+    # not part of the document
+    job_class: str = "windowed"
+    outlook: StateOutlook | None = None
+    data_age_seconds: float | None = None
+    facts: JobFacts | None = None
+    restored: RestoredFacts | None = None
+    recent_checkpoints: tuple[CheckpointFacts, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """As JobFacts.key."""
+        return (self.cluster, self.namespace or "", self.name)
+
+
+class FleetAssessment(Value, frozen=True):
+    """The whole ``status`` document, before it is rendered."""
+
+    taken_ms: int
+    poll_seconds: float | None
+    sources: tuple[SourceStatus, ...]
+    jobs: tuple[JobAssessment, ...]  # worst first

@@ -1,0 +1,53 @@
+"""Findings of ``doctor``: a cause with its evidence and the first move against it (the contract's words)."""
+
+from typing import Literal
+
+from flinkops.model.assessment import Value
+
+Severity = Literal["critical", "warning", "info"]
+
+
+class Evidence(Value, frozen=True):
+    """One observed number against the limit it crossed; the text names the unit."""
+
+    text: str
+    value: float | None = None
+    limit: float | None = None
+
+
+class Remedy(Value, frozen=True):
+    """What to do; where it is a setting, its key and value."""
+
+    text: str
+    key: str | None = None
+    value: str | None = None
+
+
+class Finding(Value, frozen=True):
+    """One cause, ranked by severity and confidence (0 to 1)."""
+
+    code: str
+    severity: Severity
+    confidence: float
+    title: str
+    vertex: str | None = None
+    evidence: tuple[Evidence, ...] = ()
+    remedy: tuple[Remedy, ...] = ()
+    next: str = ""
+    reference: str = ""
+
+
+class NotAssessed(Value, frozen=True):
+    """A rule that could not be asked, and why: not the same as healthy."""
+
+    code: str
+    why: str
+
+
+class Diagnosis(Value, frozen=True):
+    """All that the rules say of one job; ``score`` from 100 (nothing found) to 0."""
+
+    name: str
+    score: int | None
+    findings: tuple[Finding, ...] = ()
+    not_assessed: tuple[NotAssessed, ...] = ()
