@@ -1,5 +1,6 @@
 """Processes by identity, so that a recycled pid is never taken for one of ours."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -55,9 +56,7 @@ def _boot_id() -> str:
 
 
 def _identity_from_ps(pid: int) -> str | None:
-    answer = subprocess.run(
-        ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
-    )
+    answer = subprocess.run(["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
     state, _, started = answer.stdout.strip().partition(" ")
     return None if not started or state.startswith("Z") else started.strip()
 
@@ -94,10 +93,8 @@ def terminate(processes: Iterable[Process], grace_seconds: float = 10.0) -> list
 
 def _send(process: Process, signal_number: signal.Signals) -> None:
     if process.alive:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, signal_number)
-        except ProcessLookupError:
-            pass
 
 
 def _wait_for_end(processes: Sequence[Process], patience_seconds: float) -> list[Process]:

@@ -1,7 +1,6 @@
 """Where the embedded fleet keeps its state, and whether one runs: cheap to import, cheap to ask."""
 
 import os
-from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -15,7 +14,8 @@ STATE_FILE = "fleet.json"
 class FleetInfo(msgspec.Struct, frozen=True, kw_only=True):
     """A fleet as `fleet.json` in its home describes it: addresses are host:port on 127.0.0.1.
 
-    `warehouse` is a folder; `catalog_uri` is the SQLAlchemy URI of its Iceberg catalog, named `flinkops`.
+    `created_ms` is milliseconds since the epoch; `warehouse` is a folder; `catalog_uri` is the SQLAlchemy
+    URI of its Iceberg catalog, named `flinkops`. Not `ready`: it is being started, or its start was cut short.
     """
 
     home: str
@@ -24,7 +24,7 @@ class FleetInfo(msgspec.Struct, frozen=True, kw_only=True):
     warehouse: str
     catalog_uri: str
     flink_version: str
-    created: datetime
+    created_ms: int
     processes: tuple[Process, ...]
     ready: bool = False
 
