@@ -28,6 +28,7 @@ class Process(msgspec.Struct, frozen=True):
     @property
     def alive(self) -> bool:
         """True while exactly this process runs; a zombie does not."""
+        _reap()
         return identity_of(self.pid) == self.identity
 
 
@@ -61,20 +62,25 @@ def _identity_from_ps(pid: int) -> str | None:
     return None if not started or state.startswith("Z") else started.strip()
 
 
-def spawn(role: str, command: Sequence[str], log: Path, environment: Mapping[str, str], cwd: Path) -> Process:
-    """Start a child in a session of its own, output to `log`: a Ctrl-C in the terminal does not reach it."""
-    with log.open("ab") as output:
+def spawn(
+    role: str, command: Sequence[str], *, output: Path, environment: Mapping[str, str], log: Path | None = None
+) -> Process:
+    """Start a child in a session of its own, so that a Ctrl-C in the terminal does not reach it.
+
+    What it prints goes to `output`, started anew; `log` is the file it logs to when that is another one.
+    """
+    with output.open("wb") as file:
         child = subprocess.Popen(
             list(command),
             stdin=subprocess.DEVNULL,
-            stdout=output,
+            stdout=file,
             stderr=subprocess.STDOUT,
             env=dict(environment),
-            cwd=cwd,
+            cwd=output.parent,
             start_new_session=True,
         )
     _children[child.pid] = child
-    return Process(role=role, pid=child.pid, identity=identity_of(child.pid) or "", log=str(log))
+    return Process(role=role, pid=child.pid, identity=identity_of(child.pid) or "", log=str(log or output))
 
 
 # Children of this process have to be waited for, or they stay behind as zombies.

@@ -29,6 +29,16 @@ class FleetInfo(msgspec.Struct, frozen=True, kw_only=True):
     ready: bool = False
 
     @property
+    def flink_conf_dir(self) -> Path:
+        """FLINK_CONF_DIR for a client of this fleet: it holds the REST address and the job defaults."""
+        return Path(self.home) / "flink" / "conf"
+
+    @property
+    def flink_lib_dir(self) -> Path:
+        """FLINK_LIB_DIR: links to the distribution's jars and the connectors."""
+        return Path(self.home) / "flink" / "lib"
+
+    @property
     def dead(self) -> tuple[Process, ...]:
         """The processes that should run and do not."""
         return tuple(process for process in self.processes if not process.alive)

@@ -1,0 +1,252 @@
+"""The embedded fleet as a whole: start it, repair it, stop it."""
+
+import contextlib
+import errno
+import fcntl
+import json
+import shutil
+import signal
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+
+import msgspec
+
+from flinkops.clock import SystemClock
+from flinkops.errors import OperationFailed, TimedOut
+from flinkops.local import flink, kafka
+from flinkops.local.jars import ensure
+from flinkops.local.java import find_java
+from flinkops.local.ports import HOST, free_ports, is_free
+from flinkops.local.processes import Process, terminate
+from flinkops.local.state import FleetInfo, read_info, remove_info, write_info
+
+_READY_SECONDS = 90.0
+_POLL_SECONDS = 0.1
+# Below this Flink and Kafka start, and fail soon after in ways that are hard to read.
+_MIN_FREE_BYTES = 256 * 1024 * 1024
+_MAX_ERROR_CHARACTERS = 400
+
+Report = Callable[[str], None]
+"""Told, in a few words, what is being done."""
+
+
+def up(home: Path, *, taskmanagers: int = 1, report: Report = lambda _text: None) -> FleetInfo:
+    """Make the fleet in `home` run and answer, and say where: starts what is missing, leaves what runs.
+
+    With a higher number of TaskManagers than run, it adds some. When anything goes wrong, or on Ctrl-C,
+    what this call started is ended again. Raises OperationFailed with the cause and the log, TimedOut
+    when the processes run but do not answer.
+    """
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with _alone_in(home), _signals_interrupt():
+            return _Start(home, taskmanagers, report).run()
+    except OSError as error:
+        raise _disk_failure(home, error) from error
+
+
+def down(home: Path) -> list[Process]:
+    """End every process of the fleet in `home`; its data stay. Returns those ended; none is fine too."""
+    if not home.is_dir():
+        return []
+    with _alone_in(home):
+        info = read_info(home)
+        if info is None:
+            return []
+        running = [process for process in info.processes if process.alive]
+        # Jobs write to Kafka until they are gone: Flink first.
+        brokers = [process for process in running if process.role == kafka.ROLE]
+        left = terminate(process for process in running if process not in brokers)
+        left += terminate(brokers)
+        if left:
+            names = ", ".join(f"{process.role} (pid {process.pid})" for process in left)
+            raise OperationFailed(f"still running after a kill: {names}")
+        remove_info(home)
+        return running
+
+
+class _Start:
+    """One run of `up`: remembers what it started, to undo it."""
+
+    def __init__(self, home: Path, taskmanagers: int, report: Report) -> None:
+        self.home = home
+        self.taskmanagers = taskmanagers
+        self.report = report
+        self.started: list[Process] = []
+
+    def run(self) -> FleetInfo:
+        info = read_info(self.home)
+        if info is not None and any(process.alive for process in info.processes) and info.ready:
+            return self._complete(info)
+        if info is not None:
+            # What an interrupted start left behind.
+            terminate(info.processes)
+        return self._complete(self._plan())
+
+    def _plan(self) -> FleetInfo:
+        """A fleet without processes: free ports, folders, configuration."""
+        free_bytes = shutil.disk_usage(self.home).free
+        if free_bytes < _MIN_FREE_BYTES:
+            raise OSError(errno.ENOSPC, f"{free_bytes // 2**20} MiB free, {_MIN_FREE_BYTES // 2**20} MiB needed")
+        (self.home / "logs").mkdir(exist_ok=True)
+        warehouse = self.home / "warehouse"
+        warehouse.mkdir(exist_ok=True)
+        rest, rpc, broker, controller = free_ports(4)
+        kafka.write_config(self.home, broker, controller)
+        flink.write_config(self.home, rest, rpc)
+        return FleetInfo(
+            home=str(self.home),
+            rest_url=f"http://{HOST}:{rest}",
+            kafka_bootstrap=f"{HOST}:{broker}",
+            warehouse=str(warehouse),
+            catalog_uri=f"sqlite:///{warehouse}/catalog.db",
+            flink_version=flink.version(),
+            created_ms=SystemClock().now_ms(),
+            processes=(),
+        )
+
+    def _complete(self, info: FleetInfo) -> FleetInfo:
+        """Start what does not run, wait until all of it answers."""
+        before = info
+        try:
+            info = self._start_missing(info)
+            self._await_ready(info)
+            if not info.ready:
+                info = msgspec.structs.replace(info, ready=True)
+                write_info(self.home, info)
+        except BaseException:  # Ctrl-C too: nothing of this call may stay
+            terminate(self.started)
+            if before.processes:
+                write_info(self.home, before)
+            else:
+                remove_info(self.home)
+            raise
+        return info
+
+    def _start_missing(self, info: FleetInfo) -> FleetInfo:
+        missing = self._missing_roles(info)
+        if not missing:
+            return info
+        ensure(["kafka-broker", *flink.JAR_GROUPS])
+        java = find_java()
+        for role in missing:
+            self.report(f"starting {role}")
+            _check_ports(info, role)
+            process = self._start_role(role, java)
+            self.started.append(process)
+            others = tuple(other for other in info.processes if other.role != role)
+            info = msgspec.structs.replace(info, processes=(*others, process))
+            # At once, so that even a killed `up` leaves a trace for the next one to clean up.
+            write_info(self.home, info)
+        return info
+
+    def _missing_roles(self, info: FleetInfo) -> list[str]:
+        wanted = [kafka.ROLE, flink.JOBMANAGER]
+        wanted += [f"{flink.TASKMANAGER_PREFIX}{number}" for number in range(1, self.taskmanagers + 1)]
+        wanted += [process.role for process in info.processes if process.role not in wanted]
+        running = {process.role for process in info.processes if process.alive}
+        return [role for role in wanted if role not in running]
+
+    def _start_role(self, role: str, java: Path) -> Process:
+        if role == kafka.ROLE:
+            return kafka.start(self.home, java)
+        if role == flink.JOBMANAGER:
+            return flink.start_jobmanager(self.home, java)
+        return flink.start_taskmanager(self.home, java, int(role.removeprefix(flink.TASKMANAGER_PREFIX)))
+
+    def _await_ready(self, info: FleetInfo) -> None:
+        managers = [process for process in info.processes if process.role.startswith(flink.TASKMANAGER_PREFIX)]
+        self.report("waiting for Kafka")
+        self._await(info, "Kafka's metadata", lambda: kafka.answers(info.kafka_bootstrap, timeout_seconds=1.0))
+        kafka.create_topics(info.kafka_bootstrap, timeout_seconds=30.0)
+        self.report("waiting for Flink")
+        wanted = len(managers)
+        self._await(info, f"{wanted} TaskManagers in Flink's overview", lambda: _registered(info) >= wanted)
+
+    def _await(self, info: FleetInfo, what: str, holds: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + _READY_SECONDS
+        while not holds():
+            if dead := info.dead:
+                raise OperationFailed(_death(dead[0]))
+            if time.monotonic() > deadline:
+                raise TimedOut(f"no {what} within {_READY_SECONDS:.0f} s", next_step=f"see {self.home / 'logs'}")
+            time.sleep(_POLL_SECONDS)
+
+
+def _registered(info: FleetInfo) -> int:
+    """The TaskManagers that the JobManager knows and that run; 0 while it does not answer.
+
+    One that died stays in the list until its heartbeats time out: compare with our own processes.
+    """
+    alive = {process.role for process in info.processes if process.alive}
+    # No proxy of the environment for an address of this machine.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"{info.rest_url}/taskmanagers", timeout=2.0) as response:
+            answer = json.load(response)
+    except (OSError, ValueError):
+        return 0
+    return sum(manager["id"] in alive and manager["slotsNumber"] > 0 for manager in answer["taskmanagers"])
+
+
+def _check_ports(info: FleetInfo, role: str) -> None:
+    address = {kafka.ROLE: info.kafka_bootstrap, flink.JOBMANAGER: info.rest_url}.get(role)
+    if address is not None and not is_free(port := int(address.rpartition(":")[2])):
+        raise OperationFailed(
+            f"port {port} of the fleet's {role} is taken by another process",
+            next_step="stop the fleet (./dev down) and start it again: it takes other ports",
+        )
+
+
+def _death(process: Process) -> str:
+    """Why a process ended, as its log tells."""
+    lines: list[str] = []
+    for path in (Path(process.log), Path(process.log).with_suffix(".out")):
+        with contextlib.suppress(OSError):
+            lines += [line.strip() for line in path.read_text(errors="replace").splitlines() if line.strip()]
+    telling = [line for line in lines if "Exception" in line or "ERROR" in line or "Error" in line] or lines
+    text = " | ".join(telling[-2:]) or "it said nothing"
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    return f"{process.role} ended while starting: {printable[-_MAX_ERROR_CHARACTERS:]} (log: {process.log})"
+
+
+def _disk_failure(home: Path, error: OSError) -> OperationFailed:
+    reason = error.strerror or str(error)
+    if error.errno == errno.ENOSPC:
+        return OperationFailed(
+            f"no space left for the fleet in {home}: {reason}",
+            next_step="free some, or set FLINKOPS_LOCAL_HOME to a folder on another disk",
+        )
+    return OperationFailed(
+        f"cannot run the fleet in {home}: {reason}" + (f" ({error.filename})" if error.filename else "")
+    )
+
+
+@contextlib.contextmanager
+def _alone_in(home: Path) -> Iterator[None]:
+    """Hold the lock of `home`: two commands at once take turns. The system frees it when we die."""
+    with (home / "lock").open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def _signals_interrupt() -> Iterator[None]:
+    """Make TERM and HUP undo a half-done start as Ctrl-C does, instead of ending us on the spot."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    previous = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,215 @@
+"""A standalone Flink session cluster from the PyPI distribution: configuration and processes."""
+
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+from flinkops.errors import OperationFailed
+from flinkops.local.jars import ensure
+from flinkops.local.java import clean_environment
+from flinkops.local.ports import HOST
+from flinkops.local.processes import Process, spawn
+
+JOBMANAGER = "jobmanager"
+TASKMANAGER_PREFIX = "taskmanager-"
+SLOTS_PER_TASKMANAGER = 4
+JAR_GROUPS = ("flink-2.3", "connectors")
+
+# The scripts of the distribution derive these from one total; we start the JVMs ourselves, so we say them.
+_TASK_HEAP_MIB, _FRAMEWORK_HEAP_MIB = 576, 128
+_TASK_OFF_HEAP_MIB, _FRAMEWORK_OFF_HEAP_MIB, _NETWORK_MIB = 64, 128, 128
+_MANAGED_MIB, _METASPACE_MIB, _OVERHEAD_MIB = 384, 320, 192
+_TASKMANAGER_OPTIONS = (
+    f"-Xms{(_TASK_HEAP_MIB + _FRAMEWORK_HEAP_MIB) // 2}m",
+    f"-Xmx{_TASK_HEAP_MIB + _FRAMEWORK_HEAP_MIB}m",
+    f"-XX:MaxDirectMemorySize={_TASK_OFF_HEAP_MIB + _FRAMEWORK_OFF_HEAP_MIB + _NETWORK_MIB}m",
+    f"-XX:MaxMetaspaceSize={_METASPACE_MIB}m",
+    "-XX:+UseG1GC",
+    "-XX:+ExitOnOutOfMemoryError",
+)
+_JOBMANAGER_OPTIONS = (
+    "-Xms128m",
+    "-Xmx384m",
+    "-XX:MaxMetaspaceSize=256m",
+    "-XX:+UseSerialGC",
+    "-XX:+ExitOnOutOfMemoryError",
+)
+_ROCKSDB_METRICS = (
+    "estimate-num-keys",
+    "estimate-live-data-size",
+    "total-sst-files-size",
+    "live-sst-files-size",
+    "cur-size-all-mem-tables",
+    "block-cache-usage",
+    "block-cache-capacity",
+    "num-running-compactions",
+    "num-running-flushes",
+    "compaction-pending",
+    "estimate-pending-compaction-bytes",
+    "actual-delayed-write-rate",
+    "is-write-stopped",
+)
+
+
+def distribution() -> Path:
+    """The folder of the Flink distribution that PyPI's apache-flink brings (its FLINK_HOME)."""
+    spec = importlib.util.find_spec("pyflink")  # found, not imported: that takes a second
+    if spec is None or spec.origin is None:
+        raise OperationFailed("apache-flink is not installed", next_step="pip install 'flinkops[local]'")
+    return Path(spec.origin).parent
+
+
+def version() -> str:
+    """The version of that distribution, from its main jar."""
+    jars = list((distribution() / "lib").glob("flink-dist-*.jar"))
+    if not jars:
+        raise OperationFailed(f"{distribution()} holds no Flink jars", next_step="install apache-flink again")
+    return jars[0].stem.removeprefix("flink-dist-")
+
+
+def write_config(home: Path, rest_port: int, rpc_port: int) -> None:
+    """Write FLINK_CONF_DIR and the links of FLINK_LIB_DIR below `home/flink`."""
+    conf, lib = home / "flink" / "conf", home / "flink" / "lib"
+    for folder in (conf, lib, home / "flink" / "tmp", home / "flink" / "upload"):
+        folder.mkdir(parents=True, exist_ok=True)
+    source = distribution()
+    shipped = yaml.safe_load((source / "conf" / "config.yaml").read_text())
+    settings = _settings(home, rest_port, rpc_port) | {"env.java.opts.all": shipped["env"]["java"]["opts"]["all"]}
+    (conf / "config.yaml").write_text(yaml.safe_dump(settings, width=100_000), encoding="utf-8")
+    for name in ("log4j.properties", "log4j-cli.properties", "log4j-console.properties"):
+        (conf / name).write_bytes((source / "conf" / name).read_bytes())
+    _link_jars(lib, [*sorted((source / "lib").glob("*.jar")), *ensure(JAR_GROUPS)])
+
+
+def _link_jars(lib: Path, jars: list[Path]) -> None:
+    for stale in lib.iterdir():
+        stale.unlink()
+    for jar in jars:
+        (lib / jar.name).symlink_to(jar)
+
+
+def _settings(home: Path, rest_port: int, rpc_port: int) -> dict[str, str | int | float | bool]:
+    return {
+        **_addresses(rest_port, rpc_port),
+        **_folders(home),
+        **_memory(),
+        **_job_defaults(),
+        "jobmanager.scheduler": "adaptive",
+        # A person who rescales by hand does not want to wait half a minute for the next try.
+        "jobmanager.adaptive-scheduler.executing.cooldown-after-rescaling": "5 s",
+        "jobmanager.adaptive-scheduler.executing.resource-stabilization-timeout": "5 s",
+        "jobmanager.adaptive-scheduler.submission.resource-stabilization-timeout": "2 s",
+        "web.adaptive-scheduler.rescale-history.size": 20,
+        # A killed TaskManager is noticed within seconds.
+        "heartbeat.interval": "2 s",
+        "heartbeat.timeout": "20 s",
+        "rest.flamegraph.enabled": True,
+        "metrics.fetcher.update-interval": "2 s",
+        "metrics.latency.interval": "2 s",
+        "metrics.latency.granularity": "operator",
+        **{f"state.backend.rocksdb.metrics.{name}": True for name in _ROCKSDB_METRICS},
+    }
+
+
+def _addresses(rest_port: int, rpc_port: int) -> dict[str, str | int]:
+    return {
+        "rest.address": HOST,
+        "rest.bind-address": HOST,
+        "rest.port": rest_port,
+        "jobmanager.rpc.address": HOST,
+        "jobmanager.rpc.port": rpc_port,
+        "jobmanager.bind-host": HOST,
+        "taskmanager.host": HOST,
+        "taskmanager.bind-host": HOST,
+    }
+
+
+def _folders(home: Path) -> dict[str, str]:
+    flink = home / "flink"
+    return {
+        "io.tmp.dirs": str(flink / "tmp"),
+        "web.upload.dir": str(flink / "upload"),
+        "execution.checkpointing.dir": (flink / "checkpoints").as_uri(),
+        "execution.checkpointing.savepoint-dir": (flink / "savepoints").as_uri(),
+    }
+
+
+def _memory() -> dict[str, str | int | float]:
+    return {
+        "taskmanager.numberOfTaskSlots": SLOTS_PER_TASKMANAGER,
+        "taskmanager.cpu.cores": float(SLOTS_PER_TASKMANAGER),
+        "taskmanager.memory.framework.heap.size": f"{_FRAMEWORK_HEAP_MIB}m",
+        "taskmanager.memory.task.heap.size": f"{_TASK_HEAP_MIB}m",
+        "taskmanager.memory.framework.off-heap.size": f"{_FRAMEWORK_OFF_HEAP_MIB}m",
+        "taskmanager.memory.task.off-heap.size": f"{_TASK_OFF_HEAP_MIB}m",
+        "taskmanager.memory.network.min": f"{_NETWORK_MIB}m",
+        "taskmanager.memory.network.max": f"{_NETWORK_MIB}m",
+        "taskmanager.memory.managed.size": f"{_MANAGED_MIB}m",
+        "taskmanager.memory.jvm-metaspace.size": f"{_METASPACE_MIB}m",
+        "taskmanager.memory.jvm-overhead.min": f"{_OVERHEAD_MIB}m",
+        "taskmanager.memory.jvm-overhead.max": f"{_OVERHEAD_MIB}m",
+    }
+
+
+def _job_defaults() -> dict[str, str | int | bool]:
+    return {
+        "state.backend.type": "rocksdb",
+        "execution.checkpointing.interval": "10 s",
+        "execution.checkpointing.min-pause": "1 s",
+        "execution.checkpointing.timeout": "2 min",
+        "execution.checkpointing.tolerable-failed-checkpoints": 10,
+        "execution.checkpointing.incremental": True,
+        "execution.checkpointing.num-retained": 3,
+        "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
+        "restart-strategy.type": "exponential-delay",
+        "restart-strategy.exponential-delay.initial-backoff": "1 s",
+        "restart-strategy.exponential-delay.max-backoff": "10 s",
+        "restart-strategy.exponential-delay.reset-backoff-threshold": "1 min",
+        # Iceberg's writer and committer must not be chained apart by an in-place rescale.
+        "pipeline.operator-chaining.chain-operators-with-different-max-parallelism": False,
+    }
+
+
+def start_jobmanager(home: Path, java: Path) -> Process:
+    """Start the JobManager on what `write_config` wrote."""
+    entry = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
+    return _start(home, java, JOBMANAGER, _JOBMANAGER_OPTIONS, [entry, "--executionMode", "cluster"])
+
+
+def start_taskmanager(home: Path, java: Path, number: int) -> Process:
+    """Start TaskManager `number`; its own ports are taken by itself, free ones."""
+    role = f"{TASKMANAGER_PREFIX}{number}"
+    entry = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
+    return _start(home, java, role, _TASKMANAGER_OPTIONS, [entry, "-D", f"taskmanager.resource-id={role}"])
+
+
+def _start(home: Path, java: Path, role: str, options: tuple[str, ...], entry: list[str]) -> Process:
+    conf, log = home / "flink" / "conf", home / "logs" / f"{role}.log"
+    shared_options = yaml.safe_load((conf / "config.yaml").read_text())["env.java.opts.all"].split()
+    main_class, *arguments = entry
+    command = [
+        str(java),
+        *options,
+        *shared_options,
+        f"-Dlog.file={log}",
+        f"-Dlog4j.configurationFile={(conf / 'log4j.properties').as_uri()}",
+        "-cp",
+        ":".join(str(jar) for jar in sorted((home / "flink" / "lib").glob("*.jar"))),
+        main_class,
+        "--configDir",
+        str(conf),
+        *arguments,
+    ]
+    return spawn(role, command, output=log.with_suffix(".out"), environment=_environment(home), log=log)
+
+
+def _environment(home: Path) -> Mapping[str, str]:
+    return clean_environment() | {
+        "FLINK_CONF_DIR": str(home / "flink" / "conf"),
+        "FLINK_LIB_DIR": str(home / "flink" / "lib"),
+        "FLINK_PLUGINS_DIR": str(distribution() / "plugins"),
+        "FLINK_LOG_DIR": str(home / "logs"),
+        "MAX_LOG_FILE_NUMBER": "3",
+    }

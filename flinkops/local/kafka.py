@@ -1,0 +1,139 @@
+"""A single Kafka broker in KRaft mode, from Maven's jars."""
+
+import struct
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flinkops.errors import OperationFailed
+from flinkops.local.jars import ensure
+from flinkops.local.java import clean_environment
+from flinkops.local.ports import HOST
+from flinkops.local.processes import Process, spawn
+
+if TYPE_CHECKING:
+    from confluent_kafka.admin import AdminClient
+
+ROLE = "kafka"
+INPUT_TOPIC = "raw-scrapes-in"
+DEAD_LETTER_TOPIC = "raw-scrapes-dead"
+# Ingestion time is when the broker took the record in: the job's latency starts there.
+TOPICS: Mapping[str, tuple[int, dict[str, str]]] = {
+    INPUT_TOPIC: (4, {"message.timestamp.type": "LogAppendTime"}),
+    DEAD_LETTER_TOPIC: (1, {"message.timestamp.type": "LogAppendTime"}),
+}
+_CLUSTER_ID = "flinkopsLocalFleet0000"
+_HEAP = ("-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError")
+_LOG4J = """\
+rootLogger.level = INFO
+rootLogger.appenderRefs = console
+rootLogger.appenderRef.console.ref = console
+appender.console.type = Console
+appender.console.name = console
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %d{ISO8601} %-5p %c{1} - %m%n
+"""
+
+
+def write_config(home: Path, broker_port: int, controller_port: int) -> None:
+    """Write `server.properties` and the logging configuration below `home/kafka`."""
+    folder = home / "kafka"
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = {
+        "process.roles": "broker,controller",
+        "node.id": "1",
+        "controller.quorum.voters": f"1@{HOST}:{controller_port}",
+        "listeners": f"PLAINTEXT://{HOST}:{broker_port},CONTROLLER://{HOST}:{controller_port}",
+        "advertised.listeners": f"PLAINTEXT://{HOST}:{broker_port}",
+        "controller.listener.names": "CONTROLLER",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "log.dirs": str(folder / "data"),
+        "auto.create.topics.enable": "false",
+        "offsets.topic.replication.factor": "1",
+        "offsets.topic.num.partitions": "4",
+        "transaction.state.log.replication.factor": "1",
+        "transaction.state.log.min.isr": "1",
+        "transaction.state.log.num.partitions": "4",
+        "share.coordinator.state.topic.replication.factor": "1",
+        "share.coordinator.state.topic.min.isr": "1",
+        "group.initial.rebalance.delay.ms": "0",
+        # Flink's transactional sink asks for up to an hour.
+        "transaction.max.timeout.ms": "3600000",
+        "log.segment.bytes": str(64 * 1024 * 1024),
+        "log.retention.bytes": str(1024 * 1024 * 1024),
+        "log.retention.hours": "48",
+    }
+    text = "".join(f"{key}={_escaped(value)}\n" for key, value in settings.items())
+    (folder / "server.properties").write_text(text, encoding="ascii")
+    (folder / "log4j2.properties").write_text(_LOG4J)
+
+
+def _escaped(value: str) -> str:
+    """A value for a Java properties file, whatever the folder is called."""
+    units = struct.iter_unpack(">H", value.encode("utf-16-be"))
+    return "".join(chr(unit) if 0x20 <= unit < 0x7F and unit != 0x5C else f"\\u{unit:04x}" for (unit,) in units)
+
+
+def start(home: Path, java: Path) -> Process:
+    """Start the broker on what `write_config` wrote, formatting its storage the first time."""
+    folder = home / "kafka"
+    if not (folder / "data" / "meta.properties").is_file():
+        _format(home, java)
+    command = [*_java(home, java), "kafka.Kafka", str(folder / "server.properties")]
+    return spawn(ROLE, command, output=home / "logs" / "kafka.log", environment=clean_environment())
+
+
+def _format(home: Path, java: Path) -> None:
+    config = str(home / "kafka" / "server.properties")
+    command = [*_java(home, java), "kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", config]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, env=clean_environment())
+    if result.returncode != 0:
+        lines = (result.stderr + result.stdout).strip().splitlines() or ["no message"]
+        raise OperationFailed(f"formatting Kafka's storage in {home / 'kafka'} failed: {lines[-1]}")
+
+
+def _java(home: Path, java: Path) -> list[str]:
+    classpath = ":".join(str(jar) for jar in ensure(["kafka-broker"]))
+    logging = f"-Dlog4j2.configurationFile={(home / 'kafka' / 'log4j2.properties').as_uri()}"
+    return [str(java), *_HEAP, logging, "-cp", classpath]
+
+
+def create_topics(bootstrap: str, timeout_seconds: float) -> None:
+    """Create the fleet's topics where they are missing; returns when the broker has them all.
+
+    Raises OperationFailed when the broker refuses or does not answer within the time.
+    """
+    from confluent_kafka import KafkaError, KafkaException
+    from confluent_kafka.cimpl import NewTopic
+
+    admin = admin_client(bootstrap)
+    wanted = [
+        NewTopic(name, num_partitions=partitions, replication_factor=1, config=config)
+        for name, (partitions, config) in TOPICS.items()
+    ]
+    for name, done in admin.create_topics(wanted, operation_timeout=timeout_seconds).items():
+        try:
+            done.result(timeout=timeout_seconds)
+        except KafkaException as error:
+            reason = error.args[0]
+            if reason.code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise OperationFailed(f"Kafka refused to create the topic {name}: {reason.str()}") from error
+
+
+def answers(bootstrap: str, timeout_seconds: float) -> bool:
+    """True when the broker gives its metadata."""
+    from confluent_kafka import KafkaException
+
+    try:
+        return bool(admin_client(bootstrap).list_topics(timeout=timeout_seconds).brokers)
+    except KafkaException:
+        return False
+
+
+def admin_client(bootstrap: str) -> "AdminClient":
+    """An AdminClient that does not write its own words on the terminal."""
+    from confluent_kafka.admin import AdminClient
+
+    quiet: dict[str, Any] = {"log_level": 0, "error_cb": lambda _error: None}
+    return AdminClient({"bootstrap.servers": bootstrap, **quiet})
