@@ -1,0 +1,28 @@
+"""Start the embedded fleet (Flink, Kafka, an Iceberg warehouse), or repair it; it stays until `./dev down`."""
+
+import argparse
+import sys
+import time
+
+from flinkops.local import fleet
+from flinkops.local.state import default_home
+
+
+def main(arguments: list[str]) -> int:
+    """Bring the fleet up and say where it is."""
+    parser = argparse.ArgumentParser(prog="./dev up", description=__doc__)
+    parser.add_argument("--taskmanagers", type=int, default=1, metavar="N", help="at least so many (default 1)")
+    options = parser.parse_args(arguments)
+    started = time.monotonic()
+    info = fleet.up(default_home(), taskmanagers=options.taskmanagers, report=_say)
+    _say(f"ready after {time.monotonic() - started:.1f} s")
+    print(f"flink      {info.rest_url} (version {info.flink_version})")
+    print(f"kafka      {info.kafka_bootstrap}")
+    print(f"warehouse  {info.warehouse}")
+    for process in info.processes:
+        print(f"process    {process.role} pid {process.pid}, log {process.log}")
+    return 0
+
+
+def _say(text: str) -> None:
+    print(f"dev up: {text}", file=sys.stderr, flush=True)
