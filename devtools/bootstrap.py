@@ -54,22 +54,19 @@ def _runs(python: Path, *arguments: str) -> bool:
         return False
 
 
-def main() -> int:
+def main() -> None:
     """Set up `.venv` and become `python -m devtools` in it."""
     try:
         python = ensure_environment(REPOSITORY / ".venv", REPOSITORY / "locks" / "local.txt", editable=True)
     except subprocess.CalledProcessError as error:
-        command = " ".join(map(str, error.cmd[1:4]))
-        print(f"dev: {command} failed (see above); run ./dev again to go on", file=sys.stderr)
-        return 1
+        sys.exit(f"dev: {' '.join(map(str, error.cmd[1:4]))} failed (see above); run ./dev again to go on")
     except OSError as error:
-        print(f"dev: cannot set up .venv: {error}", file=sys.stderr)
-        return 1
+        sys.exit(f"dev: cannot set up .venv: {error}")
     except KeyboardInterrupt:
         print("dev: interrupted; the next run goes on", file=sys.stderr)
-        return 130
+        sys.exit(130)
     os.execv(python, [str(python), "-m", "devtools", *sys.argv[1:]])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
