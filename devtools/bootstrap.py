@@ -30,7 +30,7 @@ def ensure_environment(folder: Path, lock_file: Path, *, editable: bool) -> Path
         print(f"dev: installing {lock_file.name} into {folder.name} (once)", file=sys.stderr, flush=True)
         if not _runs(python, "-m", "pip", "--version"):
             subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install"]
+        pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--use-pep517"]
         if not sys.stderr.isatty():
             pip.append("--quiet")
         subprocess.run([*pip, "--require-hashes", "-r", str(lock_file)], check=True, stdout=sys.stderr)
@@ -59,7 +59,8 @@ def main() -> None:
     try:
         python = ensure_environment(REPOSITORY / ".venv", REPOSITORY / "locks" / "local.txt", editable=True)
     except subprocess.CalledProcessError as error:
-        sys.exit(f"dev: {' '.join(map(str, error.cmd[1:4]))} failed (see above); run ./dev again to go on")
+        what = "pip install" if "pip" in error.cmd else "python -m venv"
+        sys.exit(f"dev: {what} failed (exit code {error.returncode}, see above); run ./dev again to go on")
     except OSError as error:
         sys.exit(f"dev: cannot set up .venv: {error}")
     except KeyboardInterrupt:
