@@ -3,15 +3,10 @@
 import contextlib
 import errno
 import fcntl
-import json
 import shutil
-import signal
-import threading
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FrameType
 
 import msgspec
 
@@ -21,7 +16,9 @@ from flinkops.local import flink, kafka
 from flinkops.local.jars import ensure
 from flinkops.local.java import find_java
 from flinkops.local.ports import HOST, free_ports, is_free
+from flinkops.local.probe import get_json
 from flinkops.local.processes import Process, terminate
+from flinkops.local.signals import deferred, signals_interrupt, uninterrupted
 from flinkops.local.state import FleetInfo, read_info, remove_info, write_info
 
 _READY_SECONDS = 90.0
@@ -43,7 +40,7 @@ def up(home: Path, *, taskmanagers: int = 1, report: Report = lambda _text: None
     """
     try:
         home.mkdir(parents=True, exist_ok=True)
-        with _alone_in(home), _signals_interrupt():
+        with _alone_in(home), signals_interrupt():
             return _Start(home, taskmanagers, report).run()
     except OSError as error:
         raise _disk_failure(home, error) from error
@@ -119,13 +116,17 @@ class _Start:
                 info = msgspec.structs.replace(info, ready=True)
                 write_info(self.home, info)
         except BaseException:  # Ctrl-C too: nothing of this call may stay
-            terminate(self.started)
-            if before.processes:
-                write_info(self.home, before)
-            else:
-                remove_info(self.home)
+            with uninterrupted():
+                self._undo(before)
             raise
         return info
+
+    def _undo(self, before: FleetInfo) -> None:
+        terminate(self.started)
+        if before.processes:
+            write_info(self.home, before)
+        else:
+            remove_info(self.home)
 
     def _start_missing(self, info: FleetInfo) -> FleetInfo:
         missing = self._missing_roles(info)
@@ -133,15 +134,17 @@ class _Start:
             return info
         ensure(["kafka-broker", *flink.JAR_GROUPS])
         java = find_java()
+        kafka.format_storage(self.home, java)
         for role in missing:
             self.report(f"starting {role}")
             _check_ports(info, role)
-            process = self._start_role(role, java)
-            self.started.append(process)
-            others = tuple(other for other in info.processes if other.role != role)
-            info = msgspec.structs.replace(info, processes=(*others, process))
-            # At once, so that even a killed `up` leaves a trace for the next one to clean up.
-            write_info(self.home, info)
+            with deferred():
+                process = self._start_role(role, java)
+                self.started.append(process)
+                others = tuple(other for other in info.processes if other.role != role)
+                info = msgspec.structs.replace(info, processes=(*others, process))
+                # At once, so that even a killed `up` leaves a trace for the next one to clean up.
+                write_info(self.home, info)
         return info
 
     def _missing_roles(self, info: FleetInfo) -> list[str]:
@@ -183,14 +186,8 @@ def _registered(info: FleetInfo) -> int:
     One that died stays in the list until its heartbeats time out: compare with our own processes.
     """
     alive = {process.role for process in info.processes if process.alive}
-    # No proxy of the environment for an address of this machine.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(f"{info.rest_url}/taskmanagers", timeout=2.0) as response:
-            answer = json.load(response)
-    except (OSError, ValueError):
-        return 0
-    return sum(manager["id"] in alive and manager["slotsNumber"] > 0 for manager in answer["taskmanagers"])
+    answer = get_json(info.rest_url, "/taskmanagers") or {}
+    return sum(manager["id"] in alive and manager["slotsNumber"] > 0 for manager in answer.get("taskmanagers", ()))
 
 
 def _check_ports(info: FleetInfo, role: str) -> None:
@@ -232,21 +229,3 @@ def _alone_in(home: Path) -> Iterator[None]:
     with (home / "lock").open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-@contextlib.contextmanager
-def _signals_interrupt() -> Iterator[None]:
-    """Make TERM and HUP undo a half-done start as Ctrl-C does, instead of ending us on the spot."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    previous = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

@@ -76,17 +76,17 @@ def _escaped(value: str) -> str:
 
 
 def start(home: Path, java: Path) -> Process:
-    """Start the broker on what `write_config` wrote, formatting its storage the first time."""
-    folder = home / "kafka"
-    if not (folder / "data" / "meta.properties").is_file():
-        _format(home, java)
-    command = [*_java(home, java), "kafka.Kafka", str(folder / "server.properties")]
+    """Start the broker on what `write_config` and `format_storage` made."""
+    command = [*_java(home, java), "kafka.Kafka", str(home / "kafka" / "server.properties")]
     return spawn(ROLE, command, output=home / "logs" / "kafka.log", environment=clean_environment())
 
 
-def _format(home: Path, java: Path) -> None:
+def format_storage(home: Path, java: Path) -> None:
+    """Make the broker's data folder a KRaft node's; does nothing when it is one."""
+    if (home / "kafka" / "data" / "meta.properties").is_file():
+        return
     config = str(home / "kafka" / "server.properties")
-    command = [*_java(home, java), "kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", config]
+    command = [*_java(home, java), "kafka.tools.StorageTool", "format", "-g", "-t", _CLUSTER_ID, "-c", config]
     result = subprocess.run(command, capture_output=True, text=True, check=False, env=clean_environment())
     if result.returncode != 0:
         lines = (result.stderr + result.stdout).strip().splitlines() or ["no message"]

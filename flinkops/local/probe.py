@@ -1,0 +1,19 @@
+"""A look at the embedded Flink's REST API, for those who wait until it is ready."""
+
+import json
+import urllib.request
+from typing import Any
+
+_TIMEOUT_SECONDS = 2.0
+# No proxy of the environment for an address of this machine.
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def get_json(rest_url: str, path: str) -> dict[str, Any] | None:
+    """The JSON object at `path` below `rest_url`; None while it does not answer with one."""
+    try:
+        with _opener.open(f"{rest_url}{path}", timeout=_TIMEOUT_SECONDS) as response:
+            answer = json.load(response)
+    except (OSError, ValueError):
+        return None
+    return answer if isinstance(answer, dict) else None
