@@ -1,0 +1,6 @@
+"""`python -m flinkops`."""
+
+from flinkops.cli.main import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""The command line: which commands there are, and how errors reach the user.
+
+A new command is one function in a file of its own, imported in `build` and registered there by one line. What is
+imported at the top of a command's file is paid for by every call, `--help` and completion included: heavy imports
+belong inside functions.
+"""
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from flinkops.errors import ExitCode, FlinkopsError
+
+HELP = """See, explain, operate and prove: fleets of Apache Flink jobs.
+
+\b
+Examples:
+  flinkops status                          the embedded fleet, or your sources
+  flinkops status --rest http://host:8081  one Flink cluster
+  flinkops status -o json --exit-code      for scripts: 10 unless all is healthy
+  flinkops record incident.jsonl           for later: status --replay FILE
+"""
+
+
+def build() -> typer.Typer:
+    """All commands."""
+    from flinkops.cli.version import version
+
+    app = typer.Typer(
+        name="flinkops",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback(help=HELP)(_root)
+    app.command()(version)
+    return app
+
+
+def _root() -> None:
+    """Keeps `flinkops COMMAND` a group of commands however few there are."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run and exit; the user sees one line of an error, never a traceback unless --debug is given."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        build()(args=given, prog_name="flinkops")
+    except FlinkopsError as error:
+        if "--debug" in given:
+            raise
+        _complain(error.line())
+        sys.exit(error.exit_code)
+    except Exception as error:  # the last resort: a bug, which the log file keeps for a report
+        if "--debug" in given:
+            raise
+        _complain(f"unexpected {type(error).__name__}: {error}; the details are in {_write_log(error)}")
+        sys.exit(ExitCode.FAILED)
+
+
+def _complain(line: str) -> None:
+    from flinkops.render.text import clean
+
+    typer.echo(f"flinkops: {clean(line)}", err=True)
+
+
+def _write_log(error: BaseException) -> str:
+    """Keep the traceback in the user's log folder; returns its path, or why there is none."""
+    import traceback
+
+    import platformdirs
+
+    try:
+        path = platformdirs.user_log_path("flinkops", ensure_exists=True) / "error.log"
+        path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    except OSError as problem:
+        return f"no log file ({problem}); run again with --debug"
+    return str(path)

@@ -1,0 +1,125 @@
+"""The options that commands share, and the settings they lead to.
+
+A command takes ``common: Common`` first and is decorated with :func:`with_common`; the options then stand beside
+its own.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from flinkops.config.settings import Settings
+
+TARGET = "Which Flink"
+SHARED = "Common"
+
+
+@dataclass(frozen=True)
+class Common:
+    """What the shared options, the environment and the files say."""
+
+    settings: "Settings"
+    quiet: bool = False
+    debug: bool = False
+
+    def say(self, text: str) -> None:
+        """A line for the person at the terminal: to stderr, since stdout is data; nothing under --quiet."""
+        if not self.quiet:
+            from flinkops.render.text import clean
+
+            typer.echo(clean(text), err=True)
+
+
+def _options(
+    rest: Annotated[
+        list[str] | None,
+        typer.Option("--rest", metavar="URL", help="A Flink REST endpoint; repeatable.", rich_help_panel=TARGET),
+    ] = None,
+    context: Annotated[
+        str | None, typer.Option("--context", help="A context of the kubeconfig.", rich_help_panel=TARGET)
+    ] = None,
+    kubeconfig: Annotated[
+        str | None, typer.Option("--kubeconfig", metavar="FILE", help="The kubeconfig.", rich_help_panel=TARGET)
+    ] = None,
+    namespace: Annotated[
+        str | None, typer.Option("--namespace", "-n", help="A namespace.", rich_help_panel=TARGET)
+    ] = None,
+    all_namespaces: Annotated[
+        bool | None,
+        typer.Option("--all-namespaces", "-A", help="Every namespace.", show_default=False, rich_help_panel=TARGET),
+    ] = None,
+    selector: Annotated[
+        str | None, typer.Option("--selector", "-l", metavar="LABELS", help="Labels.", rich_help_panel=TARGET)
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FORMAT",
+            help="table, wide, json, yaml, jsonl, csv or name.",
+            rich_help_panel=SHARED,
+        ),
+    ] = None,
+    timeout: Annotated[
+        str | None,
+        typer.Option(
+            "--timeout",
+            metavar="DURATION",
+            help="Of an action as a whole; of each source for reads.",
+            rich_help_panel=SHARED,
+        ),
+    ] = None,
+    read_only: Annotated[
+        bool | None,
+        typer.Option("--read-only", help="Refuse every action.", show_default=False, rich_help_panel=SHARED),
+    ] = None,
+    config: Annotated[
+        str | None,
+        typer.Option(
+            "--config", metavar="FILE", help="Instead of the project's flinkops.toml.", rich_help_panel=SHARED
+        ),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No words on stderr.", rich_help_panel=SHARED)] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Tracebacks.", rich_help_panel=SHARED)] = False,
+) -> Common:
+    from flinkops.config.load import load_settings
+
+    flags = {
+        "rest": rest or None,
+        "context": context,
+        "kubeconfig": kubeconfig,
+        "namespace": namespace,
+        "all_namespaces": all_namespaces,
+        "selector": selector,
+        "output": output,
+        "timeout": timeout,
+        "read_only": read_only,
+    }
+    return Common(load_settings(flags, config_file=config), quiet=quiet, debug=debug)
+
+
+_SHARED = inspect.signature(_options).parameters
+
+
+def with_common(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command, whose first parameter is ``common``, the shared options beside its own."""
+    own = list(inspect.signature(command).parameters.values())[1:]
+    names = {parameter.name for parameter in own}
+    shared = [parameter for name, parameter in _SHARED.items() if name not in names]
+
+    @functools.wraps(command)
+    def run(**values: Any) -> Any:
+        common = _options(**{parameter.name: values.pop(parameter.name) for parameter in shared})
+        return command(common, **values)
+
+    parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in (*own, *shared)]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    del run.__wrapped__  # or typer would read the hints of the undecorated command
+    return run

@@ -1,0 +1,112 @@
+"""The settings of one run and where each came from."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from flinkops.config.policy import Policy
+from flinkops.config.quantities import parse_duration
+
+OUTPUT_FORMATS = ("table", "wide", "json", "yaml", "jsonl", "csv", "name")
+
+
+class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One endpoint of the ``sources`` list; secrets are references (``env:NAME``, ``file:PATH``), never values."""
+
+    name: str
+    rest: str
+    headers: dict[str, str] = {}
+    username: str | None = None
+    password: str | None = None
+    ca_file: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+    verify: bool = True
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a command goes by: flag > FLINKOPS_* > project file > user file > default."""
+
+    rest: tuple[str, ...] = ()
+    context: str | None = None
+    kubeconfig: str | None = None
+    namespace: str | None = None
+    all_namespaces: bool = False
+    selector: str | None = None
+    output: str | None = None
+    timeout_seconds: float | None = None
+    """None: the command's own default."""
+    interval_seconds: float = 10.0
+    read_only: bool = False
+    sources: tuple[SourceSettings, ...] = ()
+    policy: Policy = Policy()
+    origins: Mapping[str, str] = {}
+    """Key as in the file -> where its value came from."""
+
+
+class Scalar(msgspec.Struct, frozen=True):
+    """One simple setting: its key in files, its field here, how its value is read."""
+
+    key: str
+    field: str
+    parse: Callable[[object], Any]
+
+    @property
+    def variable(self) -> str:
+        """Its environment variable."""
+        return "FLINKOPS_" + self.key.upper()
+
+
+def parse_text(value: object) -> str:
+    """A string; ValueError on anything else."""
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not a text")
+    return value
+
+
+def parse_bool(value: object) -> bool:
+    """A boolean of a file or of an environment variable; ValueError on anything else."""
+    if isinstance(value, bool):
+        return value
+    known = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    if isinstance(value, str) and value.lower() in known:
+        return known[value.lower()]
+    raise ValueError(f"{value!r} is neither true nor false")
+
+
+def parse_output(value: object) -> str:
+    """One of the output formats; ValueError on anything else."""
+    if value not in OUTPUT_FORMATS:
+        raise ValueError(f"{value!r} is none of {', '.join(OUTPUT_FORMATS)}")
+    return str(value)
+
+
+def parse_urls(value: object) -> tuple[str, ...]:
+    """REST addresses: a list, or a text with several between commas or spaces; ValueError on anything else."""
+    urls = value.replace(",", " ").split() if isinstance(value, str) else value
+    if not isinstance(urls, (list, tuple)):
+        raise ValueError(f"{value!r} is not a list of addresses")
+    return tuple(parse_url(url) for url in urls)
+
+
+def parse_url(value: object) -> str:
+    """An http(s) address without its last slash; ValueError on anything else."""
+    text = parse_text(value)
+    if not text.startswith(("http://", "https://")) or text.split("//", 1)[1].strip("/") == "":
+        raise ValueError(f"{text!r} is not an http:// or https:// address")
+    return text.rstrip("/")
+
+
+SCALARS: tuple[Scalar, ...] = (
+    Scalar("rest", "rest", parse_urls),
+    Scalar("context", "context", parse_text),
+    Scalar("kubeconfig", "kubeconfig", parse_text),
+    Scalar("namespace", "namespace", parse_text),
+    Scalar("all_namespaces", "all_namespaces", parse_bool),
+    Scalar("selector", "selector", parse_text),
+    Scalar("output", "output", parse_output),
+    Scalar("timeout", "timeout_seconds", parse_duration),
+    Scalar("interval", "interval_seconds", parse_duration),
+    Scalar("read_only", "read_only", parse_bool),
+)
