@@ -1,0 +1,57 @@
+"""Run the tests: all that this machine can run, `quick` (under a minute) or `cluster` (Kubernetes)."""
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from devtools import check
+from devtools.bootstrap import REPOSITORY, ensure_environment
+
+_QUICK = "not local and not cluster"
+_NO_TESTS = 5  # pytest's exit code when nothing was collected
+_CLUSTER_HINT = "not run: the tests on Kubernetes; ./dev test cluster runs them (needs root and ../shared/kit)"
+_QUICK_HINT = "not run: the tests on real Flink and Kafka, and with pandas 3; ./dev test runs them"
+
+
+def main(arguments: list[str]) -> int:
+    """Run the chosen part; arguments that are not ours go to pytest."""
+    parser = argparse.ArgumentParser(prog="./dev test", description=__doc__)
+    parser.add_argument("part", nargs="?", choices=("all", "quick", "cluster"), default="all")
+    options, for_pytest = parser.parse_known_args(arguments)
+    if options.part == "cluster":
+        return _pytest(sys.executable, "cluster", for_pytest, may_be_empty=True)
+    failed = [*check.run()]
+    if _pytest(sys.executable, _QUICK, ["-n", "2", *for_pytest]):
+        failed.append("quick tests")
+    if options.part == "all":
+        failed += _slower_parts(for_pytest)
+    _say(_CLUSTER_HINT if options.part == "all" else _QUICK_HINT)
+    if failed:
+        _say(f"FAILED: {', '.join(failed)}")
+    return int(bool(failed))
+
+
+def _slower_parts(for_pytest: list[str]) -> list[str]:
+    failed = []
+    base = ensure_environment(REPOSITORY / ".venv-base", REPOSITORY / "locks" / "base.txt", editable=True)
+    if _pytest(base, _QUICK, ["-n", "2", "tests/unit", *for_pytest]):
+        failed.append("unit tests of the base installation (.venv-base)")
+    if _pytest(sys.executable, "local", for_pytest, may_be_empty=True):
+        failed.append("tests on the embedded fleet")
+    return failed
+
+
+def _pytest(python: str | Path, marker: str, arguments: list[str], *, may_be_empty: bool = False) -> int:
+    """One pytest session; its exit code, 0 for an empty one that may be."""
+    started = time.monotonic()
+    _say(f"{Path(python).parent.parent.name}: {marker}")
+    command = [str(python), "-m", "pytest", "-p", "devtools.pytest_skips", "-m", marker, *arguments]
+    code = subprocess.run(command, check=False).returncode
+    _say(f"took {time.monotonic() - started:.0f} s")
+    return 0 if may_be_empty and code == _NO_TESTS else code
+
+
+def _say(text: str) -> None:
+    print(f"dev test: {text}", file=sys.stderr, flush=True)
