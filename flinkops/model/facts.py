@@ -74,6 +74,7 @@ class VertexFacts(Facts, frozen=True):
     # /jobs/:id/vertices/:v/subtasks/metrics
     records_in_per_second: Spread | None = None  # numRecordsInPerSecond; for a source, of its source operator
     records_out_per_second: Spread | None = None
+    records_written_per_second: Spread | None = None  # numRecordsInPerSecond of the sink writers of the chain
     busy_ratio: Spread | None = None  # busyTimeMsPerSecond / 1000
     backpressured_ratio: Spread | None = None
     idle_ratio: Spread | None = None
@@ -194,6 +195,32 @@ class RescaleFacts(Facts, frozen=True):
     reason: str | None = None
 
 
+class StuckFacts(Facts, frozen=True):
+    """Why a deployment does not come up or fell over, as its pods and events say; the custom resource does not.
+
+    ``code``: image, unschedulable, oom-killed, crash-loop, container, volume, quota, other. ``text`` is the
+    cluster's: hostile.
+    """
+
+    code: str
+    object: str  # the pod, or what else the cluster complained about
+    text: str
+    since_ms: int | None = None
+
+
+class SnapshotFacts(Facts, frozen=True):
+    """One FlinkStateSnapshot (operator 1.10 and newer) of a job."""
+
+    name: str
+    kind: Literal["savepoint", "checkpoint"]
+    state: str  # TRIGGER_PENDING, IN_PROGRESS, COMPLETED, FAILED, ABANDONED
+    trigger: str = ""  # MANUAL, PERIODIC, UPGRADE
+    path: str | None = None
+    at_ms: int | None = None
+    dispose_on_delete: bool = True
+    error: str | None = None
+
+
 class ResourceFacts(Facts, frozen=True):
     """The custom resource behind a job, when it comes from Kubernetes."""
 
@@ -201,12 +228,26 @@ class ResourceFacts(Facts, frozen=True):
     namespace: str
     name: str
     resource_version: str
+    kind: str = "FlinkDeployment"
+    generation: int | None = None
+    observed_generation: int | None = None  # operators before 1.8 do not say
     lifecycle_state: str | None = None
     reconciliation_state: str | None = None
     jobmanager_status: str | None = None
+    desired_state: str | None = None  # spec.job.state: running, suspended
+    upgrade_mode: str | None = None  # spec.job.upgradeMode: savepoint, last-state, stateless
+    operator_job_state: str | None = None  # what the operator saw last; RECONCILING: it could not see
+    flink_job_name: str | None = None
+    upgrade_savepoint: str | None = None  # the operator's own, of the last upgrade
+    deleting: bool = False
+    owner: str | None = None  # kind/name, for example FlinkBlueGreenDeployment/orders
+    blue_green_state: str | None = None  # ACTIVE_BLUE, TRANSITIONING_TO_GREEN, ..., of the owner
+    managed_by: str | None = None  # Argo CD, Flux: whose edits win
     error: str | None = None
     image: str | None = None
     labels: dict[str, str] = {}
+    stuck: tuple[StuckFacts, ...] = ()
+    snapshots: tuple[SnapshotFacts, ...] = ()  # newest first
 
 
 class JobFacts(Facts, frozen=True):

@@ -1,0 +1,162 @@
+"""Who we are and where the API server is: from a kubeconfig, or from the pod we run in.
+
+Everything that kubectl can log in with works: client certificates, tokens, exec plug-ins, in-cluster accounts.
+"""
+
+import importlib
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from flinkops.errors import FlinkopsError, Unreachable, UsageError
+from flinkops.model.endpoint import RestEndpoint
+
+IN_CLUSTER = "in-cluster"
+_ACCOUNT_NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+_DEFAULT_KUBECONFIG = "~/.kube/config"
+
+
+class ContextNames(msgspec.Struct, frozen=True):
+    """The contexts of a kubeconfig; ``current`` is None where it names none."""
+
+    names: tuple[str, ...]
+    current: str | None
+
+
+class KubeAccess:
+    """One API server with credentials. ``context`` names it for people; ``namespace`` is the context's own."""
+
+    def __init__(self, context: str, namespace: str, endpoint: Callable[[], RestEndpoint]) -> None:
+        self.context = context
+        self.namespace = namespace
+        self._endpoint = endpoint
+
+    def endpoint(self) -> RestEndpoint:
+        """The API server itself. Tokens are renewed here: ask again for each look."""
+        return self._endpoint()
+
+    def service_endpoint(self, namespace: str, service: str, port: int) -> RestEndpoint:
+        """The REST API of a service, through the API server's service proxy: no port-forward needed."""
+        server = self.endpoint()
+        path = f"/api/v1/namespaces/{quote(namespace, safe='')}/services/{quote(service, safe='')}:{port}/proxy"
+        return msgspec.structs.replace(server, url=f"{server.url}{path}", name=f"{namespace}/{service}")
+
+
+def kubeconfig_exists(kubeconfig: str | None = None) -> bool:
+    """Whether there is a kubeconfig (the one given, of $KUBECONFIG, or ~/.kube/config) to find contexts in."""
+    return any(Path(part).expanduser().is_file() for part in _kubeconfig_files(kubeconfig))
+
+
+def in_cluster() -> bool:
+    """Whether this process runs in a pod with an account."""
+    return bool(os.environ.get("KUBERNETES_SERVICE_HOST")) and _ACCOUNT_NAMESPACE_FILE.exists()
+
+
+def list_contexts(kubeconfig: str | None = None) -> ContextNames:
+    """The names of the contexts. Raises UsageError when there is no readable kubeconfig."""
+    try:
+        found, current = _config().list_kube_config_contexts(config_file=kubeconfig)
+    except Exception as problem:  # noqa: BLE001 - whatever a broken file makes the library and YAML raise
+        raise _unusable(kubeconfig, problem) from None
+    return ContextNames(tuple(str(one["name"]) for one in found), current["name"] if current else None)
+
+
+def open_access(kubeconfig: str | None = None, context: str | None = None) -> KubeAccess:
+    """Reads the credentials of `context` (default: the current one), or the pod's own where there is no kubeconfig.
+
+    Raises UsageError for an unknown context or an unreadable file, Unreachable when a log-in plug-in fails.
+    """
+    if kubeconfig is None and context is None and not kubeconfig_exists() and in_cluster():
+        return _pod_access()
+    names = list_contexts(kubeconfig)
+    chosen = context or names.current
+    if chosen not in names.names:
+        known = ", ".join(names.names[:20]) or "none"
+        raise UsageError(f"there is no Kubernetes context {chosen!r} in the kubeconfig (known: {known})")
+    configuration = _load(kubeconfig, chosen)
+    return KubeAccess(chosen, _context_namespace(kubeconfig, chosen), lambda: _endpoint(configuration, chosen))
+
+
+def _config() -> Any:
+    """The kubernetes package's log-in code; imported on first use, since it takes 0.4 s."""
+    return importlib.import_module("kubernetes.config")
+
+
+def _configuration() -> Any:
+    return importlib.import_module("kubernetes.client").Configuration()
+
+
+def _load(kubeconfig: str | None, context: str) -> Any:
+    configuration = _configuration()
+    try:
+        _config().load_kube_config(
+            config_file=kubeconfig, context=context, client_configuration=configuration, persist_config=False
+        )
+    except Exception as problem:  # noqa: BLE001 - exec plug-ins and odd files raise all sorts
+        raise _unusable(kubeconfig, problem, context) from None
+    if getattr(configuration, "tls_server_name", None):
+        raise UsageError(
+            f"context {context!r} sets tls-server-name, which is not supported; use a name of the certificate"
+        )
+    return configuration
+
+
+def _context_namespace(kubeconfig: str | None, context: str) -> str:
+    found, _ = _config().list_kube_config_contexts(config_file=kubeconfig)
+    mine = next(one for one in found if one["name"] == context)
+    return str(mine.get("context", {}).get("namespace") or "default")
+
+
+def _pod_access() -> KubeAccess:
+    configuration = _configuration()
+    _config().load_incluster_config(client_configuration=configuration)
+    namespace = _ACCOUNT_NAMESPACE_FILE.read_text(encoding="utf-8").strip() or "default"
+    return KubeAccess(IN_CLUSTER, namespace, lambda: _endpoint(configuration, IN_CLUSTER))
+
+
+def _endpoint(configuration: Any, context: str) -> RestEndpoint:
+    try:
+        settings = configuration.auth_settings()  # renews a token that has run out
+    except FlinkopsError:
+        raise
+    except Exception as problem:  # noqa: BLE001 - a log-in plug-in may fail in any way
+        raise Unreachable(f"the log-in of context {context!r} fails: {_first_line(problem)}") from None
+    headers = {
+        str(one["key"]): str(one["value"])
+        for one in settings.values()
+        if one.get("in") == "header" and one.get("value") is not None
+    }
+    return RestEndpoint(
+        url=str(configuration.host).rstrip("/"),
+        name=context,
+        headers=headers,
+        client_certificate_file=configuration.cert_file,
+        client_key_file=configuration.key_file,
+        ca_file=configuration.ssl_ca_cert,
+        verify=bool(configuration.verify_ssl),
+    )
+
+
+def _kubeconfig_files(kubeconfig: str | None) -> list[str]:
+    text = kubeconfig or os.environ.get("KUBECONFIG") or _DEFAULT_KUBECONFIG
+    return [part for part in text.split(os.pathsep) if part]
+
+
+def _unusable(kubeconfig: str | None, problem: Exception, context: str | None = None) -> FlinkopsError:
+    where = os.pathsep.join(_kubeconfig_files(kubeconfig))
+    if not kubeconfig_exists(kubeconfig):
+        return UsageError(f"there is no kubeconfig at {where}", next_step="give --kubeconfig FILE, or --rest URL")
+    about = f"context {context!r} of {where}" if context else where
+    return UsageError(f"{about} cannot be used: {_first_line(problem)}")
+
+
+def _first_line(problem: Exception) -> str:
+    words = ""
+    with suppress(Exception):
+        words = " ".join(str(problem).split())
+    return words[:200] or type(problem).__name__

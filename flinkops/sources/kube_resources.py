@@ -1,0 +1,186 @@
+"""Custom resources of the Flink operator, from their JSON to facts. Pure: no I/O, never raises on odd objects.
+
+What an older operator does not write, and what a newer one adds, is told by the presence of the field, never by a
+version number.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from flinkops.clock import parse_iso_utc
+from flinkops.model.facts import ResourceFacts, SnapshotFacts
+
+Json = Mapping[str, Any]
+
+GROUP = "flink.apache.org"
+VERSION = "v1beta1"
+DEFAULT_REST_PORT = 8081
+LAST_STATE_DUMMY = "KUBERNETES_OPERATOR_LAST_STATE"
+"""Newer operators put this where the path of the upgrade's savepoint stands when there was none (last-state)."""
+
+_GITOPS = (
+    ("argocd.argoproj.io/tracking-id", "Argo CD"),
+    ("argocd.argoproj.io/instance", "Argo CD"),
+    ("kustomize.toolkit.fluxcd.io/name", "Flux"),
+    ("helm.toolkit.fluxcd.io/name", "Flux"),
+)
+
+
+def section(parent: object, key: str) -> Json:
+    """The object under `key`, or an empty one where there is none."""
+    child = parent.get(key) if isinstance(parent, Mapping) else None
+    return child if isinstance(child, Mapping) else {}
+
+
+def items(parent: object, key: str) -> list[Json]:
+    """The objects of the list under `key`; what is no object is left out."""
+    child = parent.get(key) if isinstance(parent, Mapping) else None
+    return [one for one in child if isinstance(one, Mapping)] if isinstance(child, list) else []
+
+
+def text(parent: object, key: str) -> str | None:
+    """The non-empty string under `key`, else None."""
+    child = parent.get(key) if isinstance(parent, Mapping) else None
+    return child if isinstance(child, str) and child else None
+
+
+def number(parent: object, key: str) -> int | None:
+    """The integer under `key` (the operator writes some as strings), else None."""
+    child = parent.get(key) if isinstance(parent, Mapping) else None
+    if isinstance(child, str) and child.lstrip("-").isdigit():
+        return int(child)
+    return child if isinstance(child, int) and not isinstance(child, bool) else None
+
+
+def time_ms(parent: object, key: str) -> int | None:
+    """A Kubernetes time (RFC 3339, up to nanoseconds) in milliseconds since the epoch, else None."""
+    stamp = text(parent, key)
+    if stamp is None:
+        return None
+    if "." in stamp:  # datetime takes at most microseconds
+        whole, _, rest = stamp.partition(".")
+        digits = rest.rstrip("Z")
+        stamp = f"{whole}.{digits[:6]}Z" if digits.isdigit() else stamp
+    try:
+        return parse_iso_utc(stamp)
+    except ValueError:
+        return None
+
+
+def identity(resource: Json) -> tuple[str, str]:
+    """Namespace and name."""
+    metadata = section(resource, "metadata")
+    return text(metadata, "namespace") or "default", text(metadata, "name") or ""
+
+
+def job_id(resource: Json) -> str | None:
+    """The Flink job id that the operator recorded last."""
+    return text(section(section(resource, "status"), "jobStatus"), "jobId")
+
+
+def is_session_cluster(deployment: Json) -> bool:
+    """A FlinkDeployment without a job of its own."""
+    return not section(section(deployment, "spec"), "job")
+
+
+def rest_port(deployment: Json) -> int:
+    """The port of the ``NAME-rest`` service: rest.port where it is set."""
+    configuration = section(section(deployment, "spec"), "flinkConfiguration")
+    nested = section(configuration, "rest").get("port")
+    value = configuration.get("rest.port", nested)
+    return int(value) if isinstance(value, int | str) and str(value).isdigit() else DEFAULT_REST_PORT
+
+
+def managed_by(resource: Json) -> str | None:
+    """The GitOps tool whose labels or annotations the resource carries: it would undo an edit."""
+    metadata = section(resource, "metadata")
+    marks = {**section(metadata, "labels"), **section(metadata, "annotations")}
+    return next((tool for mark, tool in _GITOPS if mark in marks), None)
+
+
+def upgrade_savepoint(resource: Json) -> str | None:
+    """Path of the savepoint that the operator took when it last stopped the job.
+
+    ``upgradeSavepointPath`` where the operator writes it (the newer field), else the last savepoint of trigger type
+    UPGRADE. None when the last upgrade took none.
+    """
+    status = section(section(resource, "status"), "jobStatus")
+    path = text(status, "upgradeSavepointPath")
+    if path is not None:
+        return None if path == LAST_STATE_DUMMY else path
+    last = section(section(status, "savepointInfo"), "lastSavepoint")
+    return text(last, "location") if last.get("triggerType") == "UPGRADE" else None
+
+
+def error_text(resource: Json) -> str | None:
+    """The message of ``status.error`` (JSON text of an exception in all operators so far), on one line."""
+    raw = text(section(resource, "status"), "error")
+    if raw is None:
+        return None
+    try:
+        parsed = json.loads(raw)
+    except ValueError:
+        return " ".join(raw.split())
+    causes = [parsed, *items(parsed, "throwableList")]
+    messages = [message for cause in causes if (message := text(cause, "message"))]
+    return " ".join(" <- ".join(dict.fromkeys(messages)).split()) or " ".join(raw.split())
+
+
+def resource_facts(resource: Json, *, context: str, kind: str) -> ResourceFacts:
+    """What one FlinkDeployment or FlinkSessionJob says of itself; `context` names the cluster it is in."""
+    namespace, name = identity(resource)
+    metadata, spec, status = (section(resource, key) for key in ("metadata", "spec", "status"))
+    job, job_status = section(spec, "job"), section(status, "jobStatus")
+    owner = next(iter(items(metadata, "ownerReferences")), {})
+    return ResourceFacts(
+        context=context,
+        namespace=namespace,
+        name=name,
+        kind=kind,
+        resource_version=text(metadata, "resourceVersion") or "",
+        generation=number(metadata, "generation"),
+        observed_generation=number(status, "observedGeneration"),
+        lifecycle_state=text(status, "lifecycleState"),
+        reconciliation_state=text(section(status, "reconciliationStatus"), "state"),
+        jobmanager_status=text(status, "jobManagerDeploymentStatus"),
+        desired_state=(text(job, "state") or "running") if job else None,
+        upgrade_mode=(text(job, "upgradeMode") or "stateless") if job else None,
+        operator_job_state=text(job_status, "state"),
+        flink_job_name=text(job_status, "jobName"),
+        upgrade_savepoint=upgrade_savepoint(resource),
+        deleting=text(metadata, "deletionTimestamp") is not None,
+        owner=f"{owner.get('kind')}/{owner.get('name')}" if owner else None,
+        managed_by=managed_by(resource),
+        error=error_text(resource),
+        image=text(spec, "image"),
+        labels={str(key): str(value) for key, value in section(metadata, "labels").items()},
+    )
+
+
+def snapshot_facts(snapshot: Json) -> SnapshotFacts:
+    """One FlinkStateSnapshot."""
+    spec, status = section(snapshot, "spec"), section(snapshot, "status")
+    savepoint = section(spec, "savepoint")
+    kind: Literal["savepoint", "checkpoint"] = "savepoint" if "savepoint" in spec else "checkpoint"
+    labels = section(section(snapshot, "metadata"), "labels")
+    return SnapshotFacts(
+        name=identity(snapshot)[1],
+        kind=kind,
+        state=text(status, "state") or "TRIGGER_PENDING",
+        trigger=text(labels, "snapshot.trigger-type") or "",
+        path=text(status, "path") or text(savepoint, "path"),
+        at_ms=time_ms(status, "resultTimestamp") or time_ms(section(snapshot, "metadata"), "creationTimestamp"),
+        dispose_on_delete=savepoint.get("disposeOnDelete", True) is not False,
+        error=text(status, "error"),
+    )
+
+
+def snapshots_by_job(snapshots: Iterable[Json]) -> dict[tuple[str, str, str], tuple[SnapshotFacts, ...]]:
+    """The snapshots of each job: (namespace, kind, name) of what they refer to -> newest first."""
+    found: dict[tuple[str, str, str], list[SnapshotFacts]] = {}
+    for snapshot in snapshots:
+        reference = section(section(snapshot, "spec"), "jobReference")
+        key = (identity(snapshot)[0], text(reference, "kind") or "FlinkDeployment", text(reference, "name") or "")
+        found.setdefault(key, []).append(snapshot_facts(snapshot))
+    return {key: tuple(sorted(of_job, key=lambda one: -(one.at_ms or 0))) for key, of_job in found.items()}
