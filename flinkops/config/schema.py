@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 
 from flinkops.config.policy import DEFAULT_CLASSES, JobClass, JobRule, Policy
-from flinkops.config.quantities import parse_bytes, parse_duration
 from flinkops.config.settings import SCALARS, SourceSettings, parse_bool, parse_text, parse_url
 from flinkops.errors import UsageError
+from flinkops.model.quantities import parse_bytes, parse_duration
 
 Parser = Callable[[object], Any]
 

@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 
 from flinkops.config.policy import Policy
-from flinkops.config.quantities import parse_duration
+from flinkops.model.endpoint import parse_endpoint
+from flinkops.model.quantities import parse_duration
 
 OUTPUT_FORMATS = ("table", "wide", "json", "yaml", "jsonl", "csv", "name")
 
@@ -91,11 +92,10 @@ def parse_urls(value: object) -> tuple[str, ...]:
 
 
 def parse_url(value: object) -> str:
-    """An http(s) address without its last slash; ValueError on anything else."""
+    """The address of a Flink REST API as it was written; ValueError on anything else."""
     text = parse_text(value)
-    if not text.startswith(("http://", "https://")) or text.split("//", 1)[1].strip("/") == "":
-        raise ValueError(f"{text!r} is not an http:// or https:// address")
-    return text.rstrip("/")
+    parse_endpoint(text)
+    return text
 
 
 SCALARS: tuple[Scalar, ...] = (
