@@ -1,0 +1,1 @@
+"""The Prometheus face: what the status shows, as metrics."""

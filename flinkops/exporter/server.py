@@ -1,0 +1,185 @@
+"""The HTTP side: /metrics, /healthz, a landing page; TLS, basic auth, and connections that cannot block each other."""
+
+import base64
+import binascii
+import hmac
+import logging
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from socketserver import TCPServer, ThreadingMixIn
+from typing import TYPE_CHECKING, Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+from prometheus_client import CollectorRegistry, make_wsgi_app
+
+from flinkops.errors import OperationFailed, UsageError
+from flinkops.exporter.collector import DEADLINE_SECONDS, scrape_deadline_seconds
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+log = logging.getLogger(__name__)
+
+_IDLE_SECONDS = 15.0
+_TIMEOUT_HEADER = "HTTP_X_PROMETHEUS_SCRAPE_TIMEOUT_SECONDS"
+_LANDING = b"""<!doctype html><html lang="en"><title>flinkops exporter</title>
+<h1>flinkops exporter</h1>
+<p><a href="metrics">Metrics</a> of the Flink jobs. <a href="healthz">Health</a> of this process.</p>
+</html>
+"""
+
+
+@dataclass(frozen=True)
+class Tls:
+    """PEM files. With ``client_ca_file``, clients must show a certificate that it signed."""
+
+    certificate_file: Path
+    key_file: Path
+    client_ca_file: Path | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """The server's side of TLS. UsageError when a file does not fit."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        try:
+            context.load_cert_chain(self.certificate_file, self.key_file)
+            if self.client_ca_file:
+                context.load_verify_locations(self.client_ca_file)
+                context.verify_mode = ssl.CERT_REQUIRED
+        except (OSError, ssl.SSLError) as error:
+            raise UsageError(f"cannot use the TLS files: {error}", next_step=f"check {self.certificate_file}") from None
+        return context
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Users and their passwords, for basic auth."""
+
+    passwords: dict[str, str]
+
+    def allow(self, header: str) -> bool:
+        """Whether an Authorization header names a user and his password; takes as long for a wrong user."""
+        scheme, _, encoded = header.partition(" ")
+        try:
+            user, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            return False
+        known = self.passwords.get(user)
+        same = hmac.compare_digest(password.encode(), (known or password + "x").encode())
+        return scheme.lower() == "basic" and known is not None and same
+
+
+def read_credentials(path: Path) -> Credentials:
+    """Lines ``user:password``; blank ones and those that begin with # are skipped. UsageError when there is none."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read {path}: {error}") from None
+    pairs = [line.partition(":") for line in lines if line.strip() and not line.startswith("#")]
+    if not pairs or not all(user and colon and password for user, colon, password in pairs):
+        raise UsageError(f"{path} does not hold lines user:password")
+    return Credentials({user: password for user, _, password in pairs})
+
+
+def application(
+    registry: CollectorRegistry, healthy: Callable[[], bool], credentials: Credentials | None = None
+) -> "WSGIApplication":
+    """The WSGI application. /healthz needs no password: the kubelet has none, and it tells nothing."""
+    metrics: WSGIApplication = make_wsgi_app(registry)
+
+    def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "/")
+        if path == "/healthz":
+            up = healthy()
+            return _plain(start_response, "200 OK" if up else "503 Service Unavailable", b"ok\n" if up else b"stuck\n")
+        if credentials and not credentials.allow(environ.get("HTTP_AUTHORIZATION", "")):
+            challenge = ("WWW-Authenticate", 'Basic realm="flinkops"')
+            return _plain(start_response, "401 Unauthorized", b"user and password, please\n", challenge)
+        if path == "/metrics":
+            scrape_deadline_seconds.set(_deadline_seconds(environ))
+            return metrics(environ, start_response)
+        if path == "/":
+            start_response("200 OK", [("Content-Type", "text/html; charset=utf-8")])
+            return [_LANDING]
+        return _plain(start_response, "404 Not Found", b"try /metrics\n")
+
+    return answer
+
+
+def _plain(start_response: "StartResponse", status: str, body: bytes, *headers: tuple[str, str]) -> Iterable[bytes]:
+    start_response(status, [("Content-Type", "text/plain; charset=utf-8"), *headers])
+    return [body]
+
+
+def _deadline_seconds(environ: "WSGIEnvironment") -> float:
+    """Somewhat less than the scraper waits, never more than the default."""
+    try:
+        timeout_seconds = float(environ.get(_TIMEOUT_HEADER, ""))
+    except ValueError:
+        return DEADLINE_SECONDS
+    return min(DEADLINE_SECONDS, max(0.1, timeout_seconds * 0.8))
+
+
+class _Handler(WSGIRequestHandler):
+    timeout = _IDLE_SECONDS
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Scrapes are no news."""
+
+
+class MetricsServer(ThreadingMixIn, WSGIServer):
+    """One thread a connection; the TLS handshake is the thread's too, so that a silent client holds up nobody."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, host: str, port: int, app: "WSGIApplication", tls: Tls | None = None) -> None:
+        self._context = tls.context() if tls else None
+        self._idle = threading.Condition()
+        self._open_connections = 0
+        try:
+            self.address_family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+            super().__init__((host, port), _Handler)
+        except (OSError, OverflowError) as error:
+            raise OperationFailed(
+                f"cannot listen on {host}:{port}: {error}", next_step="choose another --listen"
+            ) from None
+        self.set_app(app)
+
+    def server_bind(self) -> None:
+        """As HTTPServer's, without asking a name service, which may hang, for this machine's name."""
+        TCPServer.server_bind(self)
+        host, self.server_port = self.server_address[:2]
+        self.server_name = str(host)
+        self.setup_environ()
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """One connection, counted, so that a stop can wait for it."""
+        with self._idle:
+            self._open_connections += 1
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            with self._idle:
+                self._open_connections -= 1
+                self._idle.notify_all()
+
+    def drain(self, seconds: float) -> None:
+        """Wait for the connections under way, at most so long."""
+        with self._idle:
+            self._idle.wait_for(lambda: self._open_connections == 0, seconds)
+
+    def get_request(self) -> tuple[Any, Any]:
+        """Accept; the handshake comes with the first read."""
+        connection, address = super().get_request()
+        connection.settimeout(_IDLE_SECONDS)
+        if self._context:
+            connection = self._context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        return connection, address
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up or speaks no TLS is no fault of ours."""
+        log.debug("connection from %s broke off", client_address, exc_info=True)

@@ -1,0 +1,142 @@
+"""Metrics of the look itself: the exporter, its sources, the clusters seen."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from flinkops.model.assessment import FleetAssessment
+from flinkops.model.facts import ClusterFacts, SourceStatus
+from flinkops.observability.catalogue import Metric, Reading, counter, gauge
+from flinkops.observability.metrics.reading import seconds
+
+
+@dataclass(frozen=True)
+class FleetView:
+    """What the exporter knows of itself and of its last look; no assessment until the first look is done."""
+
+    version: str
+    python: str
+    shard: int
+    shards: int
+    looks: int
+    failed_looks: int
+    overdue_scrapes: int
+    assessment: FleetAssessment | None = None
+    clusters: tuple[ClusterFacts, ...] = ()
+
+
+def _sources(value: Callable[[SourceStatus], float | None]) -> Callable[[FleetView], Iterable[Reading]]:
+    def read(view: FleetView) -> Iterable[Reading]:
+        for source in view.assessment.sources if view.assessment else ():
+            yield (source.name,), value(source)
+
+    return read
+
+
+def _clusters(value: Callable[[ClusterFacts], float | None]) -> Callable[[FleetView], Iterable[Reading]]:
+    def read(view: FleetView) -> Iterable[Reading]:
+        for cluster in view.clusters:
+            yield (cluster.name,), value(cluster)
+
+    return read
+
+
+def _build(view: FleetView) -> Iterable[Reading]:
+    yield (view.version, view.python), 1.0
+
+
+FLEET_METRICS: tuple[Metric[FleetView], ...] = (
+    Metric("flinkops_build_info", "info", "", "The exporter's version.", "flinkops", _build, ("version", "python")),
+    gauge(
+        "flinkops_exporter_shard",
+        "count",
+        "Which share of the jobs this exporter has, from 1.",
+        "--shard",
+        lambda v: v.shard,
+    ),
+    gauge(
+        "flinkops_exporter_shards", "count", "Into how many shares the jobs are split.", "--shard", lambda v: v.shards
+    ),
+    counter("flinkops_exporter_looks_total", "count", "Looks at the fleet.", "exporter", lambda v: v.looks),
+    counter(
+        "flinkops_exporter_failed_looks_total",
+        "count",
+        "Looks that gave nothing.",
+        "exporter",
+        lambda v: v.failed_looks,
+    ),
+    counter(
+        "flinkops_exporter_overdue_scrapes_total",
+        "count",
+        "Scrapes whose look was not done by the deadline and that got the previous one, or none.",
+        "exporter",
+        lambda v: v.overdue_scrapes,
+    ),
+    gauge(
+        "flinkops_snapshot_timestamp_seconds",
+        "seconds",
+        "When the facts were collected.",
+        "collector",
+        lambda v: seconds(v.assessment.taken_ms) if v.assessment else None,
+    ),
+    gauge(
+        "flinkops_poll_duration_seconds",
+        "seconds",
+        "How long the collection took.",
+        "collector",
+        lambda v: v.assessment.poll_seconds if v.assessment else None,
+    ),
+    Metric(
+        "flinkops_source_up",
+        "gauge",
+        "state",
+        "1 when the source answered at the last look, else 0.",
+        "collector",
+        _sources(lambda source: float(source.state == "ok")),
+        ("source",),
+    ),
+    Metric(
+        "flinkops_source_age_seconds",
+        "gauge",
+        "seconds",
+        "Age of the source's newest data; absent when it never answered.",
+        "collector",
+        _sources(lambda source: source.age_seconds),
+        ("source",),
+    ),
+    Metric(
+        "flinkops_source_poll_duration_seconds",
+        "gauge",
+        "seconds",
+        "How long the source took to answer.",
+        "collector",
+        _sources(lambda source: source.seconds),
+        ("source",),
+    ),
+    Metric(
+        "flinkops_cluster_taskmanagers",
+        "gauge",
+        "count",
+        "TaskManagers registered.",
+        "/overview",
+        _clusters(lambda cluster: cluster.taskmanagers),
+        ("cluster",),
+    ),
+    Metric(
+        "flinkops_cluster_slots",
+        "gauge",
+        "count",
+        "Task slots.",
+        "/overview",
+        _clusters(lambda cluster: cluster.slots_total),
+        ("cluster",),
+    ),
+    Metric(
+        "flinkops_cluster_slots_available",
+        "gauge",
+        "count",
+        "Task slots that no job uses.",
+        "/overview",
+        _clusters(lambda cluster: cluster.slots_available),
+        ("cluster",),
+    ),
+)
