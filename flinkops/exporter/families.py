@@ -5,7 +5,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    InfoMetricFamily,
+    SummaryMetricFamily,
+)
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.samples import Sample
 
@@ -104,4 +109,6 @@ def _family(metric: Metric[Any]) -> Family:
         return CounterMetricFamily(metric.name.removesuffix("_total"), metric.help)
     if metric.type == "info":
         return InfoMetricFamily(metric.name.removesuffix("_info"), metric.help)
+    if metric.type == "summary":
+        return SummaryMetricFamily(metric.name, metric.help)
     return GaugeMetricFamily(metric.name, metric.help)

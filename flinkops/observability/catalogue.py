@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
-MetricType = Literal["gauge", "counter", "info"]
+MetricType = Literal["gauge", "counter", "info", "summary"]
 Unit = Literal["seconds", "bytes", "bytes per second", "records per second", "ratio", "records", "count", "state", ""]
 
 JOB_LABELS = ("namespace", "job", "cluster")

@@ -117,7 +117,7 @@ FLOW_METRICS: tuple[Metric[ObservedJob], ...] = (
     ),
     Metric(
         "flinkops_job_processing_latency_seconds",
-        "gauge",
+        "summary",
         "seconds",
         "From a record's ingestion to its processing, by quantile.",
         "flinkops.processingLatencyMs, latency markers, or Little's law: see the method",

@@ -1,0 +1,184 @@
+"""The exposition is valid and honest whatever the jobs are called and whatever is unknown."""
+
+import time
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+from prometheus_client.registry import Collector
+
+from flinkops.exporter.families import Options, families
+from flinkops.exporter.shard import Shard
+from flinkops.model.assessment import FleetAssessment, Health, Reason, VertexAssessment
+from flinkops.observability.metrics import FLEET_METRICS, JOB_METRICS, VERTEX_METRICS
+from flinkops.observability.metrics.fleet import FleetView
+from flinkops.observability.slo import SloLimits
+from tests.unit.assessments import HEALTHY, UNKNOWN, fleet, job
+from tests.unit.promtool import promtool
+
+Samples = dict[str, dict[tuple[tuple[str, str], ...], float]]
+LIMITS = SloLimits(latency_p99_seconds=0.05, skew_seconds=60.0, checkpoint_age_seconds=30.0)
+
+
+def view(assessment: FleetAssessment | None) -> FleetView:
+    return FleetView("0.1.0", "3.11.0", 1, 1, 3, 0, 0, assessment)
+
+
+def expose(assessment: FleetAssessment | None, *, openmetrics: bool = False, **options: object) -> str:
+    chosen = Options(limits=lambda _: LIMITS, **options)  # type: ignore[arg-type]
+
+    class Fixed(Collector):
+        def collect(self):  # type: ignore[no-untyped-def]
+            return families(view(assessment), chosen)
+
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Fixed())
+    return (generate_openmetrics if openmetrics else generate_latest)(registry).decode()
+
+
+def scraped(text: str) -> Samples:
+    """Samples by name and labels; fails on a repeated one."""
+    found: Samples = {}
+    for family in parse_text(text):
+        for sample in family.samples:
+            series = found.setdefault(sample.name, {})
+            labels = tuple(sorted(sample.labels.items()))
+            assert labels not in series, (sample.name, labels)
+            series[labels] = sample.value
+    return found
+
+
+def test_every_metric_of_the_catalogue_comes_from_a_job_with_everything_known() -> None:
+    reasons = Health("warning", (Reason("skew-high", "late"),))
+    samples = scraped(expose(fleet(job(health=reasons)), vertices=True))
+    wanted = {m.name for metrics in (FLEET_METRICS, JOB_METRICS, VERTEX_METRICS) for m in metrics}
+    missing = wanted - set(samples) - {m for m in wanted if m.startswith("flinkops_cluster_")}
+    assert not missing
+
+
+def test_the_contract_s_names_and_labels() -> None:
+    samples = scraped(expose(fleet(HEALTHY)))
+    of_job = (("cluster", "blue"), ("job", "orders"), ("namespace", "shop"))
+    assert samples["flinkops_job_processing_latency_seconds"] == {
+        (*of_job, ("quantile", "0.5")): 0.01,
+        (*of_job, ("quantile", "0.99")): 0.04,
+    }
+    assert samples["flinkops_job_health"][(("cluster", "blue"), ("job", "orders"), ("level", "ok"), of_job[2])] == 1
+    assert samples["flinkops_job_restarts_total"] == {of_job: 1}
+    assert samples["flinkops_job_slo_good"] == {
+        (*of_job, ("slo", slo)): 1.0 for slo in ("availability", "latency", "skew", "checkpoint")
+    }
+    assert samples["flinkops_source_up"] == {(("source", "blue"),): 1}
+
+
+def test_unknown_is_absent_not_zero() -> None:
+    samples = scraped(expose(fleet(UNKNOWN)))
+    of_jobs = {name for name in samples if name.startswith("flinkops_job_")}
+    assert of_jobs == {
+        "flinkops_job_info",
+        "flinkops_job_health",
+        "flinkops_job_instances",
+        "flinkops_job_slo_limit_seconds",
+    }
+
+
+def test_nothing_seen_yet_still_gives_the_exporter_itself() -> None:
+    samples = scraped(expose(None))
+    assert "flinkops_build_info" in samples
+    assert "flinkops_snapshot_timestamp_seconds" not in samples
+
+
+def test_nan_and_infinity_are_unknown() -> None:
+    samples = scraped(expose(fleet(job(records_in_per_second=float("nan"), late_ratio=float("inf")))))
+    assert "flinkops_job_records_in_per_second" not in samples
+    assert "flinkops_job_late_ratio" not in samples
+
+
+@pytest.mark.parametrize("state", ["RESTARTING", "FAILED", "RUNNING", "FINISHED", "UNKNOWN"])
+def test_availability_by_state(state: str) -> None:
+    good = scraped(expose(fleet(job(state=state)))).get("flinkops_job_slo_good", {})
+    availability = {value for labels, value in good.items() if ("slo", "availability") in labels}
+    assert availability == {"RUNNING": {1.0}, "FINISHED": set(), "UNKNOWN": set()}.get(state, {0.0})
+
+
+def test_a_live_job_hides_an_ended_one_of_the_same_name_and_the_worst_a_better() -> None:
+    ended = job(state="FAILED", health=Health("critical"))
+    assert _level(fleet(ended, HEALTHY)) == "ok"
+    assert _level(fleet(HEALTHY, job(health=Health("warning")), ended)) == "warning"
+    assert list(scraped(expose(fleet(HEALTHY, HEALTHY)))["flinkops_job_instances"].values()) == [2]
+
+
+def _level(assessment: FleetAssessment) -> str:
+    health = scraped(expose(assessment))["flinkops_job_health"]
+    return next(dict(labels)["level"] for labels, value in health.items() if value)
+
+
+def test_shards_are_disjoint_and_together_the_fleet() -> None:
+    jobs = [job(name=f"job-{number}") for number in range(200)]
+    shares = [
+        {dict(labels)["job"] for labels in scraped(expose(fleet(*jobs), shard=Shard(i, 4)))["flinkops_job_info"]}
+        for i in (1, 2, 3, 4)
+    ]
+    assert sum(map(len, shares)) == 200
+    assert len(set.union(*shares)) == 200
+    assert all(30 < len(share) < 70 for share in shares)
+
+
+def test_shards_stay_as_they_are_over_releases() -> None:
+    assert [Shard(i, 4).owns(("blue", "shop", "orders")) for i in (1, 2, 3, 4)] == [False, True, False, False]
+
+
+hostile = st.text(max_size=300) | st.sampled_from(
+    ['a"b\\c\n{x="y"} 1', "\x00\x1b[31m", "\ud800", "", " ", "x" * 5000, "# EOF", "\u2028", "\r\n"]
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(names=st.lists(st.tuples(hostile, st.none() | hostile, hostile), min_size=1, max_size=6))
+def test_hostile_names_never_make_an_invalid_exposition(names: list[tuple[str, str | None, str]]) -> None:
+    vertices = (VertexAssessment(names[0][0], names[0][0], 1), VertexAssessment(names[0][0], "twin", 1))
+    jobs = [job(name=name, namespace=space, cluster=cluster, vertices=vertices) for name, space, cluster in names]
+    text = expose(fleet(*jobs), vertices=True)
+    assert 1 <= len(scraped(text)["flinkops_job_info"]) <= len(names)
+    list(parse_openmetrics(expose(fleet(*jobs), vertices=True, openmetrics=True)))
+
+
+def test_prometheus_accepts_the_exposition() -> None:
+    hostile_job = job(name='a"b\\c\n{x="y"} 1 \x00\x1b[31m \ud800', namespace="x" * 5000)
+    reasons = Health("warning", (Reason("skew-high", "late"),))
+    text = expose(fleet(hostile_job, job(health=reasons), UNKNOWN), vertices=True)
+    checked = promtool("check", "metrics", stdin=text)
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
+
+
+def _many(count: int, vertices: int = 1) -> FleetAssessment:
+    chain = tuple(msgspec.structs.replace(HEALTHY.vertices[0], id=f"v{number}") for number in range(vertices))
+    return fleet(*(job(name=f"job-{number}", vertices=chain) for number in range(count)))
+
+
+def _cpu_seconds(assessment: FleetAssessment, **options: object) -> tuple[float, str]:
+    started = time.process_time()
+    text = expose(assessment, **options)
+    return time.process_time() - started, text
+
+
+def test_a_thousand_jobs_in_less_than_a_second() -> None:
+    seconds, text = _cpu_seconds(_many(1000))
+    assert text.count("flinkops_job_info{") == 1000
+    assert seconds < 1.0
+
+
+def test_ten_thousand_vertices() -> None:
+    seconds, text = _cpu_seconds(_many(10, vertices=1000), vertices=True)
+    assert text.count("flinkops_vertex_busy_ratio{") == 10_000
+    assert seconds < 3.0
+
+
+def test_the_catalogue_has_no_job_id_label_beyond_the_info() -> None:
+    labelled = {m.name for metrics in (JOB_METRICS, VERTEX_METRICS) for m in metrics if "job_id" in m.labels}
+    assert labelled == {"flinkops_job_info"}
