@@ -1,0 +1,129 @@
+"""One look at a time, shared, with a deadline; nothing too old is given out."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pytest
+
+from flinkops.clock import FixedClock
+from flinkops.errors import Unreachable
+from flinkops.exporter.looker import Looker
+from flinkops.model.assessment import FleetAssessment
+from flinkops.model.facts import FleetSnapshot
+from tests.unit.assessments import NOW_MS, fleet
+
+PATIENCE_SECONDS = 30.0
+
+
+@dataclass
+class Seen:
+    snapshot: FleetSnapshot
+    assessment: FleetAssessment
+
+
+class Fleet:
+    """A fleet whose answer can be held back."""
+
+    def __init__(self, clock: FixedClock) -> None:
+        self.clock = clock
+        self.gate = threading.Event()
+        self.gate.set()
+        self.entered = threading.Semaphore(0)
+        self.looks = 0
+        self.error: Exception | None = None
+
+    def look(self) -> Seen:
+        self.looks += 1
+        self.entered.release()
+        taken_ms = self.clock.now_ms()
+        assert self.gate.wait(PATIENCE_SECONDS)
+        if self.error:
+            raise self.error
+        return Seen(FleetSnapshot(taken_ms), fleet(taken_ms=taken_ms))
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    return FixedClock(NOW_MS)
+
+
+@pytest.fixture
+def seen(clock: FixedClock) -> Iterator[Fleet]:
+    made = Fleet(clock)
+    yield made
+    made.gate.set()
+
+
+def looker(seen: Fleet, **options: float) -> Looker:
+    return Looker(seen.look, seen.clock, **options)
+
+
+def test_concurrent_scrapes_share_one_look(seen: Fleet) -> None:
+    seen.gate.clear()
+    looks = looker(seen)
+    with ThreadPoolExecutor(8) as pool:
+        scrapes = [pool.submit(looks.newest, PATIENCE_SECONDS) for _ in range(8)]
+        assert seen.entered.acquire(timeout=PATIENCE_SECONDS)
+        seen.gate.set()
+        answers = [scrape.result() for scrape in scrapes]
+    assert seen.looks == 1
+    assert len({id(answer) for answer in answers}) == 1
+
+
+def test_a_fresh_look_is_reused_and_an_older_one_is_not(seen: Fleet, clock: FixedClock) -> None:
+    looks = looker(seen, reuse_seconds=2)
+    looks.newest(PATIENCE_SECONDS)
+    clock.advance(seconds=2)
+    looks.newest(PATIENCE_SECONDS)
+    assert seen.looks == 1
+    clock.advance(seconds=0.1)
+    looks.newest(PATIENCE_SECONDS)
+    assert seen.looks == 2
+
+
+def test_an_overdue_look_gives_the_last_one_and_serves_the_next_scrape(seen: Fleet, clock: FixedClock) -> None:
+    looks = looker(seen)
+    first = looks.newest(PATIENCE_SECONDS)
+    clock.advance(seconds=15)
+    seen.gate.clear()
+    assert looks.newest(0.01) is first
+    assert looks.overdue_scrapes == 1
+    seen.gate.set()
+    later = looks.newest(PATIENCE_SECONDS)
+    assert later is not first
+    assert seen.looks == 2
+
+
+def test_what_is_too_old_is_dropped(seen: Fleet, clock: FixedClock) -> None:
+    looks = looker(seen, max_age_seconds=60)
+    looks.newest(PATIENCE_SECONDS)
+    seen.gate.clear()
+    clock.advance(seconds=60)
+    assert looks.newest(0.01) is not None
+    clock.advance(seconds=0.1)
+    assert looks.newest(0.01) is None
+
+
+@pytest.mark.parametrize("error", [Unreachable("no route"), RuntimeError("a bug")])
+def test_a_failed_look_is_counted_and_the_next_scrape_tries_again(
+    seen: Fleet, clock: FixedClock, error: Exception
+) -> None:
+    looks = looker(seen)
+    seen.error = error
+    assert looks.newest(PATIENCE_SECONDS) is None
+    assert (looks.looks, looks.failed_looks) == (1, 1)
+    seen.error = None
+    assert looks.newest(PATIENCE_SECONDS) is not None
+
+
+def test_how_long_a_look_has_been_running(seen: Fleet) -> None:
+    seen.gate.clear()
+    looks = looker(seen)
+    assert looks.running_for_seconds == 0
+    looks.newest(0.01)
+    assert looks.running_for_seconds > 0
+    seen.gate.set()
+    looks.newest(PATIENCE_SECONDS)
+    assert looks.running_for_seconds == 0
