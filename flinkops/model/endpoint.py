@@ -1,0 +1,83 @@
+"""Where a Flink REST API is and how to speak to it."""
+
+from typing import Literal
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+import msgspec
+
+
+class RestEndpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """One Flink REST API: ``url`` without userinfo, query or trailing slash; a proxy's path prefix is part of it.
+
+    ``verify`` False accepts any certificate; ``ca_file`` names the authorities to trust instead of the usual ones.
+    Files are paths on this machine, read when the source is opened.
+    """
+
+    url: str
+    name: str
+    headers: dict[str, str] = {}
+    username: str | None = None
+    password: str | None = None
+    client_certificate_file: str | None = None
+    client_key_file: str | None = None
+    ca_file: str | None = None
+    verify: bool = True
+
+    def __repr__(self) -> str:
+        """Without secrets: this gets into logs."""
+        return f"RestEndpoint(url={self.url!r}, name={self.name!r})"
+
+
+def parse_endpoint(
+    url: str,
+    *,
+    name: str | None = None,
+    headers: dict[str, str] | None = None,
+    client_certificate_file: str | None = None,
+    client_key_file: str | None = None,
+    ca_file: str | None = None,
+    verify: bool = True,
+) -> RestEndpoint:
+    """Reads a URL as people type it: ``host:port`` is http, userinfo becomes basic auth, the name is the address.
+
+    Raises ValueError with one clear sentence when it is no http(s) URL.
+
+    >>> parse_endpoint("http://me:secret@flink.example:8081/team-a/").url
+    'http://flink.example:8081/team-a'
+    """
+    text = url.strip()
+    if "://" not in text:
+        text = f"http://{text}"
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as problem:
+        raise ValueError(f"not a URL of a Flink REST API: {_without_userinfo(url)!r} ({problem})") from None
+    scheme = _scheme(parts.scheme)
+    if scheme is None or not parts.hostname or any(character.isspace() for character in text):
+        raise ValueError(f"not a URL of a Flink REST API: {_without_userinfo(url)!r} (want http://HOST:PORT)")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    address = host if port is None else f"{host}:{port}"
+    path = parts.path.rstrip("/")
+    return RestEndpoint(
+        url=urlunsplit((scheme, address, path, "", "")),
+        name=name or f"{address}{path}",
+        headers=dict(headers or {}),
+        username=None if parts.username is None else unquote(parts.username),
+        password=None if parts.password is None else unquote(parts.password),
+        client_certificate_file=client_certificate_file,
+        client_key_file=client_key_file,
+        ca_file=ca_file,
+        verify=verify,
+    )
+
+
+def _scheme(text: str) -> Literal["http", "https"] | None:
+    if text == "http":
+        return "http"
+    return "https" if text == "https" else None
+
+
+def _without_userinfo(url: str) -> str:
+    """What may be shown of a URL that could not be read: a password before an @ is not part of it."""
+    return url.rsplit("@", 1)[-1]

@@ -1,0 +1,155 @@
+"""Connections that can be cut off from another thread, and words for what goes wrong on them."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from http.client import HTTPException, RemoteDisconnected
+
+import requests
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.poolmanager import PoolManager
+
+from flinkops.errors import Unreachable
+from flinkops.sources.deadline import Deadline
+
+CONNECTION_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError, HTTPException, OSError)
+
+_current = threading.local()
+
+
+class _Request:
+    """One request under way: its deadline and, once there is one, its connection."""
+
+    __slots__ = ("connection", "deadline")
+
+    def __init__(self, deadline: Deadline) -> None:
+        self.deadline = deadline
+        self.connection: HTTPConnection | None = None
+
+
+class AbortableConnections:
+    """Knows which connection serves which request, so that an overdue one can be ended from outside.
+
+    urllib3 creates connections and picks one for a request in the thread that asks, so a thread-local is enough.
+    """
+
+    def __init__(self) -> None:
+        self._under_way: set[_Request] = set()
+        self._lock = threading.Lock()
+
+    def watch(self, manager: PoolManager) -> None:
+        """Makes all connections of `manager` known here."""
+        manager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+
+    @contextmanager
+    def request(self, deadline: Deadline) -> Iterator[None]:
+        """Marks the calling thread's next exchange as bound to `deadline`."""
+        request = _Request(deadline)
+        with self._lock:
+            self._under_way.add(request)
+        _current.request = request
+        try:
+            yield
+        finally:
+            _current.request = None
+            with self._lock:
+                self._under_way.discard(request)
+
+    def abort(self, concerned: Callable[[Deadline], bool]) -> None:
+        """Cuts the connections of the concerned requests: their threads get an error at once."""
+        with self._lock:
+            requests_concerned = [request for request in self._under_way if concerned(request.deadline)]
+        for request in requests_concerned:
+            sock = None if request.connection is None else request.connection.sock
+            if sock is not None:
+                with suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
+
+    @staticmethod
+    def was_reused(problem: BaseException) -> bool:
+        """Whether the server had hung up on a kept connection before it read the request: safe to ask again."""
+        return any(
+            isinstance(cause, RemoteDisconnected | ConnectionResetError | BrokenPipeError) for cause in _causes(problem)
+        )
+
+
+class _Plain(HTTPConnection):
+    def request(self, *args: object, **kwargs: object) -> None:
+        _adopt(self)
+        super().request(*args, **kwargs)  # type: ignore[arg-type]
+
+
+class _Encrypted(HTTPSConnection):
+    def request(self, *args: object, **kwargs: object) -> None:
+        _adopt(self)
+        super().request(*args, **kwargs)  # type: ignore[arg-type]
+
+
+class _HttpPool(HTTPConnectionPool):
+    ConnectionCls = _Plain
+
+
+class _HttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _Encrypted
+
+
+def _adopt(connection: HTTPConnection) -> None:
+    request = getattr(_current, "request", None)
+    if request is not None:
+        request.connection = connection
+
+
+def explain(problem: BaseException, url: str) -> Unreachable:
+    """One sentence for what went wrong between here and `url`."""
+    causes = list(_causes(problem))
+    for kind, what, next_step in _SENTENCES:
+        found = next((cause for cause in causes if isinstance(cause, kind)), None)
+        if found is not None:
+            return Unreachable(what.format(url=url, why=_words(found)), next_step=next_step)
+    return Unreachable(f"{url} cannot be reached: {_words(causes[-1])}")
+
+
+_Sentence = tuple[type[BaseException] | tuple[type[BaseException], ...], str, str | None]
+_SENTENCES: tuple[_Sentence, ...] = (
+    (urllib3.exceptions.ProxyError, "the proxy before {url} does not answer: {why}", "check HTTPS_PROXY and NO_PROXY"),
+    (
+        urllib3.exceptions.NameResolutionError,
+        "the host name of {url} is not known",
+        "check its spelling, the VPN and the DNS",
+    ),
+    (socket.gaierror, "the host name of {url} is not known", "check its spelling, the VPN and the DNS"),
+    (
+        (urllib3.exceptions.SSLError, requests.exceptions.SSLError),
+        "no trusted TLS connection to {url}: {why}",
+        "check the CA file, the client certificate and whether it is https at all",
+    ),
+    (ConnectionRefusedError, "{url} refuses connections", "is the JobManager running, and the port right?"),
+    ((requests.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError), "{url} does not answer: no connection", None),
+    ((requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError, TimeoutError), "{url} does not answer in time", None),
+    (urllib3.exceptions.IncompleteRead, "{url} broke off in the middle of an answer", None),
+    (RemoteDisconnected, "{url} closed the connection without an answer", None),
+    ((ConnectionResetError, BrokenPipeError), "{url} broke the connection", None),
+    (urllib3.exceptions.DecodeError, "{url} sends a compressed answer that cannot be unpacked", None),
+)
+
+
+def _causes(problem: BaseException) -> Iterator[BaseException]:
+    """The exception and what it wraps, outermost first; urllib3 keeps some in `reason` or in its arguments."""
+    seen: set[int] = set()
+    waiting: list[BaseException] = [problem]
+    while waiting:
+        cause = waiting.pop(0)
+        if id(cause) in seen:
+            continue
+        seen.add(id(cause))
+        yield cause
+        inner = (getattr(cause, "reason", None), cause.__cause__, cause.__context__, *cause.args)
+        waiting.extend(each for each in inner if isinstance(each, BaseException))
+
+
+def _words(problem: BaseException) -> str:
+    text = getattr(problem, "verify_message", None) or getattr(problem, "strerror", None) or str(problem)
+    return " ".join(str(text).split())[:200] or type(problem).__name__

@@ -1,0 +1,236 @@
+"""Requests to one Flink REST API that end in time, whatever the other side does.
+
+A JobManager may be slow, dead, behind a login page, or not a JobManager at all. Each request here has a deadline for
+the whole of it (also for a server that sends a byte a second), a cap on the answer's size, follows no redirect (the
+credentials are for this address alone), and fails with one sentence that a person can act on.
+"""
+
+import base64
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from flinkops.errors import Denied, Unreachable
+from flinkops.model.endpoint import RestEndpoint
+from flinkops.sources.connections import CONNECTION_ERRORS, AbortableConnections, explain
+from flinkops.sources.deadline import Deadline
+
+T = TypeVar("T")
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+MAX_ANSWER_BYTES = 32 * 1024 * 1024
+_PIECE_BYTES = 64 * 1024
+_MESSAGE_CHARACTERS = 300
+
+
+class BadAnswer(Unreachable):
+    """Something answered, but not as Flink's REST API does."""
+
+
+class NotFound(BadAnswer):
+    """Flink says that there is no such thing: a job that is gone, or an endpoint that this version does not have."""
+
+
+class Rejected(BadAnswer):
+    """Flink understood the request and says no (HTTP 400, 409, 500 and the like), with its own words."""
+
+
+class Overdue(Unreachable):
+    """No full answer within the deadline."""
+
+
+class _Errors(msgspec.Struct):
+    errors: list[str] = []
+
+
+_errors_decoder = msgspec.json.Decoder(_Errors)
+
+
+class RestClient:
+    """One pool of connections to one endpoint. Safe to use from several threads."""
+
+    def __init__(
+        self, endpoint: RestEndpoint, *, connections: int = 8, max_answer_bytes: int = MAX_ANSWER_BYTES
+    ) -> None:
+        self.url = endpoint.url
+        self.requests = 0
+        self._max_answer_bytes = max_answer_bytes
+        self._path_prefix = urlsplit(endpoint.url).path
+        self._session = requests.Session()
+        self._open = AbortableConnections()
+        self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections)
+        self._open.watch(self._adapter.poolmanager)
+        self._session.mount(f"{urlsplit(endpoint.url).scheme}://", self._adapter)
+        certificate: str | tuple[str, str] | None = endpoint.client_certificate_file
+        if endpoint.client_certificate_file and endpoint.client_key_file:
+            certificate = (endpoint.client_certificate_file, endpoint.client_key_file)
+        verify: bool | str = (endpoint.ca_file or True) if endpoint.verify else False
+        # Environment (proxies, CA bundle) is read once: doing it for each request costs as much as the request.
+        settings = self._session.merge_environment_settings(endpoint.url, {}, True, verify, certificate)
+        self._verify = settings["verify"]
+        self._certificate = settings["cert"]
+        self._proxies = settings["proxies"]
+        if not endpoint.verify:
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+        self._headers = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "flinkops"}
+        if endpoint.username is not None:
+            login = base64.b64encode(f"{endpoint.username}:{endpoint.password or ''}".encode()).decode("ascii")
+            self._headers["Authorization"] = f"Basic {login}"
+        self._headers.update(endpoint.headers)
+        self._template = requests.Request("GET", endpoint.url, headers=self._headers).prepare()
+
+    def close(self) -> None:
+        """Closes all connections, also those in use."""
+        self._open.abort(lambda _deadline: True)
+        self._session.close()
+
+    def get(self, path: str, decoder: "msgspec.json.Decoder[T]", deadline: Deadline) -> T:
+        """The decoded answer of ``GET path`` (already escaped). Raises Unreachable or one of its kinds."""
+        return self._decode(self.read("GET", path, deadline), decoder, path)
+
+    def send(
+        self, method: Method, path: str, body: object, decoder: "msgspec.json.Decoder[T]", deadline: Deadline
+    ) -> T:
+        """Sends `body` as JSON. Never repeated: the caller decides whether a second try is safe."""
+        return self._decode(self.read(method, path, deadline, body=msgspec.json.encode(body)), decoder, path)
+
+    def read(self, method: Method, path: str, deadline: Deadline, *, body: bytes | None = None) -> bytes:
+        """The whole body of a good answer. A GET on a connection that the server had closed is tried once more."""
+        prepared = self._prepare(method, path, body)
+        for attempt in (1, 2):
+            try:
+                with self._open.request(deadline):
+                    return self._exchange(prepared, path, deadline)
+            except CONNECTION_ERRORS as problem:
+                if deadline.over:
+                    raise self._overdue(deadline) from None
+                if attempt == 2 or method != "GET" or not self._open.was_reused(problem):
+                    raise explain(problem, self.url) from None
+        raise AssertionError("unreachable: the loop returns or raises")
+
+    @contextmanager
+    def enforced(self, deadline: Deadline) -> Iterator[None]:
+        """Within it, requests of this deadline that still run when it is over are cut off.
+
+        Timeouts of a socket alone do not end an answer that trickles in byte by byte.
+        """
+        timer = threading.Timer(max(0.0, deadline.remaining_seconds), self._open.abort, [lambda ends: ends is deadline])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _prepare(self, method: Method, path: str, body: bytes | None) -> requests.PreparedRequest:
+        prepared = requests.PreparedRequest()
+        prepared.method = method
+        prepared.url = f"{self.url}{path}"
+        prepared.headers = self._template.headers
+        if body is not None:
+            prepared.headers = prepared.headers.copy()
+            prepared.headers["Content-Type"] = "application/json"
+            prepared.headers["Content-Length"] = str(len(body))
+            prepared.body = body
+        return prepared
+
+    def _exchange(self, prepared: requests.PreparedRequest, path: str, deadline: Deadline) -> bytes:
+        left = deadline.remaining_seconds
+        if left <= 0:
+            raise self._overdue(deadline)
+        self.requests += 1
+        response = self._adapter.send(
+            prepared,
+            stream=True,
+            timeout=(min(left, 5.0), left),
+            verify=self._verify,
+            cert=self._certificate,
+            proxies=self._proxies,
+        )
+        complete = False
+        try:
+            content = self._body(response.raw, deadline)
+            complete = True
+        finally:
+            # An answer that was not read to its end leaves the connection unusable.
+            if not complete:
+                response.raw.close()
+            response.raw.release_conn()
+        status = response.status_code
+        if not 200 <= status < 300:
+            raise self._refusal(status, content, path, response.headers.get("Location"))
+        return content
+
+    def _body(self, raw: urllib3.HTTPResponse, deadline: Deadline) -> bytes:
+        pieces: list[bytes] = []
+        size = 0
+        while piece := raw.read1(_PIECE_BYTES, decode_content=True):
+            pieces.append(piece)
+            size += len(piece)
+            if size > self._max_answer_bytes:
+                raise BadAnswer(f"{self.url} sends more than {self._max_answer_bytes >> 20} MiB in one answer")
+            if deadline.over:
+                raise self._overdue(deadline)
+        if raw.length_remaining:
+            raise BadAnswer(f"{self.url} broke off in the middle of an answer")
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _decode(self, content: bytes, decoder: "msgspec.json.Decoder[T]", path: str) -> T:
+        try:
+            return decoder.decode(content)
+        except msgspec.ValidationError as problem:
+            raise BadAnswer(
+                f"{self.url} answers {_short(path)} in a shape that Flink does not have: {problem}"
+            ) from None
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            if content.lstrip()[:1] == b"<":
+                raise BadAnswer(
+                    f"{self.url} answers with a web page, not with Flink's REST API",
+                    next_step="check the address, its path and whether it wants a login",
+                ) from None
+            raise BadAnswer(f"{self.url} answers {_short(path)} with something that is not JSON") from None
+
+    def _refusal(self, status: int, content: bytes, path: str, location: str | None) -> Unreachable:
+        if status in (401, 403):
+            word = "who you are" if status == 401 else "your permission"
+            return Denied(f"{self.url} does not accept {word} (HTTP {status})", next_step="check the credentials")
+        if 300 <= status < 400:
+            target = urlsplit(location or "").netloc or "elsewhere"
+            return BadAnswer(
+                f"{self.url} redirects to {target[:100]!r}, which is not followed with your credentials",
+                next_step="give that address itself if you trust it",
+            )
+        said = _flinks_words(content)
+        if status == 404:
+            return NotFound(f"{self.url} has no {_short(path)} (HTTP 404{said and ': ' + said})")
+        return Rejected(f"{self.url} answers HTTP {status} to {_short(path)}{said and ': ' + said}")
+
+    def _overdue(self, deadline: Deadline) -> Overdue:
+        return Overdue(f"{self.url} did not answer in full within {deadline.seconds:g} s")
+
+
+def _short(path: str) -> str:
+    """The path without its query, bounded."""
+    return path.partition("?")[0][:120]
+
+
+def _flinks_words(content: bytes) -> str:
+    """The first line of Flink's own error, without the stack trace; empty when it is not Flink's."""
+    try:
+        errors = _errors_decoder.decode(content).errors
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+    lines = [line.strip() for text in errors for line in text.splitlines() if line.strip()]
+    return next((_without_class(line) for line in lines), "")[:_MESSAGE_CHARACTERS]
+
+
+def _without_class(line: str) -> str:
+    name, colon, rest = line.partition(": ")
+    return rest if colon and "." in name and " " not in name else line

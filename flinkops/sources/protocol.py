@@ -1,0 +1,35 @@
+"""What every source can do, and what one look at it gives."""
+
+from typing import Protocol
+
+from flinkops.model.facts import ClusterFacts, Facts, JobFacts, SourceKind, SourceStatus
+
+
+class SourceLook(Facts, frozen=True):
+    """All that one source said at one time. A failed look has a status that says why, and no jobs."""
+
+    status: SourceStatus
+    clusters: tuple[ClusterFacts, ...] = ()
+    jobs: tuple[JobFacts, ...] = ()
+
+
+class Source(Protocol):
+    """Something that facts about Flink jobs come from. It is looked at by one thread at a time."""
+
+    @property
+    def name(self) -> str:
+        """Unique among the sources; the ``cluster`` of its jobs."""
+        ...
+
+    @property
+    def kind(self) -> SourceKind:
+        """What sort of thing it is."""
+        ...
+
+    def look(self, deadline_seconds: float) -> SourceLook:
+        """Asks once, for no longer than the deadline. Never raises: a failure is a status with a sentence."""
+        ...
+
+    def close(self) -> None:
+        """Frees connections and threads. Looking afterwards is a mistake of the caller."""
+        ...
