@@ -19,7 +19,7 @@ from flinkops.local.ports import HOST, free_ports, is_free
 from flinkops.local.probe import get_json
 from flinkops.local.processes import Process, terminate
 from flinkops.local.signals import deferred, signals_interrupt, uninterrupted
-from flinkops.local.state import FleetInfo, read_info, remove_info, write_info
+from flinkops.local.state import JOBMANAGER, FleetInfo, read_info, remove_info, write_info
 
 _READY_SECONDS = 90.0
 _POLL_SECONDS = 0.1
@@ -148,7 +148,7 @@ class _Start:
         return info
 
     def _missing_roles(self, info: FleetInfo) -> list[str]:
-        wanted = [kafka.ROLE, flink.JOBMANAGER]
+        wanted = [kafka.ROLE, JOBMANAGER]
         wanted += [f"{flink.TASKMANAGER_PREFIX}{number}" for number in range(1, self.taskmanagers + 1)]
         wanted += [process.role for process in info.processes if process.role not in wanted]
         running = {process.role for process in info.processes if process.alive}
@@ -157,7 +157,7 @@ class _Start:
     def _start_role(self, role: str, java: Path) -> Process:
         if role == kafka.ROLE:
             return kafka.start(self.home, java)
-        if role == flink.JOBMANAGER:
+        if role == JOBMANAGER:
             return flink.start_jobmanager(self.home, java)
         return flink.start_taskmanager(self.home, java, int(role.removeprefix(flink.TASKMANAGER_PREFIX)))
 
@@ -165,7 +165,7 @@ class _Start:
         managers = [process for process in info.processes if process.role.startswith(flink.TASKMANAGER_PREFIX)]
         self.report("waiting for Kafka")
         self._await(info, "Kafka's metadata", lambda: kafka.answers(info.kafka_bootstrap, timeout_seconds=1.0))
-        kafka.create_topics(info.kafka_bootstrap, timeout_seconds=30.0)
+        kafka.create_topics(info.kafka_bootstrap)
         self.report("waiting for Flink")
         wanted = len(managers)
         self._await(info, f"{wanted} TaskManagers in Flink's overview", lambda: _registered(info) >= wanted)
@@ -191,7 +191,7 @@ def _registered(info: FleetInfo) -> int:
 
 
 def _check_ports(info: FleetInfo, role: str) -> None:
-    address = {kafka.ROLE: info.kafka_bootstrap, flink.JOBMANAGER: info.rest_url}.get(role)
+    address = {kafka.ROLE: info.kafka_bootstrap, JOBMANAGER: info.rest_url}.get(role)
     if address is not None and not is_free(port := int(address.rpartition(":")[2])):
         raise OperationFailed(
             f"port {port} of the fleet's {role} is taken by another process",

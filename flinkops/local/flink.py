@@ -11,8 +11,8 @@ from flinkops.local.jars import ensure
 from flinkops.local.java import clean_environment
 from flinkops.local.ports import HOST
 from flinkops.local.processes import Process, spawn
+from flinkops.local.state import JOBMANAGER
 
-JOBMANAGER = "jobmanager"
 TASKMANAGER_PREFIX = "taskmanager-"
 SLOTS_PER_TASKMANAGER = 4
 JAR_GROUPS = ("flink-2.3", "connectors")

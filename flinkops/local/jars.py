@@ -96,7 +96,7 @@ def _is_cached(jar: Jar, cache: Path) -> bool:
     # A file only gets its final name after its sum was right: the size guards against a later truncation.
     try:
         return (cache / jar.file_name).stat().st_size == jar.size_bytes
-    except FileNotFoundError:
+    except OSError:
         return False
 
 

@@ -24,6 +24,7 @@ TOPICS: Mapping[str, tuple[int, dict[str, str]]] = {
     DEAD_LETTER_TOPIC: (1, {"message.timestamp.type": "LogAppendTime"}),
 }
 _CLUSTER_ID = "flinkopsLocalFleet0000"
+_ADMIN_SECONDS = 30.0
 _HEAP = ("-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError")
 _LOG4J = """\
 rootLogger.level = INFO
@@ -99,26 +100,42 @@ def _java(home: Path, java: Path) -> list[str]:
     return [str(java), *_HEAP, logging, "-cp", classpath]
 
 
-def create_topics(bootstrap: str, timeout_seconds: float) -> None:
+def create_topics(bootstrap: str) -> None:
     """Create the fleet's topics where they are missing; returns when the broker has them all.
 
-    Raises OperationFailed when the broker refuses or does not answer within the time.
+    Raises OperationFailed when the broker refuses or does not answer in time.
     """
+    for name in TOPICS:
+        create_topic(bootstrap, name, like=name)
+
+
+def create_topic(bootstrap: str, name: str, *, like: str) -> None:
+    """Create one topic with the settings of one of the fleet's; an existing one is left as it is."""
     from confluent_kafka import KafkaError, KafkaException
     from confluent_kafka.cimpl import NewTopic
 
-    admin = admin_client(bootstrap)
-    wanted = [
-        NewTopic(name, num_partitions=partitions, replication_factor=1, config=config)
-        for name, (partitions, config) in TOPICS.items()
-    ]
-    for name, done in admin.create_topics(wanted, operation_timeout=timeout_seconds).items():
-        try:
-            done.result(timeout=timeout_seconds)
-        except KafkaException as error:
-            reason = error.args[0]
-            if reason.code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise OperationFailed(f"Kafka refused to create the topic {name}: {reason.str()}") from error
+    partitions, config = TOPICS[like]
+    topic = NewTopic(name, num_partitions=partitions, replication_factor=1, config=config)
+    admin = admin_client(bootstrap)  # must outlive its future
+    done = admin.create_topics([topic], operation_timeout=_ADMIN_SECONDS)[name]
+    try:
+        done.result(timeout=_ADMIN_SECONDS)
+    except KafkaException as error:
+        reason = error.args[0]
+        if reason.code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            raise OperationFailed(f"Kafka refused to create the topic {name}: {reason.str()}") from error
+
+
+def delete_topic(bootstrap: str, name: str) -> None:
+    """Delete a topic and its records. Raises OperationFailed when the broker refuses."""
+    from confluent_kafka import KafkaException
+
+    admin = admin_client(bootstrap)  # must outlive its future
+    done = admin.delete_topics([name], operation_timeout=_ADMIN_SECONDS)[name]
+    try:
+        done.result(timeout=_ADMIN_SECONDS)
+    except KafkaException as error:
+        raise OperationFailed(f"Kafka refused to delete the topic {name}: {error.args[0].str()}") from error
 
 
 def answers(bootstrap: str, timeout_seconds: float) -> bool:

@@ -17,3 +17,13 @@ def get_json(rest_url: str, path: str) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return answer if isinstance(answer, dict) else None
+
+
+def patch(rest_url: str, path: str) -> bool:
+    """PATCH `path`; True when it was accepted."""
+    request = urllib.request.Request(f"{rest_url}{path}", method="PATCH")  # noqa: S310 - http of our own fleet
+    try:
+        with _opener.open(request, timeout=_TIMEOUT_SECONDS):
+            return True
+    except OSError:
+        return False

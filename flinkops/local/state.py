@@ -9,6 +9,10 @@ from flinkops.local.processes import Process
 
 FOLDER_NAME = ".flinkops"
 STATE_FILE = "fleet.json"
+JOBMANAGER = "jobmanager"
+"""The role of the process without which nothing answers."""
+DEMO_FOLDER = "demo"
+"""Below the home: the home of the demo's own fleet."""
 
 
 class FleetInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +54,7 @@ def default_home() -> Path:
         return Path(named).expanduser().absolute()
     here = Path.cwd()
     for folder in (here, *here.parents):
-        if (folder / FOLDER_NAME / STATE_FILE).is_file():
+        if (folder / FOLDER_NAME).is_dir():
             return folder / FOLDER_NAME
     import platformdirs
 
@@ -82,13 +86,15 @@ def remove_info(home: Path) -> None:
 
 
 def find_running(home: Path | None = None) -> FleetInfo | None:
-    """The embedded fleet that answers now, None when none was started or its JobManager is gone.
+    """The embedded fleet that runs in `home`, None when none was started or its JobManager is gone.
 
-    Reads one small file and asks the system whether the JobManager's process still exists; a fleet
-    with a dead TaskManager or broker is returned, with that process in `dead`.
+    Without a home: the one of :func:`default_home`, else the demo's. Reads a small file and asks the
+    system whether the JobManager's process still exists; a fleet with a dead TaskManager or broker is
+    returned, with that process in `dead`.
     """
-    info = read_info(home or default_home())
-    if info is None or not info.ready:
-        return None
-    managers = [process for process in info.processes if process.role == "jobmanager"]
-    return info if any(process.alive for process in managers) else None
+    homes = [home] if home is not None else [default_home(), default_home() / DEMO_FOLDER]
+    for candidate in homes:
+        info = read_info(candidate)
+        if info is not None and info.ready and any(p.alive for p in info.processes if p.role == JOBMANAGER):
+            return info
+    return None
