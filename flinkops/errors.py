@@ -62,3 +62,9 @@ class Refused(FlinkopsError):
     """We will not: read-only, a precondition does not hold, or the user declined."""
 
     exit_code = ExitCode.REFUSED
+
+
+class Interrupted(FlinkopsError):
+    """The user stopped waiting (Ctrl-C); the journal knows how far it came."""
+
+    exit_code = ExitCode.INTERRUPTED

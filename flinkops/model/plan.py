@@ -8,7 +8,17 @@ from typing import Literal
 
 from flinkops.model.assessment import Value
 
-Verb = Literal["savepoint-create", "upgrade", "rollback", "suspend", "resume", "restart", "rescale", "autoscale-apply"]
+Verb = Literal[
+    "savepoint-create",
+    "savepoint-delete",
+    "upgrade",
+    "rollback",
+    "suspend",
+    "resume",
+    "restart",
+    "rescale",
+    "autoscale-apply",
+]
 Outcome = Literal["verified", "rolled-back", "failed", "timed-out", "refused"]
 
 
@@ -47,7 +57,8 @@ class Plan(Value, frozen=True):
     refused: tuple[str, ...] = ()
     preconditions: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
-    rollback: tuple[str, ...] = ()
+    rollback: tuple[str, ...] = ()  # what would be done, in words; `rollback_steps` are the steps of it
+    rollback_steps: tuple[Step, ...] = ()
     severe: bool = False  # the person types the job's name to confirm
     command: str = ""  # the command line that does the same
 

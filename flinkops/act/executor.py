@@ -1,0 +1,237 @@
+"""The executor: the only place from which anything is changed.
+
+Whatever face asks: read-only is refused here, preconditions are asked again, intent goes into the journal before a
+step and its outcome after it. The result is what was seen, never what was requested.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+import msgspec
+
+from flinkops.act.control import JobControl
+from flinkops.act.journal import Journal, describe_seen
+from flinkops.act.lock import job_lock
+from flinkops.act.running import StepAction, StepRun
+from flinkops.clock import Clock
+from flinkops.errors import Denied, FlinkopsError, Interrupted, OperationFailed, Refused, TimedOut
+from flinkops.model.plan import Outcome, Plan, Result, Step, StepResult
+from flinkops.plan.identity import plan_hash
+from flinkops.plan.preconditions import unmet
+
+StepOutcome = Literal["ok", "failed", "timed-out", "skipped"]
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """Something that a person who waits wants to see. Told after the journal has it.
+
+    ``kind``: planned, intent (a step begins), note (still waiting, and for what), outcome, finished.
+    """
+
+    kind: Literal["planned", "intent", "note", "outcome", "finished"]
+    plan_id: str
+    at_ms: int
+    step: str = ""
+    outcome: str = ""
+    seconds: float | None = None
+    text: str = ""
+
+
+def _silent(_progress: Progress) -> None:
+    pass
+
+
+class Executor:
+    """Carries out plans on one cluster. ``progress`` is called in the executor's thread."""
+
+    def __init__(
+        self,
+        control: JobControl,
+        journal: Journal,
+        clock: Clock,
+        actions: Mapping[str, StepAction],
+        *,
+        read_only: bool = False,
+        timeout_seconds: float = 600.0,
+        poll_seconds: float = 0.5,
+        progress: Callable[[Progress], None] = _silent,
+    ) -> None:
+        self._control = control
+        self._journal = journal
+        self._clock = clock
+        self._actions = actions
+        self._read_only = read_only
+        self._timeout_seconds = timeout_seconds
+        self._poll_seconds = poll_seconds
+        self._progress = progress
+
+    def run(self, plan: Plan) -> Result:
+        """Carry out a plan from its beginning.
+
+        Raises Refused when nothing was done because it must not be; Interrupted on Ctrl-C; OperationFailed when
+        the journal cannot be written. Everything else that goes wrong is in the result.
+        """
+        self._refuse_unfit(plan)
+        with job_lock(self._journal.folder, plan):
+            self._check_preconditions(plan)
+            digest = plan_hash(plan)
+            self._journal.append("planned", plan, digest)
+            self._tell("planned", plan)
+            return self._carry_out(plan, digest, done={}, seen={})
+
+    def resume(self, plan_id: str) -> Result:
+        """Go on with a plan that stopped in the middle. Steps that are done are not done again.
+
+        Raises as :meth:`run` does, and UsageError when the journal knows no such plan.
+        """
+        record = self._journal.record(plan_id)
+        if not record.resumable:
+            raise Refused(f"{plan_id} has ended already: {record.outcome}")
+        self._refuse_unfit(record.plan)
+        with job_lock(self._journal.folder, record.plan):
+            done = {step.name: step for step in record.steps if step.outcome == "ok"}
+            return self._carry_out(record.plan, record.plan_hash, done, dict(record.seen))
+
+    def _refuse_unfit(self, plan: Plan) -> None:
+        if self._read_only:
+            raise Refused(f"read-only: {plan.verb} of {plan.target.job_name or plan.target.source} is not done")
+        if plan.refused:
+            raise Refused("; ".join(plan.refused))
+        if plan.target.source != self._control.name:
+            raise Refused(f"the plan is for {plan.target.source}, not for {self._control.name}")
+        unknown = [s.action for s in (*plan.steps, *plan.rollback_steps) if s.action not in self._actions]
+        if unknown:
+            raise Refused(f"this flinkops does not know the action {unknown[0]!r}")
+
+    def _check_preconditions(self, plan: Plan) -> None:
+        if plan.preconditions:
+            problems = unmet(plan.preconditions, self._control.job(plan.target.job_id))
+            if problems:
+                raise Refused(f"things have moved since the plan was made: {'; '.join(problems)}")
+
+    def _carry_out(self, plan: Plan, digest: str, done: dict[str, StepResult], seen: dict[str, str]) -> Result:
+        attempt = _Attempt(self, plan, digest, done, seen)
+        try:
+            outcome, error = attempt.steps_then_rollback()
+        except KeyboardInterrupt:
+            self._journal.append("interrupted", plan, digest, step=attempt.current)
+            raise Interrupted(
+                f"interrupted at step {attempt.current!r} of {plan.id}", next_step=f"go on with: {go_on_command(plan)}"
+            ) from None
+        result = Result(
+            plan_id=plan.id,
+            outcome=outcome,
+            steps=tuple(attempt.results),
+            seen=dict(attempt.seen),
+            error=error,
+            go_on=go_on_command(plan) if outcome == "timed-out" else None,
+        )
+        self._journal.append("finished", plan, digest, outcome=outcome, seen=result.seen, error=error)
+        self._tell("finished", plan, outcome=outcome, text=error or "")
+        return result
+
+    def _tell(
+        self,
+        kind: Literal["planned", "intent", "note", "outcome", "finished"],
+        plan: Plan,
+        *,
+        step: str = "",
+        outcome: str = "",
+        seconds: float | None = None,
+        text: str = "",
+    ) -> None:
+        self._progress(Progress(kind, plan.id, self._clock.now_ms(), step, outcome, seconds, text))
+
+
+class _Attempt:
+    """One passage through a plan's steps."""
+
+    def __init__(
+        self, executor: Executor, plan: Plan, digest: str, done: dict[str, StepResult], seen: dict[str, str]
+    ) -> None:
+        self._executor = executor
+        self._plan = plan
+        self._digest = digest
+        self._done = done
+        self.seen = seen
+        self.results: list[StepResult] = []
+        self.current = ""
+
+    def steps_then_rollback(self) -> tuple[Outcome, str | None]:
+        """The outcome, and the error that led to it."""
+        problem = self._steps(self._plan.steps)
+        if problem is None:
+            return "verified", None
+        if isinstance(problem, TimedOut):
+            return "timed-out", problem.line()
+        if not self._plan.rollback_steps:
+            return "failed", problem.line()
+        worse = self._steps(self._plan.rollback_steps)
+        if worse is None:
+            return "rolled-back", problem.line()
+        return "failed", f"{problem.line()}; bringing the old state back failed too: {worse.line()}"
+
+    def _steps(self, steps: tuple[Step, ...]) -> FlinkopsError | None:
+        deadline = time.monotonic() + self._executor._timeout_seconds
+        for step in steps:
+            if (known := self._done.get(step.name)) is not None:
+                self.results.append(known)
+                continue
+            problem = self._step(step, deadline)
+            if problem is not None:
+                return problem
+        return None
+
+    def _step(self, step: Step, deadline: float) -> FlinkopsError | None:
+        executor, plan = self._executor, self._plan
+        self.current = step.name
+        executor._journal.append("intent", plan, self._digest, step=step.name, action=step.action)
+        executor._tell("intent", plan, step=step.name)
+        began = time.monotonic()
+        run = StepRun(
+            control=executor._control,
+            plan=plan,
+            arguments=step.arguments,
+            seen=self.seen,
+            clock=executor._clock,
+            ends=deadline,
+            poll_seconds=executor._poll_seconds,
+            note=lambda text: executor._tell("note", plan, step=step.name, text=text),
+        )
+        problem: FlinkopsError | None = None
+        seen: dict[str, str] = {}
+        try:
+            seen = executor._actions[step.action](run)
+        except FlinkopsError as error:
+            problem = error if isinstance(error, (TimedOut, OperationFailed, Denied)) else OperationFailed(error.line())
+        self._record(step, began, seen, problem)
+        return problem
+
+    def _record(self, step: Step, began: float, seen: dict[str, str], problem: FlinkopsError | None) -> None:
+        executor = self._executor
+        seconds = time.monotonic() - began
+        outcome: StepOutcome = "ok"
+        if problem is not None:
+            outcome = "timed-out" if isinstance(problem, TimedOut) else "failed"
+        error = problem.line() if problem else None
+        self.seen.update(seen)
+        entry = executor._journal.append(
+            "outcome",
+            self._plan,
+            self._digest,
+            step=step.name,
+            action=step.action,
+            outcome=outcome,
+            seconds=seconds,
+            seen=seen,
+            error=error,
+        )
+        text = error or describe_seen(seen)
+        self.results.append(StepResult(step.name, entry.at_ms, round(seconds, 3), outcome, text))
+        executor._tell("outcome", self._plan, step=step.name, outcome=outcome, seconds=seconds, text=text)
+
+
+def go_on_command(plan: Plan) -> str:
+    """The command that continues a plan which stopped in the middle."""
+    return f"flinkops upgrade --resume {plan.id}"

@@ -1,0 +1,122 @@
+"""The steps around savepoints."""
+
+from flinkops.act.control import Operation
+from flinkops.act.running import StepAction, StepRun
+from flinkops.act.storage import check_savepoint, same_place
+from flinkops.errors import OperationFailed, TimedOut
+from flinkops.model.facts import CheckpointFacts
+
+_LISTED_WITHIN_SECONDS = 30.0
+_DISPOSED_WITHIN_SECONDS = 300.0
+
+
+def trigger(run: StepRun) -> dict[str, str]:
+    """Begin the savepoint. The trigger's id is the plan's own, so that a second time is not a second savepoint."""
+    arguments = run.arguments
+
+    def ask() -> bool:
+        run.control.trigger_savepoint(
+            run.job_id,
+            target_directory=arguments["target_directory"],
+            format_type=arguments["format"],
+            trigger_id=arguments["trigger_id"],
+        )
+        return True
+
+    run.until("triggering the savepoint", ask)
+    return {"trigger_id": arguments["trigger_id"]}
+
+
+def await_savepoint(run: StepRun) -> dict[str, str]:
+    """Wait for the outcome of the trigger; its path is Flink's own answer."""
+    trigger_id = run.arguments["trigger_id"]
+
+    def ask() -> Operation | None:
+        operation = run.control.savepoint_status(run.job_id, trigger_id)
+        return None if operation.status == "in-progress" else operation
+
+    operation = run.until("waiting for the savepoint", ask)
+    if operation.status == "completed" and operation.location:
+        return {"savepoint": operation.location}
+    if operation.status == "gone":
+        return {"savepoint": _forgotten(run)}
+    raise OperationFailed(f"the savepoint failed: {operation.failure or 'Flink gives no reason'}")
+
+
+def verify(run: StepRun) -> dict[str, str]:
+    """The job lists it as completed, and its files are all there, as far as they can be seen from here."""
+    path = run.seen["savepoint"]
+
+    def ask() -> CheckpointFacts | None:
+        job = run.control.job(run.job_id)
+        if job is None or job.checkpoints is None:
+            return None
+        known = (*job.checkpoints.history, *filter(None, [job.checkpoints.latest_savepoint]))
+        return next((one for one in known if one.status == "COMPLETED" and same_place(one.external_path, path)), None)
+
+    try:
+        listed = run.until("waiting until the job lists the savepoint", ask, within_seconds=_LISTED_WITHIN_SECONDS)
+    except TimedOut as problem:
+        raise OperationFailed(f"Flink answered with {path}, but the job does not list it: {problem.what}") from None
+    seen = verify_files(path)
+    seen["checkpoint_id"] = str(listed.id)
+    if listed.state_size_bytes is not None:
+        seen["state_bytes"] = str(listed.state_size_bytes)
+    return seen
+
+
+def verify_files(path: str) -> dict[str, str]:
+    """What a look at the files gives; raises OperationFailed when some are missing. Out of reach is unknown."""
+    check = check_savepoint(path)
+    if check.verdict == "bad":
+        raise OperationFailed(f"savepoint {path} is not whole: {check.why}")
+    return {"files": check.why if check.verdict == "ok" else f"unknown: {check.why}"}
+
+
+def dispose(run: StepRun) -> dict[str, str]:
+    """Let Flink remove a savepoint's files. One that is gone already was removed by an earlier try."""
+    path = run.arguments["path"]
+    trigger_id = run.until("asking for the disposal", lambda: run.control.dispose_savepoint(path))
+
+    def ask() -> Operation | None:
+        operation = run.control.disposal_status(trigger_id)
+        return None if operation.status == "in-progress" else operation
+
+    operation = run.until("waiting for the disposal", ask, within_seconds=_DISPOSED_WITHIN_SECONDS)
+    check = check_savepoint(path)
+    removed = check.verdict == "bad" and check.metadata is None
+    if operation.status != "completed" and not removed:
+        raise OperationFailed(f"{path} was not disposed of: {operation.failure or 'Flink gives no reason'}")
+    if check.verdict == "ok":
+        raise OperationFailed(f"Flink says that {path} was disposed of, but its files are still there")
+    return {"disposed": path, "files": "gone" if removed else f"unknown: {check.why}"}
+
+
+def _forgotten(run: StepRun) -> str:
+    """Flink forgets an operation after five minutes; the newest savepoint since the plan was made is ours.
+
+    Nobody else could begin one through this journal meanwhile; one by other hands has another trigger, which is why
+    only a single candidate counts.
+    """
+    job = run.control.job(run.job_id)
+    if job is None or job.checkpoints is None:
+        raise OperationFailed("Flink has forgotten the savepoint's trigger and does not know the job any more")
+    found = [
+        one
+        for one in job.checkpoints.history
+        if one.is_savepoint and one.status == "COMPLETED" and (one.triggered_ms or 0) >= run.plan.created_ms
+    ]
+    if len(found) == 1 and found[0].external_path:
+        return found[0].external_path
+    raise OperationFailed(
+        f"Flink has forgotten the savepoint's trigger, and {len(found)} savepoints are newer than the plan",
+        next_step=f"look at them with: flinkops savepoint list {run.plan.target.job_name}",
+    )
+
+
+SAVEPOINT_ACTIONS: dict[str, StepAction] = {
+    "trigger-savepoint": trigger,
+    "await-savepoint": await_savepoint,
+    "verify-savepoint": verify,
+    "dispose-savepoint": dispose,
+}

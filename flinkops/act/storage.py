@@ -1,0 +1,135 @@
+"""Savepoints as files: is everything there? Only local folders can be looked into; the rest stays unknown."""
+
+from pathlib import Path
+from typing import Literal
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+from flinkops.act.savepoint_metadata import METADATA_FILE, MetadataError, SavepointMetadata, parse_metadata
+
+Verdict = Literal["ok", "bad", "unknown"]
+_MAX_METADATA_BYTES = 256 * 1024 * 1024
+_SHOWN_PROBLEMS = 20
+
+
+class SavepointCheck(msgspec.Struct, frozen=True):
+    """What was found at a savepoint's path. Unknown: it could not be looked at from here, which is not bad."""
+
+    path: str
+    verdict: Verdict
+    why: str
+    metadata: SavepointMetadata | None = None
+    problems: tuple[str, ...] = ()
+    total_bytes: int | None = None
+
+
+def check_savepoint(path: str) -> SavepointCheck:
+    """Parses ``_metadata`` at `path` (a folder, the file itself, or a URI) and looks for every file it names."""
+    folder = local_folder(path)
+    if folder is None:
+        scheme = urlsplit(path).scheme
+        return SavepointCheck(path, "unknown", f"storage {scheme}: is not reachable from here")
+    try:
+        if not folder.is_dir():
+            return _absent(path, folder)
+        metadata = parse_metadata(_read_metadata(folder))
+    except FileNotFoundError:
+        return SavepointCheck(path, "bad", f"there is no {METADATA_FILE} in it")
+    except OSError as problem:
+        return SavepointCheck(path, "unknown", f"it cannot be read from here: {problem.strerror or problem}")
+    except MetadataError as problem:
+        return SavepointCheck(path, "bad", f"its {METADATA_FILE} is not usable: {problem}")
+    return _check_files(path, folder, metadata)
+
+
+def local_folder(path: str) -> Path | None:
+    """The folder on this machine that a path or ``file:`` URI means; None for other storage.
+
+    >>> local_folder("file:///data/sp/_metadata"), local_folder("s3://bucket/sp")
+    (PosixPath('/data/sp'), None)
+    """
+    parts = urlsplit(path)
+    if parts.scheme not in ("", "file") or parts.netloc not in ("", "localhost"):
+        return None
+    # Flink does not escape its paths; a percent sign in one is itself unless that file does not exist.
+    folder = Path(path.partition(":")[2] if parts.scheme else path)
+    text = "/" + str(folder).lstrip("/") if parts.scheme else str(folder)
+    found = Path(text)
+    if not found.exists() and "%" in text:
+        found = Path(unquote(text))
+    return found.parent if found.name == METADATA_FILE else found
+
+
+def same_place(one: str | None, other: str | None) -> bool:
+    """Whether two paths name one savepoint: ``file:/a``, ``file:///a`` and ``/a/`` do."""
+    return one is not None and other is not None and _normal(one) == _normal(other)
+
+
+def _normal(path: str) -> str:
+    path = path.rstrip("/").removesuffix(f"/{METADATA_FILE}")
+    scheme, colon, rest = path.partition(":")
+    if not colon:
+        return "file:/" + path.lstrip("/")
+    return f"{scheme}:/{rest.lstrip('/')}" if scheme == "file" else path
+
+
+def _absent(path: str, folder: Path) -> SavepointCheck:
+    """A folder that is not there is bad news only when the place it should be in is."""
+    if folder.parent.is_dir():
+        return SavepointCheck(path, "bad", "there is no such folder")
+    return SavepointCheck(path, "unknown", f"{folder.parent} does not exist on this machine: the storage is elsewhere")
+
+
+def _read_metadata(folder: Path) -> bytes:
+    with (folder / METADATA_FILE).open("rb") as file:
+        content = file.read(_MAX_METADATA_BYTES + 1)
+    if len(content) > _MAX_METADATA_BYTES:
+        raise MetadataError("it is larger than any that Flink writes")
+    return content
+
+
+def _check_files(path: str, folder: Path, metadata: SavepointMetadata) -> SavepointCheck:
+    problems: list[str] = []
+    unknown: list[str] = []
+    total_bytes = metadata.inline_bytes
+    for file in metadata.files:
+        if file.relative:
+            place: Path | None = folder / file.path
+            if not _is_inside(folder, file.path):
+                problems.append(f"{file.path}: points out of the savepoint")
+                continue
+        else:
+            place = _local_file(file.path)
+        if place is None:
+            unknown.append(file.path)
+            continue
+        try:
+            size_bytes = place.stat().st_size
+        except FileNotFoundError:
+            problems.append(f"{file.path}: missing")
+            continue
+        except OSError as problem:
+            unknown.append(f"{file.path}: {problem.strerror or problem}")
+            continue
+        total_bytes += size_bytes
+        if size_bytes < file.end_bytes or (file.exact and size_bytes != file.end_bytes):
+            problems.append(f"{file.path}: {size_bytes} bytes, {file.end_bytes} expected")
+    count = len(metadata.files)
+    if problems:
+        why, verdict = f"{len(problems)} of the {count} files it names are missing or damaged", "bad"
+    elif unknown:
+        why, verdict = f"{len(unknown)} of the {count} files it names are out of reach from here", "unknown"
+    else:
+        why, verdict = f"{count} files, {total_bytes} bytes of state, all there", "ok"
+    known_total = total_bytes if verdict == "ok" else None
+    return SavepointCheck(path, verdict, why, metadata, tuple(problems[:_SHOWN_PROBLEMS]), known_total)  # type: ignore[arg-type]
+
+
+def _is_inside(folder: Path, relative: str) -> bool:
+    return (folder / relative).resolve().is_relative_to(folder.resolve())
+
+
+def _local_file(path: str) -> Path | None:
+    folder = local_folder(path)
+    return None if folder is None else folder

@@ -1,0 +1,71 @@
+"""What identifies a plan: its id, its hash, and the ids derived from it that make its steps idempotent."""
+
+import hashlib
+
+import msgspec
+
+from flinkops.clock import iso_utc
+from flinkops.errors import UsageError
+from flinkops.model.plan import Plan
+
+FILE_SCHEMA_VERSION = 1
+
+
+class Stamp(msgspec.Struct, frozen=True):
+    """When a plan is made, under which id, and the command line that says the same."""
+
+    plan_id: str
+    now_ms: int
+    command: str = ""
+
+
+def stamp(verb: str, now_ms: int, randomness: bytes, command: str = "") -> Stamp:
+    """A stamp with an id that sorts by time and that people can type.
+
+    >>> stamp("savepoint-create", 0, bytes([1, 2, 3])).plan_id
+    'savepoint-create-19700101T000000-010203'
+    """
+    at = (iso_utc(now_ms) or "").partition(".")[0].replace("-", "").replace(":", "")
+    return Stamp(f"{verb}-{at}-{randomness.hex()}", now_ms, command)
+
+
+def plan_hash(plan: Plan) -> str:
+    """SHA-256 over everything in the plan: two plans with the same hash do the same."""
+    return hashlib.sha256(msgspec.json.encode(plan, order="deterministic")).hexdigest()
+
+
+def derived_id(plan_id: str, purpose: str) -> str:
+    """32 hexadecimal digits, the same for the same plan and purpose.
+
+    Flink takes such an id for a savepoint trigger and for a job, and starts neither twice: that is what makes
+    repeating a step after a crash safe.
+    """
+    return hashlib.sha256(f"{plan_id}/{purpose}".encode()).hexdigest()[:32]
+
+
+class _PlanFile(msgspec.Struct, frozen=True):
+    schema_version: int
+    hash: str
+    plan: Plan
+
+
+def encode_plan_file(plan: Plan) -> bytes:
+    """A saved plan (``--out``), readable by people too."""
+    document = _PlanFile(FILE_SCHEMA_VERSION, plan_hash(plan), plan)
+    return msgspec.json.format(msgspec.json.encode(document)) + b"\n"
+
+
+def decode_plan_file(content: bytes, name: str) -> Plan:
+    """The inverse of :func:`encode_plan_file`; `name` is the file's, for the message.
+
+    Raises UsageError when it is no plan, one of a newer version, or one that was edited: what was confirmed is done.
+    """
+    try:
+        document = msgspec.json.decode(content, type=_PlanFile)
+    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+        raise UsageError(f"{name} is not a saved plan: {problem}", next_step="make one with --out FILE") from None
+    if document.schema_version != FILE_SCHEMA_VERSION:
+        raise UsageError(f"{name} has schema_version {document.schema_version}, this flinkops reads 1")
+    if document.hash != plan_hash(document.plan):
+        raise UsageError(f"{name} was changed after it was saved", next_step="plan again with --out FILE")
+    return document.plan

@@ -1,0 +1,83 @@
+"""What has to hold before a plan may begin, as words that a plan carries and the executor asks again.
+
+Each word is ``name`` or ``name:argument``. The planner refuses by the same function that the executor re-checks with.
+"""
+
+from collections.abc import Callable, Iterable
+
+from flinkops.model.facts import JobFacts
+
+
+def same_job(job: JobFacts) -> str:
+    """The job is still the one that the plan was made for."""
+    return f"job-id:{job.id}"
+
+
+def in_state(state: str) -> str:
+    """The job is in this state of Flink's."""
+    return f"state:{state}"
+
+
+NO_SAVEPOINT_RUNNING = "no-savepoint-in-progress"
+ADAPTIVE = "adaptive-scheduler"
+
+
+def parallelism_is(vertex_id: str, parallelism: int) -> str:
+    """The vertex runs as the plan saw it."""
+    return f"parallelism:{vertex_id}={parallelism}"
+
+
+def unmet(preconditions: Iterable[str], job: JobFacts | None) -> tuple[str, ...]:
+    """Why not, one sentence for each precondition that does not hold; a word that is not known never holds."""
+    if job is None:
+        return ("the job is gone from its cluster",)
+    problems = (_check(precondition, job) for precondition in preconditions)
+    return tuple(problem for problem in problems if problem is not None)
+
+
+def _check(precondition: str, job: JobFacts) -> str | None:
+    name, _, argument = precondition.partition(":")
+    check = _CHECKS.get(name)
+    if check is None:
+        return f"this flinkops does not know the precondition {precondition!r}"
+    return check(job, argument)
+
+
+def _job_id(job: JobFacts, wanted: str) -> str | None:
+    return None if job.id == wanted else f"the job's id is {job.id} now, the plan was made for {wanted}"
+
+
+def _state(job: JobFacts, wanted: str) -> str | None:
+    return None if job.state == wanted else f"the job is {job.state}, it has to be {wanted}"
+
+
+def _no_savepoint(job: JobFacts, _argument: str) -> str | None:
+    if job.checkpoints is None:
+        return f"whether a savepoint is in progress is not known: {job.unknown.get('checkpoints', 'no answer')}"
+    running = [one.id for one in job.checkpoints.history if one.is_savepoint and one.status == "IN_PROGRESS"]
+    return f"savepoint {running[0]} is still in progress" if running else None
+
+
+def _adaptive(job: JobFacts, _argument: str) -> str | None:
+    if job.scheduler is None:
+        return "which scheduler runs the job is not known"
+    return None if job.scheduler.lower() == "adaptive" else f"the scheduler is {job.scheduler}, it has to be Adaptive"
+
+
+def _parallelism(job: JobFacts, argument: str) -> str | None:
+    vertex_id, _, wanted = argument.partition("=")
+    for vertex in job.vertices:
+        if vertex.id == vertex_id:
+            if str(vertex.parallelism) == wanted:
+                return None
+            return f"{vertex.name} runs with parallelism {vertex.parallelism} now, the plan saw {wanted}"
+    return f"the job has no vertex {vertex_id} any more"
+
+
+_CHECKS: dict[str, Callable[[JobFacts, str], str | None]] = {
+    "job-id": _job_id,
+    "state": _state,
+    NO_SAVEPOINT_RUNNING: _no_savepoint,
+    ADAPTIVE: _adaptive,
+    "parallelism": _parallelism,
+}
