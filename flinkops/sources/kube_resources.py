@@ -10,21 +10,13 @@ from typing import Any, Literal
 
 from flinkops.clock import parse_iso_utc
 from flinkops.model.facts import ResourceFacts, SnapshotFacts
+from flinkops.model.operator_marks import LAST_STATE_DUMMY, managed_by
 
 Json = Mapping[str, Any]
 
 GROUP = "flink.apache.org"
 VERSION = "v1beta1"
 DEFAULT_REST_PORT = 8081
-LAST_STATE_DUMMY = "KUBERNETES_OPERATOR_LAST_STATE"
-"""Newer operators put this where the path of the upgrade's savepoint stands when there was none (last-state)."""
-
-_GITOPS = (
-    ("argocd.argoproj.io/tracking-id", "Argo CD"),
-    ("argocd.argoproj.io/instance", "Argo CD"),
-    ("kustomize.toolkit.fluxcd.io/name", "Flux"),
-    ("helm.toolkit.fluxcd.io/name", "Flux"),
-)
 
 
 def section(parent: object, key: str) -> Json:
@@ -92,13 +84,6 @@ def rest_port(deployment: Json) -> int:
     return int(value) if isinstance(value, int | str) and str(value).isdigit() else DEFAULT_REST_PORT
 
 
-def managed_by(resource: Json) -> str | None:
-    """The GitOps tool whose labels or annotations the resource carries: it would undo an edit."""
-    metadata = section(resource, "metadata")
-    marks = {**section(metadata, "labels"), **section(metadata, "annotations")}
-    return next((tool for mark, tool in _GITOPS if mark in marks), None)
-
-
 def upgrade_savepoint(resource: Json) -> str | None:
     """Path of the savepoint that the operator took when it last stopped the job.
 
@@ -151,7 +136,7 @@ def resource_facts(resource: Json, *, context: str, kind: str) -> ResourceFacts:
         upgrade_savepoint=upgrade_savepoint(resource),
         deleting=text(metadata, "deletionTimestamp") is not None,
         owner=f"{owner.get('kind')}/{owner.get('name')}" if owner else None,
-        managed_by=managed_by(resource),
+        managed_by=managed_by(metadata),
         error=error_text(resource),
         image=text(spec, "image"),
         labels={str(key): str(value) for key, value in section(metadata, "labels").items()},
