@@ -1,0 +1,109 @@
+package flinkops.price;
+
+import java.util.List;
+import java.util.Properties;
+import org.apache.flink.api.common.eventtime.WatermarkStrategy;
+import org.apache.flink.connector.file.src.FileSource;
+import org.apache.flink.connector.kafka.source.KafkaSource;
+import org.apache.flink.connector.kafka.source.enumerator.initializer.OffsetsInitializer;
+import org.apache.flink.core.fs.Path;
+import org.apache.flink.streaming.api.datastream.DataStream;
+import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
+import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import org.apache.flink.table.data.RowData;
+import org.apache.flink.table.types.logical.RowType;
+
+/** The job up to its price changes, put together from Python; SQL does the rest. */
+public final class Pipeline {
+    private final SingleOutputStreamOperator<RowData> accepted;
+    private final SingleOutputStreamOperator<RowData> changes;
+
+    private Pipeline(DataStream<Scrape> scrapes, Options options) {
+        DedupKey key = new DedupKey(options.dedupKey);
+        int maxParallelism = scrapes.getExecutionEnvironment().getMaxParallelism();
+        accepted =
+                scrapes.process(new Classify(options.delayMillis, maxParallelism, key))
+                        .returns(Rows.ACCEPTED)
+                        .name("classify")
+                        .uid("classify");
+        changes =
+                accepted.keyBy(row -> row.getInt(Rows.SHARD))
+                        .transform("dedup", Rows.CHANGES, new Dedup(key, options.ttlMillis, options.eventOrder))
+                        .name("dedup")
+                        .uid("dedup");
+    }
+
+    /** What decides which scrapes are changes. */
+    public static final class Options {
+        private final long delayMillis;
+        private final long idleMillis;
+        private final long ttlMillis;
+        private final boolean eventOrder;
+        private final List<String> dedupKey;
+
+        public Options(long delayMillis, long idleMillis, long ttlMillis, boolean eventOrder, List<String> dedupKey) {
+            this.delayMillis = delayMillis;
+            this.idleMillis = idleMillis;
+            this.ttlMillis = ttlMillis;
+            this.eventOrder = eventOrder;
+            this.dedupKey = List.copyOf(dedupKey);
+        }
+    }
+
+    /** From the earliest offset; bounded: up to where the topic ends now. */
+    public static Pipeline ofKafka(
+            StreamExecutionEnvironment env, Options options, Properties properties, String topic, boolean bounded) {
+        var source =
+                KafkaSource.<Scrape>builder()
+                        .setProperties(properties)
+                        .setTopics(topic)
+                        .setStartingOffsets(OffsetsInitializer.earliest())
+                        .setDeserializer(new KafkaScrapes());
+        if (bounded) {
+            source.setBounded(OffsetsInitializer.latest());
+        }
+        return of(env.fromSource(source.build(), watermarks(options), "scrapes"), options);
+    }
+
+    /** Files and folders of JSON lines. */
+    public static Pipeline ofJsonLines(StreamExecutionEnvironment env, Options options, List<String> paths) {
+        return ofFiles(env, options, FileSource.forBulkFileFormat(new FileScrapes(), paths(paths)));
+    }
+
+    /** Parquet files, all of the given columns. */
+    public static Pipeline ofParquet(
+            StreamExecutionEnvironment env, Options options, List<String> paths, RowType columns) {
+        return ofFiles(env, options, FileSource.forBulkFileFormat(new ParquetScrapes(columns), paths(paths)));
+    }
+
+    private static Pipeline ofFiles(
+            StreamExecutionEnvironment env, Options options, FileSource.FileSourceBuilder<Scrape> files) {
+        FileSource<Scrape> source =
+                files.setFileEnumerator(SortedFiles.Enumerator::new)
+                        .setSplitAssigner(SortedFiles.Assigner::new)
+                        .build();
+        return of(env.fromSource(source, watermarks(options), "scrapes"), options);
+    }
+
+    private static Pipeline of(SingleOutputStreamOperator<Scrape> scrapes, Options options) {
+        return new Pipeline(scrapes.uid("scrapes"), options);
+    }
+
+    private static WatermarkStrategy<Scrape> watermarks(Options options) {
+        return EventTime.strategy(options.delayMillis, options.idleMillis);
+    }
+
+    private static Path[] paths(List<String> paths) {
+        return paths.stream().map(Path::new).toArray(Path[]::new);
+    }
+
+    /** Scrapes whose price differs from the one before. */
+    public DataStream<RowData> changes() {
+        return changes;
+    }
+
+    /** Malformed and late records. */
+    public DataStream<RowData> deadLetters() {
+        return accepted.getSideOutput(Rows.DEAD_LETTER).union(changes.getSideOutput(Rows.DEAD_LETTER));
+    }
+}
