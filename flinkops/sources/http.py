@@ -7,6 +7,7 @@ credentials are for this address alone), and fails with one sentence that a pers
 
 import base64
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal, TypeVar
@@ -74,7 +75,7 @@ class RestClient:
         verify: bool | str = (endpoint.ca_file or True) if endpoint.verify else False
         # Environment (proxies, CA bundle) is read once: doing it for each request costs as much as the request.
         settings = self._session.merge_environment_settings(endpoint.url, {}, True, verify, certificate)
-        self._verify = settings["verify"]
+        self._verify: bool | str = settings["verify"] or False
         self._certificate = settings["cert"]
         self._proxies = settings["proxies"]
         if not endpoint.verify:
@@ -101,13 +102,24 @@ class RestClient:
         """Sends `body` as JSON. Never repeated: the caller decides whether a second try is safe."""
         return self._decode(self.read(method, path, deadline, body=msgspec.json.encode(body)), decoder, path)
 
-    def read(self, method: Method, path: str, deadline: Deadline, *, body: bytes | None = None) -> bytes:
-        """The whole body of a good answer. A GET on a connection that the server had closed is tried once more."""
+    def read(
+        self,
+        method: Method,
+        path: str,
+        deadline: Deadline,
+        *,
+        body: bytes | None = None,
+        tail_bytes: int | None = None,
+    ) -> bytes:
+        """The whole body of a good answer, or its end: at least the last `tail_bytes`, however long it is.
+
+        A GET on a kept connection that the server had closed meanwhile is tried once more.
+        """
         prepared = self._prepare(method, path, body)
         for attempt in (1, 2):
             try:
                 with self._open.request(deadline):
-                    return self._exchange(prepared, path, deadline)
+                    return self._exchange(prepared, path, deadline, tail_bytes)
             except CONNECTION_ERRORS as problem:
                 if deadline.over:
                     raise self._overdue(deadline) from None
@@ -141,7 +153,9 @@ class RestClient:
             prepared.body = body
         return prepared
 
-    def _exchange(self, prepared: requests.PreparedRequest, path: str, deadline: Deadline) -> bytes:
+    def _exchange(
+        self, prepared: requests.PreparedRequest, path: str, deadline: Deadline, tail_bytes: int | None
+    ) -> bytes:
         left = deadline.remaining_seconds
         if left <= 0:
             raise self._overdue(deadline)
@@ -156,7 +170,7 @@ class RestClient:
         )
         complete = False
         try:
-            content = self._body(response.raw, deadline)
+            content = self._body(response.raw, deadline, tail_bytes)
             complete = True
         finally:
             # An answer that was not read to its end leaves the connection unusable.
@@ -168,14 +182,17 @@ class RestClient:
             raise self._refusal(status, content, path, response.headers.get("Location"))
         return content
 
-    def _body(self, raw: urllib3.HTTPResponse, deadline: Deadline) -> bytes:
-        pieces: list[bytes] = []
+    def _body(self, raw: urllib3.HTTPResponse, deadline: Deadline, tail_bytes: int | None) -> bytes:
+        pieces: deque[bytes] = deque()
         size = 0
         while piece := raw.read1(_PIECE_BYTES, decode_content=True):
             pieces.append(piece)
             size += len(piece)
-            if size > self._max_answer_bytes:
-                raise BadAnswer(f"{self.url} sends more than {self._max_answer_bytes >> 20} MiB in one answer")
+            if tail_bytes is not None:
+                while size - len(pieces[0]) > tail_bytes:
+                    size -= len(pieces.popleft())
+            elif size > self._max_answer_bytes:
+                raise BadAnswer(f"{self.url} sends more than {self._max_answer_bytes / 2**20:g} MiB in one answer")
             if deadline.over:
                 raise self._overdue(deadline)
         if raw.length_remaining:

@@ -12,6 +12,7 @@ from flinkops.model.facts import ClusterFacts, JobFacts, SourceKind, SourceState
 from flinkops.sources import wire
 from flinkops.sources.circuit import Circuit
 from flinkops.sources.deadline import Deadline
+from flinkops.sources.flink_details import FlinkDetails
 from flinkops.sources.http import NotFound, RestClient
 from flinkops.sources.job_watch import ENDED, JobWatch
 from flinkops.sources.protocol import SourceLook
@@ -28,7 +29,7 @@ SECOND_TRIES = 3
 SETTINGS_AGAIN_SECONDS = 300.0
 
 
-class FlinkRestSource:
+class FlinkRestSource(FlinkDetails):
     """Reads all jobs of one cluster. See docs/poller.md for the requests it makes, and why those."""
 
     def __init__(
@@ -60,11 +61,6 @@ class FlinkRestSource:
     def kind(self) -> SourceKind:
         """Always rest."""
         return "rest"
-
-    @property
-    def client(self) -> RestClient:
-        """For the requests that are not part of a look: details and actions."""
-        return self._client
 
     def retry_now(self) -> None:
         """The next look asks, even if the last ones failed."""

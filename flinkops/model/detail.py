@@ -1,0 +1,107 @@
+"""What is read of one job on demand, when a person opens it: too much for every look at a whole fleet."""
+
+from flinkops.model.facts import CheckpointPhases, ExceptionFacts, Facts
+
+
+class SubtaskDetail(Facts, frozen=True):
+    """One parallel subtask of a vertex. Ratios are 0 to 1; `backpressured_ratio` and others None: not measured."""
+
+    index: int
+    status: str
+    attempt: int = 0
+    endpoint: str | None = None
+    taskmanager: str | None = None
+    started_ms: int | None = None
+    records_in: int | None = None
+    records_out: int | None = None
+    bytes_in: int | None = None
+    bytes_out: int | None = None
+    accumulated_busy_ms: float | None = None
+    accumulated_backpressured_ms: float | None = None
+    accumulated_idle_ms: float | None = None
+    busy_ratio: float | None = None
+    backpressured_ratio: float | None = None
+    idle_ratio: float | None = None
+    watermark_ms: int | None = None  # Long.MIN: none yet; Long.MAX: ended
+
+
+class VertexDetail(Facts, frozen=True):
+    """One vertex and its subtasks."""
+
+    id: str
+    name: str
+    parallelism: int
+    subtasks: tuple[SubtaskDetail, ...] = ()
+    unknown: dict[str, str] = {}
+
+
+class TaskManagerDetail(Facts, frozen=True):
+    """One TaskManager: memory in bytes, `gc_ratio` the share of time spent in garbage collection (Flink 1.18 on)."""
+
+    id: str
+    slots: int | None = None
+    free_slots: int | None = None
+    last_heartbeat_ms: int | None = None
+    heap_used_bytes: int | None = None
+    heap_max_bytes: int | None = None
+    managed_used_bytes: int | None = None
+    managed_total_bytes: int | None = None
+    network_used_bytes: int | None = None
+    network_total_bytes: int | None = None
+    cpu_ratio: float | None = None
+    gc_ratio: float | None = None
+
+
+class LogFile(Facts, frozen=True):
+    """A file in the log folder of a TaskManager."""
+
+    name: str
+    size_bytes: int
+    modified_ms: int | None = None
+
+
+class ResourceRequirement(Facts, frozen=True):
+    """The bounds of a vertex's parallelism that the adaptive scheduler works with."""
+
+    vertex: str
+    lower: int
+    upper: int
+
+
+class FlameGraphNode(Facts, frozen=True):
+    """A stack frame: `samples` were taken in it or in what it called."""
+
+    frame: str
+    samples: int
+    children: tuple["FlameGraphNode", ...] = ()
+
+
+class FlameGraph(Facts, frozen=True):
+    """The sampled stacks of a vertex. `root` None: `why` says what is missing."""
+
+    at_ms: int | None = None
+    root: FlameGraphNode | None = None
+    why: str | None = None
+
+
+class JobDetail(Facts, frozen=True):
+    """Everything about one job beyond its facts. What could not be read is in `unknown`, with the reason."""
+
+    id: str
+    seen_ms: int
+    vertices: tuple[VertexDetail, ...] = ()
+    taskmanagers: tuple[TaskManagerDetail, ...] = ()
+    checkpoint_phases: tuple[CheckpointPhases, ...] = ()  # of the newest finished checkpoint, slowest vertex first
+    phases_of: int | None = None  # the id of that checkpoint
+    exceptions: tuple[ExceptionFacts, ...] = ()
+    resource_requirements: tuple[ResourceRequirement, ...] = ()
+    plan: dict[str, str] = {}  # vertex id -> Flink's description of its operators, as plain text
+    unknown: dict[str, str] = {}
+
+
+class AsyncOutcome(Facts, frozen=True):
+    """How far a savepoint or a stop that was triggered has come. `location` when completed, `failure` when failed."""
+
+    done: bool
+    location: str | None = None
+    failure: str | None = None
