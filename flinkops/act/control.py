@@ -1,25 +1,14 @@
 """What actions need of a cluster: a few thin verbs and a close look at one job."""
 
+from collections.abc import Sequence
 from typing import Literal, Protocol
 
 import msgspec
 
+from flinkops.model.detail import AsyncOutcome, ResourceRequirement
 from flinkops.model.facts import ClusterFacts, JobFacts
 
-
-class Operation(msgspec.Struct, frozen=True):
-    """An asynchronous operation of Flink's. ``gone``: Flink has forgotten it (it remembers for five minutes)."""
-
-    status: Literal["in-progress", "completed", "failed", "gone"]
-    location: str | None = None
-    failure: str | None = None
-
-
-class Bounds(msgspec.Struct, frozen=True):
-    """The parallelism that a vertex may have under the adaptive scheduler."""
-
-    lower: int
-    upper: int
+SavepointFormat = Literal["CANONICAL", "NATIVE"]
 
 
 class JarRun(msgspec.Struct, frozen=True):
@@ -54,33 +43,35 @@ class JobControl(Protocol):
         """Version and slots."""
         ...
 
-    def trigger_savepoint(self, job_id: str, *, target_directory: str, format_type: str, trigger_id: str) -> None:
+    def trigger_savepoint(
+        self, job_id: str, *, target_directory: str, format_type: SavepointFormat, trigger_id: str
+    ) -> None:
         """Begin a savepoint; with a trigger id that Flink has seen it does nothing."""
         ...
 
     def stop_with_savepoint(
-        self, job_id: str, *, target_directory: str, format_type: str, trigger_id: str, drain: bool = False
+        self, job_id: str, *, target_directory: str, format_type: SavepointFormat, trigger_id: str
     ) -> None:
         """Begin to stop the job with a savepoint; with a trigger id that Flink has seen it does nothing."""
         ...
 
-    def savepoint_status(self, job_id: str, trigger_id: str) -> Operation:
-        """How far a savepoint, or stopping with one, is."""
+    def savepoint_status(self, job_id: str, trigger_id: str) -> AsyncOutcome | None:
+        """How far a savepoint, or stopping with one, is; None: Flink has forgotten it, as it does after minutes."""
         ...
 
     def dispose_savepoint(self, path: str) -> str:
         """Begin to remove a savepoint's files; the id to ask about it with."""
         ...
 
-    def disposal_status(self, trigger_id: str) -> Operation:
-        """How far a disposal is."""
+    def disposal_status(self, trigger_id: str) -> AsyncOutcome | None:
+        """How far a disposal is; None: Flink has forgotten it."""
         ...
 
-    def requirements(self, job_id: str) -> dict[str, Bounds]:
+    def requirements(self, job_id: str) -> tuple[ResourceRequirement, ...]:
         """The bounds of each vertex's parallelism."""
         ...
 
-    def require(self, job_id: str, requirements: dict[str, Bounds]) -> None:
+    def require(self, job_id: str, requirements: Sequence[ResourceRequirement]) -> None:
         """Set the bounds of every vertex."""
         ...
 

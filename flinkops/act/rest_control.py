@@ -1,62 +1,33 @@
 """A Flink cluster's REST API as the executor's :class:`~flinkops.act.control.JobControl`."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, TypeVar
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TypeVar
 from urllib.parse import quote
 
 import msgspec
 
-from flinkops.act.control import Bounds, JarRun, Operation
+from flinkops.act.control import JarRun, SavepointFormat
 from flinkops.clock import Clock
 from flinkops.errors import OperationFailed, Unreachable
+from flinkops.model.detail import AsyncOutcome, ResourceRequirement
 from flinkops.model.endpoint import RestEndpoint
 from flinkops.model.facts import CheckpointsFacts, ClusterFacts, JobFacts, VertexFacts
 from flinkops.sources import wire
 from flinkops.sources.checkpoint_facts import checkpoints_facts
 from flinkops.sources.deadline import Deadline
-from flinkops.sources.http import Method, NotFound, Rejected, RestClient
-from flinkops.sources.masking import masked_setting, masked_text
+from flinkops.sources.flink_verbs import FlinkVerbs
+from flinkops.sources.http import NotFound, Rejected, RestClient
+from flinkops.sources.masking import masked_setting
 
 T = TypeVar("T")
-_FAILURE_CHARACTERS = 500
 
 
-class _Trigger(wire.Kebab):
-    request_id: str
+class _Verbs(FlinkVerbs):
+    """The verbs alone, without a source that polls."""
 
-
-class _Status(msgspec.Struct):
-    id: str
-
-
-class _FailureCause(msgspec.Struct, rename="kebab"):
-    stack_trace: str = ""
-
-
-class _OperationAnswer(msgspec.Struct, rename="kebab"):
-    location: str | None = None
-    failure_cause: _FailureCause | None = None
-
-
-class _OperationStatus(msgspec.Struct):
-    status: _Status
-    operation: _OperationAnswer | None = None
-
-
-class _Parallelism(wire.Camel):
-    lower_bound: int
-    upper_bound: int
-
-
-class _Requirement(msgspec.Struct):
-    parallelism: _Parallelism
-
-
-_trigger = msgspec.json.Decoder(_Trigger)
-_status = msgspec.json.Decoder(_OperationStatus)
-_requirements = msgspec.json.Decoder(dict[str, _Requirement])
-_anything = msgspec.json.Decoder(Any)
+    def __init__(self, client: RestClient) -> None:
+        self._client = client
 
 
 class RestControl:
@@ -64,6 +35,7 @@ class RestControl:
 
     def __init__(self, endpoint: RestEndpoint, clock: Clock, *, deadline_seconds: float = 10.0) -> None:
         self._client = RestClient(endpoint, connections=2)
+        self._verbs = _Verbs(self._client)
         self._name = endpoint.name
         self._clock = clock
         self._deadline_seconds = deadline_seconds
@@ -130,65 +102,69 @@ class RestControl:
             slots_available=answer.slots_available,
         )
 
-    def trigger_savepoint(self, job_id: str, *, target_directory: str, format_type: str, trigger_id: str) -> None:
+    def trigger_savepoint(
+        self, job_id: str, *, target_directory: str, format_type: SavepointFormat, trigger_id: str
+    ) -> None:
         """POST /jobs/:id/savepoints with a trigger id of our own."""
-        body = {"target-directory": target_directory, "formatType": format_type, "triggerId": trigger_id}
-        self._order("POST", f"/jobs/{quote(job_id, safe='')}/savepoints", body)
+        with _no_is_final():
+            self._verbs.trigger_savepoint(job_id, target_directory, format_type=format_type, trigger_id=trigger_id)
 
     def stop_with_savepoint(
-        self, job_id: str, *, target_directory: str, format_type: str, trigger_id: str, drain: bool = False
+        self, job_id: str, *, target_directory: str, format_type: SavepointFormat, trigger_id: str
     ) -> None:
         """POST /jobs/:id/stop with a trigger id of our own."""
-        body = {"targetDirectory": target_directory, "formatType": format_type, "triggerId": trigger_id, "drain": drain}
-        self._order("POST", f"/jobs/{quote(job_id, safe='')}/stop", body)
+        with _no_is_final():
+            self._verbs.stop_with_savepoint(job_id, target_directory, format_type=format_type, trigger_id=trigger_id)
 
-    def savepoint_status(self, job_id: str, trigger_id: str) -> Operation:
+    def savepoint_status(self, job_id: str, trigger_id: str) -> AsyncOutcome | None:
         """GET /jobs/:id/savepoints/:trigger."""
-        return self._operation(f"/jobs/{quote(job_id, safe='')}/savepoints/{trigger_id}")
+        with suppress(NotFound):
+            return self._verbs.savepoint_status(job_id, trigger_id)
+        return None
 
     def dispose_savepoint(self, path: str) -> str:
         """POST /savepoint-disposal."""
-        return _trigger.decode(self._order("POST", "/savepoint-disposal", {"savepoint-path": path})).request_id
+        with _no_is_final():
+            return self._verbs.dispose_savepoint(path)
 
-    def disposal_status(self, trigger_id: str) -> Operation:
+    def disposal_status(self, trigger_id: str) -> AsyncOutcome | None:
         """GET /savepoint-disposal/:trigger."""
-        return self._operation(f"/savepoint-disposal/{trigger_id}")
+        with suppress(NotFound):
+            return self._verbs.disposal_status(trigger_id)
+        return None
 
-    def requirements(self, job_id: str) -> dict[str, Bounds]:
+    def requirements(self, job_id: str) -> tuple[ResourceRequirement, ...]:
         """GET /jobs/:id/resource-requirements."""
-        answer = self._get(f"/jobs/{quote(job_id, safe='')}/resource-requirements", _requirements)
-        return {
-            vertex: Bounds(one.parallelism.lower_bound, one.parallelism.upper_bound) for vertex, one in answer.items()
-        }
+        with _no_is_final():
+            return self._verbs.resource_requirements(job_id)
 
-    def require(self, job_id: str, requirements: dict[str, Bounds]) -> None:
+    def require(self, job_id: str, requirements: Sequence[ResourceRequirement]) -> None:
         """PUT /jobs/:id/resource-requirements."""
-        body = {
-            vertex: {"parallelism": {"lowerBound": bounds.lower, "upperBound": bounds.upper}}
-            for vertex, bounds in requirements.items()
-        }
-        self._order("PUT", f"/jobs/{quote(job_id, safe='')}/resource-requirements", body)
+        with _no_is_final():
+            self._verbs.set_resource_requirements(job_id, requirements)
 
     def cancel(self, job_id: str) -> None:
         """PATCH /jobs/:id?mode=cancel."""
-        self._order("PATCH", f"/jobs/{quote(job_id, safe='')}?mode=cancel", None)
+        with _no_is_final():
+            self._verbs.cancel(job_id)
 
     def run_jar(
         self, run: JarRun, *, job_id: str, savepoint: str | None, parallelism: int | None, settings: dict[str, str]
     ) -> None:
         """POST /jars/:id/run."""
         body: dict[str, object] = {"jobId": job_id, "allowNonRestoredState": False}
-        if run.entry_class:
-            body["entryClass"] = run.entry_class
-        if run.program_arguments:
-            body["programArgsList"] = list(run.program_arguments)
-        if savepoint:
-            body["savepointPath"] = savepoint
-        if parallelism:
-            body["parallelism"] = parallelism
-        if settings:
-            body["flinkConfiguration"] = settings
-        self._order("POST", f"/jars/{quote(run.jar_id, safe='')}/run", body)
+        optional: dict[str, object] = {
+            "entryClass": run.entry_class,
+            "programArgsList": list(run.program_arguments),
+            "savepointPath": savepoint,
+            "parallelism": parallelism,
+            "flinkConfiguration": settings,
+        }
+        body.update({key: value for key, value in optional.items() if value})
+        with _no_is_final(), self._deadline() as deadline:
+            self._client.read(
+                "POST", f"/jars/{quote(run.jar_id, safe='')}/run", deadline, body=msgspec.json.encode(body)
+            )
 
     @contextmanager
     def _deadline(self) -> Iterator[Deadline]:
@@ -199,29 +175,6 @@ class RestControl:
     def _get(self, path: str, decoder: "msgspec.json.Decoder[T]") -> T:
         with self._deadline() as deadline:
             return self._client.get(path, decoder, deadline)
-
-    def _order(self, method: Method, path: str, body: object) -> bytes:
-        """A request that changes something. What Flink says no to is not tried again, unless it is only not ready."""
-        content = None if body is None else msgspec.json.encode(body)
-        try:
-            with self._deadline() as deadline:
-                return self._client.read(method, path, deadline, body=content)
-        except (Rejected, NotFound) as problem:
-            if "HTTP 503" in problem.what:
-                raise
-            raise OperationFailed(problem.what, next_step=problem.next_step) from None
-
-    def _operation(self, path: str) -> Operation:
-        try:
-            answer = self._get(path, _status)
-        except NotFound:
-            return Operation("gone")
-        if answer.status.id == "IN_PROGRESS":
-            return Operation("in-progress")
-        cause = answer.operation.failure_cause if answer.operation else None
-        if cause is not None:
-            return Operation("failed", failure=_root_cause(cause.stack_trace))
-        return Operation("completed", location=answer.operation.location if answer.operation else None)
 
     def _restarts(self, path: str, unknown: dict[str, str]) -> int | None:
         try:
@@ -266,11 +219,12 @@ def _vertices(job: wire.Job) -> tuple[VertexFacts, ...]:
     )
 
 
-def _root_cause(stack_trace: str) -> str:
-    """The last cause of a Java stack trace, without its class's package; one line."""
-    lines = [line.strip() for line in stack_trace.splitlines()]
-    causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
-    line = causes[-1] if causes else next(filter(None, lines), "Flink gives no reason")
-    name, colon, rest = line.partition(": ")
-    text = f"{name.rpartition('.')[2]}: {rest}" if colon and " " not in name else line
-    return masked_text(text)[:_FAILURE_CHARACTERS]
+@contextmanager
+def _no_is_final() -> Iterator[None]:
+    """What Flink says no to is not tried again, unless it is only not ready yet."""
+    try:
+        yield
+    except (Rejected, NotFound) as problem:
+        if "HTTP 503" in problem.what:
+            raise
+        raise OperationFailed(problem.what, next_step=problem.next_step) from None

@@ -1,9 +1,9 @@
 """The steps around savepoints."""
 
-from flinkops.act.control import Operation
 from flinkops.act.running import StepAction, StepRun
 from flinkops.act.storage import check_savepoint, same_place
 from flinkops.errors import OperationFailed, TimedOut
+from flinkops.model.detail import AsyncOutcome
 from flinkops.model.facts import CheckpointFacts
 
 _LISTED_WITHIN_SECONDS = 30.0
@@ -18,7 +18,7 @@ def trigger(run: StepRun) -> dict[str, str]:
         run.control.trigger_savepoint(
             run.job_id,
             target_directory=arguments["target_directory"],
-            format_type=arguments["format"],
+            format_type="NATIVE" if arguments["format"] == "NATIVE" else "CANONICAL",
             trigger_id=arguments["trigger_id"],
         )
         return True
@@ -31,16 +31,16 @@ def await_savepoint(run: StepRun) -> dict[str, str]:
     """Wait for the outcome of the trigger; its path is Flink's own answer."""
     trigger_id = run.arguments["trigger_id"]
 
-    def ask() -> Operation | None:
-        operation = run.control.savepoint_status(run.job_id, trigger_id)
-        return None if operation.status == "in-progress" else operation
+    def ask() -> AsyncOutcome | None:
+        outcome = run.control.savepoint_status(run.job_id, trigger_id)
+        if outcome is None:
+            return AsyncOutcome(done=True, location=_forgotten(run))
+        return outcome if outcome.done else None
 
-    operation = run.until("waiting for the savepoint", ask)
-    if operation.status == "completed" and operation.location:
-        return {"savepoint": operation.location}
-    if operation.status == "gone":
-        return {"savepoint": _forgotten(run)}
-    raise OperationFailed(f"the savepoint failed: {operation.failure or 'Flink gives no reason'}")
+    outcome = run.until("waiting for the savepoint", ask)
+    if outcome.location and not outcome.failure:
+        return {"savepoint": outcome.location}
+    raise OperationFailed(f"the savepoint failed: {outcome.failure or 'Flink gives no reason'}")
 
 
 def verify(run: StepRun) -> dict[str, str]:
@@ -78,15 +78,15 @@ def dispose(run: StepRun) -> dict[str, str]:
     path = run.arguments["path"]
     trigger_id = run.until("asking for the disposal", lambda: run.control.dispose_savepoint(path))
 
-    def ask() -> Operation | None:
-        operation = run.control.disposal_status(trigger_id)
-        return None if operation.status == "in-progress" else operation
+    def ask() -> AsyncOutcome | None:
+        outcome = run.control.disposal_status(trigger_id) or AsyncOutcome(done=True, failure="Flink has forgotten it")
+        return outcome if outcome.done else None
 
-    operation = run.until("waiting for the disposal", ask, within_seconds=_DISPOSED_WITHIN_SECONDS)
+    outcome = run.until("waiting for the disposal", ask, within_seconds=_DISPOSED_WITHIN_SECONDS)
     check = check_savepoint(path)
     removed = check.verdict == "bad" and check.metadata is None
-    if operation.status != "completed" and not removed:
-        raise OperationFailed(f"{path} was not disposed of: {operation.failure or 'Flink gives no reason'}")
+    if outcome.failure and not removed:
+        raise OperationFailed(f"{path} was not disposed of: {outcome.failure}")
     if check.verdict == "ok":
         raise OperationFailed(f"Flink says that {path} was disposed of, but its files are still there")
     return {"disposed": path, "files": "gone" if removed else f"unknown: {check.why}"}
