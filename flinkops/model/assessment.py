@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from flinkops.model.facts import CheckpointFacts, JobFacts, RestoredFacts, SourceStatus
+from flinkops.model.history import JobSample
 
 Level = Literal["ok", "warning", "critical", "unknown"]
 LEVEL_ORDER: dict[str, int] = {"critical": 0, "unknown": 1, "warning": 2, "ok": 3}
@@ -112,6 +113,18 @@ class StateOutlook(Value, frozen=True):
     samples: int = 0
 
 
+class Limits(Value, frozen=True):
+    """What this job is measured against: its class's limits, with its own watermark delay and interval put in."""
+
+    latency_p99_seconds: float | None = None
+    skew_seconds: float | None = None
+    checkpoint_age_seconds: float | None = None
+    state_bytes: float | None = None
+    late_ratio: float | None = None
+    backpressure_ratio: float | None = None
+    availability_ratio: float | None = None
+
+
 class JobAssessment(Value, frozen=True):
     """One job of the contract's ``jobs``. ``facts``, ``restored``, ``history`` and ``outlook`` are for the screens."""
 
@@ -146,11 +159,14 @@ class JobAssessment(Value, frozen=True):
     unknown: dict[str, str]
     # not part of the document
     job_class: str = "windowed"
+    limits: Limits = Limits()
     outlook: StateOutlook | None = None
     data_age_seconds: float | None = None
     facts: JobFacts | None = None
     restored: RestoredFacts | None = None
     recent_checkpoints: tuple[CheckpointFacts, ...] = ()
+    sample: JobSample | None = None
+    """What is to be remembered of this look."""
 
     @property
     def key(self) -> tuple[str, str, str]:

@@ -1,0 +1,58 @@
+"""What is wrong with the checkpoints, beyond the numbers that have a limit."""
+
+from flinkops.assess.checkpoints import newest_completed
+from flinkops.assess.numbers import amount
+from flinkops.assess.signal import reason
+from flinkops.config.policy import JobClass
+from flinkops.model.assessment import Checkpoints, Level, Reason
+from flinkops.model.facts import JobFacts
+
+
+def checkpoint_reasons(job: JobFacts, found: Checkpoints | None, job_class: JobClass) -> list[Reason]:
+    """Disabled, failing, or not to be judged. A class with ``checkpoint_age = "off"`` asks for none of it."""
+    if not job_class.checkpoint_age_asked:
+        return []
+    if found is None or job.checkpoints is None:
+        why = reason(job, "checkpoints", "Flink gave no answer about checkpoints")
+        return [Reason(code="checkpoints-unknown", text=f"checkpoints unknown: {why}", level="unknown")]
+    if found.status == "DISABLED":
+        return [Reason(code="checkpoints-disabled", text="checkpointing is disabled: a failure loses the state")]
+    return [*_failing(job, found, job_class), *_unknown_interval(job, found, job_class)]
+
+
+def age_seconds(job: JobFacts, found: Checkpoints | None) -> float | None:
+    """Since the last completed checkpoint; before the first one, since the job runs."""
+    if found is None:
+        return None
+    if found.age_seconds is not None or job.running_since_ms is None:
+        return found.age_seconds
+    if job.checkpoints is not None and newest_completed(job.checkpoints) is not None:
+        return None
+    return amount((job.seen_ms - job.running_since_ms) / 1000)
+
+
+def _failing(job: JobFacts, found: Checkpoints, job_class: JobClass) -> list[Reason]:
+    count = found.failed_in_a_row
+    if not count:
+        return []
+    level: Level = "critical" if count >= job_class.checkpoint_failures else "warning"
+    done = newest_completed(job.checkpoints) if job.checkpoints else None
+    times = "the last checkpoint failed" if count == 1 else f"the last {count} checkpoints failed"
+    return [
+        Reason(
+            code="checkpoint-failing",
+            text=f"{times}: {found.failure or 'Flink names no cause'}",
+            value=count,
+            limit=job_class.checkpoint_failures,
+            level=level,
+            since_ms=done.acknowledged_ms if done else None,
+        )
+    ]
+
+
+def _unknown_interval(job: JobFacts, found: Checkpoints, job_class: JobClass) -> list[Reason]:
+    """Without the interval nobody can say whether the last checkpoint is old."""
+    if found.interval_seconds is not None or job_class.checkpoint_age_seconds is not None:
+        return []
+    why = reason(job, "checkpoints.interval_seconds", "Flink does not say the interval")
+    return [Reason(code="checkpoint-age-unknown", text=f"age of checkpoints not judged: {why}", level="unknown")]

@@ -1,0 +1,192 @@
+"""One job: its signals and health as the status document words them."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from flinkops.assess.checkpoint_health import checkpoint_reasons
+from flinkops.assess.health import checks, health
+from flinkops.assess.lifecycle import lifecycle, unseen
+from flinkops.assess.limits import limits_of
+from flinkops.assess.numbers import amount, total, whole, worst
+from flinkops.assess.signal import not_running, reason, vertex_reason
+from flinkops.assess.signals import Signals, signals, to_sample
+from flinkops.assess.skew import VertexTime
+from flinkops.clock import iso_utc
+from flinkops.config.policy import Policy
+from flinkops.model.assessment import Commit, Health, JobAssessment, VertexAssessment
+from flinkops.model.facts import JobFacts, SourceStatus, VertexFacts
+from flinkops.model.history import JobSample
+
+_VERTEX_METRICS = {
+    "busy_ratio": "busyTimeMsPerSecond",
+    "backpressured_ratio": "backPressuredTimeMsPerSecond",
+    "idle_ratio": "idleTimeMsPerSecond",
+    "records_in_per_second": "numRecordsInPerSecond",
+    "records_out_per_second": "numRecordsOutPerSecond",
+}
+
+
+def assess_job(
+    job: JobFacts,
+    source: SourceStatus | None,
+    history: Sequence[JobSample],
+    policy: Policy,
+    *,
+    taken_ms: int,
+    fresh_ms: int,
+) -> JobAssessment:
+    """What is to be said of one job.
+
+    `history` may already hold the look itself; only earlier ones count as past. Facts seen before `fresh_ms` are not
+    of this look: whatever they say, the health is unknown.
+    """
+    past = [sample for sample in history if sample.at_ms < job.seen_ms]
+    job_class = policy.class_of(job)
+    limits = limits_of(job, job_class)
+    found = signals(job, past, job_class)
+    judged = checks(job, found, limits, job_class)
+    reasons = lifecycle(job, past, job_class)
+    if job.state == "RUNNING":
+        reasons += checkpoint_reasons(job, found.checkpoints, job_class)
+    age = max(0.0, (taken_ms - job.seen_ms) / 1000)
+    blind = unseen(job, source, age, policy.stale_after_seconds, fresh=job.seen_ms >= fresh_ms)
+    verdict = health(job, judged, reasons, past, policy)
+    if blind:
+        verdict = Health("unknown", (blind, *verdict.reasons), since_ms=blind.since_ms)
+    breached = tuple(check.code for check in judged if check.breached)
+    return msgspec.structs.replace(
+        _described(job, found),
+        health=verdict,
+        job_class=job_class.name,
+        limits=limits,
+        data_age_seconds=age,
+        sample=to_sample(job, found, breached),
+    )
+
+
+def _described(job: JobFacts, found: Signals) -> JobAssessment:
+    """The document's fields; each None has its reason in ``unknown``."""
+    unknown = dict(found.unknown)
+    vertices = tuple(
+        _vertex(job, vertex, found.event_time.vertices[vertex.id], f"vertices.{index}", unknown)
+        for index, vertex in enumerate(job.vertices)
+    )
+    described = JobAssessment(
+        id=job.id,
+        name=job.name,
+        namespace=job.namespace,
+        cluster=job.cluster,
+        flink_version=job.flink_version,
+        kind=job.kind,
+        state=job.state,
+        lifecycle_state=job.resource.lifecycle_state if job.resource else None,
+        uptime_seconds=_uptime(job),
+        parallelism=max((vertex.parallelism for vertex in job.vertices), default=None),
+        restarts=whole(job.restarts),
+        health=Health("unknown"),
+        records_in_per_second=found.rates.records_in_per_second,
+        records_out_per_second=found.rates.records_out_per_second,
+        records_dropped_per_second=found.rates.records_dropped_per_second,
+        late_records=found.rates.late_records,
+        late_ratio=found.rates.late_ratio,
+        processing_latency_seconds=found.latency,
+        event_time_skew_seconds=found.event_time.skew_seconds,
+        watermark=iso_utc(found.event_time.watermark_ms),
+        state_bytes=found.state.state_bytes,
+        state_keys=found.state.state_keys,
+        state_bytes_per_key=found.state.bytes_per_key,
+        state_growth_bytes_per_hour=found.state.growth_bytes_per_hour,
+        backpressure=found.backpressure,
+        checkpoints=found.checkpoints,
+        commits=_commits(job),
+        vertices=vertices,
+        unknown=unknown,
+        outlook=found.state.outlook,
+        facts=job,
+        restored=job.checkpoints.restored if job.checkpoints else None,
+        recent_checkpoints=job.checkpoints.history if job.checkpoints else (),
+    )
+    _explain(job, described, unknown)
+    return described
+
+
+def _explain(job: JobFacts, described: JobAssessment, unknown: dict[str, str]) -> None:
+    """Reasons for what no signal speaks of."""
+    no_resource = "only a job of the Kubernetes operator has one"
+    running = not_running(job)
+    reasons = {
+        "namespace": no_resource,
+        "lifecycle_state": no_resource if job.resource is None else "the operator has not said it yet",
+        "flink_version": reason(job, "flink_version", "the cluster did not say it"),
+        "uptime_seconds": running or reason(job, "running_since_ms", "Flink does not say since when it runs"),
+        "parallelism": reason(job, "vertices", "the job's vertices are not known"),
+        "restarts": reason(job, "restarts", running or "Flink publishes no numRestarts for this job"),
+        "commits": "no sink reports commits",
+    }
+    unknown.update({field: why for field, why in reasons.items() if getattr(described, field) is None})
+    for name, commit in (described.commits or {}).items():
+        if commit.age_seconds is None:
+            unknown[f"commits.{name}.age_seconds"] = "no commit since the job's current execution began"
+
+
+def _uptime(job: JobFacts) -> float | None:
+    """Since the job was last seen to switch to RUNNING."""
+    if job.state != "RUNNING" or job.running_since_ms is None:
+        return None
+    return amount((job.seen_ms - job.running_since_ms) / 1000)
+
+
+def _commits(job: JobFacts) -> dict[str, Commit] | None:
+    """Iceberg's committer: the newest commit of any; a failed one since counts only while none has succeeded after."""
+    committers = [
+        vertex
+        for vertex in job.vertices
+        if (vertex.commit_age_seconds, vertex.commit_failed, vertex.commits) != (None, None, None)
+    ]
+    if not committers:
+        return None
+    ages = [age for vertex in committers if (age := amount(vertex.commit_age_seconds)) is not None]
+    succeeded = bool(ages) or any(vertex.commits for vertex in committers)
+    failed = any(vertex.commit_failed for vertex in committers)
+    age = min(ages, default=None)
+    return {"iceberg": Commit("SUCCESS" if succeeded else "FAILED" if failed else "NONE", age)}
+
+
+def _vertex(
+    job: JobFacts, vertex: VertexFacts, time: VertexTime, path: str, unknown: dict[str, str]
+) -> VertexAssessment:
+    running = not_running(job)
+    ended = "the vertex has finished" if vertex.status == "FINISHED" else None
+    values: dict[str, float | None] = {
+        "busy_ratio": _ratio(worst(vertex.busy_ratio)),
+        "backpressured_ratio": _ratio(worst(vertex.backpressured_ratio)),
+        "idle_ratio": _ratio(worst(vertex.idle_ratio)),
+        "records_in_per_second": total(vertex.records_in_per_second),
+        "records_out_per_second": total(vertex.records_out_per_second),
+    }
+    for field, metric in _VERTEX_METRICS.items():
+        if running:
+            values[field] = None
+        if values[field] is None:
+            why = f"Flink does not report {metric} for it"
+            unknown[f"{path}.{field}"] = running or vertex_reason(job, vertex, field, ended or why)
+    watermark = iso_utc(time.watermark_ms)
+    if watermark is None:
+        unknown[f"{path}.watermark"] = running or vertex_reason(job, vertex, "watermark_ms", time.why or "not reported")
+    return VertexAssessment(
+        id=vertex.id,
+        name=vertex.name,
+        parallelism=vertex.parallelism,
+        watermark=watermark,
+        watermark_state=time.state,
+        watermark_spread_seconds=time.spread_seconds,
+        skew_seconds=time.skew_seconds,
+        state_keys=whole(total(vertex.state_keys)),
+        **values,
+    )
+
+
+def _ratio(value: float | None) -> float | None:
+    """Flink's shares of time may come out a little over 1."""
+    return None if value is None else min(1.0, value)

@@ -1,0 +1,105 @@
+"""Signal 1, processing latency L = t_processed - t_ingested: measured, else markers, else Little's law."""
+
+from typing import NamedTuple
+
+from flinkops.assess.graph import Graph
+from flinkops.assess.numbers import amount, mean, total, worst
+from flinkops.assess.signal import Signal, not_running, vertex_reason
+from flinkops.model.assessment import Latency
+from flinkops.model.facts import JobFacts, VertexFacts
+
+PATH = "processing_latency_seconds"
+
+
+def latency(job: JobFacts, graph: Graph) -> Signal[Latency | None]:
+    """The best of the three methods that this job allows; the reason names what each one lacks."""
+    if why := not_running(job):
+        return Signal(None, {PATH: why})
+    found = _measured(job) or _markers(job)
+    if found:
+        return _with_reasons(found)
+    estimate = _estimated(job, graph)
+    if isinstance(estimate, str):
+        why = f"no operator publishes flinkops.processingLatencyMs, no latency markers, and {estimate}"
+        return Signal(None, {PATH: why})
+    return _with_reasons(estimate)
+
+
+def _with_reasons(found: Latency) -> Signal[Latency | None]:
+    why = f"Flink gave no number for this quantile ({found.method})"
+    return Signal(found, {f"{PATH}.{part}": why for part in ("p50", "p99") if getattr(found, part) is None})
+
+
+def _measured(job: JobFacts) -> Latency | None:
+    """The job's own distribution: that of the operator, and within it the subtask, with the highest p99."""
+    pairs = [(worst(vertex.latency_p50_seconds), worst(vertex.latency_p99_seconds)) for vertex in job.vertices]
+    return _highest(pairs, "measured")
+
+
+def _markers(job: JobFacts) -> Latency | None:
+    """Latency markers where they end. They overtake no record but skip the time inside operators and windows."""
+    pairs = [(amount(vertex.marker_p50_seconds), amount(vertex.marker_p99_seconds)) for vertex in job.vertices]
+    return _highest(pairs, "markers")
+
+
+def _highest(pairs: list[tuple[float | None, float | None]], method: str) -> Latency | None:
+    known = [pair for pair in pairs if pair != (None, None)]
+    if not known:
+        return None
+    p50, p99 = max(known, key=lambda pair: (pair[1] is not None, pair[1] or 0.0, pair[0] or 0.0))
+    return Latency(p50=p50, p99=p99, method="measured" if method == "measured" else "markers")
+
+
+class _Wait(NamedTuple):
+    """Seconds that a record waits in front of one vertex: on average, and at the worst subtask."""
+
+    average: float
+    highest: float
+
+
+def _estimated(job: JobFacts, graph: Graph) -> Latency | str:
+    """Little's law: what waits in front of the sources / the rate it is read at, plus the buffers on the worst path."""
+    waits: dict[str, _Wait] = {}
+    for vertex in graph.by_id.values():
+        wait = _buffer_wait(job, vertex) if graph.upstream[vertex.id] else _source_wait(job, vertex)
+        if isinstance(wait, str):
+            return wait
+        waits[vertex.id] = wait
+    if not waits:
+        return "its vertices are not known"
+    return Latency(
+        p50=amount(graph.worst_path(lambda vertex: waits[vertex.id].average)),
+        p99=amount(graph.worst_path(lambda vertex: waits[vertex.id].highest)),
+        method="estimated",
+    )
+
+
+def _source_wait(job: JobFacts, vertex: VertexFacts) -> _Wait | str:
+    if vertex.status == "FINISHED":
+        return _Wait(0.0, 0.0)
+    pending, rate = total(vertex.pending_records), total(vertex.records_in_per_second)
+    if pending is None:
+        missing = f'source "{vertex.name}" does not report pendingRecords'
+        return vertex_reason(job, vertex, "pending_records", missing)
+    if pending == 0:
+        return _Wait(0.0, 0.0)
+    if rate is None:
+        return f'source "{vertex.name}" does not report its rate'
+    if rate == 0:
+        return f'{pending:.0f} records wait before source "{vertex.name}" and none is being read'
+    # The most loaded subtask reads at the mean rate of a subtask, at best: rates and backlogs come as separate spreads.
+    share = (worst(vertex.pending_records) or 0.0) * max(1, vertex.parallelism)
+    average, highest = amount(pending / rate), amount(max(pending, share) / rate)
+    if average is None or highest is None:
+        return f'what waits before source "{vertex.name}" cannot be reckoned'
+    return _Wait(average, highest)
+
+
+def _buffer_wait(job: JobFacts, vertex: VertexFacts) -> _Wait | str:
+    highest = worst(vertex.consume_buffers_seconds)
+    if highest is None:
+        if vertex.status == "FINISHED":
+            return _Wait(0.0, 0.0)
+        missing = f'vertex "{vertex.name}" does not report estimatedTimeToConsumeBuffersMs'
+        return vertex_reason(job, vertex, "consume_buffers_seconds", missing)
+    return _Wait(mean(vertex.consume_buffers_seconds) or highest, highest)

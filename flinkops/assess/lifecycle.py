@@ -1,0 +1,161 @@
+"""What the job's state means for its health: failed, restarting, looping, starting, ended, not seen."""
+
+from collections.abc import Sequence
+
+from flinkops.assess.signal import reason
+from flinkops.config.policy import JobClass
+from flinkops.model.assessment import Level, Reason
+from flinkops.model.facts import JobFacts, SourceStatus
+from flinkops.model.history import JobSample
+from flinkops.model.quantities import human_seconds
+
+LOOP_RESTARTS = 3
+LOOP_WINDOW_SECONDS = 600.0
+RECENT_RESTART_SECONDS = 300.0
+LONG_SECONDS = 60.0
+"""Not RUNNING for longer is more than a failover."""
+
+_STARTING = frozenset({"INITIALIZING", "CREATED", "RECONCILING"})
+
+
+def unseen(
+    job: JobFacts, source: SourceStatus | None, age_seconds: float, stale_after_seconds: float, *, fresh: bool
+) -> Reason | None:
+    """The reason that says how old the data is when it is not of now.
+
+    A stale source was too slow for all of its jobs; those that it did answer for (`fresh`) are as good as any.
+    """
+    answered = source is not None and (source.state == "ok" or (source.state == "stale" and fresh))
+    if answered and age_seconds <= stale_after_seconds:
+        return None
+    if source is None:
+        code, what = "source-missing", f'its source "{job.cluster}" is not in this snapshot'
+    elif source.state == "ok":
+        code, what = "data-old", "its source answers, but said nothing new of this job"
+    else:
+        code, what = f"source-{source.state}", source.error or f'its source "{source.name}" is {source.state}'
+    text = f"nothing newer than {human_seconds(age_seconds)}: {what}"
+    return Reason(
+        code=code,
+        text=text,
+        value=age_seconds,
+        limit=stale_after_seconds,
+        level="unknown",
+        since_ms=job.seen_ms,
+    )
+
+
+def lifecycle(job: JobFacts, past: Sequence[JobSample], job_class: JobClass) -> list[Reason]:
+    """Reasons from the job's state, its restarts and its custom resource."""
+    reasons = [*_resource(job), *_restarts(job, past)]
+    state = _state(job, past, job_class)
+    return [state, *reasons] if state else reasons
+
+
+def _state(job: JobFacts, past: Sequence[JobSample], job_class: JobClass) -> Reason | None:
+    since = _state_since(job, past)
+    seconds = max(0.0, (job.seen_ms - since) / 1000)
+    if job.state == "RUNNING":
+        return None
+    if job.state == "FINISHED" and job_class.may_finish:
+        return None
+    code, level, text = f"job-{job.state.lower()}", "warning", f"the job is {job.state}"
+    if job.state == "FAILED":
+        level, text = "critical", f"the job has FAILED{_cause(job)}"
+    elif job.state in ("FINISHED", "CANCELED"):
+        text = f"the job has ended: {job.state}"
+    elif job.state in _STARTING:
+        level, text = "unknown", f"the job is starting: {job.state}"
+    elif job.state in ("RESTARTING", "FAILING"):
+        level = "critical" if seconds >= LONG_SECONDS else "warning"
+        text += f" for {human_seconds(seconds)}{_cause(job)}"
+    elif job.state not in ("CANCELLING", "SUSPENDED"):
+        code, level = "job-state-unknown", "unknown"
+        text = reason(job, "state", f'the state of the job is not known ("{job.state}")')
+    return Reason(code=code, text=text, level=_level(level), since_ms=since)
+
+
+def _level(word: str) -> Level:
+    return "critical" if word == "critical" else "unknown" if word == "unknown" else "warning"
+
+
+def _state_since(job: JobFacts, past: Sequence[JobSample]) -> int:
+    """Since when the job has been seen in this state: its end where it has one, else the samples tell."""
+    if job.ended_ms is not None:
+        return job.ended_ms
+    since = job.seen_ms
+    for sample in reversed(past):
+        if sample.state != job.state:
+            break
+        since = sample.at_ms
+    return since
+
+
+def _cause(job: JobFacts) -> str:
+    if not job.exceptions:
+        return ""
+    newest = job.exceptions[0]
+    return f": {newest.name}: {newest.message}" if newest.message else f": {newest.name}"
+
+
+def _restarts(job: JobFacts, past: Sequence[JobSample]) -> list[Reason]:
+    """A loop: several restarts within minutes, seen between looks or in Flink's own list of root causes."""
+    if job.state in ("FINISHED", "CANCELED"):
+        return []
+    since_ms = job.seen_ms - round(LOOP_WINDOW_SECONDS * 1000)
+    lately = max(_restarts_since(job, past, since_ms), _failures_since(job, since_ms))
+    window = human_seconds(LOOP_WINDOW_SECONDS)
+    if lately >= LOOP_RESTARTS:
+        text = f"restart loop: {lately} restarts within {window}{_cause(job)}"
+        return [Reason(code="restart-loop", text=text, value=lately, limit=LOOP_RESTARTS, level="critical")]
+    running = job.running_since_ms
+    if job.state == "RUNNING" and job.restarts and running is not None:
+        seconds = (job.seen_ms - running) / 1000
+        if 0 <= seconds < RECENT_RESTART_SECONDS:
+            text = f"restarted {human_seconds(seconds)} ago{_cause(job)}"
+            return [
+                Reason(
+                    code="job-restarted",
+                    text=text,
+                    value=seconds,
+                    limit=RECENT_RESTART_SECONDS,
+                    level="warning",
+                    since_ms=running,
+                )
+            ]
+    return []
+
+
+def _restarts_since(job: JobFacts, past: Sequence[JobSample], since_ms: int) -> int:
+    counted = [
+        sample.restarts
+        for sample in past
+        if sample.at_ms >= since_ms and sample.restarts is not None and sample.job_id == job.id
+    ]
+    return 0 if job.restarts is None or not counted else max(0, job.restarts - min(counted))
+
+
+def _failures_since(job: JobFacts, since_ms: int) -> int:
+    """Root causes of the window, no more than the restarts that there were: a failure that was survived is one too."""
+    failures = sum(1 for failure in job.exceptions if failure.at_ms >= since_ms)
+    return failures if job.restarts is None else min(failures, job.restarts)
+
+
+def _resource(job: JobFacts) -> list[Reason]:
+    """What the custom resource, its pods and events say."""
+    resource = job.resource
+    if resource is None:
+        return []
+    reasons = [
+        Reason(
+            code=f"stuck-{stuck.code}", text=f"{stuck.object}: {stuck.text}", level="critical", since_ms=stuck.since_ms
+        )
+        for stuck in resource.stuck
+    ]
+    if resource.error:
+        reasons.append(Reason(code="operator-error", text=f"the operator reports: {resource.error}", level="critical"))
+    if resource.lifecycle_state in ("FAILED", "ROLLING_BACK", "ROLLED_BACK"):
+        level: Level = "critical" if resource.lifecycle_state == "FAILED" else "warning"
+        text = f"the operator says {resource.lifecycle_state}"
+        reasons.append(Reason(code=f"lifecycle-{resource.lifecycle_state.lower()}", text=text, level=level))
+    return reasons

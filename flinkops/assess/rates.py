@@ -1,0 +1,140 @@
+"""How much flows: records in, out, dropped and late."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from flinkops.assess.graph import Graph
+from flinkops.assess.numbers import add_known, amount, total, whole
+from flinkops.assess.signal import Signal, not_running, reason, vertex_reason
+from flinkops.model.facts import JobFacts, Spread, VertexFacts
+from flinkops.model.history import JobSample
+
+IN, OUT, DROPPED = "records_in_per_second", "records_out_per_second", "records_dropped_per_second"
+LATE, LATE_RATIO = "late_records", "late_ratio"
+
+
+class Rates(NamedTuple):
+    """Records per second, and counters since the job's current execution began."""
+
+    records_in_per_second: float | None = None
+    records_out_per_second: float | None = None
+    records_dropped_per_second: float | None = None
+    late_records: int | None = None
+    late_ratio: float | None = None
+    accepted_records: int | None = None
+    unchanged_dropped: int | None = None
+    pending_records: float | None = None
+
+
+def rates(job: JobFacts, graph: Graph, past: Sequence[JobSample]) -> Signal[Rates]:
+    """All of them; a sum over vertices of which one is missing is not known."""
+    if why := not_running(job):
+        return Signal(Rates(), dict.fromkeys((IN, OUT, DROPPED, LATE, LATE_RATIO), why))
+    unknown: dict[str, str] = {}
+    dropped_total = whole(_sum(job, lambda vertex: vertex.unchanged_dropped))
+    late = whole(_sum(job, lambda vertex: vertex.late_records))
+    accepted = whole(_sum(job, lambda vertex: vertex.accepted))
+    read = whole(add_known(vertex.records_in for vertex in graph.sources))
+    found = Rates(
+        records_in_per_second=_in(job, graph, unknown),
+        records_out_per_second=_out(job, graph, unknown),
+        records_dropped_per_second=_dropped(job, dropped_total, past, unknown),
+        late_records=late,
+        late_ratio=_late_ratio(late, accepted, read, unknown),
+        accepted_records=accepted if accepted is not None else read,
+        unchanged_dropped=dropped_total,
+        pending_records=add_known(total(vertex.pending_records) for vertex in graph.sources),
+    )
+    if late is None:
+        unknown[LATE] = reason(
+            job, LATE, "no operator counts late records (numLateRecordsDropped, flinkops.lateRecords)"
+        )
+        unknown[LATE_RATIO] = unknown[LATE]
+    return Signal(found, unknown)
+
+
+def _sum(job: JobFacts, read: Callable[[VertexFacts], Spread | None]) -> float | None:
+    return add_known(total(read(vertex)) for vertex in job.vertices)
+
+
+def _in(job: JobFacts, graph: Graph, unknown: dict[str, str]) -> float | None:
+    """What the sources read."""
+    live = [vertex for vertex in graph.sources if vertex.status != "FINISHED"]
+    values = [(vertex, total(vertex.records_in_per_second)) for vertex in live]
+    missing = next((vertex for vertex, value in values if value is None), None)
+    if missing is not None:
+        why = f'source "{missing.name}" does not report its rate'
+        unknown[IN] = vertex_reason(job, missing, IN, why)
+        return None
+    if not graph.sources:
+        unknown[IN] = reason(job, "vertices", "the job's vertices are not known")
+        return None
+    return _summed(values, IN, unknown)
+
+
+def _out(job: JobFacts, graph: Graph, unknown: dict[str, str]) -> float | None:
+    """What the sinks' writers took in where they say so; else what went into the vertices at the graph's end."""
+    written = [
+        (vertex, value) for vertex in job.vertices if (value := total(vertex.records_written_per_second)) is not None
+    ]
+    if written:
+        return _summed(written, OUT, unknown)
+    ends = [vertex for vertex in graph.sinks if vertex.status != "FINISHED"]
+    values = [
+        (vertex, total(vertex.records_in_per_second) if graph.upstream[vertex.id] else _positive(vertex))
+        for vertex in ends
+    ]
+    missing = next((vertex for vertex, value in values if value is None), None)
+    if missing is not None:
+        why = f'the sink in "{missing.name}" does not report what it writes'
+        unknown[OUT] = vertex_reason(job, missing, IN, why)
+        return None
+    if not graph.sinks:
+        unknown[OUT] = reason(job, "vertices", "the job's vertices are not known")
+        return None
+    return _summed(values, OUT, unknown)
+
+
+def _positive(vertex: VertexFacts) -> float | None:
+    """Out of a vertex that is source and sink in one, Flink counts nothing unless its sink does: 0 says nothing."""
+    return total(vertex.records_out_per_second) or None
+
+
+def _summed(values: Sequence[tuple[VertexFacts, float | None]], path: str, unknown: dict[str, str]) -> float | None:
+    result = add_known(value for _, value in values) if values else 0.0
+    if result is None:
+        unknown[path] = "the sum over the vertices is no number"
+    return result
+
+
+def _dropped(
+    job: JobFacts, dropped_total: int | None, past: Sequence[JobSample], unknown: dict[str, str]
+) -> float | None:
+    """Records that the job dropped because nothing had changed: its own rate, else from its counter since last look."""
+    rate = _sum(job, lambda vertex: vertex.unchanged_dropped_per_second)
+    if rate is not None:
+        return rate
+    if dropped_total is None:
+        unknown[DROPPED] = reason(job, DROPPED, "no operator publishes flinkops.unchangedDropped")
+        return None
+    before = next((sample for sample in reversed(past) if sample.unchanged_dropped is not None), None)
+    if before is None or before.job_id != job.id:
+        unknown[DROPPED] = "a rate needs a second look: the job publishes a counter"
+        return None
+    seconds = (job.seen_ms - before.at_ms) / 1000
+    difference = dropped_total - (before.unchanged_dropped or 0)
+    if seconds <= 0 or difference < 0:
+        unknown[DROPPED] = "the counter began anew since the last look"
+        return None
+    return amount(difference / seconds)
+
+
+def _late_ratio(late: int | None, accepted: int | None, read: int | None, unknown: dict[str, str]) -> float | None:
+    """Late records in all that the job took in (accepted ones and late ones), since its execution began."""
+    if late is None:
+        return None
+    everything = accepted + late if accepted is not None else max(read, late) if read is not None else None
+    if everything is None:
+        unknown[LATE_RATIO] = "how many records came in is not known"
+        return None
+    return late / everything if everything else 0.0

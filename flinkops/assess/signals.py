@@ -1,0 +1,75 @@
+"""All signals of one job at one look, computed once."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from flinkops.assess.backpressure import backpressure, held_ratio
+from flinkops.assess.checkpoints import checkpoints
+from flinkops.assess.graph import Graph
+from flinkops.assess.latency import latency
+from flinkops.assess.numbers import worst
+from flinkops.assess.rates import Rates, rates
+from flinkops.assess.skew import EventTime, event_time
+from flinkops.assess.state import StateSize, state_size
+from flinkops.config.policy import JobClass
+from flinkops.model.assessment import Backpressure, Checkpoints, Latency
+from flinkops.model.facts import JobFacts
+from flinkops.model.history import JobSample
+
+
+class Signals(NamedTuple):
+    """Values, and in ``unknown`` the reason for each part that is None, by its path in the status document."""
+
+    graph: Graph
+    rates: Rates
+    latency: Latency | None
+    event_time: EventTime
+    state: StateSize
+    backpressure: Backpressure | None
+    checkpoints: Checkpoints | None
+    unknown: dict[str, str]
+
+
+def signals(job: JobFacts, past: Sequence[JobSample], job_class: JobClass) -> Signals:
+    """Everything that is derived from the facts of a job and its earlier samples."""
+    graph = Graph(job.vertices)
+    flow = rates(job, graph, past)
+    delay = latency(job, graph)
+    time = event_time(job, graph)
+    size = state_size(job, past, job_class)
+    held = backpressure(job, graph, past)
+    points = checkpoints(job, past)
+    unknown: dict[str, str] = {}
+    for part in (flow, delay, time, size, held, points):
+        unknown.update(part.unknown)
+    return Signals(graph, flow.value, delay.value, time.value, size.value, held.value, points.value, unknown)
+
+
+def to_sample(job: JobFacts, found: Signals, breached: tuple[str, ...]) -> JobSample:
+    """What is remembered of this look."""
+    points, flow = found.checkpoints, found.rates
+    return JobSample(
+        at_ms=job.seen_ms,
+        state=job.state,
+        job_id=job.id,
+        restarts=job.restarts,
+        records_in_per_second=flow.records_in_per_second,
+        records_dropped_per_second=flow.records_dropped_per_second,
+        late_records=flow.late_records,
+        accepted_records=flow.accepted_records,
+        unchanged_dropped=flow.unchanged_dropped,
+        latency_p99_seconds=found.latency.p99 if found.latency else None,
+        skew_seconds=found.event_time.skew_seconds,
+        state_bytes=found.state.state_bytes,
+        backpressured_ratio=found.backpressure.ratio if found.backpressure else None,
+        checkpoint_duration_seconds=points.duration_seconds if points else None,
+        checkpoint_age_seconds=points.age_seconds if points else None,
+        checkpoints_failed_in_a_row=points.failed_in_a_row if points else None,
+        pending_records=flow.pending_records,
+        busiest=tuple(
+            (vertex.id, busy, held_ratio(vertex) or 0.0)
+            for vertex in job.vertices
+            if (busy := worst(vertex.busy_ratio)) is not None
+        ),
+        breached=breached,
+    )

@@ -1,0 +1,128 @@
+"""Signal 2, event-time skew S = now - watermark; none yet, finished, held, idle and straggling are told apart."""
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+from flinkops.assess.graph import Graph
+from flinkops.assess.numbers import finite, worst
+from flinkops.assess.signal import Signal, not_running, reason
+from flinkops.model.facts import JobFacts, VertexFacts
+
+SKEW = "event_time_skew_seconds"
+WATERMARK = "watermark"
+
+# Beyond these no calendar has a date; Flink's Long.MIN and Long.MAX, also when rounded by a double, lie far outside.
+_FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_402_300_799_999
+
+WatermarkState = Literal["known", "none-yet", "finished", "unknown"]
+
+
+class VertexTime(NamedTuple):
+    """Event time at one vertex."""
+
+    state: WatermarkState
+    watermark_ms: int | None = None
+    skew_seconds: float | None = None
+    spread_seconds: float | None = None
+    why: str | None = None
+    partly_none: bool = False
+    """At least one subtask has no watermark yet."""
+    moving: bool = False
+    """At least one subtask has one."""
+
+
+class EventTime(NamedTuple):
+    """Event time of the job: the furthest behind of its vertices counts."""
+
+    skew_seconds: float | None = None
+    watermark_ms: int | None = None
+    vertices: Mapping[str, VertexTime] = {}
+    cause: str = ""
+    """What holds the watermark back, as far as the facts tell; for the text of a reason."""
+
+
+def event_time(job: JobFacts, graph: Graph) -> Signal[EventTime]:
+    """Skew and watermark of the job and of each vertex. `now` is the time at which the facts were seen."""
+    times = {vertex.id: vertex_time(vertex, job.seen_ms) for vertex in job.vertices}
+    why = not_running(job) or _undefined(graph, times)
+    known = [(time.watermark_ms, vertex_id) for vertex_id, time in times.items() if time.watermark_ms is not None]
+    if why is None and not known:
+        why = reason(job, "watermark", _nowhere(times))
+    if why is not None:
+        return Signal(EventTime(vertices=times), {SKEW: why, WATERMARK: why})
+    watermark_ms, furthest = min(known)
+    event = EventTime(
+        skew_seconds=(job.seen_ms - watermark_ms) / 1000,
+        watermark_ms=watermark_ms,
+        vertices=times,
+        cause=_cause(graph, furthest, times),
+    )
+    return Signal(event)
+
+
+def vertex_time(vertex: VertexFacts, now_ms: int) -> VertexTime:
+    """The watermark of one vertex: the minimum over its subtasks, which is known only when each of them has one."""
+    lowest, highest = _time(vertex.watermark_ms.min if vertex.watermark_ms else None), None
+    if vertex.watermark_ms:
+        highest = _time(vertex.watermark_ms.max)
+    if lowest is not None:
+        spread = None if highest is None else max(0.0, (highest - lowest) / 1000)
+        return VertexTime(
+            "known",
+            watermark_ms=lowest,
+            skew_seconds=(now_ms - lowest) / 1000,
+            spread_seconds=spread,
+            partly_none=vertex.watermark_none_yet,
+            moving=True,
+        )
+    if vertex.watermark_none_yet:
+        moving = highest is not None
+        some = "one of its subtasks has" if moving else "it has"
+        return VertexTime("none-yet", why=f"{some} produced no watermark yet", partly_none=True, moving=moving)
+    if vertex.watermark_finished or vertex.status == "FINISHED":
+        return VertexTime("finished", why="its input has ended", moving=True)
+    return VertexTime("unknown", why="Flink reports no watermark for it")
+
+
+def _time(value: float | None) -> int | None:
+    known = finite(value)
+    return None if known is None or not _FIRST_MS <= known <= _LAST_MS else round(known)
+
+
+def _undefined(graph: Graph, times: Mapping[str, VertexTime]) -> str | None:
+    """A vertex that waits for an input without a watermark, while another one moves on, makes the job's undefined.
+
+    A vertex without a watermark whose inputs all have one only does not hand it on (some sinks), and says nothing.
+    """
+    for vertex_id, time in times.items():
+        if time.state != "none-yet":
+            continue
+        inputs = [up for up in graph.upstream.get(vertex_id, ()) if up in times]
+        silent = [up for up in inputs if times[up].partly_none]
+        if silent and any(times[up].moving for up in inputs):
+            name, waiting = graph.by_id[silent[0]].name, graph.by_id[vertex_id].name
+            return f'event time stands still at "{waiting}": "{name}" has produced no watermark yet (an idle input?)'
+    return None
+
+
+def _nowhere(times: Mapping[str, VertexTime]) -> str:
+    states = {time.state for time in times.values()}
+    if "none-yet" in states:
+        return "no vertex has produced a watermark yet"
+    if "finished" in states:
+        return "all inputs have ended"
+    return "no vertex reports a watermark"
+
+
+def _cause(graph: Graph, vertex_id: str, times: Mapping[str, VertexTime]) -> str:
+    vertex, time = graph.by_id[vertex_id], times[vertex_id]
+    paused = max((worst(each.split_paused_ratio) or 0.0 for each in graph.by_id.values()), default=0.0)
+    idle = max((worst(each.split_idle_ratio) or 0.0 for each in graph.by_id.values()), default=0.0)
+    parts = [f'"{vertex.name}" is furthest behind']
+    if time.spread_seconds and time.skew_seconds and time.spread_seconds > 0.5 * time.skew_seconds:
+        parts.append("a straggling subtask: the others are ahead of it")
+    if paused > 0.1:
+        parts.append("watermark alignment pauses some splits")
+    if idle > 0.5:
+        parts.append("idle splits are left out")
+    return ", ".join(parts)
