@@ -90,6 +90,7 @@ def parser() -> argparse.ArgumentParser:
     add("--parallelism", type=_parallelism, default=1)
     add("--name", default=NAME)
     add("--jar", help="the compiled Java classes, when Flink's lib folder does not have them")
+    add("--check", action="store_true", help="judge the options and stop")
     return options
 
 
@@ -151,7 +152,7 @@ def window_sql(chosen: argparse.Namespace, source: str) -> str:
                MIN(price) AS min_price, MAX(price) AS max_price,
                last_price(price, order_time, `sequence`) AS last_price, COUNT(*) AS change_count
         FROM TABLE({window})
-        GROUP BY sku, currency, window_start, window_end"""
+        GROUP BY sku, currency, window_start, window_end"""  # noqa: S608 - only checked values
 
 
 @dataclass(frozen=True)
@@ -297,7 +298,7 @@ def parquet_columns(flink: Flink, files: Sequence[Path]) -> Any:
     import pyarrow.parquet
 
     wanted = ("sku", "price", "currency", "retailer", "url", "scraped_at", "ingested_at")
-    schemas = {}
+    schemas: dict[str, Path] = {}
     for file in files:
         try:
             schema = pyarrow.parquet.read_schema(file)
@@ -456,7 +457,7 @@ def submit(chosen: argparse.Namespace) -> str:
     flink.tables.create_java_temporary_function("last_price", "flinkops.price.LastPrice")
     statements = flink.tables.create_statement_set()
     statements.add_insert_sql(f"INSERT INTO {price_sink(flink, chosen)} {window_sql(chosen, 'changes')}")
-    statements.add_insert_sql(f"INSERT INTO {dead_letter_sink(flink, chosen)} SELECT * FROM found_dead_letters")
+    statements.add_insert_sql(f"INSERT INTO {dead_letter_sink(flink, chosen)} SELECT * FROM found_dead_letters")  # noqa: S608
     client = statements.execute().get_job_client()
     return str(client.get_job_id())
 
@@ -491,6 +492,8 @@ def _fail(message: str) -> NoReturn:
 def main(arguments: Sequence[str]) -> None:
     """The command: prints the id of the job it started."""
     chosen = parse(arguments)
+    if chosen.check:
+        return
     try:
         print(f"job {submit(chosen)}")
     except JobError as error:
