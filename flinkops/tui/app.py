@@ -1,0 +1,303 @@
+"""The app: looks at the fleet on a thread, holds the one observation that all screens draw, opens screens.
+
+The threading law: a thread calls `look` and posts one immutable message; only the app's own thread sets `view` and
+touches widgets. Nothing that a source does ends the app: a look that fails is a line on the screen and a later try.
+"""
+
+import random
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import BindingType
+from textual.reactive import reactive
+from textual.screen import Screen
+from textual.timer import Timer
+
+from flinkops.clock import Clock, SystemClock
+from flinkops.model.assessment import JobAssessment, VertexAssessment
+from flinkops.tui import background
+from flinkops.tui.base import BaseScreen
+from flinkops.tui.context import Context
+from flinkops.tui.fleet import FleetScreen
+from flinkops.tui.fleet_view import View
+from flinkops.tui.glyphs import ASCII, UNICODE
+from flinkops.tui.job import JobScreen
+from flinkops.tui.keys import Where, at, bindings
+from flinkops.tui.notes import Notes
+from flinkops.tui.ports import JobKey, Looks
+from flinkops.tui.sheets import Prompt, Reader, help_lines
+from flinkops.tui.status_view import Link
+from flinkops.tui.themes import DEFAULT, THEMES, Palette
+
+LONGEST_RETRY_SECONDS = 60.0
+SAID_SECONDS = 4.0
+LOOK = "look"  # names the work of looking among what comes back from threads
+
+
+class FlinkopsApp(App[None]):
+    """`flinkops status` on a terminal."""
+
+    TITLE = "flinkops"
+    CSS_PATH = "flinkops.tcss"
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = bindings("everywhere", "replay")
+
+    view: reactive[View | None] = reactive(None, repaint=False, init=False)
+
+    def __init__(
+        self,
+        observer: Looks,
+        *,
+        interval_seconds: float = 5.0,
+        read_only: bool = False,
+        ascii_only: bool = False,
+        clock: Clock | None = None,
+        notes_path: Path | None = None,
+        theme: str = DEFAULT,
+        looking: bool = True,
+        job: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.animation_level = "none"
+        for each in THEMES:
+            self.register_theme(each)
+        self.observer = observer
+        self.interval_seconds = interval_seconds
+        self.clock = clock or SystemClock()
+        self.link = Link(read_only=read_only)
+        self.notes = Notes(notes_path, self.clock)
+        self.said = ""
+        self._looking = looking
+        self._in_flight = False
+        self._latest: View | None = None  # the newest observation, also while the picture is held
+        self._timer: Timer | None = None
+        self._said_timer: Timer | None = None
+        self._first_job = job
+        self.context = Context(ASCII if ascii_only else UNICODE, Palette(self.theme_variables, ansi=False))
+        self.theme = theme
+        if ascii_only:
+            self.add_class("ascii")
+
+    # ---- looking
+
+    def on_mount(self) -> None:
+        """First screen at once, first look behind it."""
+        self.theme_changed_signal.subscribe(self, lambda _: self._use_theme())
+        self._use_theme()
+        self.push_screen(FleetScreen())
+        if self.notes.problem:
+            self.say(self.notes.problem)
+        if self._looking:
+            self.action_look_now()
+            self.set_interval(max(1.0, self.interval_seconds), self._tick)
+
+    def now_ms(self) -> int:
+        """The clock's time; while a recording plays, the recording's."""
+        return self.view.taken_ms if self.link.replay is not None and self.view else self.clock.now_ms()
+
+    def action_look_now(self) -> None:
+        """Look, unless a look is under way."""
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = None
+        if self._in_flight:
+            return
+        self._in_flight = True
+        self.link.retry_seconds = None
+        interval, observer = self.interval_seconds, self.observer
+        background.start(self, LOOK, lambda: View.of(observer.look(), interval_seconds=interval))
+
+    def on_done(self, message: background.Done) -> None:
+        """A look came back."""
+        if message.token != LOOK:
+            return
+        self._in_flight = False
+        self.link.overdue = False
+        if message.error is None:
+            self.observed(message.result)
+        else:
+            self.link.error = message.error
+            self.link.failures += 1
+            self._redraw_head()
+        if self._looking:
+            self._look_later()
+
+    def observed(self, view: View) -> None:
+        """Take a new observation; a held picture stays as it is."""
+        self._latest = view
+        self.link.error = None
+        self.link.failures = 0
+        if self.link.paused and self.view is not None and self.link.replay is None:
+            self.link.waiting += 1
+            self._redraw_head()
+        else:
+            self.view = view
+
+    def watch_view(self, view: View | None) -> None:
+        """One new observation: one repaint of the screen on top."""
+        screen = self.screen
+        if isinstance(screen, BaseScreen):
+            screen.redraw()
+        else:  # below a sheet: the screen stays live
+            for below in reversed(self.screen_stack[:-1]):
+                if isinstance(below, BaseScreen):
+                    below.redraw()
+                    break
+        if self._first_job is not None and view is not None:
+            wanted, self._first_job = self._first_job, None
+            for job in view.jobs:
+                if wanted in (job.id, job.name, f"{job.namespace}/{job.name}"):
+                    self.open_job(job.key)
+                    break
+
+    def _look_later(self) -> None:
+        delay = self.interval_seconds
+        if self.link.failures:
+            delay = min(LONGEST_RETRY_SECONDS, delay * 2.0 ** min(self.link.failures, 6))
+            delay *= random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+            self.link.retry_seconds = delay
+            self._redraw_head()
+        self._timer = self.set_timer(delay, self.action_look_now)
+
+    def _tick(self) -> None:
+        """Once an interval, when nothing new came: the age of the data goes on."""
+        view = self._latest
+        late = view is None or self.clock.now_ms() - view.taken_ms > 1500 * self.interval_seconds
+        if late or self.link.paused:
+            self.link.overdue = self._in_flight and late
+            self._redraw_head()
+
+    def _redraw_head(self) -> None:
+        if isinstance(self.screen, BaseScreen):
+            self.screen.redraw_head()
+
+    # ---- what keys do everywhere
+
+    def action_pause(self) -> None:
+        """Hold the picture, or let it go on with the newest."""
+        self.link.paused = not self.link.paused
+        if not self.link.paused:
+            self.link.waiting = 0
+            if self._latest is not None and self._latest is not self.view:
+                self.view = self._latest
+        self._redraw_head()
+
+    def action_leave(self) -> None:
+        """Up one screen; on the fleet, undo the filter."""
+        screen = self.screen
+        if isinstance(screen, FleetScreen):
+            screen.step_back()
+        elif len(self.screen_stack) > 2:
+            self.pop_screen()
+
+    def action_help(self) -> None:
+        """The keys of this place."""
+        places: tuple[Where, ...] = self.screen.PLACES if isinstance(self.screen, BaseScreen) else ()
+        self.push_screen(Reader(self.context, help_lines([*places, "everywhere", "replay"])))
+
+    def action_next_theme(self) -> None:
+        """Through our own themes; the palette has all of Textual's."""
+        names = [theme.name for theme in THEMES]
+        self.theme = names[(names.index(self.theme) + 1) % len(names)] if self.theme in names else names[0]
+        self.say(f"theme {self.theme}")
+
+    def _use_theme(self) -> None:
+        self.context.palette = Palette(self.theme_variables, ansi=self.current_theme.ansi)
+        from flinkops.tui.lineview import LineView
+
+        for screen in self.screen_stack:
+            for view in screen.query(LineView):
+                view.repaint(full=True)
+
+    def say(self, text: str) -> None:
+        """A short message in the line of keys, for some seconds."""
+        self.said = text
+        self._redraw_keys()
+        if self._said_timer is not None:
+            self._said_timer.stop()
+        self._said_timer = self.set_timer(SAID_SECONDS, self._unsay)
+
+    def _unsay(self) -> None:
+        self.said = ""
+        self._redraw_keys()
+
+    def _redraw_keys(self) -> None:
+        if isinstance(self.screen, BaseScreen) and self.screen.is_mounted:
+            self.screen.redraw_keys()
+
+    def write_export(self, data: bytes, suffix: str) -> None:
+        """Write a view beside where the person is, under a name that is free."""
+        stamp = self.now_ms() // 1000
+        path = Path(f"flinkops-view-{stamp}.{suffix}")
+        try:
+            path.write_bytes(data)
+            self.say(f"wrote {path}")
+        except OSError as error:
+            self.say(f"could not write {path}: {error.strerror}")
+
+    # ---- jobs
+
+    def open_job(self, key: JobKey) -> None:
+        """The screen of one job."""
+        self.push_screen(JobScreen(key))
+
+    def open_row(self, job: JobAssessment, table: str, row: object) -> None:
+        """Below a job: a vertex, an exception in full, a checkpoint."""
+
+    def open_flame(self, job: JobAssessment, vertex: VertexAssessment) -> None:
+        """The flame graph of a vertex."""
+
+    def open_logs(self, job: JobAssessment) -> None:
+        """The logs of the job's cluster."""
+
+    @property
+    def has_details(self) -> bool:
+        """Whether a source can be asked for more of a job."""
+        return False
+
+    @property
+    def may_act(self) -> bool:
+        """Whether actions are offered; the executor refuses them in any case under --read-only."""
+        return False
+
+    def ask_note(self, keys: Sequence[JobKey]) -> None:
+        """Ask for a note on these jobs."""
+        if not keys:
+            return
+        title = f"note on {keys[0][2]}" if len(keys) == 1 else f"note on {len(keys)} jobs"
+        prompt = Prompt(self.context, title, value=self.notes.text_of(keys[0]), hint="who does what; empty: no note")
+
+        def write(text: str | None) -> None:
+            if text is not None:
+                self.notes.write(keys, text)
+                if self.notes.problem:
+                    self.say(self.notes.problem)
+                self._redraw()
+
+        self.push_screen(prompt, write)
+
+    def _redraw(self) -> None:
+        if isinstance(self.screen, BaseScreen):
+            self.screen.redraw()
+
+    def ask_savepoint(self, jobs: Sequence[JobAssessment]) -> None:
+        """A savepoint of these jobs."""
+
+    # ---- the palette
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Every key as a command, every job by name, every theme."""
+        places: tuple[Where, ...] = screen.PLACES if isinstance(screen, BaseScreen) else ()
+        for key in at(*places, "everywhere"):
+            if key.action in ("app.command_palette", "goto_tab") or key.action.startswith("move"):
+                continue
+            yield SystemCommand(f"{key.help}", f"key {key.shown}", self._runner(key.action, screen))
+        for theme in sorted(self.available_themes):
+            yield SystemCommand(f"theme {theme}", "colours", lambda name=theme: setattr(self, "theme", name))
+        for job in self.view.jobs if self.view else ():
+            yield SystemCommand(f"open {job.name}", job.health.level, lambda key=job.key: self.open_job(key))
+
+    def _runner(self, action: str, screen: Screen[object]) -> Callable[[], object]:
+        return lambda: self.run_worker(self.run_action(action, default_namespace=screen), exclusive=False)

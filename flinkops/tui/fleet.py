@@ -1,0 +1,229 @@
+"""The first screen: all jobs, the worst first."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, cast
+
+import msgspec
+from textual import on
+from textual.binding import BindingType
+from textual.widget import Widget
+from textual.widgets import Input
+
+from flinkops.model.assessment import JobAssessment
+from flinkops.tui.base import BaseScreen
+from flinkops.tui.fleet_view import HistoryOf, View, columns, counts, headline, preview, row_text
+from flinkops.tui.grid import Grid
+from flinkops.tui.job_view import job_copies, job_links
+from flinkops.tui.keys import Where, bindings
+from flinkops.tui.lines import Line, join, line
+from flinkops.tui.lineview import Pane
+from flinkops.tui.ports import JobKey
+from flinkops.tui.query import Term, matches, parse
+from flinkops.tui.sheets import Choice
+
+
+class FleetScreen(BaseScreen):
+    """A table of jobs, a preview of the one under the cursor, and a filter line."""
+
+    PLACES: ClassVar[tuple[Where, ...]] = ("fleet", "rows")
+    BINDINGS: ClassVar[list[BindingType]] = bindings("fleet")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._terms: tuple[Term, ...] = ()
+        self._filter = ""
+        self._broken_only = False
+        self._wide = False
+        self._history = HistoryOf()
+        self._shown = 0
+
+    def body(self) -> Iterable[Widget]:
+        """Table, preview, filter."""
+        context = self.flinkops.context
+        yield Grid(
+            context, columns(context, self._history), key=lambda job: job.key, stale=self._is_stale,
+            empty="no job matches", id="jobs",
+        )  # fmt: skip
+        yield Pane(context, grow=True, id="preview")
+        entry = Input(placeholder="words  !without  state:failed  ns:shop  cluster:  health:critical", id="filter")
+        entry.cursor_blink = False
+        entry.display = False
+        yield entry
+
+    @property
+    def grid(self) -> Grid[JobAssessment]:
+        """The table."""
+        return cast("Grid[JobAssessment]", self.query_one("#jobs", Grid))
+
+    def on_mount(self) -> None:
+        """Keys go to the table."""
+        super().on_mount()
+        self.grid.focus()
+
+    def _is_stale(self, job: JobAssessment) -> bool:
+        view = self._history.view
+        return view is not None and view.is_stale(job)
+
+    # ---- drawing
+
+    def title_line(self, view: View | None, cells: int) -> Line:
+        """What is broken, since when, how sure."""
+        if view is None:
+            return line("flinkops", "strong")
+        return headline(view, self.flinkops.context, cells)
+
+    def extra_head(self, view: View | None, cells: int) -> Sequence[Line]:
+        """Counts, and what of them is shown in which order."""
+        if view is None:
+            return ()
+        grid = self.grid
+        glyphs = self.flinkops.context.glyphs
+        arrow = glyphs.descending if grid.sort_down else glyphs.ascending
+        order = f"by {grid.sort_id} {arrow}" if grid.sort_id else "worst first"
+        shown = line(f"{self._shown} of {len(view.jobs)}", "dim")
+        looks_for = line(f"/{self._filter}", "accent") if self._filter else ()
+        broken = line("broken only", "accent") if self._broken_only else ()
+        marked = line(f"{len(grid.marked)} marked", "accent") if grid.marked else ()
+        return [join([counts(view, self.flinkops.context), shown, broken, looks_for, marked, line(order, "dim")])]
+
+    def show_view(self, view: View | None) -> None:
+        """The rows that match, in the order chosen."""
+        self._history.view = view
+        self._history.noted = self.flinkops.notes.keys()
+        jobs = view.jobs if view else ()
+        rows = [job for job in jobs if self._matches(job)]
+        self._shown = len(rows)
+        grid = self.grid
+        if view is None:
+            grid.empty = f"waiting for the first answer{self.flinkops.context.glyphs.ellipsis}"
+        else:
+            grid.empty = "no job matches the filter (esc clears it)" if jobs else "the sources answered: no jobs"
+            grid.marked &= set(view.by_key)
+        grid.show(rows)
+        self.redraw_head()
+        self._show_preview()
+
+    def _matches(self, job: JobAssessment) -> bool:
+        return (not self._broken_only or job.health.level != "ok") and matches(job, self._terms)
+
+    def _show_preview(self) -> None:
+        view, job = self._history.view, self.grid.cursor_row
+        pane = self.query_one("#preview", Pane)
+        size = self.app.size
+        if view is None or job is None:
+            pane.show([])
+            return
+        note = self.flinkops.notes.of(job.key)
+        lines = preview(job, view, self.flinkops.context, cells=size.width, rows=size.height, note=note)
+        pane.show(lines, stale=view.is_stale(job))
+
+    @on(Grid.Moved)
+    def _on_moved(self) -> None:
+        self._show_preview()
+
+    @on(Grid.Chosen)
+    def _on_chosen(self, event: Grid.Chosen) -> None:
+        self.flinkops.open_job(cast(JobKey, event.key))
+
+    # ---- filter and order
+
+    def action_filter(self) -> None:
+        """Type a filter; the table follows each key."""
+        entry = self.query_one("#filter", Input)
+        entry.display = True
+        entry.focus()
+
+    @on(Input.Changed, "#filter")
+    def _on_filter(self, event: Input.Changed) -> None:
+        self.set_filter(event.value)
+
+    @on(Input.Submitted, "#filter")
+    def _on_filter_done(self) -> None:
+        self._close_filter()
+
+    def set_filter(self, text: str) -> None:
+        """Show only what matches."""
+        self._filter = text
+        self._terms = parse(text)
+        self.show_view(self.flinkops.view)
+
+    def _close_filter(self) -> None:
+        self.query_one("#filter", Input).display = False
+        self.grid.focus()
+
+    def step_back(self) -> bool:
+        """Escape undoes one thing: the filter, the marks. Whether there was one."""
+        entry = self.query_one("#filter", Input)
+        if entry.display or self._filter or self._broken_only:
+            self._broken_only = False
+            entry.value = ""
+            self.set_filter("")
+            self._close_filter()
+            return True
+        if self.grid.marked:
+            self.grid.marked.clear()
+            self.grid.repaint()
+            self.redraw_head()
+            return True
+        return False
+
+    def action_sort(self, step: str) -> None:
+        """The next column, or the previous one."""
+        self.grid.sort_next(int(step))
+        self.redraw_head()
+
+    def action_flip(self) -> None:
+        """The other direction."""
+        grid = self.grid
+        grid.sort_by(grid.sort_id or "health", down=not grid.sort_down)
+        self.redraw_head()
+
+    def action_wide(self) -> None:
+        """Numbers instead of words: without the reasons there is room for more columns."""
+        self._wide = not self._wide
+        chosen = columns(self.flinkops.context, self._history)
+        self.grid.set_columns([c for c in chosen if c.id != "why"] if self._wide else chosen)
+
+    def action_broken(self) -> None:
+        """Only what is not ok, or all."""
+        self._broken_only = not self._broken_only
+        self.show_view(self.flinkops.view)
+
+    # ---- actions on jobs
+
+    def action_note(self) -> None:
+        """Acknowledge the chosen jobs."""
+        self.flinkops.ask_note([job.key for job in self.grid.chosen_rows()])
+
+    def action_savepoint(self) -> None:
+        """A savepoint of the chosen job."""
+        self.flinkops.ask_savepoint(self.grid.chosen_rows())
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Grey what may not be done."""
+        return None if action == "savepoint" and not self.flinkops.may_act else True
+
+    def copies(self) -> Sequence[Choice]:
+        """Of the marked rows, else of the one under the cursor."""
+        chosen = self.grid.chosen_rows()
+        if len(chosen) > 1:
+            return [
+                Choice(f"{len(chosen)} rows", "\n".join(row_text(job) for job in chosen)),
+                Choice(f"{len(chosen)} names", "\n".join(job.name for job in chosen)),
+                Choice(f"{len(chosen)} ids", "\n".join(job.id for job in chosen)),
+            ]
+        return job_copies(chosen[0], self._history.view) if chosen else ()
+
+    def link_choices(self) -> Sequence[Choice]:
+        """Of the job under the cursor."""
+        job = self.grid.cursor_row
+        return job_links(job, self._history.view) if job else ()
+
+    def export_text(self) -> str:
+        """All rows that match, not only the visible ones."""
+        return "\n".join(row_text(job) for job in self.grid.rows)
+
+    def export_json(self) -> bytes | None:
+        """The assessments of all rows that match."""
+        rows: list[Any] = [msgspec.structs.replace(job, facts=None) for job in self.grid.rows]
+        return msgspec.json.encode({"schema_version": 1, "jobs": rows})

@@ -1,0 +1,214 @@
+"""One job: why it is not well, its trace card, the five signals over time, and its tables."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+
+import msgspec
+from textual import on
+from textual.binding import BindingType
+from textual.widget import Widget
+
+from flinkops.model.assessment import JobAssessment
+from flinkops.tui import words
+from flinkops.tui.base import BaseScreen
+from flinkops.tui.fleet_view import View, certainty
+from flinkops.tui.grid import Grid
+from flinkops.tui.job_tables import TABS
+from flinkops.tui.job_view import card, job_copies, job_links, reason_lines, signal_lines
+from flinkops.tui.keys import Where, bindings
+from flinkops.tui.lines import Line, Span, join, line
+from flinkops.tui.lineview import Pane
+from flinkops.tui.ports import JobKey
+from flinkops.tui.sheets import Choice
+from flinkops.tui.words import tidy
+
+TALL_ROWS = 45
+"""From this height on, checkpoints and exceptions stand below the vertices."""
+WIDE_CELLS = 150
+
+
+class JobScreen(BaseScreen):
+    """Follows a job by its key, also over restarts and upgrades."""
+
+    PLACES: ClassVar[tuple[Where, ...]] = ("job", "rows")
+    BINDINGS: ClassVar[list[BindingType]] = bindings("job")
+
+    def __init__(self, key: JobKey) -> None:
+        super().__init__()
+        self.key = key
+        self._tab = 0
+        self._last: JobAssessment | None = None
+
+    def body(self) -> Iterable[Widget]:
+        """Card and signals, names of the tabs, one table a tab."""
+        context = self.flinkops.context
+        yield Pane(context, grow=True, id="card")
+        yield Pane(context, grow=True, id="tabs")
+        for tab in TABS:
+            yield Pane(context, grow=True, id=f"intro-{tab.name}")
+            yield Grid(context, tab.columns(context), tab.key, empty=tab.empty, id=f"tab-{tab.name}")
+
+    def on_mount(self) -> None:
+        """Keys go to the table."""
+        super().on_mount()
+        self._grid().focus()
+
+    def _grid(self, number: int | None = None) -> Grid[Any]:
+        return self.query_one(f"#tab-{TABS[self._tab if number is None else number].name}", Grid)
+
+    def job(self, view: View | None) -> JobAssessment | None:
+        """The job now, or as it was when it was last seen."""
+        found = view.by_key.get(self.key) if view else None
+        self._last = found or self._last
+        return found or self._last
+
+    # ---- drawing
+
+    def title_line(self, view: View | None, cells: int) -> Line:
+        """Name, health, since, how sure."""
+        job = self.job(view)
+        if job is None or view is None:
+            return line(tidy(self.key[2]), "strong")
+        gone = line("gone: no source lists it any more", "unknown") if self.key not in view.by_key else ()
+        since = words.since(job.health.since_ms, view.taken_ms)
+        where = "/".join(tidy(part) for part in (job.cluster, job.namespace or "") if part)
+        version = f"Flink {tidy(job.flink_version)}" if job.flink_version else ""
+        return join(
+            [
+                ((tidy(job.name), "strong"),),
+                words.level(job.health.level, self.flinkops.context.glyphs),
+                gone,
+                line(since, "dim") if since else (),
+                certainty(job, view),
+                line(where, "dim"),
+                line(version, "dim"),
+            ],
+            f" {self.flinkops.context.glyphs.dot} ",
+        )
+
+    def extra_head(self, view: View | None, cells: int) -> Sequence[Line]:
+        """The reasons and the note."""
+        job = self.job(view)
+        if job is None or view is None:
+            return ()
+        lines = reason_lines(job, view, self.flinkops.context, limit=1 if self.app.size.height < 30 else 5)
+        note = self.flinkops.notes.of(job.key)
+        if note:
+            lines.append(((f"  {self.flinkops.context.glyphs.note} ", "accent"), (tidy(note), "text")))
+        return lines
+
+    def show_view(self, view: View | None) -> None:
+        """Card, signals, tables."""
+        job = self.job(view)
+        if job is None or view is None:
+            return
+        stale = view.is_stale(job) or self.key not in view.by_key
+        self.query_one("#card", Pane).show(self._card(job, view), stale=stale)
+        self.query_one("#tabs", Pane).show([self._tab_names(job)])
+        shown = self._tabs_shown()
+        for number, tab in enumerate(TABS):
+            grid, intro = self._grid(number), self.query_one(f"#intro-{tab.name}", Pane)
+            grid.display = number in shown
+            intro_lines = tab.intro(job) if number in shown else []
+            intro.display = bool(intro_lines)
+            if number in shown:
+                intro.show(intro_lines, stale=stale)
+                rows = tab.rows(job, self.flinkops.context)
+                stacked = len(shown) > 1 and number != shown[-1]
+                grid.styles.height = min(len(rows) + 2, self.app.size.height // 3) if stacked else "1fr"
+                grid.show(rows)
+
+    def _card(self, job: JobAssessment, view: View) -> list[Line]:
+        context, cells = self.flinkops.context, self.app.size.width
+        samples = view.observation.history.get(job.key, ())
+        rule = line(context.glyphs.rule * cells, "idle")
+        above = [rule] if self.app.size.height >= 30 else []
+        signals = signal_lines(job, samples, context, cells=min(cells, 150))
+        return [*above, *card(job, context, cells=cells), rule, *signals]
+
+    def _tabs_shown(self) -> list[int]:
+        tall = self.app.size.height >= TALL_ROWS and self._tab == 0
+        return [0, 1, 2] if tall else [self._tab]
+
+    def _tab_names(self, job: JobAssessment) -> Line:
+        shown = self._tabs_shown()
+        spans: list[Span] = []
+        for number, tab in enumerate(TABS):
+            count = len(tab.rows(job, self.flinkops.context))
+            here = number in shown
+            spans += [
+                (f" {number + 1} ", "accent" if here else "dim"),
+                (tab.title, "strong" if here else "dim"),
+                (f" {count} ", "dim"),
+            ]
+        rule = self.flinkops.context.glyphs.rule
+        return ((rule, "idle"), *spans, (rule * self.app.size.width, "idle"))
+
+    # ---- tabs and rows
+
+    def action_tab(self, step: str) -> None:
+        """The next tab."""
+        self._open_tab((self._tab + int(step)) % len(TABS))
+
+    def action_goto_tab(self, number: int) -> None:
+        """That tab."""
+        if number <= len(TABS):
+            self._open_tab(number - 1)
+
+    def _open_tab(self, number: int) -> None:
+        self._tab = number
+        self.redraw()
+        self._grid().focus()
+
+    @on(Grid.Chosen)
+    def _on_chosen(self, event: Grid.Chosen) -> None:
+        job = self.job(self.flinkops.view)
+        if job is not None:
+            self.flinkops.open_row(job, TABS[self._tab].name, event.grid.cursor_row)
+
+    # ---- actions
+
+    def action_note(self) -> None:
+        """Acknowledge this job."""
+        self.flinkops.ask_note([self.key])
+
+    def action_savepoint(self) -> None:
+        """A savepoint of this job."""
+        job = self.job(self.flinkops.view)
+        if job is not None:
+            self.flinkops.ask_savepoint([job])
+
+    def action_flame(self) -> None:
+        """Flame graph of the vertex under the cursor."""
+        job, row = self.job(self.flinkops.view), self._grid(0).cursor_row
+        if job is not None and row is not None:
+            self.flinkops.open_flame(job, row.of)
+
+    def action_logs(self) -> None:
+        """Logs of the cluster's TaskManagers."""
+        job = self.job(self.flinkops.view)
+        if job is not None:
+            self.flinkops.open_logs(job)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Grey what may not be done."""
+        if action == "savepoint" and not self.flinkops.may_act:
+            return None
+        if action in ("flame", "logs") and not self.flinkops.has_details:
+            return None
+        return True
+
+    def copies(self) -> Sequence[Choice]:
+        """Of this job."""
+        job = self.job(self.flinkops.view)
+        return job_copies(job, self.flinkops.view) if job else ()
+
+    def link_choices(self) -> Sequence[Choice]:
+        """Of this job."""
+        job = self.job(self.flinkops.view)
+        return job_links(job, self.flinkops.view) if job else ()
+
+    def export_json(self) -> bytes | None:
+        """The assessment with the facts it stands on."""
+        job = self.job(self.flinkops.view)
+        return msgspec.json.encode(job) if job else None

@@ -1,0 +1,257 @@
+"""The tables of one job: vertices, checkpoints, exceptions, rescales, configuration. Columns and rows, pure."""
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flinkops.model.assessment import JobAssessment, VertexAssessment
+from flinkops.model.facts import CheckpointFacts, ExceptionFacts, RescaleFacts, VertexFacts
+from flinkops.render.text import human_count, human_seconds
+from flinkops.tui import words
+from flinkops.tui.context import Context
+from flinkops.tui.glyphs import lanes, usage_bar
+from flinkops.tui.grid import Column
+from flinkops.tui.lines import Line, Role, join, line
+from flinkops.tui.words import tidy
+
+Intro = Callable[[JobAssessment], list[Line]]
+
+
+@dataclass(frozen=True)
+class Tab:
+    """One table of a job: what it is called, its columns, its rows, and a line or two above it."""
+
+    name: str
+    title: str
+    columns: Callable[[Context], Sequence[Column[Any]]]
+    key: Callable[[Any], Hashable]
+    rows: Callable[[JobAssessment, Context], Sequence[Any]]
+    empty: str
+    intro: Intro = lambda job: []
+
+
+# ---- vertices
+
+
+@dataclass(frozen=True)
+class VertexRow:
+    """A vertex with its place in the graph."""
+
+    of: VertexAssessment
+    facts: VertexFacts | None
+    lane: str
+    bottleneck: str | None
+
+
+def vertex_rows(job: JobAssessment, context: Context) -> list[VertexRow]:
+    """In the order data flows, with the graph's lanes beside them."""
+    facts = {vertex.id: vertex for vertex in job.facts.vertices} if job.facts else {}
+    ordered = _in_order({v.id: facts[v.id].upstream if v.id in facts else () for v in job.vertices})
+    by_id = {vertex.id: vertex for vertex in job.vertices}
+    known = [(vertex, tuple(u for u in upstream if u in by_id)) for vertex, upstream in ordered]
+    drawn = lanes(known, context.glyphs)
+    bottleneck = job.backpressure.bottleneck if job.backpressure else None
+    return [
+        VertexRow(by_id[i], facts.get(i), lane,
+                  bottleneck.why if bottleneck and bottleneck.vertex in (i, by_id[i].name) else None)
+        for (i, _), lane in zip(known, drawn, strict=True)
+    ]  # fmt: skip
+
+
+def _in_order(upstream: dict[str, tuple[str, ...]]) -> list[tuple[str, tuple[str, ...]]]:
+    """Inputs before readers; what a cycle or a gap leaves over comes last, in the order given."""
+    placed: dict[str, tuple[str, ...]] = {}
+    left = dict(upstream)
+    while left:
+        ready = [v for v, inputs in left.items() if all(i in placed or i not in upstream for i in inputs)]
+        for vertex in ready[:1] or list(left)[:1]:
+            placed[vertex] = left.pop(vertex)
+    return list(placed.items())
+
+
+def vertex_columns(context: Context) -> list[Column[VertexRow]]:
+    """The usage bar is the worst subtask's: busy, backpressured, idle."""
+    glyphs = context.glyphs
+    c = Column[VertexRow]
+    return [
+        c("vertex", "VERTEX", lambda r: _vertex_name(r, context), 22, flex=True, widest=90),
+        c("status", "STATUS", lambda r: words.state(r.facts.status if r.facts else "UNKNOWN"), 9, rank=4),
+        c("par", "PAR", lambda r: words.count(r.of.parallelism), 3, "right"),
+        c("bar", f"{glyphs.busy}BUSY {glyphs.pressed}BP {glyphs.idle}IDLE",
+          lambda r: usage_bar(r.of.busy_ratio, r.of.backpressured_ratio, 14, glyphs), 14),
+        c("busy", "BUSY", lambda r: words.percent(r.of.busy_ratio, _loaded(r.of.busy_ratio)), 4, "right", rank=1),
+        c("bp", "BP", lambda r: words.percent(r.of.backpressured_ratio, _loaded(r.of.backpressured_ratio)), 4,
+          "right", rank=1),
+        c("idle", "IDLE", lambda r: words.percent(r.of.idle_ratio, "dim"), 4, "right", rank=3),
+        c("in", "IN/S", lambda r: words.rate(r.of.records_in_per_second), 8, "right", rank=1),
+        c("out", "OUT/S", lambda r: words.rate(r.of.records_out_per_second), 8, "right", rank=2),
+        c("delay", "WM DELAY", _delay, 9, "right", rank=2),
+        c("spread", "WM SPREAD", lambda r: words.seconds(r.of.watermark_spread_seconds, "dim"), 9, "right", rank=5),
+        c("keys", "KEYS", lambda r: words.count(r.of.state_keys, "dim"), 9, "right", rank=5),
+        c("why", "BOTTLENECK", lambda r: line(tidy(r.bottleneck), "warning") if r.bottleneck else (), 20, rank=4,
+          flex=True, widest=60),
+    ]  # fmt: skip
+
+
+def _vertex_name(row: VertexRow, context: Context) -> Line:
+    return ((row.lane + " ", "accent"), (tidy(row.of.name), "strong" if row.bottleneck else "text"))
+
+
+def _loaded(ratio: float | None) -> Role:
+    return "warning" if ratio is not None and ratio >= 0.8 else "text"
+
+
+def _delay(row: VertexRow) -> Line:
+    state = row.of.watermark_state
+    if state == "finished":
+        return line("ended", "dim")
+    if state == "none-yet":
+        return line("none yet", "warning")
+    return words.seconds(row.of.skew_seconds)
+
+
+# ---- checkpoints
+
+
+def checkpoint_columns(context: Context) -> list[Column[CheckpointFacts]]:
+    """Newest first."""
+    glyphs = context.glyphs
+    signs: dict[str, tuple[str, Role]] = {
+        "COMPLETED": (glyphs.ok, "ok"),
+        "FAILED": (glyphs.critical, "critical"),
+        "IN_PROGRESS": (glyphs.arrow, "accent"),
+    }
+
+    def status(row: CheckpointFacts) -> Line:
+        sign, role = signs[row.status]
+        return ((f"{sign} {row.status.lower().replace('_', ' ')}", role),)
+
+    c = Column[CheckpointFacts]
+    return [
+        c("id", "CHECKPOINT", lambda r: line(f"{r.id}{' savepoint' if r.is_savepoint else ''}"), 14),
+        c("status", "STATUS", status, 13),
+        c("at", "BEGAN", lambda r: words.value(_when(r.triggered_ms)), 9),
+        c("took", "TOOK", lambda r: words.seconds(r.duration_seconds), 7, "right"),
+        c("size", "FULL", lambda r: words.size(r.state_size_bytes), 8, "right"),
+        c("increment", "WRITTEN", lambda r: words.size(r.checkpointed_size_bytes), 8, "right", rank=1),
+        c("acks", "ACKS", lambda r: words.value(_acks(r)), 8, "right", rank=2),
+        c("what", "FAILURE OR PATH", _outcome, 16, rank=3, flex=True, widest=140),
+    ]
+
+
+def _when(at_ms: int | None) -> str | None:
+    from flinkops.clock import iso_utc
+
+    text = iso_utc(at_ms)
+    return text[11:19] + "Z" if text else None
+
+
+def _acks(row: CheckpointFacts) -> str | None:
+    return None if row.subtasks is None else f"{row.acknowledged_subtasks or 0}/{row.subtasks}"
+
+
+def _outcome(row: CheckpointFacts) -> Line:
+    if row.failure:
+        return line(tidy(row.failure), "critical")
+    return line(tidy(row.external_path), "dim") if row.external_path else ()
+
+
+def checkpoint_rows(job: JobAssessment, context: Context) -> Sequence[CheckpointFacts]:
+    """Of the assessment when it keeps them, else Flink's own history."""
+    facts = job.facts.checkpoints if job.facts else None
+    return job.recent_checkpoints or (facts.history if facts else ())
+
+
+def checkpoint_intro(job: JobAssessment) -> list[Line]:
+    """Health in words, the slowest vertex with its phases, what the job was restored from."""
+    facts = job.facts.checkpoints if job.facts else None
+    lines: list[Line] = []
+    if (health := job.checkpoints) is not None:
+        lines.append(_checkpoint_health(job))
+        if health.failure:
+            lines.append((("  last failure: ", "dim"), (tidy(health.failure), "critical")))
+    if facts and (phases := facts.phases):
+        parts = [
+            line(f"{name} {human_seconds(seconds)}")
+            for name, seconds in (
+                ("start delay", phases.start_delay_seconds), ("alignment", phases.alignment_seconds),
+                ("sync", phases.sync_seconds), ("async", phases.async_seconds),
+            )
+        ]  # fmt: skip
+        slowest: Line = (("  slowest vertex ", "dim"), (tidy(phases.vertex), "strong"), (": ", "dim"))
+        lines.append((*slowest, *join(parts, ", ")))
+    restored = job.restored or (facts.restored if facts else None)
+    if restored:
+        what = "savepoint" if restored.is_savepoint else "checkpoint"
+        path = tidy(restored.external_path or "path unknown")
+        lines.append(((f"  restored from {what} {restored.id} ", "dim"), (path, "text")))
+    return lines
+
+
+def _checkpoint_health(job: JobAssessment) -> Line:
+    health, facts = job.checkpoints, job.facts.checkpoints if job.facts else None
+    assert health is not None
+    age, interval = human_seconds(health.age_seconds), human_seconds(health.interval_seconds)
+    return join(
+        [
+            line(f"  {health.status.lower()}", "critical" if health.status == "FAILED" else "text"),
+            line(f"last completed {age} ago, every {interval}"),
+            line(f"timeout {human_seconds(facts.timeout_seconds)}", "dim") if facts else (),
+            line(f"{human_count(health.completed)} completed, {human_count(health.failed)} failed", "dim"),
+            line(f"{health.failed_in_a_row} failed in a row", "critical") if health.failed_in_a_row else (),
+        ],
+        "; ",
+    )
+
+
+# ---- exceptions, rescales, configuration
+
+
+def exception_columns(context: Context) -> list[Column[ExceptionFacts]]:
+    """Root cause first: Flink's newest root exception."""
+    c = Column[ExceptionFacts]
+    return [
+        c("at", "EXCEPTION", lambda r: words.value(_when(r.at_ms)), 9),
+        c("name", "TYPE", lambda r: line(tidy(r.name.rsplit(".", 1)[-1]), "critical"), 26),
+        c("message", "MESSAGE", lambda r: line(tidy(r.message)), 30, flex=True, widest=200),
+        c("vertex", "VERTEX", lambda r: words.value(tidy(r.vertex) if r.vertex else None, "dim"), 24, rank=1),
+        c("tm", "TASKMANAGER", lambda r: words.value(tidy(r.taskmanager) if r.taskmanager else None, "dim"), 20,
+          rank=2),
+    ]  # fmt: skip
+
+
+def rescale_columns(context: Context) -> list[Column[RescaleFacts]]:
+    """Newest first."""
+    c = Column[RescaleFacts]
+    return [
+        c("at", "RESCALE", lambda r: words.value(_when(r.started_ms)), 9),
+        c("took", "TOOK", lambda r: words.seconds((r.ended_ms - r.started_ms) / 1000 if r.ended_ms else None), 8,
+          "right"),
+        c("state", "STATE", lambda r: line(tidy(r.state), "ok" if r.state == "COMPLETED" else "warning"), 12),
+        c("cause", "CAUSE", lambda r: line(tidy(r.cause)), 24, flex=True),
+        c("reason", "REASON", lambda r: words.value(tidy(r.reason) if r.reason else None), 14, flex=True),
+    ]  # fmt: skip
+
+
+def configuration_columns(context: Context) -> list[Column[tuple[str, str]]]:
+    """Key and value; secrets are masked where the facts are made."""
+    c = Column[tuple[str, str]]
+    return [
+        c("key", "SETTING", lambda r: line(tidy(r[0])), 34, flex=True, widest=60),
+        c("value", "VALUE", lambda r: line(tidy(r[1]), "strong"), 20, flex=True, widest=160),
+    ]
+
+
+TABS: tuple[Tab, ...] = (
+    Tab("vertices", "vertices", vertex_columns, lambda r: r.of.id, vertex_rows, "no vertices known"),
+    Tab("checkpoints", "checkpoints", checkpoint_columns, lambda r: (r.id, r.is_savepoint), checkpoint_rows,
+        "no checkpoint known", checkpoint_intro),
+    Tab("exceptions", "exceptions", exception_columns, lambda r: (r.at_ms, r.name, r.vertex, r.taskmanager),
+        lambda job, _: job.facts.exceptions if job.facts else (), "no exception reported by Flink"),
+    Tab("rescales", "rescales", rescale_columns, lambda r: r.started_ms,
+        lambda job, _: job.facts.rescales if job.facts else (),
+        "none reported (needs the adaptive scheduler and web.adaptive-scheduler.rescale-history.size)"),
+    Tab("configuration", "configuration", configuration_columns, lambda r: r[0],
+        lambda job, _: sorted(job.facts.configuration.items()) if job.facts else (), "no setting known"),
+)  # fmt: skip
+"""In the order of their keys 1, 2, 3 …"""

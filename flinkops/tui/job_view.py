@@ -1,0 +1,210 @@
+"""One job as lines: reasons, the trace card, the five signals over time. Pure."""
+
+import shlex
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from flinkops.model.assessment import JobAssessment
+from flinkops.model.history import JobSample
+from flinkops.render.text import human_bytes, human_count, human_ratio, human_seconds
+from flinkops.tui import words
+from flinkops.tui.context import Context
+from flinkops.tui.glyphs import sparkline
+from flinkops.tui.lines import Line, Role, Span, fit, line
+from flinkops.tui.sheets import Choice
+from flinkops.tui.words import tidy
+
+if TYPE_CHECKING:
+    from flinkops.tui.fleet_view import View
+
+
+def reason_lines(job: JobAssessment, view: "View", context: Context, *, limit: int) -> list[Line]:
+    """Why it is not ok, the worst first: sign, text, since when."""
+    lines: list[Line] = []
+    reasons = job.health.reasons
+    for reason in reasons[:limit]:
+        since = words.since(reason.since_ms, view.taken_ms)
+        spans: list[Span] = [
+            (f"  {context.glyphs.level(reason.level)} ", words.LEVEL_ROLE[reason.level]),
+            (tidy(reason.text), "text"),
+        ]
+        if since:
+            spans.append((f"  {since}", "dim"))
+        lines.append(tuple(spans))
+    if len(reasons) > limit:
+        lines.append(line(f"    and {len(reasons) - limit} more: enter opens the job", "dim"))
+    return lines
+
+
+# ---- the trace card
+
+
+def card_items(job: JobAssessment) -> list[tuple[str, Line]]:
+    """What a person wants to read of a job at once, in the order they think of it."""
+
+    def why(path: str, shown: Line) -> Line:
+        reason = job.unknown.get(path)
+        return (*shown, (f" {tidy(reason)}", "dim")) if reason else shown
+
+    facts = job.facts
+    checkpoints = facts.checkpoints if facts else None
+    late = f"{human_count(job.late_records)} ({human_ratio(job.late_ratio)})" if job.late_records is not None else None
+    backend = checkpoints.state_backend if checkpoints else None
+    assessed = job.checkpoints
+    return [
+        ("id", line(tidy(job.id))),
+        ("parallelism", _parallelism(job)),
+        ("state backend", words.value(tidy(backend) if backend else None)),
+        ("records in/s", why("records_in_per_second", words.rate(job.records_in_per_second))),
+        ("watermark delay", why("event_time_skew_seconds", words.seconds(job.event_time_skew_seconds))),
+        ("state size", why("state_bytes", words.size(job.state_bytes))),
+        ("dropped/s (unchanged)", why("records_dropped_per_second", words.rate(job.records_dropped_per_second))),
+        ("window late dropped", why("late_records", words.value(late))),
+        ("Iceberg commit", _commit(job)),
+        ("checkpoint duration", why("checkpoints", words.seconds(assessed.duration_seconds if assessed else None))),
+        ("status", _status(job)),
+    ]
+
+
+def _parallelism(job: JobAssessment) -> Line:
+    top = job.facts.max_parallelism if job.facts else None
+    return (*words.count(job.parallelism), (f" of at most {top}", "dim")) if top else words.count(job.parallelism)
+
+
+def _commit(job: JobAssessment) -> Line:
+    if job.commits is None or "iceberg" not in job.commits:
+        reason = job.unknown.get("commits", "")
+        return (*words.value(None), (f" {tidy(reason)}", "dim")) if reason else words.value(None)
+    commit = job.commits["iceberg"]
+    age = f" {words.short(commit.age_seconds)} ago" if commit.age_seconds is not None else ""
+    return ((commit.status, "critical" if commit.status == "FAILED" else "text"), (age, "dim"))
+
+
+def _status(job: JobAssessment) -> Line:
+    spans: list[Span] = list(words.state(job.state))
+    if job.uptime_seconds is not None:
+        spans.append((f" for {human_seconds(job.uptime_seconds)}", "dim"))
+    if job.restarts:
+        spans.append((f", {human_count(job.restarts)} restarts", "warning"))
+    if job.lifecycle_state:
+        spans.append((f", {tidy(job.lifecycle_state)}", "dim"))
+    return tuple(spans)
+
+
+def card(job: JobAssessment, context: Context, *, cells: int) -> list[Line]:
+    """The trace card in as many columns as there is room for, filled downwards."""
+    (_, first), *items = card_items(job)
+    columns = 1 if cells < 72 else 2 if cells < 150 else 3
+    height = -(-len(items) // columns)
+    each = cells // columns
+    lines: list[Line] = [((f"{'id':<22}", "dim"), *first)]
+    for row in range(height):
+        spans: list[Span] = []
+        for column in range(columns):
+            index = column * height + row
+            if index < len(items):
+                label, shown = items[index]
+                fitted = fit(shown, each - 24, ellipsis=context.glyphs.ellipsis)
+                spans += [(f"{label:<22}", "dim"), *fitted, ("  ", "dim")]
+        lines.append(tuple(spans))
+    return lines
+
+
+# ---- the five signals
+
+Format = Callable[[float | None], str]
+OfSample = Callable[[JobSample], float | None]
+OfJob = Callable[[JobAssessment], float | None]
+SIGNALS: tuple[tuple[str, Format, OfSample, OfJob], ...] = (
+    ("latency p99", human_seconds, lambda s: s.latency_p99_seconds,
+     lambda j: j.processing_latency_seconds.p99 if j.processing_latency_seconds else None),
+    ("watermark delay", human_seconds, lambda s: s.skew_seconds, lambda j: j.event_time_skew_seconds),
+    ("state size", human_bytes, lambda s: s.state_bytes, lambda j: j.state_bytes),
+    ("backpressure", human_ratio, lambda s: s.backpressured_ratio,
+     lambda j: j.backpressure.ratio if j.backpressure else None),
+    ("checkpoint", human_seconds, lambda s: s.checkpoint_duration_seconds,
+     lambda j: j.checkpoints.duration_seconds if j.checkpoints else None),
+)  # fmt: skip
+
+
+def signal_lines(job: JobAssessment, samples: Sequence[JobSample], context: Context, *, cells: int) -> list[Line]:
+    """Five sparklines, each with its value now, its scale, its window and what changed over it."""
+    room = max(8, cells - 16 - 10 - 19 - 18)
+    shown = list(samples[-room:])
+    window = words.short((shown[-1].at_ms - shown[0].at_ms) / 1000) if len(shown) > 1 else None
+    lines: list[Line] = []
+    for name, form, of_sample, of_job in SIGNALS:
+        values = [of_sample(sample) for sample in shown]
+        known = [value for value in values if value is not None]
+        top = 1.0 if form is human_ratio else max(known, default=0.0)
+        floor = min(known, default=0.0) if form is human_bytes else 0.0  # a size moves little beside itself
+        scale = f"{form(floor) if floor else 0}..{form(top)}" if known else ""
+        change = f"{_signed(known[-1] - known[0], form)} in {window}" if len(known) > 1 and window else ""
+        now = of_job(job)
+        role: Role = "dim" if now is None else "strong"
+        spans: list[Span] = [
+            (f"{name:<16}", "dim"),
+            (f"{form(now):>9} ", role),
+            (sparkline(values, room, context.glyphs, floor=floor, top=top), "spark"),
+            (f" {scale:<18}", "dim"),
+            (f"{change}", "dim"),
+        ]
+        lines.append(tuple(spans))
+    return lines
+
+
+def _signed(change: float, form: Format) -> str:
+    return ("+" if change >= 0 else "-") + form(abs(change))
+
+
+# ---- what can be copied, and links
+
+
+def selector(job: JobAssessment) -> str:
+    """How a command names this job: namespace/name when it has one."""
+    name = tidy(job.name)
+    chosen = f"{tidy(job.namespace)}/{name}" if job.namespace else name
+    return shlex.quote(chosen)
+
+
+def job_copies(job: JobAssessment, view: "View | None") -> list[Choice]:
+    """Row, name, id, savepoint path, the commands that show or do the same."""
+    from flinkops.tui.fleet_view import row_text
+
+    checkpoints = job.facts.checkpoints if job.facts else None
+    savepoint = checkpoints.latest_savepoint if checkpoints else None
+    completed = checkpoints.latest_completed if checkpoints else None
+    choices = [
+        Choice("row", row_text(job)),
+        Choice("name", job.name),
+        Choice("id", job.id),
+    ]
+    if savepoint and savepoint.external_path:
+        choices.append(Choice("savepoint path", savepoint.external_path))
+    if completed and completed.external_path:
+        choices.append(Choice("checkpoint path", completed.external_path))
+    target = selector(job) + _rest(job, view)
+    choices += [
+        Choice("command: status", f"flinkops status {target} -o json"),
+        Choice("command: doctor", f"flinkops doctor {target}"),
+        Choice("command: savepoint", f"flinkops savepoint create {target}"),
+    ]
+    return choices
+
+
+def _rest(job: JobAssessment, view: "View | None") -> str:
+    cluster = view.clusters.get(job.cluster) if view else None
+    return f" --rest {cluster.ui_url}" if cluster and cluster.ui_url and job.kind == "rest" else ""
+
+
+def job_links(job: JobAssessment, view: "View | None") -> list[Choice]:
+    """Flink's own page of the job, where its address is known."""
+    cluster = view.clusters.get(job.cluster) if view else None
+    if cluster is None or not cluster.ui_url:
+        return []
+    base = cluster.ui_url.rstrip("/")
+    return [
+        Choice("Flink UI: job", f"{base}/#/job/running/{job.id}/overview"),
+        Choice("Flink UI: checkpoints", f"{base}/#/job/running/{job.id}/checkpoints"),
+        Choice("Flink UI: exceptions", f"{base}/#/job/running/{job.id}/exceptions"),
+    ]

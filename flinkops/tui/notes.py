@@ -1,0 +1,75 @@
+"""Notes on jobs: who has seen it, and what is being done about it. Kept in one small file of the user's."""
+
+import getpass
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from flinkops.clock import Clock, iso_utc
+from flinkops.tui.ports import JobKey
+
+
+class Note(msgspec.Struct, frozen=True):
+    """One note; a job has at most one."""
+
+    key: JobKey
+    text: str
+    by: str
+    at_ms: int
+
+    def line(self) -> str:
+        """As shown beside the job."""
+        return f"{self.text} ({self.by}, {(iso_utc(self.at_ms) or '')[:16].replace('T', ' ')}Z)"
+
+
+class Notes:
+    """All notes, read once and written whole at each change (atomically: a crash leaves the old file)."""
+
+    def __init__(self, path: Path | None, clock: Clock) -> None:
+        self._path = path
+        self._clock = clock
+        self._notes: dict[JobKey, Note] = {}
+        self.problem: str | None = None
+        if path is not None and path.exists():
+            try:
+                read = msgspec.json.decode(path.read_bytes(), type=list[Note])
+                self._notes = {note.key: note for note in read}
+            except (OSError, msgspec.DecodeError) as error:
+                self.problem = f"notes are not kept: {path.name} cannot be read ({type(error).__name__})"
+                self._path = None
+
+    def keys(self) -> frozenset[JobKey]:
+        """The jobs that have one."""
+        return frozenset(self._notes)
+
+    def of(self, key: JobKey) -> str | None:
+        """The note of a job, with who and when."""
+        note = self._notes.get(key)
+        return note.line() if note else None
+
+    def text_of(self, key: JobKey) -> str:
+        """The words alone, to edit them."""
+        note = self._notes.get(key)
+        return note.text if note else ""
+
+    def write(self, keys: Iterable[JobKey], text: str) -> None:
+        """Set, or with an empty text remove, the notes of these jobs."""
+        for key in keys:
+            if text.strip():
+                self._notes[key] = Note(key, text.strip(), getpass.getuser(), self._clock.now_ms())
+            else:
+                self._notes.pop(key, None)
+        self._save()
+
+    def _save(self) -> None:
+        if self._path is None:
+            return
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            beside = self._path.with_suffix(f".{os.getpid()}")
+            beside.write_bytes(msgspec.json.encode(list(self._notes.values())))
+            beside.replace(self._path)
+        except OSError as error:
+            self.problem = f"the note is not kept: {error.strerror}"

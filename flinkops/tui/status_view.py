@@ -1,0 +1,76 @@
+"""The second line of every screen: is this live, how old is it, and what may I do here. Pure."""
+
+from dataclasses import dataclass
+
+from flinkops.clock import iso_utc
+from flinkops.tui import words
+from flinkops.tui.context import Context
+from flinkops.tui.fleet_view import View
+from flinkops.tui.lines import Line, ends, join, line
+from flinkops.tui.words import tidy
+
+
+@dataclass
+class Link:
+    """How the looking goes. Paused (a person's wish) and failing (the world's) are different things."""
+
+    read_only: bool = False
+    paused: bool = False
+    waiting: int = 0  # newer observations behind a paused picture
+    error: str | None = None  # why the last look gave nothing at all
+    failures: int = 0  # looks in a row that gave nothing
+    retry_seconds: float | None = None
+    replay: str | None = None  # position and speed, when a recording plays
+    overdue: bool = False  # the look in flight takes longer than an interval
+
+
+def status_line(link: Link, view: View | None, context: Context, now_ms: int, cells: int) -> Line:
+    """For example: ``● live · data 3 s old · 14:02:31Z · 11 of 12 sources ok``."""
+    right = line(" READ-ONLY ", "banner") if link.read_only else ()
+    dot = f" {context.glyphs.dot} "
+    if view is None:
+        doing = line(f"connecting{context.glyphs.ellipsis}", "accent")
+        failed = line(tidy(link.error), "critical") if link.error else ()
+        return ends(join([doing, _retry(link), failed], dot), right, cells, ellipsis=context.glyphs.ellipsis)
+    age = max(0.0, (now_ms - view.taken_ms) / 1000)
+    old = age > view.stale_after_seconds
+    when = (iso_utc(view.taken_ms) or "")[11:19] + "Z"
+    parts = [
+        _mode(link, view, context),
+        line(f"data {words.short(age)} old" if link.replay is None else "recorded", "warning" if old else "text"),
+        line(when, "dim"),
+        _sources(view),
+        _retry(link),
+        line(tidy(link.error), "critical") if link.error else (),
+    ]
+    return ends(join(parts, dot), right, cells, ellipsis=context.glyphs.ellipsis)
+
+
+def _mode(link: Link, view: View, context: Context) -> Line:
+    glyphs = context.glyphs
+    if link.replay is not None:
+        return line(f"{glyphs.node} replay {link.replay}{' PAUSED' if link.paused else ''}", "accent")
+    if link.paused:
+        behind = f", {link.waiting} newer look{'s' * (link.waiting > 1)} waiting" if link.waiting else ""
+        return line(f"PAUSED{behind}", "warning")
+    if link.error is not None or view.disconnected:
+        return line(f"{glyphs.critical} DISCONNECTED", "critical")
+    if link.overdue:
+        return line(f"{glyphs.warning} slow: still looking", "warning")
+    return line(f"{glyphs.node} live", "ok")
+
+
+def _sources(view: View) -> Line:
+    sources = view.observation.assessment.sources
+    good = sum(source.state == "ok" for source in sources)
+    if good == len(sources):
+        return line(f"{good} source{'s' * (good != 1)} ok", "dim")
+    if len(sources) == 1:
+        return line(f"source {sources[0].state}: {tidy(sources[0].error or 'no answer')}", "critical")
+    return line(f"{good} of {len(sources)} sources ok (S)", "warning" if good else "critical")
+
+
+def _retry(link: Link) -> Line:
+    if link.retry_seconds is None:
+        return ()
+    return line(f"retry {link.failures} in {words.short(link.retry_seconds)} (r: now)", "dim")
