@@ -26,6 +26,7 @@ _POLL_SECONDS = 0.1
 # Below this Flink and Kafka start, and fail soon after in ways that are hard to read.
 _MIN_FREE_BYTES = 256 * 1024 * 1024
 _MAX_ERROR_CHARACTERS = 400
+_FEW_LINES = 5
 
 Report = Callable[[str], None]
 """Told, in a few words, what is being done."""
@@ -141,28 +142,29 @@ class _Start:
             with deferred():
                 process = self._start_role(role, java)
                 self.started.append(process)
-                others = tuple(other for other in info.processes if other.role != role)
-                info = msgspec.structs.replace(info, processes=(*others, process))
+                info = msgspec.structs.replace(info, processes=(*_without_dead(info, role), process))
                 # At once, so that even a killed `up` leaves a trace for the next one to clean up.
                 write_info(self.home, info)
         return info
 
     def _missing_roles(self, info: FleetInfo) -> list[str]:
-        wanted = [kafka.ROLE, JOBMANAGER]
-        wanted += [f"{flink.TASKMANAGER_PREFIX}{number}" for number in range(1, self.taskmanagers + 1)]
-        wanted += [process.role for process in info.processes if process.role not in wanted]
         running = {process.role for process in info.processes if process.alive}
-        return [role for role in wanted if role not in running]
+        missing = [role for role in (kafka.ROLE, JOBMANAGER) if role not in running]
+        known = [flink.number_of(process.role) for process in info.processes if flink.is_taskmanager(process.role)]
+        wanted = max(self.taskmanagers, len(known)) - sum(flink.is_taskmanager(role) for role in running)
+        # A new number each time: Flink lists a dead TaskManager for a while, and the new one is not to pass for it.
+        first = max(known, default=0) + 1
+        return missing + [f"{flink.TASKMANAGER_PREFIX}{number}" for number in range(first, first + wanted)]
 
     def _start_role(self, role: str, java: Path) -> Process:
         if role == kafka.ROLE:
             return kafka.start(self.home, java)
         if role == JOBMANAGER:
             return flink.start_jobmanager(self.home, java)
-        return flink.start_taskmanager(self.home, java, int(role.removeprefix(flink.TASKMANAGER_PREFIX)))
+        return flink.start_taskmanager(self.home, java, role)
 
     def _await_ready(self, info: FleetInfo) -> None:
-        managers = [process for process in info.processes if process.role.startswith(flink.TASKMANAGER_PREFIX)]
+        managers = [process for process in info.processes if flink.is_taskmanager(process.role)]
         self.report("waiting for Kafka")
         self._await(info, "Kafka's metadata", lambda: kafka.answers(info.kafka_bootstrap, timeout_seconds=1.0))
         kafka.create_topics(info.kafka_bootstrap)
@@ -178,6 +180,13 @@ class _Start:
             if time.monotonic() > deadline:
                 raise TimedOut(f"no {what} within {_READY_SECONDS:.0f} s", next_step=f"see {self.home / 'logs'}")
             time.sleep(_POLL_SECONDS)
+
+
+def _without_dead(info: FleetInfo, role: str) -> tuple[Process, ...]:
+    """The fleet's processes less the dead one that a new one of this role replaces."""
+    kind = flink.is_taskmanager(role)
+    dead = [each for each in info.dead if each.role == role or (kind and flink.is_taskmanager(each.role))]
+    return tuple(each for each in info.processes if each not in dead[:1])
 
 
 def _registered(info: FleetInfo) -> int:
@@ -205,8 +214,9 @@ def _death(process: Process) -> str:
     for path in (Path(process.log), Path(process.log).with_suffix(".out")):
         with contextlib.suppress(OSError):
             lines += [line.strip() for line in path.read_text(errors="replace").splitlines() if line.strip()]
-    telling = [line for line in lines if "Exception" in line or "ERROR" in line or "Error" in line] or lines
-    text = " | ".join(telling[-2:]) or "it said nothing"
+    if len(lines) > _FEW_LINES:
+        lines = [line for line in lines if "Exception" in line or "ERROR" in line or "Error" in line] or lines
+    text = " | ".join(lines[-2:]) or "it said nothing"
     printable = "".join(character if character.isprintable() else " " for character in text)
     return f"{process.role} ended while starting: {printable[-_MAX_ERROR_CHARACTERS:]} (log: {process.log})"
 

@@ -178,9 +178,18 @@ def start_jobmanager(home: Path, java: Path) -> Process:
     return _start(home, java, JOBMANAGER, _JOBMANAGER_OPTIONS, [entry, "--executionMode", "cluster"])
 
 
-def start_taskmanager(home: Path, java: Path, number: int) -> Process:
-    """Start TaskManager `number`; its own ports are taken by itself, free ones."""
-    role = f"{TASKMANAGER_PREFIX}{number}"
+def is_taskmanager(role: str) -> bool:
+    """True for the role of a TaskManager, which is also its resource id."""
+    return role.startswith(TASKMANAGER_PREFIX)
+
+
+def number_of(taskmanager: str) -> int:
+    """The number of a TaskManager, from its role."""
+    return int(taskmanager.removeprefix(TASKMANAGER_PREFIX))
+
+
+def start_taskmanager(home: Path, java: Path, role: str) -> Process:
+    """Start a TaskManager; its ports are free ones that it takes by itself."""
     entry = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
     return _start(home, java, role, _TASKMANAGER_OPTIONS, [entry, "-D", f"taskmanager.resource-id={role}"])
 

@@ -43,8 +43,9 @@ def identity_of(pid: int) -> str | None:
         return None
     # The name, field 2, is in parentheses and may hold spaces: count from its end.
     fields = stat.rpartition(")")[2].split()
-    state, start_ticks = fields[0], fields[19]
-    if state in "ZX":
+    state, threads, start_ticks = fields[0], int(fields[17]), fields[19]
+    # The first thread of a dying JVM is a zombie while the others still hold its ports and files.
+    if state in "ZX" and threads <= 1:
         return None
     return f"{_boot_id()}/{start_ticks}"
 
