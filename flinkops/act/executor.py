@@ -56,6 +56,7 @@ class Executor:
         timeout_seconds: float = 600.0,
         poll_seconds: float = 0.5,
         progress: Callable[[Progress], None] = _silent,
+        go_on_options: str = "",
     ) -> None:
         self._control = control
         self._journal = journal
@@ -65,6 +66,7 @@ class Executor:
         self._timeout_seconds = timeout_seconds
         self._poll_seconds = poll_seconds
         self._progress = progress
+        self._go_on_options = go_on_options  # what the printed command needs beside the plan's id
 
     def run(self, plan: Plan) -> Result:
         """Carry out a plan from its beginning.
@@ -72,7 +74,7 @@ class Executor:
         Raises Refused when nothing was done because it must not be; Interrupted on Ctrl-C; OperationFailed when
         the journal cannot be written. Everything else that goes wrong is in the result.
         """
-        self._refuse_unfit(plan)
+        self.refuse_unfit(plan)
         with job_lock(self._journal.folder, plan):
             self._check_preconditions(plan)
             digest = plan_hash(plan)
@@ -81,19 +83,21 @@ class Executor:
             return self._carry_out(plan, digest, done={}, seen={})
 
     def resume(self, plan_id: str) -> Result:
-        """Go on with a plan that stopped in the middle. Steps that are done are not done again.
+        """Go on with a plan that stopped in the middle. Steps that are done are not done again; where
+        one had failed, going back goes on.
 
         Raises as :meth:`run` does, and UsageError when the journal knows no such plan.
         """
         record = self._journal.record(plan_id)
         if not record.resumable:
             raise Refused(f"{plan_id} has ended already: {record.outcome}")
-        self._refuse_unfit(record.plan)
+        self.refuse_unfit(record.plan)
         with job_lock(self._journal.folder, record.plan):
-            done = {step.name: step for step in record.steps if step.outcome == "ok"}
+            done = {step.name: step for step in record.steps if step.outcome in ("ok", "failed")}
             return self._carry_out(record.plan, record.plan_hash, done, dict(record.seen))
 
-    def _refuse_unfit(self, plan: Plan) -> None:
+    def refuse_unfit(self, plan: Plan) -> None:
+        """Raises Refused for what is not even tried: read-only, a refused plan, another cluster's."""
         if self._read_only:
             raise Refused(f"read-only: {plan.verb} of {plan.target.job_name or plan.target.source} is not done")
         if plan.refused:
@@ -117,7 +121,8 @@ class Executor:
         except KeyboardInterrupt:
             self._journal.append("interrupted", plan, digest, step=attempt.current)
             raise Interrupted(
-                f"interrupted at step {attempt.current!r} of {plan.id}", next_step=f"go on with: {go_on_command(plan)}"
+                f"interrupted at step {attempt.current!r} of {plan.id}",
+                next_step=f"go on with: {go_on_command(plan.id, self._go_on_options)}",
             ) from None
         result = Result(
             plan_id=plan.id,
@@ -125,7 +130,7 @@ class Executor:
             steps=tuple(attempt.results),
             seen=dict(attempt.seen),
             error=error,
-            go_on=go_on_command(plan) if outcome == "timed-out" else None,
+            go_on=go_on_command(plan.id, self._go_on_options) if outcome == "timed-out" else None,
         )
         self._journal.append("finished", plan, digest, outcome=outcome, seen=result.seen, error=error)
         self._tell("finished", plan, outcome=outcome, text=error or "")
@@ -177,6 +182,8 @@ class _Attempt:
         for step in steps:
             if (known := self._done.get(step.name)) is not None:
                 self.results.append(known)
+                if known.outcome == "failed":
+                    return OperationFailed(known.seen)
                 continue
             problem = self._step(step, deadline)
             if problem is not None:
@@ -232,6 +239,6 @@ class _Attempt:
         executor._tell("outcome", self._plan, step=step.name, outcome=outcome, seconds=seconds, text=text)
 
 
-def go_on_command(plan: Plan) -> str:
+def go_on_command(plan_id: str, options: str = "") -> str:
     """The command that continues a plan which stopped in the middle."""
-    return f"flinkops upgrade --resume {plan.id}"
+    return f"flinkops upgrade --resume {plan_id} {options}".rstrip()

@@ -25,6 +25,8 @@ Examples:
 
 def build() -> typer.Typer:
     """All commands."""
+    from flinkops.cli.history_cmd import apply, history
+    from flinkops.cli.savepoint import app as savepoint
     from flinkops.cli.version import version
 
     app = typer.Typer(
@@ -35,6 +37,9 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(help=HELP)(_root)
+    app.add_typer(savepoint)
+    app.command()(apply)
+    app.command()(history)
     app.command()(version)
     return app
 

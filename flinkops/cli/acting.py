@@ -1,0 +1,265 @@
+"""What all commands that change something share: find the job, show the plan, confirm, carry out, report."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from flinkops.cli.options import Common
+from flinkops.errors import ExitCode, Refused, Unreachable, UsageError
+
+if TYPE_CHECKING:
+    from flinkops.act.executor import Executor, Progress
+    from flinkops.act.journal import Journal
+    from flinkops.act.rest_control import RestControl
+    from flinkops.model.endpoint import RestEndpoint
+    from flinkops.model.facts import JobFacts
+    from flinkops.model.plan import Plan, Result
+    from flinkops.plan.identity import Stamp
+
+ACTION_SECONDS = 600.0
+"""--timeout of an action, unless it is given."""
+
+JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="A name, or a Flink job id.")]
+PlanOption = Annotated[bool, typer.Option("--plan", help="Show what would happen, and stop.")]
+OutOption = Annotated[
+    Path | None, typer.Option("--out", metavar="FILE", help="Save the plan for `flinkops apply FILE`, and stop.")
+]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. Preconditions are checked all the same.")]
+JournalOption = Annotated[
+    Path | None,
+    typer.Option("--journal", metavar="DIR", envvar="FLINKOPS_JOURNAL", help="Where the journal is kept."),
+]
+
+
+@dataclass(frozen=True)
+class Consent:
+    """How the user wants to be asked."""
+
+    only_plan: bool = False
+    out: Path | None = None
+    yes: bool = False
+
+
+def open_journal(folder: Path | None) -> "Journal":
+    """The journal in `folder`, else the user's own."""
+    from flinkops.act.journal import Journal, default_folder
+    from flinkops.clock import SystemClock
+
+    return Journal(folder.expanduser() if folder else default_folder(), SystemClock())
+
+
+def new_stamp(verb: str) -> "Stamp":
+    """A fresh stamp; its command is the command line of this process."""
+    import secrets
+    import shlex
+
+    from flinkops.clock import SystemClock
+    from flinkops.plan.identity import stamp
+
+    return stamp(verb, SystemClock().now_ms(), secrets.token_bytes(3), shlex.join(["flinkops", *sys.argv[1:]]))
+
+
+def rest_endpoints(common: Common) -> tuple["RestEndpoint", ...]:
+    """The REST endpoints that the settings name, else the running embedded fleet's."""
+    from flinkops.model.endpoint import parse_endpoint
+
+    if common.settings.rest:
+        return tuple(parse_endpoint(url) for url in common.settings.rest)
+    from flinkops.local.state import find_running
+
+    fleet = find_running()
+    if fleet is None:
+        raise UsageError("no Flink cluster is named and no embedded fleet runs", next_step="give --rest URL")
+    return (parse_endpoint(fleet.rest_url),)
+
+
+@contextmanager
+def control_of(endpoint: "RestEndpoint") -> Iterator["RestControl"]:
+    """The cluster behind an endpoint."""
+    from flinkops.act.rest_control import RestControl
+    from flinkops.clock import SystemClock
+
+    control = RestControl(endpoint, SystemClock())
+    try:
+        yield control
+    finally:
+        control.close()
+
+
+@contextmanager
+def job_on_cluster(common: Common, wanted: str) -> Iterator[tuple["RestControl", "JobFacts"]]:
+    """The cluster that has the job, and a close look at it.
+
+    Raises UsageError when no job or several answer to `wanted`, Unreachable when no cluster answers.
+    """
+    endpoint, job_id = _find(rest_endpoints(common), wanted)
+    with control_of(endpoint) as control:
+        job = control.job(job_id)
+        if job is None:
+            raise Unreachable(f"job {wanted} disappeared from {endpoint.name} just now", next_step="look again")
+        yield control, job
+
+
+def _find(endpoints: Sequence["RestEndpoint"], wanted: str) -> tuple["RestEndpoint", str]:
+    found: list[tuple[RestEndpoint, JobFacts]] = []
+    problems: list[str] = []
+    for endpoint in endpoints:
+        with control_of(endpoint) as control:
+            try:
+                found.extend((endpoint, job) for job in control.jobs() if wanted in (job.id, job.name))
+            except Unreachable as problem:
+                problems.append(problem.what)
+    if len(problems) == len(endpoints):
+        raise Unreachable("; ".join(problems))
+    live = [pair for pair in found if pair[1].ended_ms is None]
+    if not live and found:
+        live = [max(found, key=lambda pair: pair[1].started_ms or 0)]
+    if not live:
+        unasked = f" ({'; '.join(problems)})" if problems else ""
+        raise UsageError(f"there is no job {wanted!r}{unasked}", next_step="flinkops status --once lists the jobs")
+    if len(live) > 1:
+        names = ", ".join(f"{job.name} {job.id} on {endpoint.name}" for endpoint, job in live)
+        raise UsageError(f"{wanted!r} matches several jobs: {names}", next_step="name one by its id")
+    return live[0][0], live[0][1].id
+
+
+def act(
+    common: Common,
+    control: "RestControl",
+    plan: "Plan",
+    consent: Consent,
+    journal: "Journal",
+) -> None:
+    """Plan shown, confirmed, carried out, reported; ends the process with the outcome's exit code."""
+    from flinkops.plan.identity import encode_plan_file
+
+    if consent.only_plan or consent.out is not None:
+        if consent.out is not None:
+            _save(consent.out, encode_plan_file(plan))
+            common.say(f"saved; run it with: flinkops apply {consent.out}")
+        report(common, plan, None)
+        raise typer.Exit(ExitCode.REFUSED if plan.refused else ExitCode.OK)
+    if plan.refused:
+        if _document_format(common):
+            report(common, plan, None)
+        raise Refused("; ".join(plan.refused))
+    hands = executor(common, control, journal)
+    hands.refuse_unfit(plan)
+    _confirm(common, plan, consent)
+    result = hands.run(plan)
+    report(common, plan, result)
+    raise typer.Exit(exit_code(result))
+
+
+def executor(common: Common, control: "RestControl", journal: "Journal") -> "Executor":
+    """The executor with this command's settings."""
+    import shlex
+
+    from flinkops.act.actions import ACTIONS
+    from flinkops.act.executor import Executor
+    from flinkops.act.journal import default_folder
+    from flinkops.clock import SystemClock
+
+    options = [part for url in common.settings.rest for part in ("--rest", url)]
+    if journal.folder != default_folder():
+        options += ["--journal", str(journal.folder)]
+    return Executor(
+        control,
+        journal,
+        SystemClock(),
+        ACTIONS,
+        read_only=common.settings.read_only,
+        timeout_seconds=common.settings.timeout_seconds or ACTION_SECONDS,
+        progress=lambda progress: _tell(common, progress),
+        go_on_options=shlex.join(options),
+    )
+
+
+def exit_code(result: "Result") -> ExitCode:
+    """What the outcome is to a script."""
+    return {"verified": ExitCode.OK, "timed-out": ExitCode.TIMEOUT, "refused": ExitCode.REFUSED}.get(
+        result.outcome, ExitCode.FAILED
+    )
+
+
+def report(common: Common, plan: "Plan", result: "Result | None") -> None:
+    """Plan and result on stdout, in the format asked for."""
+    if form := _document_format(common):
+        from flinkops.act.document import action_document
+
+        emit_document(action_document(plan, result), form)
+        return
+    if common.settings.output == "name":
+        if result is not None and result.outcome == "verified" and "savepoint" in result.seen:
+            emit([result.seen["savepoint"]])
+        return
+    from flinkops.cli.plan_text import plan_lines, result_lines
+
+    emit(plan_lines(plan) if result is None else result_lines(plan, result))
+
+
+def emit(lines: Sequence[str]) -> None:
+    """Lines on stdout, made safe for a terminal."""
+    from flinkops.render.text import clean
+
+    for line in lines:
+        typer.echo(clean(line))
+
+
+def emit_document(document: Any, form: str) -> None:
+    """A document on stdout: JSON on one line, or YAML."""
+    import msgspec
+
+    if form == "yaml":
+        import yaml
+
+        typer.echo(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), nl=False)
+        return
+    typer.echo(msgspec.json.encode(document).decode())
+
+
+def _document_format(common: Common) -> str | None:
+    form = common.settings.output
+    return form if form in ("json", "jsonl", "yaml") else None
+
+
+def _save(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as problem:
+        raise UsageError(f"{path} cannot be written: {problem.strerror or problem}") from None
+
+
+def _confirm(common: Common, plan: "Plan", consent: Consent) -> None:
+    if consent.yes:
+        return
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise Refused("nobody is here to confirm it", next_step="give --yes, or look at it first with --plan")
+    from flinkops.cli.plan_text import plan_lines
+    from flinkops.render.text import clean
+
+    for line in plan_lines(plan):
+        typer.echo(clean(line), err=True)
+    if plan.severe and plan.target.job_name:
+        typed = typer.prompt(f"Type {clean(plan.target.job_name)} to go on", default="", show_default=False, err=True)
+        agreed = typed == plan.target.job_name
+    else:
+        agreed = typer.confirm("Go on?", default=False, err=True)
+    if not agreed:
+        raise Refused("declined; nothing was changed")
+
+
+def _tell(common: Common, progress: "Progress") -> None:
+    """One plain line for each step that ends; on a terminal also one for each that begins."""
+    from flinkops.model.quantities import human_seconds
+
+    if progress.kind == "intent" and sys.stderr.isatty():
+        common.say(f"  {progress.step} …")
+    elif progress.kind == "outcome":
+        took = human_seconds(progress.seconds)
+        common.say(f"  {progress.step}: {progress.outcome} after {took}  {progress.text}")

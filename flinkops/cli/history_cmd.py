@@ -1,0 +1,125 @@
+"""`flinkops history` and `flinkops apply`: what was done, and doing what was planned before."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from flinkops.cli.acting import (
+    Consent,
+    JournalOption,
+    YesOption,
+    act,
+    control_of,
+    emit,
+    emit_document,
+    open_journal,
+    rest_endpoints,
+)
+from flinkops.cli.options import Common, with_common
+from flinkops.errors import UsageError
+
+if TYPE_CHECKING:
+    from flinkops.act.journal import ActionRecord
+    from flinkops.model.endpoint import RestEndpoint
+
+
+@with_common
+def history(
+    common: Common,
+    job: Annotated[str | None, typer.Argument(metavar="[JOB]", help="Only this job's.")] = None,
+    journal: JournalOption = None,
+) -> None:
+    """What was done through flinkops on this machine, newest first, and how it ended."""
+    records = [
+        record
+        for record in reversed(open_journal(journal).records())
+        if job in (None, record.plan.target.job_name, record.plan.target.job_id)
+    ]
+    if common.settings.output in ("json", "jsonl", "yaml"):
+        emit_document({"schema_version": 1, "actions": [_row(one) for one in records]}, common.settings.output)
+    elif common.settings.output == "name":
+        emit([one.plan.id for one in records])
+    else:
+        emit([line for one in records for line in _lines(one)])
+        if not records:
+            common.say("the journal is empty")
+
+
+@with_common
+def apply(
+    common: Common,
+    plan: Annotated[Path, typer.Argument(metavar="PLAN", help="A plan that --out saved.")],
+    yes: YesOption = False,
+    journal: JournalOption = None,
+) -> None:
+    """Carry out a saved plan. Refused when the job has moved since it was made."""
+    from flinkops.plan.identity import decode_plan_file
+
+    try:
+        content = plan.read_bytes()
+    except OSError as problem:
+        raise UsageError(f"{plan} cannot be read: {problem.strerror or problem}") from None
+    saved = decode_plan_file(content, str(plan))
+    with control_of(endpoint_named(common, saved.target.source)) as control:
+        act(common, control, saved, Consent(yes=yes), open_journal(journal))
+
+
+def endpoint_named(common: Common, source: str) -> "RestEndpoint":
+    """The endpoint that a plan was made for. Raises UsageError when the settings do not name it."""
+    endpoints = rest_endpoints(common)
+    for endpoint in endpoints:
+        if endpoint.name == source:
+            return endpoint
+    known = ", ".join(endpoint.name for endpoint in endpoints)
+    raise UsageError(f"the plan is for {source}, named are: {known}", next_step="give its --rest URL")
+
+
+def _row(record: "ActionRecord") -> dict[str, Any]:
+    import msgspec
+
+    from flinkops.clock import iso_utc
+
+    target = record.plan.target
+    return {
+        "id": record.plan.id,
+        "verb": record.plan.verb,
+        "job": target.job_name,
+        "job_id": target.job_id,
+        "namespace": target.namespace,
+        "source": target.source,
+        "who": record.who,
+        "host": record.host,
+        "started_at": iso_utc(record.started_ms),
+        "ended_at": iso_utc(record.ended_ms),
+        "outcome": record.outcome,
+        "error": record.error,
+        "unfinished_step": record.unfinished_step,
+        "go_on": _go_on(record),
+        "plan_hash": record.plan_hash,
+        "diff": list(record.plan.diff),
+        "seen": record.seen,
+        "steps": [msgspec.to_builtins(step) for step in record.steps],
+    }
+
+
+def _lines(record: "ActionRecord") -> list[str]:
+    from flinkops.clock import iso_utc
+
+    target = record.plan.target
+    outcome = record.outcome or f"unfinished, at step {record.unfinished_step or 'none'}"
+    head = f"{iso_utc(record.started_ms)}  {record.plan.verb} {target.job_name or target.source}: {outcome}"
+    details = [f"  {record.plan.id} by {record.who} on {record.host}"]
+    if "savepoint" in record.seen:
+        details.append(f"  savepoint {record.seen['savepoint']}")
+    if record.error:
+        details.append(f"  {record.error}")
+    if go_on := _go_on(record):
+        details.append(f"  go on with: {go_on}")
+    return [head, *details]
+
+
+def _go_on(record: "ActionRecord") -> str | None:
+    from flinkops.act.executor import go_on_command
+
+    return go_on_command(record.plan.id) if record.resumable else None
