@@ -27,6 +27,7 @@ def build() -> typer.Typer:
     """All commands."""
     from flinkops.cli.history_cmd import apply, history
     from flinkops.cli.savepoint import app as savepoint
+    from flinkops.cli.status import status
     from flinkops.cli.version import version
 
     app = typer.Typer(
@@ -40,6 +41,7 @@ def build() -> typer.Typer:
     app.add_typer(savepoint)
     app.command()(apply)
     app.command()(history)
+    app.command()(status)
     app.command()(version)
     return app
 

@@ -75,6 +75,10 @@ def _options(
             rich_help_panel=SHARED,
         ),
     ] = None,
+    interval: Annotated[
+        str | None,
+        typer.Option("--interval", metavar="DURATION", help="Between looks; 10s unless set.", rich_help_panel=SHARED),
+    ] = None,
     read_only: Annotated[
         bool | None,
         typer.Option("--read-only", help="Refuse every action.", show_default=False, rich_help_panel=SHARED),
@@ -99,6 +103,7 @@ def _options(
         "selector": selector,
         "output": output,
         "timeout": timeout,
+        "interval": interval,
         "read_only": read_only,
     }
     return Common(load_settings(flags, config_file=config), quiet=quiet, debug=debug)

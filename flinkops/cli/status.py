@@ -1,0 +1,123 @@
+"""`flinkops status`: the fleet at a look."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flinkops.cli.complete import complete_job
+from flinkops.cli.options import Common, with_common
+from flinkops.errors import ExitCode
+
+if TYPE_CHECKING:
+    from flinkops.model.assessment import FleetAssessment
+    from flinkops.observe import Observer
+
+
+@with_common
+def status(
+    common: Common,
+    job: Annotated[
+        str | None,
+        typer.Argument(help="A name, namespace/name, or job id.", autocompletion=complete_job, show_default=False),
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="One look, on a terminal too.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Look again each interval, until Ctrl-C.")] = False,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 10 unless all is healthy.")] = False,
+    replay: Annotated[
+        str | None, typer.Option("--replay", metavar="FILE", help="A recording instead of the live fleet.")
+    ] = None,
+) -> None:
+    r"""The health of every job, worst first: on a terminal the TUI, else one snapshot.
+
+    \b
+    flinkops status                           the TUI
+    flinkops status -o json                   one document (schema_version 1)
+    flinkops status -o jsonl --watch          a line a job, again and again
+    flinkops status price-aggregation --once  one job
+    flinkops status --replay incident.jsonl   what was recorded
+    """
+    observer = _open(common, replay)
+    try:
+        if _on_screen(common, once=once or watch or exit_code):
+            from flinkops.tui import run
+
+            run(
+                observer,
+                interval_seconds=common.settings.interval_seconds,
+                read_only=common.settings.read_only,
+                job=job,
+            )
+            return
+        code = _look(common, observer, job)
+        while watch:
+            _pause(common.settings.interval_seconds)
+            code = _look(common, observer, job)
+    finally:
+        observer.close()
+    if code == ExitCode.UNREACHABLE or (exit_code and code):
+        raise typer.Exit(code)
+
+
+def _open(common: Common, replay: str | None) -> "Observer":
+    from flinkops.cli.targets import open_observer
+
+    if replay is None:
+        return open_observer(common)
+    from flinkops.observe import Observer
+    from flinkops.recording import Replay
+
+    return Observer(Replay(replay), common.settings.policy)
+
+
+def _on_screen(common: Common, *, once: bool) -> bool:
+    """The TUI needs a terminal on both ends, and that nothing else was asked for."""
+    return not once and common.settings.output is None and sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _look(common: Common, observer: "Observer", job: str | None) -> ExitCode:
+    """Look once and print it; says what `--exit-code` makes of it."""
+    from flinkops.cli.complete import remember_names
+    from flinkops.cli.targets import pick_job
+
+    fleet = observer.look().assessment
+    answered = any(source.state in ("ok", "stale") for source in fleet.sources)
+    remember_names(common.settings, (each.name for each in fleet.jobs))
+    if job is not None and (answered or fleet.jobs):
+        import msgspec
+
+        fleet = msgspec.structs.replace(fleet, jobs=(pick_job(fleet.jobs, job),))
+    _print(common, fleet)
+    for source in fleet.sources:
+        if source.state != "ok":
+            common.say(f"flinkops: {source.name} is {source.state}: {source.error or 'no reason given'}")
+    if not answered:
+        return ExitCode.UNREACHABLE
+    # A source that does not answer may hide anything.
+    healthy = all(source.state == "ok" for source in fleet.sources) and all(
+        each.health.level == "ok" for each in fleet.jobs
+    )
+    return ExitCode.OK if healthy else ExitCode.NOT_HEALTHY
+
+
+def _print(common: Common, fleet: "FleetAssessment") -> None:
+    from flinkops.render.table import FORMATS, status_table
+
+    wanted = common.settings.output or "table"
+    terminal = sys.stdout.isatty()
+    if wanted in ("table", "wide") and terminal:
+        import os
+        import shutil
+
+        cells = shutil.get_terminal_size().columns if wanted == "table" else None
+        text = status_table(fleet, wide=wanted == "wide", cells=cells, colour="NO_COLOR" not in os.environ)
+    else:
+        text = FORMATS[wanted](fleet)
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _pause(seconds: float) -> None:
+    import time
+
+    time.sleep(seconds)

@@ -1,0 +1,185 @@
+"""From settings to sources: which Flink is looked at, and which of its jobs is meant."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from flinkops.errors import OperationFailed, Unreachable, UsageError
+
+if TYPE_CHECKING:
+    from flinkops.cli.options import Common
+    from flinkops.collect import Collector
+    from flinkops.config.settings import Settings, SourceSettings
+    from flinkops.model.endpoint import RestEndpoint
+    from flinkops.observe import Observer
+    from flinkops.sources.protocol import Source
+
+KUBERNETES_KEYS = ("context", "kubeconfig", "namespace", "all_namespaces", "selector")
+DEFAULT_TIMEOUT_SECONDS = 8.0
+NO_TARGET = "no Flink to look at: no --rest, no sources in flinkops.toml, no embedded fleet running, no kubeconfig"
+
+
+class Named(Protocol):
+    """What a JOB argument is compared with."""
+
+    @property
+    def id(self) -> str:
+        """Flink's job id."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """The job's name."""
+        ...
+
+    @property
+    def namespace(self) -> str | None:
+        """Its Kubernetes namespace."""
+        ...
+
+    @property
+    def cluster(self) -> str:
+        """The name of its source."""
+        ...
+
+
+J = TypeVar("J", bound=Named)
+
+
+def open_sources(settings: "Settings") -> list["Source"]:
+    """The sources that the settings name, else the embedded fleet, else the kubeconfig's current context.
+
+    --rest on the command line takes the place of the listed ``sources``. Raises UsageError for what cannot be meant,
+    Unreachable when there is nothing to look at.
+    """
+    from flinkops.sources.flink import FlinkRestSource
+
+    kubernetes = [key for key in KUBERNETES_KEYS if settings.origins.get(key, "default") != "default"]
+    found: list[Source] = [FlinkRestSource(endpoint) for endpoint in rest_endpoints(settings)]
+    if kubernetes:
+        found.append(_kubernetes(settings))
+    if found:
+        return found
+    fleet = embedded_endpoint()
+    if fleet is not None:
+        return [FlinkRestSource(fleet)]
+    from flinkops.sources.kube_access import in_cluster, kubeconfig_exists
+
+    if kubeconfig_exists() or in_cluster():
+        return [_kubernetes(settings)]
+    raise Unreachable(NO_TARGET, next_step="start one with ./dev up, or name one: --rest URL")
+
+
+def embedded_endpoint() -> "RestEndpoint | None":
+    """The embedded fleet's REST API, when one runs."""
+    from flinkops.local.state import find_running
+    from flinkops.model.endpoint import parse_endpoint
+
+    fleet = find_running()
+    return parse_endpoint(fleet.rest_url, name="local") if fleet else None
+
+
+def _kubernetes(settings: "Settings") -> "Source":
+    from flinkops.sources.kube import KubernetesSource
+    from flinkops.sources.kube_access import open_access
+
+    return KubernetesSource(
+        open_access(settings.kubeconfig, settings.context),
+        namespaces=(settings.namespace,) if settings.namespace else None,
+        all_namespaces=settings.all_namespaces,
+        selector=settings.selector,
+    )
+
+
+def rest_endpoints(settings: "Settings") -> list["RestEndpoint"]:
+    """The REST endpoints of the settings. UsageError when a secret that one refers to is not there."""
+    from flinkops.model.endpoint import parse_endpoint
+
+    listed = {source.name: source for source in settings.sources}
+    if not settings.rest:
+        return [_endpoint(source) for source in settings.sources]
+    by_url = {source.rest.rstrip("/"): source for source in settings.sources}
+    endpoints = {}
+    for url in settings.rest:
+        source = listed.get(url) or by_url.get(url.rstrip("/"))
+        endpoint = _endpoint(source) if source else parse_endpoint(url)
+        endpoints[endpoint.name] = endpoint
+    return list(endpoints.values())
+
+
+def _endpoint(source: "SourceSettings") -> "RestEndpoint":
+    import msgspec
+
+    from flinkops.model.endpoint import parse_endpoint
+
+    endpoint = parse_endpoint(
+        source.rest,
+        name=source.name,
+        headers={key: resolve_secret(value, source.name) for key, value in source.headers.items()},
+        client_certificate_file=source.client_cert,
+        client_key_file=source.client_key,
+        ca_file=source.ca_file,
+        verify=source.verify,
+    )
+    if source.username is None:
+        return endpoint
+    password = resolve_secret(source.password, source.name) if source.password else None
+    return msgspec.structs.replace(endpoint, username=source.username, password=password)
+
+
+def resolve_secret(reference: str, source: str) -> str:
+    """What ``env:NAME`` or ``file:PATH`` stands for. UsageError when it is not there; never shows a value."""
+    import os
+
+    kind, _, where = reference.partition(":")
+    if kind == "env":
+        value = os.environ.get(where)
+        if value is None:
+            raise UsageError(f'source "{source}" needs the environment variable {where}, which is not set')
+        return value
+    try:
+        return Path(where).expanduser().read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f'source "{source}" needs the file {where}: {error}') from None
+
+
+def open_collector(settings: "Settings") -> "Collector":
+    """All sources of the settings, looked at together."""
+    from flinkops.clock import SystemClock
+    from flinkops.collect import Collector
+
+    timeout = DEFAULT_TIMEOUT_SECONDS if settings.timeout_seconds is None else settings.timeout_seconds
+    return Collector(open_sources(settings), SystemClock(), deadline_seconds=timeout)
+
+
+def open_observer(common: "Common") -> "Observer":
+    """What `status`, the TUI and the exporter look through. The caller closes it."""
+    from flinkops.observe import Observer
+
+    return Observer(open_collector(common.settings), common.settings.policy)
+
+
+def pick_jobs(jobs: Sequence[J], wanted: str) -> list[J]:
+    """Those that a JOB argument means: by Flink job id, by ``namespace/name``, by name."""
+    exact = [job for job in jobs if job.id == wanted]
+    return exact or [
+        job for job in jobs if wanted in (job.name, f"{job.namespace}/{job.name}", f"{job.cluster}/{job.name}")
+    ]
+
+
+def pick_job(jobs: Sequence[J], wanted: str) -> J:
+    """The one job that is meant.
+
+    Raises UsageError, listing them, when several match; OperationFailed when none does: the command made sense.
+    """
+    import difflib
+
+    found = pick_jobs(jobs, wanted)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        choices = ", ".join(f"{job.id} ({job.cluster})" for job in found[:10])
+        raise UsageError(f'{len(found)} jobs match "{wanted}"', next_step=f"name one by its id: {choices}")
+    near = difflib.get_close_matches(wanted, [job.name for job in jobs], n=1)
+    known = f'did you mean "{near[0]}"?' if near else f"there are {len(jobs)}: flinkops status -o name lists them"
+    raise OperationFailed(f'no job "{wanted}"', next_step=known)

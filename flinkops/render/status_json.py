@@ -1,0 +1,148 @@
+"""The status document (docs/contract: schema_version 1) as JSON, JSON lines and YAML."""
+
+import re
+from typing import Any
+
+import msgspec
+
+from flinkops.clock import iso_utc
+from flinkops.model.assessment import FleetAssessment, JobAssessment, Reason
+from flinkops.model.facts import SourceStatus
+
+SCHEMA_VERSION = 1
+_DIGITS = 6
+
+# What a terminal might obey or hide, in data that is otherwise printed as it is: written as \uXXXX, it stays the same.
+_UNSEEN = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
+
+JOB_FIELDS = (
+    "id",
+    "name",
+    "namespace",
+    "cluster",
+    "flink_version",
+    "kind",
+    "state",
+    "lifecycle_state",
+    "uptime_seconds",
+    "parallelism",
+    "restarts",
+    "health",
+    "records_in_per_second",
+    "records_out_per_second",
+    "records_dropped_per_second",
+    "late_records",
+    "late_ratio",
+    "processing_latency_seconds",
+    "event_time_skew_seconds",
+    "watermark",
+    "state_bytes",
+    "state_keys",
+    "state_bytes_per_key",
+    "state_growth_bytes_per_hour",
+    "backpressure",
+    "checkpoints",
+    "commits",
+    "vertices",
+    "job_class",
+    "data_age_seconds",
+    "unknown",
+)
+VERTEX_FIELDS = (
+    "id",
+    "name",
+    "parallelism",
+    "busy_ratio",
+    "backpressured_ratio",
+    "idle_ratio",
+    "records_in_per_second",
+    "records_out_per_second",
+    "watermark",
+    "watermark_state",
+)
+
+
+def status_document(fleet: FleetAssessment) -> dict[str, Any]:
+    """The document as plain values, in the contract's order."""
+    return {
+        **_header(fleet),
+        "sources": [source_document(source) for source in fleet.sources],
+        "jobs": [job_document(job) for job in fleet.jobs],
+    }
+
+
+def job_document(job: JobAssessment) -> dict[str, Any]:
+    """One job of the document."""
+    special = {
+        "health": {"level": job.health.level, "reasons": [_reason(reason) for reason in job.health.reasons]},
+        "vertices": [{field: _plain(getattr(vertex, field)) for field in VERTEX_FIELDS} for vertex in job.vertices],
+    }
+    return {field: special.get(field) or _plain(getattr(job, field)) for field in JOB_FIELDS}
+
+
+def source_document(source: SourceStatus) -> dict[str, Any]:
+    """One source of the document."""
+    return {
+        "name": source.name,
+        "kind": "rest" if source.kind == "recording" else source.kind,
+        "state": source.state,
+        "age_seconds": _plain(source.age_seconds),
+        "error": source.error,
+    }
+
+
+def encode_line(document: Any) -> str:
+    """One line of JSON; what a terminal would obey is escaped."""
+    return _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", msgspec.json.encode(document).decode())
+
+
+def status_json(fleet: FleetAssessment) -> str:
+    """The document on one line."""
+    return encode_line(status_document(fleet))
+
+
+def status_jsonl(fleet: FleetAssessment) -> str:
+    """A line for each job, each with the time of the look."""
+    taken_at = iso_utc(fleet.taken_ms)
+    return "\n".join(
+        encode_line({"schema_version": SCHEMA_VERSION, "taken_at": taken_at, **job_document(job)}) for job in fleet.jobs
+    )
+
+
+def status_yaml(fleet: FleetAssessment) -> str:
+    """The document as YAML."""
+    import yaml
+
+    return yaml.safe_dump(status_document(fleet), sort_keys=False, allow_unicode=False, width=120).rstrip("\n")
+
+
+def _header(fleet: FleetAssessment) -> dict[str, Any]:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "taken_at": iso_utc(fleet.taken_ms),
+        "poll_seconds": _plain(fleet.poll_seconds),
+    }
+
+
+def _reason(reason: Reason) -> dict[str, Any]:
+    return {
+        "code": reason.code,
+        "text": reason.text,
+        "value": _plain(reason.value),
+        "limit": _plain(reason.limit),
+        "level": reason.level,
+        "since": iso_utc(reason.since_ms),
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Structs as dicts, floats to the microsecond and the byte: more digits only look exact."""
+    if isinstance(value, float):
+        return round(value, _DIGITS)
+    if isinstance(value, msgspec.Struct):
+        return {field: _plain(getattr(value, field)) for field in value.__struct_fields__}
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
