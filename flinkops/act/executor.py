@@ -83,8 +83,9 @@ class Executor:
             return self._carry_out(plan, digest, done={}, seen={})
 
     def resume(self, plan_id: str) -> Result:
-        """Go on with a plan that stopped in the middle. Steps that are done are not done again; where
-        one had failed, going back goes on.
+        """Go on with a plan that stopped in the middle.
+
+        Steps that are done are not done again; where one had failed, going back goes on.
 
         Raises as :meth:`run` does, and UsageError when the journal knows no such plan.
         """

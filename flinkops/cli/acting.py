@@ -64,18 +64,16 @@ def new_stamp(verb: str) -> "Stamp":
     return stamp(verb, SystemClock().now_ms(), secrets.token_bytes(3), shlex.join(["flinkops", *sys.argv[1:]]))
 
 
-def rest_endpoints(common: Common) -> tuple["RestEndpoint", ...]:
+def rest_targets(common: Common) -> list["RestEndpoint"]:
     """The REST endpoints that the settings name, else the running embedded fleet's."""
-    from flinkops.model.endpoint import parse_endpoint
+    from flinkops.cli.targets import embedded_endpoint, rest_endpoints
 
-    if common.settings.rest:
-        return tuple(parse_endpoint(url) for url in common.settings.rest)
-    from flinkops.local.state import find_running
-
-    fleet = find_running()
-    if fleet is None:
+    endpoints = rest_endpoints(common.settings)
+    if not endpoints and (fleet := embedded_endpoint()) is not None:
+        endpoints = [fleet]
+    if not endpoints:
         raise UsageError("no Flink cluster is named and no embedded fleet runs", next_step="give --rest URL")
-    return (parse_endpoint(fleet.rest_url),)
+    return endpoints
 
 
 @contextmanager
@@ -97,7 +95,7 @@ def job_on_cluster(common: Common, wanted: str) -> Iterator[tuple["RestControl",
 
     Raises UsageError when no job or several answer to `wanted`, Unreachable when no cluster answers.
     """
-    endpoint, job_id = _find(rest_endpoints(common), wanted)
+    endpoint, job_id = _find(rest_targets(common), wanted)
     with control_of(endpoint) as control:
         job = control.job(job_id)
         if job is None:
@@ -106,26 +104,27 @@ def job_on_cluster(common: Common, wanted: str) -> Iterator[tuple["RestControl",
 
 
 def _find(endpoints: Sequence["RestEndpoint"], wanted: str) -> tuple["RestEndpoint", str]:
-    found: list[tuple[RestEndpoint, JobFacts]] = []
+    """A job that still lives, else the newest that has ended."""
+    from flinkops.cli.targets import pick_job, pick_jobs
+
+    by_name = {endpoint.name: endpoint for endpoint in endpoints}
+    jobs: list[JobFacts] = []
     problems: list[str] = []
     for endpoint in endpoints:
         with control_of(endpoint) as control:
             try:
-                found.extend((endpoint, job) for job in control.jobs() if wanted in (job.id, job.name))
+                jobs.extend(control.jobs())
             except Unreachable as problem:
                 problems.append(problem.what)
     if len(problems) == len(endpoints):
         raise Unreachable("; ".join(problems))
-    live = [pair for pair in found if pair[1].ended_ms is None]
-    if not live and found:
-        live = [max(found, key=lambda pair: pair[1].started_ms or 0)]
-    if not live:
-        unasked = f" ({'; '.join(problems)})" if problems else ""
-        raise UsageError(f"there is no job {wanted!r}{unasked}", next_step="flinkops status --once lists the jobs")
-    if len(live) > 1:
-        names = ", ".join(f"{job.name} {job.id} on {endpoint.name}" for endpoint, job in live)
-        raise UsageError(f"{wanted!r} matches several jobs: {names}", next_step="name one by its id")
-    return live[0][0], live[0][1].id
+    ended = [job for job in jobs if job.ended_ms is not None]
+    candidates = [job for job in jobs if job.ended_ms is None]
+    if not pick_jobs(candidates, wanted):
+        newest = max(pick_jobs(ended, wanted), key=lambda job: job.started_ms or 0, default=None)
+        candidates = jobs if newest is None else [newest]
+    picked = pick_job(candidates, wanted)
+    return by_name[picked.cluster], picked.id
 
 
 def act(

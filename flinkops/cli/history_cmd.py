@@ -14,7 +14,7 @@ from flinkops.cli.acting import (
     emit,
     emit_document,
     open_journal,
-    rest_endpoints,
+    rest_targets,
 )
 from flinkops.cli.options import Common, with_common
 from flinkops.errors import UsageError
@@ -67,7 +67,7 @@ def apply(
 
 def endpoint_named(common: Common, source: str) -> "RestEndpoint":
     """The endpoint that a plan was made for. Raises UsageError when the settings do not name it."""
-    endpoints = rest_endpoints(common)
+    endpoints = rest_targets(common)
     for endpoint in endpoints:
         if endpoint.name == source:
             return endpoint

@@ -18,7 +18,7 @@ from flinkops.cli.acting import (
     job_on_cluster,
     new_stamp,
     open_journal,
-    rest_endpoints,
+    rest_targets,
 )
 from flinkops.cli.options import Common, with_common
 from flinkops.errors import ExitCode, UsageError
@@ -120,7 +120,7 @@ def delete(
     from flinkops.act.inventory import uses
     from flinkops.plan.savepoint import plan_delete
 
-    endpoints = rest_endpoints(common)
+    endpoints = rest_targets(common)
     if len(endpoints) != 1:
         raise UsageError("several clusters are named", next_step="give the one --rest URL that shall remove it")
     book = open_journal(journal)

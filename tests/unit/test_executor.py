@@ -1,0 +1,307 @@
+"""The executor on a cluster that is a state machine."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from flinkops.act.actions import ACTIONS
+from flinkops.act.executor import Executor, Progress
+from flinkops.act.inventory import savepoints_of, uses, with_uses
+from flinkops.act.journal import Journal
+from flinkops.clock import SystemClock
+from flinkops.errors import Denied, Interrupted, Refused, Unreachable
+from flinkops.model.plan import Plan, Step
+from flinkops.plan.identity import Stamp
+from flinkops.plan.savepoint import plan_delete, plan_savepoint
+from tests.unit.fake_cluster import JOB_ID, SAVEPOINTS, FakeCluster
+
+
+class Bench:
+    """A fake cluster, a journal and an executor for them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.cluster = FakeCluster(folder / "cluster.json")
+        self.journal = Journal(folder / "journal", SystemClock())
+        self.told: list[Progress] = []
+
+    def executor(
+        self,
+        *,
+        read_only: bool = False,
+        timeout_seconds: float = 5.0,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Executor:
+        return Executor(
+            self.cluster,
+            self.journal,
+            SystemClock(),
+            ACTIONS,
+            read_only=read_only,
+            timeout_seconds=timeout_seconds,
+            poll_seconds=0.001,
+            progress=progress or self.told.append,
+        )
+
+    def plan(self, plan_id: str = "p1") -> Plan:
+        facts = self.cluster.job(JOB_ID)
+        assert facts is not None
+        return plan_savepoint(facts, Stamp(plan_id, 10_000))
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def test_a_savepoint_is_taken_once_and_what_was_seen_is_the_result(bench: Bench) -> None:
+    result = bench.executor().run(bench.plan())
+    assert result.outcome == "verified"
+    assert result.seen["savepoint"] == f"{SAVEPOINTS}/savepoint-1"
+    assert result.seen["files"].startswith("unknown: storage s3:")
+    assert bench.cluster.state.orders == ["savepoint"]
+    assert bench.journal.record("p1").outcome == "verified"
+
+
+def test_intent_is_on_disk_before_the_step_and_told_after(bench: Bench) -> None:
+    lines: list[tuple[str, int]] = []
+
+    def look(progress: Progress) -> None:
+        lines.append((progress.kind, len(list(bench.journal.entries()))))
+        if (progress.kind, progress.step) == ("intent", "trigger"):
+            assert bench.cluster.state.orders == []
+
+    bench.executor(progress=look).run(bench.plan())
+    assert lines[0] == ("planned", 1)
+    assert lines[1] == ("intent", 2)
+    assert lines[-1] == ("finished", 8)
+
+
+def test_read_only_changes_nothing(bench: Bench) -> None:
+    with pytest.raises(Refused, match="read-only"):
+        bench.executor(read_only=True).run(bench.plan())
+    assert bench.cluster.state.orders == []
+    assert bench.journal.records() == ()
+
+
+def test_read_only_refuses_to_resume_too(bench: Bench) -> None:
+    bench.journal.append("planned", bench.plan(), "h")
+    with pytest.raises(Refused, match="read-only"):
+        bench.executor(read_only=True).resume("p1")
+
+
+def test_a_refused_plan_is_not_carried_out(bench: Bench) -> None:
+    plan = msgspec.structs.replace(bench.plan(), refused=("because",))
+    with pytest.raises(Refused, match="because"):
+        bench.executor().run(plan)
+    assert bench.cluster.state.orders == []
+
+
+def test_preconditions_are_asked_again(bench: Bench) -> None:
+    plan = bench.plan()
+    bench.cluster.state.jobs[JOB_ID].state = "RESTARTING"
+    with pytest.raises(Refused, match="moved since"):
+        bench.executor().run(plan)
+    assert bench.cluster.state.orders == []
+
+
+def test_a_job_submitted_again_is_another_job(bench: Bench) -> None:
+    plan = bench.plan()
+    del bench.cluster.state.jobs[JOB_ID]
+    with pytest.raises(Refused, match="gone"):
+        bench.executor().run(plan)
+
+
+def test_another_clusters_plan_is_refused(bench: Bench) -> None:
+    plan = bench.plan()
+    target = msgspec.structs.replace(plan.target, source="elsewhere")
+    with pytest.raises(Refused, match="elsewhere"):
+        bench.executor().run(msgspec.structs.replace(plan, target=target))
+
+
+def test_an_unknown_action_is_refused_before_anything_happens(bench: Bench) -> None:
+    plan = msgspec.structs.replace(bench.plan(), steps=(*bench.plan().steps, Step("fly", "fly-to-the-moon")))
+    with pytest.raises(Refused, match="fly-to-the-moon"):
+        bench.executor().run(plan)
+    assert bench.cluster.state.orders == []
+
+
+def test_a_cluster_that_is_away_for_a_while_is_asked_again(bench: Bench) -> None:
+    plan = bench.plan()
+
+    def away(progress: Progress) -> None:
+        if progress.kind == "intent":
+            bench.cluster.unreachable_answers = 5
+
+    assert bench.executor(progress=away).run(plan).outcome == "verified"
+    assert bench.cluster.state.orders == ["savepoint"]
+
+
+def test_a_failed_savepoint_says_why(bench: Bench) -> None:
+    bench.cluster.failure = "Failed to create savepoint directory"
+    result = bench.executor().run(bench.plan())
+    assert result.outcome == "failed"
+    assert "Failed to create savepoint directory" in (result.error or "")
+    assert "savepoint" not in result.seen
+
+
+def test_no_outcome_in_time_is_a_timeout_that_can_go_on(bench: Bench) -> None:
+    bench.cluster = FakeCluster(bench.folder / "cluster.json", polls=1_000_000)
+    result = bench.executor(timeout_seconds=0.05).run(bench.plan())
+    assert result.outcome == "timed-out"
+    assert result.go_on == "flinkops upgrade --resume p1"
+    bench.cluster.state.triggers = {
+        name: msgspec.structs.replace(one, polls_left=0) for name, one in bench.cluster.state.triggers.items()
+    }
+    again = bench.executor().resume("p1")
+    assert again.outcome == "verified"
+    assert bench.cluster.state.orders == ["savepoint"]
+
+
+def test_a_savepoint_that_the_job_does_not_list_is_not_believed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flinkops.act.savepoint_steps._LISTED_WITHIN_SECONDS", 0.02)
+    plan = bench.plan()
+    bench.cluster.hides_savepoints = True
+    result = bench.executor().run(plan)
+    assert result.outcome == "failed"
+    assert "does not list it" in (result.error or "")
+
+
+def test_a_forgotten_trigger_is_found_by_its_savepoint(bench: Bench) -> None:
+    plan = bench.plan()
+    bench.cluster.forgets = True
+    result = bench.executor().run(plan)
+    assert result.outcome == "verified"
+    assert result.seen["savepoint"] == f"{SAVEPOINTS}/savepoint-1"
+
+
+def test_denied_is_not_repeated(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+
+    def deny(*_args: object, **_options: object) -> None:
+        calls.append("x")
+        raise Denied("no permission")
+
+    plan = bench.plan()
+    monkeypatch.setattr(bench.cluster, "trigger_savepoint", deny)
+    assert bench.executor().run(plan).outcome == "failed"
+    assert len(calls) == 1
+
+
+def test_ctrl_c_leaves_a_journal_to_go_on_from(bench: Bench) -> None:
+    def interrupt(progress: Progress) -> None:
+        if (progress.kind, progress.step) == ("intent", "await"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted) as stopped:
+        bench.executor(progress=interrupt).run(bench.plan())
+    assert "flinkops upgrade --resume p1" in stopped.value.line()
+    assert bench.journal.record("p1").resumable
+    result = bench.executor().resume("p1")
+    assert result.outcome == "verified"
+    assert [step.name for step in result.steps] == ["trigger", "await", "verify"]
+    assert bench.cluster.state.orders == ["savepoint"]
+    with pytest.raises(Refused, match="ended already"):
+        bench.executor().resume("p1")
+
+
+_VICTIM = """
+import sys, time
+from pathlib import Path
+from tests.unit.test_executor import Bench
+
+bench = Bench(Path(sys.argv[1]))
+
+def wait_there(progress):
+    if f"{progress.kind} {progress.step}".strip() == sys.argv[2]:
+        print("here", flush=True)
+        time.sleep(600)
+
+bench.executor(progress=wait_there).run(bench.plan())
+"""
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["planned", "intent trigger", "outcome trigger", "note await", "intent await", "outcome await", "intent verify"],
+)
+def test_killed_at_a_step_it_goes_on_and_takes_no_second_savepoint(bench: Bench, place: str) -> None:
+    root = Path(__file__).parents[2]
+    victim = subprocess.Popen(
+        [sys.executable, "-c", _VICTIM, str(bench.folder), place], cwd=root, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert victim.stdout is not None
+        assert victim.stdout.readline() == "here\n"
+    finally:
+        victim.kill()
+        code = victim.wait()
+        assert victim.stdout is not None
+        victim.stdout.close()
+    assert code == -9
+    after = Bench(bench.folder)
+    record = after.journal.record("p1")
+    assert record.resumable
+    result = after.executor().resume("p1")
+    assert result.outcome == "verified"
+    assert after.cluster.state.orders == ["savepoint"]
+    assert after.journal.record("p1").outcome == "verified"
+
+
+def test_savepoints_are_listed_with_what_depends_on_them(bench: Bench) -> None:
+    for plan_id in ("p1", "p2", "p3"):
+        bench.executor().run(bench.plan(plan_id))
+    bench.cluster.state.jobs[JOB_ID].restored = f"{SAVEPOINTS}/savepoint-1"
+    facts = bench.cluster.job(JOB_ID)
+    assert facts is not None
+    listed = with_uses(savepoints_of(facts, bench.journal), bench.cluster, bench.journal)
+    assert {one.path.rpartition("-")[2]: one.in_use is not None for one in listed} == {"1": True, "2": False, "3": True}
+
+
+def test_what_cannot_be_known_speaks_against_deleting(bench: Bench) -> None:
+    bench.executor().run(bench.plan("p1"))
+    bench.executor().run(bench.plan("p2"))
+    path = f"{SAVEPOINTS}/savepoint-1"
+    assert uses(bench.cluster, bench.journal, path) == ()
+    bench.cluster.checkpoints_known = False
+    assert any("not known" in reason for reason in uses(bench.cluster, bench.journal, path))
+    bench.cluster.checkpoints_known = True
+    bench.cluster.unreachable_answers = 1
+    assert any("not known" in reason for reason in uses(bench.cluster, bench.journal, path))
+    assert any("checkpoint" in reason for reason in uses(bench.cluster, bench.journal, "s3://b/job/chk-7"))
+
+
+def test_an_unfinished_action_keeps_its_savepoint(bench: Bench) -> None:
+    def die(progress: Progress) -> None:
+        if (progress.kind, progress.step) == ("intent", "verify"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted):
+        bench.executor(progress=die).run(bench.plan("p1"))
+    bench.executor().run(bench.plan("p2"))
+    reasons = uses(bench.cluster, bench.journal, f"{SAVEPOINTS}/savepoint-1")
+    assert any("unfinished action p1" in reason for reason in reasons)
+
+
+def test_a_deleted_savepoint_is_no_longer_listed(bench: Bench) -> None:
+    bench.executor().run(bench.plan("p1"))
+    bench.executor().run(bench.plan("p2"))
+    path = f"{SAVEPOINTS}/savepoint-1"
+    result = bench.executor().run(plan_delete(None, bench.cluster.name, [path], Stamp("d1", 1)))
+    assert result.outcome == "verified"
+    assert bench.cluster.state.disposed == [path]
+    facts = bench.cluster.job(JOB_ID)
+    assert facts is not None
+    assert [one.path for one in savepoints_of(facts, bench.journal)] == [f"{SAVEPOINTS}/savepoint-2"]
+
+
+def test_nothing_is_done_when_the_cluster_is_away_from_the_start(bench: Bench) -> None:
+    plan = bench.plan()
+    bench.cluster.unreachable_answers = 1
+    with pytest.raises(Unreachable):
+        bench.executor().run(plan)
+    assert bench.journal.records() == ()
