@@ -16,5 +16,7 @@ _GITOPS = (
 
 def managed_by(metadata: Mapping[str, Any]) -> str | None:
     """The GitOps tool whose labels or annotations a resource's metadata carry: it would undo an edit."""
-    marks = {**(metadata.get("labels") or {}), **(metadata.get("annotations") or {})}
+    marks = [
+        mark for key in ("labels", "annotations") if isinstance(found := metadata.get(key), Mapping) for mark in found
+    ]
     return next((tool for mark, tool in _GITOPS if mark in marks), None)

@@ -94,7 +94,8 @@ def predict(
     spec: Spec = resource.get("spec") or {}
     wanted = edited_spec(spec, edit)
     deployed = last_reconciled(resource) or spec
-    changes = compare(deployed, wanted)
+    patch = merge_patch(spec, wanted)
+    changes = compare(deployed, wanted) if patch else []
     change = change_class(changes)
     case = Situation(
         deployed=deployed,
@@ -123,7 +124,7 @@ def predict(
         why=(decision.why,),
         risks=tuple(risks(checked)),
         refused=tuple(refusals(checked)) if change is not Change.NONE else (),
-        patch={"spec": merge_patch(spec, wanted)},
+        patch={"spec": patch} if patch else {},
     )
 
 

@@ -37,6 +37,7 @@ class Evidence(Value, frozen=True):
     checkpoint_p99_seconds: float | None = None
     max_parallelism: int | None = None  # the smallest of the job's vertices
     ha_metadata: bool | None = None  # whether the HA ConfigMaps of the job exist
+    jobmanager_never_started: bool | None = None  # no container of a JobManager pod ever ran
     adaptive: bool | None = None  # the adaptive scheduler, which scales in place
 
 
@@ -247,6 +248,11 @@ def _from_recorded(case: Situation, state: str) -> Decision:
 
 
 def _from_ha_metadata(case: Situation, state: str, fallback: str) -> Decision:
+    never_started = (
+        case.evidence.jobmanager_never_started and case.status.get("jobManagerDeploymentStatus") != "MISSING"
+    )
+    if never_started and upgrade_mode(case.deployed) != "last-state" and case.evidence.ha_metadata is not True:
+        return _from_recorded(case, "not started yet")
     if case.ha_usable:
         assumed = "" if case.evidence.ha_metadata else " (assumed to be there)"
         return Decision("last-state", f"{fallback}restored from the HA metadata{assumed}")

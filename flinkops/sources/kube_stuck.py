@@ -81,16 +81,24 @@ def _of_container(pod: str, container: Json) -> Iterator[StuckFacts]:
 
 
 def _of_events(events: Iterable[Json], pods: Sequence[Json], cluster: str, now_ms: int) -> Iterator[StuckFacts]:
-    waiting = {identity(pod)[1] for pod in pods if not _ready(pod)}
+    unready = {identity(pod)[1] for pod in pods if not _ready(pod)}
+    # A mount that failed at first and works now stays among the events for an hour.
+    creating = {identity(pod)[1] for pod in pods if _creating(pod)}
     for event in events:
         about = section(event, "involvedObject")
         name, at_ms = text(about, "name") or "", _event_ms(event)
         code = _EVENTS.get(str(event.get("reason")))
-        ours = name in waiting if about.get("kind") == "Pod" else _belongs(name, cluster)
+        still = creating if code in ("volume", "container") else unready
+        ours = name in still if about.get("kind") == "Pod" else _belongs(name, cluster)
         fresh = at_ms is None or now_ms - at_ms <= _EVENT_MAX_AGE_MS
         if code is None or not ours or not fresh or event.get("type") != "Warning":
             continue
         yield StuckFacts(code, name, text(event, "message") or str(event.get("reason")), at_ms)
+
+
+def _creating(pod: Json) -> bool:
+    containers = items(section(pod, "status"), "containerStatuses")
+    return any(section(section(one, "state"), "waiting").get("reason") == "ContainerCreating" for one in containers)
 
 
 def _ready(pod: Json) -> bool:

@@ -1,0 +1,32 @@
+"""Recorded custom resources (real operators 1.7.0 and 1.15.0) and pods of deployments that did not come up."""
+
+import copy
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent.parent / "cr_samples"
+OPERATORS = ("1.7.0", "1.15.0")
+
+
+def recorded(operator: str) -> dict[str, Any]:
+    """``resources`` (number -> FlinkDeployment, in the order of time), ``events``, ``snapshots``."""
+    return _read(f"operator-{operator}.json")
+
+
+def resource(operator: str, number: int) -> dict[str, Any]:
+    """One recorded FlinkDeployment, free to change."""
+    found: dict[str, Any] = copy.deepcopy(recorded(operator)["resources"][f"{number:02d}"])
+    return found
+
+
+def stuck() -> dict[str, Any]:
+    """``pods`` and ``events`` of: no-image, too-big (64 cores), greedy (out of memory), and count, which runs."""
+    return _read("stuck.json")
+
+
+@functools.cache
+def _read(name: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((FOLDER / name).read_text(encoding="utf-8"))
+    return content

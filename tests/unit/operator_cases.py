@@ -1,0 +1,50 @@
+"""Recorded resources put into the situations that the operator's rules are about."""
+
+import json
+from typing import Any
+
+from flinkops.clock import parse_iso_utc
+from flinkops.plan.operator_mode import Evidence, Features
+from flinkops.plan.operator_spec import last_reconciled
+from tests.unit.cr_samples import resource
+
+NOW_MS = parse_iso_utc("2026-11-23T12:00:00Z")
+SEEN = Evidence(now_ms=NOW_MS)
+OLD = Features()
+NEW = Features(savepoint_redeploy=True, upgrade_savepoint_path=True)
+FEATURES = {"1.7.0": OLD, "1.15.0": NEW}
+RUNNING = {"1.7.0": 15, "1.15.0": 11}  # recorded objects: RUNNING, nothing pending
+AGE_KEY = "kubernetes.operator.job.upgrade.last-state.max.allowed.checkpoint.age"
+FALLBACK_KEY = "kubernetes.operator.job.upgrade.last-state-fallback.enabled"
+CANCEL_KEY = "kubernetes.operator.job.upgrade.last-state.job-cancel.enabled"
+HA_OFF = {"high-availability.type": "NONE"}
+NO_METADATA = Evidence(now_ms=NOW_MS, ha_metadata=False)
+METADATA = Evidence(now_ms=NOW_MS, ha_metadata=True)
+NEVER_STARTED = Evidence(now_ms=NOW_MS, jobmanager_never_started=True)
+
+
+def running(operator: str, **status: Any) -> dict[str, Any]:
+    found = resource(operator, RUNNING[operator])
+    found["status"].update(status)
+    return found
+
+
+def in_state(operator: str, state: str, *, jobmanager: str = "DEPLOYING", **job_status: Any) -> dict[str, Any]:
+    found = running(operator, jobManagerDeploymentStatus=jobmanager)
+    found["status"]["jobStatus"].update(state=state, **job_status)
+    return found
+
+
+def deployed_with(found: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """The same resource as if it had been deployed with these fields of the spec (``job.x`` as ``job_x``)."""
+    spec = dict(last_reconciled(found) or {})
+    for target in (spec, found["spec"]):
+        for key, value in changes.items():
+            if key.startswith("job_"):
+                target["job"] = {**target["job"], key.removeprefix("job_"): value}
+            elif key == "settings":
+                target["flinkConfiguration"] = {**target["flinkConfiguration"], **value}
+            else:
+                target[key] = value
+    found["status"]["reconciliationStatus"]["lastReconciledSpec"] = json.dumps({"spec": spec})
+    return found

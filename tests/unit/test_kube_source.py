@@ -1,0 +1,301 @@
+"""KubernetesSource over the wire, against a small server that answers as an API server does."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import yaml
+
+from flinkops.errors import UsageError
+from flinkops.sources.kube import KubernetesSource
+from flinkops.sources.kube_access import list_contexts, open_access
+from tests.unit.cr_samples import resource, stuck
+
+Answer = tuple[int, Any]
+Handler = Callable[[str, dict[str, str]], Answer]
+
+GROUP = "/apis/flink.apache.org/v1beta1"
+RESOURCES = {
+    "resources": [{"name": "flinkdeployments"}, {"name": "flinkdeployments/status"}, {"name": "flinksessionjobs"}]
+}
+
+
+def status(code: int, message: str) -> Answer:
+    return code, {"kind": "Status", "code": code, "message": message}
+
+
+class ApiServer:
+    """Answers by path; remembers what it was asked and with which token."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Handler] = {GROUP: lambda *_: (200, RESOURCES)}
+        self.asked: list[str] = []
+        self.tokens: set[str | None] = set()
+        self.lists("default", resource("1.15.0", 5))
+
+    def lists(self, namespace: str, *deployments: dict[str, Any]) -> None:
+        base = f"{GROUP}/namespaces/{namespace}"
+        self.answers[f"{base}/flinkdeployments"] = lambda *_: (200, {"items": list(deployments)})
+        self.answers[f"{base}/flinksessionjobs"] = lambda *_: (200, {"items": []})
+
+    def answer(self, target: str, token: str | None) -> Answer:
+        self.asked.append(target)
+        self.tokens.add(token)
+        url = urlsplit(target)
+        query = {key: values[0] for key, values in parse_qs(url.query).items()}
+        handler = self.answers.get(url.path)
+        return status(404, f"no {url.path}") if handler is None else handler(url.path, query)
+
+
+@contextmanager
+def serving(api: ApiServer) -> Iterator[str]:
+    class Requests(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            code, body = api.answer(self.path, self.headers.get("Authorization"))
+            content = json.dumps(body).encode()
+            self.send_response(code)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, *_: object) -> None:
+            pass  # a client that gave up is what some tests are about
+
+    server = Server(("127.0.0.1", 0), Requests)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture
+def api() -> ApiServer:
+    return ApiServer()
+
+
+@pytest.fixture
+def kubeconfig(api: ApiServer, tmp_path: Path) -> Iterator[str]:
+    with serving(api) as url:
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "prod",
+            "clusters": [{"name": "c", "cluster": {"server": url}}],
+            "users": [{"name": "me", "user": {"token": "secret-token"}}],
+            "contexts": [
+                {"name": "prod", "context": {"cluster": "c", "user": "me"}},
+                {"name": "team", "context": {"cluster": "c", "user": "me", "namespace": "pricing"}},
+            ],
+        }
+        path = tmp_path / "kubeconfig"
+        path.write_text(yaml.safe_dump(config), encoding="utf-8")
+        yield str(path)
+
+
+@pytest.fixture
+def open_source(kubeconfig: str) -> Iterator[Callable[..., KubernetesSource]]:
+    opened: list[KubernetesSource] = []
+
+    def build(context: str | None = None, **options: Any) -> KubernetesSource:
+        opened.append(KubernetesSource(open_access(kubeconfig, context), **options))
+        return opened[-1]
+
+    yield build
+    for source in opened:
+        source.close()
+
+
+def test_the_current_context_and_its_token_are_used(
+    api: ApiServer, open_source: Callable[..., KubernetesSource]
+) -> None:
+    look = open_source().look(5.0)
+    assert look.status.state == "ok", look.status.error
+    assert (look.status.name, look.status.kind) == ("prod", "kubernetes")
+    assert api.tokens == {"Bearer secret-token"}
+    (job,) = look.jobs
+    assert (job.name, job.state) == ("count", "UNKNOWN")
+
+
+def test_namespaces(api: ApiServer, open_source: Callable[..., KubernetesSource]) -> None:
+    theirs = resource("1.15.0", 6)
+    theirs["metadata"]["namespace"] = "pricing"
+    api.lists("pricing", theirs)
+    assert [job.name for job in open_source("team").look(5.0).jobs] == ["count"]
+    assert not any("/default/" in one for one in api.asked)
+    both = open_source(namespaces=("default", "pricing")).look(5.0)
+    assert len(both.jobs) == 2
+    api.answers[f"{GROUP}/flinkdeployments"] = lambda *_: (200, {"items": [resource("1.15.0", 5)]})
+    api.answers[f"{GROUP}/flinksessionjobs"] = lambda *_: (200, {"items": []})
+    assert len(open_source(all_namespaces=True).look(5.0).jobs) == 1
+
+
+def test_the_label_selector_is_the_servers_work(api: ApiServer, open_source: Callable[..., KubernetesSource]) -> None:
+    open_source(selector="team=pricing,tier!=test").look(5.0)
+    lists = [one for one in api.asked if "flinkdeployments" in one]
+    assert all("labelSelector=team%3Dpricing%2Ctier%21%3Dtest" in one for one in lists)
+
+
+def test_all_pages_are_read(api: ApiServer, open_source: Callable[..., KubernetesSource]) -> None:
+    pages = {"": ("a", "2"), "2": ("b", "3"), "3": ("c", "")}
+
+    def page(_: str, query: dict[str, str]) -> Answer:
+        name, following = pages[query.get("continue", "")]
+        deployment = resource("1.15.0", 5)
+        deployment["metadata"]["name"] = name
+        return 200, {"metadata": {"continue": following}, "items": [deployment]}
+
+    api.answers[f"{GROUP}/namespaces/default/flinkdeployments"] = page
+    assert [job.name for job in open_source().look(5.0).jobs] == ["a", "b", "c"]
+
+
+def test_an_expired_list_is_begun_again(api: ApiServer, open_source: Callable[..., KubernetesSource]) -> None:
+    gone: list[str] = []
+
+    def page(_: str, query: dict[str, str]) -> Answer:
+        if "continue" in query and not gone:
+            gone.append(query["continue"])
+            return status(410, "The provided continue parameter is too old")
+        following = "" if "continue" in query else "next"
+        return 200, {"metadata": {"continue": following}, "items": [resource("1.15.0", 5)]}
+
+    api.answers[f"{GROUP}/namespaces/default/flinkdeployments"] = page
+    look = open_source().look(5.0)
+    assert look.status.state == "ok"
+    assert gone == ["next"]
+    assert len(look.jobs) == 2
+
+
+def test_forbidden_names_the_missing_permission(api: ApiServer, open_source: Callable[..., KubernetesSource]) -> None:
+    told = 'flinkdeployments.flink.apache.org is forbidden: User "ann" cannot list resource "flinkdeployments"'
+    api.answers[f"{GROUP}/namespaces/default/flinkdeployments"] = lambda *_: status(403, told)
+    look = open_source().look(5.0)
+    assert look.status.state == "denied"
+    assert look.jobs == ()
+    expected = "not allowed to list flinkdeployments.flink.apache.org in namespace default as ann"
+    assert expected in str(look.status.error)
+    assert "deploy/rbac-reader.yaml" in str(look.status.error)
+
+
+def test_a_kind_that_is_forbidden_costs_only_itself(
+    api: ApiServer, open_source: Callable[..., KubernetesSource]
+) -> None:
+    api.answers[f"{GROUP}/namespaces/default/flinksessionjobs"] = lambda *_: status(403, "no")
+    look = open_source().look(5.0)
+    assert look.status.state == "ok"
+    assert "session jobs are not shown" in str(look.status.error)
+    assert len(look.jobs) == 1
+
+
+def test_wrong_credentials_are_denied(api: ApiServer, open_source: Callable[..., KubernetesSource]) -> None:
+    api.answers[GROUP] = lambda *_: status(401, "Unauthorized")
+    look = open_source().look(5.0)
+    assert look.status.state == "denied"
+    assert "does not accept these credentials" in str(look.status.error)
+
+
+def test_a_cluster_without_the_operator_says_so(api: ApiServer, open_source: Callable[..., KubernetesSource]) -> None:
+    del api.answers[GROUP]
+    look = open_source().look(5.0)
+    assert (look.status.state, look.jobs) == ("ok", ())
+    assert "no Flink operator" in str(look.status.error)
+
+
+def test_a_slow_api_server_ends_at_the_deadline(api: ApiServer, open_source: Callable[..., KubernetesSource]) -> None:
+    release = threading.Event()
+
+    def slow(*_: object) -> Answer:
+        release.wait(20.0)
+        return 200, RESOURCES
+
+    api.answers[GROUP] = slow
+    begun = time.monotonic()
+    look = open_source().look(0.5)
+    seconds = time.monotonic() - begun
+    release.set()
+    assert look.status.state == "unreachable"
+    assert seconds < 3.0
+
+
+def test_a_slow_jobmanager_costs_its_own_row_only(api: ApiServer, open_source: Callable[..., KubernetesSource]) -> None:
+    release = threading.Event()
+    other = resource("1.15.0", 5)
+    other["metadata"]["name"] = "other"
+    api.lists("default", resource("1.15.0", 5), other)
+
+    def slow(*_: object) -> Answer:
+        release.wait(20.0)
+        return 200, {}
+
+    api.answers["/api/v1/namespaces/default/services/count-rest:8081/proxy/overview"] = slow
+    begun = time.monotonic()
+    look = open_source().look(1.0)
+    seconds = time.monotonic() - begun
+    release.set()
+    assert look.status.state == "ok"
+    assert {job.name for job in look.jobs} == {"count", "other"}
+    assert seconds < 4.0
+
+
+def test_a_stuck_deployment_tells_what_its_pods_say(
+    api: ApiServer, open_source: Callable[..., KubernetesSource]
+) -> None:
+    deployment = resource("1.15.0", 15)  # DEPLOYING with an image that does not exist
+    deployment["metadata"]["name"] = "no-image"
+    api.lists("default", deployment)
+    recording = stuck()
+
+    def pods(_: str, query: dict[str, str]) -> Answer:
+        cluster = query["labelSelector"].removeprefix("app=")
+        return 200, {"items": [one for one in recording["pods"] if one["metadata"]["labels"]["app"] == cluster]}
+
+    api.answers["/api/v1/namespaces/default/pods"] = pods
+    api.answers["/api/v1/namespaces/default/events"] = lambda *_: (200, {"items": recording["events"]})
+    (job,) = open_source().look(5.0).jobs
+    assert job.state == "RECONCILING"
+    assert job.resource is not None
+    assert [one.code for one in job.resource.stuck] == ["image"]
+    assert "count:missing" in job.unknown["vertices"]
+
+
+def test_hostile_names_stay_in_their_place_in_the_url(
+    api: ApiServer, open_source: Callable[..., KubernetesSource]
+) -> None:
+    deployment = resource("1.15.0", 5)
+    deployment["metadata"]["name"] = "../../secrets/x?y=\x1b[31m"
+    api.lists("default", deployment)
+    open_source().look(5.0)
+    assert all(one.startswith((GROUP, "/api/v1/namespaces/default/")) for one in api.asked)
+    assert not any("/secrets/x" in urlsplit(one).path for one in api.asked)
+
+
+def test_contexts_and_what_is_wrong_with_a_kubeconfig(kubeconfig: str, tmp_path: Path) -> None:
+    assert list_contexts(kubeconfig).names == ("prod", "team")
+    assert list_contexts(kubeconfig).current == "prod"
+    with pytest.raises(UsageError, match=r"no Kubernetes context 'nope'.*known: prod, team"):
+        open_access(kubeconfig, "nope")
+    with pytest.raises(UsageError, match="no kubeconfig at"):
+        open_access(str(tmp_path / "absent"))
+    broken = tmp_path / "broken"
+    broken.write_text("clusters: {", encoding="utf-8")
+    with pytest.raises(UsageError, match="cannot be used"):
+        open_access(str(broken))

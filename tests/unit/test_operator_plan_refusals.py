@@ -1,0 +1,245 @@
+"""What the prediction refuses, warns of, and lets pass; edits of a spec."""
+
+import re
+from typing import Any
+
+import pytest
+
+from flinkops.errors import UsageError
+from flinkops.plan.operator import Edit, edited_spec, predict
+from flinkops.plan.operator_mode import Evidence, Features, duration_seconds, features
+from tests.unit.cr_samples import OPERATORS, resource
+from tests.unit.operator_cases import (
+    FEATURES,
+    HA_OFF,
+    METADATA,
+    NEW,
+    NO_METADATA,
+    NOW_MS,
+    SEEN,
+    deployed_with,
+    in_state,
+    running,
+)
+
+# --- refusals and risks -------------------------------------------------------------------------------------------
+
+UPGRADE = Edit(image="other:1", mode="savepoint")
+
+
+def labelled(found: dict[str, Any], **metadata: Any) -> dict[str, Any]:
+    found["metadata"].update(metadata)
+    return found
+
+
+REFUSED: list[tuple[str, dict[str, Any], Edit, Evidence, str]] = [
+    (
+        "api default",
+        deployed_with(running("1.15.0"), job_upgradeMode=None),
+        Edit(image="x:1"),
+        SEEN,
+        "is not set, which means stateless",
+    ),
+    (
+        "no directory",
+        deployed_with(running("1.15.0"), settings={"execution.checkpointing.savepoint-dir": ""}),
+        UPGRADE,
+        SEEN,
+        "no savepoint directory",
+    ),
+    ("silent last-state", in_state("1.15.0", "RESTARTING"), UPGRADE, METADATA, "no savepoint would be taken"),
+    (
+        "HA off",
+        deployed_with(running("1.7.0"), settings=HA_OFF),
+        Edit(image="x:1", mode="last-state"),
+        SEEN,
+        "needs high availability",
+    ),
+    (
+        "old checkpoint",
+        running("1.15.0"),
+        Edit(image="x:1", mode="last-state"),
+        Evidence(now_ms=NOW_MS, checkpoint_age_seconds=3600.0),
+        "3600 s old",
+    ),
+    (
+        "stop timeout",
+        deployed_with(running("1.15.0"), settings={"execution.checkpointing.timeout": "30 s"}),
+        UPGRADE,
+        Evidence(now_ms=NOW_MS, checkpoint_p99_seconds=40.0),
+        "would time out",
+    ),
+    (
+        "pending savepoint",
+        in_state("1.15.0", "RUNNING", savepointInfo={"triggerId": "x"}),
+        UPGRADE,
+        SEEN,
+        "savepoint is in progress",
+    ),
+    (
+        "major version",
+        running("1.7.0"),
+        Edit(manifest={**running("1.7.0")["spec"], "flinkVersion": "v2_0"}),
+        SEEN,
+        "across major versions",
+    ),
+    (
+        "older version",
+        running("1.7.0"),
+        Edit(manifest={**running("1.7.0")["spec"], "flinkVersion": "v1_18"}),
+        SEEN,
+        "an older Flink",
+    ),
+    ("max parallelism", running("1.15.0"), Edit(settings={"pipeline.max-parallelism": "64"}), SEEN, "does not survive"),
+    (
+        "above max parallelism",
+        running("1.15.0"),
+        Edit(parallelism=200),
+        Evidence(now_ms=NOW_MS, max_parallelism=128),
+        "above the job's max parallelism 128",
+    ),
+    (
+        "conflicting keys",
+        running("1.15.0"),
+        Edit(settings={"state.savepoints.dir": "s3://other"}),
+        SEEN,
+        "same setting with different values",
+    ),
+    ("being upgraded", resource("1.15.0", 7), UPGRADE, SEEN, "another upgrade is running (UPGRADING)"),
+    ("unprocessed edit", running("1.15.0", observedGeneration=1), UPGRADE, SEEN, "not been taken up"),
+    ("never deployed", resource("1.7.0", 2), UPGRADE, SEEN, "has not deployed"),
+    (
+        "Argo CD",
+        labelled(running("1.15.0"), annotations={"argocd.argoproj.io/tracking-id": "a"}),
+        UPGRADE,
+        SEEN,
+        "managed by Argo CD",
+    ),
+    (
+        "Flux",
+        labelled(running("1.15.0"), labels={"kustomize.toolkit.fluxcd.io/name": "a"}),
+        UPGRADE,
+        SEEN,
+        "managed by Flux",
+    ),
+    (
+        "blue/green",
+        labelled(running("1.15.0"), ownerReferences=[{"kind": "FlinkBlueGreenDeployment", "name": "b"}]),
+        UPGRADE,
+        SEEN,
+        "FlinkBlueGreenDeployment b",
+    ),
+    ("deleted", labelled(running("1.15.0"), deletionTimestamp="2026-01-01T00:00:00Z"), UPGRADE, SEEN, "being deleted"),
+    ("no way", in_state("1.15.0", "RECONCILING", jobmanager="MISSING"), UPGRADE, NO_METADATA, "it would fail"),
+    ("waits", in_state("1.15.0", "CANCELLING"), UPGRADE, SEEN, "wait without a limit"),
+]
+
+
+@pytest.mark.parametrize(
+    ("found", "edit", "evidence", "words"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED]
+)
+def test_refusals(found: dict[str, Any], edit: Edit, evidence: Evidence, words: str) -> None:
+    operator = "1.7.0" if found["spec"]["flinkVersion"] == "v1_19" else "1.15.0"
+    predicted = predict(found, edit, evidence=evidence, features=FEATURES[operator])
+    assert any(words in line for line in predicted.refused), predicted.refused
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_a_plain_savepoint_upgrade_is_not_refused(operator: str) -> None:
+    predicted = predict(running(operator), UPGRADE, evidence=SEEN, features=FEATURES[operator])
+    assert (predicted.effective_mode, predicted.refused) == ("savepoint", ())
+    assert predicted.patch == {"spec": {"image": "other:1"}}
+
+
+def test_what_the_person_accepts_is_not_refused() -> None:
+    assert predict(running("1.15.0"), Edit(image="x:1", mode="stateless"), evidence=SEEN, features=NEW).refused == ()
+    fallen_back = in_state("1.15.0", "RESTARTING")
+    accepted = frozenset({"last-state"})
+    assert predict(fallen_back, UPGRADE, evidence=METADATA, features=NEW, accepted=accepted).refused == ()
+
+
+def test_a_plan_of_an_edited_spec_is_refused_but_not_one_of_a_moved_status() -> None:
+    found = running("1.15.0")
+    generation = found["metadata"]["generation"]
+
+    def refused(**planned: Any) -> tuple[str, ...]:
+        return predict(found, UPGRADE, evidence=SEEN, features=NEW, **planned).refused
+
+    assert refused(planned_generation=generation, planned_resource_version="1") == ()
+    assert any("edited by somebody else" in line for line in refused(planned_generation=generation - 1))
+    assert any("has moved" in line for line in refused(planned_resource_version="1"))
+
+
+@pytest.mark.parametrize(
+    ("version", "issues"),
+    [
+        ("1.9.0", {"FLINK-35857"}),
+        ("1.12.0", {"FLINK-38033", "FLINK-39270"}),
+        ("1.12.1", {"FLINK-39270"}),
+        ("1.15.0", set()),
+        (None, set()),
+    ],
+)
+def test_known_bugs_of_the_operator(version: str | None, issues: set[str]) -> None:
+    known = Features(savepoint_redeploy=True, upgrade_savepoint_path=True, version=version)
+    risks = predict(running("1.15.0"), UPGRADE, evidence=SEEN, features=known).risks
+    assert {issue for line in risks for issue in re.findall(r"FLINK-\d+", line)} == issues
+
+
+def test_old_keys_are_a_risk_in_flink_2() -> None:
+    edit = Edit(settings={"state.checkpoints.dir": "file:///flink-data/checkpoints"})
+    assert any(
+        "state.checkpoints.dir is called" in line
+        for line in predict(running("1.15.0"), edit, evidence=SEEN, features=NEW).risks
+    )
+
+
+# --- edits --------------------------------------------------------------------------------------------------------
+
+
+def test_edits_change_what_they_name() -> None:
+    spec = running("1.7.0")["spec"]
+    edit = Edit(python_file="/opt/flink/usrlib/new.py", settings={"a": "1", "execution.checkpointing.interval": None})
+    wanted = edited_spec(spec, edit)
+    assert wanted["job"]["args"][-2:] == ["-py", "/opt/flink/usrlib/new.py"]
+    assert wanted["flinkConfiguration"]["a"] == "1"
+    assert "execution.checkpointing.interval" not in wanted["flinkConfiguration"]
+    assert spec["job"]["args"][-1].endswith("count.py")
+
+
+def test_edits_that_do_not_fit() -> None:
+    with pytest.raises(UsageError, match="session cluster"):
+        edited_spec({"image": "flink"}, Edit(parallelism=2))
+    with pytest.raises(UsageError, match="no -py FILE"):
+        edited_spec({"job": {"args": ["--x"]}}, Edit(python_file="a.py"))
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("10 min", 600.0),
+        ("600000", 600.0),
+        ("PT10M", 600.0),
+        ("PT1H2M3.5S", 3723.5),
+        ("5s", 5.0),
+        ("soon", None),
+        ("P", None),
+    ],
+)
+def test_flinks_durations(text: str, seconds: float | None) -> None:
+    assert duration_seconds(text) == seconds
+
+
+def test_features_are_read_from_the_schema() -> None:
+    def crd(job: dict[str, Any], job_status: dict[str, Any]) -> dict[str, Any]:
+        schema = {
+            "properties": {
+                "spec": {"properties": {"job": {"properties": job}}},
+                "status": {"properties": {"jobStatus": {"properties": job_status}}},
+            }
+        }
+        return {"spec": {"versions": [{"served": True, "schema": {"openAPIV3Schema": schema}}]}}
+
+    assert features(crd({"parallelism": {}}, {"state": {}})) == Features()
+    assert features(crd({"savepointRedeployNonce": {}}, {"upgradeSavepointPath": {}})) == NEW
+    assert features({}) == Features()
