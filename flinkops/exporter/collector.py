@@ -41,6 +41,7 @@ class FleetCollector(Collector):
             looks=self._looker.looks,
             failed_looks=self._looker.failed_looks,
             overdue_scrapes=self._looker.overdue_scrapes,
+            taken_ms=self._looker.taken_ms,
             assessment=seen.assessment if seen else None,
             clusters=seen.snapshot.clusters if seen else (),
         )

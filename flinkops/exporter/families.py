@@ -1,7 +1,7 @@
 """From assessments to metric families: pure, and never an invalid exposition whatever the jobs are called."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,9 +20,19 @@ from flinkops.model.assessment import LEVEL_ORDER, FleetAssessment, JobAssessmen
 from flinkops.observability.catalogue import JOB_LABELS, Metric
 from flinkops.observability.metrics import FLEET_METRICS, JOB_METRICS, VERTEX_METRICS
 from flinkops.observability.metrics.fleet import FleetView
-from flinkops.observability.slo import ObservedJob, SloLimits
+from flinkops.observability.slo import ObservedJob
 
 _ENDED = frozenset({"FINISHED", "CANCELED", "FAILED"})
+_BLIND_CODES = ("source-", "data-old")
+"""Reasons that say that the facts are not of this look (flinkops.assess.lifecycle.unseen)."""
+_KNOWN_ANYWAY = ("id", "name", "namespace", "cluster", "kind", "health", "job_class", "limits", "data_age_seconds")
+_NOTHING: dict[str, Any] = {
+    **dict.fromkeys(JobAssessment.__struct_fields__),
+    "state": "UNKNOWN",
+    "vertices": (),
+    "unknown": {},
+    "recent_checkpoints": (),
+}
 UNNAMED = "(unnamed)"
 """An empty `job` label would let Prometheus put the scrape's own in its place."""
 
@@ -31,11 +41,10 @@ Labels = dict[str, str]
 
 @dataclass(frozen=True)
 class Options:
-    """What of the fleet is exposed. ``limits`` gives the objectives of a job's class."""
+    """What of the fleet is exposed."""
 
     shard: Shard = field(default_factory=Shard)
     vertices: bool = False
-    limits: Callable[[JobAssessment], SloLimits] = lambda job: SloLimits()
 
 
 def families(view: FleetView, options: Options) -> Iterator[Family]:
@@ -71,7 +80,18 @@ def _distinct(assessment: FleetAssessment, options: Options) -> Iterator[tuple[L
     for values, jobs in named.items():
         shown = min(jobs, key=_precedence)
         live = sum(1 for job in jobs if job.state not in _ENDED)
-        yield dict(zip(JOB_LABELS, values, strict=True)), ObservedJob(shown, options.limits(shown), live)
+        yield dict(zip(JOB_LABELS, values, strict=True)), ObservedJob(_of_now(shown), live)
+
+
+def _of_now(job: JobAssessment) -> JobAssessment:
+    """The job without the numbers that were true when its source last answered, unless that is now.
+
+    That nobody knows how it is remains to be seen: its health, and the age of what was known.
+    """
+    if not any(reason.code.startswith(_BLIND_CODES) for reason in job.health.reasons):
+        return job
+    known = {name: getattr(job, name) for name in _KNOWN_ANYWAY}
+    return JobAssessment(**{**_NOTHING, **known})
 
 
 def _label_values(job: JobAssessment) -> tuple[str, ...]:

@@ -65,6 +65,12 @@ class Looker:
         with self._changed:
             return time.monotonic() - self._started_at if self._worker else 0.0
 
+    @property
+    def taken_ms(self) -> int | None:
+        """When the newest look was taken, however old; None before the first."""
+        last = self._last
+        return last.snapshot.taken_ms if last else None
+
     def _age_seconds(self) -> float:
         if self._last is None:
             return float("inf")

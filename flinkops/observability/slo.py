@@ -18,20 +18,10 @@ DOWN_STATES = frozenset(
 
 
 @dataclass(frozen=True)
-class SloLimits:
-    """What one job must keep, in seconds; None where its class sets no limit."""
-
-    latency_p99_seconds: float | None = None
-    skew_seconds: float | None = None
-    checkpoint_age_seconds: float | None = None
-
-
-@dataclass(frozen=True)
 class ObservedJob:
-    """A job's assessment, the limits of its class, and how many live jobs share its name in its cluster."""
+    """A job's assessment, and how many live jobs share its name in its cluster."""
 
     job: JobAssessment
-    limits: SloLimits = SloLimits()
     instances: int = 1
 
 
@@ -88,7 +78,7 @@ BURN_WINDOWS = (
 )
 
 
-def running(job: JobAssessment) -> bool | None:
+def available(job: JobAssessment) -> bool | None:
     """Whether the job is up: None when nobody knows, or when it has ended on purpose."""
     if job.state == "RUNNING":
         return True
@@ -97,26 +87,31 @@ def running(job: JobAssessment) -> bool | None:
 
 def goods(observed: ObservedJob) -> Iterable[tuple[tuple[str, ...], float | None]]:
     """Each objective by name: 1 good, 0 not, None unknown or not applicable. Only a running job has more than one."""
-    job, limits = observed.job, observed.limits
-    up = running(job)
+    job, limits = observed.job, observed.job.limits
+    up = available(job)
     yield ("availability",), None if up is None else float(up)
     if not up:
         return
     latency = job.processing_latency_seconds
     yield ("latency",), _within(latency.p99 if latency else None, limits.latency_p99_seconds)
     yield ("skew",), _within(job.event_time_skew_seconds, limits.skew_seconds)
-    yield (
-        ("checkpoint",),
-        _within(job.checkpoints.age_seconds if job.checkpoints else None, limits.checkpoint_age_seconds),
-    )
+    yield ("checkpoint",), _within(_without_checkpoint_seconds(job), limits.checkpoint_age_seconds)
 
 
 def limit_readings(observed: ObservedJob) -> Iterable[tuple[tuple[str, ...], float | None]]:
     """The limits in seconds, by objective."""
-    limits = observed.limits
+    limits = observed.job.limits
     yield ("latency",), limits.latency_p99_seconds
     yield ("skew",), limits.skew_seconds
     yield ("checkpoint",), limits.checkpoint_age_seconds
+
+
+def _without_checkpoint_seconds(job: JobAssessment) -> float | None:
+    """The age of the last completed checkpoint; where none has been yet, the time since the job runs."""
+    checkpoints = job.checkpoints
+    if checkpoints is None or checkpoints.status == "DISABLED":
+        return None
+    return job.uptime_seconds if checkpoints.age_seconds is None else checkpoints.age_seconds
 
 
 def _within(value: float | None, limit: float | None) -> float | None:

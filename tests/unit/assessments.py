@@ -13,6 +13,7 @@ from flinkops.model.assessment import (
     Health,
     JobAssessment,
     Latency,
+    Limits,
     StateOutlook,
     VertexAssessment,
 )
@@ -80,6 +81,7 @@ HEALTHY = JobAssessment(
     vertices=(VertexAssessment("v1", "Source", 2, 0.5, 0.2, 0.3, 1000.0, 900.0, None, "known", 1.0, 31.0),),
     unknown={},
     job_class="windowed",
+    limits=Limits(latency_p99_seconds=0.05, skew_seconds=60.0, checkpoint_age_seconds=30.0),
     outlook=StateOutlook(limit_bytes=10_000_000, seconds_to_limit=9e6),
     data_age_seconds=1.0,
     facts=FACTS,

@@ -12,25 +12,26 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from prometheus_client.registry import Collector
 
+from flinkops.assess import assess
+from flinkops.config.policy import Policy
 from flinkops.exporter.families import Options, families
 from flinkops.exporter.shard import Shard
-from flinkops.model.assessment import FleetAssessment, Health, Reason, VertexAssessment
+from flinkops.model.assessment import Checkpoints, FleetAssessment, Health, Reason, VertexAssessment
+from flinkops.model.facts import FleetSnapshot, SourceStatus
 from flinkops.observability.metrics import FLEET_METRICS, JOB_METRICS, VERTEX_METRICS
 from flinkops.observability.metrics.fleet import FleetView
-from flinkops.observability.slo import SloLimits
-from tests.unit.assessments import HEALTHY, UNKNOWN, fleet, job
+from tests.unit.assessments import FACTS, HEALTHY, NOW_MS, UNKNOWN, fleet, job
 from tests.unit.promtool import promtool
 
 Samples = dict[str, dict[tuple[tuple[str, str], ...], float]]
-LIMITS = SloLimits(latency_p99_seconds=0.05, skew_seconds=60.0, checkpoint_age_seconds=30.0)
 
 
 def view(assessment: FleetAssessment | None) -> FleetView:
-    return FleetView("0.1.0", "3.11.0", 1, 1, 3, 0, 0, assessment)
+    return FleetView("0.1.0", "3.11.0", 1, 1, 3, 0, 0, assessment.taken_ms if assessment else None, assessment)
 
 
 def expose(assessment: FleetAssessment | None, *, openmetrics: bool = False, **options: object) -> str:
-    chosen = Options(limits=lambda _: LIMITS, **options)  # type: ignore[arg-type]
+    chosen = Options(**options)  # type: ignore[arg-type]
 
     class Fixed(Collector):
         def collect(self):  # type: ignore[no-untyped-def]
@@ -83,8 +84,32 @@ def test_unknown_is_absent_not_zero() -> None:
         "flinkops_job_info",
         "flinkops_job_health",
         "flinkops_job_instances",
-        "flinkops_job_slo_limit_seconds",
     }
+
+
+def test_what_was_known_of_a_source_that_fails_now_is_not_shown_as_if_it_were_now() -> None:
+    facts = msgspec.structs.replace(FACTS, seen_ms=NOW_MS - 20_000)
+    gone = SourceStatus(name="blue", kind="rest", state="unreachable", age_seconds=20.0, error="refused")
+    assessed = assess(FleetSnapshot(NOW_MS, sources=(gone,), jobs=(facts,)), {}, Policy())
+    samples = scraped(expose(assessed))
+    of_jobs = {name for name in samples if name.startswith("flinkops_job_")}
+    assert of_jobs == {
+        "flinkops_job_info",
+        "flinkops_job_health",
+        "flinkops_job_health_reason",
+        "flinkops_job_instances",
+        "flinkops_job_slo_limit_seconds",
+        "flinkops_job_data_age_seconds",
+    }
+    assert _level(assessed) == "unknown"
+    assert list(samples["flinkops_source_up"].values()) == [0]
+
+
+def test_a_job_without_any_checkpoint_yet_is_measured_by_its_uptime() -> None:
+    none_yet = Checkpoints("FAILED", failed_in_a_row=9)
+    for uptime, good in ((29.0, 1.0), (31.0, 0.0)):
+        samples = scraped(expose(fleet(job(checkpoints=none_yet, uptime_seconds=uptime))))["flinkops_job_slo_good"]
+        assert [value for labels, value in samples.items() if ("slo", "checkpoint") in labels] == [good]
 
 
 def test_nothing_seen_yet_still_gives_the_exporter_itself() -> None:

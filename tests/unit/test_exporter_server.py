@@ -119,14 +119,14 @@ def test_tls_and_a_client_that_says_nothing_holds_up_nobody(tls: Tls) -> None:
         for _ in range(5):
             silent.enter_context(socket.create_connection(("127.0.0.1", server.server_port)))
         assert get(server, context=context)[0] == 200
-        with pytest.raises((urllib.error.URLError, ConnectionError)):
+        with pytest.raises((urllib.error.URLError, ConnectionError, ssl.SSLError)):
             get(server)
 
 
 def test_client_certificates(tls: Tls) -> None:
     context = ssl.create_default_context(cafile=str(tls.certificate_file))
     with serving(tls=tls) as server:
-        with pytest.raises((urllib.error.URLError, ConnectionError)):
+        with pytest.raises((urllib.error.URLError, ConnectionError, ssl.SSLError)):
             get(server, context=context)
         context.load_cert_chain(tls.certificate_file, tls.key_file)
         assert get(server, context=context)[0] == 200

@@ -20,6 +20,8 @@ class FleetView:
     looks: int
     failed_looks: int
     overdue_scrapes: int
+    taken_ms: int | None = None
+    """Of the newest look, also when it is too old to be shown."""
     assessment: FleetAssessment | None = None
     clusters: tuple[ClusterFacts, ...] = ()
 
@@ -76,7 +78,7 @@ FLEET_METRICS: tuple[Metric[FleetView], ...] = (
         "seconds",
         "When the facts were collected.",
         "collector",
-        lambda v: seconds(v.assessment.taken_ms) if v.assessment else None,
+        lambda v: seconds(v.taken_ms),
     ),
     gauge(
         "flinkops_poll_duration_seconds",

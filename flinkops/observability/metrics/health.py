@@ -4,14 +4,14 @@ from collections.abc import Iterable
 
 from flinkops.observability.catalogue import Metric, Reading, counter, gauge
 from flinkops.observability.metrics.reading import field, seconds
-from flinkops.observability.slo import ObservedJob, goods, limit_readings, running
+from flinkops.observability.slo import ObservedJob, goods, limit_readings
 
 LEVELS = ("ok", "warning", "critical", "unknown")
 
 
 def _running(observed: ObservedJob) -> float | None:
-    up = running(observed.job)
-    return None if up is None else float(up)
+    state = observed.job.state
+    return None if state == "UNKNOWN" else float(state == "RUNNING")
 
 
 def _start(observed: ObservedJob) -> float | None:
@@ -69,7 +69,7 @@ HEALTH_METRICS: tuple[Metric[ObservedJob], ...] = (
     gauge(
         "flinkops_job_running",
         "state",
-        "1 while the job is RUNNING, 0 while it should be and is not; absent when unknown or ended on purpose.",
+        "1 while the job is RUNNING, 0 in any other state; absent when unknown.",
         "/jobs/overview",
         _running,
     ),

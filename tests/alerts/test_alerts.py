@@ -1,0 +1,46 @@
+"""Every alert, under promtool: fires, not just below, resolves, absent series, counter reset, scrape gap."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from flinkops.config.alerts import AlertSettings
+from flinkops.observability.alerts import alerts
+from flinkops.observability.rules import groups, rule_file
+from flinkops.observability.timing import Timing
+from tests.alerts.cases import CASES
+from tests.alerts.scenarios import SCENARIOS, Case
+from tests.unit.promtool import promtool
+
+
+@pytest.fixture(scope="module")
+def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("rules") / "flinkops.yaml"
+    path.write_text(rule_file(groups(AlertSettings())))
+    return path
+
+
+def test_every_alert_has_its_cases() -> None:
+    wanted = {(alert.name, alert.severity) for alert in alerts(AlertSettings(), Timing())}
+    assert {(case.alert, case.severity) for case in CASES} == wanted
+    for case in CASES:
+        assert tuple(test["name"] for test in case.tests()) == SCENARIOS
+
+
+def test_prometheus_accepts_the_rules(rules: Path) -> None:
+    checked = promtool("check", "rules", "--lint-fatal", str(rules))
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.alert}-{case.severity}")
+def test_alert(case: Case, rules: Path, tmp_path: Path) -> None:
+    run_promtool(rules, case, tmp_path)
+
+
+def run_promtool(rules: Path, case: Case, folder: Path) -> None:
+    document = {"rule_files": [str(rules)], "evaluation_interval": case.evaluation, "tests": list(case.tests())}
+    path = folder / "tests.yaml"
+    path.write_text(yaml.safe_dump(document, sort_keys=False, width=100_000))
+    result = promtool("test", "rules", str(path))
+    assert result.returncode == 0, result.stdout + result.stderr
