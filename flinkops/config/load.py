@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from flinkops.config.alert_keys import read_alerts
 from flinkops.config.policy import Policy
 from flinkops.config.schema import TOP_KEYS, read_policy, read_sources, read_value, refuse_unknown
 from flinkops.config.settings import SCALARS, Settings
@@ -71,5 +72,12 @@ def _read_file(path: Path, origin: str, fields: dict[str, Any], origins: dict[st
     if "sources" in data:
         fields["sources"] = read_sources(data["sources"], str(path))
         origins["sources"] = origin
-    origins.update({key: origin for key in ("classes", "jobs", "health") if key in data})
-    return read_policy(data, str(path), policy)
+    if "alerts" in data:
+        fields["alerts"] = read_alerts(data["alerts"], str(path))
+        origins["alerts"] = origin
+    policy = read_policy(data, str(path), policy)
+    if "jobs" in data:
+        origins["jobs"] = origin
+    origins.update({f"health.{key}": origin for key in data.get("health", {})})
+    origins.update({f"classes.{name}.{key}": origin for name, keys in data.get("classes", {}).items() for key in keys})
+    return policy

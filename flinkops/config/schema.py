@@ -48,23 +48,23 @@ def _texts(parse: Parser) -> Parser:
     return parse_table
 
 
-def _or_off(parse: Parser) -> Parser:
+def or_off(parse: Parser) -> Parser:
     """A parser for which "off" means that the limit is not asked."""
     return lambda value: None if value == "off" else parse(value)
 
 
 # Key in the file -> field and parser.
 CLASS_KEYS: dict[str, tuple[str, Parser]] = {
-    "latency_p99": ("latency_p99_seconds", _or_off(parse_duration)),
-    "skew": ("skew_seconds", _or_off(parse_duration)),
+    "latency_p99": ("latency_p99_seconds", or_off(parse_duration)),
+    "skew": ("skew_seconds", or_off(parse_duration)),
     "watermark_delay": ("watermark_delay_seconds", parse_duration),
     "skew_margin": ("skew_margin_seconds", parse_duration),
-    "checkpoint_age": ("checkpoint_age_seconds", _or_off(parse_duration)),
+    "checkpoint_age": ("checkpoint_age_seconds", or_off(parse_duration)),
     "checkpoint_failures": ("checkpoint_failures", parse_count),
-    "state_limit": ("state_bytes", _or_off(parse_bytes)),
-    "late_ratio": ("late_ratio", _or_off(parse_ratio)),
-    "backpressure": ("backpressure_ratio", _or_off(parse_ratio)),
-    "availability": ("availability_ratio", _or_off(parse_ratio)),
+    "state_limit": ("state_bytes", or_off(parse_bytes)),
+    "late_ratio": ("late_ratio", or_off(parse_ratio)),
+    "backpressure": ("backpressure_ratio", or_off(parse_ratio)),
+    "availability": ("availability_ratio", or_off(parse_ratio)),
     "critical_factor": ("critical_factor", parse_count),
     "may_finish": ("may_finish", parse_bool),
 }
@@ -91,7 +91,7 @@ HEALTH_KEYS: dict[str, tuple[str, Parser]] = {
     "raise_after_looks": ("raise_after_looks", lambda value: int(parse_count(value))),
     "clear_after_looks": ("clear_after_looks", lambda value: int(parse_count(value))),
 }
-TOP_KEYS = (*(scalar.key for scalar in SCALARS), "sources", "classes", "jobs", "health")
+TOP_KEYS = (*(scalar.key for scalar in SCALARS), "sources", "classes", "jobs", "health", "alerts")
 
 
 def refuse_unknown(keys: Iterable[str], known: Iterable[str], where: str) -> None:

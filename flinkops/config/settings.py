@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from flinkops.config.alerts import AlertSettings
 from flinkops.config.policy import Policy
 from flinkops.model.endpoint import parse_endpoint
 from flinkops.model.quantities import parse_duration
@@ -42,6 +43,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     read_only: bool = False
     sources: tuple[SourceSettings, ...] = ()
     policy: Policy = Policy()
+    alerts: AlertSettings = AlertSettings()
     origins: Mapping[str, str] = {}
     """Key as in the file -> where its value came from."""
 
