@@ -1,0 +1,26 @@
+"""The terminal interface. Everything heavy is imported when it starts."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flinkops.observe import Observer
+
+__all__ = ["run"]
+
+
+def run(
+    observer: "Observer",
+    *,
+    interval_seconds: float = 5.0,
+    read_only: bool = False,
+    job: str | None = None,
+    ascii_only: bool | None = None,
+) -> None:
+    """Show the fleet until the person leaves. The caller closes the observer.
+
+    `job` (name, namespace/name or id) opens at once. Raises OperationFailed, naming a log file, when the program
+    itself breaks; the terminal is restored by then.
+    """
+    from flinkops.tui.start import start
+
+    start(observer, interval_seconds=interval_seconds, read_only=read_only, job=job, ascii_only=ascii_only)

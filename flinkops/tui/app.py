@@ -9,27 +9,37 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+import msgspec
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.reactive import reactive
 from textual.screen import Screen
 from textual.timer import Timer
 
+from flinkops.act.executor import Progress
 from flinkops.clock import Clock, SystemClock
 from flinkops.model.assessment import JobAssessment, VertexAssessment
 from flinkops.tui import background
+from flinkops.tui.action import ConfirmSheet, ProgressSheet
+from flinkops.tui.actions import Running, carry_out, plan_savepoint
 from flinkops.tui.base import BaseScreen
 from flinkops.tui.context import Context
+from flinkops.tui.flame import FlameScreen
 from flinkops.tui.fleet import FleetScreen
 from flinkops.tui.fleet_view import View
 from flinkops.tui.glyphs import ASCII, UNICODE
 from flinkops.tui.job import JobScreen
+from flinkops.tui.job_tables import VertexRow, row_lines
 from flinkops.tui.keys import Where, at, bindings
+from flinkops.tui.logs import LogsScreen
 from flinkops.tui.notes import Notes
-from flinkops.tui.ports import JobKey, Looks
+from flinkops.tui.ports import Details, JobKey, Looks, Named, Reached, Retries
 from flinkops.tui.sheets import Prompt, Reader, help_lines
+from flinkops.tui.sources import SourcesScreen
 from flinkops.tui.status_view import Link
 from flinkops.tui.themes import DEFAULT, THEMES, Palette
+from flinkops.tui.vertex import VertexScreen
+from flinkops.tui.words import tidy
 
 LONGEST_RETRY_SECONDS = 60.0
 SAID_SECONDS = 4.0
@@ -54,8 +64,10 @@ class FlinkopsApp(App[None]):
         read_only: bool = False,
         ascii_only: bool = False,
         clock: Clock | None = None,
+        sources: Sequence[Named] = (),
+        journal_folder: Path | None = None,
         notes_path: Path | None = None,
-        theme: str = DEFAULT,
+        theme: str = "",
         looking: bool = True,
         job: str | None = None,
     ) -> None:
@@ -68,6 +80,10 @@ class FlinkopsApp(App[None]):
         self.clock = clock or SystemClock()
         self.link = Link(read_only=read_only)
         self.notes = Notes(notes_path, self.clock)
+        self.crash: Exception | None = None
+        self._sources = {source.name: source for source in sources}
+        self._journal_folder = journal_folder
+        self._acted: list[Running] = []
         self.said = ""
         self._looking = looking
         self._in_flight = False
@@ -76,7 +92,7 @@ class FlinkopsApp(App[None]):
         self._said_timer: Timer | None = None
         self._first_job = job
         self.context = Context(ASCII if ascii_only else UNICODE, Palette(self.theme_variables, ansi=False))
-        self.theme = theme
+        self.theme = theme if theme in self.available_themes else DEFAULT
         if ascii_only:
             self.add_class("ascii")
 
@@ -106,11 +122,15 @@ class FlinkopsApp(App[None]):
             return
         self._in_flight = True
         self.link.retry_seconds = None
+        if self.link.failures and isinstance(self.observer, Retries):
+            self.observer.retry_now()
         interval, observer = self.interval_seconds, self.observer
         background.start(self, LOOK, lambda: View.of(observer.look(), interval_seconds=interval))
 
     def on_done(self, message: background.Done) -> None:
-        """A look came back."""
+        """A look came back, or an action ended."""
+        if isinstance(message.token, Running):
+            self._action_ended(message.token, message)
         if message.token != LOOK:
             return
         self._in_flight = False
@@ -243,24 +263,46 @@ class FlinkopsApp(App[None]):
         """The screen of one job."""
         self.push_screen(JobScreen(key))
 
+    def details_of(self, job: JobAssessment) -> Details | None:
+        """The source that can be asked for more of this job; says so when there is none."""
+        source = self._sources.get(job.cluster)
+        if isinstance(source, Details):
+            return source
+        self.say("a recording has no more than this" if self.link.replay else "its source cannot be asked for this")
+        return None
+
     def open_row(self, job: JobAssessment, table: str, row: object) -> None:
-        """Below a job: a vertex, an exception in full, a checkpoint."""
+        """Below a job: the subtasks of a vertex; of everything else, the row in full."""
+        if isinstance(row, VertexRow):
+            if (source := self.details_of(job)) is not None:
+                self.push_screen(VertexScreen(source, job, row.of))
+        elif isinstance(row, (msgspec.Struct, tuple)):
+            self.push_screen(Reader(self.context, row_lines(row, min(self.size.width * 9 // 10, 120) - 4)))
 
     def open_flame(self, job: JobAssessment, vertex: VertexAssessment) -> None:
         """The flame graph of a vertex."""
+        if (source := self.details_of(job)) is not None:
+            self.push_screen(FlameScreen(source, job, vertex))
 
-    def open_logs(self, job: JobAssessment) -> None:
-        """The logs of the job's cluster."""
+    def open_logs(self, job: JobAssessment, taskmanager: str | None = None) -> None:
+        """The logs of the job's cluster, or of one of its TaskManagers."""
+        if (source := self.details_of(job)) is not None:
+            self.push_screen(LogsScreen(source, job, taskmanager))
+
+    def action_sources(self) -> None:
+        """The sources and their errors."""
+        if not isinstance(self.screen, SourcesScreen):
+            self.push_screen(SourcesScreen())
 
     @property
     def has_details(self) -> bool:
-        """Whether a source can be asked for more of a job."""
-        return False
+        """Whether any source can be asked for more."""
+        return any(isinstance(source, Details) for source in self._sources.values())
 
     @property
     def may_act(self) -> bool:
         """Whether actions are offered; the executor refuses them in any case under --read-only."""
-        return False
+        return not self.link.read_only and any(isinstance(source, Reached) for source in self._sources.values())
 
     def ask_note(self, keys: Sequence[JobKey]) -> None:
         """Ask for a note on these jobs."""
@@ -282,8 +324,72 @@ class FlinkopsApp(App[None]):
         if isinstance(self.screen, BaseScreen):
             self.screen.redraw()
 
+    # ---- actions
+
     def ask_savepoint(self, jobs: Sequence[JobAssessment]) -> None:
-        """A savepoint of these jobs."""
+        """Show the plan of a savepoint and ask; several marked jobs are asked for one after another."""
+        if not jobs:
+            return
+        job, *others = jobs
+        source = self._sources.get(job.cluster)
+        plan = plan_savepoint(job, source, self.clock) if isinstance(source, Reached) else None
+        if plan is None or not isinstance(source, Reached):
+            self.say("its source takes no actions")
+            return
+        reached = source
+
+        def answered(agreed: bool | None) -> None:
+            if agreed:
+                self._carry_out(Running(plan, reached))
+            if others:
+                self.ask_savepoint(others)
+
+        self.push_screen(ConfirmSheet(self.context, plan), answered)
+
+    def _carry_out(self, running: Running) -> None:
+        self._acted.append(running)
+        clock, folder, read_only = self.clock, self._journal_folder, self.link.read_only
+
+        def tell(progress: Progress) -> None:
+            self.call_later(self._action_moved, running, progress)
+
+        background.start(
+            self,
+            running,
+            lambda: carry_out(running, clock=clock, read_only=read_only, journal_folder=folder, progress=tell),
+        )
+        self.push_screen(ProgressSheet(self.context, running))
+
+    def _action_moved(self, running: Running, progress: Progress) -> None:
+        running.steps.append(progress)
+        self._redraw_progress(running)
+
+    def _action_ended(self, running: Running, message: background.Done) -> None:
+        running.result, running.error = message.result, message.error
+        self._redraw_progress(running)
+        self.say(f"{running.plan.verb} of {tidy(running.plan.target.job_name)}: {running.outcome} (A shows it)")
+
+    def _redraw_progress(self, running: Running) -> None:
+        if isinstance(self.screen, ProgressSheet) and self.screen.running is running:
+            self.screen.redraw()
+
+    def action_last_action(self) -> None:
+        """The progress or the outcome of the last action."""
+        if self._acted:
+            self.push_screen(ProgressSheet(self.context, self._acted[-1]))
+        else:
+            self.say("no action yet")
+
+    # ---- the end
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Keep what broke for one line after the terminal is restored, instead of a page of traceback."""
+        self.crash = self.crash or error
+        super()._handle_exception(error)
+
+    def _print_error_renderables(self) -> None:
+        """Textual would print the traceback here; start.py writes it to a file and says one line."""
+        self._exit_renderables.clear()
 
     # ---- the palette
 

@@ -1,7 +1,7 @@
 """The first screen: all jobs, the worst first."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, cast
+from typing import ClassVar, cast
 
 import msgspec
 from textual import on
@@ -10,6 +10,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from flinkops.model.assessment import JobAssessment
+from flinkops.render.status_json import status_json
 from flinkops.tui.base import BaseScreen
 from flinkops.tui.fleet_view import HistoryOf, View, columns, counts, headline, preview, row_text
 from flinkops.tui.grid import Grid
@@ -224,6 +225,9 @@ class FleetScreen(BaseScreen):
         return "\n".join(row_text(job) for job in self.grid.rows)
 
     def export_json(self) -> bytes | None:
-        """The assessments of all rows that match."""
-        rows: list[Any] = [msgspec.structs.replace(job, facts=None) for job in self.grid.rows]
-        return msgspec.json.encode({"schema_version": 1, "jobs": rows})
+        """The status document of all rows that match."""
+        view = self._history.view
+        if view is None:
+            return None
+        shown = msgspec.structs.replace(view.observation.assessment, jobs=tuple(self.grid.rows))
+        return status_json(shown).encode()

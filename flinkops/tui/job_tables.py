@@ -1,8 +1,11 @@
 """The tables of one job: vertices, checkpoints, exceptions, rescales, configuration. Columns and rows, pure."""
 
+import textwrap
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from flinkops.model.assessment import JobAssessment, VertexAssessment
 from flinkops.model.facts import CheckpointFacts, ExceptionFacts, RescaleFacts, VertexFacts
@@ -240,6 +243,24 @@ def configuration_columns(context: Context) -> list[Column[tuple[str, str]]]:
         c("key", "SETTING", lambda r: line(tidy(r[0])), 34, flex=True, widest=60),
         c("value", "VALUE", lambda r: line(tidy(r[1]), "strong"), 20, flex=True, widest=160),
     ]
+
+
+def row_lines(row: msgspec.Struct | tuple[str, str], cells: int) -> list[Line]:
+    """A row in full: every fact of it, long ones over several lines."""
+    if isinstance(row, tuple):
+        pairs: list[tuple[str, object]] = [("setting", row[0]), ("value", row[1])]
+    else:
+        pairs = list(msgspec.structs.asdict(row).items())
+    lines: list[Line] = []
+    for name, shown in pairs:
+        text = words.moment(shown) if name.endswith("_ms") and isinstance(shown, int) else tidy(str(shown))
+        label = name.removesuffix("_ms").replace("_", " ")
+        if shown is None:
+            lines.append(((f"{label:<24}", "dim"), *words.value(None)))
+            continue
+        pieces = textwrap.wrap(text, max(20, cells - 24)) or [""]
+        lines += [((f"{label if n == 0 else '':<24}", "dim"), (piece, "text")) for n, piece in enumerate(pieces)]
+    return lines
 
 
 TABS: tuple[Tab, ...] = (

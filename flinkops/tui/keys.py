@@ -35,6 +35,7 @@ KEYS: tuple[Key, ...] = (
     Key("everywhere", "y", "y", "copy", "copy", "copy row, id, name, savepoint path or equivalent command"),
     Key("everywhere", "e", "e", "export", "", "write this view to a file, as text or JSON"),
     Key("everywhere", "S", "S", "app.sources", "", "the sources: how each answered, and when"),
+    Key("everywhere", "A", "A", "app.last_action", "", "the last action: progress or outcome"),
     Key("everywhere", "t", "t", "app.next_theme", "", "next theme: dark, light, colour-blind, high contrast"),
     Key("everywhere", "u", "u", "links", "", "links: Flink's web UI and others, as text"),
     Key("everywhere", "q,ctrl+q", "q", "app.quit", "quit", "leave"),

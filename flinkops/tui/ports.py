@@ -1,13 +1,16 @@
 """What the TUI needs from the rest, as capabilities: a face asks for what it uses, not for a class."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from flinkops.model.assessment import FleetAssessment
+from flinkops.model.detail import FlameGraph, JobDetail, LogFile, VertexDetail
+from flinkops.model.endpoint import RestEndpoint
 from flinkops.model.facts import FleetSnapshot
 from flinkops.model.history import JobSample
 
 JobKey = tuple[str, str, str]
+FlameGraphKind = Literal["full", "on_cpu", "off_cpu"]
 
 
 class Observation(Protocol):
@@ -34,4 +37,61 @@ class Looks(Protocol):
 
     def look(self) -> Observation:
         """Look once; blocks. Raises FlinkopsError when nothing can be looked at."""
+        ...
+
+
+class Named(Protocol):
+    """A source, as far as the screens care: its name is the cluster of its jobs."""
+
+    @property
+    def name(self) -> str:
+        """As in SourceStatus.name and JobFacts.cluster."""
+        ...
+
+
+@runtime_checkable
+class Details(Protocol):
+    """A source that can be asked for more of one job. All block, and raise FlinkopsError."""
+
+    def detail(self, job_id: str) -> JobDetail:
+        """Everything about one job."""
+        ...
+
+    def subtasks(self, job_id: str, vertex_id: str) -> VertexDetail:
+        """One vertex with its subtasks."""
+        ...
+
+    def flame_graph(self, job_id: str, vertex_id: str, kind: FlameGraphKind = ...) -> FlameGraph:
+        """The sampled stacks of a vertex."""
+        ...
+
+    def taskmanager_logs(self, taskmanager_id: str) -> tuple[LogFile, ...]:
+        """The files in a TaskManager's log folder."""
+        ...
+
+    def taskmanager_log(self, taskmanager_id: str, file_name: str) -> str:
+        """The end of one of them."""
+        ...
+
+    def jobmanager_log(self) -> str:
+        """The end of the JobManager's log."""
+        ...
+
+
+@runtime_checkable
+class Reached(Protocol):
+    """A source with an address at which actions can be carried out."""
+
+    @property
+    def endpoint(self) -> RestEndpoint:
+        """Where."""
+        ...
+
+
+@runtime_checkable
+class Retries(Protocol):
+    """An observer that can be told to ask failed sources again at once."""
+
+    def retry_now(self) -> None:
+        """The next look asks them all."""
         ...

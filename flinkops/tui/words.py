@@ -1,5 +1,6 @@
 """Values as cells: a number with its unit, or a question mark. Never a made-up zero."""
 
+from flinkops.clock import iso_utc
 from flinkops.model.assessment import JobAssessment, Level
 from flinkops.render.text import UNKNOWN, clean, clock_time, human_bytes, human_count, human_ratio, human_seconds
 from flinkops.tui.glyphs import Glyphs
@@ -73,6 +74,15 @@ def since(at_ms: int | None, now_ms: int) -> str | None:
     if at_ms is None:
         return None
     return f"since {clock_time(at_ms, now_ms)}Z ({short((now_ms - at_ms) / 1000)})"
+
+
+def moment(at_ms: int) -> str:
+    """A time in full, UTC.
+
+    >>> moment(0)
+    '1970-01-01 00:00:00Z'
+    """
+    return (iso_utc(at_ms) or UNKNOWN)[:19].replace("T", " ") + ("Z" if iso_utc(at_ms) else "")
 
 
 def level(of: Level, glyphs: Glyphs) -> Line:

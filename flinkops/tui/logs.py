@@ -1,0 +1,179 @@
+"""Logs of a cluster's processes: which files there are, and the end of one."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, cast
+
+from textual import on
+from textual.binding import BindingType
+from textual.widget import Widget
+from textual.widgets import Input
+
+from flinkops.clock import iso_utc
+from flinkops.model.assessment import JobAssessment
+from flinkops.model.detail import LogFile
+from flinkops.tui import words
+from flinkops.tui.fetching import FetchingScreen
+from flinkops.tui.fleet_view import View
+from flinkops.tui.grid import Column, Grid
+from flinkops.tui.keys import Where, bindings
+from flinkops.tui.lines import Line, Role, join, line
+from flinkops.tui.lineview import Pane
+from flinkops.tui.ports import Details
+from flinkops.tui.sheets import Choice
+from flinkops.tui.words import tidy
+
+JOBMANAGER = "JobManager"
+MAX_LINES = 5_000
+"""Of a log on the screen: the newest."""
+
+
+@dataclass(frozen=True)
+class LogRow:
+    """One file of one process."""
+
+    process: str
+    file: LogFile | None  # None: the JobManager's own log
+
+
+class LogsScreen(FetchingScreen):
+    """Enter reads a file."""
+
+    PLACES: ClassVar[tuple[Where, ...]] = ("rows",)
+
+    def __init__(self, source: Details, job: JobAssessment, taskmanager: str | None) -> None:
+        super().__init__()
+        self._source = source
+        self._job = job
+        self._taskmanager = taskmanager
+        self._rows: tuple[LogRow, ...] = (LogRow(JOBMANAGER, None),)
+
+    def body(self) -> Iterable[Widget]:
+        """A line of progress, a table."""
+        context = self.flinkops.context
+        c = Column[LogRow]
+        columns = [
+            c("process", "PROCESS", lambda r: line(tidy(r.process)), 22, flex=True, widest=50),
+            c("file", "FILE", lambda r: line(tidy(r.file.name) if r.file else "log"), 30, flex=True, widest=90),
+            c("size", "SIZE", lambda r: words.size(r.file.size_bytes if r.file else None), 8, "right"),
+            c("at", "CHANGED", lambda r: words.value(_time(r), "dim"), 20, rank=1),
+        ]
+        yield Pane(context, grow=True, id="about")
+        yield Grid(context, columns, lambda r: (r.process, r.file.name if r.file else ""), id="files")
+
+    def on_mount(self) -> None:
+        """Ask for the list."""
+        source, job_id, only = self._source, self._job.id, self._taskmanager
+
+        def work() -> tuple[LogRow, ...]:
+            ids = [only] if only else [tm.id for tm in source.detail(job_id).taskmanagers]
+            return tuple(LogRow(tm, file) for tm in ids for file in source.taskmanager_logs(tm))
+
+        self.fetch(work)
+        super().on_mount()
+        self.query_one(Grid).focus()
+
+    def fetched(self, result: Any) -> None:
+        """The JobManager's first, then by time of change."""
+        rows = sorted(cast("tuple[LogRow, ...]", result), key=lambda r: -(r.file.modified_ms or 0) if r.file else 0)
+        self._rows = (LogRow(JOBMANAGER, None), *rows)
+
+    def title_line(self, view: View | None, cells: int) -> Line:
+        """Whose logs."""
+        return join([line(tidy(self._job.cluster), "strong"), line("logs")], f" {self.flinkops.context.glyphs.dot} ")
+
+    def show_view(self, view: View | None) -> None:
+        """The list."""
+        self.query_one("#about", Pane).show(self.fetch_line(waiting="asking for the log files"))
+        self.query_one(Grid).show(self._rows)
+
+    @on(Grid.Chosen)
+    def _on_chosen(self, event: Grid.Chosen) -> None:
+        row = cast("LogRow | None", event.grid.cursor_row)
+        if row is not None:
+            self.app.push_screen(LogScreen(self._source, row))
+
+
+class LogScreen(FetchingScreen):
+    """The end of one file; r reads it again, / keeps only some lines."""
+
+    PLACES: ClassVar[tuple[Where, ...]] = ("logs", "lines")
+    BINDINGS: ClassVar[list[BindingType]] = bindings("logs")
+
+    def __init__(self, source: Details, row: LogRow) -> None:
+        super().__init__()
+        self._source = source
+        self._row = row
+        self._text: list[str] | None = None
+        self._word = ""
+        self._shown_for: object = None
+
+    def body(self) -> Iterable[Widget]:
+        """The text and a filter."""
+        yield Pane(self.flinkops.context, id="log")
+        entry = Input(placeholder="only lines with this; !word: without it", id="filter")
+        entry.cursor_blink = False
+        entry.display = False
+        yield entry
+
+    def on_mount(self) -> None:
+        """Read it."""
+        source, row = self._source, self._row
+        self.fetch(lambda: source.taskmanager_log(row.process, row.file.name) if row.file else source.jobmanager_log())
+        super().on_mount()
+        self.query_one("#log", Pane).focus()
+
+    def fetched(self, result: Any) -> None:
+        """The newest lines."""
+        self._text = str(result).splitlines()[-MAX_LINES:]
+
+    def title_line(self, view: View | None, cells: int) -> Line:
+        """Process, file, and what of it is shown."""
+        name = self._row.file.name if self._row.file else "log"
+        shown = line(f"last {len(self._text)} lines", "dim") if self._text is not None else ()
+        only = line(f"/{self._word}", "accent") if self._word else ()
+        dot = f" {self.flinkops.context.glyphs.dot} "
+        return join([line(tidy(self._row.process), "strong"), line(tidy(name)), shown, only], dot)
+
+    def show_view(self, view: View | None) -> None:
+        """The text, from its end; a refresh of the fleet does not move it."""
+        pane = self.query_one("#log", Pane)
+        if self._text is None:
+            pane.show(self.fetch_line(waiting="reading the log"))
+        elif self._shown_for != (id(self._text), self._word):
+            self._shown_for = (id(self._text), self._word)
+            pane.show([line(tidy(text), _role(text)) for text in self._text if _wanted(text, self._word)])
+            pane.action_move("end")
+
+    def action_filter(self) -> None:
+        """Type a word."""
+        entry = self.query_one("#filter", Input)
+        entry.display = True
+        entry.focus()
+
+    @on(Input.Submitted, "#filter")
+    def _on_filter(self, event: Input.Submitted) -> None:
+        self._word = event.value.strip()
+        self.query_one("#filter", Input).display = False
+        self.query_one("#log", Pane).focus()
+        self.redraw()
+
+    def copies(self) -> Sequence[Choice]:
+        """The lines that are shown."""
+        return [Choice("the lines shown", self.export_text())]
+
+
+def _wanted(text: str, word: str) -> bool:
+    if word.startswith("!") and len(word) > 1:
+        return word[1:].casefold() not in text.casefold()
+    return word.casefold() in text.casefold()
+
+
+def _role(text: str) -> Role:
+    head = text[:60]
+    return "critical" if " ERROR " in head else "warning" if " WARN " in head else "text"
+
+
+def _time(row: LogRow) -> str | None:
+    at = iso_utc(row.file.modified_ms) if row.file else None
+    return at[:19].replace("T", " ") + "Z" if at else None

@@ -1,0 +1,70 @@
+"""The sources: how each answered, how old what it gave is, and what is wrong with it."""
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, cast
+
+from textual.widget import Widget
+
+from flinkops.model.facts import SourceStatus
+from flinkops.tui import words
+from flinkops.tui.base import BaseScreen
+from flinkops.tui.context import Context
+from flinkops.tui.fleet_view import View
+from flinkops.tui.grid import Column, Grid
+from flinkops.tui.keys import Where
+from flinkops.tui.lines import Line, Role, line
+from flinkops.tui.sheets import Choice
+from flinkops.tui.words import tidy
+
+STATE_ROLE: dict[str, Role] = {"ok": "ok", "stale": "warning", "unreachable": "critical", "denied": "critical"}
+ORDER = {"denied": 0, "unreachable": 1, "stale": 2, "ok": 3}
+NEXT = {"denied": "log in again or check the credentials of this source", "unreachable": "r asks again at once"}
+
+
+class SourcesScreen(BaseScreen):
+    """The worst first."""
+
+    PLACES: ClassVar[tuple[Where, ...]] = ("rows",)
+
+    def body(self) -> Iterable[Widget]:
+        """One table."""
+        context = self.flinkops.context
+        yield Grid(context, source_columns(context), lambda source: (source.kind, source.name), id="sources")
+
+    def on_mount(self) -> None:
+        """Keys go to the table."""
+        super().on_mount()
+        self.query_one(Grid).focus()
+
+    def title_line(self, view: View | None, cells: int) -> Line:
+        """How many answer."""
+        sources = view.observation.assessment.sources if view else ()
+        good = sum(source.state == "ok" for source in sources)
+        return line(f"sources: {good} of {len(sources)} ok", "strong" if good == len(sources) else "critical")
+
+    def show_view(self, view: View | None) -> None:
+        """As of this look."""
+        sources = view.observation.assessment.sources if view else ()
+        self.query_one(Grid).show(sorted(sources, key=lambda source: (ORDER[source.state], source.name)))
+
+    def copies(self) -> Sequence[Choice]:
+        """Name and error."""
+        row = cast("SourceStatus | None", self.query_one(Grid).cursor_row)
+        return [Choice("name", row.name), Choice("error", row.error or "none")] if row else ()
+
+
+def source_columns(context: Context) -> list[Column[SourceStatus]]:
+    """State as sign, word and colour; the error as a sentence."""
+    glyphs = context.glyphs
+    signs = {"ok": glyphs.ok, "stale": glyphs.warning, "unreachable": glyphs.critical, "denied": glyphs.critical}
+    c = Column[SourceStatus]
+    return [
+        c("state", "STATE", lambda s: line(f"{signs[s.state]} {s.state}", STATE_ROLE[s.state]), 13),
+        c("name", "SOURCE", lambda s: line(tidy(s.name)), 20, flex=True, widest=50),
+        c("kind", "KIND", lambda s: line(s.kind, "dim"), 10, rank=1),
+        c("age", "DATA AGE", lambda s: words.seconds(s.age_seconds), 9, "right"),
+        c("took", "TOOK", lambda s: words.seconds(s.seconds), 8, "right", rank=1),
+        c("requests", "REQUESTS", lambda s: words.count(s.requests), 8, "right", rank=2),
+        c("error", "ERROR", lambda s: line(tidy(s.error or ""), "critical"), 20, flex=True, widest=120),
+        c("next", "NEXT", lambda s: line(NEXT.get(s.state, ""), "dim"), 22, flex=True, rank=3, widest=50),
+    ]

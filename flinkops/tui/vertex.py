@@ -1,0 +1,155 @@
+"""One vertex: its subtasks side by side, so that skew and stragglers show."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, cast
+
+from textual.binding import BindingType
+from textual.widget import Widget
+
+from flinkops.model.assessment import JobAssessment, VertexAssessment
+from flinkops.model.detail import SubtaskDetail, VertexDetail
+from flinkops.model.facts import FINISHED_WATERMARK_MS, NO_WATERMARK_MS
+from flinkops.render.text import human_count, human_seconds
+from flinkops.tui import words
+from flinkops.tui.context import Context
+from flinkops.tui.fetching import FetchingScreen
+from flinkops.tui.fleet_view import View
+from flinkops.tui.glyphs import usage_bar
+from flinkops.tui.grid import Column, Grid
+from flinkops.tui.keys import Where, bindings
+from flinkops.tui.lines import Line, join, line
+from flinkops.tui.lineview import Pane
+from flinkops.tui.ports import Details
+from flinkops.tui.sheets import Choice
+from flinkops.tui.words import tidy
+
+
+class VertexScreen(FetchingScreen):
+    """Fetched anew with each look at the fleet."""
+
+    PLACES: ClassVar[tuple[Where, ...]] = ("vertex", "rows")
+    BINDINGS: ClassVar[list[BindingType]] = bindings("vertex")
+
+    def __init__(self, source: Details, job: JobAssessment, vertex: VertexAssessment) -> None:
+        super().__init__()
+        self._source = source
+        self._job = job
+        self._vertex = vertex
+        self._detail: VertexDetail | None = None
+        self._fetched_for = -1
+
+    def body(self) -> Iterable[Widget]:
+        """A few lines about the whole, a table of the parts."""
+        context = self.flinkops.context
+        yield Pane(context, grow=True, id="about")
+        yield Grid(context, subtask_columns(context, self), lambda row: row.index, id="subtasks")
+
+    @property
+    def grid(self) -> Grid[SubtaskDetail]:
+        """The table."""
+        return cast("Grid[SubtaskDetail]", self.query_one("#subtasks", Grid))
+
+    def on_mount(self) -> None:
+        """Keys go to the table."""
+        super().on_mount()
+        self.grid.focus()
+
+    @property
+    def now_ms(self) -> int:
+        """The time of the picture."""
+        return self.flinkops.view.taken_ms if self.flinkops.view else 0
+
+    def title_line(self, view: View | None, cells: int) -> Line:
+        """Job and vertex."""
+        dot = f" {self.flinkops.context.glyphs.dot} "
+        parallelism = line(f"parallelism {self._vertex.parallelism}", "dim")
+        return join([line(tidy(self._job.name), "strong"), line(tidy(self._vertex.name)), parallelism], dot)
+
+    def show_view(self, view: View | None) -> None:
+        """What is known, and ask for what is newer."""
+        if view is not None and view.taken_ms != self._fetched_for and not self.fetching:
+            self._fetched_for = view.taken_ms
+            source, job_id, vertex_id = self._source, self._job.id, self._vertex.id
+            self.fetch(lambda: source.subtasks(job_id, vertex_id))
+        about = self._about() if self._detail else self.fetch_line(waiting="asking Flink for the subtasks")
+        self.query_one("#about", Pane).show(about)
+        self.grid.show(self._detail.subtasks if self._detail else ())
+
+    def fetched(self, result: Any) -> None:
+        """Keep it."""
+        self._detail = cast(VertexDetail, result)
+
+    def _about(self) -> list[Line]:
+        assert self._detail is not None
+        lines = [
+            spread_line("busy", [s.busy_ratio for s in self._detail.subtasks], words.percent),
+            spread_line("backpressured", [s.backpressured_ratio for s in self._detail.subtasks], words.percent),
+            spread_line("records in", [s.records_in for s in self._detail.subtasks], words.count),
+        ]
+        lines += [line(f"  {tidy(path)}: {tidy(why)}", "dim") for path, why in self._detail.unknown.items()]
+        return lines + (self.fetch_line(waiting="") if self.problem else [])
+
+    def action_flame(self) -> None:
+        """Flame graph of this vertex."""
+        self.flinkops.open_flame(self._job, self._vertex)
+
+    def action_logs(self) -> None:
+        """Logs of the TaskManager under the cursor."""
+        row = self.grid.cursor_row
+        self.flinkops.open_logs(self._job, taskmanager=row.taskmanager if row else None)
+
+    def copies(self) -> Sequence[Choice]:
+        """Ids and places of the subtask."""
+        row = self.grid.cursor_row
+        choices = [Choice("vertex id", self._vertex.id), Choice("vertex", self._vertex.name)]
+        if row is not None and row.taskmanager:
+            choices += [Choice("TaskManager", row.taskmanager), Choice("endpoint", row.endpoint or "")]
+        return choices
+
+
+def spread_line(name: str, values: Sequence[float | None], form: Any) -> Line:
+    """Least, greatest and average over the subtasks, and their ratio: skew at a glance."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return ((f"  {name:<14}", "dim"), *words.value(None))
+    average = sum(known) / len(known)
+    skew = f"  greatest is {max(known) / average:.1f} x the average" if average > 0 and len(known) > 1 else ""
+    parts = [(("least ", "dim"), *form(min(known))), (("average ", "dim"), *form(average))]
+    parts.append((("greatest ", "dim"), *form(max(known))))
+    return (
+        (f"  {name:<14}", "dim"),
+        *join(parts),
+        (skew, "warning" if average and max(known) > 1.5 * average else "dim"),
+    )
+
+
+def subtask_columns(context: Context, screen: VertexScreen) -> list[Column[SubtaskDetail]]:
+    """Accumulated counts are since the attempt began."""
+    c = Column[SubtaskDetail]
+
+    def delay(row: SubtaskDetail) -> Line:
+        if row.watermark_ms == NO_WATERMARK_MS:
+            return line("none yet", "warning")
+        if row.watermark_ms == FINISHED_WATERMARK_MS:
+            return line("ended", "dim")
+        return words.seconds(None if row.watermark_ms is None else (screen.now_ms - row.watermark_ms) / 1000)
+
+    return [
+        c("index", "SUBTASK", lambda r: line(str(r.index)), 7, "right", sort=lambda r: r.index),
+        c("status", "STATUS", lambda r: words.state(r.status), 12),
+        c("bar", "BUSY, PRESSED", lambda r: usage_bar(r.busy_ratio, r.backpressured_ratio, 14, context.glyphs), 14),
+        c("busy", "BUSY", lambda r: words.percent(r.busy_ratio), 5, "right", sort=lambda r: r.busy_ratio),
+        c("bp", "BP", lambda r: words.percent(r.backpressured_ratio), 5, "right"),
+        c("in", "RECORDS IN", lambda r: words.count(r.records_in), 11, "right", sort=lambda r: r.records_in),
+        c("out", "OUT", lambda r: words.count(r.records_out), 11, "right", rank=1),
+        c("bytes", "BYTES IN", lambda r: words.size(r.bytes_in), 9, "right", rank=3),
+        c("delay", "WM DELAY", delay, 9, "right", rank=1),
+        c("attempt", "ATTEMPT", lambda r: line(human_count(r.attempt), "dim"), 7, "right", rank=3),
+        c("since", "UP", lambda r: _up(r, screen.now_ms), 8, "right", rank=4),
+        c("tm", "TASKMANAGER", lambda r: words.value(tidy(r.taskmanager) if r.taskmanager else None, "dim"), 16, rank=2,
+          flex=True),
+    ]  # fmt: skip
+
+
+def _up(row: SubtaskDetail, now_ms: int) -> Line:
+    return words.value(human_seconds((now_ms - row.started_ms) / 1000) if row.started_ms else None, "dim")
