@@ -75,8 +75,8 @@ def judge(check: Check, past: Sequence[JobSample], policy: Policy, now_ms: int) 
     if check.limit is None:
         return None
     if check.value is None:
-        why = f'{check.what} unknown: {check.missing} (not asked with {check.setting} = "off")'
-        return Reason(code=f"{check.code}-unknown", text=why, limit=check.limit, level="unknown")
+        why = f'{check.what} unknown: {check.missing}; if it does not matter, set {check.setting} = "off"'
+        return Reason(code=f"{check.code.removesuffix('-high')}-unknown", text=why, limit=check.limit, level="unknown")
     if not raised(check, past, policy):
         return None
     level: Level = "critical" if check.critical is not None and check.value > check.critical else "warning"

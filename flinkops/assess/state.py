@@ -13,7 +13,7 @@ from flinkops.model.history import JobSample
 
 BYTES, KEYS, PER_KEY, GROWTH = "state_bytes", "state_keys", "state_bytes_per_key", "state_growth_bytes_per_hour"
 MIN_POINTS = 3
-MIN_SPAN_SECONDS = 20.0
+MIN_SPAN_SECONDS = 5.0
 """A slope over less says more about the last flush than about the state."""
 
 

@@ -25,6 +25,8 @@ Examples:
 
 def build() -> typer.Typer:
     """All commands."""
+    from flinkops.cli.config_cmd import app as config
+    from flinkops.cli.demo import demo
     from flinkops.cli.history_cmd import apply, history
     from flinkops.cli.savepoint import app as savepoint
     from flinkops.cli.status import status
@@ -38,8 +40,10 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(help=HELP)(_root)
+    app.add_typer(config)
     app.add_typer(savepoint)
     app.command()(apply)
+    app.command()(demo)
     app.command()(history)
     app.command()(status)
     app.command()(version)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flinkops.cli.complete import complete_job
+from flinkops.cli.looks import looks
 from flinkops.cli.options import Common, with_common
 from flinkops.errors import ExitCode
 
@@ -49,10 +50,10 @@ def status(
                 job=job,
             )
             return
-        code = _look(common, observer, job)
-        while watch:
-            _pause(common.settings.interval_seconds)
-            code = _look(common, observer, job)
+        for observation in looks(observer, common.settings.interval_seconds):
+            code = _show(common, observation.assessment, job)
+            if not watch:
+                break
     finally:
         observer.close()
     if code == ExitCode.UNREACHABLE or (exit_code and code):
@@ -63,7 +64,7 @@ def _open(common: Common, replay: str | None) -> "Observer":
     from flinkops.cli.targets import open_observer
 
     if replay is None:
-        return open_observer(common)
+        return open_observer(common.settings)
     from flinkops.observe import Observer
     from flinkops.recording import Replay
 
@@ -75,12 +76,11 @@ def _on_screen(common: Common, *, once: bool) -> bool:
     return not once and common.settings.output is None and sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def _look(common: Common, observer: "Observer", job: str | None) -> ExitCode:
-    """Look once and print it; says what `--exit-code` makes of it."""
+def _show(common: Common, fleet: "FleetAssessment", job: str | None) -> ExitCode:
+    """Print one look; says what `--exit-code` makes of it."""
     from flinkops.cli.complete import remember_names
     from flinkops.cli.targets import pick_job
 
-    fleet = observer.look().assessment
     answered = any(source.state in ("ok", "stale") for source in fleet.sources)
     remember_names(common.settings, (each.name for each in fleet.jobs))
     if job is not None and (answered or fleet.jobs):
@@ -115,9 +115,3 @@ def _print(common: Common, fleet: "FleetAssessment") -> None:
         text = FORMATS[wanted](fleet)
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
-
-
-def _pause(seconds: float) -> None:
-    import time
-
-    time.sleep(seconds)

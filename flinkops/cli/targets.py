@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from flinkops.errors import OperationFailed, Unreachable, UsageError
 
 if TYPE_CHECKING:
-    from flinkops.cli.options import Common
     from flinkops.collect import Collector
     from flinkops.config.settings import Settings, SourceSettings
     from flinkops.model.endpoint import RestEndpoint
@@ -143,20 +142,20 @@ def resolve_secret(reference: str, source: str) -> str:
         raise UsageError(f'source "{source}" needs the file {where}: {error}') from None
 
 
-def open_collector(settings: "Settings") -> "Collector":
-    """All sources of the settings, looked at together."""
+def open_collector(settings: "Settings", sources: Sequence["Source"] | None = None) -> "Collector":
+    """The sources of the settings, or those given, looked at together."""
     from flinkops.clock import SystemClock
     from flinkops.collect import Collector
 
     timeout = DEFAULT_TIMEOUT_SECONDS if settings.timeout_seconds is None else settings.timeout_seconds
-    return Collector(open_sources(settings), SystemClock(), deadline_seconds=timeout)
+    return Collector(open_sources(settings) if sources is None else sources, SystemClock(), deadline_seconds=timeout)
 
 
-def open_observer(common: "Common") -> "Observer":
+def open_observer(settings: "Settings", sources: Sequence["Source"] | None = None) -> "Observer":
     """What `status`, the TUI and the exporter look through. The caller closes it."""
     from flinkops.observe import Observer
 
-    return Observer(open_collector(common.settings), common.settings.policy)
+    return Observer(open_collector(settings, sources), settings.policy)
 
 
 def pick_jobs(jobs: Sequence[J], wanted: str) -> list[J]:

@@ -17,7 +17,7 @@ Plain = str | int | float | None
 
 
 class Column(NamedTuple):
-    """``key`` is its name in CSV, with the unit; ``right``: numbers stand on the right; ``wide``: only in wide tables."""
+    """``key`` is its name in CSV, with the unit; ``right``: it stands on the right; ``wide``: only in wide tables."""
 
     key: str
     title: str

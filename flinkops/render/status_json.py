@@ -1,6 +1,7 @@
 """The status document (docs/contract: schema_version 1) as JSON, JSON lines and YAML."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -73,11 +74,13 @@ def status_document(fleet: FleetAssessment) -> dict[str, Any]:
 
 def job_document(job: JobAssessment) -> dict[str, Any]:
     """One job of the document."""
+    reasons = job.health.reasons
     special = {
-        "health": {"level": job.health.level, "reasons": [_reason(reason) for reason in job.health.reasons]},
+        "health": {"level": job.health.level, "reasons": [_reason(reason) for reason in reasons]},
         "vertices": [{field: _plain(getattr(vertex, field)) for field in VERTEX_FIELDS} for vertex in job.vertices],
+        "unknown": {**job.unknown, **_without_number(reasons)},
     }
-    return {field: special.get(field) or _plain(getattr(job, field)) for field in JOB_FIELDS}
+    return {field: special[field] if field in special else _plain(getattr(job, field)) for field in JOB_FIELDS}
 
 
 def source_document(source: SourceStatus) -> dict[str, Any]:
@@ -125,13 +128,24 @@ def _header(fleet: FleetAssessment) -> dict[str, Any]:
 
 
 def _reason(reason: Reason) -> dict[str, Any]:
+    since = iso_utc(reason.since_ms)
     return {
         "code": reason.code,
         "text": reason.text,
         "value": _plain(reason.value),
         "limit": _plain(reason.limit),
         "level": reason.level,
-        "since": iso_utc(reason.since_ms),
+        **({"since": since} if since else {}),
+    }
+
+
+def _without_number(reasons: Sequence[Reason]) -> dict[str, str]:
+    """Every null of the document has its reason, these too."""
+    return {
+        f"health.reasons.{index}.{field}": "this reason is not a number against a limit"
+        for index, reason in enumerate(reasons)
+        for field in ("value", "limit")
+        if getattr(reason, field) is None
     }
 
 

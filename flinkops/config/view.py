@@ -1,0 +1,66 @@
+"""Settings as a person may see them: every value with its origin, no secret among them."""
+
+from typing import Any
+
+from flinkops.config.policy import JobClass
+from flinkops.config.schema import CLASS_KEYS, HEALTH_KEYS
+from flinkops.config.settings import SCALARS, Settings, SourceSettings
+from flinkops.model.endpoint import parse_endpoint
+
+
+def settings_document(settings: Settings) -> dict[str, Any]:
+    """``{"settings": [{"key", "value", "origin"}]}``, keys dotted as in flinkops.toml; durations in seconds."""
+    entries: list[dict[str, Any]] = []
+
+    def add(key: str, value: object, origin_key: str) -> None:
+        entries.append({"key": key, "value": value, "origin": settings.origins.get(origin_key, "default")})
+
+    for scalar in SCALARS:
+        value = getattr(settings, scalar.field)
+        add(scalar.key, ", ".join(map(shown_url, value)) or None if scalar.key == "rest" else value, scalar.key)
+    for source in settings.sources:
+        for key, value in _source(source).items():
+            add(f"sources.{source.name}.{key}", value, "sources")
+    for name, job_class in settings.policy.classes.items():
+        for key, value in _class(job_class).items():
+            add(f"classes.{name}.{key}", value, f"classes.{name}.{key}")
+    for number, rule in enumerate(settings.policy.rules, 1):
+        for key, value in (("class", rule.job_class), ("name", rule.name), ("namespace", rule.namespace)):
+            add(f"jobs.{number}.{key}", value or None, "jobs")
+        if rule.labels:
+            add(f"jobs.{number}.labels", ", ".join(f"{key}={value}" for key, value in rule.labels.items()), "jobs")
+    for key, (field, _) in HEALTH_KEYS.items():
+        add(f"health.{key}", getattr(settings.policy, field), f"health.{key}")
+    return {"settings": entries}
+
+
+def shown_url(url: str) -> str:
+    """The address without user name and password."""
+    return parse_endpoint(url).url
+
+
+def _source(source: SourceSettings) -> dict[str, object]:
+    """References to secrets are shown, they are none themselves."""
+    values: dict[str, object] = {
+        "rest": shown_url(source.rest),
+        "username": source.username,
+        "password": source.password,
+        "ca_file": source.ca_file,
+        "client_cert": source.client_cert,
+        "client_key": source.client_key,
+        "verify": source.verify,
+        **{f"headers.{name}": value for name, value in source.headers.items()},
+    }
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _class(job_class: JobClass) -> dict[str, object]:
+    values: dict[str, object] = {key: getattr(job_class, field) for key, (field, _) in CLASS_KEYS.items()}
+    if job_class.checkpoint_age_seconds is None and job_class.checkpoint_age_asked:
+        values["checkpoint_age"] = "derived from the job's interval"
+    optional = {"watermark_delay"}
+    return {
+        key: "off" if value is None else value
+        for key, value in values.items()
+        if value is not None or key not in optional
+    }
