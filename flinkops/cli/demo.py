@@ -49,7 +49,7 @@ def _show(common: Common, fleet: "FleetInfo", *, headless: bool, seconds: float 
 
     settings = common.settings
     interval = settings.interval_seconds if settings.origins["interval"] != "default" else REFRESH_SECONDS
-    observer = open_observer(settings, [FlinkRestSource(parse_endpoint(fleet.rest_url, name="local"))])
+    observer = open_observer(common, [FlinkRestSource(parse_endpoint(fleet.rest_url, name="local"))])
     try:
         if headless or not (sys.stdin.isatty() and sys.stdout.isatty()):
             for observation in looks(observer, interval, seconds=seconds):

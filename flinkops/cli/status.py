@@ -64,7 +64,7 @@ def _open(common: Common, replay: str | None) -> "Observer":
     from flinkops.cli.targets import open_observer
 
     if replay is None:
-        return open_observer(common.settings)
+        return open_observer(common)
     from flinkops.observe import Observer
     from flinkops.recording import Replay
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from flinkops.errors import OperationFailed, Unreachable, UsageError
 
 if TYPE_CHECKING:
+    from flinkops.cli.options import Common
     from flinkops.collect import Collector
     from flinkops.config.settings import Settings, SourceSettings
     from flinkops.model.endpoint import RestEndpoint
@@ -151,11 +152,11 @@ def open_collector(settings: "Settings", sources: Sequence["Source"] | None = No
     return Collector(open_sources(settings) if sources is None else sources, SystemClock(), deadline_seconds=timeout)
 
 
-def open_observer(settings: "Settings", sources: Sequence["Source"] | None = None) -> "Observer":
+def open_observer(common: "Common", sources: Sequence["Source"] | None = None) -> "Observer":
     """What `status`, the TUI and the exporter look through. The caller closes it."""
     from flinkops.observe import Observer
 
-    return Observer(open_collector(settings, sources), settings.policy)
+    return Observer(open_collector(common.settings, sources), common.settings.policy)
 
 
 def pick_jobs(jobs: Sequence[J], wanted: str) -> list[J]:

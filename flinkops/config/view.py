@@ -9,14 +9,14 @@ from flinkops.model.endpoint import parse_endpoint
 
 
 def settings_document(settings: Settings) -> dict[str, Any]:
-    """``{"settings": [{"key", "value", "origin"}]}``, keys dotted as in flinkops.toml; durations in seconds."""
+    """``{"settings": [{"key", "value", "origin"}]}``, keys dotted as in flinkops.toml."""
     entries: list[dict[str, Any]] = []
 
     def add(key: str, value: object, origin_key: str) -> None:
         entries.append({"key": key, "value": value, "origin": settings.origins.get(origin_key, "default")})
 
     for scalar in SCALARS:
-        value = getattr(settings, scalar.field)
+        value = _shown(scalar.field, getattr(settings, scalar.field))
         add(scalar.key, ", ".join(map(shown_url, value)) or None if scalar.key == "rest" else value, scalar.key)
     for source in settings.sources:
         for key, value in _source(source).items():
@@ -30,7 +30,7 @@ def settings_document(settings: Settings) -> dict[str, Any]:
         if rule.labels:
             add(f"jobs.{number}.labels", ", ".join(f"{key}={value}" for key, value in rule.labels.items()), "jobs")
     for key, (field, _) in HEALTH_KEYS.items():
-        add(f"health.{key}", getattr(settings.policy, field), f"health.{key}")
+        add(f"health.{key}", _shown(field, getattr(settings.policy, field)), f"health.{key}")
     return {"settings": entries}
 
 
@@ -55,12 +55,14 @@ def _source(source: SourceSettings) -> dict[str, object]:
 
 
 def _class(job_class: JobClass) -> dict[str, object]:
-    values: dict[str, object] = {key: getattr(job_class, field) for key, (field, _) in CLASS_KEYS.items()}
+    values = {key: _shown(field, getattr(job_class, field)) for key, (field, _) in CLASS_KEYS.items()}
     if job_class.checkpoint_age_seconds is None and job_class.checkpoint_age_asked:
         values["checkpoint_age"] = "derived from the job's interval"
-    optional = {"watermark_delay"}
-    return {
-        key: "off" if value is None else value
-        for key, value in values.items()
-        if value is not None or key not in optional
-    }
+    if job_class.watermark_delay_seconds is None:
+        values["watermark_delay"] = "the job's own flinkops.watermark-delay"
+    return {key: "off" if value is None else value for key, value in values.items()}
+
+
+def _shown(field: str, value: object) -> object:
+    """With its unit, as it may stand in the file."""
+    return f"{value:g}s" if field.endswith("_seconds") and isinstance(value, (int, float)) else value
