@@ -98,7 +98,7 @@ def _restored(answer: wire.RestoredCheckpoint | None) -> RestoredFacts | None:
 
 def _interval_seconds(config: wire.CheckpointConfig) -> float | None:
     """None when there are no periodic checkpoints: Flink then says Long.MAX."""
-    if config.interval is None or not 0 < config.interval < _NO_INTERVAL_MS:
+    if not 0 < config.interval < _NO_INTERVAL_MS:
         return None
     return config.interval / 1000
 

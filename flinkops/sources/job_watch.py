@@ -82,6 +82,9 @@ class JobWatch:
             self._read_metrics(deadline)
             if job is not None:
                 self._read_vertices(job, deadline)
+        else:
+            self._unknown["restarts"] = "the job has ended: Flink keeps no metrics of it"
+            self._metrics, self._vertices = {}, {}
         self._read_history(deadline)
 
     def facts(self, *, seen_ms: int, flink_version: str, cluster_configuration: dict[str, str] | None) -> JobFacts:

@@ -1,7 +1,8 @@
 """The answers of Flink's REST API, as far as they are used here, for Flink 1.20 and 2.0 to 2.3.
 
-Fields that only some versions send have a default; everything else is ignored while decoding, at no cost. Numbers
-that Java may render as "NaN" are `Number`; :func:`number` reads them.
+What Flink always sends is required, so that JSON of something else is not taken for a cluster with zero of everything;
+fields of some versions only have a default; everything else is ignored while decoding, at no cost. Numbers that Java
+may render as "NaN" are `Number`; :func:`number` reads them.
 """
 
 import math
@@ -182,10 +183,10 @@ class Aggregate(msgspec.Struct, gc=False):
 class CheckpointCounts(Snake):
     """``counts``."""
 
-    restored: int = 0
-    completed: int = 0
-    failed: int = 0
-    in_progress: int = 0
+    restored: int
+    completed: int
+    failed: int
+    in_progress: int
 
 
 class DurationSummary(Snake):
@@ -249,17 +250,17 @@ class LatestCheckpoints(Snake):
 class CheckpointStatistics(Snake):
     """GET /jobs/:jobid/checkpoints."""
 
-    counts: CheckpointCounts = msgspec.field(default_factory=CheckpointCounts)
+    counts: CheckpointCounts
+    latest: LatestCheckpoints
+    history: list[Checkpoint]
     summary: CheckpointSummary | None = None
-    latest: LatestCheckpoints = msgspec.field(default_factory=LatestCheckpoints)
-    history: list[Checkpoint] = []
 
 
 class CheckpointConfig(Snake):
     """GET /jobs/:jobid/checkpoints/config; `interval` is Long.MAX when there are no periodic checkpoints."""
 
-    mode: str | None = None
-    interval: int | None = None
+    mode: str
+    interval: int
     timeout: int | None = None
     min_pause: int | None = None
     tolerable_failed_checkpoints: int | None = None
@@ -326,7 +327,7 @@ class ExceptionHistory(Camel):
 class JobExceptions(Camel):
     """GET /jobs/:jobid/exceptions."""
 
-    exception_history: ExceptionHistory = msgspec.field(default_factory=ExceptionHistory)
+    exception_history: ExceptionHistory
 
 
 class Rescale(Camel):
