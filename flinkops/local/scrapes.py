@@ -10,7 +10,7 @@ import msgspec
 from flinkops.clock import iso_utc
 
 _LATE_BY_MS = 15 * 60 * 1000
-_FUTURE_BY_MS = 60 * 60 * 1000
+_FUTURE_BY_MS = 7 * 24 * 3600 * 1000  # far enough for the records of the past to lie in the future too
 _CURRENCIES = ("EUR", "USD", "GBP")
 _LARGEST_STEP_RATIO = 0.1
 

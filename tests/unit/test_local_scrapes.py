@@ -57,8 +57,25 @@ def test_bad_and_late_scrapes_come_in_their_share() -> None:
     scrapes = Scrapes(5, mix)
     for _ in range(20_000):
         kinds[_kind(scrapes.at(event_ms)[1], event_ms)] += 1
+    assert set(kinds) == {"fine", "malformed", "late"}
     assert kinds["malformed"] == pytest.approx(1000, rel=0.15)
     assert kinds["late"] == pytest.approx(1000, rel=0.15)
+
+
+def test_no_scrape_of_the_past_lies_in_the_present() -> None:
+    """One that did would move the watermark on, and make late whatever comes after it."""
+    mix = Mix(malformed_ratio=0.5)
+    now_ms = 1_800_000_000_000
+    for _, value in Scrapes(2, mix).over(now_ms - 3_600_000, now_ms, 1):
+        at_ms = _time(value)
+        assert at_ms is None or at_ms < now_ms or at_ms > now_ms + 300_000
+
+
+def _time(value: bytes) -> int | None:
+    try:
+        return parse_iso_utc(json.loads(value)["scraped_at"])
+    except (ValueError, KeyError):
+        return None
 
 
 def _kind(value: bytes, event_ms: int) -> str:
