@@ -25,9 +25,12 @@ Examples:
 
 def build() -> typer.Typer:
     """All commands."""
+    from flinkops.cli.alerts import app as alerts
     from flinkops.cli.config_cmd import app as config
     from flinkops.cli.demo import demo
+    from flinkops.cli.exporter import exporter
     from flinkops.cli.history_cmd import apply, history
+    from flinkops.cli.rescale import rescale
     from flinkops.cli.savepoint import app as savepoint
     from flinkops.cli.status import status
     from flinkops.cli.version import version
@@ -40,11 +43,14 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(help=HELP)(_root)
+    app.add_typer(alerts)
     app.add_typer(config)
     app.add_typer(savepoint)
     app.command()(apply)
     app.command()(demo)
+    app.command()(exporter)
     app.command()(history)
+    app.command()(rescale)
     app.command()(status)
     app.command()(version)
     return app

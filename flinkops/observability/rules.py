@@ -92,12 +92,12 @@ def _dashboard_url(alert: Alert, settings: AlertSettings) -> str:
 
 def rule_file(rule_groups: Iterable[Group]) -> str:
     """A rule file for Prometheus' ``rule_files``."""
-    return HEADER + _yaml({"groups": list(rule_groups)})
+    return HEADER + to_yaml({"groups": list(rule_groups)})
 
 
 def prometheus_rule(rule_groups: Iterable[Group], name: str) -> str:
     """The same for the Prometheus operator."""
-    return HEADER + _yaml(
+    return HEADER + to_yaml(
         {
             "apiVersion": "monitoring.coreos.com/v1",
             "kind": "PrometheusRule",
@@ -118,5 +118,6 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
 _Dumper.add_representer(str, _text)
 
 
-def _yaml(document: object) -> str:
+def to_yaml(document: object) -> str:
+    """YAML for people: in the order given, long expressions over several lines."""
     return yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=100_000, allow_unicode=True)

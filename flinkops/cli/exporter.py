@@ -1,0 +1,59 @@
+"""`flinkops exporter`: the fleet as Prometheus metrics."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flinkops.cli.options import Common, with_common
+
+
+@with_common
+def exporter(
+    common: Common,
+    listen: Annotated[str, typer.Option("--listen", metavar="HOST:PORT", help="Where to serve.")] = "127.0.0.1:9249",
+    shard: Annotated[
+        str, typer.Option("--shard", metavar="I/N", help="Only the I-th of N shares of the jobs.")
+    ] = "1/1",
+    vertices: Annotated[bool, typer.Option("--vertices", help="Metrics of each vertex too.")] = False,
+    tls_cert: Annotated[Path | None, typer.Option("--tls-cert", metavar="FILE", help="PEM; serve HTTPS.")] = None,
+    tls_key: Annotated[Path | None, typer.Option("--tls-key", metavar="FILE", help="PEM of its key.")] = None,
+    tls_client_ca: Annotated[
+        Path | None, typer.Option("--tls-client-ca", metavar="FILE", help="PEM; clients need a certificate of it.")
+    ] = None,
+    basic_auth_file: Annotated[
+        Path | None, typer.Option("--basic-auth-file", metavar="FILE", help="Lines user:password who may scrape.")
+    ] = None,
+) -> None:
+    r"""The fleet as Prometheus metrics, until SIGTERM: /metrics, /healthz.
+
+    \b
+    flinkops exporter                                     the embedded fleet, or your sources
+    flinkops exporter --rest http://host:8081 --vertices  one cluster, its vertices too
+    flinkops exporter --listen :9249 --tls-cert c.pem --tls-key k.pem --basic-auth-file users
+    flinkops exporter --shard 1/4                         one of four that share the jobs
+
+    Each scrape looks at the fleet. Scrape with honor_labels: true, every 15 s or slower (docs/metrics.md).
+    """
+    from flinkops.cli.targets import open_observer
+    from flinkops.errors import UsageError
+    from flinkops.exporter.families import Options
+    from flinkops.exporter.run import Listen, build, parse_listen, serve
+    from flinkops.exporter.server import Tls, read_credentials
+    from flinkops.exporter.shard import parse_shard
+
+    if (tls_cert is None) != (tls_key is None) or (tls_client_ca and tls_cert is None):
+        raise UsageError("TLS needs both --tls-cert and --tls-key")
+    host, port = parse_listen(listen)
+    where = Listen(
+        host,
+        port,
+        Tls(tls_cert, tls_key, tls_client_ca) if tls_cert and tls_key else None,
+        read_credentials(basic_auth_file) if basic_auth_file else None,
+    )
+    options = Options(parse_shard(shard), vertices)
+    observer = open_observer(common)
+    try:
+        serve(build(observer.look, options, where), where, common.say)
+    finally:
+        observer.close()

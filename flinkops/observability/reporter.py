@@ -1,0 +1,152 @@
+"""For sites without the exporter: the same alerts on the metrics of Flink's own Prometheus reporter.
+
+Recording rules give the reporter's numbers the exporter's names; the alerts above them are the same ones. What Flink
+does not report (health, the fleet's sources, parallelism overrides, limits of the state) has no alert here.
+Use either this or the exporter in one Prometheus: both would record the same series.
+"""
+
+import fnmatch
+import re
+from collections.abc import Callable
+from typing import Any
+
+from flinkops.config.alerts import AlertSettings
+from flinkops.config.policy import JobClass, Policy
+from flinkops.observability.alerts import alerts
+from flinkops.observability.rules import Group, groups
+from flinkops.observability.timing import Timing
+
+_BY = "by (cluster, namespace, job)"
+_TASK, _OPERATOR, _JOB = "flink_taskmanager_job_task", "flink_taskmanager_job_task_operator", "flink_jobmanager_job"
+_NO_WATERMARK, _FINISHED = "-9e18", "9e18"
+_LATENCY = "flinkops_job_processing_latency_seconds"
+
+NOT_REPORTED = frozenset(
+    {
+        "FlinkJobStateNearLimit",
+        "FlinkJobCheckpointNearTimeout",
+        "FlinkJobOverrideDrift",
+        "FlinkJobHealthUnknown",
+        "FlinkJobVanished",
+        "FlinkopsExporterAbsent",
+        "FlinkopsShardMissing",
+        "FlinkopsSourceDown",
+        "FlinkopsSnapshotStale",
+    }
+)
+"""Alerts that need what the reporter does not know."""
+
+
+def reporter_groups(settings: AlertSettings, policy: Policy, timing: Timing | None = None) -> list[Group]:
+    """The recording rules that translate, and the alerts on them."""
+    timing = timing or Timing()
+    kept = {alert.name for alert in alerts(settings, timing)} - NOT_REPORTED
+    own = [_only(group, kept) for group in groups(settings, timing)]
+    translation = {
+        "name": "flink-reporter",
+        "interval": timing(15),
+        "rules": [_recording(name, expr) for name, expr in _recordings(timing)],
+    }
+    objectives = {"name": "flink-objectives", "interval": timing(15), "rules": _objectives(policy)}
+    return [translation, objectives, *(group for group in own if group["rules"])]
+
+
+def _recording(name: str, expr: str) -> dict[str, Any]:
+    rule: dict[str, Any] = {"record": name, "expr": expr}
+    return rule | {"labels": {"quantile": "0.99"}} if name == _LATENCY else rule
+
+
+def _only(group: Group, kept: set[str]) -> Group:
+    rules = [rule for rule in group["rules"] if rule.get("alert") in kept or "record" in rule]
+    return {**group, "rules": rules}
+
+
+def _named(expr: str) -> str:
+    """The reporter's ``job_name`` as ``job``, in place of the scrape's."""
+    return f'label_replace({expr}, "job", "$1", "job_name", "(.*)")'
+
+
+def _over(aggregate: str, expr: str) -> str:
+    return f"{aggregate} {_BY} ({_named(expr)})"
+
+
+def _recordings(timing: Timing) -> list[tuple[str, str]]:
+    window = timing(120)
+    watermarks = f"{_OPERATOR}_currentOutputWatermark > {_NO_WATERMARK} < {_FINISHED}"
+    sources = f"{_OPERATOR}_sourceIdleTime"
+    late = _over("sum", f"increase({_OPERATOR}_numLateRecordsDropped[{timing(600)}])")
+    taken = _over("sum", f"increase({_TASK}_numRecordsIn[{timing(600)}])")
+    failed = _over("max", f"increase({_JOB}_numberOfFailedCheckpoints[{timing(1800)}])")
+    completed = _over("max", f"increase({_JOB}_numberOfCompletedCheckpoints[{timing(1800)}])")
+    return [
+        ("flinkops_job_running", _over("max", f"{_JOB}_runningTime") + " > bool 0"),
+        ("flinkops_job_restarts_total", _over("max", f"{_JOB}_numRestarts")),
+        (
+            _LATENCY,
+            _over("max", f'{_OPERATOR}_flinkops_processingLatencyMs{{quantile="0.99"}}') + " / 1000",
+        ),
+        ("flinkops_job_event_time_skew_seconds", f"time() - {_over('min', watermarks)} / 1000"),
+        ("flinkops_job_state_bytes", _over("max", f"{_JOB}_lastCheckpointFullSize >= 0")),
+        ("flinkops_job_backpressure_ratio", _over("max", f"{_TASK}_backPressuredTimeMsPerSecond") + " / 1000"),
+        ("flinkops_job_busy_ratio", _over("max", f"{_TASK}_busyTimeMsPerSecond") + " / 1000"),
+        (
+            "flinkops_job_records_in_per_second",
+            _over("sum", f"rate({_OPERATOR}_numRecordsIn[{window}])"),
+        ),
+        ("flinkops_job_source_idle_seconds", _over("max", sources) + " / 1000"),
+        ("flinkops_job_late_ratio", f"{late} / ({taken} > 0)"),
+        (
+            "flinkops_job_checkpoint_duration_seconds",
+            _over("max", f"{_JOB}_lastCheckpointDuration >= 0") + " / 1000",
+        ),
+        # Failures while none completed: as many in a row.
+        ("flinkops_job_checkpoint_failures_in_a_row", f"round({failed}) unless ({completed} > 0)"),
+    ]
+
+
+def _objectives(policy: Policy) -> list[dict[str, Any]]:
+    up = "(flinkops_job_running == 1)"
+    latency = f'{_LATENCY}{{quantile="0.99"}}'
+    skew = "flinkops_job_event_time_skew_seconds"
+    exprs = {
+        "availability": "flinkops_job_running",
+        "latency": _by_class(policy, latency, lambda found: found.latency_p99_seconds)
+        + f" and on (cluster, namespace, job) {up}",
+        "skew": _by_class(policy, skew, _skew_limit) + f" and on (cluster, namespace, job) {up}",
+    }
+    return [{"record": "flinkops_job_slo_good", "labels": {"slo": slo}, "expr": expr} for slo, expr in exprs.items()]
+
+
+def _skew_limit(found: JobClass) -> float | None:
+    if found.skew_seconds is None or found.watermark_delay_seconds is None:
+        return found.skew_seconds
+    return found.watermark_delay_seconds + found.skew_margin_seconds
+
+
+def _by_class(policy: Policy, metric: str, limit: Callable[[JobClass], float | None]) -> str:
+    """1 or 0 by the limit of each job's class: the first rule that matches decides, as in the policy.
+
+    Rules by Kubernetes labels are left out: the reporter does not show them.
+    """
+    parts = []
+    for rule in policy.rules:
+        if not rule.labels:
+            matchers = {"job": rule.name, "namespace": rule.namespace}
+            parts.append(_compare(metric, matchers, limit(policy.classes[rule.job_class])))
+    parts.append(_compare(metric, {}, limit(policy.classes[policy.default_class])))
+    return "(" + "\nor ignoring (quantile) ".join(parts) + ")"
+
+
+def _compare(metric: str, patterns: dict[str, str], limit: float | None) -> str:
+    chosen = ", ".join(f"{label}=~{_regex(pattern)}" for label, pattern in patterns.items() if pattern)
+    selector = metric
+    if chosen:
+        selector = f"{metric[:-1]}, {chosen}}}" if metric.endswith("}") else f"{metric}{{{chosen}}}"
+    # Without a limit the objective is not asked: such jobs must not fall through to the next class.
+    return f"({selector} <= bool {limit:g})" if limit is not None else f"({selector} * 0 + 1)"
+
+
+def _regex(pattern: str) -> str:
+    """A shell pattern as a quoted regular expression of Prometheus."""
+    translated = re.sub(r"^\(\?s:(.*)\)\\Z$", r"\1", fnmatch.translate(pattern))
+    return '"' + translated.replace("\\", "\\\\").replace('"', '\\"') + '"'
