@@ -2,5 +2,6 @@
 
 from flinkops.act.running import StepAction
 from flinkops.act.savepoint_steps import SAVEPOINT_ACTIONS
+from flinkops.act.stability_steps import STABILITY_ACTIONS
 
-ACTIONS: dict[str, StepAction] = {**SAVEPOINT_ACTIONS}
+ACTIONS: dict[str, StepAction] = {**SAVEPOINT_ACTIONS, **STABILITY_ACTIONS}

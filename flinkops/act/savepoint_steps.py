@@ -2,7 +2,7 @@
 
 from flinkops.act.running import StepAction, StepRun
 from flinkops.act.storage import check_savepoint, same_place
-from flinkops.errors import OperationFailed, TimedOut
+from flinkops.errors import OperationFailed
 from flinkops.model.detail import AsyncOutcome
 from flinkops.model.facts import CheckpointFacts
 
@@ -54,10 +54,7 @@ def verify(run: StepRun) -> dict[str, str]:
         known = (*job.checkpoints.history, *filter(None, [job.checkpoints.latest_savepoint]))
         return next((one for one in known if one.status == "COMPLETED" and same_place(one.external_path, path)), None)
 
-    try:
-        listed = run.until("waiting until the job lists the savepoint", ask, within_seconds=_LISTED_WITHIN_SECONDS)
-    except TimedOut as problem:
-        raise OperationFailed(f"Flink answered with {path}, but the job does not list it: {problem.what}") from None
+    listed = run.until(f"waiting until the job lists {path}", ask, within_seconds=_LISTED_WITHIN_SECONDS)
     seen = verify_files(path)
     seen["checkpoint_id"] = str(listed.id)
     if listed.state_size_bytes is not None:

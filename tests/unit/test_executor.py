@@ -168,7 +168,7 @@ def test_a_savepoint_that_the_job_does_not_list_is_not_believed(bench: Bench, mo
     bench.cluster.hides_savepoints = True
     result = bench.executor().run(plan)
     assert result.outcome == "failed"
-    assert "does not list it" in (result.error or "")
+    assert "waiting until the job lists" in (result.error or "")
 
 
 def test_a_forgotten_trigger_is_found_by_its_savepoint(bench: Bench) -> None:

@@ -1,0 +1,21 @@
+"""How a job was submitted, so that it can be submitted again from a savepoint where no operator does that."""
+
+from typing import Literal
+
+from flinkops.model.assessment import Value
+
+
+class Launch(Value, frozen=True):
+    """One way to start one job.
+
+    ``embedded``: ``command`` is what `./dev job` was given. ``jar``: ``jar_id`` is in the cluster's upload folder,
+    ``command`` are the program's arguments. ``client``: ``command`` is a PyFlink script and its arguments, for
+    `flink run -py`. ``settings`` are Flink's configuration keys.
+    """
+
+    kind: Literal["embedded", "jar", "client"]
+    command: tuple[str, ...] = ()
+    jar_id: str | None = None
+    entry_class: str | None = None
+    parallelism: int | None = None
+    settings: dict[str, str] = {}
