@@ -140,6 +140,8 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.received += data
+        if self.received[:1] == b"\x16":  # a TLS handshake
+            self.transport.close()
         while self.busy is None and (end := self.received.find(b"\r\n\r\n")) >= 0:
             head, rest = self.received[:end].decode("latin-1"), self.received[end + 4 :]
             lines = head.split("\r\n")

@@ -68,13 +68,6 @@ class AbortableConnections:
                 with suppress(OSError):
                     sock.shutdown(socket.SHUT_RDWR)
 
-    @staticmethod
-    def was_reused(problem: BaseException) -> bool:
-        """Whether the server had hung up on a kept connection before it read the request: safe to ask again."""
-        return any(
-            isinstance(cause, RemoteDisconnected | ConnectionResetError | BrokenPipeError) for cause in _causes(problem)
-        )
-
 
 class _Plain(HTTPConnection):
     def request(self, *args: object, **kwargs: object) -> None:
@@ -100,6 +93,13 @@ def _adopt(connection: HTTPConnection) -> None:
     request = getattr(_current, "request", None)
     if request is not None:
         request.connection = connection
+
+
+def hung_up(problem: BaseException) -> bool:
+    """Whether the server closed a connection before it answered, as it may do with one kept from an earlier request."""
+    return any(
+        isinstance(cause, RemoteDisconnected | ConnectionResetError | BrokenPipeError) for cause in _causes(problem)
+    )
 
 
 def explain(problem: BaseException, url: str) -> Unreachable:

@@ -20,7 +20,7 @@ from requests.adapters import HTTPAdapter
 
 from flinkops.errors import Denied, Unreachable
 from flinkops.model.endpoint import RestEndpoint
-from flinkops.sources.connections import CONNECTION_ERRORS, AbortableConnections, explain
+from flinkops.sources.connections import CONNECTION_ERRORS, AbortableConnections, explain, hung_up
 from flinkops.sources.deadline import Deadline
 
 T = TypeVar("T")
@@ -123,7 +123,7 @@ class RestClient:
             except CONNECTION_ERRORS as problem:
                 if deadline.over:
                     raise self._overdue(deadline) from None
-                if attempt == 2 or method != "GET" or not self._open.was_reused(problem):
+                if attempt == 2 or method != "GET" or not hung_up(problem):
                     raise explain(problem, self.url) from None
         raise AssertionError("unreachable: the loop returns or raises")
 
@@ -194,7 +194,9 @@ class RestClient:
             elif size > self._max_answer_bytes:
                 raise BadAnswer(f"{self.url} sends more than {self._max_answer_bytes / 2**20:g} MiB in one answer")
             if deadline.over:
-                raise self._overdue(deadline)
+                break
+        if deadline.over:  # also when the connection was cut for that
+            raise self._overdue(deadline)
         if raw.length_remaining:
             raise BadAnswer(f"{self.url} broke off in the middle of an answer")
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)

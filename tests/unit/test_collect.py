@@ -1,0 +1,159 @@
+"""One source's trouble is its own."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from flinkops.clock import FixedClock, SystemClock
+from flinkops.collect import Collector
+from flinkops.model.endpoint import parse_endpoint
+from flinkops.model.facts import FleetSnapshot, JobFacts, SourceKind, SourceState, SourceStatus
+from flinkops.sources.flink import FlinkRestSource
+from flinkops.sources.protocol import SourceLook
+from tests.fake_flink import FakeFlink, Fault, Recording, serving
+
+START_MS = 1_795_000_000_000
+
+
+class ScriptedSource:
+    """Answers what the test says."""
+
+    kind: SourceKind = "rest"
+
+    def __init__(self, name: str, clock: FixedClock) -> None:
+        self.name = name
+        self.state: SourceState = "ok"
+        self.problem: Exception | None = None
+        self.released = threading.Event()
+        self.released.set()
+        self.closed = False
+        self._clock = clock
+
+    def look(self, deadline_seconds: float) -> SourceLook:
+        self.released.wait(10)
+        if self.problem is not None:
+            raise self.problem
+        status = SourceStatus(name=self.name, kind="rest", state=self.state, error=None if self.state == "ok" else "no")
+        if self.state != "ok":
+            return SourceLook(status)
+        job = JobFacts(id="1", name="job", cluster=self.name, seen_ms=self._clock.now_ms(), state="RUNNING")
+        return SourceLook(status, (), (job,))
+
+    def close(self) -> None:
+        self.closed = True
+        self.released.set()
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    return FixedClock(START_MS)
+
+
+@pytest.fixture
+def sources(clock: FixedClock) -> list[ScriptedSource]:
+    return [ScriptedSource("a", clock), ScriptedSource("b", clock)]
+
+
+@pytest.fixture
+def collector(sources: list[ScriptedSource], clock: FixedClock) -> Iterator[Collector]:
+    collector = Collector(sources, clock, deadline_seconds=0.2)
+    yield collector
+    collector.close()
+
+
+def status(snapshot: FleetSnapshot, name: str) -> SourceStatus:
+    return next(each for each in snapshot.sources if each.name == name)
+
+
+@pytest.mark.parametrize("state", ["unreachable", "denied"])
+def test_a_failing_source_keeps_its_rows_with_their_age(
+    collector: Collector, sources: list[ScriptedSource], clock: FixedClock, state: SourceState
+) -> None:
+    collector.collect()
+    sources[0].state = state
+    clock.advance(seconds=90)
+    snapshot = collector.collect()
+    assert (status(snapshot, "a").state, status(snapshot, "a").age_seconds) == (state, 90.0)
+    assert status(snapshot, "a").error == "no"
+    assert status(snapshot, "b").state == "ok"
+    assert {(job.cluster, job.seen_ms) for job in snapshot.jobs} == {("a", START_MS), ("b", START_MS + 90_000)}
+    sources[0].state = "ok"
+    assert status(collector.collect(), "a").state == "ok"
+
+
+def test_a_source_that_never_answered_has_no_rows_and_no_age(
+    collector: Collector, sources: list[ScriptedSource]
+) -> None:
+    sources[0].state = "unreachable"
+    snapshot = collector.collect()
+    assert status(snapshot, "a").age_seconds is None
+    assert [job.cluster for job in snapshot.jobs] == ["b"]
+
+
+def test_a_source_that_hangs_holds_up_nobody(
+    collector: Collector, sources: list[ScriptedSource], clock: FixedClock
+) -> None:
+    collector.collect()
+    sources[0].released.clear()
+    clock.advance(seconds=10)
+    begun = time.monotonic()
+    snapshot = collector.collect()
+    assert time.monotonic() - begun < 3
+    assert status(snapshot, "a").state == "stale"
+    assert status(snapshot, "a").age_seconds == 10.0
+    assert {job.seen_ms for job in snapshot.jobs} == {START_MS, START_MS + 10_000}
+    sources[0].released.set()
+    assert status(collector.collect(), "a").state == "ok"
+
+
+def test_a_mistake_in_one_source_is_its_status(collector: Collector, sources: list[ScriptedSource]) -> None:
+    sources[0].problem = ZeroDivisionError("oops")
+    snapshot = collector.collect()
+    assert status(snapshot, "a").error == "a could not be read (ZeroDivisionError: oops)"
+    assert status(snapshot, "a").state == "unreachable"
+    assert status(snapshot, "b").state == "ok"
+
+
+def test_two_sources_of_one_name_are_refused(clock: FixedClock) -> None:
+    with pytest.raises(ValueError, match="two sources are named 'a'"):
+        Collector([ScriptedSource("a", clock), ScriptedSource("a", clock)], clock)
+
+
+def test_closing_closes_all(collector: Collector, sources: list[ScriptedSource]) -> None:
+    collector.close()
+    assert all(source.closed for source in sources)
+
+
+FAULTS = ["401", "500", "302", "html", "not-json", "wrong-types", "truncated", "hang-up", "slow", "trickle", "headers"]
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_one_lying_endpoint_leaves_the_others_correct(kind: str) -> None:
+    good, bad = FakeFlink(Recording.load("flink-2.3-count")), FakeFlink(Recording.load("flink-2.3-count"))
+    with serving(good, bad):
+        collector = Collector(
+            [FlinkRestSource(parse_endpoint(each.url)) for each in (good, bad)], SystemClock(), deadline_seconds=1.0
+        )
+        try:
+            before = collector.collect()
+            bad.faults = [Fault(kind)]
+            begun = time.monotonic()
+            after = collector.collect()
+            assert time.monotonic() - begun < 2.5
+        finally:
+            collector.close()
+    assert [each.state for each in before.sources] == ["ok", "ok"]
+    assert after.sources[0].state == "ok"
+    assert after.sources[1].state in ("unreachable", "denied")
+    assert after.sources[1].age_seconds is not None
+    rows = {job.cluster: job for job in after.jobs}
+    assert rows[after.sources[0].name].seen_ms > rows[after.sources[1].name].seen_ms
+    assert rows[after.sources[1].name].seen_ms == max(
+        job.seen_ms for job in before.jobs if job.cluster == bad_name(bad)
+    )
+
+
+def bad_name(flink: FakeFlink) -> str:
+    return f"127.0.0.1:{flink.port}"
