@@ -31,12 +31,21 @@ class JobControl(Protocol):
         """The source's name."""
         ...
 
+    @property
+    def url(self) -> str:
+        """Where its REST API is, without a slash at the end."""
+        ...
+
     def jobs(self) -> tuple[JobFacts, ...]:
         """All jobs that the cluster knows, ended ones too: ids, names, states and times only."""
         ...
 
     def job(self, job_id: str) -> JobFacts | None:
         """A close look at one job, without load metrics; None when the cluster does not know it."""
+        ...
+
+    def failure(self, job_id: str) -> str | None:
+        """The cause that Flink gives for the job's last failure, on one line; None when it gives none."""
         ...
 
     def cluster(self) -> ClusterFacts:

@@ -16,6 +16,7 @@ from flinkops.model.facts import CheckpointsFacts, ClusterFacts, JobFacts, Verte
 from flinkops.sources import wire
 from flinkops.sources.checkpoint_facts import checkpoints_facts
 from flinkops.sources.deadline import Deadline
+from flinkops.sources.exception_facts import exceptions_facts
 from flinkops.sources.flink_verbs import FlinkVerbs
 from flinkops.sources.http import NotFound, Rejected, RestClient
 from flinkops.sources.masking import masked_setting
@@ -44,6 +45,11 @@ class RestControl:
     def name(self) -> str:
         """The source's name."""
         return self._name
+
+    @property
+    def url(self) -> str:
+        """Where its REST API is."""
+        return self._client.url
 
     def close(self) -> None:
         """Close all connections."""
@@ -90,6 +96,12 @@ class RestControl:
             configuration=self._settings(unknown),
             unknown=unknown,
         )
+
+    def failure(self, job_id: str) -> str | None:
+        """The newest root exception's message."""
+        path = f"/jobs/{quote(job_id, safe='')}/exceptions?maxExceptions=1"
+        found = exceptions_facts(self._get(path, wire.exceptions))
+        return found[0].message.splitlines()[-1] if found and found[0].message else None
 
     def cluster(self) -> ClusterFacts:
         """Version and slots."""

@@ -3,7 +3,7 @@
 import msgspec
 
 from flinkops.act.running import StepAction, StepRun
-from flinkops.errors import OperationFailed
+from flinkops.errors import OperationFailed, Unreachable
 from flinkops.model.detail import ResourceRequirement
 from flinkops.model.facts import JobFacts
 
@@ -33,7 +33,7 @@ def verify_parallelism(run: StepRun) -> dict[str, str]:
     def ask() -> JobFacts | None:
         job = alive(run, run.job_id)
         last.update({vertex.id: vertex.parallelism for vertex in job.vertices})
-        return job if _all_running(job) and all(last.get(key) == value for key, value in wanted.items()) else None
+        return job if all_running(job) and all(last.get(key) == value for key, value in wanted.items()) else None
 
     try:
         job = run.until("waiting for the new parallelism", ask, within_seconds=_RESCALED_WITHIN_SECONDS)
@@ -46,7 +46,7 @@ def verify_parallelism(run: StepRun) -> dict[str, str]:
 def verify_stable(run: StepRun) -> dict[str, str]:
     """So many checkpoints complete from now on, and the job does not restart meanwhile."""
     wanted = int(run.arguments.get("checkpoints", "1"))
-    job_id = run.arguments.get("job_id", run.job_id)
+    job_id = run.seen.get("new_job_id", run.job_id)
     first = run.until("looking at the job", lambda: _measured(run, job_id))
     restarts, completed = _numbers(first)
 
@@ -56,8 +56,9 @@ def verify_stable(run: StepRun) -> dict[str, str]:
             return None
         now_restarts, now_completed = _numbers(job)
         if now_restarts > restarts:
-            why = f": {job.exceptions[0].message}" if job.exceptions else ""
-            raise OperationFailed(f"the job restarted {now_restarts - restarts} times after the change{why}")
+            raise OperationFailed(
+                f"the job restarted {now_restarts - restarts} times after the change{why_failed(run, job_id)}"
+            )
         if job.state != "RUNNING":
             return None
         return job if now_completed - completed >= wanted else None
@@ -74,17 +75,27 @@ def alive(run: StepRun, job_id: str) -> JobFacts:
     if job is None:
         raise OperationFailed(f"job {job_id} is gone from {run.control.name}")
     if job.state in _ENDED:
-        raise OperationFailed(f"job {job_id} is {job.state}")
+        raise OperationFailed(f"job {job_id} is {job.state}{why_failed(run, job_id)}")
     return job
 
 
-def _all_running(job: JobFacts) -> bool:
+def why_failed(run: StepRun, job_id: str) -> str:
+    """The cause that Flink gives, as the end of a sentence; empty when it gives none."""
+    try:
+        failure = run.control.failure(job_id)
+    except Unreachable:
+        return ""
+    return f": {failure}" if failure else ""
+
+
+def all_running(job: JobFacts) -> bool:
+    """The job and each of its tasks run."""
     return job.state == "RUNNING" and all(vertex.status in ("RUNNING", "FINISHED") for vertex in job.vertices)
 
 
 def _measured(run: StepRun, job_id: str) -> JobFacts | None:
     job = alive(run, job_id)
-    ready = job.restarts is not None and job.checkpoints is not None and _all_running(job)
+    ready = job.restarts is not None and job.checkpoints is not None and all_running(job)
     return job if ready else None
 
 

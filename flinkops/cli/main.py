@@ -33,6 +33,7 @@ def build() -> typer.Typer:
     from flinkops.cli.rescale import rescale
     from flinkops.cli.savepoint import app as savepoint
     from flinkops.cli.status import status
+    from flinkops.cli.upgrade import restart, resume, rollback, suspend, upgrade
     from flinkops.cli.version import version
 
     app = typer.Typer(
@@ -50,7 +51,8 @@ def build() -> typer.Typer:
     app.command()(demo)
     app.command()(exporter)
     app.command()(history)
-    app.command()(rescale)
+    for command in (rescale, upgrade, rollback, suspend, resume, restart):
+        app.command()(command)
     app.command()(status)
     app.command()(version)
     return app

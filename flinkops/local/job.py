@@ -12,7 +12,7 @@ import yaml
 
 import flinkops
 from flinkops.errors import OperationFailed, TimedOut, UsageError
-from flinkops.local import flink
+from flinkops.local import flink, launches
 from flinkops.local.java import clean_environment, find_java
 from flinkops.local.javac import compile_jar
 from flinkops.local.probe import get_json
@@ -55,19 +55,21 @@ def _script(name: str) -> Path:
     return jobs_folder() / name.replace("-", "_") / "job.py"
 
 
-def submit(info: FleetInfo, command: Sequence[str]) -> str:
+def submit(info: FleetInfo, command: Sequence[str], *, client_options: Sequence[str] = ()) -> str:
     """Start a job on a running fleet and return its id, once every task of it runs (or it has ended well).
 
     `command` is the job's name and its options, such as `["price-aggregation", "--bounded"]`; the fleet's
-    broker and warehouse are the defaults. Raises UsageError for wrong options, OperationFailed when it does
-    not start, TimedOut when it is submitted and does not run in time.
+    broker and warehouse are the defaults. `client_options` are for `flink run`: `-s SAVEPOINT`, `-DKEY=VALUE`.
+    Raises UsageError for wrong options, OperationFailed when it does not start, TimedOut when it is submitted and
+    does not run in time.
     """
     name, *options = command or [""]
     script = _script(name)
     options = ["--bootstrap", info.kafka_bootstrap, "--warehouse", info.warehouse, *options]
     check_options(script, options)
     jar = build_jar(info, script.parent)
-    job_id = _run_client(info, name, script, [*options, "--jar", str(jar)])
+    job_id = _run_client(info, name, client_options, script, [*options, "--jar", str(jar)])
+    launches.remember(Path(info.home), job_id, command)
     _await_running(info, job_id)
     return job_id
 
@@ -92,8 +94,9 @@ def build_jar(info: FleetInfo, job: Path) -> Path:
     return compile_jar(job / "java", Path(info.home) / "jobs" / f"{job.name.replace('_', '-')}.jar", libraries)
 
 
-def _run_client(info: FleetInfo, name: str, script: Path, options: Sequence[str]) -> str:
-    command = [*_client_command(info), "run", "-d", "-pyclientexec", sys.executable, "-pyexec", sys.executable]
+def _run_client(info: FleetInfo, name: str, client_options: Sequence[str], script: Path, options: Sequence[str]) -> str:
+    python = ["-pyclientexec", sys.executable, "-pyexec", sys.executable]
+    command = [*_client_command(info), "run", "-d", *client_options, *python]
     try:
         result = subprocess.run(
             [*command, "-py", str(script), *options],

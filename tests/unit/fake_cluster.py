@@ -63,7 +63,7 @@ class FakeCluster:
         self._file = file
         self._polls = polls
         self.unreachable_answers = 0
-        self.failure: str | None = None
+        self.savepoint_failure: str | None = None
         self.forgets = False
         self.hides_savepoints = False
         self.checkpoints_known = True
@@ -82,6 +82,13 @@ class FakeCluster:
     @property
     def name(self) -> str:
         return NAME
+
+    @property
+    def url(self) -> str:
+        return f"http://{NAME}"
+
+    def failure(self, job_id: str) -> str | None:
+        return "the new program does not work" if self.state.jobs[job_id].loops else None
 
     def jobs(self) -> tuple[JobFacts, ...]:
         self._may_be_away()
@@ -120,8 +127,8 @@ class FakeCluster:
         trigger = self.state.triggers.get(trigger_id)
         if trigger is None or self.forgets:
             return None
-        if self.failure is not None:
-            return AsyncOutcome(done=True, failure=self.failure)
+        if self.savepoint_failure is not None:
+            return AsyncOutcome(done=True, failure=self.savepoint_failure)
         if trigger.polls_left > 0:
             trigger.polls_left -= 1
             self.save()
@@ -135,7 +142,7 @@ class FakeCluster:
         return "disposal"
 
     def disposal_status(self, trigger_id: str) -> AsyncOutcome | None:
-        return AsyncOutcome(done=True, failure=self.failure)
+        return AsyncOutcome(done=True, failure=self.savepoint_failure)
 
     def requirements(self, job_id: str) -> tuple[ResourceRequirement, ...]:
         return (ResourceRequirement(vertex="v1", lower=1, upper=self.state.jobs[job_id].parallelism),)
@@ -178,7 +185,7 @@ class FakeCluster:
         job = self.state.jobs[job_id]
         location = f"{directory}/savepoint-{len(self.state.triggers) + 1}"
         self.state.triggers[trigger_id] = FakeTrigger(job_id, location, stops, self._polls)
-        if self.failure is None:
+        if self.savepoint_failure is None:
             job.savepoints.append(location)
             if stops:
                 job.state = "FINISHED"

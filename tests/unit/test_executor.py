@@ -142,7 +142,7 @@ def test_a_cluster_that_is_away_for_a_while_is_asked_again(bench: Bench) -> None
 
 
 def test_a_failed_savepoint_says_why(bench: Bench) -> None:
-    bench.cluster.failure = "Failed to create savepoint directory"
+    bench.cluster.savepoint_failure = "Failed to create savepoint directory"
     result = bench.executor().run(bench.plan())
     assert result.outcome == "failed"
     assert "Failed to create savepoint directory" in (result.error or "")

@@ -1,0 +1,136 @@
+"""Submitting a job again where no operator does it: what is known of how it was submitted, and doing so."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+from flinkops.act.control import JarRun, JobControl
+from flinkops.act.journal import Journal
+from flinkops.errors import OperationFailed, TimedOut, UsageError
+from flinkops.model.facts import JobFacts
+from flinkops.model.launch import Launch
+from flinkops.plan.redeploy import launch_of_step
+
+Launcher = Callable[[JobControl, Launch, str, str], None]
+"""Submits under a job id, from a savepoint; returns once Flink has accepted it."""
+
+_CLIENT_SECONDS = 300.0
+_JOB_ID_SETTING = "$internal.pipeline.job-id"
+"""Flink's own setting for the id of the next job; what its Kubernetes application mode goes by."""
+
+
+def known_launch(control: JobControl, journal: Journal, job_id: str) -> Launch | None:
+    """How this job was submitted: by a plan in the journal, or by `./dev job` on the embedded fleet."""
+    for record in reversed(journal.records()):
+        for step in (*record.plan.steps, *record.plan.rollback_steps):
+            if step.arguments.get("job_id") == job_id and (launch := launch_of_step(step)) is not None:
+                return launch
+    return _embedded_launch(control, job_id)
+
+
+def launcher_for(launch: Launch) -> Launcher:
+    """What submits this kind of launch."""
+    return {"embedded": _submit_embedded, "jar": _submit_jar, "client": _submit_with_client}[launch.kind]
+
+
+def _embedded_launch(control: JobControl, job_id: str) -> Launch | None:
+    from flinkops.local import launches
+    from flinkops.local.state import find_running
+
+    fleet = find_running()
+    if fleet is None or fleet.rest_url.rstrip("/") != control.url:
+        return None
+    command = launches.recall(Path(fleet.home), job_id)
+    if command is None:
+        return None
+    return Launch("embedded", command, parallelism=_parallelism_in(command))
+
+
+def _parallelism_in(command: tuple[str, ...]) -> int | None:
+    for option, value in pairwise(command):
+        if option == "--parallelism" and value.isdigit():
+            return int(value)
+    return None
+
+
+def _submit_embedded(control: JobControl, launch: Launch, job_id: str, savepoint: str) -> None:
+    from flinkops.local import job
+    from flinkops.local.state import find_running
+
+    fleet = find_running()
+    if fleet is None or fleet.rest_url.rstrip("/") != control.url:
+        raise OperationFailed(f"the embedded fleet does not run at {control.url}", next_step="./dev up")
+    job.submit(fleet, launch.command, client_options=_client_options(launch, job_id, savepoint))
+
+
+def _submit_jar(control: JobControl, launch: Launch, job_id: str, savepoint: str) -> None:
+    run = JarRun(launch.jar_id or "", launch.entry_class, launch.command)
+    control.run_jar(
+        run, job_id=job_id, savepoint=savepoint, parallelism=launch.parallelism, settings=dict(launch.settings)
+    )
+
+
+def _submit_with_client(control: JobControl, launch: Launch, job_id: str, savepoint: str) -> None:
+    script, *arguments = launch.command
+    parallelism = ["-p", str(launch.parallelism)] if launch.parallelism else []
+    command = [
+        _flink_client(),
+        *("run", "-d", "-m", control.url.partition("://")[2]),
+        *parallelism,
+        *_client_options(launch, job_id, savepoint),
+        *("-py", str(Path(script).absolute()), *arguments),
+    ]
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_CLIENT_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise TimedOut(f"flink run did not end within {_CLIENT_SECONDS:.0f} s") from None
+    except OSError as problem:
+        raise OperationFailed(f"{command[0]} cannot be run: {problem.strerror or problem}") from None
+    if result.returncode != 0:
+        raise OperationFailed(f"flink run failed: {_last_cause(result.stderr or result.stdout)}")
+
+
+def _client_options(launch: Launch, job_id: str, savepoint: str) -> list[str]:
+    settings = {**launch.settings, _JOB_ID_SETTING: job_id}
+    return ["-s", savepoint, *(f"-D{key}={value}" for key, value in settings.items())]
+
+
+def _flink_client() -> str:
+    home = os.environ.get("FLINK_HOME")
+    found = str(Path(home) / "bin" / "flink") if home else shutil.which("flink")
+    if found is None:
+        raise OperationFailed("no `flink` client to submit with", next_step="set FLINK_HOME, or put flink on PATH")
+    return found
+
+
+def _last_cause(output: str) -> str:
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
+    text = (causes or [line for line in lines if not line.startswith("at ")] or ["it says nothing"])[-1]
+    return "".join(character if character.isprintable() else " " for character in text)[:400]
+
+
+def launch_before(journal: Journal, job: JobFacts, plan_id: str | None) -> Launch:
+    """How the job was submitted before its last upgrade, or before the action `plan_id`.
+
+    Raises UsageError when the journal does not know it.
+    """
+    for record in reversed(journal.records()):
+        plan = record.plan
+        same = (plan.target.source, plan.target.namespace, plan.target.job_name) == (
+            job.cluster,
+            job.namespace,
+            job.name,
+        )
+        if not same or record.outcome != "verified" or plan_id not in (None, plan.id):
+            continue
+        launches = [launch for step in plan.rollback_steps if (launch := launch_of_step(step)) is not None]
+        if launches:
+            return launches[0]
+    raise UsageError(
+        f"the journal knows no {'such ' if plan_id else ''}upgrade of {job.name} to go back before",
+        next_step=f"flinkops history {job.name}",
+    )

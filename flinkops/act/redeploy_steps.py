@@ -1,0 +1,140 @@
+"""Steps that stop a job with a savepoint and start it again from there."""
+
+import msgspec
+
+from flinkops.act.launching import launcher_for
+from flinkops.act.running import StepAction, StepRun
+from flinkops.act.savepoint_steps import verify_files
+from flinkops.act.stability_steps import alive, all_running
+from flinkops.act.storage import same_place
+from flinkops.errors import OperationFailed
+from flinkops.model.facts import JobFacts
+from flinkops.model.launch import Launch
+
+_ENDED_WITHIN_SECONDS = 120.0
+_KNOWN_WITHIN_SECONDS = 60.0
+_RUNNING_WITHIN_SECONDS = 180.0
+
+
+def stop(run: StepRun) -> dict[str, str]:
+    """Begin to stop the job with a savepoint. The trigger's id is the plan's own: a second time does nothing."""
+    arguments = run.arguments
+
+    def ask() -> bool:
+        run.control.stop_with_savepoint(
+            run.job_id,
+            target_directory=arguments["target_directory"],
+            format_type="NATIVE" if arguments["format"] == "NATIVE" else "CANONICAL",
+            trigger_id=arguments["trigger_id"],
+        )
+        return True
+
+    run.until("asking the job to stop", ask)
+    return {"old_job_id": run.job_id}
+
+
+def await_end(run: StepRun) -> dict[str, str]:
+    """The old job has ended well. One that goes on after its savepoint was not stopped: nothing was lost."""
+
+    def ask() -> JobFacts | None:
+        job = run.control.job(run.job_id)
+        return job if job is not None and job.ended_ms is not None else None
+
+    job = run.until("waiting for the job's end", ask, within_seconds=_ENDED_WITHIN_SECONDS)
+    if job.state != "FINISHED":
+        raise OperationFailed(f"the job is {job.state} after stopping; its savepoint is {run.seen['savepoint']}")
+    return {"stopped_ms": str(job.ended_ms)}
+
+
+def check_files(run: StepRun) -> dict[str, str]:
+    """The savepoint to start from has all its files, as far as they can be seen from here."""
+    path = run.arguments.get("savepoint") or run.seen["savepoint"]
+    return {"savepoint": path, **verify_files(path)}
+
+
+def submit(run: StepRun) -> dict[str, str]:
+    """Submit the job under an id of ours, from the savepoint; when Flink knows that id, it was done before."""
+    job_id = run.arguments["job_id"]
+    savepoint = run.seen.get("savepoint")
+    if _old_job_lives(run):
+        return {"new_job_id": run.job_id}
+    if savepoint is None:
+        raise OperationFailed(
+            "the job has ended and no savepoint of the stop is known",
+            next_step=f"its latest checkpoint is shown by: flinkops status {run.plan.target.job_name} -o json",
+        )
+    if not _is_known(run, job_id):
+        launch = msgspec.json.decode(run.arguments["launch"], type=Launch)
+        run.note(f"submitting from {savepoint}")
+        try:
+            launcher_for(launch)(run.control, launch, job_id, savepoint)
+        except OperationFailed:
+            # An earlier try that was killed may have left a client behind that submits it after all.
+            if run.control.job(job_id) is None:
+                raise
+    return {"new_job_id": job_id}
+
+
+def verify_restored(run: StepRun) -> dict[str, str]:
+    """All its tasks run, and it was restored from just that savepoint."""
+    job_id = run.seen["new_job_id"]
+    if job_id == run.job_id:  # going back found the old job still running
+        return {"restored_from": "nothing: the old job was never stopped"}
+    savepoint = run.seen["savepoint"]
+
+    def ask() -> JobFacts | None:
+        job = alive(run, job_id)
+        return job if all_running(job) and job.checkpoints is not None else None
+
+    job = run.until("waiting until all tasks run", ask, within_seconds=_RUNNING_WITHIN_SECONDS)
+    restored = job.checkpoints.restored if job.checkpoints else None
+    path = restored.external_path if restored else None
+    if not same_place(path, savepoint):
+        raise OperationFailed(f"it was restored from {path or 'nothing'}, not from {savepoint}")
+    seen = {"restored_from": path or ""}
+    stopped_ms = run.seen.get("stopped_ms")
+    if stopped_ms is not None and job.running_since_ms is not None:
+        seen["downtime_seconds"] = f"{(job.running_since_ms - int(stopped_ms)) / 1000:.3f}"
+    return seen
+
+
+def cancel(run: StepRun) -> dict[str, str]:
+    """The new job is gone: cancelled if it lives, left alone if it never did."""
+    job_id = run.arguments["job_id"]
+    asked = False
+
+    def ask() -> str | None:
+        nonlocal asked
+        job = run.control.job(job_id)
+        if job is None or job.ended_ms is not None:
+            return "never started" if job is None else job.state
+        if not asked:
+            run.control.cancel(job_id)
+            asked = True
+        return None
+
+    state = run.until("waiting until the new job has ended", ask, within_seconds=_ENDED_WITHIN_SECONDS)
+    return {"new_job": state}
+
+
+def _is_known(run: StepRun, job_id: str) -> bool:
+    what = "asking whether it is submitted"
+    return run.until(what, lambda: (run.control.job(job_id),), within_seconds=_KNOWN_WITHIN_SECONDS)[0] is not None
+
+
+def _old_job_lives(run: StepRun) -> bool:
+    """Going back when the stop did not stop: the old job still runs, with its state."""
+    if "stopped_ms" in run.seen or run.plan.verb == "resume":
+        return False
+    job = run.until("looking at the old job", lambda: (run.control.job(run.job_id),))[0]
+    return job is not None and job.ended_ms is None
+
+
+REDEPLOY_ACTIONS: dict[str, StepAction] = {
+    "stop-with-savepoint": stop,
+    "await-end": await_end,
+    "check-files": check_files,
+    "submit-job": submit,
+    "verify-restored": verify_restored,
+    "cancel-job": cancel,
+}

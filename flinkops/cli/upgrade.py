@@ -1,0 +1,240 @@
+"""`flinkops upgrade`, `restart`, `rollback`, `suspend`, `resume`: changing a job without losing its state."""
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from flinkops.cli.acting import (
+    Consent,
+    JobArgument,
+    JournalOption,
+    OutOption,
+    PlanOption,
+    YesOption,
+    act,
+    control_of,
+    executor,
+    exit_code,
+    job_on_cluster,
+    new_stamp,
+    open_journal,
+    report,
+)
+from flinkops.cli.history_cmd import endpoint_named
+from flinkops.cli.options import Common, with_common
+from flinkops.errors import Refused, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flinkops.act.journal import Journal
+    from flinkops.act.rest_control import RestControl
+    from flinkops.model.facts import JobFacts
+    from flinkops.model.launch import Launch
+
+CheckpointsOption = Annotated[
+    int, typer.Option("--checkpoints", metavar="N", min=1, help="So many have to complete before it counts as well.")
+]
+TargetOption = Annotated[
+    str | None, typer.Option("--target", metavar="DIR", help="Where the savepoint goes; else as configured.")
+]
+FormatOption = Annotated[
+    Literal["canonical", "native"], typer.Option("--format", help="Of the savepoint; native is fast.")
+]
+SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A Flink setting; repeatable.")]
+ArgOption = Annotated[
+    list[str] | None, typer.Option("--arg", metavar="ARG", help="The program's arguments, all of them; repeatable.")
+]
+JarOption = Annotated[str | None, typer.Option("--jar", metavar="ID", help="A jar in the cluster's upload folder.")]
+ClassOption = Annotated[str | None, typer.Option("--entry-class", metavar="CLASS", help="Of the jar.")]
+PyOption = Annotated[str | None, typer.Option("--py", metavar="FILE", help="A PyFlink script on this machine.")]
+ParallelismOption = Annotated[int | None, typer.Option("--parallelism", "-p", metavar="N", min=1)]
+
+
+@with_common
+def upgrade(
+    common: Common,
+    job: Annotated[str | None, typer.Argument(metavar="[JOB]", help="The job; with --resume the action.")] = None,
+    savepoint: Annotated[bool, typer.Option("--savepoint", help="Stop with a savepoint, start from it.")] = False,
+    last_state: Annotated[bool, typer.Option("--last-state", help="Operator only.")] = False,
+    stateless: Annotated[bool, typer.Option("--stateless", help="Operator only.")] = False,
+    parallelism: ParallelismOption = None,
+    settings: SetOption = None,
+    arguments: ArgOption = None,
+    jar: JarOption = None,
+    entry_class: ClassOption = None,
+    py: PyOption = None,
+    target: TargetOption = None,
+    savepoint_format: FormatOption = "canonical",
+    checkpoints: CheckpointsOption = 2,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished action.")] = False,
+    plan: PlanOption = False,
+    out: OutOption = None,
+    yes: YesOption = False,
+    journal: JournalOption = None,
+) -> None:
+    """Change a job: stop with a savepoint, start from it, see it work; else bring the old one back from it.
+
+    Examples: flinkops upgrade price-aggregation --savepoint --parallelism 2
+    """
+    from flinkops.plan.redeploy import Change, Terms, changed_launch, plan_redeploy
+
+    book = open_journal(journal)
+    if resume:
+        return _resume_action(common, book, job)
+    if job is None:
+        raise UsageError("which job?", next_step="flinkops upgrade JOB --savepoint …")
+    if last_state or stateless:
+        raise Refused("without the operator only --savepoint keeps the state for sure")
+    if not savepoint:
+        raise UsageError("which mode?", next_step="give --savepoint")
+    change = Change(parallelism, _pairs(settings or []), _texts(arguments), jar, entry_class, py)
+    terms = Terms(target, savepoint_format, checkpoints)
+    with _job_and_launch(common, job, book) as (control, facts, launch):
+        new = changed_launch(launch, change)
+        made = plan_redeploy("upgrade", facts, launch, new, control.cluster(), new_stamp("upgrade"), terms)
+        act(common, control, made, Consent(plan, out, yes), book)
+    return None
+
+
+@with_common
+def restart(
+    common: Common,
+    job: JobArgument,
+    target: TargetOption = None,
+    savepoint_format: FormatOption = "canonical",
+    checkpoints: CheckpointsOption = 2,
+    plan: PlanOption = False,
+    out: OutOption = None,
+    yes: YesOption = False,
+    journal: JournalOption = None,
+) -> None:
+    """Stop a job with a savepoint and start it as it was from there."""
+    from flinkops.plan.redeploy import Change, Terms, changed_launch, plan_redeploy
+
+    book = open_journal(journal)
+    terms = Terms(target, savepoint_format, checkpoints)
+    with _job_and_launch(common, job, book) as (control, facts, launch):
+        new = changed_launch(launch, Change())
+        made = plan_redeploy("restart", facts, launch, new, control.cluster(), new_stamp("restart"), terms)
+        act(common, control, made, Consent(plan, out, yes), book)
+
+
+@with_common
+def rollback(
+    common: Common,
+    job: JobArgument,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="ID", help="Undo this action of `flinkops history`; else the last.")
+    ] = None,
+    target: TargetOption = None,
+    savepoint_format: FormatOption = "canonical",
+    checkpoints: CheckpointsOption = 2,
+    plan: PlanOption = False,
+    out: OutOption = None,
+    yes: YesOption = False,
+    journal: JournalOption = None,
+) -> None:
+    """Back to how a job was submitted before its last upgrade, with the state it has now."""
+    from flinkops.act.launching import launch_before
+    from flinkops.plan.redeploy import Terms, plan_redeploy
+
+    book = open_journal(journal)
+    terms = Terms(target, savepoint_format, checkpoints)
+    with _job_and_launch(common, job, book) as (control, facts, launch):
+        before = launch_before(book, facts, to)
+        made = plan_redeploy("rollback", facts, launch, before, control.cluster(), new_stamp("rollback"), terms)
+        act(common, control, made, Consent(plan, out, yes), book)
+
+
+@with_common
+def suspend(
+    common: Common,
+    job: JobArgument,
+    target: TargetOption = None,
+    savepoint_format: FormatOption = "canonical",
+    plan: PlanOption = False,
+    out: OutOption = None,
+    yes: YesOption = False,
+    journal: JournalOption = None,
+) -> None:
+    """Stop a job with a savepoint; `flinkops resume` starts it from there."""
+    from flinkops.plan.redeploy import Terms, plan_suspend
+
+    book = open_journal(journal)
+    with _job_and_launch(common, job, book) as (control, facts, launch):
+        made = plan_suspend(facts, launch, new_stamp("suspend"), Terms(target, savepoint_format))
+        act(common, control, made, Consent(plan, out, yes), book)
+
+
+@with_common
+def resume(
+    common: Common,
+    job: JobArgument,
+    jar: JarOption = None,
+    entry_class: ClassOption = None,
+    py: PyOption = None,
+    arguments: ArgOption = None,
+    settings: SetOption = None,
+    parallelism: ParallelismOption = None,
+    checkpoints: CheckpointsOption = 2,
+    plan: PlanOption = False,
+    out: OutOption = None,
+    yes: YesOption = False,
+    journal: JournalOption = None,
+) -> None:
+    """Start a job that was suspended, from its latest savepoint."""
+    from flinkops.act.inventory import savepoints_of
+    from flinkops.plan.redeploy import Change, Terms, changed_launch, plan_resume
+
+    book = open_journal(journal)
+    change = Change(parallelism, _pairs(settings or []), _texts(arguments), jar, entry_class, py)
+    with _job_and_launch(common, job, book) as (control, facts, launch):
+        latest = next(iter(savepoints_of(facts, book)), None)
+        made = plan_resume(
+            facts,
+            changed_launch(launch, change),
+            latest.path if latest else None,
+            control.cluster(),
+            new_stamp("resume"),
+            Terms(checkpoints=checkpoints),
+            running=[one for one in control.jobs() if one.name == facts.name and one.ended_ms is None],
+        )
+        act(common, control, made, Consent(plan, out, yes), book)
+
+
+@contextmanager
+def _job_and_launch(
+    common: Common, job: str, journal: "Journal"
+) -> "Iterator[tuple[RestControl, JobFacts, Launch | None]]":
+    from flinkops.act.launching import known_launch
+
+    with job_on_cluster(common, job) as (control, facts):
+        yield control, facts, known_launch(control, journal, facts.id)
+
+
+def _resume_action(common: Common, journal: "Journal", plan_id: str | None) -> None:
+    """Go on with an unfinished action, whatever its verb."""
+    open_records = [record for record in journal.records() if record.resumable]
+    if plan_id is None and not open_records:
+        raise UsageError("nothing is unfinished", next_step="flinkops history shows what was done")
+    record = open_records[-1] if plan_id is None else journal.record(plan_id)
+    with control_of(endpoint_named(common, record.plan.target.source)) as control:
+        result = executor(common, control, journal).resume(record.plan.id)
+    report(common, record.plan, result)
+    raise typer.Exit(exit_code(result))
+
+
+def _texts(given: list[str] | None) -> tuple[str, ...] | None:
+    return None if given is None or not given else tuple(given)
+
+
+def _pairs(given: list[str]) -> dict[str, str]:
+    pairs = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise UsageError(f"--set {text}: KEY=VALUE is expected")
+        pairs[key] = value
+    return pairs

@@ -1,0 +1,296 @@
+"""Upgrade, suspend, resume, restart and rollback on a plain REST cluster, where no operator submits the job again.
+
+The savepoint that counts is the one that stops the job; the old job comes back from it when the new one is bad.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from flinkops.model.assessment import Value
+from flinkops.model.facts import ClusterFacts, JobFacts
+from flinkops.model.launch import Launch
+from flinkops.model.plan import Plan, Step
+from flinkops.plan.identity import Stamp, derived_id
+from flinkops.plan.preconditions import NO_SAVEPOINT_RUNNING, in_state, same_job, unmet
+from flinkops.plan.rescale import slots_problem
+from flinkops.plan.savepoint import SavepointFormat, directory_problem, savepoint_directory, target_of
+
+RedeployVerb = Literal["upgrade", "restart", "rollback"]
+DEFAULT_CHECKPOINTS = 2
+
+_UNKNOWN_LAUNCH = (
+    "how this job was submitted is not known: say it with --jar ID [--entry-class C] or --py FILE, with its --arg"
+)
+
+
+class Change(Value, frozen=True):
+    """What an upgrade changes; None leaves it. ``arguments`` take the place of all old ones."""
+
+    parallelism: int | None = None
+    settings: dict[str, str] = {}
+    arguments: tuple[str, ...] | None = None
+    jar_id: str | None = None
+    entry_class: str | None = None
+    script: str | None = None
+
+
+class Terms(Value, frozen=True):
+    """How to go about it."""
+
+    target_directory: str | None = None
+    savepoint_format: SavepointFormat = "canonical"
+    checkpoints: int = DEFAULT_CHECKPOINTS
+
+
+def changed_launch(launch: Launch | None, change: Change) -> Launch | None:
+    """The launch after the change; None when nothing says how the job can be submitted."""
+    if change.jar_id is not None:
+        launch = Launch("jar", jar_id=change.jar_id, settings=launch.settings if launch else {})
+    elif change.script is not None:
+        launch = Launch("client", (change.script,), settings=launch.settings if launch else {})
+    if launch is None:
+        return None
+    command = launch.command
+    if change.arguments is not None:
+        kept = 0 if launch.kind == "jar" else 1  # the script, or the job's name
+        command = (*command[:kept], *change.arguments)
+    if change.parallelism is not None and launch.kind == "embedded":
+        command = _with_option(command, "--parallelism", str(change.parallelism))
+    return msgspec.structs.replace(
+        launch,
+        command=command,
+        entry_class=change.entry_class or launch.entry_class,
+        parallelism=change.parallelism or launch.parallelism,
+        settings={**launch.settings, **change.settings},
+    )
+
+
+def plan_redeploy(
+    verb: RedeployVerb,
+    job: JobFacts,
+    old: Launch | None,
+    new: Launch | None,
+    cluster: ClusterFacts,
+    stamp: Stamp,
+    terms: Terms,
+) -> Plan:
+    """Stop with a savepoint, submit again from it, see it work; else bring the old one back from it.
+
+    `old` None: nobody knows how the running job was submitted, so that it could not be brought back: refused.
+    """
+    preconditions = (same_job(job), in_state("RUNNING"), NO_SAVEPOINT_RUNNING)
+    directory = savepoint_directory(job, terms.target_directory)
+    diff = _diff(job, old, new)
+    refused = [*unmet(preconditions, job), *_refusals(job, old, new, cluster, directory)]
+    if verb == "upgrade" and not diff and not refused:
+        refused.append("nothing would change: `flinkops restart` restarts it as it is")
+    steps: tuple[Step, ...] = ()
+    rollback_steps: tuple[Step, ...] = ()
+    if not refused and directory is not None and old is not None and new is not None:
+        steps = (*stop_steps(stamp.plan_id, directory, terms), *_start_steps("", stamp.plan_id, "job", new, terms))
+        rollback_steps = (
+            Step("stop-new", "cancel-job", {"job_id": derived_id(stamp.plan_id, "job")}),
+            *_start_steps("old-", stamp.plan_id, "old job", old, terms),
+        )
+    return Plan(
+        id=stamp.plan_id,
+        verb=verb,
+        target=target_of(job),
+        created_ms=stamp.now_ms,
+        change=_change_class(diff),
+        diff=diff,
+        requested_mode="savepoint",
+        effective_mode="savepoint" if steps else "fail",
+        why=("the job stops with a savepoint and starts from just that one",) if steps else (),
+        risks=_risks(job, terms),
+        refused=tuple(refused),
+        preconditions=preconditions,
+        steps=steps,
+        rollback=("the new job is cancelled, the old one submitted as it was, from the same savepoint",),
+        rollback_steps=rollback_steps,
+        command=stamp.command,
+    )
+
+
+def plan_suspend(job: JobFacts, launch: Launch | None, stamp: Stamp, terms: Terms) -> Plan:
+    """Stop with a savepoint, to be resumed from it."""
+    preconditions = (same_job(job), in_state("RUNNING"), NO_SAVEPOINT_RUNNING)
+    directory = savepoint_directory(job, terms.target_directory)
+    refused = list(unmet(preconditions, job))
+    if (problem := directory_problem(directory)) is not None:
+        refused.append(problem)
+    forgotten = () if launch else ("how it was submitted is not known: resume will have to be told",)
+    return Plan(
+        id=stamp.plan_id,
+        verb="suspend",
+        target=target_of(job),
+        created_ms=stamp.now_ms,
+        diff=(f"{job.name}: RUNNING -> stopped with a savepoint in {directory}",) if not refused else (),
+        requested_mode="savepoint",
+        effective_mode="fail" if refused else "savepoint",
+        risks=(*_risks(job, terms), *forgotten),
+        refused=tuple(refused),
+        preconditions=preconditions,
+        steps=stop_steps(stamp.plan_id, directory, terms) if directory and not refused else (),
+        command=stamp.command,
+    )
+
+
+def plan_resume(
+    job: JobFacts,
+    launch: Launch | None,
+    savepoint: str | None,
+    cluster: ClusterFacts,
+    stamp: Stamp,
+    terms: Terms,
+    *,
+    running: Sequence[JobFacts] = (),
+) -> Plan:
+    """Start a stopped job from its latest savepoint. `running` are live jobs of the same name."""
+    refused = []
+    if job.ended_ms is None or running:
+        refused.append(f"job {job.name} is {running[0].state if running else job.state}: it has not been stopped")
+    if launch is None:
+        refused.append(_UNKNOWN_LAUNCH)
+    if savepoint is None:
+        refused.append("no savepoint of it is known: it would start with empty state")
+    steps: tuple[Step, ...] = ()
+    if not refused and launch is not None and savepoint is not None:
+        steps = (
+            Step("check", "check-files", {"savepoint": savepoint}),
+            *_start_steps("", stamp.plan_id, "job", launch, terms),
+        )
+    return Plan(
+        id=stamp.plan_id,
+        verb="resume",
+        target=target_of(job),
+        created_ms=stamp.now_ms,
+        diff=(f"{job.name}: stopped -> RUNNING from {savepoint}",) if steps else (),
+        requested_mode="savepoint",
+        effective_mode="savepoint" if steps else "fail",
+        refused=(*refused, *slots_problem(job, cluster, (launch.parallelism if launch else None) or 1)),
+        preconditions=(same_job(job),),
+        steps=steps,
+        command=stamp.command,
+    )
+
+
+def stop_steps(plan_id: str, directory: str, terms: Terms) -> tuple[Step, ...]:
+    """Stop with a savepoint, wait until the job has ended, look at the savepoint's files."""
+    stop = {
+        "target_directory": directory,
+        "format": terms.savepoint_format.upper(),
+        "trigger_id": derived_id(plan_id, "savepoint"),
+    }
+    return (
+        Step("stop", "stop-with-savepoint", stop),
+        Step("savepoint", "await-savepoint", {"trigger_id": stop["trigger_id"]}),
+        Step("stopped", "await-end", {}),
+        Step("check", "check-files", {}),
+    )
+
+
+def launch_of_step(step: Step) -> Launch | None:
+    """What a step submits; None for other steps."""
+    text = step.arguments.get("launch")
+    return None if text is None else msgspec.json.decode(text, type=Launch)
+
+
+def _start_steps(prefix: str, plan_id: str, purpose: str, launch: Launch, terms: Terms) -> tuple[Step, ...]:
+    job_id = derived_id(plan_id, purpose)
+    encoded = msgspec.json.encode(launch, order="deterministic").decode()
+    return (
+        Step(f"{prefix}submit", "submit-job", {"job_id": job_id, "launch": encoded}),
+        Step(f"{prefix}running", "verify-restored", {"job_id": job_id}),
+        Step(f"{prefix}stable", "verify-stable", {"job_id": job_id, "checkpoints": str(terms.checkpoints)}),
+    )
+
+
+def _refusals(
+    job: JobFacts, old: Launch | None, new: Launch | None, cluster: ClusterFacts, directory: str | None
+) -> list[str]:
+    refused = []
+    if old is None or new is None:
+        refused.append(_UNKNOWN_LAUNCH)
+    if (problem := directory_problem(directory)) is not None:
+        refused.append(problem)
+    if job.checkpoints is not None and not job.checkpoints.enabled:
+        refused.append("the job takes no checkpoints, so that nothing would tell whether the new one works")
+    needed = new.parallelism if new else None
+    if needed is not None:
+        refused += slots_problem(job, cluster, needed)
+        refused += [
+            f"{vertex.name} can have at most {vertex.max_parallelism}, and its state keeps that"
+            for vertex in job.vertices
+            if vertex.max_parallelism is not None and 1 < vertex.max_parallelism < needed
+        ]
+    return refused
+
+
+def _diff(job: JobFacts, old: Launch | None, new: Launch | None) -> tuple[str, ...]:
+    if new is None:
+        return ()
+    lines = []
+    if old is None or (old.kind, old.jar_id, old.entry_class) != (new.kind, new.jar_id, new.entry_class):
+        lines.append(f"program: {_program(old)} -> {_program(new)}")
+    now = max((vertex.parallelism for vertex in job.vertices), default=None)
+    before = old.parallelism if old and old.parallelism else now
+    if new.parallelism is not None and new.parallelism != before:
+        lines.append(f"parallelism: {before} -> {new.parallelism}")
+    settings = old.settings if old else {}
+    lines += [
+        f"{key}: {settings.get(key, '(not set)')} -> {new.settings.get(key, '(not set)')}"
+        for key in sorted({*settings, *new.settings})
+        if settings.get(key) != new.settings.get(key)
+    ]
+    parts = [_without_option(one.command, "--parallelism") if one else () for one in (old, new)]
+    if parts[0] != parts[1]:
+        lines.append(f"arguments: {' '.join(parts[0])} -> {' '.join(parts[1])}")
+    return tuple(lines)
+
+
+def _program(launch: Launch | None) -> str:
+    if launch is None:
+        return "(unknown)"
+    return launch.jar_id or (launch.command[0] if launch.command else launch.kind)
+
+
+def _change_class(diff: Sequence[str]) -> str:
+    if not diff:
+        return "none"
+    return "scale" if all(line.startswith("parallelism: ") for line in diff) else "upgrade"
+
+
+def _risks(job: JobFacts, terms: Terms) -> tuple[str, ...]:
+    risks = ["the job does not process anything between its stop and its start"]
+    facts = job.checkpoints
+    p99, limit = (facts.duration_p99_seconds, facts.timeout_seconds) if facts else (None, None)
+    if p99 is not None and limit is not None and p99 > 0.8 * limit:
+        risks.append("checkpoints take nearly as long as they may: the savepoint may run out of time")
+    if terms.savepoint_format == "native":
+        risks.append("a native savepoint restores only into the same state backend")
+    return tuple(risks)
+
+
+def _with_option(command: tuple[str, ...], option: str, value: str) -> tuple[str, ...]:
+    """The command with this option set once.
+
+    >>> _with_option(("job", "--p", "1", "--x"), "--p", "2")
+    ('job', '--x', '--p', '2')
+    """
+    return (*_without_option(command, option), option, value)
+
+
+def _without_option(command: tuple[str, ...], option: str) -> tuple[str, ...]:
+    kept: list[str] = []
+    skip = False
+    for part in command:
+        if skip:
+            skip = False
+        elif part == option:
+            skip = True
+        elif not part.startswith(f"{option}="):
+            kept.append(part)
+    return tuple(kept)
