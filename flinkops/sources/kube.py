@@ -95,6 +95,11 @@ class KubernetesSource:
         """The REST API that answered for this job at the last look."""
         return self._rest_of_job.get(job_id)
 
+    def retry_now(self) -> None:
+        """The next look asks also the JobManagers that did not answer lately."""
+        for source in self._rest.values():
+            source.retry_now()
+
     def close(self) -> None:
         """Frees connections and threads."""
         self._pool.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,48 @@
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster.kit import FLINK, NO_KIT, NO_ROOT, Cluster, Kit, count_manifest, kit_folder, state_of, wait_for
+
+COUNT_IMAGE = "count:1"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = os.path.dirname(__file__)
+    for item in items:
+        if str(item.path).startswith(here):
+            item.add_marker(pytest.mark.cluster)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A running cluster. One that was not up is stopped at the end."""
+    folder = kit_folder()
+    if folder is None:
+        pytest.skip(NO_KIT)
+    if os.geteuid() != 0:
+        pytest.skip(NO_ROOT)
+    kit = Kit(folder)
+    started = not kit.is_up()
+    if started:
+        kit.run("up", seconds=900)
+    try:
+        kit.run("flink-image", FLINK, "python", seconds=900)
+        yield Cluster(kit)
+    finally:
+        if started:
+            kit.run("down")
+
+
+@pytest.fixture(scope="session")
+def count(cluster: Cluster) -> Iterator[str]:
+    """The kit's example job, RUNNING; its name."""
+    cluster.kit.run("image", COUNT_IMAGE, f"pyflink-{FLINK}", str(cluster.kit.folder / "examples" / "layer"))
+    cluster.delete_deployment("count")
+    cluster.apply(count_manifest(cluster.kit))
+    try:
+        wait_for(lambda: state_of(cluster.deployment("count")) == ("RUNNING", "STABLE"), "count is STABLE", seconds=180)
+        yield "count"
+    finally:
+        cluster.delete_deployment("count")
