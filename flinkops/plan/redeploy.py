@@ -24,6 +24,9 @@ _UNKNOWN_LAUNCH = (
     "how this job was submitted is not known: say it with --jar ID [--entry-class C] or --py FILE, with its --arg"
 )
 
+_NO_WAY_BACK = "how the running job was submitted is not known: if the new one is bad, the old one stays stopped"
+_WAY_BACK = "the new job is cancelled, the old one submitted as it was, from the same savepoint"
+
 
 class Change(Value, frozen=True):
     """What an upgrade changes; None leaves it. ``arguments`` take the place of all old ones."""
@@ -78,7 +81,7 @@ def plan_redeploy(
 ) -> Plan:
     """Stop with a savepoint, submit again from it, see it work; else bring the old one back from it.
 
-    `old` None: nobody knows how the running job was submitted, so that it could not be brought back: refused.
+    `old` None: nobody knows how the running job was submitted, so that it could not be brought back by itself.
     """
     preconditions = (same_job(job), in_state("RUNNING"), NO_SAVEPOINT_RUNNING)
     directory = savepoint_directory(job, terms.target_directory)
@@ -88,12 +91,9 @@ def plan_redeploy(
         refused.append("nothing would change: `flinkops restart` restarts it as it is")
     steps: tuple[Step, ...] = ()
     rollback_steps: tuple[Step, ...] = ()
-    if not refused and directory is not None and old is not None and new is not None:
+    if not refused and directory is not None and new is not None:
         steps = (*stop_steps(stamp.plan_id, directory, terms), *_start_steps("", stamp.plan_id, "job", new, terms))
-        rollback_steps = (
-            Step("stop-new", "cancel-job", {"job_id": derived_id(stamp.plan_id, "job")}),
-            *_start_steps("old-", stamp.plan_id, "old job", old, terms),
-        )
+        rollback_steps = _rollback_steps(stamp.plan_id, old, terms) if old else ()
     return Plan(
         id=stamp.plan_id,
         verb=verb,
@@ -104,12 +104,13 @@ def plan_redeploy(
         requested_mode="savepoint",
         effective_mode="savepoint" if steps else "fail",
         why=("the job stops with a savepoint and starts from just that one",) if steps else (),
-        risks=_risks(job, terms),
+        risks=(*_risks(job, terms), *(() if old else (_NO_WAY_BACK,))),
         refused=tuple(refused),
         preconditions=preconditions,
         steps=steps,
-        rollback=("the new job is cancelled, the old one submitted as it was, from the same savepoint",),
+        rollback=(_WAY_BACK,) if rollback_steps else (),
         rollback_steps=rollback_steps,
+        severe=old is None,
         command=stamp.command,
     )
 
@@ -198,6 +199,11 @@ def launch_of_step(step: Step) -> Launch | None:
     return None if text is None else msgspec.json.decode(text, type=Launch)
 
 
+def _rollback_steps(plan_id: str, old: Launch, terms: Terms) -> tuple[Step, ...]:
+    cancel = Step("stop-new", "cancel-job", {"job_id": derived_id(plan_id, "job")})
+    return (cancel, *_start_steps("old-", plan_id, "old job", old, terms))
+
+
 def _start_steps(prefix: str, plan_id: str, purpose: str, launch: Launch, terms: Terms) -> tuple[Step, ...]:
     job_id = derived_id(plan_id, purpose)
     encoded = msgspec.json.encode(launch, order="deterministic").decode()
@@ -212,7 +218,7 @@ def _refusals(
     job: JobFacts, old: Launch | None, new: Launch | None, cluster: ClusterFacts, directory: str | None
 ) -> list[str]:
     refused = []
-    if old is None or new is None:
+    if new is None:
         refused.append(_UNKNOWN_LAUNCH)
     if (problem := directory_problem(directory)) is not None:
         refused.append(problem)
