@@ -1,0 +1,311 @@
+"""Upgrades without an operator: on a cluster that is a state machine, with jars that work and jars that do not."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from flinkops.act.actions import ACTIONS
+from flinkops.act.document import action_document
+from flinkops.act.executor import Executor, Progress
+from flinkops.act.inventory import savepoints_of, uses
+from flinkops.act.journal import Journal
+from flinkops.act.launching import known_launch, launch_before
+from flinkops.clock import SystemClock
+from flinkops.errors import Interrupted, UsageError
+from flinkops.model.launch import Launch
+from flinkops.model.plan import Plan, Result
+from flinkops.plan.identity import Stamp, derived_id
+from flinkops.plan.redeploy import Change, RedeployVerb, Terms, changed_launch, plan_redeploy, plan_resume, plan_suspend
+from flinkops.plan.rescale import plan_rescale
+from tests.unit.fake_cluster import JOB_ID, SAVEPOINTS, FakeCluster
+
+OLD = Launch("jar", ("--topic", "prices"), jar_id="old.jar", parallelism=1)
+
+
+class Bench:
+    """A fake cluster whose job came from a known jar."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.cluster = FakeCluster(folder / "cluster.json")
+        self.journal = Journal(folder / "journal", SystemClock())
+
+    def executor(self, progress: Callable[[Progress], None] = lambda _progress: None) -> Executor:
+        return Executor(
+            self.cluster,
+            self.journal,
+            SystemClock(),
+            ACTIONS,
+            timeout_seconds=10.0,
+            poll_seconds=0.001,
+            progress=progress,
+        )
+
+    def plan(
+        self,
+        change: Change,
+        *,
+        plan_id: str = "p1",
+        old: Launch | None = OLD,
+        verb: RedeployVerb = "upgrade",
+        job_id: str = JOB_ID,
+    ) -> Plan:
+        facts = self.cluster.job(job_id)
+        assert facts is not None
+        new = changed_launch(old, change)
+        return plan_redeploy(verb, facts, old, new, self.cluster.cluster(), Stamp(plan_id, 10_000), Terms())
+
+    def live(self) -> list[str]:
+        return [job.id for job in self.cluster.state.jobs.values() if job.state in ("RUNNING", "INITIALIZING")]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def test_an_upgrade_is_restored_from_the_savepoint_that_stopped_the_job(bench: Bench) -> None:
+    plan = bench.plan(Change(parallelism=2))
+    result = bench.executor().run(plan)
+    assert (plan.change, plan.diff) == ("scale", ("parallelism: 1 -> 2",))
+    assert result.outcome == "verified"
+    assert result.seen["restored_from"] == result.seen["savepoint"] == f"{SAVEPOINTS}/savepoint-1"
+    assert bench.cluster.state.orders == ["stop", f"run old.jar from {SAVEPOINTS}/savepoint-1"]
+    assert bench.live() == [derived_id("p1", "job")]
+    document = action_document(plan, result)["result"]
+    assert document["new_job_id"] == derived_id("p1", "job")
+    assert document["old_job_id"] == JOB_ID
+    assert document["checkpoints_after"] >= 2
+    assert document["restarts_after"] == 0
+    assert isinstance(document["downtime_seconds"], float | None)
+
+
+def rolled_back(bench: Bench, result: Result) -> None:
+    assert result.outcome == "rolled-back"
+    assert bench.live() == [derived_id("p1", "old job")]
+    back = bench.cluster.state.jobs[derived_id("p1", "old job")]
+    assert back.restored == f"{SAVEPOINTS}/savepoint-1"
+    assert bench.cluster.state.orders.count("stop") == 1
+
+
+def test_a_program_that_does_not_start_is_taken_back(bench: Bench) -> None:
+    bench.cluster.state.bad_jars = ["bad.jar"]
+    result = bench.executor().run(bench.plan(Change(jar_id="bad.jar")))
+    rolled_back(bench, result)
+    assert "main method caused an error" in (result.error or "")
+
+
+def test_a_program_that_restarts_is_taken_back(bench: Bench) -> None:
+    bench.cluster.state.looping_jars = ["loop.jar"]
+    result = bench.executor().run(bench.plan(Change(jar_id="loop.jar")))
+    rolled_back(bench, result)
+    assert "restarted" in (result.error or "")
+    assert "does not work" in (result.error or "")
+    assert f"cancel {derived_id('p1', 'job')[:4]}" in bench.cluster.state.orders
+
+
+def test_a_stop_that_fails_leaves_the_old_job_as_it_was(bench: Bench) -> None:
+    bench.cluster.savepoint_failure = "disk full"
+    result = bench.executor().run(bench.plan(Change(parallelism=2)))
+    assert result.outcome == "rolled-back"
+    assert "disk full" in (result.error or "")
+    assert bench.live() == [JOB_ID]
+    assert bench.cluster.state.orders == ["stop"]
+
+
+_VICTIM = """
+import sys, time
+from pathlib import Path
+from flinkops.plan.redeploy import Change
+from tests.unit.test_redeploy import Bench
+
+bench = Bench(Path(sys.argv[1]))
+bench.cluster.state.looping_jars = ["loop.jar"]
+bench.cluster.save()
+
+def wait_there(progress):
+    if f"{progress.kind} {progress.step}" == sys.argv[2]:
+        print("here", flush=True)
+        time.sleep(600)
+
+bench.executor(wait_there).run(bench.plan(Change(jar_id=sys.argv[3])))
+"""
+
+
+def killed_at(bench: Bench, place: str, jar: str) -> Bench:
+    victim = subprocess.Popen(
+        [sys.executable, "-c", _VICTIM, str(bench.folder), place, jar],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert victim.stdout is not None
+    try:
+        assert victim.stdout.readline() == "here\n"
+    finally:
+        victim.kill()
+        code = victim.wait()
+        victim.stdout.close()
+    assert code == -9
+    return Bench(bench.folder)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "intent stop",
+        "outcome stop",
+        "intent savepoint",
+        "outcome savepoint",
+        "intent stopped",
+        "intent check",
+        "intent submit",
+        "note submit",
+        "outcome submit",
+        "intent running",
+        "intent stable",
+    ],
+)
+def test_killed_at_a_step_the_upgrade_goes_on_to_its_end(bench: Bench, place: str) -> None:
+    after = killed_at(bench, place, "new.jar")
+    result = after.executor().resume("p1")
+    assert result.outcome == "verified"
+    assert after.live() == [derived_id("p1", "job")]
+    assert after.cluster.state.orders == ["stop", f"run new.jar from {SAVEPOINTS}/savepoint-1"]
+
+
+@pytest.mark.parametrize("place", ["outcome stable", "intent stop-new", "intent old-submit", "intent old-stable"])
+def test_killed_on_the_way_back_it_goes_on_back(bench: Bench, place: str) -> None:
+    after = killed_at(bench, place, "loop.jar")
+    rolled_back(after, after.executor().resume("p1"))
+
+
+def test_the_next_upgrade_knows_the_launch_of_the_last_one(bench: Bench) -> None:
+    bench.executor().run(bench.plan(Change(parallelism=2)))
+    new_id = derived_id("p1", "job")
+    launch = known_launch(bench.cluster, bench.journal, new_id)
+    assert launch == msgspec.structs.replace(OLD, parallelism=2)
+    facts = bench.cluster.job(new_id)
+    assert facts is not None
+    assert launch_before(bench.journal, facts, None) == OLD
+    with pytest.raises(UsageError):
+        launch_before(bench.journal, facts, "no-such-plan")
+
+
+def test_suspended_and_resumed(bench: Bench) -> None:
+    facts = bench.cluster.job(JOB_ID)
+    assert facts is not None
+    suspend = plan_suspend(facts, OLD, Stamp("s1", 10_000), Terms())
+    assert bench.executor().run(suspend).outcome == "verified"
+    assert bench.live() == []
+    stopped = bench.cluster.job(JOB_ID)
+    assert stopped is not None
+    latest = savepoints_of(stopped, bench.journal)[0]
+    assert uses(bench.cluster, bench.journal, latest.path)
+    resume = plan_resume(stopped, OLD, latest.path, bench.cluster.cluster(), Stamp("r1", 20_000), Terms())
+    result = bench.executor().run(resume)
+    assert result.outcome == "verified"
+    assert result.seen["restored_from"] == latest.path
+    assert bench.live() == [derived_id("r1", "job")]
+
+
+@pytest.mark.parametrize(
+    ("launch", "savepoint", "word"),
+    [(None, "s3://b/1", "submitted"), (OLD, None, "empty state"), (OLD, "s3://b/1", "has not been stopped")],
+)
+def test_resume_refuses_to_guess(bench: Bench, launch: Launch | None, savepoint: str | None, word: str) -> None:
+    facts = bench.cluster.job(JOB_ID)
+    assert facts is not None
+    plan = plan_resume(facts, launch, savepoint, bench.cluster.cluster(), Stamp("r1", 1), Terms())
+    assert any(word in reason for reason in plan.refused)
+    assert plan.steps == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [(Change(), "nothing would change"), (Change(parallelism=9), "slots"), (Change(parallelism=200), "at most 128")],
+)
+def test_refused_upgrades(bench: Bench, change: Change, word: str) -> None:
+    plan = bench.plan(change)
+    assert any(word in reason for reason in plan.refused)
+    assert plan.steps == plan.rollback_steps == ()
+
+
+def test_an_unknown_launch_is_refused_unless_the_new_one_is_given(bench: Bench) -> None:
+    assert any("--jar" in reason for reason in bench.plan(Change(parallelism=2), old=None).refused)
+    plan = bench.plan(Change(jar_id="new.jar"), old=None)
+    assert plan.refused == ()
+    assert plan.severe
+    assert plan.rollback_steps == ()
+    assert any("stays stopped" in risk for risk in plan.risks)
+
+
+def test_ctrl_c_in_the_middle_says_how_to_go_on(bench: Bench) -> None:
+    def interrupt(progress: Progress) -> None:
+        if (progress.kind, progress.step) == ("intent", "submit"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted) as stopped:
+        bench.executor(interrupt).run(bench.plan(Change(parallelism=2)))
+    assert "upgrade --resume p1" in stopped.value.line()
+    assert bench.executor().resume("p1").outcome == "verified"
+
+
+def test_a_restart_changes_nothing_but_the_job_id(bench: Bench) -> None:
+    plan = bench.plan(Change(), verb="restart")
+    assert plan.refused == ()
+    assert plan.change == "none"
+    assert bench.executor().run(plan).outcome == "verified"
+
+
+def rescale(bench: Bench, parallelism: int) -> Plan:
+    facts = bench.cluster.job(JOB_ID)
+    assert facts is not None
+    return plan_rescale(
+        facts,
+        bench.cluster.requirements(JOB_ID),
+        bench.cluster.cluster(),
+        Stamp("x1", 1),
+        parallelism=parallelism,
+    )
+
+
+def test_rescaled_in_place(bench: Bench) -> None:
+    result = bench.executor().run(rescale(bench, 3))
+    assert result.outcome == "verified"
+    assert bench.cluster.state.jobs[JOB_ID].parallelism == 3
+    assert bench.cluster.state.orders == ["require 3"]
+
+
+def test_a_rescale_that_does_not_take_is_undone(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flinkops.act.stability_steps._RESCALED_WITHIN_SECONDS", 0.05)
+    plan = rescale(bench, 4)
+    bench.cluster.state.slots_total = 2
+    result = bench.executor().run(plan)
+    assert result.outcome == "rolled-back"
+    assert bench.cluster.state.orders == ["require 4", "require 1"]
+    assert bench.cluster.state.jobs[JOB_ID].parallelism == 1
+
+
+@pytest.mark.parametrize(("parallelism", "word"), [(1, "already"), (9, "slots"), (0, "at least 1")])
+def test_refused_rescales(bench: Bench, parallelism: int, word: str) -> None:
+    plan = rescale(bench, parallelism)
+    assert any(word in reason for reason in plan.refused)
+    assert plan.steps == plan.rollback_steps == ()
+
+
+def test_a_rescale_without_checkpoints_or_with_unknown_slots_is_refused(bench: Bench) -> None:
+    facts = bench.cluster.job(JOB_ID)
+    assert facts is not None
+    unknown = msgspec.structs.replace(bench.cluster.cluster(), slots_available=None)
+    plan = plan_rescale(facts, bench.cluster.requirements(JOB_ID), unknown, Stamp("x", 1), parallelism=2)
+    assert any("not known" in reason for reason in plan.refused)
+    blind = msgspec.structs.replace(facts, checkpoints=None)
+    plan = plan_rescale(
+        blind, bench.cluster.requirements(JOB_ID), bench.cluster.cluster(), Stamp("x", 1), parallelism=2
+    )
+    assert any("checkpoints" in reason for reason in plan.refused)
