@@ -5,15 +5,15 @@ touches widgets. Nothing that a source does ends the app: a look that fails is a
 """
 
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 import msgspec
-from textual.app import App, SystemCommand
+from textual.app import App
 from textual.binding import BindingType
 from textual.reactive import reactive
-from textual.screen import Screen
 from textual.timer import Timer
 
 from flinkops.act.executor import Progress
@@ -34,7 +34,7 @@ from flinkops.tui.keys import Where, at, bindings
 from flinkops.tui.logs import LogsScreen
 from flinkops.tui.notes import Notes
 from flinkops.tui.ports import Details, JobKey, Looks, Named, Reached, Retries
-from flinkops.tui.sheets import Prompt, Reader, help_lines
+from flinkops.tui.sheets import Choice, Finder, Prompt, Reader, help_lines
 from flinkops.tui.sources import SourcesScreen
 from flinkops.tui.status_view import Link
 from flinkops.tui.themes import DEFAULT, THEMES, Palette
@@ -51,7 +51,7 @@ class FlinkopsApp(App[None]):
 
     TITLE = "flinkops"
     CSS_PATH = "flinkops.tcss"
-    ENABLE_COMMAND_PALETTE = True
+    ENABLE_COMMAND_PALETTE = False  # ours: no animation, and names are never markup
     BINDINGS: ClassVar[list[BindingType]] = bindings("everywhere", "replay")
 
     view: reactive[View | None] = reactive(None, repaint=False, init=False)
@@ -393,17 +393,27 @@ class FlinkopsApp(App[None]):
 
     # ---- the palette
 
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+    def action_find(self) -> None:
         """Every key as a command, every job by name, every theme."""
+        screen = self.screen
         places: tuple[Where, ...] = screen.PLACES if isinstance(screen, BaseScreen) else ()
+        commands: dict[str, tuple[str, Callable[[], object]]] = {}
         for key in at(*places, "everywhere"):
-            if key.action in ("app.command_palette", "goto_tab") or key.action.startswith("move"):
-                continue
-            yield SystemCommand(f"{key.help}", f"key {key.shown}", self._runner(key.action, screen))
-        for theme in sorted(self.available_themes):
-            yield SystemCommand(f"theme {theme}", "colours", lambda name=theme: setattr(self, "theme", name))
+            if key.action not in ("app.find", "goto_tab") and not key.action.startswith("move"):
+                commands[key.help] = (f"key {key.shown}", partial(self.run_action, key.action, screen))
         for job in self.view.jobs if self.view else ():
-            yield SystemCommand(f"open {job.name}", job.health.level, lambda key=job.key: self.open_job(key))
+            commands[f"open {'/'.join(part for part in job.key if part)}"] = (
+                job.health.level,
+                partial(self.open_job, job.key),
+            )
+        for theme in sorted(self.available_themes):
+            commands[f"theme {theme}"] = ("colours", partial(setattr, self, "theme", theme))
 
-    def _runner(self, action: str, screen: Screen[object]) -> Callable[[], object]:
-        return lambda: self.run_worker(self.run_action(action, default_namespace=screen), exclusive=False)
+        async def found(choice: Choice | None) -> None:
+            if choice is not None:
+                outcome = commands[choice.label][1]()
+                if isinstance(outcome, Awaitable):
+                    await outcome
+
+        choices = [Choice(label, hint) for label, (hint, _) in commands.items()]
+        self.push_screen(Finder(self.context, choices), found)

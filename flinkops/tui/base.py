@@ -108,7 +108,7 @@ class BaseScreen(Screen[None]):
     def _enabled(self, key: Key) -> bool:
         name = key.action.split("(")[0]
         owner = self.app if name.startswith("app.") else self
-        return owner.check_action(name.removeprefix("app."), ()) is True
+        return owner.check_action(name.split(".")[-1], ()) is True
 
     # ---- copy, export, links
 

@@ -19,7 +19,7 @@ from flinkops.tui.lineview import Pane
 from flinkops.tui.ports import Details, FlameGraphKind
 from flinkops.tui.words import tidy
 
-KINDS: tuple[FlameGraphKind, ...] = ("on_cpu", "off_cpu", "full")
+KINDS: tuple[FlameGraphKind, ...] = ("full", "on_cpu", "off_cpu")
 HOTTEST = 12
 MIN_CELLS = 3
 

@@ -77,7 +77,7 @@ def vertex_columns(context: Context) -> list[Column[VertexRow]]:
     glyphs = context.glyphs
     c = Column[VertexRow]
     return [
-        c("vertex", "VERTEX", lambda r: _vertex_name(r, context), 22, flex=True, widest=90),
+        c("vertex", "VERTEX", lambda r: _vertex_name(r, context), 22, flex=True, wish=48, widest=90),
         c("status", "STATUS", lambda r: words.state(r.facts.status if r.facts else "UNKNOWN"), 9, rank=4),
         c("par", "PAR", lambda r: words.count(r.of.parallelism), 3, "right"),
         c("bar", f"{glyphs.busy}BUSY {glyphs.pressed}BP {glyphs.idle}IDLE",
@@ -91,7 +91,7 @@ def vertex_columns(context: Context) -> list[Column[VertexRow]]:
         c("delay", "WM DELAY", _delay, 9, "right", rank=2),
         c("spread", "WM SPREAD", lambda r: words.seconds(r.of.watermark_spread_seconds, "dim"), 9, "right", rank=5),
         c("keys", "KEYS", lambda r: words.count(r.of.state_keys, "dim"), 9, "right", rank=5),
-        c("why", "BOTTLENECK", lambda r: line(tidy(r.bottleneck), "warning") if r.bottleneck else (), 20, rank=4,
+        c("why", "BOTTLENECK", lambda r: line(tidy(r.bottleneck), "warning") if r.bottleneck else (), 20, rank=7,
           flex=True, widest=60),
     ]  # fmt: skip
 

@@ -68,6 +68,62 @@ class Chooser(ModalScreen[Choice | None]):
         self.dismiss(None)
 
 
+class Finder(ModalScreen[Choice | None]):
+    """Type some words, take one of what has them all: every command, job and theme."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", show=False),
+        Binding("down", "move('1')", show=False),
+        Binding("up", "move('-1')", show=False),
+        Binding("pagedown", "move('page')", show=False),
+        Binding("pageup", "move('-page')", show=False),
+    ]
+
+    def __init__(self, context: Context, choices: Sequence[Choice]) -> None:
+        super().__init__()
+        self._ctx = context
+        self._choices = choices
+
+    def compose(self) -> ComposeResult:
+        """A line to type over a table."""
+        columns: list[Column[Choice]] = [
+            Column("what", "COMMAND", lambda c: line(tidy(c.label)), 30, flex=True, widest=80),
+            Column("value", "", lambda c: line(tidy(c.value), "dim"), 14),
+        ]
+        with Vertical(classes="sheet"):
+            yield Input(placeholder="words of a command, a job, a theme", id="line")
+            grid: Grid[Choice] = Grid(self._ctx, columns, key=lambda c: c.label, empty="nothing has these words")
+            grid.styles.height = min(len(self._choices), 16) + 1
+            grid.can_focus = False
+            yield grid
+
+    def on_mount(self) -> None:
+        """All of it."""
+        entry = self.query_one(Input)
+        entry.cursor_blink = False
+        entry.focus()
+        self.query_one(Grid).show(self._choices)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Fewer with each word."""
+        words = event.value.casefold().split()
+        grid = self.query_one(Grid)
+        grid.show([c for c in self._choices if all(word in c.label.casefold() for word in words)])
+        grid.move_to(0)
+
+    def on_input_submitted(self) -> None:
+        """Taken."""
+        self.dismiss(self.query_one(Grid).cursor_row)
+
+    def action_move(self, by: str) -> None:
+        """Up and down while typing."""
+        self.query_one(Grid).action_move(by)
+
+    def action_leave(self) -> None:
+        """None."""
+        self.dismiss(None)
+
+
 class Prompt(ModalScreen[str | None]):
     """One line to type; enter gives it, escape gives None."""
 

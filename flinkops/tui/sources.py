@@ -62,9 +62,19 @@ def source_columns(context: Context) -> list[Column[SourceStatus]]:
         c("state", "STATE", lambda s: line(f"{signs[s.state]} {s.state}", STATE_ROLE[s.state]), 13),
         c("name", "SOURCE", lambda s: line(tidy(s.name)), 20, flex=True, widest=50),
         c("kind", "KIND", lambda s: line(s.kind, "dim"), 10, rank=1),
-        c("age", "DATA AGE", lambda s: words.seconds(s.age_seconds), 9, "right"),
+        c(
+            "age",
+            "DATA AGE",
+            lambda s: words.value(None if s.age_seconds is None else words.short(s.age_seconds)),
+            9,
+            "right",
+        ),
         c("took", "TOOK", lambda s: words.seconds(s.seconds), 8, "right", rank=1),
         c("requests", "REQUESTS", lambda s: words.count(s.requests), 8, "right", rank=2),
         c("error", "ERROR", lambda s: line(tidy(s.error or ""), "critical"), 20, flex=True, widest=120),
         c("next", "NEXT", lambda s: line(NEXT.get(s.state, ""), "dim"), 22, flex=True, rank=3, widest=50),
     ]
+
+
+def _age(source: SourceStatus) -> Line:
+    return words.value(None if source.age_seconds is None else words.short(source.age_seconds))

@@ -56,13 +56,12 @@ def percent(ratio: float | None, role: Role = "text") -> Line:
 
 
 def short(amount: float) -> str:
-    """A duration in its greatest unit.
+    """How long ago, in one unit and no finer than a second.
 
     >>> short(3_700), short(0.4)
-    ('1h', '400 ms')
+    ('1h', '0s')
     """
-    text = human_seconds(max(0.0, amount))
-    return text.split(" ")[0] if amount >= 60 else text
+    return human_seconds(amount).split(" ")[0] if amount >= 59.95 else f"{max(0, round(amount))}s"
 
 
 def since(at_ms: int | None, now_ms: int) -> str | None:

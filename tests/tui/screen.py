@@ -1,0 +1,84 @@
+"""The app under Textual's pilot: looking is off, observations are posted straight in, the clock stands still."""
+
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from textual.pilot import Pilot
+
+from flinkops.clock import FixedClock
+from flinkops.tui.app import FlinkopsApp
+from flinkops.tui.fleet_view import View
+from tests.tui.fleet import INTERVAL_SECONDS, T0_MS, Seen, fleet
+
+GOLDEN = Path(__file__).parent.parent / "golden" / "tui"
+SIZES = ((80, 24), (120, 40), (200, 60))
+
+
+class Unasked:
+    """An observer that must not be asked."""
+
+    def look(self) -> Seen:
+        raise AssertionError("the test posts observations itself")
+
+
+def view_of(seen: Seen) -> View:
+    """As the app makes it."""
+    return View.of(seen, interval_seconds=INTERVAL_SECONDS)
+
+
+def make_app(**options: Any) -> FlinkopsApp:
+    """An app that does not look by itself, three seconds after the first observation."""
+    options.setdefault("clock", FixedClock(T0_MS + 3_000))
+    options.setdefault("looking", False)
+    return FlinkopsApp(options.pop("observer", Unasked()), interval_seconds=INTERVAL_SECONDS, **options)
+
+
+@asynccontextmanager
+async def running(
+    seen: Seen | None = None, *, size: tuple[int, int] = (120, 40), app: FlinkopsApp | None = None, **options: Any
+) -> AsyncIterator[tuple[FlinkopsApp, Pilot[None]]]:
+    """The app on a screen of that size, with one observation in it."""
+    made = app or make_app(**options)
+    async with made.run_test(size=size) as pilot:
+        if made.view is None and app is None:
+            made.observed(view_of(seen or fleet(140)))
+        await pilot.pause()
+        yield made, pilot
+
+
+def text_of(app: FlinkopsApp) -> str:
+    """The screen as plain text, as a person sees it."""
+    strips = app.screen._compositor.render_strips()
+    if len(app.screen_stack) > 1 and app.screen.is_modal:
+        update: Any = app.screen._compositor.render_update(full=True, screen_stack=app._background_screens)
+        strips = update.strips
+    return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in strips) + "\n"
+
+
+def check_golden(name: str, text: str) -> None:
+    """Compare with the file of that name; FLINKOPS_UPDATE_GOLDEN=1 writes it instead."""
+    path = GOLDEN / f"{name}.txt"
+    if os.environ.get("FLINKOPS_UPDATE_GOLDEN"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    assert path.exists(), f"no golden file {path.name}: run with FLINKOPS_UPDATE_GOLDEN=1 and look at it"
+    assert text == path.read_text(encoding="utf-8"), f"{path.name} differs; look, then FLINKOPS_UPDATE_GOLDEN=1"
+
+
+async def until(pilot: Pilot[None], holds: Callable[[], bool], *, what: str, turns: int = 300) -> None:
+    """Let the app work until something holds."""
+    for _ in range(turns):
+        if holds():
+            return
+        await pilot.pause(0.01)
+    raise AssertionError(f"never: {what}")
+
+
+async def press(pilot: Pilot[None], keys: Sequence[str]) -> None:
+    """Keys one after another, each taken in."""
+    for key in keys:
+        await pilot.press(key)
+        await pilot.pause()

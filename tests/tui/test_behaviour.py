@@ -1,0 +1,349 @@
+"""How the screens behave: the cursor keeps its row, failures are said, and nothing ends the app."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable
+from pathlib import Path
+
+import msgspec
+import pytest
+from textual.geometry import Region
+
+from flinkops.clock import FixedClock
+from flinkops.errors import Unreachable
+from flinkops.model.assessment import FleetAssessment, JobAssessment
+from flinkops.model.facts import SourceStatus
+from flinkops.tui.app import FlinkopsApp
+from flinkops.tui.fleet import FleetScreen
+from flinkops.tui.job import JobScreen
+from flinkops.tui.keys import KEYS
+from flinkops.tui.notes import Notes
+from tests.tui.fleet import T0_MS, Seen, fleet
+from tests.tui.screen import make_app, press, running, text_of, until, view_of
+
+
+def run(scenario: Awaitable[None]) -> None:
+    async def whole() -> None:
+        await scenario
+
+    asyncio.run(whole())
+
+
+def fleet_screen(app: FlinkopsApp) -> FleetScreen:
+    screen = app.screen
+    assert isinstance(screen, FleetScreen)
+    return screen
+
+
+def with_jobs(seen: Seen, jobs: tuple[JobAssessment, ...]) -> Seen:
+    assessment = msgspec.structs.replace(seen.assessment, jobs=jobs)
+    return Seen(seen.snapshot, assessment, seen.history)
+
+
+def test_cursor_keeps_its_row_and_its_line_when_rows_move() -> None:
+    async def scenario() -> None:
+        async with running(fleet(140), size=(120, 40)) as (app, pilot):
+            await press(pilot, ["j"] * 5)
+            grid = fleet_screen(app).grid
+            key, line = grid.cursor_key, grid.cursor - grid.top
+            seen = fleet(140, look=1)
+            jobs = seen.assessment.jobs
+            app.observed(view_of(with_jobs(seen, (*jobs[-30:], *jobs[:-30]))))
+            await pilot.pause()
+            assert grid.cursor == 35
+            assert grid.cursor_key == key
+            assert grid.cursor - grid.top == line
+            assert app.view is not None
+            gone = tuple(job for job in app.view.jobs if job.key != key)
+            app.observed(view_of(with_jobs(seen, gone)))
+            await pilot.pause()
+            assert grid.cursor_key is not None
+            assert grid.cursor - grid.top == line
+
+    run(scenario())
+
+
+def test_untouched_cursor_stays_on_the_worst() -> None:
+    async def scenario() -> None:
+        async with running(fleet(140)) as (app, pilot):
+            seen = fleet(140, look=1)
+            app.observed(view_of(with_jobs(seen, tuple(reversed(seen.assessment.jobs)))))
+            await pilot.pause()
+            assert fleet_screen(app).grid.cursor == 0
+
+    run(scenario())
+
+
+def test_a_refresh_paints_only_lines_that_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        async with running(fleet(140), size=(120, 40)) as (app, pilot):
+            grid = fleet_screen(app).grid
+            painted: list[Region] = []
+            monkeypatch.setattr(grid, "refresh", lambda *regions, **_: painted.extend(regions))
+            app.observed(view_of(fleet(140)))
+            await pilot.pause()
+            assert painted == [], "the same again: nothing to paint"
+            jobs = fleet(140).assessment.jobs
+            changed = msgspec.structs.replace(jobs[3], records_in_per_second=77.0)
+            app.observed(view_of(with_jobs(fleet(140), (*jobs[:3], changed, *jobs[4:]))))
+            await pilot.pause()
+            assert [region.y for region in painted] == [4], "the fourth row, below the header"
+
+    run(scenario())
+
+
+def test_filter_follows_the_keys_and_escape_undoes_it() -> None:
+    async def scenario() -> None:
+        async with running(fleet(140), size=(120, 40)) as (app, pilot):
+            await press(pilot, ["slash", *"orders !ns:ads", "enter"])
+            rows = fleet_screen(app).grid.rows
+            assert rows
+            assert all("orders" in job.name and job.namespace != "ads" for job in rows)
+            text = text_of(app)
+            assert f"{len(rows)} of 140" in text
+            assert "/orders !ns:ads" in text
+            app.observed(view_of(fleet(140, look=1)))
+            await pilot.pause()
+            assert len(fleet_screen(app).grid.rows) == len(rows), "kept on refresh"
+            await press(pilot, ["escape"])
+            assert len(fleet_screen(app).grid.rows) == 140
+
+    run(scenario())
+
+
+def test_sorting_shows_its_direction_and_puts_unknown_last() -> None:
+    async def scenario() -> None:
+        async with running(fleet(140), size=(120, 40)) as (app, pilot):
+            grid = fleet_screen(app).grid
+            for _ in range(20):
+                if grid.sort_id == "in":
+                    break
+                await press(pilot, ["greater_than_sign"])
+            assert "▼IN/S" in text_of(app)
+            for expected in (True, False):
+                rates = [job.records_in_per_second for job in grid.rows]
+                known = [rate for rate in rates if rate is not None]
+                assert known == sorted(known, reverse=expected)
+                assert rates[len(known) :] == [None] * (len(rates) - len(known))
+                await press(pilot, ["o"])
+            assert "by in" in text_of(app)
+
+    run(scenario())
+
+
+def test_stale_rows_say_so_and_are_dim() -> None:
+    async def scenario() -> None:
+        async with running(fleet(140), size=(120, 40)) as (app, pilot):
+            await press(pilot, ["slash", *"cluster:flink-05", "enter"])
+            text = text_of(app)
+            assert "not sure: data 4m old" in text
+            grid = fleet_screen(app).grid
+            dim = app.context.palette.stale["text"]
+            assert all(segment.style is None or segment.style.color == dim.color for segment in grid._strip(2))
+
+    run(scenario())
+
+
+def test_pause_holds_the_picture_and_is_not_disconnection() -> None:
+    async def scenario() -> None:
+        async with running(fleet(140), size=(120, 40)) as (app, pilot):
+            before = app.view
+            await press(pilot, ["p"])
+            app.observed(view_of(fleet(140, look=1)))
+            await pilot.pause()
+            assert app.view is before
+            assert "PAUSED, 1 newer look waiting" in text_of(app)
+            assert "DISCONNECTED" not in text_of(app)
+            await press(pilot, ["p"])
+            assert app.view is not before
+            lost = SourceStatus(name="flink-00", kind="rest", state="unreachable", age_seconds=9.0, error="refused")
+            assessment = msgspec.structs.replace(fleet(3).assessment, sources=(lost,))
+            app.observed(view_of(Seen(fleet(3).snapshot, assessment)))
+            await pilot.pause()
+            assert "DISCONNECTED" in text_of(app)
+            assert "refused" in text_of(app)
+
+    run(scenario())
+
+
+class Flaky:
+    """Fails twice, then works; remembers on which threads it was asked."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+        self.threads: set[int] = set()
+
+    def look(self) -> Seen:
+        self.looks += 1
+        self.threads.add(threading.get_ident())
+        if self.looks == 1:
+            raise Unreachable("the token has expired", next_step="log in again")
+        if self.looks == 2:
+            raise ZeroDivisionError("a bug")
+        return fleet(20, look=self.looks)
+
+
+def test_looks_happen_off_the_screen_thread_and_failures_are_retried() -> None:
+    async def scenario() -> None:
+        observer = Flaky()
+        app = make_app(observer=observer, looking=True)
+        async with running(app=app) as (_, pilot):
+            await until(pilot, lambda: "the token has expired; log in again" in text_of(app), what="the error is said")
+            assert "retry 1 in" in text_of(app)
+            await press(pilot, ["r"])
+            await until(pilot, lambda: "ZeroDivisionError: a bug" in text_of(app), what="a bug is said too")
+            await press(pilot, ["r"])
+            await until(pilot, lambda: "worst first" in text_of(app) and app.view is not None, what="it comes back")
+            assert app.link.error is None
+            assert threading.get_ident() not in observer.threads
+
+    run(scenario())
+
+
+def test_a_look_that_hangs_does_not_hang_the_keys() -> None:
+    async def scenario() -> None:
+        release = threading.Event()
+
+        class Hanging:
+            def look(self) -> Seen:
+                release.wait(20)
+                return fleet(3)
+
+        app = make_app(observer=Hanging(), looking=True)
+        async with running(app=app) as (_, pilot):
+            await press(pilot, ["question_mark"])
+            assert "In a table" in text_of(app)
+            release.set()
+
+    run(scenario())
+
+
+def test_a_job_is_followed_over_restarts_and_said_to_be_gone() -> None:
+    async def scenario() -> None:
+        async with running(fleet(140), size=(120, 40)) as (app, pilot):
+            await press(pilot, ["enter"])
+            assert isinstance(app.screen, JobScreen)
+            key = app.screen.key
+            seen = fleet(140, look=1)
+            jobs = tuple(msgspec.structs.replace(j, id="f" * 32) if j.key == key else j for j in seen.assessment.jobs)
+            app.observed(view_of(with_jobs(seen, jobs)))
+            await pilot.pause()
+            assert "f" * 32 in text_of(app)
+            app.observed(view_of(with_jobs(seen, tuple(job for job in jobs if job.key != key))))
+            await pilot.pause()
+            assert "gone" in text_of(app)
+            await press(pilot, ["escape"])
+            assert isinstance(app.screen, FleetScreen)
+
+    run(scenario())
+
+
+def test_copy_offers_ids_paths_and_commands() -> None:
+    async def scenario() -> None:
+        async with running(fleet(140), size=(120, 40)) as (app, pilot):
+            await press(pilot, ["y"])
+            text = text_of(app)
+            assert "savepoint path" in text
+            assert "flinkops savepoint create ads/ads-enrich-120 --rest http://flink-00.example:8081" in text
+            await press(pilot, ["j", "j", "enter"])
+            assert app.clipboard == "000000000000000000000000000e8009"
+            assert "copied id" in text_of(app)
+            await press(pilot, ["u"])
+            assert "http://flink-00.example:8081/#/job/running/000000000000000000000000000e8009" in text_of(app)
+
+    run(scenario())
+
+
+def test_marked_rows_are_copied_together_and_noted_together(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        path = tmp_path / "state" / "notes.json"
+        async with running(fleet(140), size=(120, 40), notes_path=path) as (app, pilot):
+            await press(pilot, ["space", "space", "n", *"looking", "enter"])
+            assert text_of(app).count("¶ ") >= 2
+            assert "2 marked" in text_of(app)
+            await press(pilot, ["y", "j", "enter"])
+            assert len(app.clipboard.splitlines()) == 2
+        assert len(Notes(path, FixedClock(T0_MS)).keys()) == 2
+
+    run(scenario())
+
+
+def test_notes_that_cannot_be_read_are_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "notes.json"
+    path.write_text("{not json")
+    notes = Notes(path, FixedClock(T0_MS))
+    assert notes.problem is not None
+    notes.write([("c", "n", "j")], "mine")
+    assert notes.of(("c", "n", "j")) is not None
+    assert path.read_text() == "{not json"
+
+
+def test_export_writes_all_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        monkeypatch.chdir(tmp_path)
+        async with running(fleet(140), size=(80, 24)) as (_, pilot):
+            await press(pilot, ["e", "enter"])
+            await press(pilot, ["e", "j", "enter"])
+        [text] = tmp_path.glob("*.txt")
+        assert len(text.read_text().splitlines()) == 140
+        [document] = tmp_path.glob("*.json")
+        decoded = msgspec.json.decode(document.read_bytes())
+        assert decoded["schema_version"] == 1
+        assert len(decoded["jobs"]) == 140
+
+    run(scenario())
+
+
+def test_every_key_has_its_action_and_its_line_of_help() -> None:
+    async def scenario() -> None:
+        async with running(fleet(140), size=(200, 120)) as (app, pilot):
+            await press(pilot, ["question_mark"])
+            text = text_of(app)
+            for key in KEYS:
+                if key.where in ("fleet", "rows", "everywhere"):
+                    assert key.help in text, key
+                owner = {"app": app, "screen": fleet_screen_below(app)}.get(key.action.split(".")[0])
+                if owner is not None:
+                    name = key.action.split("(")[0].split(".")[1]
+                    assert hasattr(owner, f"action_{name}"), key
+
+    run(scenario())
+
+
+def fleet_screen_below(app: FlinkopsApp) -> FleetScreen:
+    return next(screen for screen in app.screen_stack if isinstance(screen, FleetScreen))
+
+
+def test_palette_opens_jobs_and_hostile_names_are_not_obeyed() -> None:
+    async def scenario() -> None:
+        async with running(fleet(12, hostile=True), size=(120, 40)) as (app, pilot):
+            await press(pilot, ["colon", *"open bold"])
+            assert "flink-00/ads/[bold red]not markup[/] [@click=app.quit]x[/]" in text_of(app)
+            await press(pilot, ["enter"])
+            assert isinstance(app.screen, JobScreen)
+            await press(pilot, ["escape"])
+
+    run(scenario())
+
+
+def test_resize_keeps_everything_on_the_screen() -> None:
+    async def scenario() -> None:
+        async with running(fleet(140), size=(200, 60)) as (app, pilot):
+            await press(pilot, ["G"])
+            for size in ((80, 24), (40, 10), (200, 60), (120, 40)):
+                await pilot.resize_terminal(*size)
+                await pilot.pause()
+                assert all(len(line) <= size[0] for line in text_of(app).splitlines())
+            assert fleet_screen(app).grid.cursor == 139
+
+    run(scenario())
+
+
+def test_empty_fleet_says_what_is_missing() -> None:
+    async def scenario() -> None:
+        seen = Seen(fleet(1).snapshot, FleetAssessment(T0_MS, 0.1, fleet(1).assessment.sources, ()))
+        async with running(seen) as (app, _):
+            assert "no jobs" in text_of(app)
+            assert "the sources answered: no jobs" in text_of(app)
+
+    run(scenario())
