@@ -12,6 +12,8 @@ from flinkops.model.history import JobSample
 IN, OUT, DROPPED = "records_in_per_second", "records_out_per_second", "records_dropped_per_second"
 LATE, LATE_RATIO = "late_records", "late_ratio"
 
+RATE_WINDOW_MS = 60_000
+
 
 class Rates(NamedTuple):
     """Records per second, and counters since the job's current execution began."""
@@ -110,23 +112,36 @@ def _summed(values: Sequence[tuple[VertexFacts, float | None]], path: str, unkno
 def _dropped(
     job: JobFacts, dropped_total: int | None, past: Sequence[JobSample], unknown: dict[str, str]
 ) -> float | None:
-    """Records that the job dropped because nothing had changed: its own rate, else from its counter since last look."""
+    """Records that the job dropped because nothing had changed: its own rate, else its counter's over a minute."""
     rate = _sum(job, lambda vertex: vertex.unchanged_dropped_per_second)
     if rate is not None:
         return rate
     if dropped_total is None:
         unknown[DROPPED] = reason(job, DROPPED, "no operator publishes flinkops.unchangedDropped")
         return None
-    before = next((sample for sample in reversed(past) if sample.unchanged_dropped is not None), None)
-    if before is None or before.job_id != job.id:
+    before = _earlier(job, dropped_total, past)
+    if before is None:
         unknown[DROPPED] = "a rate needs a second look: the job publishes a counter"
         return None
     seconds = (job.seen_ms - before.at_ms) / 1000
-    difference = dropped_total - (before.unchanged_dropped or 0)
-    if seconds <= 0 or difference < 0:
-        unknown[DROPPED] = "the counter began anew since the last look"
-        return None
-    return amount(difference / seconds)
+    return amount((dropped_total - (before.unchanged_dropped or 0)) / seconds)
+
+
+def _earlier(job: JobFacts, dropped_total: int, past: Sequence[JobSample]) -> JobSample | None:
+    """The oldest look of the window since which the counter has only risen: it is reset when the job restarts.
+
+    Flink's own rates are over a minute, and its counters come in steps of ten seconds: two looks alone would jump.
+    """
+    found, limit = None, dropped_total
+    for sample in reversed(past):
+        count = sample.unchanged_dropped
+        if sample.job_id != job.id or job.seen_ms - sample.at_ms > RATE_WINDOW_MS:
+            break
+        if count is not None:
+            if count > limit:
+                break
+            found, limit = sample, count
+    return found
 
 
 def _late_ratio(late: int | None, accepted: int | None, read: int | None, unknown: dict[str, str]) -> float | None:

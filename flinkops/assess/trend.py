@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from statistics import median
 
-MAX_POINTS = 60
+MAX_POINTS = 32
 """Of longer series, evenly spaced points are taken: pairs grow with the square."""
 
 

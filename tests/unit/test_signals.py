@@ -1,0 +1,380 @@
+"""The five signals, one by one, on facts whose answer is known."""
+
+import msgspec
+import pytest
+
+from flinkops.assess.backpressure import backpressure
+from flinkops.assess.checkpoints import checkpoints as assess_checkpoints
+from flinkops.assess.graph import Graph
+from flinkops.assess.latency import latency
+from flinkops.assess.rates import rates
+from flinkops.assess.skew import event_time
+from flinkops.assess.state import state_size
+from flinkops.config.policy import JobClass
+from flinkops.model.assessment import Bottleneck
+from flinkops.model.facts import JobFacts, Spread
+from flinkops.model.history import JobSample
+from tests.unit.builders import NOW_MS, checkpoint, checkpoints, failing, job, spread, vertex, with_vertex
+
+MIN_WATERMARK, MAX_WATERMARK = float(-(2**63)), float(2**63 - 1)
+
+
+def bottleneck_of(facts: JobFacts, past: tuple[JobSample, ...] = ()) -> Bottleneck | None:
+    found = backpressure(facts, Graph(facts.vertices), past).value
+    assert found is not None
+    return found.bottleneck
+
+
+class TestLatency:
+    def of(self, facts: JobFacts) -> tuple[float | None, float | None, str] | str:
+        value, unknown = latency(facts, Graph(facts.vertices))
+        return (value.p50, value.p99, value.method) if value else unknown["processing_latency_seconds"]
+
+    def test_own_distribution_comes_first_and_the_worst_subtask_counts(self) -> None:
+        facts = with_vertex(
+            job(),
+            "work",
+            latency_p50_seconds=spread(0.01, max=0.02),
+            latency_p99_seconds=spread(0.1, max=0.4),
+            marker_p99_seconds=9.0,
+        )
+        assert self.of(facts) == (0.02, 0.4, "measured")
+
+    def test_markers_next(self) -> None:
+        facts = with_vertex(job(), "sink", marker_p50_seconds=0.002, marker_p99_seconds=0.009)
+        assert self.of(facts) == (0.002, 0.009, "markers")
+
+    def test_littles_law_adds_the_backlog_and_the_worst_path(self) -> None:
+        facts = job(
+            vertices=(
+                vertex("src", pending_records=spread(100, sum=200.0), records_in_per_second=spread(50, sum=100.0)),
+                vertex("short", "src", consume_buffers_seconds=spread(0.1)),
+                vertex("long", "src", consume_buffers_seconds=spread(0.5, max=1.0)),
+                vertex("sink", "short", "long", consume_buffers_seconds=spread(0.2)),
+            )
+        )
+        found = latency(facts, Graph(facts.vertices)).value
+        assert found is not None
+        assert found.method == "estimated"
+        assert found.p50 == pytest.approx(200 / 100 + 0.5 + 0.2)
+        assert found.p99 == pytest.approx(200 / 100 + 1.0 + 0.2)
+
+    def test_a_skewed_backlog_waits_longer_at_the_worst_subtask(self) -> None:
+        facts = job(
+            vertices=(
+                vertex(
+                    "src", pending_records=Spread(min=0, max=180, sum=200), records_in_per_second=spread(50, sum=100)
+                ),
+            )
+        )
+        assert self.of(facts) == (2.0, 3.6, "estimated")
+
+    def test_a_backlog_that_nobody_reads_has_no_latency(self) -> None:
+        facts = with_vertex(job(), "src", pending_records=spread(7), records_in_per_second=spread(0.0))
+        assert "none is being read" in self.of(facts)
+
+    def test_the_reason_names_what_is_missing(self) -> None:
+        facts = with_vertex(job(), "src", pending_records=None)
+        assert 'source "vertex src" does not report pendingRecords' in self.of(facts)
+
+    def test_what_the_source_says_of_a_vertex_is_passed_on(self) -> None:
+        facts = job(
+            unknown={"vertices.src": "Flink has no metrics of it yet"},
+            vertices=(vertex("src", pending_records=None),),
+        )
+        assert "Flink has no metrics of it yet" in self.of(facts)
+
+    @pytest.mark.parametrize("state", ["RESTARTING", "FINISHED", "UNKNOWN"])
+    def test_nothing_is_measured_of_a_job_that_does_not_run(self, state: str) -> None:
+        facts = with_vertex(job(state=state), "work", latency_p99_seconds=spread(0.1))
+        assert isinstance(self.of(facts), str)
+
+
+class TestSkew:
+    def test_the_furthest_behind_counts(self) -> None:
+        facts = with_vertex(job(), "sink", watermark_ms=Spread(min=NOW_MS - 90_000, max=NOW_MS - 1_000))
+        time = event_time(facts, Graph(facts.vertices)).value
+        assert time.skew_seconds == 90.0
+        assert time.watermark_ms == NOW_MS - 90_000
+        assert time.vertices["sink"].spread_seconds == 89.0
+        assert "straggling" in time.cause
+
+    @pytest.mark.parametrize("low", [MIN_WATERMARK, None])
+    def test_none_yet_is_no_number(self, low: float | None) -> None:
+        facts = job(vertices=(vertex("src", watermark_ms=Spread(min=low), watermark_none_yet=True),))
+        found = event_time(facts, Graph(facts.vertices))
+        assert found.value.skew_seconds is None
+        assert found.value.vertices["src"].state == "none-yet"
+        assert found.unknown["event_time_skew_seconds"] == "no vertex has produced a watermark yet"
+
+    def test_finished_inputs_do_not_hold_time_back(self) -> None:
+        facts = with_vertex(job(), "src", watermark_ms=Spread(min=MAX_WATERMARK), watermark_finished=True)
+        time = event_time(facts, Graph(facts.vertices)).value
+        assert time.skew_seconds == 5.0
+        assert time.vertices["src"].state == "finished"
+
+    def test_all_finished(self) -> None:
+        facts = job(vertices=(vertex("src", watermark_ms=None, watermark_finished=True),))
+        assert event_time(facts, Graph(facts.vertices)).unknown["watermark"] == "all inputs have ended"
+
+    def test_a_silent_second_input_makes_the_job_s_skew_unknown(self) -> None:
+        silent = {"watermark_ms": None, "watermark_none_yet": True}
+        facts = job(vertices=(vertex("a"), vertex("b", **silent), vertex("join", "a", "b", **silent)))
+        found = event_time(facts, Graph(facts.vertices))
+        assert found.value.skew_seconds is None
+        assert '"vertex b" has produced no watermark yet' in found.unknown["event_time_skew_seconds"]
+
+    def test_a_silent_subtask_holds_back_what_follows(self) -> None:
+        facts = job(
+            vertices=(
+                vertex("src", watermark_ms=Spread(max=NOW_MS), watermark_none_yet=True),
+                vertex("sink", "src", watermark_ms=None, watermark_none_yet=True),
+            )
+        )
+        assert event_time(facts, Graph(facts.vertices)).value.skew_seconds is None
+
+    def test_idle_subtasks_of_a_source_do_not(self) -> None:
+        facts = with_vertex(
+            job(), "src", watermark_ms=Spread(min=NOW_MS - 3_000, max=NOW_MS - 3_000), watermark_none_yet=True
+        )
+        assert event_time(facts, Graph(facts.vertices)).value.skew_seconds == 5.0
+
+    def test_a_sink_that_hands_no_watermark_on_says_nothing(self) -> None:
+        facts = with_vertex(job(), "sink", watermark_ms=None, watermark_none_yet=True)
+        assert event_time(facts, Graph(facts.vertices)).value.skew_seconds == 5.0
+
+    def test_alignment_and_idleness_are_named(self) -> None:
+        facts = with_vertex(job(), "src", split_paused_ratio=spread(0.4), split_idle_ratio=spread(0.9))
+        cause = event_time(facts, Graph(facts.vertices)).value.cause
+        assert "alignment" in cause
+        assert "idle" in cause
+
+
+class TestState:
+    CLASS = JobClass(name="x", state_bytes=10_000_000)
+
+    def grown(self, per_checkpoint: int, **fields: object) -> JobFacts:
+        """A checkpoint each 10 s, each larger than the last."""
+        history = tuple(
+            checkpoint(9 - index, NOW_MS - 10_000 * index, state_size_bytes=5_000_000 - per_checkpoint * index)
+            for index in range(6)
+        )
+        return job(checkpoints=checkpoints(history=history, latest_completed=history[0]), **fields)
+
+    def test_growth_and_time_to_the_limit(self) -> None:
+        found = state_size(self.grown(1_000), (), self.CLASS).value
+        assert found.growth_bytes_per_hour == pytest.approx(360_000)
+        assert found.outlook.seconds_to_limit == pytest.approx(5_000_000 / 360_000 * 3600)
+        assert found.outlook.increment_bytes == 10_000
+
+    def test_shrinking_state_never_reaches_the_limit(self) -> None:
+        found = state_size(self.grown(-1_000), (), self.CLASS).value
+        assert found.growth_bytes_per_hour == pytest.approx(-360_000)
+        assert found.outlook.seconds_to_limit is None
+
+    def test_one_odd_checkpoint_does_not_move_the_slope(self) -> None:
+        facts = self.grown(1_000)
+        assert facts.checkpoints is not None
+        odd = [msgspec.structs.replace(each, state_size_bytes=10**9) if each.id == 7 else each
+               for each in facts.checkpoints.history]  # fmt: skip
+        facts = msgspec.structs.replace(facts, checkpoints=checkpoints(history=tuple(odd)))
+        growth = state_size(facts, (), self.CLASS).value.growth_bytes_per_hour
+        assert growth == pytest.approx(360_000, rel=0.5)
+
+    def test_savepoints_have_another_size(self) -> None:
+        facts = self.grown(0)
+        assert facts.checkpoints is not None
+        save = checkpoint(99, NOW_MS, is_savepoint=True, state_size_bytes=10**9)
+        facts = msgspec.structs.replace(facts, checkpoints=checkpoints(history=(save, *facts.checkpoints.history)))
+        assert state_size(facts, (), self.CLASS).value.growth_bytes_per_hour == 0
+
+    def test_earlier_samples_of_the_same_execution_count(self) -> None:
+        facts = job(checkpoints=checkpoints(history=(), latest_completed=checkpoint(1, NOW_MS)))
+        past = [
+            JobSample(at_ms=NOW_MS - 60_000 * age, state="RUNNING", job_id="a" * 32, state_bytes=10**6 - 1000 * age)
+            for age in (3, 2, 1)
+        ]
+        assert state_size(facts, past, self.CLASS).value.growth_bytes_per_hour == pytest.approx(60_000)
+        other = [msgspec.structs.replace(each, job_id="b") for each in past]
+        assert state_size(facts, other, self.CLASS).value.growth_bytes_per_hour is None
+
+    def test_keys_and_bytes_per_key(self) -> None:
+        facts = with_vertex(job(), "work", state_keys=spread(50, sum=200.0), state_live_bytes=spread(1, sum=8_000.0))
+        found = state_size(facts, (), self.CLASS).value
+        assert (found.state_keys, found.bytes_per_key, found.outlook.largest_vertex) == (200, 40.0, "vertex work")
+
+    def test_no_checkpoint_no_size(self) -> None:
+        facts = job(checkpoints=checkpoints(latest_completed=None, history=()))
+        found = state_size(facts, (), self.CLASS)
+        assert found.value.state_bytes is None
+        assert "no checkpoint has completed" in found.unknown["state_bytes"]
+
+
+class TestBackpressure:
+    def test_levels_are_flinks(self) -> None:
+        for ratio, level in ((0.0, "none"), (0.1, "none"), (0.11, "low"), (0.5, "low"), (0.51, "high"), (1.2, "high")):
+            facts = with_vertex(job(), "src", backpressured_ratio=spread(0.0, max=ratio))
+            found = backpressure(facts, Graph(facts.vertices), ()).value
+            assert found is not None
+            assert (found.level, found.ratio) == (level, min(1.0, ratio))
+
+    def held(self, **work: object) -> JobFacts:
+        facts = with_vertex(job(), "src", backpressured_ratio=spread(0.9))
+        return with_vertex(facts, "work", **work)
+
+    def test_capacity(self) -> None:
+        found = bottleneck_of(self.held(busy_ratio=spread(0.98)))
+        assert found is not None
+        assert (found.vertex, found.kind) == ("vertex work", "capacity")
+
+    def test_key_skew(self) -> None:
+        found = bottleneck_of(self.held(busy_ratio=spread(0.98, avg=0.3, min=0.05)))
+        assert found is not None
+        assert found.kind == "key-skew"
+
+    def test_external(self) -> None:
+        found = bottleneck_of(self.held(busy_ratio=spread(0.04)))
+        assert found is not None
+        assert found.kind == "external"
+
+    def test_a_busy_time_that_is_no_number_is_inferred(self) -> None:
+        found = bottleneck_of(self.held(busy_ratio=None))
+        assert found is not None
+        assert "not reported" in found.why
+
+    def test_the_walk_ends_at_the_first_that_is_not_held_up(self) -> None:
+        facts = self.held(backpressured_ratio=spread(0.95), busy_ratio=spread(0.05))
+        found = bottleneck_of(with_vertex(facts, "sink", busy_ratio=spread(1.0)))
+        assert found is not None
+        assert found.vertex == "vertex sink"
+
+    def test_independent_branches_are_all_named(self) -> None:
+        facts = job(
+            vertices=(
+                vertex("a", backpressured_ratio=spread(0.9)),
+                vertex("b", backpressured_ratio=spread(0.7)),
+                vertex("slow a", "a", busy_ratio=spread(1.0)),
+                vertex("slow b", "b", busy_ratio=spread(0.1)),
+            )
+        )
+        found = bottleneck_of(facts)
+        assert found is not None
+        assert found.vertex == "vertex slow a"
+        assert '"vertex slow b" (external)' in found.why
+
+    def test_an_idle_sibling_is_not_to_blame(self) -> None:
+        facts = job(
+            vertices=(
+                vertex("src", backpressured_ratio=spread(0.9)),
+                vertex("slow", "src", busy_ratio=spread(0.99)),
+                vertex("idle", "src", busy_ratio=spread(0.02)),
+            )
+        )
+        found = bottleneck_of(facts)
+        assert found is not None
+        assert "idle" not in found.why
+        assert found.vertex == "vertex slow"
+
+    def test_windows_that_fire_by_turns(self) -> None:
+        past = tuple(
+            JobSample(at_ms=NOW_MS - 10_000 * age, state="RUNNING", busiest=((leader, 0.9, 0.0),))
+            for age, leader in ((5, "work"), (4, "sink"), (3, "work"), (2, "sink"), (1, "work"))
+        )
+        found = bottleneck_of(self.held(busy_ratio=spread(0.98)), past)
+        assert found is not None
+        assert found.kind == "window-firing"
+        assert '"vertex sink"' in found.why
+
+    def test_a_source_that_falls_behind_without_backpressure(self) -> None:
+        facts = with_vertex(job(), "src", busy_ratio=spread(0.97), pending_records=spread(3_000))
+        past = tuple(
+            JobSample(at_ms=NOW_MS - 10_000 * age, state="RUNNING", pending_records=pending)
+            for age, pending in ((2, 1_000.0), (1, 2_000.0))
+        )
+        found = bottleneck_of(facts, past)
+        assert found is not None
+        assert (found.vertex, found.kind) == ("vertex src", "capacity")
+        assert bottleneck_of(facts, past[:1]) is None
+
+    def test_one_missing_vertex_leaves_it_unknown_unless_another_is_high(self) -> None:
+        facts = with_vertex(job(), "sink", backpressured_ratio=None)
+        found = backpressure(facts, Graph(facts.vertices), ())
+        assert found.value is None
+        assert '"vertex sink"' in found.unknown["backpressure"]
+        high = with_vertex(facts, "src", backpressured_ratio=spread(0.8))
+        assert backpressure(high, Graph(high.vertices), ()).value is not None
+
+
+class TestCheckpoints:
+    def test_the_newest_finished_one_gives_the_status(self) -> None:
+        under_way = checkpoint(10, NOW_MS, status="IN_PROGRESS", duration_seconds=None)
+        facts = job(checkpoints=checkpoints(history=(under_way, *checkpoints().history), in_progress=1))
+        found = assess_checkpoints(facts, ()).value
+        assert found is not None
+        assert (found.status, found.age_seconds, found.duration_seconds) == ("COMPLETED", 1.5, 0.5)
+
+    def test_failures_in_a_row_with_their_cause(self) -> None:
+        found = assess_checkpoints(job(checkpoints=failing(3)), ()).value
+        assert found is not None
+        assert (found.status, found.failed_in_a_row) == ("FAILED", 3)
+        assert found.failure == "Checkpoint expired before completing."
+
+    def test_a_failed_savepoint_is_no_failed_checkpoint(self) -> None:
+        save = checkpoint(10, NOW_MS, status="FAILED", is_savepoint=True, failure="no such directory")
+        found = assess_checkpoints(job(checkpoints=checkpoints(history=(save, *checkpoints().history))), ()).value
+        assert found is not None
+        assert (found.status, found.failed_in_a_row, found.failure) == ("COMPLETED", 0, None)
+
+    def test_failures_beyond_flinks_short_history_are_remembered(self) -> None:
+        history = tuple(checkpoint(30 - index, NOW_MS - index, status="FAILED") for index in range(10))
+        facts = job(checkpoints=checkpoints(history=history))
+        past = [JobSample(at_ms=1, state="RUNNING", job_id="a" * 32, checkpoints_failed_in_a_row=14)]
+        found = assess_checkpoints(facts, past).value
+        assert found is not None
+        assert found.failed_in_a_row == 14
+
+    def test_after_a_jobmanager_restart_the_counters_begin_anew(self) -> None:
+        facts = job(checkpoints=checkpoints(history=(), latest_completed=None, completed=0, failed=0))
+        past = [JobSample(at_ms=1, state="RUNNING", job_id="a" * 32, checkpoints_failed_in_a_row=14)]
+        found = assess_checkpoints(facts, past)
+        assert found.value is not None
+        assert (found.value.status, found.value.failed_in_a_row, found.value.age_seconds) == ("NONE", 0, None)
+        assert "checkpoints.age_seconds" in found.unknown
+
+    def test_disabled(self) -> None:
+        facts = job(checkpoints=checkpoints(enabled=False, history=(), latest_completed=None, interval_seconds=None))
+        found = assess_checkpoints(facts, ())
+        assert found.value is not None
+        assert found.value.status == "DISABLED"
+        assert found.unknown["checkpoints.age_seconds"] == "checkpointing is disabled"
+
+
+class TestRates:
+    def of(self, facts: JobFacts, past: tuple[JobSample, ...] = ()) -> tuple[object, dict[str, str]]:
+        found = rates(facts, Graph(facts.vertices), past)
+        return found.value, dict(found.unknown)
+
+    def test_in_is_what_the_sources_read_out_what_the_writers_take(self) -> None:
+        facts = with_vertex(job(), "sink", records_written_per_second=spread(20, sum=40.0))
+        value, _ = self.of(with_vertex(facts, "src", records_in_per_second=spread(60, sum=120.0)))
+        assert (value.records_in_per_second, value.records_out_per_second) == (120.0, 40.0)  # type: ignore[attr-defined]
+
+    def test_a_sum_with_a_missing_source_is_unknown(self) -> None:
+        facts = job(vertices=(vertex("a"), vertex("b", records_in_per_second=None)))
+        value, unknown = self.of(facts)
+        assert value.records_in_per_second is None  # type: ignore[attr-defined]
+        assert '"vertex b"' in unknown["records_in_per_second"]
+
+    def test_dropped_from_the_counter_between_two_looks(self) -> None:
+        facts = with_vertex(job(), "work", unchanged_dropped=spread(1, sum=1_500.0))
+        value, unknown = self.of(facts)
+        assert value.records_dropped_per_second is None  # type: ignore[attr-defined]
+        assert "second look" in unknown["records_dropped_per_second"]
+        before = JobSample(at_ms=NOW_MS - 10_000, state="RUNNING", job_id="a" * 32, unchanged_dropped=500)
+        value, _ = self.of(facts, (before,))
+        assert value.records_dropped_per_second == 100.0  # type: ignore[attr-defined]
+
+    def test_late_share(self) -> None:
+        facts = with_vertex(job(), "work", late_records=spread(1, sum=25.0), accepted=spread(1, sum=75.0))
+        value, _ = self.of(facts)
+        assert (value.late_records, value.late_ratio) == (25, 0.25)  # type: ignore[attr-defined]
