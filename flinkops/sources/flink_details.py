@@ -117,8 +117,8 @@ class FlinkDetails(FlinkVerbs):
         with self._client.enforced(deadline):
             while True:
                 answer = self._client.get(path, wire_detail.flame_graph, deadline)
-                if answer.root is not None:
-                    return FlameGraph(at_ms=answer.end_timestamp, root=_frame(answer.root))
+                if answer.data is not None:
+                    return FlameGraph(at_ms=answer.end_timestamp, root=_frame(answer.data))
                 if answer.end_timestamp == _FLAME_GRAPH_OFF:
                     return FlameGraph(why="flame graphs are switched off (rest.flamegraph.enabled: true)")
                 if answer.end_timestamp == _FLAME_GRAPH_ENDED:
@@ -271,9 +271,7 @@ def _subtask(
 
 
 def _frame(frame: wire_detail.Frame) -> FlameGraphNode:
-    return FlameGraphNode(
-        frame=frame.stack_trace_location, samples=frame.hit_count, children=tuple(map(_frame, frame.children))
-    )
+    return FlameGraphNode(frame=frame.name, samples=frame.value, children=tuple(map(_frame, frame.children)))
 
 
 def _job(job_id: str) -> str:

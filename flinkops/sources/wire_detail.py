@@ -94,8 +94,8 @@ class Logs(msgspec.Struct):
 class Frame(Camel):
     """A node of a flame graph."""
 
-    stack_trace_location: str = ""
-    hit_count: int = 0
+    name: str = ""
+    value: int = 0
     children: list["Frame"] = []
 
 
@@ -103,7 +103,7 @@ class FlameGraph(Camel):
     """GET …/flamegraph; `end_timestamp` is -1 ended, -2 switched off, -3 sampling."""
 
     end_timestamp: int
-    root: Frame | None = None
+    data: Frame | None = None
 
 
 class Bounds(Camel):
