@@ -41,7 +41,7 @@ def demo(
 
 def _show(common: Common, fleet: "FleetInfo", *, headless: bool, seconds: float | None) -> None:
     """Look at the demo's fleet, and at nothing else, until the time is up or the person leaves."""
-    from flinkops.cli.looks import looks
+    from flinkops.cli.looks import repeated
     from flinkops.cli.targets import open_observer
     from flinkops.model.endpoint import parse_endpoint
     from flinkops.render.status_json import status_json
@@ -52,7 +52,7 @@ def _show(common: Common, fleet: "FleetInfo", *, headless: bool, seconds: float 
     observer = open_observer(common, [FlinkRestSource(parse_endpoint(fleet.rest_url, name="local"))])
     try:
         if headless or not (sys.stdin.isatty() and sys.stdout.isatty()):
-            for observation in looks(observer, interval, seconds=seconds):
+            for observation in repeated(observer.look, interval, seconds=seconds):
                 typer.echo(status_json(observation.assessment))
         else:
             from flinkops.tui import run

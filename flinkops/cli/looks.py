@@ -1,19 +1,18 @@
-"""Looking again and again, with the clock's patience."""
+"""Doing something again and again."""
 
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
-if TYPE_CHECKING:
-    from flinkops.observe import Observation, Observer
+T = TypeVar("T")
 
 
-def looks(observer: "Observer", interval_seconds: float, *, seconds: float | None = None) -> Iterator["Observation"]:
-    """An observation each interval, counted from start to start; for `seconds` after the first one, or without end."""
+def repeated(look: Callable[[], T], interval_seconds: float, *, seconds: float | None = None) -> Iterator[T]:
+    """What `look` gives each interval, from start to start; until `seconds` after the first one, or without end."""
     next_at = time.monotonic()
     end_at: float | None = None
     while True:
-        yield observer.look()
+        yield look()
         now = time.monotonic()
         if end_at is None and seconds is not None:
             end_at = now + seconds

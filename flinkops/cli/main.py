@@ -19,7 +19,7 @@ Examples:
   flinkops status                          the embedded fleet, or your sources
   flinkops status --rest http://host:8081  one Flink cluster
   flinkops status -o json --exit-code      for scripts: 10 unless all is healthy
-  flinkops record incident.jsonl           for later: status --replay FILE
+  flinkops record incident.rec             for later: status --replay FILE
 """
 
 
@@ -30,6 +30,7 @@ def build() -> typer.Typer:
     from flinkops.cli.demo import demo
     from flinkops.cli.exporter import exporter
     from flinkops.cli.history_cmd import apply, history
+    from flinkops.cli.record import record
     from flinkops.cli.rescale import rescale
     from flinkops.cli.savepoint import app as savepoint
     from flinkops.cli.status import status
@@ -53,6 +54,7 @@ def build() -> typer.Typer:
     app.command()(history)
     for command in (rescale, upgrade, rollback, suspend, resume, restart):
         app.command()(command)
+    app.command()(record)
     app.command()(status)
     app.command()(version)
     return app

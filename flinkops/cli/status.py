@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flinkops.cli.complete import complete_job
-from flinkops.cli.looks import looks
+from flinkops.cli.complete import complete_job, remember_names
+from flinkops.cli.looks import repeated
 from flinkops.cli.options import Common, with_common
 from flinkops.errors import ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from flinkops.model.assessment import FleetAssessment
     from flinkops.observe import Observer
 
@@ -36,24 +38,21 @@ def status(
     flinkops status -o json                   one document (schema_version 1)
     flinkops status -o jsonl --watch          a line a job, again and again
     flinkops status price-aggregation --once  one job
-    flinkops status --replay incident.jsonl   what was recorded
+    flinkops status --replay incident.rec     what was recorded
     """
     observer = _open(common, replay)
     try:
         if _on_screen(common, once=once or watch or exit_code):
             from flinkops.tui import run
 
-            run(
-                observer,
-                interval_seconds=common.settings.interval_seconds,
-                read_only=common.settings.read_only,
-                job=job,
-            )
+            settings = common.settings
+            run(observer, interval_seconds=settings.interval_seconds, read_only=settings.read_only, job=job)
             return
-        for observation in looks(observer, common.settings.interval_seconds):
-            code = _show(common, observation.assessment, job)
-            if not watch:
-                break
+        code = ExitCode.OK
+        for fleet in _looks(observer, common.settings.interval_seconds, watch=watch):
+            if replay is None:
+                remember_names(common.settings, (each.name for each in fleet.jobs))
+            code = _show(common, fleet, job)
     finally:
         observer.close()
     if code == ExitCode.UNREACHABLE or (exit_code and code):
@@ -61,14 +60,31 @@ def status(
 
 
 def _open(common: Common, replay: str | None) -> "Observer":
-    from flinkops.cli.targets import open_observer
-
     if replay is None:
+        from flinkops.cli.targets import open_observer
+
         return open_observer(common)
     from flinkops.observe import Observer
     from flinkops.recording import Replay
 
     return Observer(Replay(replay), common.settings.policy)
+
+
+def _looks(observer: "Observer", interval_seconds: float, *, watch: bool) -> "Iterator[FleetAssessment]":
+    """One look, or one after the other; of a recording the last frame, or all of them as fast as they are read."""
+    from flinkops.recording import Replay
+
+    collector = observer.collector
+    if isinstance(collector, Replay):
+        while not collector.at_end:
+            fleet = observer.look().assessment
+            if watch or collector.at_end:
+                yield fleet
+    elif watch:
+        for observation in repeated(observer.look, interval_seconds):
+            yield observation.assessment
+    else:
+        yield observer.look().assessment
 
 
 def _on_screen(common: Common, *, once: bool) -> bool:
@@ -78,11 +94,9 @@ def _on_screen(common: Common, *, once: bool) -> bool:
 
 def _show(common: Common, fleet: "FleetAssessment", job: str | None) -> ExitCode:
     """Print one look; says what `--exit-code` makes of it."""
-    from flinkops.cli.complete import remember_names
     from flinkops.cli.targets import pick_job
 
     answered = any(source.state in ("ok", "stale") for source in fleet.sources)
-    remember_names(common.settings, (each.name for each in fleet.jobs))
     if job is not None and (answered or fleet.jobs):
         import msgspec
 
@@ -113,5 +127,6 @@ def _print(common: Common, fleet: "FleetAssessment") -> None:
         text = status_table(fleet, wide=wanted == "wide", cells=cells, colour="NO_COLOR" not in os.environ)
     else:
         text = FORMATS[wanted](fleet)
-    sys.stdout.write(text + "\n")
+    if text:
+        sys.stdout.write(text + "\n")
     sys.stdout.flush()
