@@ -80,12 +80,12 @@ def alive(run: StepRun, job_id: str) -> JobFacts:
 
 
 def why_failed(run: StepRun, job_id: str) -> str:
-    """The cause that Flink gives, as the end of a sentence; empty when it gives none."""
+    """The cause that Flink gives, as the end of a sentence. A job that failed before it ran has none over REST."""
     try:
         failure = run.control.failure(job_id)
     except Unreachable:
         return ""
-    return f": {failure}" if failure else ""
+    return f": {failure}" if failure else " (Flink gives no cause here; its JobManager's log has it)"
 
 
 def all_running(job: JobFacts) -> bool:
