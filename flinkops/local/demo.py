@@ -19,6 +19,7 @@ from flinkops.local.state import DEMO_FOLDER, FleetInfo, find_running
 
 _CANCEL_SECONDS = 30.0
 _POLL_SECONDS = 0.2
+_DATA_FOLDERS = ("flink", "kafka", "logs", "warehouse")
 _ENDED = frozenset({"FAILED", "FINISHED", "CANCELED"})
 
 
@@ -82,9 +83,8 @@ def _own_fleet(folder: Path, cleanup: contextlib.ExitStack, report: fleet.Report
     folder.mkdir(parents=True, exist_ok=True)
     cleanup.enter_context(_only_demo(folder))
     fleet.down(folder)
-    for leftover in folder.iterdir():
-        if leftover.is_dir():
-            shutil.rmtree(leftover)
+    for leftover in _DATA_FOLDERS:  # not the compiled job: it is made again only when it changed
+        shutil.rmtree(folder / leftover, ignore_errors=True)
     cleanup.callback(fleet.down, folder)
     info = fleet.up(folder, report=report)
     return _Plan(info, kafka.INPUT_TOPIC, (), borrowed=False)

@@ -33,7 +33,7 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True):
     topic: str
     rate_per_second: float = 1000.0
     history_seconds: int = 3600
-    history_per_second: float = 50.0
+    history_per_second: float = 20.0
     seed: int = 1
     mix: Mix = Mix()
 

@@ -34,6 +34,7 @@ _JOBMANAGER_OPTIONS = (
     "-Xmx384m",
     "-XX:MaxMetaspaceSize=256m",
     "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",  # it coordinates: a quick start is worth more than the last bit of speed
     "-XX:+ExitOnOutOfMemoryError",
 )
 _ROCKSDB_METRICS = (

@@ -10,6 +10,8 @@ from pathlib import Path
 from flinkops.errors import OperationFailed
 
 SUPPORTED_MAJORS = (17, 21)
+SHORT_LIVED = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto")
+"""Options of a JVM that ends before the optimising compiler would pay."""
 
 
 def find_java() -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from flinkops.errors import OperationFailed
 from flinkops.local.jars import ensure
-from flinkops.local.java import clean_environment, find_java
+from flinkops.local.java import SHORT_LIVED, clean_environment, find_java
 
 # -source/-target, not --release: that one needs the ct.sym of a JDK.
 _OPTIONS = ("-source", "17", "-target", "17", "-encoding", "UTF-8", "-proc:none", "-nowarn", "-g")
@@ -63,7 +63,7 @@ def _compile(compiler: Path, sources: Path, classes: Path, classpath: Sequence[P
     if not java_files:
         raise OperationFailed(f"no Java sources in {sources}")
     joined = ":".join(str(jar) for jar in classpath)
-    command = [str(find_java()), "-jar", str(compiler), *_OPTIONS, "-d", str(classes)]
+    command = [str(find_java()), *SHORT_LIVED, "-jar", str(compiler), *_OPTIONS, "-d", str(classes)]
     if joined:
         command += ["-classpath", joined]
     result = subprocess.run(

@@ -2,13 +2,13 @@
 
 import struct
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flinkops.errors import OperationFailed
 from flinkops.local.jars import ensure
-from flinkops.local.java import clean_environment
+from flinkops.local.java import SHORT_LIVED, clean_environment
 from flinkops.local.ports import HOST
 from flinkops.local.processes import Process, spawn
 
@@ -25,7 +25,7 @@ TOPICS: Mapping[str, tuple[int, dict[str, str]]] = {
 }
 _CLUSTER_ID = "flinkopsLocalFleet0000"
 _ADMIN_SECONDS = 30.0
-_HEAP = ("-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError")
+_BROKER_OPTIONS = ("-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError")
 _LOG4J = """\
 rootLogger.level = INFO
 rootLogger.appenderRefs = console
@@ -78,7 +78,7 @@ def _escaped(value: str) -> str:
 
 def start(home: Path, java: Path) -> Process:
     """Start the broker on what `write_config` and `format_storage` made."""
-    command = [*_java(home, java), "kafka.Kafka", str(home / "kafka" / "server.properties")]
+    command = [*_java(home, java, _BROKER_OPTIONS), "kafka.Kafka", str(home / "kafka" / "server.properties")]
     return spawn(ROLE, command, output=home / "logs" / "kafka.log", environment=clean_environment())
 
 
@@ -87,17 +87,26 @@ def format_storage(home: Path, java: Path) -> None:
     if (home / "kafka" / "data" / "meta.properties").is_file():
         return
     config = str(home / "kafka" / "server.properties")
-    command = [*_java(home, java), "kafka.tools.StorageTool", "format", "-g", "-t", _CLUSTER_ID, "-c", config]
+    command = [
+        *_java(home, java, SHORT_LIVED),
+        "kafka.tools.StorageTool",
+        "format",
+        "-g",
+        "-t",
+        _CLUSTER_ID,
+        "-c",
+        config,
+    ]
     result = subprocess.run(command, capture_output=True, text=True, check=False, env=clean_environment())
     if result.returncode != 0:
         lines = (result.stderr + result.stdout).strip().splitlines() or ["no message"]
         raise OperationFailed(f"formatting Kafka's storage in {home / 'kafka'} failed: {lines[-1]}")
 
 
-def _java(home: Path, java: Path) -> list[str]:
+def _java(home: Path, java: Path, options: Sequence[str]) -> list[str]:
     classpath = ":".join(str(jar) for jar in ensure(["kafka-broker"]))
     logging = f"-Dlog4j2.configurationFile={(home / 'kafka' / 'log4j2.properties').as_uri()}"
-    return [str(java), *_HEAP, logging, "-cp", classpath]
+    return [str(java), *options, logging, "-cp", classpath]
 
 
 def create_topics(bootstrap: str) -> None:

@@ -1,0 +1,113 @@
+"""The demo for real: closed windows in the table soon, and nothing left when it ends."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flinkops.local import demo, kafka
+from flinkops.local.state import FleetInfo, find_running
+
+pytestmark = [pytest.mark.local, pytest.mark.timeout(400)]
+
+REPOSITORY = Path(__file__).parents[2]
+# The promise is for a machine that does nothing else, as in CI.
+WINDOWS_SECONDS = 60.0 if os.environ.get("CI") else 240.0
+
+
+def test_the_demo_fills_its_table_and_ends_all_that_it_started(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "devtools", "demo", "--headless", "--rate", "200"]
+    environment = os.environ | {"FLINKOPS_LOCAL_HOME": str(tmp_path)}
+    with subprocess.Popen(
+        command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        try:
+            assert running.stdout is not None
+            first = running.stdout.readline()
+            seen = time.monotonic()
+            assert first, running.communicate()[1]
+            status = json.loads(first)
+            assert [job["name"] for job in status["jobs"]] == ["price-aggregation"]
+            info = find_running(tmp_path / "demo")
+            assert info is not None
+            await_closed_windows(info, seen + WINDOWS_SECONDS)
+            again = subprocess.run(
+                command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
+            )
+            assert again.returncode == 5
+            assert "a demo runs already" in again.stderr
+            assert len(at_home_in(tmp_path)) >= 4
+        finally:
+            running.send_signal(signal.SIGTERM)
+            words = running.communicate(timeout=60)[1]
+    assert running.returncode == 130
+    assert "Traceback" not in words
+    assert at_home_in(tmp_path) == {}
+
+
+def await_closed_windows(info: FleetInfo, deadline: float) -> None:
+    """Wait until the windows of the past hour, all but the last, are in the table, in order and once each."""
+    while (count := len(closed_windows(info))) < 11:
+        assert time.monotonic() < deadline, f"{count} windows"
+        time.sleep(0.5)
+
+
+def closed_windows(info: FleetInfo) -> set[Any]:
+    from pyiceberg.catalog.sql import SqlCatalog
+    from pyiceberg.exceptions import NoSuchTableError
+
+    catalog = SqlCatalog("flinkops", uri=info.catalog_uri, warehouse=f"file://{info.warehouse}")
+    try:
+        rows = catalog.load_table("prices.price_5m").scan().to_arrow()
+    except NoSuchTableError:
+        return set()
+    finally:
+        catalog.close()
+    keys = list(zip(*(rows[name].to_pylist() for name in ("sku", "currency", "window_start")), strict=True))
+    assert len(keys) == len(set(keys))
+    return set(rows["window_start"].to_pylist())
+
+
+def at_home_in(folder: Path) -> dict[int, str]:
+    """The processes that have a file below `folder` open: pid and command."""
+    found = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            files = [os.readlink(descriptor) for descriptor in (process / "fd").iterdir()]
+            command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if any(file.startswith(str(folder)) for file in files):
+            found[int(process.name)] = command[:200]
+    return found
+
+
+def test_in_a_fleet_that_runs_it_takes_only_what_is_its_own(embedded_fleet: FleetInfo) -> None:
+    said: list[str] = []
+    seen: list[str] = []
+
+    def show(info: FleetInfo) -> None:
+        assert info == embedded_fleet
+        seen.extend(job["name"] for job in jobs(info) if job["state"] == "RUNNING")
+
+    demo.run(Path(embedded_fleet.home), show, rate_per_second=50.0, report=said.append)
+    (mine,) = (name for name in seen if name.startswith("price-aggregation-demo_"))
+    assert any("which stays" in text for text in said)
+    assert find_running(Path(embedded_fleet.home)) == embedded_fleet
+    assert embedded_fleet.dead == ()
+    assert [job["state"] for job in jobs(embedded_fleet) if job["name"] == mine] == ["CANCELED"]
+    topics = kafka.admin_client(embedded_fleet.kafka_bootstrap).list_topics(timeout=10).topics
+    assert not [name for name in topics if name.startswith("demo_")]
+
+
+def jobs(info: FleetInfo) -> list[dict[str, Any]]:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(f"{info.rest_url}/jobs/overview", timeout=10) as response:
+        return list(json.load(response)["jobs"])
