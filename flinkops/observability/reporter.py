@@ -5,8 +5,6 @@ does not report (health, the fleet's sources, parallelism overrides, limits of t
 Use either this or the exporter in one Prometheus: both would record the same series.
 """
 
-import fnmatch
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +17,8 @@ from flinkops.observability.timing import Timing
 _BY = "by (cluster, namespace, job)"
 _TASK, _OPERATOR, _JOB = "flink_taskmanager_job_task", "flink_taskmanager_job_task_operator", "flink_jobmanager_job"
 _NO_WATERMARK, _FINISHED = "-9e18", "9e18"
+_ASSUMED_CHECKPOINT_AGE_SECONDS = 600.0
+"""The reporter does not know a job's checkpoint interval, from which the exporter derives the limit."""
 _LATENCY = "flinkops_job_processing_latency_seconds"
 
 NOT_REPORTED = frozenset(
@@ -74,7 +74,11 @@ def _recordings(timing: Timing) -> list[tuple[str, str]]:
     window = timing(120)
     watermarks = f"{_OPERATOR}_currentOutputWatermark > {_NO_WATERMARK} < {_FINISHED}"
     sources = f"{_OPERATOR}_sourceIdleTime"
-    late = _over("sum", f"increase({_OPERATOR}_numLateRecordsDropped[{timing(600)}])")
+    dropped, own = (
+        _over("sum", f"increase({_OPERATOR}_{name}[{timing(600)}])")
+        for name in ("numLateRecordsDropped", "flinkops_lateRecords")
+    )
+    late = f'max {_BY} (label_replace({dropped}, "of", "flink", "", "") or label_replace({own}, "of", "job", "", ""))'
     taken = _over("sum", f"increase({_TASK}_numRecordsIn[{timing(600)}])")
     failed = _over("max", f"increase({_JOB}_numberOfFailedCheckpoints[{timing(1800)}])")
     completed = _over("max", f"increase({_JOB}_numberOfCompletedCheckpoints[{timing(1800)}])")
@@ -93,6 +97,10 @@ def _recordings(timing: Timing) -> list[tuple[str, str]]:
             "flinkops_job_records_in_per_second",
             _over("sum", f"rate({_OPERATOR}_numRecordsIn[{window}])"),
         ),
+        (
+            "flinkops_job_checkpoint_age_seconds",
+            f"time() - {_over('max', f'{_JOB}_lastCheckpointCompletedTimestamp > 0')} / 1000",
+        ),
         ("flinkops_job_source_idle_seconds", _over("max", sources) + " / 1000"),
         ("flinkops_job_late_ratio", f"{late} / ({taken} > 0)"),
         (
@@ -105,16 +113,22 @@ def _recordings(timing: Timing) -> list[tuple[str, str]]:
 
 
 def _objectives(policy: Policy) -> list[dict[str, Any]]:
-    up = "(flinkops_job_running == 1)"
+    up = "and on (cluster, namespace, job) (flinkops_job_running == 1)"
     latency = f'{_LATENCY}{{quantile="0.99"}}'
-    skew = "flinkops_job_event_time_skew_seconds"
+    skew, age = "flinkops_job_event_time_skew_seconds", "flinkops_job_checkpoint_age_seconds"
     exprs = {
         "availability": "flinkops_job_running",
-        "latency": _by_class(policy, latency, lambda found: found.latency_p99_seconds)
-        + f" and on (cluster, namespace, job) {up}",
-        "skew": _by_class(policy, skew, _skew_limit) + f" and on (cluster, namespace, job) {up}",
+        "latency": f"{_by_class(policy, latency, lambda found: found.latency_p99_seconds)} {up}",
+        "skew": f"{_by_class(policy, skew, _skew_limit)} {up}",
+        "checkpoint": f"{_by_class(policy, age, _checkpoint_age_limit)} {up}",
     }
     return [{"record": "flinkops_job_slo_good", "labels": {"slo": slo}, "expr": expr} for slo, expr in exprs.items()]
+
+
+def _checkpoint_age_limit(found: JobClass) -> float | None:
+    if not found.checkpoint_age_asked:
+        return None
+    return found.checkpoint_age_seconds or _ASSUMED_CHECKPOINT_AGE_SECONDS
 
 
 def _skew_limit(found: JobClass) -> float | None:
@@ -134,7 +148,7 @@ def _by_class(policy: Policy, metric: str, limit: Callable[[JobClass], float | N
             matchers = {"job": rule.name, "namespace": rule.namespace}
             parts.append(_compare(metric, matchers, limit(policy.classes[rule.job_class])))
     parts.append(_compare(metric, {}, limit(policy.classes[policy.default_class])))
-    return "(" + "\nor ignoring (quantile) ".join(parts) + ")"
+    return "(" + "\nor\n".join(parts) + ")"
 
 
 def _compare(metric: str, patterns: dict[str, str], limit: float | None) -> str:
@@ -147,6 +161,6 @@ def _compare(metric: str, patterns: dict[str, str], limit: float | None) -> str:
 
 
 def _regex(pattern: str) -> str:
-    """A shell pattern as a quoted regular expression of Prometheus."""
-    translated = re.sub(r"^\(\?s:(.*)\)\\Z$", r"\1", fnmatch.translate(pattern))
-    return '"' + translated.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    """A shell pattern as a quoted regular expression; the reporter writes ``_`` for what is no letter or digit."""
+    wild = {"*": ".*", "?": "."}
+    return '"' + "".join(c if c.isascii() and c.isalnum() else wild.get(c, ".") for c in pattern) + '"'

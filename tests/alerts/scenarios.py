@@ -13,6 +13,7 @@ Signals = Mapping[str, Signal]
 
 SCENARIOS = ("fires", "just-below", "resolves", "absent", "counter-reset", "scrape-gap")
 STEPS_PER_MINUTE = 2
+ORDERS = '{job="orders",namespace="shop",cluster="blue"}'
 GAP_MINUTES = 7
 """Longer than Prometheus looks back (5 min), so that the alert's condition is gone for a while."""
 
@@ -41,6 +42,7 @@ class Case:
     recovered: Signals | None = None
     absent_fires: bool = False
     evaluation: str = "1m"
+    restarts: str = "flinkops_job_restarts_total" + ORDERS
 
     def tests(self) -> Iterator[dict[str, Any]]:
         """promtool's test groups, one for each scenario."""
@@ -82,16 +84,13 @@ class Case:
         return _then(self.bad, end, nothing), {self.lead: True, end + self.tail + 6: self.absent_fires}
 
     def _counter_reset(self) -> tuple[Signals, dict[int, bool]]:
-        reset = {"flinkops_job_restarts_total" + ORDERS: _restarts, **self.below, **self.reset}
+        reset = {self.restarts: _restarts, **self.below, **self.reset}
         return reset, dict.fromkeys(range(0, self.lead + 20, 2), False)
 
     def _scrape_gap(self) -> tuple[Signals, dict[int, bool]]:
         start, end = self.lead + 1, self.lead + 1 + GAP_MINUTES
         gap = {name: _gap(signal, start, end) for name, signal in self.bad.items()}
         return gap, dict.fromkeys(range(self.lead, end + 8), True)
-
-
-ORDERS = '{job="orders",namespace="shop",cluster="blue"}'
 
 
 def _restarts(minute: float) -> float:
