@@ -1,60 +1,43 @@
-"""The app: looks at the fleet on a thread, holds the one observation that all screens draw, opens screens.
+"""The app: which screen comes after which, what keys do everywhere, actions, notes. Looking is in looking.py."""
 
-The threading law: a thread calls `look` and posts one immutable message; only the app's own thread sets `view` and
-touches widgets. Nothing that a source does ends the app: a look that fails is a line on the screen and a later try.
-"""
-
-import random
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 import msgspec
-from textual.app import App
 from textual.binding import BindingType
-from textual.reactive import reactive
-from textual.timer import Timer
 
 from flinkops.act.executor import Progress
-from flinkops.clock import Clock, SystemClock
+from flinkops.clock import Clock
 from flinkops.model.assessment import JobAssessment, VertexAssessment
 from flinkops.tui import background
 from flinkops.tui.action import ConfirmSheet, ProgressSheet
 from flinkops.tui.actions import Running, carry_out, plan_savepoint
 from flinkops.tui.base import BaseScreen
-from flinkops.tui.context import Context
 from flinkops.tui.flame import FlameScreen
 from flinkops.tui.fleet import FleetScreen
 from flinkops.tui.fleet_view import View
-from flinkops.tui.glyphs import ASCII, UNICODE
 from flinkops.tui.job import JobScreen
 from flinkops.tui.job_tables import VertexRow, row_lines
 from flinkops.tui.keys import Where, at, bindings
 from flinkops.tui.logs import LogsScreen
+from flinkops.tui.looking import LookingApp
 from flinkops.tui.notes import Notes
-from flinkops.tui.ports import Details, JobKey, Looks, Named, Reached, Retries
+from flinkops.tui.ports import Details, JobKey, Looks, Named, Reached
 from flinkops.tui.sheets import Choice, Finder, Prompt, Reader, help_lines
 from flinkops.tui.sources import SourcesScreen
-from flinkops.tui.status_view import Link
-from flinkops.tui.themes import DEFAULT, THEMES, Palette
 from flinkops.tui.vertex import VertexScreen
 from flinkops.tui.words import tidy
 
-LONGEST_RETRY_SECONDS = 60.0
-SAID_SECONDS = 4.0
-LOOK = "look"  # names the work of looking among what comes back from threads
 
-
-class FlinkopsApp(App[None]):
+class FlinkopsApp(LookingApp):
     """`flinkops status` on a terminal."""
 
     TITLE = "flinkops"
     CSS_PATH = "flinkops.tcss"
     ENABLE_COMMAND_PALETTE = False  # ours: no animation, and names are never markup
     BINDINGS: ClassVar[list[BindingType]] = bindings("everywhere", "replay")
-
-    view: reactive[View | None] = reactive(None, repaint=False, init=False)
 
     def __init__(
         self,
@@ -71,138 +54,42 @@ class FlinkopsApp(App[None]):
         looking: bool = True,
         job: str | None = None,
     ) -> None:
-        super().__init__()
-        self.animation_level = "none"
-        for each in THEMES:
-            self.register_theme(each)
-        self.observer = observer
-        self.interval_seconds = interval_seconds
-        self.clock = clock or SystemClock()
-        self.link = Link(read_only=read_only)
+        super().__init__(
+            observer,
+            interval_seconds=interval_seconds,
+            read_only=read_only,
+            ascii_only=ascii_only,
+            clock=clock,
+            theme=theme,
+            looking=looking,
+        )
         self.notes = Notes(notes_path, self.clock)
         self.crash: Exception | None = None
         self._sources = {source.name: source for source in sources}
         self._journal_folder = journal_folder
         self._acted: list[Running] = []
-        self.said = ""
-        self._looking = looking
-        self._in_flight = False
-        self._latest: View | None = None  # the newest observation, also while the picture is held
-        self._timer: Timer | None = None
-        self._said_timer: Timer | None = None
         self._first_job = job
-        self.context = Context(ASCII if ascii_only else UNICODE, Palette(self.theme_variables, ansi=False))
-        self.theme = theme if theme in self.available_themes else DEFAULT
-        if ascii_only:
-            self.add_class("ascii")
-
-    # ---- looking
 
     def on_mount(self) -> None:
-        """First screen at once, first look behind it."""
-        self.theme_changed_signal.subscribe(self, lambda _: self._use_theme())
-        self._use_theme()
+        """The fleet's screen, before anything answered."""
         self.push_screen(FleetScreen())
         if self.notes.problem:
             self.say(self.notes.problem)
-        if self._looking:
-            self.action_look_now()
-            self.set_interval(max(1.0, self.interval_seconds), self._tick)
 
-    def now_ms(self) -> int:
-        """The clock's time; while a recording plays, the recording's."""
-        return self.view.taken_ms if self.link.replay is not None and self.view else self.clock.now_ms()
-
-    def action_look_now(self) -> None:
-        """Look, unless a look is under way."""
-        if self._timer is not None:
-            self._timer.stop()
-            self._timer = None
-        if self._in_flight:
-            return
-        self._in_flight = True
-        self.link.retry_seconds = None
-        if self.link.failures and isinstance(self.observer, Retries):
-            self.observer.retry_now()
-        interval, observer = self.interval_seconds, self.observer
-        background.start(self, LOOK, lambda: View.of(observer.look(), interval_seconds=interval))
+    def seen(self, view: View) -> None:
+        """Open the job that was asked for on the command line."""
+        wanted, self._first_job = self._first_job, None
+        for job in view.jobs if wanted else ():
+            if wanted in (job.id, job.name, f"{job.namespace}/{job.name}", f"{job.cluster}/{job.name}"):
+                self.open_job(job.key)
+                return
 
     def on_done(self, message: background.Done) -> None:
-        """A look came back, or an action ended."""
+        """An action ended."""
         if isinstance(message.token, Running):
             self._action_ended(message.token, message)
-        if message.token != LOOK:
-            return
-        self._in_flight = False
-        self.link.overdue = False
-        if message.error is None:
-            self.observed(message.result)
-        else:
-            self.link.error = message.error
-            self.link.failures += 1
-            self._redraw_head()
-        if self._looking:
-            self._look_later()
-
-    def observed(self, view: View) -> None:
-        """Take a new observation; a held picture stays as it is."""
-        self._latest = view
-        self.link.error = None
-        self.link.failures = 0
-        if self.link.paused and self.view is not None and self.link.replay is None:
-            self.link.waiting += 1
-            self._redraw_head()
-        else:
-            self.view = view
-
-    def watch_view(self, view: View | None) -> None:
-        """One new observation: one repaint of the screen on top."""
-        screen = self.screen
-        if isinstance(screen, BaseScreen):
-            screen.redraw()
-        else:  # below a sheet: the screen stays live
-            for below in reversed(self.screen_stack[:-1]):
-                if isinstance(below, BaseScreen):
-                    below.redraw()
-                    break
-        if self._first_job is not None and view is not None:
-            wanted, self._first_job = self._first_job, None
-            for job in view.jobs:
-                if wanted in (job.id, job.name, f"{job.namespace}/{job.name}"):
-                    self.open_job(job.key)
-                    break
-
-    def _look_later(self) -> None:
-        delay = self.interval_seconds
-        if self.link.failures:
-            delay = min(LONGEST_RETRY_SECONDS, delay * 2.0 ** min(self.link.failures, 6))
-            delay *= random.uniform(0.8, 1.2)  # noqa: S311 - jitter
-            self.link.retry_seconds = delay
-            self._redraw_head()
-        self._timer = self.set_timer(delay, self.action_look_now)
-
-    def _tick(self) -> None:
-        """Once an interval, when nothing new came: the age of the data goes on."""
-        view = self._latest
-        late = view is None or self.clock.now_ms() - view.taken_ms > 1500 * self.interval_seconds
-        if late or self.link.paused:
-            self.link.overdue = self._in_flight and late
-            self._redraw_head()
-
-    def _redraw_head(self) -> None:
-        if isinstance(self.screen, BaseScreen):
-            self.screen.redraw_head()
 
     # ---- what keys do everywhere
-
-    def action_pause(self) -> None:
-        """Hold the picture, or let it go on with the newest."""
-        self.link.paused = not self.link.paused
-        if not self.link.paused:
-            self.link.waiting = 0
-            if self._latest is not None and self._latest is not self.view:
-                self.view = self._latest
-        self._redraw_head()
 
     def action_leave(self) -> None:
         """Up one screen; on the fleet, undo the filter."""
@@ -216,36 +103,6 @@ class FlinkopsApp(App[None]):
         """The keys of this place."""
         places: tuple[Where, ...] = self.screen.PLACES if isinstance(self.screen, BaseScreen) else ()
         self.push_screen(Reader(self.context, help_lines([*places, "everywhere", "replay"])))
-
-    def action_next_theme(self) -> None:
-        """Through our own themes; the palette has all of Textual's."""
-        names = [theme.name for theme in THEMES]
-        self.theme = names[(names.index(self.theme) + 1) % len(names)] if self.theme in names else names[0]
-        self.say(f"theme {self.theme}")
-
-    def _use_theme(self) -> None:
-        self.context.palette = Palette(self.theme_variables, ansi=self.current_theme.ansi)
-        from flinkops.tui.lineview import LineView
-
-        for screen in self.screen_stack:
-            for view in screen.query(LineView):
-                view.repaint(full=True)
-
-    def say(self, text: str) -> None:
-        """A short message in the line of keys, for some seconds."""
-        self.said = text
-        self._redraw_keys()
-        if self._said_timer is not None:
-            self._said_timer.stop()
-        self._said_timer = self.set_timer(SAID_SECONDS, self._unsay)
-
-    def _unsay(self) -> None:
-        self.said = ""
-        self._redraw_keys()
-
-    def _redraw_keys(self) -> None:
-        if isinstance(self.screen, BaseScreen) and self.screen.is_mounted:
-            self.screen.redraw_keys()
 
     def write_export(self, data: bytes, suffix: str) -> None:
         """Write a view beside where the person is, under a name that is free."""

@@ -45,7 +45,6 @@ class FlameScreen(FetchingScreen):
     def on_mount(self) -> None:
         """Ask at once."""
         self._ask()
-        super().on_mount()
         self.query_one("#flame", Pane).focus()
 
     def _ask(self) -> None:

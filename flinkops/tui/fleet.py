@@ -58,7 +58,6 @@ class FleetScreen(BaseScreen):
 
     def on_mount(self) -> None:
         """Keys go to the table."""
-        super().on_mount()
         self.grid.focus()
 
     def _is_stale(self, job: JobAssessment) -> bool:

@@ -50,7 +50,6 @@ class JobScreen(BaseScreen):
 
     def on_mount(self) -> None:
         """Keys go to the table."""
-        super().on_mount()
         self._grid().focus()
 
     def _grid(self, number: int | None = None) -> Grid[Any]:

@@ -70,7 +70,6 @@ class LogsScreen(FetchingScreen):
             return tuple(LogRow(tm, file) for tm in ids for file in source.taskmanager_logs(tm))
 
         self.fetch(work)
-        super().on_mount()
         self.query_one(Grid).focus()
 
     def fetched(self, result: Any) -> None:
@@ -120,7 +119,6 @@ class LogScreen(FetchingScreen):
         """Read it."""
         source, row = self._source, self._row
         self.fetch(lambda: source.taskmanager_log(row.process, row.file.name) if row.file else source.jobmanager_log())
-        super().on_mount()
         self.query_one("#log", Pane).focus()
 
     def fetched(self, result: Any) -> None:

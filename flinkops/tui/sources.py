@@ -33,7 +33,6 @@ class SourcesScreen(BaseScreen):
 
     def on_mount(self) -> None:
         """Keys go to the table."""
-        super().on_mount()
         self.query_one(Grid).focus()
 
     def title_line(self, view: View | None, cells: int) -> Line:

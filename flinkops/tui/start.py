@@ -8,7 +8,9 @@ from pathlib import Path
 
 from flinkops.errors import OperationFailed
 from flinkops.observe import Observer
+from flinkops.recording import Replay
 from flinkops.tui.app import FlinkopsApp
+from flinkops.tui.replay import ReplayObserver
 
 
 def start(
@@ -19,12 +21,13 @@ def start(
 
     if ascii_only is None:
         ascii_only = wants_ascii()
+    collector = observer.collector
     app = FlinkopsApp(
-        observer,
+        ReplayObserver(collector, observer.policy) if isinstance(collector, Replay) else observer,
         interval_seconds=interval_seconds,
         read_only=read_only,
         ascii_only=ascii_only,
-        sources=getattr(observer.collector, "sources", ()),
+        sources=getattr(collector, "sources", ()),
         notes_path=platformdirs.user_state_path("flinkops") / "notes.json",
         job=job,
         theme=os.environ.get("FLINKOPS_THEME", ""),

@@ -51,7 +51,6 @@ class VertexScreen(FetchingScreen):
 
     def on_mount(self) -> None:
         """Keys go to the table."""
-        super().on_mount()
         self.grid.focus()
 
     @property
