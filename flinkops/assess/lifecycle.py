@@ -68,7 +68,8 @@ def _state(job: JobFacts, past: Sequence[JobSample], job_class: JobClass) -> Rea
         level, text = "unknown", f"the job is starting: {job.state}"
     elif job.state in ("RESTARTING", "FAILING"):
         level = "critical" if seconds >= LONG_SECONDS else "warning"
-        text += f" for {human_seconds(seconds)}{_cause(job)}"
+        text += f" for {human_seconds(seconds)}" if seconds else ""
+        text += _cause(job)
     elif job.state not in ("CANCELLING", "SUSPENDED"):
         code, level = "job-state-unknown", "unknown"
         text = reason(job, "state", f'the state of the job is not known ("{job.state}")')
@@ -95,7 +96,8 @@ def _cause(job: JobFacts) -> str:
     if not job.exceptions:
         return ""
     newest = job.exceptions[0]
-    return f": {newest.name}: {newest.message}" if newest.message else f": {newest.name}"
+    named = newest.message.startswith(newest.name) or not newest.message
+    return f": {newest.message or newest.name}" if named else f": {newest.name}: {newest.message}"
 
 
 def _restarts(job: JobFacts, past: Sequence[JobSample]) -> list[Reason]:

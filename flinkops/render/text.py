@@ -50,7 +50,8 @@ def clean(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     text = _SPACES.sub(" ", _ESCAPES.sub("", text))
-    return "".join(char for char in text if unicodedata.category(char) not in _DROPPED or char in _KEPT_FORMATS)
+    kept = "".join(char for char in text if unicodedata.category(char) not in _DROPPED or char in _KEPT_FORMATS)
+    return _SPACES.sub(" ", kept)
 
 
 _DROPPED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
