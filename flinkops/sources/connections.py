@@ -5,14 +5,17 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.client import HTTPException, RemoteDisconnected
+from typing import Any
 
 import requests
 import urllib3
+from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.poolmanager import PoolManager
 
 from flinkops.errors import Unreachable
+from flinkops.model.endpoint import RestEndpoint
 from flinkops.sources.deadline import Deadline
 
 CONNECTION_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError, HTTPException, OSError)
@@ -67,6 +70,45 @@ class AbortableConnections:
             if sock is not None:
                 with suppress(OSError):
                     sock.shutdown(socket.SHUT_RDWR)
+
+
+class PoolAdapter(HTTPAdapter):
+    """What `requests` knows of TLS files, CA bundles and proxies of the environment: applied once, not per request."""
+
+    def __init__(self, endpoint: RestEndpoint, *, connections: int, watch: Callable[[PoolManager], None]) -> None:
+        super().__init__(pool_connections=1, pool_maxsize=connections)
+        watch(self.poolmanager)
+        self._watch = watch
+        certificate: str | tuple[str, str] | None = endpoint.client_certificate_file
+        if endpoint.client_certificate_file and endpoint.client_key_file:
+            certificate = (endpoint.client_certificate_file, endpoint.client_key_file)
+        verify: bool | str = (endpoint.ca_file or True) if endpoint.verify else False
+        with requests.Session() as session:
+            settings = session.merge_environment_settings(endpoint.url, {}, True, verify, certificate)
+        self._verify: bool | str = settings["verify"] or False
+        self._certificate = settings["cert"]
+        self._proxies = settings["proxies"]
+        self._request = requests.Request("GET", endpoint.url).prepare()
+        self._pool: tuple[HTTPConnectionPool, str] | None = None
+        if not endpoint.verify:
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+
+    def pool(self) -> tuple[HTTPConnectionPool, str]:
+        """The connections, and what to put before a path. Raises OSError when a certificate file is not there."""
+        if self._pool is None:
+            pool = self.get_connection_with_tls_context(
+                self._request, self._verify, proxies=self._proxies, cert=self._certificate
+            )
+            self.cert_verify(pool, self._request.url or "", self._verify, self._certificate)
+            prefix = self.request_url(self._request, self._proxies)
+            self._pool = pool, prefix.rstrip("/")
+        return self._pool
+
+    def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> PoolManager:
+        """Connections through a proxy can be cut off, too."""
+        manager: PoolManager = super().proxy_manager_for(proxy, **proxy_kwargs)
+        self._watch(manager)
+        return manager
 
 
 class _Plain(HTTPConnection):

@@ -14,19 +14,18 @@ from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
-import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 
 from flinkops.errors import Denied, Unreachable
 from flinkops.model.endpoint import RestEndpoint
-from flinkops.sources.connections import CONNECTION_ERRORS, AbortableConnections, explain, hung_up
+from flinkops.sources.connections import CONNECTION_ERRORS, AbortableConnections, PoolAdapter, explain, hung_up
 from flinkops.sources.deadline import Deadline
 
 T = TypeVar("T")
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
+CONNECT_SECONDS = 5.0
 _PIECE_BYTES = 64 * 1024
 _MESSAGE_CHARACTERS = 300
 
@@ -63,34 +62,18 @@ class RestClient:
         self.url = endpoint.url
         self.requests = 0
         self._max_answer_bytes = max_answer_bytes
-        self._path_prefix = urlsplit(endpoint.url).path
-        self._session = requests.Session()
         self._open = AbortableConnections()
-        self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections)
-        self._open.watch(self._adapter.poolmanager)
-        self._session.mount(f"{urlsplit(endpoint.url).scheme}://", self._adapter)
-        certificate: str | tuple[str, str] | None = endpoint.client_certificate_file
-        if endpoint.client_certificate_file and endpoint.client_key_file:
-            certificate = (endpoint.client_certificate_file, endpoint.client_key_file)
-        verify: bool | str = (endpoint.ca_file or True) if endpoint.verify else False
-        # Environment (proxies, CA bundle) is read once: doing it for each request costs as much as the request.
-        settings = self._session.merge_environment_settings(endpoint.url, {}, True, verify, certificate)
-        self._verify: bool | str = settings["verify"] or False
-        self._certificate = settings["cert"]
-        self._proxies = settings["proxies"]
-        if not endpoint.verify:
-            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+        self._adapter = PoolAdapter(endpoint, connections=connections, watch=self._open.watch)
         self._headers = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "flinkops"}
         if endpoint.username is not None:
             login = base64.b64encode(f"{endpoint.username}:{endpoint.password or ''}".encode()).decode("ascii")
             self._headers["Authorization"] = f"Basic {login}"
         self._headers.update(endpoint.headers)
-        self._template = requests.Request("GET", endpoint.url, headers=self._headers).prepare()
 
     def close(self) -> None:
         """Closes all connections, also those in use."""
         self._open.abort(lambda _deadline: True)
-        self._session.close()
+        self._adapter.close()
 
     def get(self, path: str, decoder: "msgspec.json.Decoder[T]", deadline: Deadline) -> T:
         """The decoded answer of ``GET path`` (already escaped). Raises Unreachable or one of its kinds."""
@@ -115,11 +98,10 @@ class RestClient:
 
         A GET on a kept connection that the server had closed meanwhile is tried once more.
         """
-        prepared = self._prepare(method, path, body)
         for attempt in (1, 2):
             try:
                 with self._open.request(deadline):
-                    return self._exchange(prepared, path, deadline, tail_bytes)
+                    return self._exchange(method, path, body, deadline, tail_bytes)
             except CONNECTION_ERRORS as problem:
                 if deadline.over:
                     raise self._overdue(deadline) from None
@@ -141,48 +123,42 @@ class RestClient:
         finally:
             timer.cancel()
 
-    def _prepare(self, method: Method, path: str, body: bytes | None) -> requests.PreparedRequest:
-        prepared = requests.PreparedRequest()
-        prepared.method = method
-        prepared.url = f"{self.url}{path}"
-        prepared.headers = self._template.headers
-        if body is not None:
-            prepared.headers = prepared.headers.copy()
-            prepared.headers["Content-Type"] = "application/json"
-            prepared.headers["Content-Length"] = str(len(body))
-            prepared.body = body
-        return prepared
-
     def _exchange(
-        self, prepared: requests.PreparedRequest, path: str, deadline: Deadline, tail_bytes: int | None
+        self, method: Method, path: str, body: bytes | None, deadline: Deadline, tail_bytes: int | None
     ) -> bytes:
         left = deadline.remaining_seconds
         if left <= 0:
             raise self._overdue(deadline)
         self.requests += 1
-        response = self._adapter.send(
-            prepared,
-            stream=True,
-            timeout=(min(left, 5.0), left),
-            verify=self._verify,
-            cert=self._certificate,
-            proxies=self._proxies,
+        pool, prefix = self._adapter.pool()
+        headers = self._headers if body is None else {**self._headers, "Content-Type": "application/json"}
+        response = pool.urlopen(
+            method,
+            prefix + path,
+            body=body,
+            headers=headers,
+            retries=False,
+            redirect=False,
+            assert_same_host=False,
+            preload_content=False,
+            decode_content=False,
+            timeout=urllib3.Timeout(connect=min(left, CONNECT_SECONDS), read=left),
         )
         complete = False
         try:
-            content = self._body(response.raw, deadline, tail_bytes)
+            content = self._body(response, deadline, tail_bytes)
             complete = True
         finally:
             # An answer that was not read to its end leaves the connection unusable.
             if not complete:
-                response.raw.close()
-            response.raw.release_conn()
-        status = response.status_code
+                response.close()
+            response.release_conn()
+        status = response.status
         if not 200 <= status < 300:
             raise self._refusal(status, content, path, response.headers.get("Location"))
         return content
 
-    def _body(self, raw: urllib3.HTTPResponse, deadline: Deadline, tail_bytes: int | None) -> bytes:
+    def _body(self, raw: urllib3.BaseHTTPResponse, deadline: Deadline, tail_bytes: int | None) -> bytes:
         pieces: deque[bytes] = deque()
         size = 0
         while piece := raw.read1(_PIECE_BYTES, decode_content=True):

@@ -164,13 +164,15 @@ class JobWatch:
         """Exceptions and rescales, when something happened since they were read."""
         restarts = self._metrics.get("numRestarts")
         happened = (self._row.state, restarts, self._row.last_modification)
+        if self._row.state == "RUNNING" and restarts == "0":
+            self._exceptions_of = happened  # nothing has failed since the JobManager knows the job
         if happened != self._exceptions_of:
             path = f"{self._path}/exceptions?maxExceptions={MAX_EXCEPTIONS}"
             answer = self._try("exceptions", lambda: self._client.get(path, wire.exceptions, deadline))
             if answer is not None:
                 self._exceptions, self._exceptions_of = exceptions_facts(answer), happened
         rescales = self._metrics.get("numRescales")
-        if rescales is not None and (rescales, restarts) != self._rescales_of:
+        if rescales not in (None, "0") and (rescales, restarts) != self._rescales_of:
             try:
                 history = self._client.get(f"{self._path}/rescales/history", wire.rescales, deadline)
                 self._rescales = rescales_facts(history)
