@@ -24,7 +24,7 @@ from flinkops.tui.keys import Where, at, bindings
 from flinkops.tui.logs import LogsScreen
 from flinkops.tui.looking import LookingApp
 from flinkops.tui.notes import Notes
-from flinkops.tui.ports import Details, JobKey, Looks, Named, Reached
+from flinkops.tui.ports import Details, JobKey, Joins, Looks, Named, Reached
 from flinkops.tui.sheets import Choice, Finder, Prompt, Reader, help_lines
 from flinkops.tui.sources import SourcesScreen
 from flinkops.tui.vertex import VertexScreen
@@ -122,7 +122,9 @@ class FlinkopsApp(LookingApp):
 
     def details_of(self, job: JobAssessment) -> Details | None:
         """The source that can be asked for more of this job; says so when there is none."""
-        source = self._sources.get(job.cluster)
+        source: object = self._sources.get(job.cluster)
+        if isinstance(source, Joins):
+            source = source.rest_source(job.id)
         if isinstance(source, Details):
             return source
         self.say("a recording has no more than this" if self.link.replay else "its source cannot be asked for this")
@@ -154,7 +156,7 @@ class FlinkopsApp(LookingApp):
     @property
     def has_details(self) -> bool:
         """Whether any source can be asked for more."""
-        return any(isinstance(source, Details) for source in self._sources.values())
+        return any(isinstance(source, (Details, Joins)) for source in self._sources.values())
 
     @property
     def may_act(self) -> bool:

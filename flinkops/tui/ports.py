@@ -79,6 +79,15 @@ class Details(Protocol):
 
 
 @runtime_checkable
+class Joins(Protocol):
+    """A source of many Flink clusters, such as Kubernetes: each job's own cluster can be asked for more."""
+
+    def rest_source(self, job_id: str) -> Details | None:
+        """The cluster that had the job at the last look."""
+        ...
+
+
+@runtime_checkable
 class Reached(Protocol):
     """A source with an address at which actions can be carried out."""
 

@@ -1,0 +1,104 @@
+"""What was predicted, beside what the real operator then does: a chain of changes to one job."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import pytest
+
+from flinkops.clock import SystemClock
+from flinkops.plan.operator import Edit, predict
+from flinkops.plan.operator_mode import Evidence, Features, features
+from flinkops.plan.operator_spec import last_reconciled
+from tests.cluster.kit import Cluster, state_of, wait_for
+
+pytestmark = pytest.mark.timeout(600)
+
+
+class Step(NamedTuple):
+    """One change, the prediction that the rules make of it, and the state the job ends in."""
+
+    edit: Edit
+    change: str
+    mode: str
+    ends: tuple[str, str] = ("RUNNING", "STABLE")
+    accepted: frozenset[str] = frozenset()
+
+
+SUSPENDED = ("FINISHED", "SUSPENDED")
+CHAIN = {
+    "a setting of the operator's": Step(
+        Edit(settings={"kubernetes.operator.savepoint.history.max.age": "1 d"}), "ignore", "none"
+    ),
+    "parallelism 2 by savepoint": Step(Edit(parallelism=2, mode="savepoint"), "upgrade", "savepoint"),
+    "slots by last-state": Step(
+        Edit(settings={"taskmanager.numberOfTaskSlots": "3"}, mode="last-state"), "upgrade", "last-state"
+    ),
+    "suspend by savepoint": Step(Edit(state="suspended", mode="savepoint"), "upgrade", "savepoint", SUSPENDED),
+    "resume": Step(Edit(state="running"), "upgrade", "savepoint"),
+    "restart without state": Step(Edit(restart_nonce=1, mode="stateless"), "upgrade", "stateless"),
+}
+
+
+@pytest.fixture(scope="module")
+def installed(cluster: Cluster) -> Features:
+    """The operator's features, from the schema of its resource."""
+    return features(cluster.get("crd", "flinkdeployments.flink.apache.org"))
+
+
+@pytest.fixture(scope="module")
+def job(count: str, cluster: Cluster) -> Iterator[str]:
+    """`count`, left as it was."""
+    before = cluster.deployment(count)["spec"]
+    yield count
+    restored = {**before, "restartNonce": 2}
+    cluster.kubectl("patch", "flinkdeployment", count, "--type=merge", "-p", json.dumps({"spec": restored}))
+    wait_for(lambda: acted(cluster, count, ("RUNNING", "STABLE")), "count is back", seconds=180)
+
+
+def acted(cluster: Cluster, name: str, ends: tuple[str, str]) -> dict[str, Any] | None:
+    """The resource once the operator has taken up its spec and the job is where it should be."""
+    found = cluster.deployment(name)
+    reconciled = json.loads(found["status"]["reconciliationStatus"]["lastReconciledSpec"])
+    seen = ((reconciled.get("resource_metadata") or {}).get("metadata") or {}).get("generation")
+    return found if seen == found["metadata"]["generation"] and state_of(found) == ends else None
+
+
+def restored_from(cluster: Cluster, name: str, job_id: str) -> dict[str, Any] | None:
+    path = f"/api/v1/namespaces/default/services/{name}-rest:8081/proxy/jobs/{job_id}/checkpoints"
+    found: dict[str, Any] = json.loads(cluster.kubectl("get", "--raw", path))
+    restored: dict[str, Any] | None = found["latest"]["restored"]
+    return restored
+
+
+def test_the_operators_features_are_told_by_its_schema(installed: Features) -> None:
+    assert installed == Features(savepoint_redeploy=False, upgrade_savepoint_path=False)
+
+
+@pytest.mark.parametrize("name", CHAIN)
+def test_the_operator_does_what_was_predicted(cluster: Cluster, job: str, installed: Features, name: str) -> None:
+    step = CHAIN[name]
+    before = cluster.deployment(job)
+    predicted = predict(
+        before, step.edit, evidence=Evidence(now_ms=SystemClock().now_ms()), features=installed, accepted=step.accepted
+    )
+    assert (predicted.change, predicted.effective_mode, predicted.refused) == (step.change, step.mode, ())
+    pods = cluster.pods(job)
+    cluster.kubectl("patch", "flinkdeployment", job, "--type=merge", "-p", json.dumps(predicted.patch))
+    after = wait_for(lambda: acted(cluster, job, step.ends), f"{name}: {step.ends}", seconds=240, every=2.0)
+    if step.mode == "none":
+        assert cluster.pods(job) == pods
+        return
+    spec = last_reconciled(after)
+    assert spec is not None
+    assert spec["job"]["upgradeMode"] == step.mode
+    if step.ends == SUSPENDED:
+        return
+    restored = restored_from(cluster, job, after["status"]["jobStatus"]["jobId"])
+    if step.mode == "stateless":
+        assert restored is None
+    else:
+        assert restored is not None
+        assert restored["is_savepoint"] is (step.mode == "savepoint")
+        last = after["status"]["jobStatus"]["savepointInfo"]["lastSavepoint"]
+        assert (restored["external_path"] == last["location"]) is (step.mode == "savepoint")
