@@ -1,0 +1,267 @@
+"""The command line from outside: output, exit codes, one line of error, and what is never imported."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flinkops.cli.main import main
+from tests.fake_flink import FakeFlink, Fault, Recording, serving
+
+DEAD = "http://127.0.0.1:9"
+
+
+class Outcome:
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+
+class Cli:
+    """Runs commands in this process, as `main` would."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str) -> Outcome:
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        code = ended.value.code
+        read = self._capsys.readouterr()
+        return Outcome(code if isinstance(code, int) else 0, read.out, read.err)
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """A person without settings, caches or an embedded fleet."""
+    for name in [name for name in os.environ if name.startswith(("FLINKOPS_", "KUBE"))]:
+        monkeypatch.delenv(name)
+    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "FLINKOPS_LOCAL_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return Cli(capsys)
+
+
+@pytest.fixture
+def flink() -> Iterator[FakeFlink]:
+    cluster = FakeFlink(Recording.load("flink-1.20-windows"))
+    with serving(cluster):
+        yield cluster
+
+
+def test_json_is_one_line_of_data_and_no_words(cli: Cli, flink: FakeFlink) -> None:
+    ran = cli("status", "-o", "json", "--rest", flink.url)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.count("\n") == 1
+    assert {job["name"] for job in json.loads(ran.out)["jobs"]} == {"windows", "crashing", "failed", "bounded"}
+
+
+def test_a_table_without_a_terminal_is_plain_and_uncut(cli: Cli, flink: FakeFlink) -> None:
+    ran = cli("status", "--rest", flink.url)
+    assert ran.out.splitlines()[0].startswith("HEALTH")
+    assert "\x1b" not in ran.out
+    assert "…" not in ran.out
+
+
+@pytest.mark.parametrize("form", ["wide", "yaml", "jsonl", "csv", "name"])
+def test_other_forms(cli: Cli, flink: FakeFlink, form: str) -> None:
+    ran = cli("status", "-o", form, "--rest", flink.url)
+    assert (ran.code, "windows" in ran.out) == (0, True)
+
+
+def test_exit_code_10_only_when_asked(cli: Cli, flink: FakeFlink) -> None:
+    assert cli("status", "--rest", flink.url).code == 0
+    assert cli("status", "--rest", flink.url, "--exit-code").code == 10
+
+
+def test_one_dead_source_is_said_and_costs_the_others_nothing(cli: Cli, flink: FakeFlink) -> None:
+    ran = cli("status", "-o", "json", "--rest", flink.url, "--rest", DEAD)
+    assert ran.code == 0
+    document = json.loads(ran.out)
+    assert [source["state"] for source in document["sources"]] == ["ok", "unreachable"]
+    assert len(document["jobs"]) == 4
+    assert "127.0.0.1:9 is unreachable" in ran.err
+    assert cli("status", "-q", "--rest", flink.url, "--rest", DEAD).err == ""
+
+
+def test_no_source_answers(cli: Cli) -> None:
+    ran = cli("status", "-o", "json", "--rest", DEAD)
+    assert ran.code == 3
+    assert json.loads(ran.out)["jobs"] == []
+
+
+def test_a_job_of_a_source_that_does_not_answer(cli: Cli) -> None:
+    assert cli("status", "orders", "--rest", DEAD).code == 3
+
+
+@pytest.mark.parametrize("kind", ["html", "truncated", "500", "401"])
+def test_a_lying_endpoint_is_one_line(cli: Cli, flink: FakeFlink, kind: str) -> None:
+    flink.faults.append(Fault(kind))
+    ran = cli("status", "-o", "json", "--rest", flink.url)
+    assert ran.code == 3
+    assert ran.err.count("\n") == 1
+    assert json.loads(ran.out)["sources"][0]["state"] == ("denied" if kind == "401" else "unreachable")
+
+
+class TestJob:
+    def test_by_name_and_by_id(self, cli: Cli, flink: FakeFlink) -> None:
+        wanted = next(job["jid"] for job in flink.recording.jobs if job["name"] == "windows")
+        for name in ("windows", wanted):
+            jobs = json.loads(cli("status", name, "-o", "json", "--rest", flink.url).out)["jobs"]
+            assert [job["id"] for job in jobs] == [wanted]
+
+    def test_none_is_a_failure_with_a_suggestion(self, cli: Cli, flink: FakeFlink) -> None:
+        ran = cli("status", "windws", "--rest", flink.url)
+        assert (ran.code, ran.out) == (1, "")
+        assert 'did you mean "windows"?' in ran.err
+        assert ran.err.count("\n") == 1
+
+    def test_several_are_listed(self, cli: Cli, flink: FakeFlink) -> None:
+        with serving(other := FakeFlink(Recording.load("flink-1.20-windows"))):
+            ran = cli("status", "windows", "--rest", flink.url, "--rest", other.url)
+        assert ran.code == 2
+        assert "2 jobs match" in ran.err
+
+
+class TestErrors:
+    def test_nothing_to_look_at(self, cli: Cli) -> None:
+        ran = cli("status")
+        assert (ran.code, ran.out, ran.err.count("\n")) == (3, "", 1)
+        assert "--rest URL" in ran.err
+
+    @pytest.mark.parametrize(
+        ("arguments", "word"),
+        [
+            (("status", "-o", "xml", "--rest", DEAD), "json"),
+            (("status", "--rest", "ftp://x"), "not a URL"),
+            (("status", "--timeout", "soon", "--rest", DEAD), "duration"),
+            (("status", "--config", "missing.toml"), "missing.toml"),
+            (("status", "--replay", "missing.rec"), "missing.rec"),
+            (("status", "--bogus"), "--bogus"),
+            (("statsu",), "status"),
+            (("status", "--context", "nowhere"), "kubeconfig"),
+        ],
+    )
+    def test_wrong_usage_is_2_and_says_what(self, cli: Cli, arguments: tuple[str, ...], word: str) -> None:
+        ran = cli(*arguments)
+        assert ran.code == 2
+        assert word in ran.err
+        assert "Traceback" not in ran.err
+
+    def test_a_bug_is_one_line_with_a_log(self, cli: Cli, flink: FakeFlink, monkeypatch: pytest.MonkeyPatch) -> None:
+        def broken(*_: object) -> None:
+            raise ZeroDivisionError("by \x1b[31mzero")
+
+        monkeypatch.setattr("flinkops.observe.assess", broken)
+        ran = cli("status", "--rest", flink.url)
+        assert (ran.code, ran.out, ran.err.count("\n")) == (1, "", 1)
+        assert "unexpected ZeroDivisionError: by zero" in ran.err
+        assert "ZeroDivisionError" in Path(ran.err.split(" in ")[-1].strip()).read_text()
+        with pytest.raises(ZeroDivisionError):
+            main(["status", "--debug", "--rest", flink.url])
+
+
+def test_a_recording_is_shown_as_it_was(cli: Cli, flink: FakeFlink) -> None:
+    assert cli("record", "a.rec", "--rest", flink.url, "--interval", "0.05s", "--seconds", "0.2").code == 0
+    every = cli("status", "--replay", "a.rec", "--watch", "-o", "json").out.splitlines()
+    assert len(every) >= 2
+    last = json.loads(cli("status", "--replay", "a.rec", "-o", "json").out)
+    assert last == json.loads(every[-1])
+    assert len(last["jobs"]) == 4
+
+
+def test_completion_asks_once_and_remembers(cli: Cli, flink: FakeFlink, monkeypatch: pytest.MonkeyPatch) -> None:
+    from flinkops.cli.complete import complete_job
+
+    monkeypatch.setenv("FLINKOPS_REST", flink.url)
+    assert complete_job("w") == ["windows"]
+    asked = len(flink.requests)
+    assert complete_job("") == sorted(job["name"] for job in flink.recording.jobs)
+    assert len(flink.requests) == asked == 1
+
+
+def test_completion_of_nothing_that_answers_is_empty(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    from flinkops.cli.complete import complete_job
+
+    monkeypatch.setenv("FLINKOPS_REST", DEAD)
+    assert complete_job("") == []
+    monkeypatch.setenv("FLINKOPS_INTERVAL", "nonsense")
+    assert complete_job("") == []
+
+
+def test_a_reader_that_leaves_is_no_error(flink: FakeFlink) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "flinkops",
+        "status",
+        "-o",
+        "jsonl",
+        "--watch",
+        "--interval",
+        "0.1s",
+        "--rest",
+        flink.url,
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().startswith("{")
+        process.stdout.close()
+        process.wait(30)
+        assert process.stderr.read() == ""
+
+
+def test_ctrl_c_is_130_and_quiet(flink: FakeFlink) -> None:
+    import signal
+
+    command = [
+        sys.executable,
+        "-m",
+        "flinkops",
+        "status",
+        "-o",
+        "jsonl",
+        "--watch",
+        "--interval",
+        "60s",
+        "--rest",
+        flink.url,
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        for _ in flink.recording.jobs:
+            process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+        assert "Traceback" not in process.stderr.read()
+
+
+HEAVY = (
+    "pandas",
+    "numpy",
+    "kubernetes",
+    "textual",
+    "requests",
+    "pyflink",
+    "rich",
+    "prometheus_client",
+    "yaml",
+    "msgspec",
+)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["status", "--help"], ["version"]])
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    code = (
+        "import sys\n"
+        "from flinkops.cli.main import main\n"
+        "try:\n    main(sys.argv[1:])\n"
+        f"finally:\n    print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    assert ran.stderr.strip() == "[]"
