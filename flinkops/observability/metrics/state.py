@@ -99,7 +99,7 @@ STATE_METRICS: tuple[Metric[ObservedJob], ...] = (
         lambda observed: _checkpoints(observed).interval_seconds,
     ),
     gauge(
-        "flinkops_job_timeout_seconds",
+        "flinkops_job_checkpoint_timeout_seconds",
         "seconds",
         "The configured timeout of checkpoints.",
         f"{_CHECKPOINTS}/config",
