@@ -88,6 +88,10 @@ class JobControl(Protocol):
         """Begin to cancel a job."""
         ...
 
+    def jars(self) -> tuple[str, ...]:
+        """The ids of the jars in the cluster's upload folder."""
+        ...
+
     def run_jar(
         self, run: JarRun, *, job_id: str, savepoint: str | None, parallelism: int | None, settings: dict[str, str]
     ) -> None:

@@ -171,7 +171,8 @@ class _Attempt:
             return "verified", None
         if isinstance(problem, TimedOut):
             return "timed-out", problem.line()
-        if not self._plan.rollback_steps:
+        begun = self._plan.steps[: len(self.results)]
+        if not self._plan.rollback_steps or all(step.only_looks for step in begun):
             return "failed", problem.line()
         worse = self._steps(self._plan.rollback_steps)
         if worse is None:

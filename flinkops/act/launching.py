@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flinkops.act.control import JarRun, JobControl
 from flinkops.act.journal import Journal
@@ -13,6 +14,9 @@ from flinkops.errors import OperationFailed, TimedOut, UsageError
 from flinkops.model.facts import JobFacts
 from flinkops.model.launch import Launch
 from flinkops.plan.redeploy import launch_of_step
+
+if TYPE_CHECKING:
+    from flinkops.local.state import FleetInfo
 
 Launcher = Callable[[JobControl, Launch, str, str], None]
 """Submits under a job id, from a savepoint; returns once Flink has accepted it."""
@@ -34,6 +38,21 @@ def known_launch(control: JobControl, journal: Journal, job_id: str) -> Launch |
 def launcher_for(launch: Launch) -> Launcher:
     """What submits this kind of launch."""
     return {"embedded": _submit_embedded, "jar": _submit_jar, "client": _submit_with_client}[launch.kind]
+
+
+def prepare_launch(control: JobControl, launch: Launch) -> None:
+    """Do all that can be done before the old job stops. Raises UsageError or OperationFailed when it would not work."""
+    if launch.kind == "jar":
+        if launch.jar_id not in control.jars():
+            raise OperationFailed(f"{control.name} has no jar {launch.jar_id}", next_step="upload it first")
+    elif launch.kind == "client":
+        _flink_client()
+        if not Path(launch.command[0]).is_file():
+            raise OperationFailed(f"there is no file {launch.command[0]}")
+    else:
+        from flinkops.local import job
+
+        job.prepare(_fleet_at(control), launch.command)
 
 
 def _embedded_launch(control: JobControl, job_id: str) -> Launch | None:
@@ -58,12 +77,17 @@ def _parallelism_in(command: tuple[str, ...]) -> int | None:
 
 def _submit_embedded(control: JobControl, launch: Launch, job_id: str, savepoint: str) -> None:
     from flinkops.local import job
+
+    job.submit(_fleet_at(control), launch.command, client_options=_client_options(launch, job_id, savepoint))
+
+
+def _fleet_at(control: JobControl) -> "FleetInfo":
     from flinkops.local.state import find_running
 
     fleet = find_running()
     if fleet is None or fleet.rest_url.rstrip("/") != control.url:
         raise OperationFailed(f"the embedded fleet does not run at {control.url}", next_step="./dev up")
-    job.submit(fleet, launch.command, client_options=_client_options(launch, job_id, savepoint))
+    return fleet
 
 
 def _submit_jar(control: JobControl, launch: Launch, job_id: str, savepoint: str) -> None:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from flinkops.act.launching import launcher_for
+from flinkops.act.launching import launcher_for, prepare_launch
 from flinkops.act.running import StepAction, StepRun
 from flinkops.act.savepoint_steps import verify_files
 from flinkops.act.stability_steps import alive, all_running
@@ -14,6 +14,18 @@ from flinkops.model.launch import Launch
 _ENDED_WITHIN_SECONDS = 120.0
 _KNOWN_WITHIN_SECONDS = 60.0
 _RUNNING_WITHIN_SECONDS = 180.0
+
+
+def prepare(run: StepRun) -> dict[str, str]:
+    """What is wrong with the new program is found while the old one still runs, as far as it can be."""
+    launch = msgspec.json.decode(run.arguments["launch"], type=Launch)
+
+    def ask() -> bool:
+        prepare_launch(run.control, launch)
+        return True
+
+    run.until("preparing the submission", ask)
+    return {}
 
 
 def stop(run: StepRun) -> dict[str, str]:
@@ -131,6 +143,7 @@ def _old_job_lives(run: StepRun) -> bool:
 
 
 REDEPLOY_ACTIONS: dict[str, StepAction] = {
+    "prepare-launch": prepare,
     "stop-with-savepoint": stop,
     "await-end": await_end,
     "check-files": check_files,

@@ -24,6 +24,17 @@ from flinkops.sources.masking import masked_setting
 T = TypeVar("T")
 
 
+class _Jar(msgspec.Struct):
+    id: str
+
+
+class _Jars(msgspec.Struct):
+    files: list[_Jar] = []
+
+
+_jars = msgspec.json.Decoder(_Jars)
+
+
 class _Verbs(FlinkVerbs):
     """The verbs alone, without a source that polls."""
 
@@ -159,6 +170,11 @@ class RestControl:
         """PATCH /jobs/:id?mode=cancel."""
         with _no_is_final():
             self._verbs.cancel(job_id)
+
+    def jars(self) -> tuple[str, ...]:
+        """GET /jars."""
+        with _no_is_final():
+            return tuple(jar.id for jar in self._get("/jars", _jars).files)
 
     def run_jar(
         self, run: JarRun, *, job_id: str, savepoint: str | None, parallelism: int | None, settings: dict[str, str]

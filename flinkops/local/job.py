@@ -63,15 +63,23 @@ def submit(info: FleetInfo, command: Sequence[str], *, client_options: Sequence[
     Raises UsageError for wrong options, OperationFailed when it does not start, TimedOut when it is submitted and
     does not run in time.
     """
+    script, options = prepare(info, command)
+    job_id = _run_client(info, command[0], client_options, script, options)
+    launches.remember(Path(info.home), job_id, command)
+    _await_running(info, job_id)
+    return job_id
+
+
+def prepare(info: FleetInfo, command: Sequence[str]) -> tuple[Path, list[str]]:
+    """The job's script and all its options, checked by the job itself, its Java classes compiled.
+
+    Raises UsageError for an unknown job or wrong options, OperationFailed when the classes do not compile.
+    """
     name, *options = command or [""]
     script = _script(name)
     options = ["--bootstrap", info.kafka_bootstrap, "--warehouse", info.warehouse, *options]
     check_options(script, options)
-    jar = build_jar(info, script.parent)
-    job_id = _run_client(info, name, client_options, script, [*options, "--jar", str(jar)])
-    launches.remember(Path(info.home), job_id, command)
-    _await_running(info, job_id)
-    return job_id
+    return script, [*options, "--jar", str(build_jar(info, script.parent))]
 
 
 def await_end(info: FleetInfo, job_id: str, *, timeout_seconds: float) -> None:

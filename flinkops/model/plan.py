@@ -39,6 +39,7 @@ class Step(Value, frozen=True):
     name: str
     action: str
     arguments: dict[str, str] = {}
+    only_looks: bool = False  # when it fails, and all before it only looked, there is nothing to take back
 
 
 class Plan(Value, frozen=True):

@@ -92,7 +92,11 @@ def plan_redeploy(
     steps: tuple[Step, ...] = ()
     rollback_steps: tuple[Step, ...] = ()
     if not refused and directory is not None and new is not None:
-        steps = (*stop_steps(stamp.plan_id, directory, terms), *_start_steps("", stamp.plan_id, "job", new, terms))
+        steps = (
+            Step("prepare", "prepare-launch", {"launch": _encoded(new)}, only_looks=True),
+            *stop_steps(stamp.plan_id, directory, terms),
+            *_start_steps("", stamp.plan_id, "job", new, terms),
+        )
         rollback_steps = _rollback_steps(stamp.plan_id, old, terms) if old else ()
     return Plan(
         id=stamp.plan_id,
@@ -160,6 +164,7 @@ def plan_resume(
     steps: tuple[Step, ...] = ()
     if not refused and launch is not None and savepoint is not None:
         steps = (
+            Step("prepare", "prepare-launch", {"launch": _encoded(launch)}, only_looks=True),
             Step("check", "check-files", {"savepoint": savepoint}),
             *_start_steps("", stamp.plan_id, "job", launch, terms),
         )
@@ -206,12 +211,15 @@ def _rollback_steps(plan_id: str, old: Launch, terms: Terms) -> tuple[Step, ...]
 
 def _start_steps(prefix: str, plan_id: str, purpose: str, launch: Launch, terms: Terms) -> tuple[Step, ...]:
     job_id = derived_id(plan_id, purpose)
-    encoded = msgspec.json.encode(launch, order="deterministic").decode()
     return (
-        Step(f"{prefix}submit", "submit-job", {"job_id": job_id, "launch": encoded}),
+        Step(f"{prefix}submit", "submit-job", {"job_id": job_id, "launch": _encoded(launch)}),
         Step(f"{prefix}running", "verify-restored", {"job_id": job_id}),
         Step(f"{prefix}stable", "verify-stable", {"job_id": job_id, "checkpoints": str(terms.checkpoints)}),
     )
+
+
+def _encoded(launch: Launch) -> str:
+    return msgspec.json.encode(launch, order="deterministic").decode()
 
 
 def _refusals(

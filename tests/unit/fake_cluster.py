@@ -157,6 +157,9 @@ class FakeCluster:
         self.state.jobs[job_id].state = "CANCELED"
         self._did(f"cancel {job_id[:4]}")
 
+    def jars(self) -> tuple[str, ...]:
+        return ("old.jar", "new.jar", "bad.jar", "loop.jar")
+
     def run_jar(
         self, run: JarRun, *, job_id: str, savepoint: str | None, parallelism: int | None, settings: dict[str, str]
     ) -> None:

@@ -108,6 +108,14 @@ def test_a_program_that_restarts_is_taken_back(bench: Bench) -> None:
     assert f"cancel {derived_id('p1', 'job')[:4]}" in bench.cluster.state.orders
 
 
+def test_a_jar_that_is_not_there_is_noticed_while_the_old_job_runs(bench: Bench) -> None:
+    result = bench.executor().run(bench.plan(Change(jar_id="typo.jar")))
+    assert result.outcome == "failed"
+    assert "no jar typo.jar" in (result.error or "")
+    assert bench.live() == [JOB_ID]
+    assert bench.cluster.state.orders == []
+
+
 def test_a_stop_that_fails_leaves_the_old_job_as_it_was(bench: Bench) -> None:
     bench.cluster.savepoint_failure = "disk full"
     result = bench.executor().run(bench.plan(Change(parallelism=2)))
@@ -157,6 +165,7 @@ def killed_at(bench: Bench, place: str, jar: str) -> Bench:
 @pytest.mark.parametrize(
     "place",
     [
+        "intent prepare",
         "intent stop",
         "outcome stop",
         "intent savepoint",
