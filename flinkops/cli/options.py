@@ -123,6 +123,8 @@ def with_common(command: Callable[..., Any]) -> Callable[..., Any]:
         common = _options(**{parameter.name: values.pop(parameter.name) for parameter in shared})
         return command(common, **values)
 
+    # click keeps the lines of a paragraph that begins with a backspace; raw docstrings spell it as two characters.
+    run.__doc__ = (command.__doc__ or "").replace("\\b\n", "\b\n")
     parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in (*own, *shared)]
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

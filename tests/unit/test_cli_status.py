@@ -265,3 +265,8 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
     assert ran.stderr.strip() == "[]"
+
+
+def test_examples_lead_the_help_a_line_each(cli: Cli) -> None:
+    lines = cli("status", "--help").out.splitlines()
+    assert "  flinkops status -o json                   one document (schema_version 1)" in lines
