@@ -99,6 +99,7 @@ class PoolAdapter(HTTPAdapter):
             pool = self.get_connection_with_tls_context(
                 self._request, self._verify, proxies=self._proxies, cert=self._certificate
             )
+            assert isinstance(pool, HTTPConnectionPool)
             self.cert_verify(pool, self._request.url or "", self._verify, self._certificate)
             prefix = self.request_url(self._request, self._proxies)
             self._pool = pool, prefix.rstrip("/")
