@@ -20,6 +20,7 @@ JAR_NAME = "price-aggregation.jar"
 MAX_PARALLELISM = 128  # part of the state's layout: another number cannot restore older savepoints
 DEDUP_FIELDS = ("sku", "retailer", "currency")
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_CHECKPOINT_INTERVAL_MS = 10_000
 _TRANSACTION_TIMEOUT_MS = 15 * 60_000  # the most that a broker grants by default
 
 
@@ -79,7 +80,7 @@ def parser() -> argparse.ArgumentParser:
     add("--gap", type=whole_seconds, default=600, metavar="10m")
     add("--allowed-lateness", type=duration_ms, default=60_000, metavar="1m")
     add("--out-of-orderness", type=duration_ms, default=30_000, metavar="30s")
-    add("--idle-timeout", type=duration_ms, default=30_000, metavar="30s", help="a silent partition waits no longer")
+    add("--idle-timeout", type=duration_ms, default=60_000, metavar="1m", help="a silent partition waits no longer")
     add("--state-ttl", type=duration_ms, default=86_400_000, metavar="24h")
     add("--sink", choices=("iceberg", "postgres", "print"), default="iceberg")
     add("--warehouse", metavar="DIR", help="of Iceberg: a folder or a file:// address")
@@ -192,6 +193,8 @@ def connect(chosen: argparse.Namespace) -> Flink:
     configuration.set_string("pipeline.name", chosen.name)
     streams = StreamExecutionEnvironment.get_execution_environment(configuration)
     streams.set_parallelism(chosen.parallelism)
+    if streams.get_checkpoint_config().get_checkpoint_interval() <= 0:
+        streams.enable_checkpointing(_CHECKPOINT_INTERVAL_MS)  # sinks commit on checkpoints, never without
     jar = chosen.jar or Path(__file__).with_name(JAR_NAME)
     if Path(jar).is_file():
         streams.add_jars(file_uri(str(jar)))
@@ -215,7 +218,8 @@ def read(flink: Flink, chosen: argparse.Namespace) -> Any:
     delay_ms = chosen.out_of_orderness + chosen.allowed_lateness
     options = price.Pipeline.Options(
         price.EventTime.UNTIL_THE_END if unordered else delay_ms,
-        0 if chosen.source == "files" else chosen.idle_timeout,
+        # What is bounded ends by itself: a reader starved of CPU must not pass for an idle one.
+        0 if chosen.source == "files" or chosen.bounded else chosen.idle_timeout,
         chosen.state_ttl,
         chosen.order == "event",
         java_list(flink, chosen.dedup_key),
@@ -227,11 +231,8 @@ def read(flink: Flink, chosen: argparse.Namespace) -> Any:
         return price.Pipeline.ofKafka(
             environment, options, java_properties(flink, properties), chosen.topic, chosen.bounded
         )
-    paths = java_list(flink, [file_uri(path) for path in chosen.input])
-    files = archive_files(chosen.input)
-    if any(file.suffix == ".parquet" for file in files):
-        return price.Pipeline.ofParquet(environment, options, paths, parquet_columns(flink, files))
-    return price.Pipeline.ofJsonLines(environment, options, paths)
+    check_readable(chosen.input)
+    return price.Pipeline.ofFiles(environment, options, java_list(flink, [file_uri(path) for path in chosen.input]))
 
 
 def kafka_properties(flink: Flink, chosen: argparse.Namespace) -> dict[str, str]:
@@ -269,9 +270,8 @@ def check_topics(flink: Flink, chosen: argparse.Namespace) -> None:
         raise JobError(f"no topic {', '.join(missing)} at {chosen.bootstrap}: create it, or name another")
 
 
-def archive_files(inputs: Sequence[str]) -> list[Path]:
-    """The local files of the archive; addresses other than file:// are for Flink to look into."""
-    files: list[Path] = []
+def check_readable(inputs: Sequence[str]) -> None:
+    """Local files and folders are looked at here; other addresses than file:// are for Flink to look into."""
     for given in inputs:
         address = urlsplit(given)
         if "://" in given and address.scheme != "file":
@@ -279,61 +279,6 @@ def archive_files(inputs: Sequence[str]) -> list[Path]:
         path = Path(address.path if "://" in given else given)
         if not os.access(path, os.R_OK):
             raise JobError(f"cannot read {path}: no such file or folder, or no permission")
-        files += sorted(_files_below(path)) if path.is_dir() else [path]
-    kinds = {file.suffix == ".parquet" for file in files}
-    if len(kinds) > 1:
-        raise JobError("an archive is Parquet or JSON lines, not both: run the job once for each")
-    return files
-
-
-def _files_below(folder: Path) -> list[Path]:
-    def hidden(path: Path) -> bool:
-        return any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
-
-    return [path for path in folder.rglob("*") if path.is_file() and not hidden(path)]
-
-
-def parquet_columns(flink: Flink, files: Sequence[Path]) -> Any:
-    """The row type of an archive's files: the columns of a scrape, with the types that the files give them."""
-    import pyarrow.parquet
-
-    wanted = ("sku", "price", "currency", "retailer", "url", "scraped_at", "ingested_at")
-    schemas: dict[str, Path] = {}
-    for file in files:
-        try:
-            schema = pyarrow.parquet.read_schema(file)
-        except (OSError, pyarrow.ArrowException) as error:
-            raise JobError(f"cannot read {file} as Parquet: {error}".splitlines()[0]) from error
-        columns = ", ".join(
-            f"`{field.name}` {_column_type(file, field.name, field.type)}" for field in schema if field.name in wanted
-        )
-        schemas.setdefault(columns, file)
-    if len(schemas) > 1:
-        first, second = list(schemas.values())[:2]
-        raise JobError(f"{first} and {second} have columns of different types: run the job once for each kind")
-    parse_type = flink.jvm.org.apache.flink.table.types.logical.utils.LogicalTypeParser.parse
-    loader = flink.jvm.Thread.currentThread().getContextClassLoader()
-    return parse_type(f"ROW<{next(iter(schemas))}>", loader)
-
-
-def _column_type(file: Path, name: str, arrow_type: Any) -> str:
-    import pyarrow.types as kinds
-
-    if kinds.is_decimal(arrow_type):
-        return f"DECIMAL({arrow_type.precision}, {arrow_type.scale})"
-    names = {
-        "double": "DOUBLE",
-        "float": "FLOAT",
-        "int32": "INT",
-        "int64": "BIGINT",
-        "string": "STRING",
-        "large_string": "STRING",
-    }
-    if kinds.is_timestamp(arrow_type):
-        return "TIMESTAMP(9)"
-    if str(arrow_type) not in names:
-        raise JobError(f"{file}: column {name} has type {arrow_type}, which is none of {', '.join(names)}")
-    return names[str(arrow_type)]
 
 
 def price_sink(flink: Flink, chosen: argparse.Namespace) -> str:
@@ -445,8 +390,8 @@ def dead_letter_sink(flink: Flink, chosen: argparse.Namespace) -> str:
     return "dead_letters"
 
 
-def submit(chosen: argparse.Namespace) -> str:
-    """Starts the job; returns its id."""
+def start(chosen: argparse.Namespace) -> Any:
+    """Submits the job; returns its TableResult."""
     flink = connect(chosen)
     pipeline = read(flink, chosen)
     changes = flink.tables.from_data_stream(_stream(pipeline.changes()), _changes_schema())
@@ -458,8 +403,7 @@ def submit(chosen: argparse.Namespace) -> str:
     statements = flink.tables.create_statement_set()
     statements.add_insert_sql(f"INSERT INTO {price_sink(flink, chosen)} {window_sql(chosen, 'changes')}")
     statements.add_insert_sql(f"INSERT INTO {dead_letter_sink(flink, chosen)} SELECT * FROM found_dead_letters")  # noqa: S608
-    client = statements.execute().get_job_client()
-    return str(client.get_job_id())
+    return statements.execute()
 
 
 def _stream(java_stream: Any) -> Any:
@@ -495,7 +439,7 @@ def main(arguments: Sequence[str]) -> None:
     if chosen.check:
         return
     try:
-        print(f"job {submit(chosen)}")
+        print(f"job {start(chosen).get_job_client().get_job_id()}")
     except JobError as error:
         _fail(str(error))
     except Exception as error:

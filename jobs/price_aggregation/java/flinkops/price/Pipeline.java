@@ -11,7 +11,6 @@ import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.flink.table.data.RowData;
-import org.apache.flink.table.types.logical.RowType;
 
 /** The job up to its price changes, put together from Python; SQL does the rest. */
 public final class Pipeline {
@@ -65,21 +64,11 @@ public final class Pipeline {
         return of(env.fromSource(source.build(), watermarks(options), "scrapes"), options);
     }
 
-    /** Files and folders of JSON lines. */
-    public static Pipeline ofJsonLines(StreamExecutionEnvironment env, Options options, List<String> paths) {
-        return ofFiles(env, options, FileSource.forBulkFileFormat(new FileScrapes(), paths(paths)));
-    }
-
-    /** Parquet files, all of the given columns. */
-    public static Pipeline ofParquet(
-            StreamExecutionEnvironment env, Options options, List<String> paths, RowType columns) {
-        return ofFiles(env, options, FileSource.forBulkFileFormat(new ParquetScrapes(columns), paths(paths)));
-    }
-
-    private static Pipeline ofFiles(
-            StreamExecutionEnvironment env, Options options, FileSource.FileSourceBuilder<Scrape> files) {
+    /** Files and folders: JSON lines, plain or gzip, and Parquet. */
+    public static Pipeline ofFiles(StreamExecutionEnvironment env, Options options, List<String> paths) {
         FileSource<Scrape> source =
-                files.setFileEnumerator(SortedFiles.Enumerator::new)
+                FileSource.forBulkFileFormat(new FileScrapes(), paths(paths))
+                        .setFileEnumerator(SortedFiles.Enumerator::new)
                         .setSplitAssigner(SortedFiles.Assigner::new)
                         .build();
         return of(env.fromSource(source, watermarks(options), "scrapes"), options);

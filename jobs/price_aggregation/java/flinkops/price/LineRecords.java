@@ -1,0 +1,83 @@
+package flinkops.price;
+
+import java.io.BufferedInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.util.Arrays;
+import java.util.zip.GZIPInputStream;
+import org.apache.flink.core.fs.Path;
+
+/**
+ * JSON lines, plain or gzip (by the name's ending). Lines are bytes here: what is no UTF-8 still reaches the
+ * dead letters as it is. Empty lines are no records.
+ */
+final class LineRecords implements RawRecords {
+    private static final int BUFFER_BYTES = 1 << 16;
+
+    private final InputStream input;
+    private final byte[] buffer = new byte[BUFFER_BYTES];
+    private int from;
+    private int to;
+    private long lines;
+
+    LineRecords(Path path) throws IOException {
+        InputStream file = path.getFileSystem().open(path);
+        boolean gzip = path.getName().endsWith(".gz");
+        input = gzip ? new GZIPInputStream(file, BUFFER_BYTES) : new BufferedInputStream(file, BUFFER_BYTES);
+    }
+
+    @Override
+    public byte[] next() throws IOException {
+        byte[] raw = nextLine();
+        while (raw != null && raw.length == 0) {
+            raw = nextLine();
+        }
+        return raw;
+    }
+
+    @Override
+    public long position() {
+        return lines - 1;
+    }
+
+    private byte[] nextLine() throws IOException {
+        ByteArrayOutputStream start = null;
+        while (true) {
+            for (int i = from; i < to; i++) {
+                if (buffer[i] == '\n') {
+                    byte[] raw = lineUpTo(start, i);
+                    from = i + 1;
+                    return raw;
+                }
+            }
+            if (to > from) {
+                start = start == null ? new ByteArrayOutputStream(2 * (to - from)) : start;
+                start.write(buffer, from, to - from);
+            }
+            from = 0;
+            to = Math.max(0, input.read(buffer));
+            if (to == 0) {
+                return start == null ? null : lineUpTo(start, 0);
+            }
+        }
+    }
+
+    private byte[] lineUpTo(ByteArrayOutputStream start, int end) {
+        lines++;
+        byte[] raw;
+        if (start == null) {
+            raw = Arrays.copyOfRange(buffer, from, end);
+        } else {
+            start.write(buffer, from, end - from);
+            raw = start.toByteArray();
+        }
+        int length = raw.length;
+        return length > 0 && raw[length - 1] == '\r' ? Arrays.copyOf(raw, length - 1) : raw;
+    }
+
+    @Override
+    public void close() throws IOException {
+        input.close();
+    }
+}

@@ -1,0 +1,13 @@
+package flinkops.price;
+
+import java.io.Closeable;
+import java.io.IOException;
+
+/** The records of one file as JSON, one after the other. */
+interface RawRecords extends Closeable {
+    /** The next record; null at the end. */
+    byte[] next() throws IOException;
+
+    /** The line or row of the record that came last, from 0. */
+    long position();
+}
