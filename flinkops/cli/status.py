@@ -37,7 +37,7 @@ def status(
     flinkops status                           the TUI
     flinkops status -o json                   one document (schema_version 1)
     flinkops status -o jsonl --watch          a line a job, again and again
-    flinkops status price-aggregation --once  one job
+    flinkops status orders --once             one job
     flinkops status --replay incident.rec     what was recorded
     """
     observer = _open(common, replay)

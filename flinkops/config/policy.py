@@ -38,7 +38,7 @@ class JobClass(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobRule(msgspec.Struct, frozen=True, kw_only=True):
-    """Which jobs belong to a class; patterns as in a shell (``price-*``), an empty one matches all."""
+    """Which jobs belong to a class; patterns as in a shell (``orders-*``), an empty one matches all."""
 
     job_class: str
     name: str = ""

@@ -69,8 +69,8 @@ def width(text: str) -> int:
 def truncate(text: str, cells: int) -> str:
     """`text` in at most so many cells, an ellipsis where something was cut.
 
-    >>> truncate("price-aggregation", 8)
-    'price-a…'
+    >>> truncate("order-aggregation", 8)
+    'order-a…'
     """
     if width(text) <= cells:
         return text
