@@ -1,0 +1,90 @@
+"""Runs the job over archives, several in one JVM, on either line of Flink; reads back what it wrote."""
+
+import base64
+import glob
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from pyiceberg.catalog.sql import SqlCatalog
+
+from flinkops.local import flink
+from flinkops.local.jars import ensure
+from flinkops.local.java import clean_environment
+from flinkops.local.javac import compile_jar
+from tests.local.price_reference import in_order
+
+REPOSITORY = Path(__file__).parents[2]
+JOB = REPOSITORY / "jobs" / "price_aggregation"
+
+
+class Line:
+    """One line of Flink: its Python, its distribution and the jars that the job needs there."""
+
+    def __init__(self, python: Path, distribution: Path, groups: Sequence[str]) -> None:
+        self.python = python
+        self.distribution = distribution
+        self.jars = ensure(groups)
+
+    def run(self, folder: Path, commands: Sequence[Sequence[str]], *, timeout_seconds: float = 800) -> None:
+        """Run bounded jobs one after the other; the folder is for what the run itself needs."""
+        folder.mkdir(parents=True, exist_ok=True)
+        classes = compile_jar(JOB / "java", folder / "price-aggregation.jar", self._libraries())
+        environment = clean_environment() | {
+            # PyFlink's own way of putting further jars before the client's JVM.
+            "HADOOP_CLASSPATH": ":".join(str(jar) for jar in [classes, *self.jars]),
+            "FLINK_CONF_DIR": str(self._configuration(folder)),
+            # Short jobs: compiling their code well costs more than it saves.
+            "JVM_ARGS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xmx1g",
+            "FLINK_LOG_DIR": str(folder),
+        }
+        script = Path(__file__).with_name("price_runner.py")
+        result = subprocess.run(
+            [str(self.python), str(script)],
+            input=json.dumps(commands),
+            capture_output=True,
+            text=True,
+            timeout=timeout_seconds,
+            env=environment,
+        )
+        assert result.returncode == 0, result.stderr[-3000:]
+
+    def _libraries(self) -> list[Path]:
+        return [*sorted((self.distribution / "lib").glob("*.jar")), *self.jars]
+
+    def _configuration(self, folder: Path) -> Path:
+        """The distribution's, without a log on the terminal, with the state where production has it."""
+        conf = folder / "conf"
+        conf.mkdir(exist_ok=True)
+        shipped = (self.distribution / "conf" / "config.yaml").read_text()
+        (conf / "config.yaml").write_text(shipped + "\nstate.backend.type: rocksdb\n")
+        (conf / "log4j-cli.properties").write_bytes((self.distribution / "conf" / "log4j-cli.properties").read_bytes())
+        return conf
+
+
+def flink_2() -> Line:
+    return Line(Path(sys.executable), flink.distribution(), [*flink.JAR_GROUPS])
+
+
+def flink_1_20() -> Line | None:
+    """None where `.venv-flink120` (locks/flink120.txt) is not there."""
+    environment = Path(os.environ.get("FLINKOPS_FLINK120_VENV", REPOSITORY / ".venv-flink120"))
+    found = glob.glob(str(environment / "lib" / "python3*" / "site-packages" / "pyflink"))
+    return Line(environment / "bin" / "python", Path(found[0]), ["flink-1.20", "connectors"]) if found else None
+
+
+def read_table(warehouse: Path, name: str) -> pd.DataFrame:
+    """A table of the warehouse, in the order in which tables are compared."""
+    catalog = SqlCatalog("flinkops", uri=f"sqlite:///{warehouse}/catalog.db", warehouse=f"file://{warehouse}")
+    return in_order(catalog.load_table(name).scan().to_pandas())
+
+
+def read_dead_letters(folder: Path) -> list[tuple[str, bytes]]:
+    """(reason, bytes) of each, sorted."""
+    parts = [path for path in folder.rglob("part-*") if path.is_file()]
+    lines = [line for part in parts for line in part.read_text().splitlines()]
+    return sorted((letter["reason"], base64.b64decode(letter["raw"])) for letter in map(json.loads, lines))
