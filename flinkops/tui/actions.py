@@ -5,13 +5,16 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from flinkops.act.executor import Progress
 from flinkops.clock import Clock
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.plan import Plan, Result
 from flinkops.tui.job_view import selector
 from flinkops.tui.ports import Reached
+
+if TYPE_CHECKING:  # imported when something is to be done: the first paint does not wait for it
+    from flinkops.act.executor import Progress
 
 ACTION_SECONDS = 600.0
 
@@ -22,7 +25,7 @@ class Running:
 
     plan: Plan
     source: Reached
-    steps: list[Progress] = field(default_factory=list)
+    steps: list["Progress"] = field(default_factory=list)
     result: Result | None = None
     error: str | None = None
 
@@ -55,7 +58,7 @@ def carry_out(
     clock: Clock,
     read_only: bool,
     journal_folder: Path | None,
-    progress: Callable[[Progress], None],
+    progress: Callable[["Progress"], None],
 ) -> Result:
     """Run the plan; blocks, for a thread. Read-only is refused by the executor, not here."""
     from flinkops.act.actions import ACTIONS

@@ -3,12 +3,11 @@
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 from textual.binding import BindingType
 
-from flinkops.act.executor import Progress
 from flinkops.clock import Clock
 from flinkops.model.assessment import JobAssessment, VertexAssessment
 from flinkops.tui import background
@@ -30,12 +29,15 @@ from flinkops.tui.sources import SourcesScreen
 from flinkops.tui.vertex import VertexScreen
 from flinkops.tui.words import tidy
 
+if TYPE_CHECKING:
+    from flinkops.act.executor import Progress
+
 
 class FlinkopsApp(LookingApp):
     """`flinkops status` on a terminal."""
 
     TITLE = "flinkops"
-    CSS_PATH = "flinkops.tcss"
+    CSS_PATH = Path(__file__).with_name("flinkops.tcss")
     ENABLE_COMMAND_PALETTE = False  # ours: no animation, and names are never markup
     BINDINGS: ClassVar[list[BindingType]] = bindings("everywhere", "replay")
 
@@ -209,7 +211,7 @@ class FlinkopsApp(LookingApp):
         self._acted.append(running)
         clock, folder, read_only = self.clock, self._journal_folder, self.link.read_only
 
-        def tell(progress: Progress) -> None:
+        def tell(progress: "Progress") -> None:
             self.call_later(self._action_moved, running, progress)
 
         background.start(
@@ -219,7 +221,7 @@ class FlinkopsApp(LookingApp):
         )
         self.push_screen(ProgressSheet(self.context, running))
 
-    def _action_moved(self, running: Running, progress: Progress) -> None:
+    def _action_moved(self, running: Running, progress: "Progress") -> None:
         running.steps.append(progress)
         self._redraw_progress(running)
 

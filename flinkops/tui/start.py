@@ -29,6 +29,7 @@ def start(
         ascii_only=ascii_only,
         sources=getattr(collector, "sources", ()),
         notes_path=platformdirs.user_state_path("flinkops") / "notes.json",
+        journal_folder=Path(journal).expanduser() if (journal := os.environ.get("FLINKOPS_JOURNAL")) else None,
         job=job,
         theme=os.environ.get("FLINKOPS_THEME", ""),
     )
