@@ -32,8 +32,17 @@ def _with_reasons(found: Latency) -> Signal[Latency | None]:
 
 def _measured(job: JobFacts) -> Latency | None:
     """The job's own distribution: that of the operator, and within it the subtask, with the highest p99."""
-    pairs = [(worst(vertex.latency_p50_seconds), worst(vertex.latency_p99_seconds)) for vertex in job.vertices]
+    pairs = [
+        (worst(vertex.latency_p50_seconds), worst(vertex.latency_p99_seconds))
+        for vertex in job.vertices
+        if not _empty(vertex)
+    ]
     return _highest(pairs, "measured")
+
+
+def _empty(vertex: VertexFacts) -> bool:
+    """A distribution of nothing reads 0; where no record comes in, that is no measurement."""
+    return not worst(vertex.latency_p99_seconds) and total(vertex.records_in_per_second) == 0
 
 
 def _markers(job: JobFacts) -> Latency | None:

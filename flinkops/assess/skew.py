@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from flinkops.assess.graph import Graph
-from flinkops.assess.numbers import finite, worst
+from flinkops.assess.numbers import finite, total, worst
 from flinkops.assess.signal import Signal, not_running, reason
 from flinkops.model.facts import JobFacts, VertexFacts
 
@@ -45,12 +45,17 @@ def event_time(job: JobFacts, graph: Graph) -> Signal[EventTime]:
     """Skew and watermark of the job and of each vertex. `now` is the time at which the facts were seen."""
     times = {vertex.id: vertex_time(vertex, job.seen_ms) for vertex in job.vertices}
     why = not_running(job) or _undefined(graph, times)
-    known = [(time.watermark_ms, vertex_id) for vertex_id, time in times.items() if time.watermark_ms is not None]
+    known = [
+        (time.watermark_ms, vertex.id)
+        for vertex in graph.in_order()
+        if (time := times[vertex.id]).watermark_ms is not None
+    ]
     if why is None and not known:
         why = reason(job, "watermark", _nowhere(times))
     if why is not None:
         return Signal(EventTime(vertices=times), {SKEW: why, WATERMARK: why})
-    watermark_ms, furthest = min(known)
+    # Of equals the first in the flow: what comes after it only waits for it.
+    watermark_ms, furthest = min(known, key=lambda pair: pair[0])
     event = EventTime(
         skew_seconds=(job.seen_ms - watermark_ms) / 1000,
         watermark_ms=watermark_ms,
@@ -119,6 +124,8 @@ def _cause(graph: Graph, vertex_id: str, times: Mapping[str, VertexTime]) -> str
     paused = max((worst(each.split_paused_ratio) or 0.0 for each in graph.by_id.values()), default=0.0)
     idle = max((worst(each.split_idle_ratio) or 0.0 for each in graph.by_id.values()), default=0.0)
     parts = [f'"{vertex.name}" is furthest behind']
+    if all(total(source.records_in_per_second) == 0 for source in graph.sources):
+        parts.append("no records come in")
     if time.spread_seconds and time.skew_seconds and time.spread_seconds > 0.5 * time.skew_seconds:
         parts.append("a straggling subtask: the others are ahead of it")
     if paused > 0.1:

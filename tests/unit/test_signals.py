@@ -40,6 +40,12 @@ class TestLatency:
         )
         assert self.of(facts) == (0.02, 0.4, "measured")
 
+    def test_a_distribution_of_nothing_is_no_measurement(self) -> None:
+        empty = {"latency_p50_seconds": spread(0.0), "latency_p99_seconds": spread(0.0)}
+        facts = with_vertex(job(), "work", records_in_per_second=spread(0.0), **empty)
+        assert self.of(facts)[2] == "estimated"
+        assert self.of(with_vertex(job(), "work", **empty)) == (0.0, 0.0, "measured")
+
     def test_markers_next(self) -> None:
         facts = with_vertex(job(), "sink", marker_p50_seconds=0.002, marker_p99_seconds=0.009)
         assert self.of(facts) == (0.002, 0.009, "markers")
@@ -142,6 +148,13 @@ class TestSkew:
     def test_a_sink_that_hands_no_watermark_on_says_nothing(self) -> None:
         facts = with_vertex(job(), "sink", watermark_ms=None, watermark_none_yet=True)
         assert event_time(facts, Graph(facts.vertices)).value.skew_seconds == 5.0
+
+    def test_of_equals_the_first_in_the_flow_is_named_and_an_empty_input_is_said(self) -> None:
+        facts = with_vertex(job(vertices=tuple(reversed(job().vertices))), "src", records_in_per_second=spread(0.0))
+        assert (
+            event_time(facts, Graph(facts.vertices)).value.cause
+            == '"vertex src" is furthest behind, no records come in'
+        )
 
     def test_alignment_and_idleness_are_named(self) -> None:
         facts = with_vertex(job(), "src", split_paused_ratio=spread(0.4), split_idle_ratio=spread(0.9))
