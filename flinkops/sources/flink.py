@@ -24,8 +24,9 @@ CONNECTIONS = 8
 JOBS_PER_CONNECTION = 5
 COLLECTING_SECONDS = 0.15
 """How long Flink is given to collect metrics from its TaskManagers, between a look's first half and its second."""
-SECOND_TRY_SECONDS = 0.4
-SECOND_TRIES = 3
+TRY_AGAIN_AFTER_SECONDS = (0.3, 0.6, 1.2)
+MOST_TRIES = 5
+"""Of one job id, over all looks: what has no metrics then, such as a vertex of a batch job, may never have any."""
 SETTINGS_AGAIN_SECONDS = 300.0
 
 
@@ -49,7 +50,7 @@ class FlinkRestSource(FlinkDetails):
         self._watches: dict[str, JobWatch] = {}
         self._settings: dict[str, str] | None = None
         self._settings_again_at = 0.0
-        self._second_tries: dict[str, int] = {}
+        self._tries: dict[str, int] = {}
         self._last_error = ""
 
     @property
@@ -134,7 +135,7 @@ class FlinkRestSource(FlinkDetails):
     def _update_watches(self, rows: list[wire.OverviewJob]) -> list[tuple[JobWatch, wire.OverviewJob]]:
         """Forgets jobs that Flink forgot."""
         self._watches = {row.jid: self._watches.get(row.jid) or JobWatch(self._client, self.name, row) for row in rows}
-        self._second_tries = {jid: tries for jid, tries in self._second_tries.items() if jid in self._watches}
+        self._tries = {jid: tries for jid, tries in self._tries.items() if jid in self._watches}
         return [(self._watches[row.jid], row) for row in rows]
 
     def _read_settings(self, deadline: Deadline) -> None:
@@ -154,14 +155,15 @@ class FlinkRestSource(FlinkDetails):
         time.sleep(max(0.0, min(COLLECTING_SECONDS, deadline.remaining_seconds)))
 
     def _try_again(self, watches: list[JobWatch], deadline: Deadline) -> None:
-        """New jobs have no metrics at the first question; a few times, they are asked once more."""
-        empty = [watch for watch in watches if watch.empty and self._second_tries.get(watch.id, 0) < SECOND_TRIES]
-        if not empty or deadline.remaining_seconds < 2 * SECOND_TRY_SECONDS:
-            return
-        for watch in empty:
-            self._second_tries[watch.id] = self._second_tries.get(watch.id, 0) + 1
-        time.sleep(SECOND_TRY_SECONDS)
-        self._each(lambda watch: watch.measure(deadline), empty)
+        """New jobs have no metrics at the first question; a few times, they are asked once more, after a little."""
+        for seconds in TRY_AGAIN_AFTER_SECONDS:
+            empty = [watch for watch in watches if watch.empty and self._tries.get(watch.id, 0) < MOST_TRIES]
+            if not empty or deadline.remaining_seconds < 2 * seconds:
+                return
+            for watch in empty:
+                self._tries[watch.id] = self._tries.get(watch.id, 0) + 1
+            time.sleep(seconds)
+            self._each(lambda watch: watch.measure(deadline), empty)
 
     def _each(self, work: Callable[[T], None], things: list[T]) -> None:
         """Does `work` on all, on as many connections as pays."""
