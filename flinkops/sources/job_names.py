@@ -17,11 +17,10 @@ def job_names(endpoint: RestEndpoint, *, timeout_seconds: float) -> list[str] | 
     parts = urlsplit(endpoint.url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     host = parts.hostname or ""
+    connection = http.client.HTTPConnection(host, port, timeout=timeout_seconds)
     if parts.scheme == "https":
         context = ssl.create_default_context(cafile=endpoint.ca_file)
         connection = http.client.HTTPSConnection(host, port, timeout=timeout_seconds, context=context)
-    else:
-        connection = http.client.HTTPConnection(host, port, timeout=timeout_seconds)
     try:
         connection.request("GET", f"{parts.path}/jobs/overview")
         answer = json.loads(connection.getresponse().read(MAX_ANSWER_BYTES))
