@@ -78,6 +78,14 @@ def parse_bool(value: object) -> bool:
     raise ValueError(f"{value!r} is neither true nor false")
 
 
+def parse_wait(value: object) -> float:
+    """Seconds of a duration that is not zero; ValueError on anything else."""
+    seconds = parse_duration(value)
+    if seconds <= 0:
+        raise ValueError(f"{value!r} is no time at all")
+    return seconds
+
+
 def parse_output(value: object) -> str:
     """One of the output formats; ValueError on anything else."""
     if value not in OUTPUT_FORMATS:
@@ -108,7 +116,7 @@ SCALARS: tuple[Scalar, ...] = (
     Scalar("all_namespaces", "all_namespaces", parse_bool),
     Scalar("selector", "selector", parse_text),
     Scalar("output", "output", parse_output),
-    Scalar("timeout", "timeout_seconds", parse_duration),
-    Scalar("interval", "interval_seconds", parse_duration),
+    Scalar("timeout", "timeout_seconds", parse_wait),
+    Scalar("interval", "interval_seconds", parse_wait),
     Scalar("read_only", "read_only", parse_bool),
 )

@@ -70,6 +70,7 @@ def test_a_named_file_takes_the_project_file_s_place(load: Loader, tmp_path: Pat
         ('[classes.x]\nlatency_p99 = "quick"', ['"latency_p99" in [classes.x]', "is not a duration"]),
         ("[classes.x]\nbackpressure = 7", ["is not a ratio"]),
         ("[health]\nraise_after_looks = 0", ["at least 1"]),
+        ("interval = 0", ['"interval"', "no time at all"]),
         ("interval = [1]", ['"interval"', "is not a duration"]),
         ("not toml at all", ["cannot read"]),
         ("sources = 3", ["[[sources]]"]),
@@ -133,3 +134,11 @@ def test_addresses_from_the_environment(load: Loader, text: str, urls: int) -> N
 def test_a_bad_value_of_the_environment_names_the_variable(load: Loader) -> None:
     with pytest.raises(UsageError, match="FLINKOPS_READ_ONLY"):
         load(FLINKOPS_READ_ONLY="perhaps")
+
+
+def test_the_example_of_the_documentation_is_read_as_it_stands(load: Loader) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text("utf-8")
+    load.project.write_text(text.split("```toml\n")[1].split("```")[0])
+    found = load()
+    assert found.sources[0].name == "prod"
+    assert found.policy.classes["latency-critical"].state_bytes == 20e9
