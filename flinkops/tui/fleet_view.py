@@ -10,7 +10,7 @@ from flinkops.tui.context import Context
 from flinkops.tui.glyphs import sparkline
 from flinkops.tui.grid import Column
 from flinkops.tui.job_view import reason_lines, signal_lines
-from flinkops.tui.lines import Line, Role, Span, ends, join, line
+from flinkops.tui.lines import Line, Span, ends, join, line
 from flinkops.tui.ports import JobKey, Observation
 from flinkops.tui.words import tidy
 
@@ -134,9 +134,9 @@ def columns(context: Context, history: "HistoryOf") -> list[Column[JobAssessment
         c("trend", "IN, TREND", lambda j: _trend(j, context, history), 12, "right", rank=9),
         c("p99", "P99", _latency, 7, "right", rank=1, descending=True,
           sort=lambda j: j.processing_latency_seconds and j.processing_latency_seconds.p99),
-        c("skew", "SKEW", lambda j: words.seconds(j.event_time_skew_seconds, _by(j, "skew", "watermark")), 7, "right",
+        c("skew", "SKEW", lambda j: words.seconds(j.event_time_skew_seconds, words.about(j, "skew")), 7, "right",
           sort=lambda j: j.event_time_skew_seconds, rank=1, descending=True),
-        c("state_size", "SIZE", lambda j: words.size(j.state_bytes, _by(j, "state")), 7, "right",
+        c("state_size", "SIZE", lambda j: words.size(j.state_bytes, words.about(j, "state")), 7, "right",
           sort=lambda j: j.state_bytes, rank=1, descending=True),
         c("growth", "GROWTH/H", _growth, 9, "right", sort=lambda j: j.state_growth_bytes_per_hour, rank=7,
           descending=True),
@@ -197,39 +197,31 @@ def _why(job: JobAssessment) -> Line:
     return ((tidy(reasons[0].text), "text"), (more, "dim"))
 
 
-def _by(job: JobAssessment, *codes: str) -> Role:
-    """The role of a signal's cell: that of the reason which is about it."""
-    for reason in job.health.reasons:
-        if any(code in reason.code for code in codes):
-            return words.LEVEL_ROLE[reason.level]
-    return "text"
-
-
 def _latency(job: JobAssessment) -> Line:
     latency = job.processing_latency_seconds
     if latency is None or latency.p99 is None:
         return words.value(None)
     sign = "" if latency.method == "measured" else "~"
-    return line(sign + human_seconds(latency.p99), _by(job, "latency"))
+    return line(sign + human_seconds(latency.p99), words.about(job, "latency"))
 
 
 def _growth(job: JobAssessment) -> Line:
     growth = job.state_growth_bytes_per_hour
     if growth is None:
         return words.value(None)
-    return line(("+" if growth >= 0 else "-") + human_bytes(abs(growth)), _by(job, "growth", "bloat"))
+    return line(("+" if growth >= 0 else "-") + human_bytes(abs(growth)), words.about(job, "growth", "bloat"))
 
 
 def _pressure(job: JobAssessment) -> Line:
     pressure = job.backpressure
-    return words.percent(pressure.ratio if pressure else None, _by(job, "backpressure"))
+    return words.percent(pressure.ratio if pressure else None, words.about(job, "backpressure"))
 
 
 def _checkpoint(job: JobAssessment) -> Line:
     checkpoints = job.checkpoints
     if checkpoints is None:
         return words.value(None)
-    role = _by(job, "checkpoint")
+    role = words.about(job, "checkpoint")
     if checkpoints.status in ("FAILED", "DISABLED", "NONE"):
         return line({"FAILED": "failed", "DISABLED": "off", "NONE": "none"}[checkpoints.status], role)
     return words.seconds(checkpoints.duration_seconds, role)

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flinkops.model.assessment import JobAssessment
@@ -10,7 +11,7 @@ from flinkops.render.text import human_bytes, human_count, human_ratio, human_se
 from flinkops.tui import words
 from flinkops.tui.context import Context
 from flinkops.tui.glyphs import sparkline
-from flinkops.tui.lines import Line, Role, Span, fit, line
+from flinkops.tui.lines import Line, Span, fit, line
 from flinkops.tui.sheets import Choice
 from flinkops.tui.words import tidy
 
@@ -113,43 +114,65 @@ def card(job: JobAssessment, context: Context, *, cells: int) -> list[Line]:
 # ---- the five signals
 
 Format = Callable[[float | None], str]
-OfSample = Callable[[JobSample], float | None]
-OfJob = Callable[[JobAssessment], float | None]
-SIGNALS: tuple[tuple[str, Format, OfSample, OfJob], ...] = (
-    ("latency p99", human_seconds, lambda s: s.latency_p99_seconds,
-     lambda j: j.processing_latency_seconds.p99 if j.processing_latency_seconds else None),
-    ("watermark delay", human_seconds, lambda s: s.skew_seconds, lambda j: j.event_time_skew_seconds),
-    ("state size", human_bytes, lambda s: s.state_bytes, lambda j: j.state_bytes),
-    ("backpressure", human_ratio, lambda s: s.backpressured_ratio,
-     lambda j: j.backpressure.ratio if j.backpressure else None),
-    ("checkpoint", human_seconds, lambda s: s.checkpoint_duration_seconds,
-     lambda j: j.checkpoints.duration_seconds if j.checkpoints else None),
+
+
+@dataclass(frozen=True)
+class Signal:
+    """One of the five: its value in a sample, now, and the limit it is measured against."""
+
+    name: str
+    subject: str  # what the codes of its reasons contain
+    form: Format
+    past: Callable[[JobSample], float | None]
+    now: Callable[[JobAssessment], float | None]
+    limit: Callable[[JobAssessment], float | None]
+
+
+SIGNALS = (
+    Signal("latency p99", "latency", human_seconds, lambda s: s.latency_p99_seconds,
+           lambda j: j.processing_latency_seconds.p99 if j.processing_latency_seconds else None,
+           lambda j: j.limits.latency_p99_seconds),
+    Signal("watermark delay", "skew", human_seconds, lambda s: s.skew_seconds, lambda j: j.event_time_skew_seconds,
+           lambda j: j.limits.skew_seconds),
+    Signal("state size", "state", human_bytes, lambda s: s.state_bytes, lambda j: j.state_bytes,
+           lambda j: j.limits.state_bytes),
+    Signal("backpressure", "backpressure", human_ratio, lambda s: s.backpressured_ratio,
+           lambda j: j.backpressure.ratio if j.backpressure else None, lambda j: j.limits.backpressure_ratio),
+    Signal("checkpoint", "checkpoint", human_seconds, lambda s: s.checkpoint_duration_seconds,
+           lambda j: j.checkpoints.duration_seconds if j.checkpoints else None,
+           lambda j: j.facts.checkpoints.timeout_seconds if j.facts and j.facts.checkpoints else None),
 )  # fmt: skip
+LIMIT_CELLS = 14
 
 
 def signal_lines(job: JobAssessment, samples: Sequence[JobSample], context: Context, *, cells: int) -> list[Line]:
-    """Five sparklines, each with its value now, its scale, its window and what changed over it."""
-    room = max(8, cells - 16 - 10 - 19 - 18)
+    """Five sparklines, each with its value now, limit, scale, window, and what changed over it."""
+    limits = LIMIT_CELLS if cells >= 100 else 0
+    room = max(8, cells - 16 - 10 - 19 - 18 - limits)
     shown = list(samples[-room:])
     window = words.short((shown[-1].at_ms - shown[0].at_ms) / 1000) if len(shown) > 1 else None
     lines: list[Line] = []
-    for name, form, of_sample, of_job in SIGNALS:
-        values = [of_sample(sample) for sample in shown]
+    for signal in SIGNALS:
+        form = signal.form
+        values = [signal.past(sample) for sample in shown]
         known = [value for value in values if value is not None]
         top = 1.0 if form is human_ratio else max(known, default=0.0)
         floor = min(known, default=0.0) if form is human_bytes else 0.0  # a size moves little beside itself
         scale = f"{form(floor) if floor else 0}..{form(top)}" if known else ""
         change = f"{_signed(known[-1] - known[0], form)} in {window}" if len(known) > 1 and window else ""
-        now = of_job(job)
-        role: Role = "dim" if now is None else "strong"
-        spans: list[Span] = [
-            (f"{name:<16}", "dim"),
-            (f"{form(now):>9} ", role),
-            (sparkline(values, room, context.glyphs, floor=floor, top=top), "spark"),
-            (f" {scale:<18}", "dim"),
-            (f"{change}", "dim"),
-        ]
-        lines.append(tuple(spans))
+        now, limit = signal.now(job), signal.limit(job)
+        role = words.about(job, signal.subject)
+        of_limit = f"limit {form(limit)}" if limit is not None else ""
+        lines.append(
+            (
+                (f"{signal.name:<16}", "dim"),
+                (f"{form(now):>9} ", "dim" if now is None else "strong" if role == "text" else role),
+                (f"{of_limit:<{limits}}" if limits else "", "dim"),
+                (sparkline(values, room, context.glyphs, floor=floor, top=top), "spark"),
+                (f" {scale:<18}", "dim"),
+                (change, "dim"),
+            )
+        )
     return lines
 
 

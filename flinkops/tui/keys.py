@@ -34,6 +34,7 @@ KEYS: tuple[Key, ...] = (
     Key("everywhere", "p", "p", "app.pause", "pause", "hold the picture still; looking goes on behind it"),
     Key("everywhere", "y", "y", "screen.copy", "copy", "copy row, id, name, savepoint path or equivalent command"),
     Key("everywhere", "e", "e", "screen.export", "", "write this view to a file, as text or JSON"),
+    Key("everywhere", "R", "R", "app.record", "", "start or stop a recording of what is seen, for status --replay"),
     Key("everywhere", "S", "S", "app.sources", "", "the sources: how each answered, and when"),
     Key("everywhere", "A", "A", "app.last_action", "", "the last action: progress or outcome"),
     Key("everywhere", "t", "t", "app.next_theme", "", "next theme: dark, light, colour-blind, high contrast"),

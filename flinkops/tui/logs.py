@@ -11,7 +11,8 @@ from textual.widgets import Input
 
 from flinkops.clock import iso_utc
 from flinkops.model.assessment import JobAssessment
-from flinkops.model.detail import LogFile
+from flinkops.model.detail import LogFile, TaskManagerDetail
+from flinkops.render.text import human_bytes
 from flinkops.tui import words
 from flinkops.tui.fetching import FetchingScreen
 from flinkops.tui.fleet_view import View
@@ -24,6 +25,7 @@ from flinkops.tui.sheets import Choice
 from flinkops.tui.words import tidy
 
 JOBMANAGER = "JobManager"
+GC_WARNING_RATIO = 0.1
 MAX_LINES = 5_000
 """Of a log on the screen: the newest."""
 
@@ -47,6 +49,7 @@ class LogsScreen(FetchingScreen):
         self._job = job
         self._taskmanager = taskmanager
         self._rows: tuple[LogRow, ...] = (LogRow(JOBMANAGER, None),)
+        self._taskmanagers: tuple[TaskManagerDetail, ...] = ()
 
     def body(self) -> Iterable[Widget]:
         """A line of progress, a table."""
@@ -65,17 +68,18 @@ class LogsScreen(FetchingScreen):
         """Ask for the list."""
         source, job_id, only = self._source, self._job.id, self._taskmanager
 
-        def work() -> tuple[LogRow, ...]:
-            ids = [only] if only else [tm.id for tm in source.detail(job_id).taskmanagers]
-            return tuple(LogRow(tm, file) for tm in ids for file in source.taskmanager_logs(tm))
+        def work() -> tuple[tuple[LogRow, ...], tuple[TaskManagerDetail, ...]]:
+            found = tuple(tm for tm in source.detail(job_id).taskmanagers if only in (None, tm.id))
+            return tuple(LogRow(tm.id, file) for tm in found for file in source.taskmanager_logs(tm.id)), found
 
         self.fetch(work)
         self.query_one(Grid).focus()
 
     def fetched(self, result: Any) -> None:
         """The JobManager's first, then by time of change."""
-        rows = sorted(cast("tuple[LogRow, ...]", result), key=lambda r: -(r.file.modified_ms or 0) if r.file else 0)
-        self._rows = (LogRow(JOBMANAGER, None), *rows)
+        rows, self._taskmanagers = cast("tuple[tuple[LogRow, ...], tuple[TaskManagerDetail, ...]]", result)
+        newest = sorted(rows, key=lambda r: -(r.file.modified_ms or 0) if r.file else 0)
+        self._rows = (LogRow(JOBMANAGER, None), *newest)
 
     def title_line(self, view: View | None, cells: int) -> Line:
         """Whose logs."""
@@ -83,7 +87,8 @@ class LogsScreen(FetchingScreen):
 
     def show_view(self, view: View | None) -> None:
         """The list."""
-        self.query_one("#about", Pane).show(self.fetch_line(waiting="asking for the log files"))
+        about = self.fetch_line(waiting="asking for the TaskManagers and their log files")
+        self.query_one("#about", Pane).show(about or [taskmanager_line(tm) for tm in self._taskmanagers[:8]])
         self.query_one(Grid).show(self._rows)
 
     @on(Grid.Chosen)
@@ -91,6 +96,26 @@ class LogsScreen(FetchingScreen):
         row = cast("LogRow | None", event.grid.cursor_row)
         if row is not None:
             self.app.push_screen(LogScreen(self._source, row))
+
+
+def taskmanager_line(of: TaskManagerDetail) -> Line:
+    """Memory, CPU and garbage collection of one TaskManager."""
+
+    def memory(name: str, used: int | None, most: int | None) -> Line:
+        return (*words.value(f"{name} {human_bytes(used)} of {human_bytes(most)}"),) if used is not None else ()
+
+    collecting = of.gc_ratio is not None and of.gc_ratio > GC_WARNING_RATIO
+    return join(
+        [
+            ((f"  {tidy(of.id)}", "strong"),),
+            memory("heap", of.heap_used_bytes, of.heap_max_bytes),
+            memory("managed", of.managed_used_bytes, of.managed_total_bytes),
+            memory("network", of.network_used_bytes, of.network_total_bytes),
+            (("cpu ", "text"), *words.percent(of.cpu_ratio)),
+            (("gc ", "text"), *words.percent(of.gc_ratio, "warning" if collecting else "text")),
+            line(f"{of.free_slots} of {of.slots} slots free", "dim") if of.slots is not None else (),
+        ]
+    )
 
 
 class LogScreen(FetchingScreen):

@@ -11,8 +11,9 @@ from textual.app import App
 from textual.reactive import reactive
 from textual.timer import Timer
 
-from flinkops.clock import Clock, SystemClock
-from flinkops.errors import UsageError
+from flinkops.clock import Clock, SystemClock, iso_utc
+from flinkops.errors import FlinkopsError, UsageError
+from flinkops.recording import Recorder
 from flinkops.tui import background
 from flinkops.tui.base import BaseScreen
 from flinkops.tui.context import Context
@@ -57,6 +58,9 @@ class LookingApp(App[None]):
         self.link = Link(read_only=read_only, replay=self.replay.place if self.replay else None)
         self.said = ""
         self._looking = looking
+        self._recorder: Recorder | None = None  # gets every look
+        self._opened: Recorder | None = None  # that one, until its file is closed
+        self._record_problem: str | None = None
         self._in_flight = False
         self._latest: View | None = None  # the newest observation, also while the picture is held
         self._timer: Timer | None = None
@@ -94,8 +98,14 @@ class LookingApp(App[None]):
             return
         self._in_flight = True
         self.link.retry_seconds = None
-        interval = self.interval_seconds
-        background.start(self, LOOK, lambda: View.of(look(), interval_seconds=interval))
+        interval, recorder = self.interval_seconds, self._recorder
+
+        def work() -> View:
+            observation = look()
+            self._record_problem = _write(recorder, observation) if recorder is not None else None
+            return View.of(observation, interval_seconds=interval)
+
+        background.start(self, LOOK, work)
 
     def on_done(self, message: background.Done) -> None:
         """A look came back."""
@@ -103,6 +113,11 @@ class LookingApp(App[None]):
             return
         self._in_flight = False
         self.link.overdue = False
+        if self._record_problem is not None and self._recorder is not None:
+            self.say(self._record_problem)
+            self._stop_recording()
+        elif self._recorder is None:
+            self._close_recorder()
         if message.error is None:
             self.observed(message.result)
         else:
@@ -178,6 +193,34 @@ class LookingApp(App[None]):
 
     # ---- a recording
 
+    def action_record(self) -> None:
+        """Start a recording beside where the person is, or end it."""
+        if self._recorder is not None:
+            self.say(f"the recording is in {self.link.recording}")
+            self._stop_recording()
+        elif self.replay is None:
+            name = f"flinkops-{(iso_utc(self.clock.now_ms()) or '')[:19].replace(':', '')}.rec"
+            try:
+                self._recorder = self._opened = Recorder(name)
+            except FlinkopsError as error:
+                self.say(error.line())
+                return
+            self.link.recording = name
+            self.say(f"recording to {name}; R ends it")
+        self.redraw_head()
+
+    def _stop_recording(self) -> None:
+        self._recorder = None
+        self.link.recording = None
+        self.redraw_head()
+        if not self._in_flight:  # else its last frame is being written; it is closed when that is done
+            self._close_recorder()
+
+    def _close_recorder(self) -> None:
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+
     def action_step(self, frames: str) -> None:
         """So many moments on or back; the recording stands still there."""
         if (replay := self.replay) is not None:
@@ -244,3 +287,12 @@ class LookingApp(App[None]):
     def _redraw_keys(self) -> None:
         if isinstance(self.screen, BaseScreen) and self.screen.is_mounted:
             self.screen.redraw_keys()
+
+
+def _write(recorder: Recorder, observation: Observation) -> str | None:
+    """One frame; what went wrong, if anything did: the look itself is good."""
+    try:
+        recorder.write(observation.snapshot)
+    except FlinkopsError as error:
+        return error.line()
+    return None

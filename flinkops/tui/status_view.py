@@ -21,6 +21,7 @@ class Link:
     failures: int = 0  # looks in a row that gave nothing
     retry_seconds: float | None = None
     replay: str | None = None  # position and speed, when a recording plays
+    recording: str | None = None  # the file that is written
     overdue: bool = False  # the look in flight takes longer than an interval
 
 
@@ -40,6 +41,7 @@ def status_line(link: Link, view: View | None, context: Context, now_ms: int, ce
         line(f"data {words.short(age)} old" if link.replay is None else "recorded", "warning" if old else "text"),
         line(when, "dim"),
         _sources(view),
+        line("recording", "accent") if link.recording else (),
         _retry(link),
         line(tidy(link.error), "critical") if link.error else (),
     ]

@@ -107,3 +107,11 @@ def known_signals(job: JobAssessment) -> int:
             checkpoints,
         )
     )
+
+
+def about(job: JobAssessment, *subjects: str) -> Role:
+    """How a signal is to be read: as bad as the worst reason whose code is about one of these subjects."""
+    for reason in job.health.reasons:
+        if any(subject in reason.code for subject in subjects):
+            return LEVEL_ROLE[reason.level]
+    return "text"

@@ -13,6 +13,7 @@ from flinkops.clock import FixedClock
 from flinkops.errors import Unreachable
 from flinkops.model.assessment import FleetAssessment, JobAssessment
 from flinkops.model.facts import SourceStatus
+from flinkops.recording import Recording
 from flinkops.tui.app import FlinkopsApp
 from flinkops.tui.fleet import FleetScreen
 from flinkops.tui.job import JobScreen
@@ -345,5 +346,38 @@ def test_empty_fleet_says_what_is_missing() -> None:
         async with running(seen) as (app, _):
             assert "no jobs" in text_of(app)
             assert "the sources answered: no jobs" in text_of(app)
+
+    run(scenario())
+
+
+class Steady:
+    """Always works."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def look(self) -> Seen:
+        self.looks += 1
+        return fleet(4, look=self.looks)
+
+
+def test_what_is_seen_can_be_recorded_and_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        monkeypatch.chdir(tmp_path)
+        observer = Steady()
+        app = make_app(observer=observer, looking=True)
+        async with running(app=app, size=(120, 40)) as (_, pilot):
+            await until(pilot, lambda: observer.looks == 1 and app.view is not None, what="the first look")
+            await press(pilot, ["R"])
+            assert "recording" in text_of(app)
+            for number in (2, 3):
+                await press(pilot, ["r"])
+                await until(pilot, lambda n=number: observer.looks == n, what="another look")  # type: ignore[misc]
+                await until(pilot, lambda: not app._in_flight, what="its end")
+            await press(pilot, ["R"])
+        [path] = tmp_path.glob("*.rec")
+        recording = Recording(path)
+        assert [recording.snapshot(i) for i in range(len(recording))] == [fleet(4, look=n).snapshot for n in (2, 3)]
+        recording.close()
 
     run(scenario())
