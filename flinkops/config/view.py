@@ -17,7 +17,9 @@ def settings_document(settings: Settings) -> dict[str, Any]:
 
     for scalar in SCALARS:
         value = _shown(scalar.field, getattr(settings, scalar.field))
-        add(scalar.key, ", ".join(map(shown_url, value)) or None if scalar.key == "rest" else value, scalar.key)
+        if scalar.key == "rest":
+            value = ", ".join(map(shown_url, settings.rest)) or None
+        add(scalar.key, value, scalar.key)
     for source in settings.sources:
         for key, value in _source(source).items():
             add(f"sources.{source.name}.{key}", value, "sources")
