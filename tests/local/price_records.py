@@ -104,8 +104,8 @@ def hostile(at_ms: int) -> list[tuple[str, bytes]]:
             + b'"}',
         ),
         ("exponent", b'{"sku":"exponent","price":1.25e3,"currency":"EUR","scraped_at":"' + iso(at_ms).encode() + b'"}'),
-        ("a|b", json.dumps(scrape("a", 1, at_ms, retailer="b\u0000c", currency="d")).encode()),
-        ("a|b", json.dumps(scrape("a\u0000b", 1, at_ms, retailer="c", currency="d")).encode()),
+        ("a|b", json.dumps(scrape("a", 1, at_ms, retailer="b\u001fc", currency="d")).encode()),
+        ("a|b", json.dumps(scrape("a\u001fb", 1, at_ms, retailer="c", currency="d")).encode()),
     ]
     return [(key, value) for key, value in values]
 

@@ -13,6 +13,7 @@ import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.api.common.typeutils.base.LongSerializer;
 import org.apache.flink.api.java.tuple.Tuple2;
 import org.apache.flink.metrics.Counter;
+import org.apache.flink.metrics.MeterView;
 import org.apache.flink.metrics.MetricGroup;
 import org.apache.flink.runtime.state.StateInitializationContext;
 import org.apache.flink.runtime.state.StateSnapshotContext;
@@ -108,6 +109,7 @@ final class Dedup extends AbstractStreamOperator<RowData>
         MetricGroup group = getMetricGroup().addGroup(Metrics.GROUP);
         accepted = group.counter(Metrics.ACCEPTED);
         unchanged = group.counter(Metrics.UNCHANGED);
+        group.meter(Metrics.UNCHANGED_RATE, new MeterView(unchanged));
         late = group.counter(Metrics.LATE);
         latency = new LatencyHistogram();
         group.histogram(Metrics.LATENCY, latency);

@@ -2,7 +2,10 @@ package flinkops.price;
 
 import org.apache.flink.metrics.HistogramStatistics;
 
-/** What can be said of latencies, in milliseconds, from how many fell into each bucket; zeros when none did. */
+/**
+ * What can be said of latencies, in milliseconds, from how many fell into each bucket. When none did there is
+ * nothing to say: NaN, since a zero would read as a latency.
+ */
 final class LatencyStatistics extends HistogramStatistics {
     private final long[] counts;
     private final long size;
@@ -22,7 +25,7 @@ final class LatencyStatistics extends HistogramStatistics {
                 return LatencyHistogram.millis(bucket);
             }
         }
-        return 0;
+        return Double.NaN;
     }
 
     @Override
@@ -41,7 +44,7 @@ final class LatencyStatistics extends HistogramStatistics {
         for (int bucket = 0; bucket < counts.length; bucket++) {
             sum += counts[bucket] * LatencyHistogram.millis(bucket);
         }
-        return size == 0 ? 0 : sum / size;
+        return size == 0 ? Double.NaN : sum / size;
     }
 
     @Override
@@ -52,7 +55,7 @@ final class LatencyStatistics extends HistogramStatistics {
             double distance = LatencyHistogram.millis(bucket) - mean;
             squares += counts[bucket] * distance * distance;
         }
-        return size < 2 ? 0 : Math.sqrt(squares / (size - 1));
+        return size < 2 ? Double.NaN : Math.sqrt(squares / (size - 1));
     }
 
     @Override
@@ -67,6 +70,6 @@ final class LatencyStatistics extends HistogramStatistics {
 
     @Override
     public long getMin() {
-        return (long) getQuantile(0);
+        return size == 0 ? 0 : (long) getQuantile(0);
     }
 }

@@ -6,6 +6,7 @@ final class Metrics {
     static final String LATENCY = "processingLatencyMs";
     static final String ACCEPTED = "acceptedRecords";
     static final String UNCHANGED = "unchangedDropped";
+    static final String UNCHANGED_RATE = "unchangedDroppedPerSecond";
     static final String LATE = "lateRecords";
     /** Followed by the reason. */
     static final String MALFORMED = "malformed_";

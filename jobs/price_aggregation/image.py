@@ -1,0 +1,58 @@
+"""Writes the tree that goes over `/` of a Flink image so that it can run the job: `image.py DIR [--flink 1.20|2.3]`.
+
+The one list of the image's files: the Dockerfile copies this tree, and so does anything else that builds images.
+Needs the package flinkops beside it: its pinned jars and its compiler.
+"""
+
+import argparse
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+JOB = Path(__file__).parent
+sys.path.insert(0, str(JOB.parents[1]))
+
+from flinkops.local.jars import ensure  # noqa: E402 - found beside the job, not installed
+from flinkops.local.javac import compile_jar  # noqa: E402
+
+GROUPS = {"1.20": ["flink-1.20", "connectors"], "2.3": ["flink-2.3", "connectors"]}
+LIBRARIES = Path("opt/flink/lib")
+USER_LIBRARIES = Path("opt/flink/usrlib")
+
+
+def tree(flink: str, distribution: Path, scratch: Path) -> dict[Path, Path]:
+    """The image's files, below `/`, and where each comes from.
+
+    `distribution` is the Flink that the Java classes are compiled against: the folder with its `lib`.
+    """
+    jars = ensure(GROUPS[flink])
+    classes = compile_jar(
+        JOB / "java", scratch / "price-aggregation.jar", [*sorted((distribution / "lib").glob("*.jar")), *jars]
+    )
+    return {LIBRARIES / jar.name: jar for jar in [*jars, classes]} | {USER_LIBRARIES / "job.py": JOB / "job.py"}
+
+
+def write(target: Path, flink: str, distribution: Path) -> list[Path]:
+    """Write the tree; returns its files, sorted."""
+    with tempfile.TemporaryDirectory() as scratch:
+        files = tree(flink, distribution, Path(scratch))
+        for place, source in files.items():
+            (target / place).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target / place)
+    return sorted(files)
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("target", type=Path, metavar="DIR")
+    parser.add_argument("--flink", choices=sorted(GROUPS), default="1.20")
+    parser.add_argument("--distribution", type=Path, required=True, help="folder of that Flink, with lib/ in it")
+    chosen = parser.parse_args()
+    for file in write(chosen.target, chosen.flink, chosen.distribution):
+        print(file)
+
+
+if __name__ == "__main__":
+    main()
