@@ -41,6 +41,7 @@ class JobWatch:
         self._checkpoint_config: wire.CheckpointConfig | None = None
         self._job_config: wire.JobConfig | None = None
         self._configuration: dict[str, str] | None = None
+        self._configuration_of: tuple[object, ...] = (None, None, None)
         self._vertices: dict[str, VertexWatch] = {}
         self._metrics: dict[str, str] = {}
         self._exceptions: tuple[ExceptionFacts, ...] = ()
@@ -130,10 +131,11 @@ class JobWatch:
         if self._checkpoint_config is None:
             try:
                 self._checkpoint_config = self._client.get(f"{base}/config", wire.checkpoint_config, deadline)
-            except NotFound:
-                self._checkpoints = CheckpointsFacts(enabled=False)  # a batch job has no checkpoints at all
-                return
             except Unreachable as problem:
+                if isinstance(problem, NotFound) and "enabled" in problem.what:
+                    # A batch job: "Checkpointing is not enabled for this job".
+                    self._checkpoints = CheckpointsFacts(enabled=False)
+                    return
                 self._unknown["checkpoints.interval_seconds"] = problem.what
         answer = self._try("checkpoints", lambda: self._client.get(base, wire.checkpoints, deadline))
         if answer is not None:
@@ -209,8 +211,10 @@ class JobWatch:
     def _settings(self, cluster: dict[str, str] | None) -> dict[str, str]:
         if cluster is None:
             self._unknown.setdefault("configuration", "the cluster does not show its configuration")
-        if self._configuration is None or "configuration" in self._unknown:
+        parts = (cluster, self._job_config, self._checkpoint_config)
+        if self._configuration is None or any(a is not b for a, b in zip(parts, self._configuration_of, strict=True)):
             self._configuration = job_settings(cluster or {}, self._job_config, self._checkpoint_config)
+            self._configuration_of = parts
         return self._configuration
 
 

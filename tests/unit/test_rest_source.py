@@ -200,14 +200,35 @@ def test_a_failing_request_costs_its_facts_not_the_row(
     flink_2_3.faults = [Fault(kind, where)]
     job = look(flink_2_3)["count"]
     assert job.state == "RUNNING"
-    if kind == "404" and where == "/checkpoints":
-        assert job.checkpoints is not None
-        assert not job.checkpoints.enabled
-        return
     assert job.unknown[unknown]
     assert "\n" not in job.unknown[unknown]
     known = getattr(job, lost, None) if lost != "busy_ratio" else vertex(job, "GroupAggregate").busy_ratio
     assert known is None
+
+
+def test_a_job_without_checkpoints_is_not_one_that_hides_them(flink_2_3: FakeFlink) -> None:
+    path = f"/jobs/{flink_2_3.recording.jobs[0]['jid']}/checkpoints"
+    refusal = {"status": 404, "errors": ["org.x.RestHandlerException: Checkpointing is not enabled for this job (0)."]}
+    flink_2_3.recording.answers |= {path: refusal, f"{path}/config": refusal}
+    job = look(flink_2_3)["count"]
+    assert job.checkpoints is not None
+    assert not job.checkpoints.enabled
+    assert "checkpoints" not in job.unknown
+
+
+def test_a_configuration_that_comes_late_is_taken_in(flink_2_3: FakeFlink) -> None:
+    source = FlinkRestSource(parse_endpoint(flink_2_3.url))
+    flink_2_3.faults = [Fault("403", "/jobmanager/config")]
+    try:
+        first = source.look(10.0).jobs[0]
+        assert "configuration" in first.unknown
+        flink_2_3.faults = []
+        source._settings_again_at = 0.0
+        second = source.look(10.0).jobs[0]
+    finally:
+        source.close()
+    assert "configuration" not in second.unknown
+    assert second.configuration["jobmanager.scheduler"] == "adaptive"
 
 
 def test_a_detail_that_fails_leaves_the_overview(flink_2_3: FakeFlink) -> None:
