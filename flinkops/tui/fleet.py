@@ -139,7 +139,10 @@ class FleetScreen(BaseScreen):
 
     @on(Input.Submitted, "#filter")
     def _on_filter_done(self) -> None:
-        self._close_filter()
+        if self.query_one("#filter", Input).display:
+            self._close_filter()
+        else:  # typed ahead: this enter was meant for the table
+            self.grid.action_choose()
 
     def set_filter(self, text: str) -> None:
         """Show only what matches."""

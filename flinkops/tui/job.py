@@ -16,7 +16,7 @@ from flinkops.tui.grid import Grid
 from flinkops.tui.job_tables import TABS
 from flinkops.tui.job_view import card, job_copies, job_links, reason_lines, signal_lines
 from flinkops.tui.keys import Where, bindings
-from flinkops.tui.lines import Line, Span, join, line
+from flinkops.tui.lines import Line, Span, join, line, width
 from flinkops.tui.lineview import Pane
 from flinkops.tui.ports import JobKey
 from flinkops.tui.sheets import Choice
@@ -141,7 +141,8 @@ class JobScreen(BaseScreen):
                 (f" {count} ", "dim"),
             ]
         rule = self.flinkops.context.glyphs.rule
-        return ((rule, "idle"), *spans, (rule * self.app.size.width, "idle"))
+        rest = max(0, self.app.size.width - 1 - width(tuple(spans)))
+        return ((rule, "idle"), *spans, (rule * rest, "idle"))
 
     # ---- tabs and rows
 

@@ -81,7 +81,7 @@ def vertex_columns(context: Context) -> list[Column[VertexRow]]:
         c("status", "STATUS", lambda r: words.state(r.facts.status if r.facts else "UNKNOWN"), 9, rank=4),
         c("par", "PAR", lambda r: words.count(r.of.parallelism), 3, "right"),
         c("bar", f"{glyphs.busy}BUSY {glyphs.pressed}BP {glyphs.idle}IDLE",
-          lambda r: usage_bar(r.of.busy_ratio, r.of.backpressured_ratio, 14, glyphs), 14),
+          lambda r: usage_bar(r.of.busy_ratio, r.of.backpressured_ratio, 15, glyphs), 15),
         c("busy", "BUSY", lambda r: words.percent(r.of.busy_ratio, _loaded(r.of.busy_ratio)), 4, "right", rank=1),
         c("bp", "BP", lambda r: words.percent(r.of.backpressured_ratio, _loaded(r.of.backpressured_ratio)), 4,
           "right", rank=1),

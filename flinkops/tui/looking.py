@@ -4,6 +4,7 @@ The threading law: a thread calls `look` and posts one immutable message; only t
 touches widgets. Nothing that a source does ends the app: a look that fails is a line on the screen and a later try.
 """
 
+import os
 import random
 from collections.abc import Callable
 
@@ -24,7 +25,7 @@ from flinkops.tui.ports import Looks, Observation, Retries
 from flinkops.tui.replay import ReplayObserver
 from flinkops.tui.sheets import Prompt
 from flinkops.tui.status_view import Link
-from flinkops.tui.themes import DEFAULT, THEMES, Palette
+from flinkops.tui.themes import DEFAULT, PLAIN, THEMES, Palette
 
 LONGEST_RETRY_SECONDS = 60.0
 SAID_SECONDS = 4.0
@@ -47,7 +48,8 @@ class LookingApp(App[None]):
         theme: str,
         looking: bool,
     ) -> None:
-        super().__init__()
+        plain = "NO_COLOR" in os.environ  # the terminal's own two colours; bold, dim and reverse remain
+        super().__init__(ansi_color=True if plain else None)
         self.animation_level = "none"
         for each in THEMES:
             self.register_theme(each)
@@ -66,7 +68,7 @@ class LookingApp(App[None]):
         self._timer: Timer | None = None
         self._said_timer: Timer | None = None
         self.context = Context(ASCII if ascii_only else UNICODE, Palette(self.theme_variables))
-        self.theme = theme if theme in self.available_themes else DEFAULT
+        self.theme = PLAIN if plain else theme if theme in self.available_themes else DEFAULT
         if ascii_only:
             self.add_class("ascii")
 

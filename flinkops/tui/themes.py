@@ -14,6 +14,7 @@ from textual.theme import Theme
 from flinkops.tui.lines import Role
 
 DEFAULT = "flinkops"
+PLAIN = "ansi-dark"  # Textual's own: what the terminal is set to
 
 THEMES = (
     Theme(

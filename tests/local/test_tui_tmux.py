@@ -19,7 +19,7 @@ from flinkops.model.endpoint import parse_endpoint
 
 pytestmark = [
     pytest.mark.local,
-    pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed"),
+    pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed: apt-get install tmux"),
 ]
 
 NAME = "tui-in-tmux"
