@@ -25,6 +25,8 @@ T = TypeVar("T")
 
 ENDED = frozenset({"FINISHED", "FAILED", "CANCELED", "SUSPENDED"})
 """States after which nothing more happens to this job id."""
+SETTLED_MS = 5_000
+"""Flink answers from caches of 3 s (web.refresh-interval): only then what is said of an ended job is its last word."""
 
 
 class JobWatch:
@@ -114,9 +116,13 @@ class JobWatch:
             configuration=self._settings(cluster_configuration),
             unknown=dict(self._unknown),
         )
-        if row.state in ENDED and job is not None and "exceptions" not in self._unknown:
+        if job is not None and job.now - row.end_time >= SETTLED_MS and self._is_complete(job):
             self._final = facts
         return facts
+
+    def _is_complete(self, job: wire.Job) -> bool:
+        """It has ended, and nothing failed that reading once more could mend."""
+        return self._row.state in ENDED and job.state == self._row.state and self._unknown.keys() <= {"restarts"}
 
     def _try(self, path: str, ask: Callable[[], T]) -> T | None:
         try:

@@ -126,6 +126,7 @@ class Job(msgspec.Struct, gc=False):
     jid: str
     name: str
     state: str
+    now: int = 0
     start_time: int = msgspec.field(name="start-time", default=-1)
     end_time: int = msgspec.field(name="end-time", default=-1)
     scheduler_type: str | None = msgspec.field(name="schedulerType", default=None)
