@@ -57,6 +57,8 @@ def assess_job(
     breached = tuple(check.code for check in judged if check.breached)
     return msgspec.structs.replace(
         _described(job, found),
+        # What it was is not what it is: a failed probe is unknown, never a state.
+        state="UNKNOWN" if blind else job.state,
         health=verdict,
         job_class=job_class.name,
         limits=limits,

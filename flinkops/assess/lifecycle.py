@@ -34,7 +34,7 @@ def unseen(
         code, what = "data-old", "its source answers, but said nothing new of this job"
     else:
         code, what = f"source-{source.state}", source.error or f'its source "{source.name}" is {source.state}'
-    text = f"nothing newer than {human_seconds(age_seconds)}: {what}"
+    text = f"was {job.state} {human_seconds(age_seconds)} ago, nothing newer is known: {what}"
     return Reason(
         code=code,
         text=text,

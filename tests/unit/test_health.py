@@ -119,6 +119,8 @@ class TestMissing:
         assert found.health.reasons[0].value == 40.0
         assert "connection refused" in found.health.reasons[0].text
         assert found.data_age_seconds == 40.0
+        assert found.state == "UNKNOWN"
+        assert "was RUNNING 40 s ago" in found.health.reasons[0].text
 
     def test_a_stale_source_taints_only_what_it_did_not_answer_for(self) -> None:
         assert assessed(job(seen_ms=NOW_MS - 20_000), state="stale").health.level == "unknown"
