@@ -78,7 +78,7 @@ def _parallelism_in(command: tuple[str, ...]) -> int | None:
 def _submit_embedded(control: JobControl, launch: Launch, job_id: str, savepoint: str) -> None:
     from flinkops.local import job
 
-    job.submit(_fleet_at(control), launch.command, client_options=_client_options(launch, job_id, savepoint))
+    job.start(_fleet_at(control), launch.command, client_options=_client_options(launch, job_id, savepoint))
 
 
 def _fleet_at(control: JobControl) -> "FleetInfo":

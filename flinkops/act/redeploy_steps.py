@@ -5,7 +5,7 @@ import msgspec
 from flinkops.act.launching import launcher_for, prepare_launch
 from flinkops.act.running import StepAction, StepRun
 from flinkops.act.savepoint_steps import verify_files
-from flinkops.act.stability_steps import alive, all_running
+from flinkops.act.stability_steps import alive, all_running, why_failed
 from flinkops.act.storage import same_place
 from flinkops.errors import OperationFailed
 from flinkops.model.facts import JobFacts
@@ -14,6 +14,7 @@ from flinkops.model.launch import Launch
 _ENDED_WITHIN_SECONDS = 120.0
 _KNOWN_WITHIN_SECONDS = 60.0
 _RUNNING_WITHIN_SECONDS = 180.0
+_RESTARTS_OF_A_LOOP = 3
 
 
 def prepare(run: StepRun) -> dict[str, str]:
@@ -96,6 +97,8 @@ def verify_restored(run: StepRun) -> dict[str, str]:
 
     def ask() -> JobFacts | None:
         job = alive(run, job_id)
+        if (job.restarts or 0) >= _RESTARTS_OF_A_LOOP:
+            raise OperationFailed(f"job {job_id} restarts instead of running{why_failed(run, job_id)}")
         return job if all_running(job) and job.checkpoints is not None else None
 
     job = run.until("waiting until all tasks run", ask, within_seconds=_RUNNING_WITHIN_SECONDS)

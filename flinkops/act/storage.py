@@ -52,12 +52,11 @@ def local_folder(path: str) -> Path | None:
     parts = urlsplit(path)
     if parts.scheme not in ("", "file") or parts.netloc not in ("", "localhost"):
         return None
-    # Flink does not escape its paths; a percent sign in one is itself unless that file does not exist.
-    folder = Path(path.partition(":")[2] if parts.scheme else path)
-    text = "/" + str(folder).lstrip("/") if parts.scheme else str(folder)
-    found = Path(text)
-    if not found.exists() and "%" in text:
-        found = Path(unquote(text))
+    text = "/" + path.partition(":")[2].lstrip("/") if parts.scheme else path
+    # Flink escapes a path or not, depending on where it shows it: the one that is there is meant.
+    forms = [Path(form) for form in dict.fromkeys((text, unquote(text)))]
+    found = next((form for form in forms if form.exists()), None)
+    found = found or next((form for form in forms if form.parent.exists()), forms[0])
     return found.parent if found.name == METADATA_FILE else found
 
 
@@ -67,7 +66,7 @@ def same_place(one: str | None, other: str | None) -> bool:
 
 
 def _normal(path: str) -> str:
-    path = path.rstrip("/").removesuffix(f"/{METADATA_FILE}")
+    path = unquote(path).rstrip("/").removesuffix(f"/{METADATA_FILE}")
     scheme, colon, rest = path.partition(":")
     if not colon:
         return "file:/" + path.lstrip("/")

@@ -63,10 +63,16 @@ def submit(info: FleetInfo, command: Sequence[str], *, client_options: Sequence[
     Raises UsageError for wrong options, OperationFailed when it does not start, TimedOut when it is submitted and
     does not run in time.
     """
+    job_id = start(info, command, client_options=client_options)
+    _await_running(info, job_id)
+    return job_id
+
+
+def start(info: FleetInfo, command: Sequence[str], *, client_options: Sequence[str] = ()) -> str:
+    """As :func:`submit`, but return as soon as Flink has accepted the job, whatever becomes of it."""
     script, options = prepare(info, command)
     job_id = _run_client(info, command[0], client_options, script, options)
     launches.remember(Path(info.home), job_id, command)
-    _await_running(info, job_id)
     return job_id
 
 

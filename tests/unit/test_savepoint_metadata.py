@@ -243,6 +243,18 @@ def test_a_savepoint_that_is_gone_from_storage_in_reach_is_bad(tmp_path: Path) -
     assert check_savepoint(str(tmp_path / "savepoint-9")).verdict == "bad"
 
 
+def test_an_escaped_path_is_the_same_folder(savepoint: Path) -> None:
+    folder = savepoint.parent / "with spaces"
+    savepoint.rename(folder)
+    escaped = f"file:{savepoint.parent}/with%20spaces"
+    assert check_savepoint(escaped).verdict == "ok"
+    assert same_place(escaped, str(folder))
+    for file in folder.iterdir():
+        file.unlink()
+    folder.rmdir()
+    assert check_savepoint(escaped).verdict == "bad"
+
+
 def test_a_path_out_of_the_savepoint_is_not_followed(tmp_path: Path) -> None:
     writer = operator(start(4), 4, 1).put("iii", 0, 0, 0)
     writer.put("b", 3).put("ii", 0, 0).relative("../../../etc/passwd", 1)
