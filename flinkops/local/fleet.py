@@ -15,6 +15,7 @@ from flinkops.errors import OperationFailed, TimedOut
 from flinkops.local import flink, kafka
 from flinkops.local.jars import ensure
 from flinkops.local.java import find_java
+from flinkops.local.logs import telling_end
 from flinkops.local.ports import HOST, free_ports, is_free
 from flinkops.local.probe import get_json
 from flinkops.local.processes import Process, terminate
@@ -25,8 +26,6 @@ _READY_SECONDS = 180.0  # a death is noticed at once; this is for a machine that
 _POLL_SECONDS = 0.1
 # Below this Flink and Kafka start, and fail soon after in ways that are hard to read.
 _MIN_FREE_BYTES = 256 * 1024 * 1024
-_MAX_ERROR_CHARACTERS = 400
-_FEW_LINES = 5
 
 Report = Callable[[str], None]
 """Told, in a few words, what is being done."""
@@ -210,15 +209,11 @@ def _check_ports(info: FleetInfo, role: str) -> None:
 
 def _death(process: Process) -> str:
     """Why a process ended, as its log tells."""
-    lines: list[str] = []
+    said = ""
     for path in (Path(process.log), Path(process.log).with_suffix(".out")):
         with contextlib.suppress(OSError):
-            lines += [line.strip() for line in path.read_text(errors="replace").splitlines() if line.strip()]
-    if len(lines) > _FEW_LINES:
-        lines = [line for line in lines if "Exception" in line or "ERROR" in line or "Error" in line] or lines
-    text = " | ".join(lines[-2:]) or "it said nothing"
-    printable = "".join(character if character.isprintable() else " " for character in text)
-    return f"{process.role} ended while starting: {printable[-_MAX_ERROR_CHARACTERS:]} (log: {process.log})"
+            said += path.read_text(errors="replace") + "\n"
+    return f"{process.role} ended while starting: {telling_end(said)} (log: {process.log})"
 
 
 def _disk_failure(home: Path, error: OSError) -> OperationFailed:

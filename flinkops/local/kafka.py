@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from flinkops.errors import OperationFailed
 from flinkops.local.jars import ensure
 from flinkops.local.java import SHORT_LIVED, clean_environment
+from flinkops.local.logs import telling_end
 from flinkops.local.ports import HOST
 from flinkops.local.processes import Process, spawn
 
@@ -99,8 +100,8 @@ def format_storage(home: Path, java: Path) -> None:
     ]
     result = subprocess.run(command, capture_output=True, text=True, check=False, env=clean_environment())
     if result.returncode != 0:
-        lines = (result.stderr + result.stdout).strip().splitlines() or ["no message"]
-        raise OperationFailed(f"formatting Kafka's storage in {home / 'kafka'} failed: {lines[-1]}")
+        said = telling_end(result.stdout + result.stderr)
+        raise OperationFailed(f"formatting Kafka's storage in {home / 'kafka'} failed: {said}")
 
 
 def _java(home: Path, java: Path, options: Sequence[str]) -> list[str]:

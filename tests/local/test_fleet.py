@@ -18,6 +18,7 @@ from flinkops.errors import OperationFailed
 from flinkops.local import fleet, kafka
 from flinkops.local.processes import Process
 from flinkops.local.state import FleetInfo, find_running, read_info, write_info
+from tests.local.guard import guarded
 
 pytestmark = pytest.mark.local
 
@@ -33,15 +34,15 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("a fleet's höme")
     bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
     try:
-        write_info(folder, stale_fleet(folder, bystander.pid))
-        fleet.up(folder)
-        yield folder
-        assert {process.role for process in fleet.down(folder)} >= {"jobmanager"}
-        assert fleet.down(folder) == []
-        assert find_running(folder) is None
-        assert bystander.poll() is None
+        with guarded(folder):
+            write_info(folder, stale_fleet(folder, bystander.pid))
+            fleet.up(folder)
+            yield folder
+            assert {process.role for process in fleet.down(folder)} >= {"jobmanager"}
+            assert fleet.down(folder) == []
+            assert find_running(folder) is None
+            assert bystander.poll() is None
     finally:
-        fleet.down(folder)
         bystander.kill()
         bystander.wait()
 
