@@ -8,12 +8,14 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 import msgspec
 
 from flinkops.clock import Clock
-from flinkops.model.facts import FleetSnapshot, SourceStatus
+from flinkops.model.facts import FleetSnapshot, SourceState, SourceStatus
 from flinkops.sources.protocol import Source, SourceLook
 
 DEADLINE_SECONDS = 8.0
 GRACE_SECONDS = 0.5
 """A source keeps its own deadline; this much later the collector goes on without it."""
+SUSPECT_SECONDS = 1.0
+"""How long a snapshot waits for a source whose last look failed."""
 
 
 class Collector:
@@ -42,13 +44,18 @@ class Collector:
         return tuple(memory.source for memory in self._memories)
 
     def collect(self) -> FleetSnapshot:
-        """One look at everything; not longer than the deadline and a little. Never raises for a source's sake."""
+        """One look at everything; not longer than the deadline and a little. Never raises for a source's sake.
+
+        A source that failed last time gets the same deadline but holds up the others for a second only: what it says
+        later is in the next snapshot.
+        """
         with self._lock:
             started = time.monotonic()
             for memory in self._memories:
                 memory.start(self._threads, self._deadline_seconds, self._clock)
-            under_way = [memory.future for memory in self._memories if memory.future is not None]
-            wait(under_way, timeout=self._deadline_seconds + GRACE_SECONDS)
+            wait(_futures(self._memories, suspect=False), timeout=self._deadline_seconds + GRACE_SECONDS)
+            patience = SUSPECT_SECONDS - (time.monotonic() - started)
+            wait(_futures(self._memories, suspect=True), timeout=max(0.0, min(patience, self._deadline_seconds)))
             now_ms = self._clock.now_ms()
             shown = [memory.shown(now_ms, self._deadline_seconds) for memory in self._memories]
             return FleetSnapshot(
@@ -81,20 +88,29 @@ class _Memory:
         self.future: Future[SourceLook] | None = None
         self._good: SourceLook | None = None
         self._good_ms = 0
+        self._last: SourceStatus | None = None
 
     def start(self, threads: ThreadPoolExecutor, deadline_seconds: float, clock: Clock) -> None:
         """Starts a look unless the last one is still going on."""
         if self.future is None:
             self.future = threads.submit(self._look, deadline_seconds, clock)
 
+    @property
+    def suspect(self) -> bool:
+        """Its last look failed or was too slow."""
+        return self._last is not None and self._last.state != "ok"
+
     def shown(self, now_ms: int, deadline_seconds: float) -> SourceLook:
         """What the snapshot shows of it: the new look, or the last good one with what is wrong now."""
         if self.future is None or not self.future.done():
-            return self._older("stale", f"{self.source.name} has not answered within {deadline_seconds:g} s", now_ms)
+            if self._last is None or self._last.state == "ok":
+                error = f"{self.source.name} has not answered within {deadline_seconds:g} s"
+                state: SourceState = "unreachable" if self._good is None else "stale"
+                self._last = SourceStatus(name=self.source.name, kind=self.source.kind, state=state, error=error)
+            return self._with_status(self._last, now_ms)
         look, self.future = self.future.result(), None
-        if look.status.state in ("ok", "stale"):
-            return look
-        return self._older(look.status.state, look.status.error, now_ms, look.status)
+        self._last = look.status
+        return self._with_status(look.status, now_ms)
 
     def _look(self, deadline_seconds: float, clock: Clock) -> SourceLook:
         try:
@@ -107,15 +123,12 @@ class _Memory:
             self._good, self._good_ms = look, clock.now_ms()
         return look
 
-    def _older(self, state: str, error: str | None, now_ms: int, status: SourceStatus | None = None) -> SourceLook:
-        good = self._good
-        new = SourceStatus(
-            name=self.source.name,
-            kind=self.source.kind,
-            state="unreachable" if state == "stale" and good is None else state,  # type: ignore[arg-type]
-            age_seconds=None if good is None else max(0.0, (now_ms - self._good_ms) / 1000),
-            error=error,
-            requests=status.requests if status else 0,
-            seconds=status.seconds if status else None,
-        )
-        return SourceLook(new) if good is None else msgspec.structs.replace(good, status=new)
+    def _with_status(self, status: SourceStatus, now_ms: int) -> SourceLook:
+        """The last good look, under what is to be said of the source now."""
+        age_seconds = None if self._good is None else max(0.0, (now_ms - self._good_ms) / 1000)
+        status = msgspec.structs.replace(status, age_seconds=age_seconds)
+        return SourceLook(status) if self._good is None else msgspec.structs.replace(self._good, status=status)
+
+
+def _futures(memories: Sequence[_Memory], *, suspect: bool) -> list[Future[SourceLook]]:
+    return [memory.future for memory in memories if memory.future is not None and memory.suspect is suspect]

@@ -108,6 +108,38 @@ def test_a_source_that_hangs_holds_up_nobody(
     assert status(collector.collect(), "a").state == "ok"
 
 
+def test_a_source_that_goes_on_failing_holds_up_the_others_for_a_second_only(
+    sources: list[ScriptedSource], clock: FixedClock
+) -> None:
+    collector = Collector(sources, clock, deadline_seconds=5.0)
+    try:
+        sources[0].state = "unreachable"
+        collector.collect()
+        sources[0].state = "ok"
+        sources[0].released.clear()  # it hangs now
+        begun = time.monotonic()
+        snapshot = collector.collect()
+        assert time.monotonic() - begun < 3.0
+        assert status(snapshot, "a").state == "unreachable"
+        assert status(snapshot, "a").error == "no"
+        assert status(snapshot, "b").state == "ok"
+        sources[0].released.set()
+        clock.advance(seconds=5)
+        assert wait_for_ok(collector, "a").age_seconds is not None
+    finally:
+        sources[0].released.set()
+        collector.close()
+
+
+def wait_for_ok(collector: Collector, name: str) -> SourceStatus:
+    ends = time.monotonic() + 5
+    while time.monotonic() < ends:
+        found = status(collector.collect(), name)
+        if found.state == "ok":
+            return found
+    raise AssertionError("not ok within 5 s")
+
+
 def test_a_mistake_in_one_source_is_its_status(collector: Collector, sources: list[ScriptedSource]) -> None:
     sources[0].problem = ZeroDivisionError("oops")
     snapshot = collector.collect()
