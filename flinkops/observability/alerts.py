@@ -64,15 +64,14 @@ def burn_alert(slo: Slo, severity: Severity, settings: AlertSettings) -> Alert:
     expr = "\nor\n".join(f"({_burns(slo, window, budget_ratio)})" for window in windows)
     month = f"{30 * 24 * 60 * budget_ratio:.0f} minutes in 30 days"
     pace = "within hours" if severity == "page" else "before its 30 days are over"
-    labels = ", ".join(filter(None, ("cluster=%q,namespace=%q,job=%q", slo.value_labels.replace('"', '\\"'))))
-    value = _lookup(f"{slo.value_metric}{{{labels}}}")
+    lengths = " or ".join(f"{window.long_minutes // 60} hours" for window in windows).replace("1 hours", "hour", 1)
     return Alert(
         name=slo.alert,
         severity=severity,
         expr=expr,
         summary=f"{JOB}: the budget of its {slo.name} objective burns too fast",
-        description=f"Missed for {{{{ $value | humanizePercentage }}}} of the window; the objective: {slo.title}; "
-        f"its budget of {month} is used up {pace} at this pace. Now: {value}.",
+        description=f"Objective: {slo.title}. Missed for {{{{ $value | humanizePercentage }}}} of the last {lengths}; "
+        f"at this pace its budget of {month} is used up {pace}.{_now(slo)}",
         meaning=f"The budget of this objective burns too fast: {slo.title}.",
         for_seconds=2 * MINUTE if severity == "page" else 15 * MINUTE,
         group="objectives",
@@ -88,12 +87,22 @@ def _burns(slo: Slo, window: BurnWindow, budget_ratio: float) -> str:
     return f"{long}\nand\n{short}"
 
 
-def _lookup(query: str) -> str:
+def _now(slo: Slo) -> str:
+    if slo.value_metric is None:
+        return ""
+    labels = ",".join((_OF_JOB, *slo.value_labels))
+    return f" Now: {_lookup(f'{slo.value_metric}{{{labels}}}', 'humanizeDuration')}."
+
+
+_OF_JOB = "cluster=%q,namespace=%q,job=%q"
+
+
+def _lookup(query: str, shown_by: str) -> str:
     """A template that shows the present value of a series of the alert's job, or that there is none."""
-    arguments = "$labels.cluster $labels.namespace $labels.job"
+    quoted = query.replace('"', '\\"')
     return (
-        f'{{{{ with printf "{query}" {arguments} | query }}}}{{{{ . | first | value | humanize }}}}'
-        "{{ else }}not known{{ end }}"
+        f'{{{{ with printf "{quoted}" $labels.cluster $labels.namespace $labels.job | query }}}}'
+        f"{{{{ . | first | value | {shown_by} }}}}{{{{ else }}}}not known{{{{ end }}}}"
     )
 
 
@@ -106,9 +115,7 @@ def _state_alerts(settings: AlertSettings) -> Iterator[Alert]:
         return
     soon = f"{_worst('flinkops_job_state_time_to_limit_seconds')} < {settings.state_time_to_limit_seconds:g}"
     full = "flinkops_job_state_bytes / flinkops_job_state_limit_bytes"
-    bytes_now = _lookup("flinkops_job_state_bytes{cluster=%q,namespace=%q,job=%q}").replace(
-        "humanize ", "humanize1024 "
-    )
+    bytes_now = _lookup(f"flinkops_job_state_bytes{{{_OF_JOB}}}", "humanize1024")
     yield Alert(
         name="FlinkJobStateNearLimit",
         severity="ticket",
@@ -199,8 +206,8 @@ def _stability_alerts(settings: AlertSettings, timing: Timing) -> Iterator[Alert
         severity="ticket",
         expr=f"{_worst('flinkops_job_override_drift_vertices')} > 0",
         summary=f"{JOB}: its parallelism is not what was demanded",
-        description="{{ $value }} vertices do not run at the parallelism of pipeline.jobvertex-parallelism-overrides: "
-        "what the autoscaler decides has no effect.",
+        description="Vertices without the parallelism of pipeline.jobvertex-parallelism-overrides: {{ $value }}. "
+        "What the autoscaler decides has no effect on them.",
         meaning="Vertices do not run at the parallelism demanded for them.",
         for_seconds=15 * MINUTE,
         dashboard="flinkops-scaling",

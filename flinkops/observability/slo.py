@@ -27,13 +27,13 @@ class ObservedJob:
 
 @dataclass(frozen=True)
 class Slo:
-    """One objective. ``alert`` is the name of its burn alert; ``value_metric`` shows the indicator behind it."""
+    """One objective. ``alert`` is the name of its burn alert; ``value_metric`` shows the indicator, in seconds."""
 
     name: str
     alert: str
     title: str
-    value_metric: str
-    value_labels: str = ""
+    value_metric: str | None = None
+    value_labels: tuple[str, ...] = ()
 
 
 SLOS = (
@@ -42,7 +42,7 @@ SLOS = (
         "FlinkJobLatencyBudgetBurn",
         "p99 of the processing latency within the limit of the job's class",
         "flinkops_job_processing_latency_seconds",
-        'quantile="0.99"',
+        ('quantile="0.99"',),
     ),
     Slo(
         "skew",
@@ -50,7 +50,7 @@ SLOS = (
         "event-time skew (now - watermark) within the limit of the job's class",
         "flinkops_job_event_time_skew_seconds",
     ),
-    Slo("availability", "FlinkJobAvailabilityBudgetBurn", "the job is RUNNING", "flinkops_job_running"),
+    Slo("availability", "FlinkJobAvailabilityBudgetBurn", "the job is RUNNING"),
     Slo(
         "checkpoint",
         "FlinkJobCheckpointBudgetBurn",
