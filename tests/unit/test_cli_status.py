@@ -270,3 +270,19 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
 def test_examples_lead_the_help_a_line_each(cli: Cli) -> None:
     lines = cli("status", "--help").out.splitlines()
     assert "  flinkops status -o json                   one document (schema_version 1)" in lines
+
+
+def cpu_seconds(*command: str) -> float:
+    """The least of a few runs: a busy machine makes processes wait, not work more."""
+    least = float("inf")
+    for _ in range(5):
+        process = subprocess.Popen([sys.executable, *command], stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        assert process.returncode == 0
+        least = min(least, usage.ru_utime + usage.ru_stime)
+    return least
+
+
+def test_help_starts_almost_as_fast_as_typer_alone() -> None:
+    assert cpu_seconds("-m", "flinkops", "--help") < 2.5 * cpu_seconds("-c", "import typer")
