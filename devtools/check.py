@@ -1,8 +1,11 @@
-"""Lint, format, types, layers: what needs no test run."""
+"""Lint, format, types, layers, generated files: what needs no test run."""
 
 import argparse
 import subprocess
 import sys
+
+from devtools.bootstrap import REPOSITORY
+from devtools.generate import generated
 
 # The last has no module to run with -m, and its script would not survive a move of the repository.
 _STEPS: dict[str, tuple[str, ...]] = {
@@ -16,7 +19,10 @@ _STEPS: dict[str, tuple[str, ...]] = {
 def main(arguments: list[str]) -> int:
     """Run every step, also after one failed; 1 when any did."""
     argparse.ArgumentParser(prog="./dev check", description=__doc__).parse_args(arguments)
-    return int(bool(run()))
+    failed = run()
+    if failed:
+        print(f"dev check: FAILED: {', '.join(failed)}", file=sys.stderr)
+    return int(bool(failed))
 
 
 def run() -> list[str]:
@@ -26,4 +32,12 @@ def run() -> list[str]:
         print(f"dev check: {name}", file=sys.stderr, flush=True)
         if subprocess.run([sys.executable, *command], check=False).returncode != 0:
             failed.append(name)
-    return failed
+    return failed + [f"{path} is not what ./dev generate writes" for path in _drifted()]
+
+
+def _drifted() -> list[str]:
+    return [
+        str(path)
+        for path, text in generated().items()
+        if not (REPOSITORY / path).is_file() or (REPOSITORY / path).read_text(encoding="utf-8") != text
+    ]
