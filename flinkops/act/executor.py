@@ -23,6 +23,9 @@ from flinkops.plan.preconditions import unmet
 StepOutcome = Literal["ok", "failed", "timed-out", "skipped"]
 
 
+_CHANGING_VERBS = frozenset({"upgrade", "rollback", "suspend", "resume", "restart", "rescale", "autoscale-apply"})
+
+
 class Progress(msgspec.Struct, frozen=True):
     """Something that a person who waits wants to see. Told after the journal has it.
 
@@ -76,11 +79,25 @@ class Executor:
         """
         self.refuse_unfit(plan)
         with job_lock(self._journal.folder, plan):
+            self._refuse_beside_unfinished(plan)
             self._check_preconditions(plan)
             digest = plan_hash(plan)
             self._journal.append("planned", plan, digest)
             self._tell("planned", plan)
             return self._carry_out(plan, digest, done={}, seen={})
+
+    def abandon(self, plan_id: str) -> None:
+        """Note that a plan that stopped in the middle will not be gone on with; the job is left as it is.
+
+        Raises Refused when it has ended, UsageError when the journal knows no such plan.
+        """
+        record = self._journal.record(plan_id)
+        if not record.resumable:
+            raise Refused(f"{plan_id} has ended already: {record.outcome}")
+        if self._read_only:
+            raise Refused("read-only: the journal is not changed either")
+        with job_lock(self._journal.folder, record.plan):
+            self._journal.append("finished", record.plan, record.plan_hash, outcome="abandoned")
 
     def resume(self, plan_id: str) -> Result:
         """Go on with a plan that stopped in the middle.
@@ -108,6 +125,18 @@ class Executor:
         unknown = [s.action for s in (*plan.steps, *plan.rollback_steps) if s.action not in self._actions]
         if unknown:
             raise Refused(f"this flinkops does not know the action {unknown[0]!r}")
+
+    def _refuse_beside_unfinished(self, plan: Plan) -> None:
+        """A job in the middle of one change is not ready for another; taking a savepoint never stands in the way."""
+        if plan.verb not in _CHANGING_VERBS:
+            return
+        target = _identity(plan)
+        for record in self._journal.records():
+            if record.resumable and record.plan.verb in _CHANGING_VERBS and _identity(record.plan) == target:
+                go_on = go_on_command(record.plan.id, self._go_on_options)
+                raise Refused(
+                    f"{record.plan.id} of this job is not finished", next_step=f"{go_on} (or --abandon for --resume)"
+                )
 
     def _check_preconditions(self, plan: Plan) -> None:
         if plan.preconditions:
@@ -239,6 +268,10 @@ class _Attempt:
         text = error or describe_seen(seen)
         self.results.append(StepResult(step.name, entry.at_ms, round(seconds, 3), outcome, text))
         executor._tell("outcome", self._plan, step=step.name, outcome=outcome, seconds=seconds, text=text)
+
+
+def _identity(plan: Plan) -> tuple[str, str | None, str]:
+    return (plan.target.source, plan.target.namespace, plan.target.job_name)
 
 
 def go_on_command(plan_id: str, options: str = "") -> str:

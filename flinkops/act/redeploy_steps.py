@@ -77,6 +77,7 @@ def submit(run: StepRun) -> dict[str, str]:
             next_step=f"its latest checkpoint is shown by: flinkops status {run.plan.target.job_name} -o json",
         )
     if not _is_known(run, job_id):
+        _refuse_beside_another(run, job_id)
         launch = msgspec.json.decode(run.arguments["launch"], type=Launch)
         run.note(f"submitting from {savepoint}")
         try:
@@ -135,6 +136,14 @@ def cancel(run: StepRun) -> dict[str, str]:
 def _is_known(run: StepRun, job_id: str) -> bool:
     what = "asking whether it is submitted"
     return run.until(what, lambda: (run.control.job(job_id),), within_seconds=_KNOWN_WITHIN_SECONDS)[0] is not None
+
+
+def _refuse_beside_another(run: StepRun, job_id: str) -> None:
+    """Somebody may have started the job by hand since this action was interrupted: two would write twice."""
+    name = run.plan.target.job_name
+    for job in run.until("looking at the other jobs", run.control.jobs):
+        if job.name == name and job.ended_ms is None and job.id != job_id:
+            raise OperationFailed(f"a job named {name} runs already: {job.id}; a second one is not started")
 
 
 def _old_job_lives(run: StepRun) -> bool:

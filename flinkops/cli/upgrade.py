@@ -69,6 +69,7 @@ def upgrade(
     savepoint_format: FormatOption = "canonical",
     checkpoints: CheckpointsOption = 2,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished action.")] = False,
+    abandon: Annotated[bool, typer.Option("--abandon", help="Give up an unfinished action.")] = False,
     plan: PlanOption = False,
     out: OutOption = None,
     yes: YesOption = False,
@@ -81,8 +82,8 @@ def upgrade(
     from flinkops.plan.redeploy import Change, Terms, changed_launch, plan_redeploy
 
     book = open_journal(journal)
-    if resume:
-        return _resume_action(common, book, job)
+    if resume or abandon:
+        return _unfinished_action(common, book, job, abandon=abandon)
     if job is None:
         raise UsageError("which job?", next_step="flinkops upgrade JOB --savepoint …")
     if last_state or stateless:
@@ -214,14 +215,19 @@ def _job_and_launch(
         yield control, facts, known_launch(control, journal, facts.id)
 
 
-def _resume_action(common: Common, journal: "Journal", plan_id: str | None) -> None:
-    """Go on with an unfinished action, whatever its verb."""
+def _unfinished_action(common: Common, journal: "Journal", plan_id: str | None, *, abandon: bool) -> None:
+    """Go on with an unfinished action, whatever its verb, or give it up."""
     open_records = [record for record in journal.records() if record.resumable]
     if plan_id is None and not open_records:
         raise UsageError("nothing is unfinished", next_step="flinkops history shows what was done")
     record = open_records[-1] if plan_id is None else journal.record(plan_id)
     with control_of(endpoint_named(common, record.plan.target.source)) as control:
-        result = executor(common, control, journal).resume(record.plan.id)
+        hands = executor(common, control, journal)
+        if abandon:
+            hands.abandon(record.plan.id)
+            common.say(f"{record.plan.id} will not be gone on with; the job is as it was left")
+            return
+        result = hands.resume(record.plan.id)
     report(common, record.plan, result)
     raise typer.Exit(exit_code(result))
 

@@ -1,5 +1,6 @@
 """Upgrades without an operator: on a cluster that is a state machine, with jars that work and jars that do not."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,13 +10,14 @@ import msgspec
 import pytest
 
 from flinkops.act.actions import ACTIONS
+from flinkops.act.control import JarRun
 from flinkops.act.document import action_document
 from flinkops.act.executor import Executor, Progress
 from flinkops.act.inventory import savepoints_of, uses
 from flinkops.act.journal import Journal
 from flinkops.act.launching import known_launch, launch_before
 from flinkops.clock import SystemClock
-from flinkops.errors import Interrupted, UsageError
+from flinkops.errors import Interrupted, Refused, UsageError
 from flinkops.model.launch import Launch
 from flinkops.model.plan import Plan, Result
 from flinkops.plan.identity import Stamp, derived_id
@@ -262,6 +264,52 @@ def test_ctrl_c_in_the_middle_says_how_to_go_on(bench: Bench) -> None:
         bench.executor(interrupt).run(bench.plan(Change(parallelism=2)))
     assert "upgrade --resume p1" in stopped.value.line()
     assert bench.executor().resume("p1").outcome == "verified"
+
+
+def test_a_job_in_the_middle_of_a_change_is_not_ready_for_another(bench: Bench) -> None:
+    def interrupt(progress: Progress) -> None:
+        if (progress.kind, progress.step) == ("outcome", "prepare"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted):
+        bench.executor(interrupt).run(bench.plan(Change(parallelism=2)))
+    with pytest.raises(Refused) as refused:
+        bench.executor().run(rescale(bench, 3))
+    assert "--resume p1" in refused.value.line()
+    bench.executor().abandon("p1")
+    assert bench.executor().run(rescale(bench, 3)).outcome == "verified"
+    with pytest.raises(Refused, match="abandoned"):
+        bench.executor().resume("p1")
+
+
+def test_a_job_that_was_started_by_hand_meanwhile_is_not_doubled(bench: Bench) -> None:
+    def interrupt(progress: Progress) -> None:
+        if (progress.kind, progress.step) == ("intent", "submit"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted):
+        bench.executor(interrupt).run(bench.plan(Change(parallelism=2)))
+    by_hand = "b" * 32
+    bench.cluster.run_jar(
+        JarRun("old.jar"), job_id=by_hand, savepoint=f"{SAVEPOINTS}/savepoint-1", parallelism=1, settings={}
+    )
+    result = bench.executor().resume("p1")
+    assert result.outcome == "failed"
+    assert f"runs already: {by_hand}" in (result.error or "")
+    assert bench.live() == [by_hand]
+
+
+def test_the_document_is_the_contracts(bench: Bench) -> None:
+    plan = bench.plan(Change(parallelism=2))
+    document = action_document(plan, bench.executor().run(plan))
+    assert list(document) == ["schema_version", "plan", "result"]
+    wanted = {"job", "change", "diff", "requested_mode", "effective_mode", "why", "risks", "refused"}
+    assert wanted <= set(document["plan"])
+    wanted = {"outcome", "old_job_id", "new_job_id", "savepoint", "restored_from", "checkpoints_after"}
+    assert wanted | {"restarts_after", "downtime_seconds", "steps"} <= set(document["result"])
+    assert all({"name", "at", "seconds", "outcome"} <= set(step) for step in document["result"]["steps"])
+    assert action_document(plan, None)["result"] is None
+    assert json.loads(msgspec.json.encode(document)) == document
 
 
 def test_a_restart_changes_nothing_but_the_job_id(bench: Bench) -> None:
