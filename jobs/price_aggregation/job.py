@@ -193,6 +193,7 @@ def connect(chosen: argparse.Namespace) -> Flink:
     if is_bounded(chosen) and version.startswith("1."):
         # There the v2 sink never commits what is written after the last checkpoint of a bounded job.
         settings["table.exec.iceberg.use-v2-sink"] = "false"
+        settings["pipeline.generic-types"] = "true"  # the older sink's own results, one a checkpoint
     for key, value in settings.items():
         configuration.set_string(key, value)
     configuration.set_string("pipeline.name", chosen.name)

@@ -51,7 +51,7 @@ class Line:
             timeout=timeout_seconds,
             env=environment,
         )
-        assert result.returncode == 0, result.stderr[-3000:]
+        assert result.returncode == 0, result.stderr[-12000:]
 
     def _libraries(self) -> list[Path]:
         return [*sorted((self.distribution / "lib").glob("*.jar")), *self.jars]

@@ -117,10 +117,9 @@ def test_stream_with_a_killed_taskmanager_equals_the_reference(own_fleet: FleetI
     half = len(records) // 2
     send(info, "in", records[:half])
     command = ["price-aggregation", "--topic", "in", "--dead-letter", "topic:dead", "--table", "prices.killed"]
-    job_id = job.submit(info, [*command, "--parallelism", "2"])
-
-    before = checkpoints(info, job_id)
-    await_true("two checkpoints", lambda: checkpoints(info, job_id) >= before + 2)
+    # The wait below leaves every partition silent, and they stand at different times: none may pass for idle.
+    job_id = job.submit(info, [*command, "--parallelism", "2", "--idle-timeout", "1h"])
+    await_true("a checkpoint", lambda: checkpoints(info, job_id) >= 1)
     send(info, "in", records[half:])
     taskmanager = next(process for process in info.processes if process.role.startswith("taskmanager"))
     os.kill(taskmanager.pid, signal.SIGKILL)
@@ -132,7 +131,7 @@ def test_stream_with_a_killed_taskmanager_equals_the_reference(own_fleet: FleetI
     warehouse = Path(info.warehouse)
     await_true("all rows", lambda: len(read_table(warehouse, "prices.killed")) >= len(expected.table))
     done = checkpoints(info, job_id)
-    await_true("two more checkpoints", lambda: checkpoints(info, job_id) >= done + 2)
+    await_true("one more checkpoint", lambda: checkpoints(info, job_id) > done)
     assert_frame_equal(read_table(warehouse, "prices.killed"), expected.table)
     assert dead_letters(info, "dead") == expected.dead_letters
     assert patch(info.rest_url, f"/jobs/{job_id}?mode=cancel")
