@@ -182,6 +182,11 @@ class TestStates:
         assert found.level == "critical"
         assert "disk is full" in found.reasons[0].text
 
+    def test_restarts_of_long_ago_do_not_count(self) -> None:
+        failures = tuple(ExceptionFacts(at_ms=NOW_MS - 700_000 - index, name="E", message="") for index in range(5))
+        past = [JobSample(at_ms=NOW_MS - 700_000, state="RUNNING", job_id="a" * 32, restarts=0)]
+        assert health(job(restarts=5, exceptions=failures), past).level == "ok"
+
     def test_restarts_of_another_execution_do_not_count(self) -> None:
         past = [JobSample(at_ms=NOW_MS - 300_000, state="RUNNING", job_id="b" * 32, restarts=0)]
         assert health(job(restarts=3), past).level == "ok"

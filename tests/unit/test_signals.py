@@ -240,6 +240,13 @@ class TestBackpressure:
         assert found is not None
         assert (found.vertex, found.kind) == ("vertex work", "capacity")
 
+    def test_low_backpressure_has_no_bottleneck(self) -> None:
+        facts = with_vertex(with_vertex(job(), "src", backpressured_ratio=spread(0.4)), "work", busy_ratio=spread(0.98))
+        found = backpressure(facts, Graph(facts.vertices), ())
+        assert found.value is not None
+        assert (found.value.level, found.value.bottleneck) == ("low", None)
+        assert "no vertex holds the others up" in found.unknown["backpressure.bottleneck"]
+
     def test_key_skew(self) -> None:
         found = bottleneck_of(self.held(busy_ratio=spread(0.98, avg=0.3, min=0.05)))
         assert found is not None
