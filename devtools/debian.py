@@ -11,7 +11,7 @@ from flinkops.errors import OperationFailed
 
 CACHE = Path(__file__).parent.parent / ".dev" / "debian"
 PACKAGES = {"promtool": "prometheus", "prometheus": "prometheus", "prometheus-alertmanager": "prometheus-alertmanager"}
-_TEMPLATE = Path("/usr/share/prometheus/alertmanager/default.tmpl")
+_TEMPLATES = Path("/usr/share/prometheus/alertmanager")
 
 
 def program(name: str) -> Path:
@@ -19,7 +19,7 @@ def program(name: str) -> Path:
     if (found := installed(name)) is None:
         found = _unpacked(name)
     if name == "prometheus-alertmanager":
-        _place_template()
+        _place_templates()
     return found
 
 
@@ -39,17 +39,17 @@ def installed(name: str) -> Path | None:
     return unpacked if unpacked.is_file() else Path(on_path) if on_path else None
 
 
-def _place_template() -> None:
-    """Debian's Alertmanager reads its default template from a fixed place, and does not start without it."""
-    if _TEMPLATE.exists():
-        return
-    try:
-        _TEMPLATE.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(CACHE / _TEMPLATE.relative_to("/"), _TEMPLATE)
-    except OSError as error:
-        raise OperationFailed(
-            f"Alertmanager needs {_TEMPLATE}: {error}", next_step="apt-get install prometheus-alertmanager"
-        ) from None
+def _place_templates() -> None:
+    """Debian's Alertmanager reads its templates from a fixed place, and does not start without them."""
+    for unpacked in (CACHE / _TEMPLATES.relative_to("/")).glob("*.tmpl"):
+        placed = _TEMPLATES / unpacked.name
+        try:
+            placed.parent.mkdir(parents=True, exist_ok=True)
+            if not placed.exists():
+                shutil.copyfile(unpacked, placed)
+        except OSError as error:
+            hint = "apt-get install prometheus-alertmanager"
+            raise OperationFailed(f"Alertmanager needs {placed}: {error}", next_step=hint) from None
 
 
 def _fetch(package: str) -> None:
