@@ -1,6 +1,7 @@
 """Which savepoints there are, as Flink and the journal know them, and which of them something depends on."""
 
 import re
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -17,41 +18,70 @@ _CHECKPOINT_FOLDER = re.compile(r"/chk-\d+/?$")
 
 def savepoints_of(job: JobFacts, journal: Journal) -> tuple[KnownSavepoint, ...]:
     """Completed savepoints of a job, newest first; those that were disposed of are left out."""
-    records = [one for one in journal.records() if one.plan.target.source == job.cluster]
+    return _merged([job], _records_of(journal, job.cluster), job.name, job.namespace)
+
+
+class References:
+    """What depends on savepoints of one cluster, looked at once."""
+
+    def __init__(self, control: JobControl, journal: Journal) -> None:
+        self._records = _records_of(journal, control.name)
+        self._jobs: list[JobFacts] = []
+        self._problem: str | None = None
+        try:
+            self._jobs = [control.job(one.id) or one for one in control.jobs()]
+        except Unreachable as problem:
+            self._problem = problem.what
+
+    def to(self, path: str) -> tuple[str, ...]:
+        """Everything that speaks against disposing of `path`, one sentence each; what nobody knows does too."""
+        if _CHECKPOINT_FOLDER.search(path):
+            return (f"{path} is a checkpoint, which Flink itself looks after",)
+        reasons = [
+            f"the unfinished action {record.plan.id} goes on from {path}"
+            for record in self._records
+            if record.resumable and same_place(record.seen.get("savepoint"), path)
+        ]
+        if self._problem is not None:
+            reasons.append(f"whether a job uses {path} is not known: {self._problem}")
+        reasons += [reason for job in self._jobs if job.ended_ms is None for reason in _uses_of_running(job, path)]
+        reasons += [
+            f"{path} is the latest savepoint of job {one.job_name}"
+            for one in self._latest()
+            if same_place(one.path, path)
+        ]
+        return tuple(dict.fromkeys(reasons))
+
+    def noted_on(self, savepoints: Iterable[KnownSavepoint]) -> tuple[KnownSavepoint, ...]:
+        """The same savepoints, each with what depends on it."""
+        return tuple(msgspec.structs.replace(one, in_use="; ".join(self.to(one.path)) or None) for one in savepoints)
+
+    def _latest(self) -> list[KnownSavepoint]:
+        """Of each job that the cluster or the journal knows: what it would be brought back from."""
+        of_jobs = [(job.name, job.namespace) for job in self._jobs]
+        of_records = [(one.plan.target.job_name, one.plan.target.namespace) for one in self._records]
+        found = (
+            _merged([job for job in self._jobs if job.name == name], self._records, name, namespace)
+            for name, namespace in dict.fromkeys((*of_jobs, *of_records))
+        )
+        return [savepoints[0] for savepoints in found if savepoints]
+
+
+def _records_of(journal: Journal, source: str) -> list[ActionRecord]:
+    return [one for one in journal.records() if one.plan.target.source == source]
+
+
+def _merged(
+    jobs: Sequence[JobFacts], records: Sequence[ActionRecord], name: str, namespace: str | None
+) -> tuple[KnownSavepoint, ...]:
     disposed = [step.arguments["path"] for one in records for step in _done_disposals(one)]
-    found = [*_from_flink(job), *(sp for one in records if (sp := _from_record(one, job)) is not None)]
+    from_records = (_from_record(one, name, namespace) for one in records)
     known: list[KnownSavepoint] = []
-    for one in found:
-        if any(same_place(one.path, other) for other in disposed):
-            continue
-        if not any(same_place(one.path, other.path) for other in known):
+    for one in (*(found for job in jobs for found in _from_flink(job)), *filter(None, from_records)):
+        places = (*disposed, *(other.path for other in known))
+        if not any(same_place(one.path, place) for place in places):
             known.append(one)
     return newest_first(known)
-
-
-def uses(control: JobControl, journal: Journal, path: str) -> tuple[str, ...]:
-    """Everything that speaks against disposing of `path`, one sentence each; what cannot be found out does too."""
-    if _CHECKPOINT_FOLDER.search(path.rstrip("/")):
-        return (f"{path} is a checkpoint, which Flink itself looks after",)
-    reasons = [*_unfinished_uses(journal, path)]
-    try:
-        jobs = [control.job(one.id) or one for one in control.jobs()]
-    except Unreachable as problem:
-        return (*reasons, f"whether a job uses {path} is not known: {problem.what}")
-    for job in jobs:
-        if job.ended_ms is None:
-            reasons.extend(_uses_of_running(job, path))
-    reasons.extend(_latest_of(jobs, journal, path))
-    return tuple(dict.fromkeys(reasons))
-
-
-def with_uses(
-    savepoints: tuple[KnownSavepoint, ...], control: JobControl, journal: Journal
-) -> tuple[KnownSavepoint, ...]:
-    """The same savepoints, each with what it is used by."""
-    return tuple(
-        msgspec.structs.replace(one, in_use="; ".join(uses(control, journal, one.path)) or None) for one in savepoints
-    )
 
 
 def _from_flink(job: JobFacts) -> list[KnownSavepoint]:
@@ -72,9 +102,9 @@ def _from_flink(job: JobFacts) -> list[KnownSavepoint]:
     ]
 
 
-def _from_record(record: ActionRecord, job: JobFacts) -> KnownSavepoint | None:
+def _from_record(record: ActionRecord, name: str, namespace: str | None) -> KnownSavepoint | None:
     target, path = record.plan.target, record.seen.get("savepoint")
-    if path is None or target.job_name != job.name or target.namespace != job.namespace:
+    if path is None or (target.job_name, target.namespace) != (name, namespace):
         return None
     size = record.seen.get("state_bytes", "")
     return KnownSavepoint(
@@ -92,14 +122,6 @@ def _done_disposals(record: ActionRecord) -> list[Step]:
     return [step for step in record.plan.steps if step.action == "dispose-savepoint" and step.name in done]
 
 
-def _unfinished_uses(journal: Journal, path: str) -> list[str]:
-    return [
-        f"the unfinished action {record.plan.id} goes on from {path}"
-        for record in journal.records()
-        if record.resumable and same_place(record.seen.get("savepoint"), path)
-    ]
-
-
 def _uses_of_running(job: JobFacts, path: str) -> list[str]:
     if job.checkpoints is None:
         why = job.unknown.get("checkpoints", "its checkpoints cannot be read")
@@ -107,17 +129,3 @@ def _uses_of_running(job: JobFacts, path: str) -> list[str]:
     if job.checkpoints.restored and same_place(job.checkpoints.restored.external_path, path):
         return [f"job {job.name} ({job.id}) was started from {path}"]
     return []
-
-
-def _latest_of(jobs: list[JobFacts], journal: Journal, path: str) -> list[str]:
-    names = dict.fromkeys((job.name, job.namespace, job.cluster) for job in jobs)
-    newest_jobs = [
-        max((job for job in jobs if (job.name, job.namespace, job.cluster) == key), key=lambda one: one.started_ms or 0)
-        for key in names
-    ]
-    reasons = []
-    for job in newest_jobs:
-        latest = next(iter(savepoints_of(job, journal)), None)
-        if latest is not None and same_place(latest.path, path):
-            reasons.append(f"{path} is the latest savepoint of job {job.name}")
-    return reasons

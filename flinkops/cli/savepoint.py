@@ -67,11 +67,11 @@ def create(
 @with_common
 def list_savepoints(common: Common, job: JobArgument, journal: JournalOption = None) -> None:
     """The savepoints of a job that Flink or the journal know, newest first, and what depends on them."""
-    from flinkops.act.inventory import savepoints_of, with_uses
+    from flinkops.act.inventory import References, savepoints_of
 
     with job_on_cluster(common, job) as (control, facts):
         book = open_journal(journal)
-        savepoints = with_uses(savepoints_of(facts, book), control, book)
+        savepoints = References(control, book).noted_on(savepoints_of(facts, book))
     if common.settings.output in ("json", "jsonl", "yaml"):
         document = {"schema_version": 1, "savepoints": [_row(one) for one in savepoints]}
         emit_document(document, common.settings.output)
@@ -117,7 +117,7 @@ def delete(
     journal: JournalOption = None,
 ) -> None:
     """Remove a savepoint through Flink; never one that something depends on, or may depend on."""
-    from flinkops.act.inventory import uses
+    from flinkops.act.inventory import References
     from flinkops.plan.savepoint import plan_delete
 
     endpoints = rest_targets(common)
@@ -125,7 +125,9 @@ def delete(
         raise UsageError("several clusters are named", next_step="give the one --rest URL that shall remove it")
     book = open_journal(journal)
     with control_of(endpoints[0]) as control:
-        made = plan_delete(None, control.name, [path], new_stamp("savepoint-delete"), refused=uses(control, book, path))
+        made = plan_delete(
+            None, control.name, [path], new_stamp("savepoint-delete"), refused=References(control, book).to(path)
+        )
         act(common, control, made, Consent(plan, out, yes), book)
 
 
@@ -141,13 +143,13 @@ def prune(
     journal: JournalOption = None,
 ) -> None:
     """Remove all but the newest savepoints of a job; those that something depends on stay too."""
-    from flinkops.act.inventory import savepoints_of, with_uses
+    from flinkops.act.inventory import References, savepoints_of
     from flinkops.plan.retention import prunable
     from flinkops.plan.savepoint import plan_delete
 
     book = open_journal(journal)
     with job_on_cluster(common, job) as (control, facts):
-        gone, kept = prunable(with_uses(savepoints_of(facts, book), control, book), keep)
+        gone, kept = prunable(References(control, book).noted_on(savepoints_of(facts, book)), keep)
         if not gone:
             common.say(f"nothing to remove: {len(kept)} savepoints of {job} are known, all stay")
             raise typer.Exit(ExitCode.OK)

@@ -10,7 +10,7 @@ import pytest
 
 from flinkops.act.actions import ACTIONS
 from flinkops.act.executor import Executor, Progress
-from flinkops.act.inventory import savepoints_of, uses, with_uses
+from flinkops.act.inventory import References, savepoints_of
 from flinkops.act.journal import Journal
 from flinkops.clock import SystemClock
 from flinkops.errors import Denied, Interrupted, Refused, Unreachable
@@ -258,7 +258,7 @@ def test_savepoints_are_listed_with_what_depends_on_them(bench: Bench) -> None:
     bench.cluster.state.jobs[JOB_ID].restored = f"{SAVEPOINTS}/savepoint-1"
     facts = bench.cluster.job(JOB_ID)
     assert facts is not None
-    listed = with_uses(savepoints_of(facts, bench.journal), bench.cluster, bench.journal)
+    listed = References(bench.cluster, bench.journal).noted_on(savepoints_of(facts, bench.journal))
     assert {one.path.rpartition("-")[2]: one.in_use is not None for one in listed} == {"1": True, "2": False, "3": True}
 
 
@@ -266,13 +266,13 @@ def test_what_cannot_be_known_speaks_against_deleting(bench: Bench) -> None:
     bench.executor().run(bench.plan("p1"))
     bench.executor().run(bench.plan("p2"))
     path = f"{SAVEPOINTS}/savepoint-1"
-    assert uses(bench.cluster, bench.journal, path) == ()
+    assert References(bench.cluster, bench.journal).to(path) == ()
     bench.cluster.checkpoints_known = False
-    assert any("not known" in reason for reason in uses(bench.cluster, bench.journal, path))
+    assert any("not known" in reason for reason in References(bench.cluster, bench.journal).to(path))
     bench.cluster.checkpoints_known = True
     bench.cluster.unreachable_answers = 1
-    assert any("not known" in reason for reason in uses(bench.cluster, bench.journal, path))
-    assert any("checkpoint" in reason for reason in uses(bench.cluster, bench.journal, "s3://b/job/chk-7"))
+    assert any("not known" in reason for reason in References(bench.cluster, bench.journal).to(path))
+    assert any("checkpoint" in reason for reason in References(bench.cluster, bench.journal).to("s3://b/job/chk-7"))
 
 
 def test_an_unfinished_action_keeps_its_savepoint(bench: Bench) -> None:
@@ -283,7 +283,7 @@ def test_an_unfinished_action_keeps_its_savepoint(bench: Bench) -> None:
     with pytest.raises(Interrupted):
         bench.executor(progress=die).run(bench.plan("p1"))
     bench.executor().run(bench.plan("p2"))
-    reasons = uses(bench.cluster, bench.journal, f"{SAVEPOINTS}/savepoint-1")
+    reasons = References(bench.cluster, bench.journal).to(f"{SAVEPOINTS}/savepoint-1")
     assert any("unfinished action p1" in reason for reason in reasons)
 
 

@@ -13,7 +13,7 @@ from flinkops.act.actions import ACTIONS
 from flinkops.act.control import JarRun
 from flinkops.act.document import action_document
 from flinkops.act.executor import Executor, Progress
-from flinkops.act.inventory import savepoints_of, uses
+from flinkops.act.inventory import References, savepoints_of
 from flinkops.act.journal import Journal
 from flinkops.act.launching import known_launch, launch_before
 from flinkops.clock import SystemClock
@@ -23,7 +23,7 @@ from flinkops.model.plan import Plan, Result
 from flinkops.plan.identity import Stamp, derived_id
 from flinkops.plan.redeploy import Change, RedeployVerb, Terms, changed_launch, plan_redeploy, plan_resume, plan_suspend
 from flinkops.plan.rescale import plan_rescale
-from tests.unit.fake_cluster import JOB_ID, SAVEPOINTS, FakeCluster
+from tests.unit.fake_cluster import JOB_ID, SAVEPOINTS, FakeCluster, FakeJob
 
 OLD = Launch("jar", ("--topic", "prices"), jar_id="old.jar", parallelism=1)
 
@@ -213,10 +213,14 @@ def test_suspended_and_resumed(bench: Bench) -> None:
     suspend = plan_suspend(facts, OLD, Stamp("s1", 10_000), Terms())
     assert bench.executor().run(suspend).outcome == "verified"
     assert bench.live() == []
+    was = msgspec.to_builtins(bench.cluster.state.jobs[JOB_ID])
     stopped = bench.cluster.job(JOB_ID)
     assert stopped is not None
     latest = savepoints_of(stopped, bench.journal)[0]
-    assert uses(bench.cluster, bench.journal, latest.path)
+    assert References(bench.cluster, bench.journal).to(latest.path)
+    del bench.cluster.state.jobs[JOB_ID]  # as after a restart of the cluster: the journal still knows
+    assert References(bench.cluster, bench.journal).to(latest.path)
+    bench.cluster.state.jobs[JOB_ID] = msgspec.convert(was, FakeJob)
     resume = plan_resume(stopped, OLD, latest.path, bench.cluster.cluster(), Stamp("r1", 20_000), Terms())
     result = bench.executor().run(resume)
     assert result.outcome == "verified"
