@@ -23,6 +23,15 @@ from flinkops.tui.query import Term, matches, parse
 from flinkops.tui.sheets import Choice
 
 
+def _nothing(view: View) -> str:
+    """Why the table is empty."""
+    if view.jobs:
+        return "no job matches the filter (esc clears it)"
+    if view.disconnected:
+        return "no source answered; S lists them with their errors, r asks again"
+    return "the sources that answered have no jobs" if view.lost_sources else "the sources answered: no jobs"
+
+
 class FleetScreen(BaseScreen):
     """A table of jobs, a preview of the one under the cursor, and a filter line."""
 
@@ -97,7 +106,7 @@ class FleetScreen(BaseScreen):
         if view is None:
             grid.empty = f"waiting for the first answer{self.flinkops.context.glyphs.ellipsis}"
         else:
-            grid.empty = "no job matches the filter (esc clears it)" if jobs else "the sources answered: no jobs"
+            grid.empty = _nothing(view)
             grid.marked &= set(view.by_key)
         grid.show(rows)
         self.redraw_head()

@@ -60,6 +60,19 @@ class View:
         sources = self.observation.assessment.sources
         return bool(sources) and len(self.lost_sources) == len({s.name for s in sources})
 
+    def age_seconds(self, now_ms: int) -> float | None:
+        """Of the newest data in the picture; None when no source ever gave any."""
+        since_look = max(0.0, (now_ms - self.taken_ms) / 1000)
+        ages = [s.age_seconds for s in self.observation.assessment.sources if s.age_seconds is not None]
+        if self.disconnected:
+            return min(ages) + since_look if ages else None
+        return since_look
+
+    def first_error(self) -> str:
+        """Of the sources that do not answer."""
+        errors = (source.error for source in self.observation.assessment.sources if source.state != "ok")
+        return next((error for error in errors if error), "no reason given")
+
 
 def certainty(job: JobAssessment, view: View) -> Line:
     """How sure the row is: age of data, how many of the five signals are known, measured or estimated."""
@@ -79,6 +92,8 @@ def headline(view: View, context: Context, cells: int) -> Line:
     """What is broken, since when, how sure: the first line of the screen."""
     glyphs = context.glyphs
     total = len(view.jobs)
+    if not total and view.disconnected:
+        return line(f"{glyphs.critical} no source answers: {tidy(view.first_error())}", "critical")
     if not total:
         return line("no jobs", "unknown")
     worst = view.jobs[0]

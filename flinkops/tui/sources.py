@@ -70,8 +70,8 @@ def source_columns(context: Context) -> list[Column[SourceStatus]]:
         ),
         c("took", "TOOK", lambda s: words.seconds(s.seconds), 8, "right", rank=1),
         c("requests", "REQUESTS", lambda s: words.count(s.requests), 8, "right", rank=2),
-        c("error", "ERROR", lambda s: line(tidy(s.error or ""), "critical"), 20, flex=True, widest=120),
-        c("next", "NEXT", lambda s: line(NEXT.get(s.state, ""), "dim"), 22, flex=True, rank=3, widest=50),
+        c("error", "ERROR", lambda s: line(tidy(s.error or ""), "critical"), 20, flex=True, wish=60, widest=120),
+        c("next", "NEXT", lambda s: line(NEXT.get(s.state, ""), "dim"), 22, flex=True, rank=7, widest=50),
     ]
 
 

@@ -33,12 +33,13 @@ def status_line(link: Link, view: View | None, context: Context, now_ms: int, ce
         doing = line(f"connecting{context.glyphs.ellipsis}", "accent")
         failed = line(tidy(link.error), "critical") if link.error else ()
         return ends(join([doing, _retry(link), failed], dot), right, cells, ellipsis=context.glyphs.ellipsis)
-    age = max(0.0, (now_ms - view.taken_ms) / 1000)
-    old = age > view.stale_after_seconds
+    age = view.age_seconds(now_ms)
+    old = age is None or age > view.stale_after_seconds
+    how_old = "no data yet" if age is None else f"data {words.short(age)} old"
     when = (iso_utc(view.taken_ms) or "")[11:19] + "Z"
     parts = [
         _mode(link, view, context),
-        line(f"data {words.short(age)} old" if link.replay is None else "recorded", "warning" if old else "text"),
+        line(how_old if link.replay is None else "recorded", "warning" if old else "text"),
         line(when, "dim"),
         _sources(view),
         line("recording", "accent") if link.recording else (),

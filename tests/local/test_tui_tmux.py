@@ -97,7 +97,9 @@ def test_from_the_fleet_to_a_verified_savepoint_and_out(tmux: Tmux, rest_url: st
     tmux.press("y")
     text = tmux.wait(lambda text: "savepoint-create" in text and "verified" in text, seconds=120)
     assert "savepoint-" in text
-    tmux.press("Escape", "q")
+    tmux.press("Escape")
+    tmux.wait(lambda text: "savepoint-create  " not in text)  # an escape at once followed by q would be alt-q
+    tmux.press("q")
     text = tmux.wait(lambda text: "left with" in text)
     assert "left with 0" in text
     assert "state backend" not in text, "the terminal is as it was"

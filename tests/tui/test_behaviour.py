@@ -340,6 +340,23 @@ def test_resize_keeps_everything_on_the_screen() -> None:
     run(scenario())
 
 
+def test_a_fleet_that_never_answered_is_not_an_empty_one() -> None:
+    async def scenario() -> None:
+        sources = tuple(
+            SourceStatus(name=name, kind="rest", state="unreachable", error=f"{name} refuses") for name in ("a", "b")
+        )
+        seen = Seen(fleet(1).snapshot, FleetAssessment(T0_MS, 0.1, sources, ()))
+        async with running(seen) as (app, _):
+            text = text_of(app)
+            assert "no source answers: a refuses" in text
+            assert "DISCONNECTED · no data yet" in text
+            assert "no source answered" in text
+            assert "no jobs" not in text
+            assert "0s old" not in text
+
+    run(scenario())
+
+
 def test_empty_fleet_says_what_is_missing() -> None:
     async def scenario() -> None:
         seen = Seen(fleet(1).snapshot, FleetAssessment(T0_MS, 0.1, fleet(1).assessment.sources, ()))
