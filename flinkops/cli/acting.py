@@ -65,10 +65,17 @@ def new_stamp(verb: str) -> "Stamp":
 
 
 def rest_targets(common: Common) -> list["RestEndpoint"]:
-    """The REST endpoints that the settings name, else the running embedded fleet's."""
-    from flinkops.cli.targets import embedded_endpoint, rest_endpoints
+    """The REST endpoints that the settings name, else the running embedded fleet's.
+
+    Raises Refused when a Kubernetes cluster is named: an action meant for it must not reach another Flink.
+    """
+    from flinkops.cli.targets import embedded_endpoint, names_kubernetes, rest_endpoints
 
     endpoints = rest_endpoints(common.settings)
+    if not endpoints and names_kubernetes(common.settings):
+        raise Refused(
+            "this version changes no custom resource", next_step="`flinkops upgrade JOB --plan` says what would happen"
+        )
     if not endpoints and (fleet := embedded_endpoint()) is not None:
         endpoints = [fleet]
     if not endpoints:

@@ -54,10 +54,9 @@ def open_sources(settings: "Settings") -> list["Source"]:
     """
     from flinkops.sources.flink import FlinkRestSource
 
-    kubernetes = [key for key in KUBERNETES_KEYS if settings.origins.get(key, "default") != "default"]
     found: list[Source] = [FlinkRestSource(endpoint) for endpoint in rest_endpoints(settings)]
-    if kubernetes:
-        found.append(_kubernetes(settings))
+    if names_kubernetes(settings):
+        found.append(open_kubernetes(settings))
     if found:
         return found
     fleet = embedded_endpoint()
@@ -66,7 +65,7 @@ def open_sources(settings: "Settings") -> list["Source"]:
     from flinkops.sources.kube_access import in_cluster, kubeconfig_exists
 
     if kubeconfig_exists() or in_cluster():
-        return [_kubernetes(settings)]
+        return [open_kubernetes(settings)]
     raise Unreachable(NO_TARGET, next_step="start one with ./dev up, or name one: --rest URL")
 
 
@@ -79,7 +78,13 @@ def embedded_endpoint() -> "RestEndpoint | None":
     return parse_endpoint(fleet.rest_url, name="local") if fleet else None
 
 
-def _kubernetes(settings: "Settings") -> "Source":
+def names_kubernetes(settings: "Settings") -> bool:
+    """Whether a context, a kubeconfig, namespaces or a selector are asked for."""
+    return any(settings.origins.get(key, "default") != "default" for key in KUBERNETES_KEYS)
+
+
+def open_kubernetes(settings: "Settings") -> "Source":
+    """The jobs of the kubeconfig's context, in the namespaces and with the labels that the settings name."""
     from flinkops.sources.kube import KubernetesSource
     from flinkops.sources.kube_access import open_access
 

@@ -23,6 +23,7 @@ from flinkops.cli.acting import (
 )
 from flinkops.cli.history_cmd import endpoint_named
 from flinkops.cli.options import Common, with_common
+from flinkops.cli.targets import names_kubernetes
 from flinkops.errors import Refused, UsageError
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def upgrade(
     jar: JarOption = None,
     entry_class: ClassOption = None,
     py: PyOption = None,
+    image: Annotated[str | None, typer.Option("--image", metavar="IMAGE", help="Operator only.")] = None,
     target: TargetOption = None,
     savepoint_format: FormatOption = "canonical",
     checkpoints: CheckpointsOption = 2,
@@ -86,6 +88,26 @@ def upgrade(
         return _unfinished_action(common, book, job, abandon=abandon)
     if job is None:
         raise UsageError("which job?", next_step="flinkops upgrade JOB --savepoint …")
+    if names_kubernetes(common.settings) and not common.settings.rest:
+        from flinkops.cli.operator_plan import plan_for_operator
+        from flinkops.plan.operator import Edit
+
+        chosen = {"savepoint": savepoint, "last-state": last_state, "stateless": stateless}
+        modes = [mode for mode, given in chosen.items() if given]
+        if len(modes) > 1:
+            raise UsageError(f"one mode, not {' and '.join(modes)}")
+        edit = Edit(
+            image=image,
+            jar=jar,
+            python_file=py,
+            parallelism=parallelism,
+            settings=dict(_pairs(settings or [])),
+            arguments=_texts(arguments),
+            mode=next(iter(modes), None),
+        )
+        return plan_for_operator(common, job, edit, Consent(plan, out, yes))
+    if image is not None:
+        raise UsageError("--image is for jobs of the Flink operator", next_step="name its cluster with --context")
     if last_state or stateless:
         raise Refused("without the operator only --savepoint keeps the state for sure")
     if not savepoint:

@@ -64,11 +64,12 @@ def acted(cluster: Cluster, name: str, ends: tuple[str, str]) -> dict[str, Any] 
     return found if seen == found["metadata"]["generation"] and state_of(found) == ends else None
 
 
-def restored_from(cluster: Cluster, name: str, job_id: str) -> dict[str, Any] | None:
+def checkpoints(cluster: Cluster, found: dict[str, Any]) -> dict[str, Any]:
+    """What the job's own REST API says of its checkpoints."""
+    name, job_id = found["metadata"]["name"], found["status"]["jobStatus"]["jobId"]
     path = f"/api/v1/namespaces/default/services/{name}-rest:8081/proxy/jobs/{job_id}/checkpoints"
-    found: dict[str, Any] = json.loads(cluster.kubectl("get", "--raw", path))
-    restored: dict[str, Any] | None = found["latest"]["restored"]
-    return restored
+    answer: dict[str, Any] = json.loads(cluster.kubectl("get", "--raw", path))
+    return answer
 
 
 def test_the_operators_features_are_told_by_its_schema(installed: Features) -> None:
@@ -83,6 +84,8 @@ def test_the_operator_does_what_was_predicted(cluster: Cluster, job: str, instal
         before, step.edit, evidence=Evidence(now_ms=SystemClock().now_ms()), features=installed, accepted=step.accepted
     )
     assert (predicted.change, predicted.effective_mode, predicted.refused) == (step.change, step.mode, ())
+    if step.mode == "last-state":  # until the first one, the last state is the savepoint it started from
+        wait_for(lambda: checkpoints(cluster, before)["latest"]["completed"], "a checkpoint", seconds=60)
     pods = cluster.pods(job)
     cluster.kubectl("patch", "flinkdeployment", job, "--type=merge", "-p", json.dumps(predicted.patch))
     after = wait_for(lambda: acted(cluster, job, step.ends), f"{name}: {step.ends}", seconds=240, every=2.0)
@@ -94,7 +97,7 @@ def test_the_operator_does_what_was_predicted(cluster: Cluster, job: str, instal
     assert spec["job"]["upgradeMode"] == step.mode
     if step.ends == SUSPENDED:
         return
-    restored = restored_from(cluster, job, after["status"]["jobStatus"]["jobId"])
+    restored = checkpoints(cluster, after)["latest"]["restored"]
     if step.mode == "stateless":
         assert restored is None
     else:

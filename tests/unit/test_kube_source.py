@@ -1,91 +1,19 @@
 """KubernetesSource over the wire, against a small server that answers as an API server does."""
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
-import yaml
 
 from flinkops.errors import UsageError
 from flinkops.sources.kube import KubernetesSource
 from flinkops.sources.kube_access import list_contexts, open_access
 from tests.unit.cr_samples import resource, stuck
-
-Answer = tuple[int, Any]
-Handler = Callable[[str, dict[str, str]], Answer]
-
-GROUP = "/apis/flink.apache.org/v1beta1"
-RESOURCES = {
-    "resources": [{"name": "flinkdeployments"}, {"name": "flinkdeployments/status"}, {"name": "flinksessionjobs"}]
-}
-
-
-def status(code: int, message: str) -> Answer:
-    return code, {"kind": "Status", "code": code, "message": message}
-
-
-class ApiServer:
-    """Answers by path; remembers what it was asked and with which token."""
-
-    def __init__(self) -> None:
-        self.answers: dict[str, Handler] = {GROUP: lambda *_: (200, RESOURCES)}
-        self.asked: list[str] = []
-        self.tokens: set[str | None] = set()
-        self.lists("default", resource("1.15.0", 5))
-
-    def lists(self, namespace: str, *deployments: dict[str, Any]) -> None:
-        base = f"{GROUP}/namespaces/{namespace}"
-        self.answers[f"{base}/flinkdeployments"] = lambda *_: (200, {"items": list(deployments)})
-        self.answers[f"{base}/flinksessionjobs"] = lambda *_: (200, {"items": []})
-
-    def answer(self, target: str, token: str | None) -> Answer:
-        self.asked.append(target)
-        self.tokens.add(token)
-        url = urlsplit(target)
-        query = {key: values[0] for key, values in parse_qs(url.query).items()}
-        handler = self.answers.get(url.path)
-        return status(404, f"no {url.path}") if handler is None else handler(url.path, query)
-
-
-@contextmanager
-def serving(api: ApiServer) -> Iterator[str]:
-    class Requests(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            code, body = api.answer(self.path, self.headers.get("Authorization"))
-            content = json.dumps(body).encode()
-            self.send_response(code)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, *_: object) -> None:
-            pass  # a client that gave up is what some tests are about
-
-    server = Server(("127.0.0.1", 0), Requests)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+from tests.unit.kube_server import GROUP, RESOURCES, Answer, ApiServer, serving, status, write_kubeconfig
 
 
 @pytest.fixture
@@ -96,20 +24,7 @@ def api() -> ApiServer:
 @pytest.fixture
 def kubeconfig(api: ApiServer, tmp_path: Path) -> Iterator[str]:
     with serving(api) as url:
-        config = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": "prod",
-            "clusters": [{"name": "c", "cluster": {"server": url}}],
-            "users": [{"name": "me", "user": {"token": "secret-token"}}],
-            "contexts": [
-                {"name": "prod", "context": {"cluster": "c", "user": "me"}},
-                {"name": "team", "context": {"cluster": "c", "user": "me", "namespace": "pricing"}},
-            ],
-        }
-        path = tmp_path / "kubeconfig"
-        path.write_text(yaml.safe_dump(config), encoding="utf-8")
-        yield str(path)
+        yield write_kubeconfig(url, tmp_path)
 
 
 @pytest.fixture

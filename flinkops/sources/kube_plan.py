@@ -1,0 +1,73 @@
+"""What planning a change of a custom resource needs to know beyond a look at the fleet."""
+
+from typing import NamedTuple
+from urllib.parse import quote
+
+from flinkops.errors import Denied, FlinkopsError
+from flinkops.sources import kube_api
+from flinkops.sources.deadline import Deadline
+from flinkops.sources.kube_access import KubeAccess
+from flinkops.sources.kube_api import KubeClient
+from flinkops.sources.kube_resources import GROUP, Json, items, section
+
+_PLURALS = {"FlinkDeployment": "flinkdeployments", "FlinkSessionJob": "flinksessionjobs"}
+_DEFINITION = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/flinkdeployments.{GROUP}"
+
+
+class Read(NamedTuple):
+    """The resource as it is now, its definition, and the evidence; None where it could not be looked at."""
+
+    resource: Json
+    definition: Json
+    ha_metadata: bool | None
+    jobmanager_never_started: bool | None
+
+
+def read_for_plan(access: KubeAccess, kind: str, namespace: str, name: str, *, deadline_seconds: float) -> Read:
+    """Reads one resource and its definition; raises Denied with the missing permission, or Unreachable."""
+    deadline = Deadline(deadline_seconds)
+    client = KubeClient(access.endpoint())
+    path = f"{kube_api.custom_path(_PLURALS[kind], namespace)}/{quote(name, safe='')}"
+    try:
+        with client.enforced(deadline):
+            return Read(
+                _allowed(client, path, deadline, f"{_PLURALS[kind]}.{GROUP}", namespace),
+                _allowed(client, _DEFINITION, deadline, "customresourcedefinitions", None),
+                _ha_metadata(client, namespace, name, deadline),
+                _never_started(client, namespace, name, deadline),
+            )
+    finally:
+        client.close()
+
+
+def _allowed(client: KubeClient, path: str, deadline: Deadline, resource: str, namespace: str | None) -> Json:
+    try:
+        return kube_api.get(client, path, deadline)
+    except Denied as problem:
+        raise Denied(kube_api.denied_line("get", resource, namespace, problem)) from None
+
+
+def _ha_metadata(client: KubeClient, namespace: str, name: str, deadline: Deadline) -> bool | None:
+    """Whether Flink's HA ConfigMaps of this cluster exist."""
+    labels = f"app={name},configmap-type=high-availability"
+    try:
+        return bool(
+            kube_api.list_all(client, kube_api.core_path("configmaps", namespace), deadline, labelSelector=labels)
+        )
+    except FlinkopsError:
+        return None
+
+
+def _never_started(client: KubeClient, namespace: str, name: str, deadline: Deadline) -> bool | None:
+    """Whether there are JobManager pods, and no container of them has ever run."""
+    labels = f"app={name},component=jobmanager"
+    try:
+        pods = kube_api.list_all(client, kube_api.core_path("pods", namespace), deadline, labelSelector=labels)
+    except FlinkopsError:
+        return None
+    containers = [one for pod in pods for one in items(section(pod, "status"), "containerStatuses")]
+    ran = any(
+        "running" in section(one, "state") or "terminated" in section(one, "state") or section(one, "lastState")
+        for one in containers
+    )
+    return bool(pods) and not ran

@@ -1,0 +1,112 @@
+"""`flinkops upgrade --plan` on a job of the operator, and that no action meant for Kubernetes reaches another Flink."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flinkops.cli.main import main
+from tests.unit.cr_samples import resource
+from tests.unit.kube_server import GROUP, ApiServer, serving, status, write_kubeconfig
+
+DEFINITION = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/flinkdeployments.flink.apache.org"
+NEW_SCHEMA: dict[str, Any] = {"status": {"properties": {"jobStatus": {"properties": {"upgradeSavepointPath": {}}}}}}
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def api() -> ApiServer:
+    """A running job under operator 1.15."""
+    found = ApiServer()
+    found.lists("default", resource("1.15.0", 11))
+    found.answers[f"{GROUP}/namespaces/default/flinkdeployments/count"] = lambda *_: (200, resource("1.15.0", 11))
+    schema = {"openAPIV3Schema": {"properties": NEW_SCHEMA}}
+    found.answers[DEFINITION] = lambda *_: (200, {"spec": {"versions": [{"served": True, "schema": schema}]}})
+    return found
+
+
+@pytest.fixture
+def run(
+    api: ApiServer, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Run]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FLINKOPS_JOURNAL", str(tmp_path / "journal"))
+    with serving(api) as url:
+        kubeconfig = write_kubeconfig(url, tmp_path)
+
+        def command(*arguments: str) -> tuple[int, str, str]:
+            with pytest.raises(SystemExit) as ended:
+                main([*arguments, "--kubeconfig", kubeconfig])
+            told = capsys.readouterr()
+            code = ended.value.code
+            assert isinstance(code, int)
+            return code, told.out, told.err
+
+        yield command
+
+
+def plan(out: str) -> dict[str, Any]:
+    document = json.loads(out)
+    assert (document["schema_version"], document["result"]) == (1, None)
+    found: dict[str, Any] = document["plan"]
+    return found
+
+
+def test_the_plan_says_what_the_operator_would_do_and_how_to_do_it(run: Run, api: ApiServer) -> None:
+    code, out, err = run("upgrade", "count", "--savepoint", "--parallelism", "4", "--plan", "-o", "json")
+    assert code == 0
+    found = plan(out)
+    assert (found["change"], found["effective_mode"], found["refused"]) == ("upgrade", "savepoint", [])
+    assert found["diff"] == ["job.parallelism : 2 -> 4"]
+    assert (found["source"], found["namespace"], found["job"]) == ("prod", "default", "count")
+    assert """patch flinkdeployment count --type=merge -p '{"spec": {"job": {"parallelism": 4}}}'""" in err
+    assert not any("/proxy/jobs" in one for one in api.asked)
+
+
+def test_a_refused_plan_ends_with_5_and_its_reasons(run: Run) -> None:
+    code, out, _ = run(
+        "upgrade", "count", "--savepoint", "--set", "pipeline.max-parallelism=64", "--plan", "-o", "json"
+    )
+    assert code == 5
+    assert any("max-parallelism" in line for line in plan(out)["refused"])
+
+
+def test_more_than_a_plan_is_refused(run: Run) -> None:
+    code, _, err = run("upgrade", "count", "--savepoint", "--parallelism", "4", "--yes")
+    assert code == 5
+    assert "this version changes no custom resource" in err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("suspend", "count"),
+        ("resume", "count"),
+        ("restart", "count"),
+        ("rollback", "count"),
+        ("savepoint", "create", "count"),
+        ("rescale", "count", "--parallelism", "2"),
+    ],
+)
+def test_no_action_meant_for_kubernetes_reaches_another_flink(
+    run: Run, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    def embedded() -> None:
+        raise AssertionError("the embedded fleet was asked for")
+
+    monkeypatch.setattr("flinkops.cli.targets.embedded_endpoint", embedded)
+    code, _, err = run(*arguments, "--context", "prod", "--yes")
+    assert code == 5
+    assert "this version changes no custom resource" in err
+
+
+def test_what_cannot_be_read_is_named(run: Run, api: ApiServer) -> None:
+    api.answers[DEFINITION] = lambda *_: status(403, 'User "ann" cannot get resource')
+    code, _, err = run("upgrade", "count", "--savepoint", "--plan")
+    assert code == 3
+    assert "not allowed to get customresourcedefinitions" in err
+    code, _, err = run("upgrade", "another", "--savepoint", "--plan")
+    assert code == 1
+    assert 'no job "another"' in err
