@@ -100,7 +100,7 @@ class PoolAdapter(HTTPAdapter):
                 self._request, self._verify, proxies=self._proxies, cert=self._certificate
             )
             assert isinstance(pool, HTTPConnectionPool)
-            self.cert_verify(pool, self._request.url or "", self._verify, self._certificate)
+            self.cert_verify(pool, self._request.url or "", self._verify, self._certificate)  # type: ignore[no-untyped-call]
             prefix = self.request_url(self._request, self._proxies)
             self._pool = pool, prefix.rstrip("/")
         return self._pool
