@@ -13,7 +13,7 @@ from flinkops.model.facts import JobFacts
 from flinkops.model.plan import Step
 from flinkops.plan.retention import KnownSavepoint, newest_first
 
-_CHECKPOINT_FOLDER = re.compile(r"/chk-\d+/?$")
+_CHECKPOINT_FOLDER = re.compile(r"/chk-\d+(/_metadata)?/?$")
 
 
 def savepoints_of(job: JobFacts, journal: Journal) -> tuple[KnownSavepoint, ...]:
