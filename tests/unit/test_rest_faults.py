@@ -221,3 +221,13 @@ def test_only_this_address_is_asked(flink: FakeFlink) -> None:
         status_of(parse_endpoint(f"http://me:pw@127.0.0.1:{flink.port}"))
     assert other.requests == []
     assert len(flink.requests) == 1
+
+
+def test_the_proxy_of_the_environment_is_used(flink: FakeFlink, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", flink.url)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    assert status_of("http://flink.invalid:8081").state == "ok"
+    assert flink.requests[0] == "GET http://flink.invalid:8081/overview"
+    monkeypatch.setenv("no_proxy", "flink.invalid")
+    assert "host name of http://flink.invalid:8081 is not known" in (status_of("http://flink.invalid:8081").error or "")
