@@ -52,6 +52,7 @@ class FlinkRestSource(FlinkDetails):
         self._settings_again_at = 0.0
         self._tries: dict[str, int] = {}
         self._last_error = ""
+        self._last_state: SourceState = "unreachable"
 
     @property
     def name(self) -> str:
@@ -77,7 +78,9 @@ class FlinkRestSource(FlinkDetails):
         """One look at all jobs, at most `deadline_seconds` long."""
         wait = self._circuit.wait_seconds
         if wait > 0:
-            return SourceLook(self._failed("unreachable", f"{self._last_error}; asked again in {wait:.0f} s", 0, 0.0))
+            return SourceLook(
+                self._failed(self._last_state, f"{self._last_error}; asked again in {wait:.0f} s", 0, 0.0)
+            )
         started, requests = time.monotonic(), self._client.requests
         deadline = Deadline(deadline_seconds)
         try:
@@ -86,9 +89,9 @@ class FlinkRestSource(FlinkDetails):
         except Unreachable as problem:
             self._circuit.failed()
             self._last_error = problem.line()
-            state: SourceState = "denied" if isinstance(problem, Denied) else "unreachable"
+            self._last_state = "denied" if isinstance(problem, Denied) else "unreachable"
             used = self._client.requests - requests
-            return SourceLook(self._failed(state, self._last_error, used, time.monotonic() - started))
+            return SourceLook(self._failed(self._last_state, self._last_error, used, time.monotonic() - started))
         self._circuit.succeeded()
         status = SourceStatus(
             name=self.name,

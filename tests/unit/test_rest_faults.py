@@ -188,13 +188,14 @@ def test_a_missing_ca_file_is_one_sentence(flink: FakeFlink) -> None:
 
 
 def test_after_three_failures_it_is_left_alone_for_a_while(flink: FakeFlink) -> None:
-    flink.faults = [Fault("500")]
+    flink.faults = [Fault("401")]
     source = FlinkRestSource(parse_endpoint(flink.url))
     try:
         for _ in range(3):
             source.look(5.0)
         asked = len(flink.requests)
         status = source.look(5.0).status
+        assert status.state == "denied"
         assert len(flink.requests) == asked
         assert "asked again in" in (status.error or "")
         flink.faults = []
