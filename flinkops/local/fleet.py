@@ -38,19 +38,17 @@ def up(home: Path, *, taskmanagers: int = 1, report: Report = lambda _text: None
     what this call started is ended again. Raises OperationFailed with the cause and the log, TimedOut
     when the processes run but do not answer.
     """
-    try:
+    with _disk_errors(home):
         home.mkdir(parents=True, exist_ok=True)
         with _alone_in(home), signals_interrupt():
             return _Start(home, taskmanagers, report).run()
-    except OSError as error:
-        raise _disk_failure(home, error) from error
 
 
 def down(home: Path) -> list[Process]:
     """End every process of the fleet in `home`; its data stay. Returns those ended; none is fine too."""
     if not home.is_dir():
         return []
-    with _alone_in(home):
+    with _disk_errors(home), _alone_in(home):
         info = read_info(home)
         if info is None:
             return []
@@ -216,16 +214,20 @@ def _death(process: Process) -> str:
     return f"{process.role} ended while starting: {telling_end(said)} (log: {process.log})"
 
 
-def _disk_failure(home: Path, error: OSError) -> OperationFailed:
-    reason = error.strerror or str(error)
-    if error.errno == errno.ENOSPC:
-        return OperationFailed(
-            f"no space left for the fleet in {home}: {reason}",
-            next_step="free some, or set FLINKOPS_LOCAL_HOME to a folder on another disk",
-        )
-    return OperationFailed(
-        f"cannot run the fleet in {home}: {reason}" + (f" ({error.filename})" if error.filename else "")
-    )
+@contextlib.contextmanager
+def _disk_errors(home: Path) -> Iterator[None]:
+    """Make one line of what the system says about our files."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        if error.errno == errno.ENOSPC:
+            raise OperationFailed(
+                f"no space left for the fleet in {home}: {reason}",
+                next_step="free some, or set FLINKOPS_LOCAL_HOME to a folder on another disk",
+            ) from error
+        where = f" ({error.filename})" if error.filename else ""
+        raise OperationFailed(f"cannot run the fleet in {home}: {reason}{where}") from error
 
 
 @contextlib.contextmanager

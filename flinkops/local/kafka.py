@@ -127,9 +127,9 @@ def create_topic(bootstrap: str, name: str, *, like: str) -> None:
     partitions, config = TOPICS[like]
     topic = NewTopic(name, num_partitions=partitions, replication_factor=1, config=config)
     admin = admin_client(bootstrap)  # must outlive its future
-    done = admin.create_topics([topic], operation_timeout=_ADMIN_SECONDS)[name]
+    done = admin.create_topics([topic], request_timeout=_ADMIN_SECONDS)[name]
     try:
-        done.result(timeout=_ADMIN_SECONDS)
+        done.result()
     except KafkaException as error:
         reason = error.args[0]
         if reason.code() != KafkaError.TOPIC_ALREADY_EXISTS:
@@ -141,9 +141,9 @@ def delete_topic(bootstrap: str, name: str) -> None:
     from confluent_kafka import KafkaException
 
     admin = admin_client(bootstrap)  # must outlive its future
-    done = admin.delete_topics([name], operation_timeout=_ADMIN_SECONDS)[name]
+    done = admin.delete_topics([name], request_timeout=_ADMIN_SECONDS)[name]
     try:
-        done.result(timeout=_ADMIN_SECONDS)
+        done.result()
     except KafkaException as error:
         raise OperationFailed(f"Kafka refused to delete the topic {name}: {error.args[0].str()}") from error
 

@@ -142,6 +142,16 @@ def test_a_killed_broker_comes_back_with_its_topics_at_its_address(home: Path) -
     assert "raw-scrapes-in" in kafka.admin_client(after.kafka_bootstrap).list_topics(timeout=10).topics
 
 
+def test_a_killed_jobmanager_comes_back_and_its_taskmanagers_return_to_it(home: Path) -> None:
+    before = running(home)
+    kill(process(before, "jobmanager"))
+    assert find_running(home) is None
+    after = fleet.up(home)
+    assert after.rest_url == before.rest_url
+    assert process(after, "taskmanager-2") == process(before, "taskmanager-2")
+    assert rest(after, "/overview")["slots-total"] == 4
+
+
 def test_a_taken_port_is_one_clear_line_and_hurts_nothing_else(home: Path) -> None:
     before = running(home)
     kill(process(before, "kafka"))
