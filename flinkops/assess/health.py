@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from flinkops.assess.checkpoint_health import age_seconds
 from flinkops.assess.checkpoints import newest_completed
 from flinkops.assess.limits import CHECKPOINT_DURATION_RATIO, STATE_WARNING_RATIO, Check, judge
+from flinkops.assess.numbers import amount
 from flinkops.assess.signals import Signals
 from flinkops.config.policy import JobClass, Policy
 from flinkops.model.assessment import LEVEL_ORDER, Health, Limits, Reason
@@ -16,7 +17,7 @@ from flinkops.model.quantities import human_seconds
 def checks(job: JobFacts, signals: Signals, limits: Limits, job_class: JobClass) -> list[Check]:
     """Everything about a running job that has a limit. One more objective is one more entry."""
     unknown, points, factor = signals.unknown, signals.checkpoints, job_class.critical_factor
-    timeout = job.checkpoints.timeout_seconds if job.checkpoints else None
+    timeout = amount(job.checkpoints.timeout_seconds) if job.checkpoints else None
     completed = job.checkpoints is not None and newest_completed(job.checkpoints) is not None
     latency = signals.latency
     state = signals.state
@@ -131,7 +132,7 @@ def worst_wins(reasons: Iterable[Reason]) -> Health:
 
 
 def _times(limit: float | None, factor: float) -> float | None:
-    return None if limit is None else limit * factor
+    return None if limit is None else amount(limit * factor)
 
 
 def _why(unknown: dict[str, str], path: str) -> str:
