@@ -268,7 +268,7 @@ def dead_letter_topic(chosen: argparse.Namespace) -> str | None:
 def check_topics(flink: Flink, chosen: argparse.Namespace) -> None:
     """A missing topic would fail the job over and over: say so before."""
     names = [name for name in (chosen.topic, dead_letter_topic(chosen)) if name]
-    properties = kafka_properties(flink, chosen) | {"default.api.timeout.ms": "10000", "request.timeout.ms": "5000"}
+    properties = kafka_properties(flink, chosen) | {"default.api.timeout.ms": "30000", "request.timeout.ms": "15000"}
     admin = flink.jvm.org.apache.kafka.clients.admin.AdminClient.create(java_properties(flink, properties))
     try:
         present = set(admin.listTopics().names().get())
