@@ -34,7 +34,7 @@ from tests.unit.test_catalogue import METRICS, panel_queries
 pytestmark = [pytest.mark.local, pytest.mark.timeout(600)]
 
 SCALE = 1 / 30
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 180.0
 JOB = "slow sink"
 BURN = "FlinkJobLatencyBudgetBurn"
 HERE = Path(__file__).parent / "slow_sink"
@@ -126,12 +126,13 @@ def test_a_slow_sink_pages_once_and_resolves(stack: Stack, slow_sink: SlowSink) 
     slow_sink.takes(2500)
     stack.receiver.wait("firing", PATIENCE_SECONDS, alertname=BURN, severity="page", job=JOB)
     assert value(stack, latency) > 1.0
-    assert f"p99 {JOB}"[:3] in json.dumps(stack.receiver.received)
+    assert any(
+        f"{JOB}: the budget of its latency" in alert["annotations"]["summary"] for alert in stack.receiver.received
+    )
 
     slow_sink.takes(0)
     stack.receiver.wait("resolved", PATIENCE_SECONDS * 2, alertname=BURN, severity="page", job=JOB)
     assert stack.receiver.of(alertname=BURN, severity="page", job=JOB) == ["firing", "resolved"]
-    assert stack.receiver.of(alertname=BURN, job="observed") == []
 
 
 def test_every_panel_has_data(stack: Stack, slow_sink: SlowSink) -> None:
@@ -166,8 +167,6 @@ def test_every_metric_is_in_a_real_scrape(stack: Stack) -> None:
 
 def restarted_and_rescaled(stack: Stack, sink: SlowSink) -> None:
     """A failure and a rescale, as the panels of restarts, restores and rescales need them."""
-    before = (get_json(sink.fleet.rest_url, f"/jobs/{sink.id}/metrics?get=numRestarts"),)
-    assert before
     await_(lambda: bool(stack.query(f'flinkops_job_checkpoint_age_seconds{{job="{JOB}"}}')))
     sink.fails()
     await_(lambda: value(stack, f'flinkops_job_restarts_total{{job="{JOB}"}}') >= 1)

@@ -16,6 +16,10 @@ def main(url: str, jar: str, file: str) -> None:
         "pipeline.jars": "file://" + jar.replace(" ", "%20"),
         "pipeline.name": "slow sink",
         "parallelism.default": "1",
+        "execution.checkpointing.interval": "2 s",
+        "restart-strategy.type": "fixed-delay",
+        "restart-strategy.fixed-delay.attempts": "1000",
+        "restart-strategy.fixed-delay.delay": "1 s",
     }
     for key, value in settings.items():
         config.set(key, value)
