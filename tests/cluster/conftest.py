@@ -4,6 +4,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster.kit import FLINK, NO_KIT, NO_ROOT, Cluster, Kit, count_manifest, kit_folder, state_of, wait_for
+from tests.cluster.price_job import build_image
 
 COUNT_IMAGE = "count:1"
 
@@ -46,3 +47,9 @@ def count(cluster: Cluster) -> Iterator[str]:
         yield "count"
     finally:
         cluster.delete_deployment("count")
+
+
+@pytest.fixture(scope="session")
+def price_image(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The image of the reference job."""
+    return build_image(cluster, tmp_path_factory.mktemp("image"))

@@ -1,25 +1,21 @@
 """The reference job as it is shipped, its image and its manifest, on a real cluster with Flink 1.20."""
 
 import shutil
-import sys
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import yaml
 from pandas.testing import assert_frame_equal
 
-from tests.cluster.kit import DATA, FLINK, REPOSITORY, Cluster, run, state_of, wait_for
+from tests.cluster.kit import DATA, FLINK, Cluster, state_of, wait_for
+from tests.cluster.price_job import manifest
 from tests.local.price_jobs import read_dead_letters, read_table
 from tests.local.price_records import market, write_lines
 from tests.local.price_reference import Meaning, reference
 
 pytestmark = pytest.mark.timeout(900)
 
-JOB = REPOSITORY / "jobs" / "price_aggregation"
-IMAGE = "price-aggregation:test"
 NAME = "price-archive"
 RECORDS = market(seed=2, minutes=30, skus=8, disorder_ms=115_000).records  # out of order, some of them late
 
@@ -33,53 +29,7 @@ class Finished(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def image(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The job's image, built by the kit from the tree that the Dockerfile copies too."""
-    folder = tmp_path_factory.mktemp("image")
-    distribution = flink_libraries(cluster, folder)
-    tree = folder / "tree"
-    script = str(JOB / "image.py")
-    run([sys.executable, script, str(tree), "--flink", "1.20", "--distribution", str(distribution)], seconds=600)
-    cluster.kit.run("image", IMAGE, f"pyflink-{FLINK}", str(tree))
-    return IMAGE
-
-
-def flink_libraries(cluster: Cluster, folder: Path) -> Path:
-    """The libraries of the Flink in the kit's images, to compile against; the kit keeps the archive they came from."""
-    archive = Path(cluster.kubeconfig).parents[1] / "dl" / f"apache_flink_libraries-{FLINK}.tar.gz"
-    with tarfile.open(archive) as content:
-        for member in content:
-            path = Path(member.name)
-            if path.parent.name == "lib" and path.suffix == ".jar":
-                member.name = f"lib/{path.name}"
-                content.extract(member, folder, filter="data")
-    return folder
-
-
-def manifest(image: str, folder: Path) -> dict[str, Any]:
-    """The shipped manifest with what a user has to set: image, addresses, storage; smaller requests for two cores.
-
-    The volume has the same path in the pods and here, so that the paths in the table's metadata are right for both.
-    """
-    text = (JOB / "flinkdeployment.yaml").read_text(encoding="utf-8").replace("/flink-data", str(DATA))
-    found: dict[str, Any] = yaml.safe_load(text)
-    spec = found["spec"]
-    found["metadata"]["name"] = NAME
-    spec.update(image=image, imagePullPolicy="Never", flinkVersion="v1_19")
-    spec["podTemplate"]["spec"]["volumes"][0] = {"name": "data", "hostPath": {"path": str(DATA), "type": "Directory"}}
-    for part in ("jobManager", "taskManager"):
-        spec[part]["resource"]["cpu"] = 0.2
-        spec["flinkConfiguration"][f"kubernetes.{part.lower()}.cpu.limit-factor"] = "10"
-    arguments = spec["job"]["args"]
-    spec["job"]["parallelism"] = 1
-    spec["job"]["args"] = [*arguments[: arguments.index("--bootstrap")]]
-    spec["job"]["args"] += ["--source", "files", "--input", str(folder / "archive.jsonl"), "--name", NAME]
-    spec["job"]["args"] += ["--warehouse", str(folder / "warehouse"), "--dead-letter", str(folder / "dead")]
-    return found
-
-
-@pytest.fixture(scope="module")
-def finished(cluster: Cluster, image: str) -> Iterator[Finished]:
+def finished(cluster: Cluster, price_image: str) -> Iterator[Finished]:
     """The job over an archive, run to its end."""
     folder = DATA / NAME
     shutil.rmtree(folder, ignore_errors=True)
@@ -87,7 +37,9 @@ def finished(cluster: Cluster, image: str) -> Iterator[Finished]:
     folder.chmod(0o777)  # Flink runs as another user
     write_lines(folder / "archive.jsonl", RECORDS)
     cluster.delete_deployment(NAME)
-    cluster.apply(manifest(image, folder))
+    arguments = ["--source", "files", "--input", str(folder / "archive.jsonl"), "--name", NAME]
+    arguments += ["--warehouse", str(folder / "warehouse"), "--dead-letter", str(folder / "dead")]
+    cluster.apply(manifest(NAME, price_image, arguments, parallelism=1))
     seen: list[dict[str, Any]] = []
 
     def ended() -> bool:
