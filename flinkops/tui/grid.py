@@ -66,6 +66,11 @@ def choose(columns: Sequence[Column[R]], cells: int) -> list[tuple[Column[R], in
     return [(c, widths[c.id]) for c in chosen]
 
 
+def _known(value: Any) -> bool:
+    """Neither None nor NaN, which compares with nothing."""
+    return value is not None and value == value
+
+
 class Grid(LineView, Generic[R], can_focus=True):
     """Rows by key. The cursor stays on its row, and the row on its line, as far as the rows allow."""
 
@@ -146,9 +151,10 @@ class Grid(LineView, Generic[R], can_focus=True):
         by = next((c.sort for c in self.columns if c.id == self.sort_id), None)
         if by is None:
             return list(rows)
-        known = [(value, row) for row in rows if (value := by(row)) is not None]
+        valued = [(by(row), row) for row in rows]
+        known = [pair for pair in valued if _known(pair[0])]
         known.sort(key=lambda pair: pair[0], reverse=self.sort_down)
-        return [row for _, row in known] + [row for row in rows if by(row) is None]
+        return [row for _, row in known] + [row for value, row in valued if not _known(value)]
 
     @property
     def rows(self) -> Sequence[R]:
