@@ -1,0 +1,105 @@
+"""The exporter as a pod: the shipped manifests, the read-only role, its jobs split over two replicas."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.cluster.kit import FLINK, REPOSITORY, Cluster, wait_for
+
+NAMESPACE = "flinkops-exporter-test"
+PORT = 9249
+REPLICAS = 2
+PACKAGES = Path(pytest.__file__).parents[1]
+MOUNTS = {"repository": REPOSITORY, "packages": PACKAGES}
+
+
+@pytest.fixture
+def exporter(cluster: Cluster) -> Iterator[str]:
+    """Two replicas, from deploy/: an image with Python of the kit, and the package from where it is installed here."""
+    manifests = [*_manifests("rbac-reader.yaml"), *_manifests("exporter.yaml")]
+    for manifest in manifests:
+        _adapt(manifest)
+    manifests.sort(key=lambda manifest: manifest["kind"] != "Namespace")
+    cluster.apply(*manifests)
+    try:
+        ready = "{.status.readyReplicas}"
+        wait_for(
+            lambda: (
+                cluster.kubectl("-n", NAMESPACE, "get", "statefulset", "flinkops-exporter", "-o", f"jsonpath={ready}")
+                == str(REPLICAS)
+            ),
+            "both replicas are ready",
+            seconds=180,
+        )
+        yield "flinkops-exporter"
+    finally:
+        cluster.kubectl("delete", "clusterrolebinding,clusterrole", NAMESPACE, "--ignore-not-found")
+        cluster.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", seconds=180)
+
+
+def test_two_replicas_share_the_jobs(cluster: Cluster, count: str, exporter: str) -> None:
+    def shares() -> list[str]:
+        return [metrics(cluster, f"{exporter}-{replica}") for replica in range(REPLICAS)]
+
+    wait_for(lambda: all("flinkops_source_up{" in share for share in shares()), "both have looked", seconds=60)
+    found = shares()
+    assert all(line.endswith(" 1.0") for share in found for line in lines(share, "flinkops_source_up"))
+    assert sorted(line.split()[-1] for share in found for line in lines(share, "flinkops_exporter_shard")) == [
+        "1.0",
+        "2.0",
+    ]
+    jobs = [line for share in found for line in lines(share, "flinkops_job_running") if f'job="{count}"' in line]
+    assert len(jobs) == 1
+    assert 'namespace="default"' in jobs[0]
+
+
+def test_the_kubelet_s_probe_is_answered(cluster: Cluster, exporter: str) -> None:
+    assert get(cluster, f"{exporter}-0", "healthz") == "ok\n"
+
+
+def lines(text: str, metric: str) -> list[str]:
+    return [line for line in text.splitlines() if line.partition("{")[0].partition(" ")[0] == metric]
+
+
+def metrics(cluster: Cluster, pod: str) -> str:
+    return get(cluster, pod, "metrics")
+
+
+def get(cluster: Cluster, pod: str, path: str) -> str:
+    return cluster.kubectl("get", "--raw", f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}:{PORT}/proxy/{path}")
+
+
+def _manifests(name: str) -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all((REPOSITORY / "deploy" / name).read_text()))
+
+
+def _adapt(manifest: dict[str, Any]) -> None:
+    """Names of our own; the image and where its package comes from. Everything else is as shipped."""
+    text = json.dumps(manifest["metadata"])
+    manifest["metadata"] = json.loads(text.replace('"namespace": "flinkops"', f'"namespace": "{NAMESPACE}"'))
+    if manifest["kind"] in ("Namespace", "ClusterRole", "ClusterRoleBinding"):
+        manifest["metadata"]["name"] = NAMESPACE
+    if manifest["kind"] == "ClusterRoleBinding":
+        manifest["roleRef"]["name"] = NAMESPACE
+        manifest["subjects"][0]["namespace"] = NAMESPACE
+    if manifest["kind"] == "StatefulSet":
+        _adapt_pods(manifest["spec"])
+
+
+def _adapt_pods(spec: dict[str, Any]) -> None:
+    spec["replicas"] = REPLICAS
+    pod = spec["template"]["spec"]
+    pod["volumes"] = [{"name": name, "hostPath": {"path": str(path)}} for name, path in MOUNTS.items()]
+    container = pod["containers"][0]
+    container["image"] = f"pyflink:{FLINK}"
+    container["imagePullPolicy"] = "Never"
+    container["volumeMounts"] = [{"name": name, "mountPath": f"/{name}", "readOnly": True} for name in MOUNTS]
+    container["args"] = [container["args"][0].replace("exec flinkops", "exec python3 -m flinkops")]
+    for variable in container["env"]:
+        if variable["name"] == "SHARDS":
+            variable["value"] = str(REPLICAS)
+    container["env"].append({"name": "PYTHONPATH", "value": "/repository:/packages"})
