@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from flinkops.sources.kube import KubernetesSource
+from flinkops.sources.kube_access import open_access
 from tests.cluster.kit import REPOSITORY, Cluster, count_manifest, run, wait_for
 
 pytestmark = pytest.mark.timeout(600)
@@ -39,6 +41,18 @@ def test_a_foreign_job_is_seen_with_real_numbers(cluster: Cluster, count: str) -
     assert len(row["vertices"]) == 2
     assert row["health"]["level"] == "unknown"  # it publishes no latency: not healthy, not ill
     assert {"processing_latency_seconds", "event_time_skew_seconds"} <= row["unknown"].keys()
+
+
+def test_the_details_of_a_job_come_from_its_own_flink_cluster(cluster: Cluster, count: str) -> None:
+    source = KubernetesSource(open_access(cluster.kubeconfig))
+    try:
+        (job,) = [job for job in source.look(20.0).jobs if job.name == count]
+        flink = source.rest_source(job.id)
+        assert flink is not None
+        assert {vertex.id for vertex in flink.detail(job.id).vertices} == {vertex.id for vertex in job.vertices}
+        assert source.rest_source("0" * 32) is None
+    finally:
+        source.close()
 
 
 def test_namespaces_selectors_and_contexts(cluster: Cluster, count: str) -> None:
