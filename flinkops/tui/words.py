@@ -1,5 +1,7 @@
 """Values as cells: a number with its unit, or a question mark. Never a made-up zero."""
 
+import math
+
 from flinkops.clock import iso_utc
 from flinkops.model.assessment import JobAssessment, Level
 from flinkops.render.text import UNKNOWN, clean, clock_time, human_bytes, human_count, human_ratio, human_seconds
@@ -61,6 +63,8 @@ def short(amount: float) -> str:
     >>> short(3_700), short(0.4)
     ('1h', '0s')
     """
+    if not math.isfinite(amount):
+        return UNKNOWN
     return human_seconds(amount).split(" ")[0] if amount >= 59.95 else f"{max(0, round(amount))}s"
 
 
