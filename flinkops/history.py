@@ -29,6 +29,7 @@ class History:
         merged = dict(self._samples)
         for key, sample in samples:
             known = merged.get(key, ())
+            # Among the last few, since jobs of one name share a series.
             if not any(one.at_ms >= sample.at_ms and one.job_id == sample.job_id for one in known[-8:]):
                 merged[key] = (*known[-self._max_samples + 1 :], sample)
         oldest_ms = now_ms - round(FORGET_AFTER_SECONDS * 1000)

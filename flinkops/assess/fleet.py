@@ -1,5 +1,6 @@
 """The whole fleet: every job assessed, the worst first."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from flinkops.assess.health import checks
@@ -22,16 +23,18 @@ def assess(snapshot: FleetSnapshot, history: Mapping[JobKey, Sequence[JobSample]
     """What a snapshot means, given what was remembered of earlier ones. Never raises, whatever the facts hold."""
     sources = {source.name: source for source in snapshot.sources}
     fresh_ms = snapshot.taken_ms - round((snapshot.poll_seconds or 0.0) * 1000) - FRESH_GRACE_MS
+    current = current_jobs(snapshot.jobs)
+    of_key = Counter(job.key for job in current)
     jobs = [
         assess_job(
             job,
             sources.get(job.cluster),
-            history.get(job.key, ()),
+            _own(job, history.get(job.key, ()), shared=of_key[job.key] > 1),
             policy,
             taken_ms=snapshot.taken_ms,
             fresh_ms=fresh_ms,
         )
-        for job in current_jobs(snapshot.jobs)
+        for job in current
     ]
     return FleetAssessment(
         taken_ms=snapshot.taken_ms,
@@ -39,6 +42,11 @@ def assess(snapshot: FleetSnapshot, history: Mapping[JobKey, Sequence[JobSample]
         sources=snapshot.sources,
         jobs=tuple(sorted(jobs, key=_worst_first)),
     )
+
+
+def _own(job: JobFacts, samples: Sequence[JobSample], *, shared: bool) -> Sequence[JobSample]:
+    """The past of a job goes on over upgrades, unless another one of the same name runs beside it."""
+    return [sample for sample in samples if sample.job_id == job.id] if shared else samples
 
 
 def current_jobs(jobs: Sequence[JobFacts]) -> list[JobFacts]:

@@ -277,6 +277,13 @@ def test_worst_jobs_come_first_and_replaced_ones_are_left_out() -> None:
     assert found[-1].id == "1" * 32
 
 
+def test_jobs_of_one_name_have_a_past_each() -> None:
+    healthy, ill = job(id="1" * 32), msgspec.structs.replace(slow(2.0), id="2" * 32)
+    past = [msgspec.structs.replace(each, job_id="2" * 32) for each in looks(2.0, 2.0)]
+    found = assess(snapshot(healthy, ill), {ill.key: past}, POLICY).jobs
+    assert {each.id[0]: each.health.level for each in found} == {"1": "ok", "2": "warning"}
+
+
 def test_a_job_without_vertices_is_assessed() -> None:
     found = assessed(job(vertices=()))
     assert found.parallelism is None
