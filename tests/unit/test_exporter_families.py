@@ -17,7 +17,7 @@ from flinkops.config.policy import Policy
 from flinkops.exporter.families import Options, families
 from flinkops.exporter.shard import Shard
 from flinkops.model.assessment import Checkpoints, FleetAssessment, Health, Reason, VertexAssessment
-from flinkops.model.facts import FleetSnapshot, SourceStatus
+from flinkops.model.facts import FleetSnapshot, SourceState, SourceStatus
 from flinkops.observability.metrics import FLEET_METRICS, JOB_METRICS, VERTEX_METRICS
 from flinkops.observability.metrics.fleet import FleetView
 from tests.unit.assessments import FACTS, HEALTHY, NOW_MS, UNKNOWN, fleet, job
@@ -103,6 +103,23 @@ def test_what_was_known_of_a_source_that_fails_now_is_not_shown_as_if_it_were_no
     }
     assert _level(assessed) == "unknown"
     assert list(samples["flinkops_source_up"].values()) == [0]
+
+
+@pytest.mark.parametrize(
+    ("state", "age_seconds", "up"),
+    [
+        ("ok", 0.0, 1),
+        ("stale", 20.0, 1),
+        ("stale", 61.0, 0),
+        ("stale", None, 0),
+        ("unreachable", 5.0, 0),
+        ("denied", None, 0),
+    ],
+)
+def test_a_slow_source_is_up_and_a_silent_one_is_not(state: SourceState, age_seconds: float | None, up: int) -> None:
+    source = SourceStatus(name="blue", kind="rest", state=state, age_seconds=age_seconds)
+    assessment = msgspec.structs.replace(fleet(), sources=(source,))
+    assert list(scraped(expose(assessment))["flinkops_source_up"].values()) == [up]
 
 
 def test_a_job_without_any_checkpoint_yet_is_measured_by_its_uptime() -> None:

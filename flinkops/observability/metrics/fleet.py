@@ -9,6 +9,10 @@ from flinkops.observability.catalogue import Metric, Reading, counter, gauge
 from flinkops.observability.metrics.reading import seconds
 
 
+_SLOW_SECONDS = 60.0
+"""A source whose data are older than this does not answer, whatever it is still working on."""
+
+
 @dataclass(frozen=True)
 class FleetView:
     """What the exporter knows of itself and of its last look; no assessment until the first look is done."""
@@ -40,6 +44,11 @@ def _clusters(value: Callable[[ClusterFacts], float | None]) -> Callable[[FleetV
             yield (cluster.name,), value(cluster)
 
     return read
+
+
+def _up(source: SourceStatus) -> float:
+    slow = source.state == "stale" and source.age_seconds is not None and source.age_seconds <= _SLOW_SECONDS
+    return float(source.state == "ok" or slow)
 
 
 def _build(view: FleetView) -> Iterable[Reading]:
@@ -91,9 +100,9 @@ FLEET_METRICS: tuple[Metric[FleetView], ...] = (
         "flinkops_source_up",
         "gauge",
         "state",
-        "1 when the source answered at the last look, else 0.",
+        "1 when the source answers, be it too slowly for all of its jobs; 0 when it does not, or its data are old.",
         "collector",
-        _sources(lambda source: float(source.state == "ok")),
+        _sources(_up),
         ("source",),
     ),
     Metric(
