@@ -8,7 +8,6 @@ from flinkops.model.facts import ClusterFacts, SourceStatus
 from flinkops.observability.catalogue import Metric, Reading, counter, gauge
 from flinkops.observability.metrics.reading import seconds
 
-
 _SLOW_SECONDS = 60.0
 """A source whose data are older than this does not answer, whatever it is still working on."""
 
