@@ -5,7 +5,7 @@ from typing import Literal
 
 from flinkops.observability.metrics import FLEET_METRICS, JOB_METRICS, VERTEX_METRICS
 
-Kind = Literal["timeseries", "stat", "table", "states"]
+Kind = Literal["timeseries", "table", "states"]
 
 SELECTOR = 'namespace=~"$namespace", job=~"$job"'
 BY_JOB = "by (cluster, namespace, job)"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from grafana_foundation_sdk.builders import common as common_builders
 from grafana_foundation_sdk.builders import dashboard as dashboards
-from grafana_foundation_sdk.builders import prometheus, stat, statetimeline, table, timeseries
+from grafana_foundation_sdk.builders import prometheus, statetimeline, table, timeseries
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models import dashboard as models
@@ -13,10 +13,9 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 from devtools.dashboard_panels import DASHBOARDS, SELECTOR, DashboardSpec, PanelSpec
 
 _DATASOURCE = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
-AnyPanel = timeseries.Panel | stat.Panel | table.Panel | statetimeline.Panel
+AnyPanel = timeseries.Panel | table.Panel | statetimeline.Panel
 _BUILDERS: dict[str, Callable[[], AnyPanel]] = {
     "timeseries": timeseries.Panel,
-    "stat": stat.Panel,
     "table": table.Panel,
     "states": statetimeline.Panel,
 }
