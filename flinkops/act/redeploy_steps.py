@@ -7,7 +7,7 @@ from flinkops.act.running import StepAction, StepRun
 from flinkops.act.savepoint_steps import verify_files
 from flinkops.act.stability_steps import alive, all_running, why_failed
 from flinkops.act.storage import same_place
-from flinkops.errors import OperationFailed
+from flinkops.errors import Denied, OperationFailed, TimedOut, Unreachable
 from flinkops.model.facts import JobFacts
 from flinkops.model.launch import Launch
 
@@ -84,8 +84,12 @@ def submit(run: StepRun) -> dict[str, str]:
             launcher_for(launch)(run.control, launch, job_id, savepoint)
         except OperationFailed:
             # An earlier try that was killed may have left a client behind that submits it after all.
-            if run.control.job(job_id) is None:
+            if not _is_known(run, job_id):
                 raise
+        except Denied:
+            raise
+        except Unreachable as problem:
+            _await_known(run, job_id, problem)
     return {"new_job_id": job_id}
 
 
@@ -136,6 +140,15 @@ def cancel(run: StepRun) -> dict[str, str]:
 def _is_known(run: StepRun, job_id: str) -> bool:
     what = "asking whether it is submitted"
     return run.until(what, lambda: (run.control.job(job_id),), within_seconds=_KNOWN_WITHIN_SECONDS)[0] is not None
+
+
+def _await_known(run: StepRun, job_id: str, problem: Unreachable) -> None:
+    """No answer to the submission: it may have happened nevertheless. Going back now could start two jobs."""
+    what = f"waiting whether the job was submitted ({problem.what})"
+    try:
+        run.until(what, lambda: run.control.job(job_id), within_seconds=_KNOWN_WITHIN_SECONDS)
+    except OperationFailed as unknown:
+        raise TimedOut(unknown.what, next_step="nothing is taken back while that is not known") from None
 
 
 def _refuse_beside_another(run: StepRun, job_id: str) -> None:

@@ -22,6 +22,7 @@ from flinkops.sources.http import NotFound, Rejected, RestClient
 from flinkops.sources.masking import masked_setting
 
 T = TypeVar("T")
+_PROGRAM_SECONDS = 120.0
 
 
 class _Jar(msgspec.Struct):
@@ -189,14 +190,15 @@ class RestControl:
             "flinkConfiguration": settings,
         }
         body.update({key: value for key, value in optional.items() if value})
-        with _no_is_final(), self._deadline() as deadline:
+        # The program's main method runs before Flink answers.
+        with _no_is_final(), self._deadline(_PROGRAM_SECONDS) as deadline:
             self._client.read(
                 "POST", f"/jars/{quote(run.jar_id, safe='')}/run", deadline, body=msgspec.json.encode(body)
             )
 
     @contextmanager
-    def _deadline(self) -> Iterator[Deadline]:
-        deadline = Deadline(self._deadline_seconds)
+    def _deadline(self, seconds: float | None = None) -> Iterator[Deadline]:
+        deadline = Deadline(seconds or self._deadline_seconds)
         with self._client.enforced(deadline):
             yield deadline
 

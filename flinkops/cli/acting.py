@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flinkops.cli.options import Common
-from flinkops.errors import ExitCode, Refused, Unreachable, UsageError
+from flinkops.errors import ExitCode, Interrupted, Refused, Unreachable, UsageError
 
 if TYPE_CHECKING:
     from flinkops.act.executor import Executor, Progress
@@ -251,13 +251,21 @@ def _confirm(common: Common, plan: "Plan", consent: Consent) -> None:
 
     for line in plan_lines(plan):
         typer.echo(clean(line), err=True)
-    if plan.severe and plan.target.job_name:
-        typed = typer.prompt(f"Type {clean(plan.target.job_name)} to go on", default="", show_default=False, err=True)
-        agreed = typed == plan.target.job_name
-    else:
-        agreed = typer.confirm("Go on?", default=False, err=True)
+    try:
+        agreed = _asked(plan)
+    except typer.Abort:
+        raise Interrupted("interrupted; nothing was changed") from None
     if not agreed:
         raise Refused("declined; nothing was changed")
+
+
+def _asked(plan: "Plan") -> bool:
+    from flinkops.render.text import clean
+
+    if plan.severe and plan.target.job_name:
+        wanted = f"Type {clean(plan.target.job_name)} to go on"
+        return str(typer.prompt(wanted, default="", show_default=False, err=True)) == plan.target.job_name
+    return typer.confirm("Go on?", default=False, err=True)
 
 
 def _tell(common: Common, progress: "Progress") -> None:

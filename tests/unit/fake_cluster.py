@@ -65,6 +65,8 @@ class FakeCluster:
         self.unreachable_answers = 0
         self.savepoint_failure: str | None = None
         self.forgets = False
+        self.swallows_answers = False  # of a submission that happens
+        self.swallows_requests = False  # a submission that does not
         self.hides_savepoints = False
         self.checkpoints_known = True
         self.configuration = {"execution.checkpointing.savepoint-dir": SAVEPOINTS}
@@ -164,6 +166,8 @@ class FakeCluster:
         self, run: JarRun, *, job_id: str, savepoint: str | None, parallelism: int | None, settings: dict[str, str]
     ) -> None:
         self._may_be_away()
+        if self.swallows_requests:
+            raise Unreachable(f"{NAME} did not answer in full")
         if job_id in self.state.jobs:
             raise OperationFailed("Job has already been submitted.")
         if run.jar_id in self.state.bad_jars:
@@ -180,6 +184,8 @@ class FakeCluster:
             loops=run.jar_id in self.state.looping_jars,
         )
         self._did(f"run {run.jar_id} from {savepoint}")
+        if self.swallows_answers:
+            raise Unreachable(f"{NAME} did not answer in full")
 
     def _trigger(self, job_id: str, directory: str, trigger_id: str, *, stops: bool) -> None:
         self._may_be_away()

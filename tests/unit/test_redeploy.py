@@ -303,6 +303,26 @@ def test_a_job_that_was_started_by_hand_meanwhile_is_not_doubled(bench: Bench) -
     assert bench.live() == [by_hand]
 
 
+def test_a_submission_without_an_answer_is_looked_for(bench: Bench) -> None:
+    bench.cluster.swallows_answers = True
+    assert bench.executor().run(bench.plan(Change(parallelism=2))).outcome == "verified"
+    assert bench.live() == [derived_id("p1", "job")]
+
+
+def test_nothing_is_taken_back_while_nobody_knows_whether_it_was_submitted(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flinkops.act.redeploy_steps._KNOWN_WITHIN_SECONDS", 0.02)
+    bench.cluster.swallows_requests = True
+    result = bench.executor().run(bench.plan(Change(parallelism=2)))
+    assert result.outcome == "timed-out"
+    assert "--resume p1" in (result.go_on or "")
+    assert bench.live() == []
+    bench.cluster.swallows_requests = False
+    assert bench.executor().resume("p1").outcome == "verified"
+    assert bench.live() == [derived_id("p1", "job")]
+
+
 def test_the_document_is_the_contracts(bench: Bench) -> None:
     plan = bench.plan(Change(parallelism=2))
     document = action_document(plan, bench.executor().run(plan))
