@@ -68,6 +68,7 @@ class FlinkopsApp(LookingApp):
         self.notes = Notes(notes_path, self.clock)
         self.crash: Exception | None = None
         self._sources = {source.name: source for source in sources}
+        self.link.asked = len(self._sources)
         self._journal_folder = journal_folder
         self._acted: list[Running] = []
         self._first_job = job

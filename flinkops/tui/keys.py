@@ -39,7 +39,7 @@ KEYS: tuple[Key, ...] = (
     Key("everywhere", "A", "A", "app.last_action", "", "the last action: progress or outcome"),
     Key("everywhere", "t", "t", "app.next_theme", "", "next theme: dark, light, colour-blind, high contrast"),
     Key("everywhere", "u", "u", "screen.links", "", "links: Flink's web UI and others, as text"),
-    Key("everywhere", "q,ctrl+q", "q", "app.quit", "quit", "leave"),
+    Key("everywhere", "q,ctrl+q,ctrl+c", "q ctrl+c", "app.quit", "quit", "leave"),
     Key("rows", "down,j", "j down", "move('1')", "", "one row down"),
     Key("rows", "up,k", "k up", "move('-1')", "", "one row up"),
     Key("rows", "pagedown,ctrl+f", "pgdn", "move('page')", "", "a page down"),

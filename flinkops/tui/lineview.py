@@ -21,6 +21,8 @@ from flinkops.tui.lines import Line, fit
 class LineView(Widget):
     """Base of what is drawn line by line. Subclasses give `line_at`; `top` is the first line shown."""
 
+    ALLOW_SELECT = False  # the terminal's own selection (shift and mouse) knows the text, Textual's does not
+
     def __init__(self, context: Context, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.context = context

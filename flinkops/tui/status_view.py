@@ -15,6 +15,7 @@ class Link:
     """How the looking goes. Paused (a person's wish) and failing (the world's) are different things."""
 
     read_only: bool = False
+    asked: int = 0  # sources that a look asks
     paused: bool = False
     waiting: int = 0  # newer observations behind a paused picture
     error: str | None = None  # why the last look gave nothing at all
@@ -30,7 +31,8 @@ def status_line(link: Link, view: View | None, context: Context, now_ms: int, ce
     right = line(" READ-ONLY ", "banner") if link.read_only else ()
     dot = f" {context.glyphs.dot} "
     if view is None:
-        doing = line(f"connecting{context.glyphs.ellipsis}", "accent")
+        sources = f" to {link.asked} source{'s' * (link.asked > 1)}" if link.asked else ""
+        doing = line(f"connecting{sources}{context.glyphs.ellipsis}", "accent")
         failed = line(tidy(link.error), "critical") if link.error else ()
         return ends(join([doing, _retry(link), failed], dot), right, cells, ellipsis=context.glyphs.ellipsis)
     age = view.age_seconds(now_ms)
