@@ -38,7 +38,7 @@ def broker(cluster: Cluster, folder: Path) -> Iterator[str]:
     cluster.apply(_pod())
     try:
         address = f"{wait_for(lambda: _address(cluster), 'the broker has an address', seconds=60)}:{PORT}"
-        wait_for(lambda: kafka.answers(address, 2.0), "the broker answers", seconds=120)
+        wait_for(lambda: kafka.answers(address, 2.0), "the broker answers", seconds=240)
         kafka.create_topics(address)
         yield address
     finally:
@@ -57,7 +57,7 @@ def _pod() -> dict[str, Any]:
         "imagePullPolicy": "Never",
         "command": ["sh", "-c", _START],
         "env": [{"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}],
-        "resources": {"requests": {"cpu": "50m", "memory": "512Mi"}},
+        "resources": {"requests": {"cpu": "300m", "memory": "512Mi"}},
     }
     return {
         "apiVersion": "v1",
