@@ -49,8 +49,9 @@ def run(
         cleanup = contextlib.ExitStack()
         try:
             plan = _borrow(find_running(home), cleanup, report) or _own_fleet(home / DEMO_FOLDER, cleanup, report)
-            _feed(plan, rate_per_second, cleanup)
             _submit(plan, cleanup, report)
+            # Not before the job runs: what waits for it would count as its latency.
+            _feed(plan, rate_per_second, cleanup)
             show(plan.info)
         finally:
             with uninterrupted():
