@@ -15,12 +15,20 @@ def run(
     read_only: bool = False,
     job: str | None = None,
     ascii_only: bool | None = None,
+    seconds: float | None = None,
 ) -> None:
     """Show the fleet until the person leaves. The caller closes the observer.
 
-    `job` (name, namespace/name or id) opens at once. Raises OperationFailed, naming a log file, when the program
+    `job` (name, namespace/name or id) opens at once; `seconds` after the first answer it leaves by itself. Raises OperationFailed, naming a log file, when the program
     itself breaks; the terminal is restored by then.
     """
     from flinkops.tui.start import start
 
-    start(observer, interval_seconds=interval_seconds, read_only=read_only, job=job, ascii_only=ascii_only)
+    start(
+        observer,
+        interval_seconds=interval_seconds,
+        read_only=read_only,
+        job=job,
+        ascii_only=ascii_only,
+        seconds=seconds,
+    )

@@ -55,6 +55,7 @@ class FlinkopsApp(LookingApp):
         theme: str = "",
         looking: bool = True,
         job: str | None = None,
+        seconds: float | None = None,
     ) -> None:
         super().__init__(
             observer,
@@ -72,6 +73,7 @@ class FlinkopsApp(LookingApp):
         self._journal_folder = journal_folder
         self._acted: list[Running] = []
         self._first_job = job
+        self._seconds = seconds
 
     def on_mount(self) -> None:
         """The fleet's screen, before anything answered."""
@@ -80,7 +82,10 @@ class FlinkopsApp(LookingApp):
             self.say(self.notes.problem)
 
     def seen(self, view: View) -> None:
-        """Open the job that was asked for on the command line."""
+        """On the first one: open the job that was asked for, and count the time if it is limited."""
+        if self._seconds is not None:
+            self.set_timer(self._seconds, self.exit)
+            self._seconds = None
         wanted, self._first_job = self._first_job, None
         for job in view.jobs if wanted else ():
             if wanted in (job.id, job.name, f"{job.namespace}/{job.name}", f"{job.cluster}/{job.name}"):

@@ -14,7 +14,13 @@ from flinkops.tui.replay import ReplayObserver
 
 
 def start(
-    observer: Observer, *, interval_seconds: float, read_only: bool, job: str | None, ascii_only: bool | None
+    observer: Observer,
+    *,
+    interval_seconds: float,
+    read_only: bool,
+    job: str | None,
+    ascii_only: bool | None,
+    seconds: float | None,
 ) -> None:
     """Run the app. Raises OperationFailed when it broke."""
     import platformdirs
@@ -31,6 +37,7 @@ def start(
         notes_path=platformdirs.user_state_path("flinkops") / "notes.json",
         journal_folder=Path(journal).expanduser() if (journal := os.environ.get("FLINKOPS_JOURNAL")) else None,
         job=job,
+        seconds=seconds,
         theme=os.environ.get("FLINKOPS_THEME", ""),
     )
     app.run()

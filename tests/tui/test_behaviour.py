@@ -398,3 +398,11 @@ def test_what_is_seen_can_be_recorded_and_read_again(tmp_path: Path, monkeypatch
         recording.close()
 
     run(scenario())
+
+
+def test_it_leaves_by_itself_when_its_time_is_limited() -> None:
+    async def scenario() -> None:
+        async with running(fleet(4), seconds=0.05) as (app, pilot):
+            await until(pilot, lambda: not app.is_running or app._exit, what="it has left")
+
+    run(scenario())
