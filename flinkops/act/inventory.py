@@ -36,19 +36,17 @@ class References:
     def to(self, path: str) -> tuple[str, ...]:
         """Everything that speaks against disposing of `path`, one sentence each; what nobody knows does too."""
         if _CHECKPOINT_FOLDER.search(path):
-            return (f"{path} is a checkpoint, which Flink itself looks after",)
+            return ("it is a checkpoint, which Flink itself looks after",)
         reasons = [
-            f"the unfinished action {record.plan.id} goes on from {path}"
+            f"the unfinished action {record.plan.id} goes on from it"
             for record in self._records
             if record.resumable and same_place(record.seen.get("savepoint"), path)
         ]
         if self._problem is not None:
-            reasons.append(f"whether a job uses {path} is not known: {self._problem}")
+            reasons.append(f"whether a job uses it is not known: {self._problem}")
         reasons += [reason for job in self._jobs if job.ended_ms is None for reason in _uses_of_running(job, path)]
         reasons += [
-            f"{path} is the latest savepoint of job {one.job_name}"
-            for one in self._latest()
-            if same_place(one.path, path)
+            f"it is the latest savepoint of job {one.job_name}" for one in self._latest() if same_place(one.path, path)
         ]
         return tuple(dict.fromkeys(reasons))
 
@@ -125,7 +123,7 @@ def _done_disposals(record: ActionRecord) -> list[Step]:
 def _uses_of_running(job: JobFacts, path: str) -> list[str]:
     if job.checkpoints is None:
         why = job.unknown.get("checkpoints", "its checkpoints cannot be read")
-        return [f"whether job {job.name} uses {path} is not known: {why}"]
+        return [f"whether job {job.name} uses it is not known: {why}"]
     if job.checkpoints.restored and same_place(job.checkpoints.restored.external_path, path):
-        return [f"job {job.name} ({job.id}) was started from {path}"]
+        return [f"job {job.name} ({job.id}) was started from it"]
     return []

@@ -67,7 +67,9 @@ def verify_files(path: str) -> dict[str, str]:
     check = check_savepoint(path)
     if check.verdict == "bad":
         raise OperationFailed(f"savepoint {path} is not whole: {check.why}")
-    return {"files": check.why if check.verdict == "ok" else f"unknown: {check.why}"}
+    if check.verdict == "unknown":
+        return {"files": f"unknown: {check.why}"}
+    return {"files": check.why, "state_bytes": str(check.total_bytes)}
 
 
 def dispose(run: StepRun) -> dict[str, str]:
