@@ -19,8 +19,8 @@ def run(
 ) -> None:
     """Show the fleet until the person leaves. The caller closes the observer.
 
-    `job` (name, namespace/name or id) opens at once; `seconds` after the first answer it leaves by itself. Raises OperationFailed, naming a log file, when the program
-    itself breaks; the terminal is restored by then.
+    `job` (name, namespace/name or id) opens at once; `seconds` after the first answer it leaves by itself. Raises
+    OperationFailed, naming a log file, when the program itself breaks; the terminal is restored by then.
     """
     from flinkops.tui.start import start
 

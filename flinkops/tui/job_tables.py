@@ -245,6 +245,15 @@ def configuration_columns(context: Context) -> list[Column[tuple[str, str]]]:
     ]
 
 
+def unknown_columns(context: Context) -> list[Column[tuple[str, str]]]:
+    """What is not known of this job, as the JSON names it, and why."""
+    c = Column[tuple[str, str]]
+    return [
+        c("path", "NOT KNOWN", lambda r: line(tidy(r[0]), "unknown"), 34, flex=True, widest=50),
+        c("why", "BECAUSE", lambda r: line(tidy(r[1])), 30, flex=True, widest=200),
+    ]
+
+
 def row_lines(row: msgspec.Struct | tuple[str, str], cells: int) -> list[Line]:
     """A row in full: every fact of it, long ones over several lines."""
     if isinstance(row, tuple):
@@ -274,5 +283,7 @@ TABS: tuple[Tab, ...] = (
         "none reported (needs the adaptive scheduler and web.adaptive-scheduler.rescale-history.size)"),
     Tab("configuration", "configuration", configuration_columns, lambda r: r[0],
         lambda job, _: sorted(job.facts.configuration.items()) if job.facts else (), "no setting known"),
+    Tab("unknown", "unknown", unknown_columns, lambda r: r[0], lambda job, _: sorted(job.unknown.items()),
+        "everything is known"),
 )  # fmt: skip
 """In the order of their keys 1, 2, 3 …"""
