@@ -10,7 +10,7 @@ import threading
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,52 +84,53 @@ def running(
 ) -> Iterator[Stack]:
     """Start all parts in `home`, wait until they answer, end them on leaving."""
     timing, receiver = timing or Timing(), receiver or Receiver()
-    exporter, prometheus, alertmanager = free_ports(3)
+    ports = dict(zip(("exporter", "prometheus", "alertmanager"), free_ports(3), strict=True))
     home.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as cleanup:
         hook = cleanup.enter_context(_listening(receiver))
-        _write_configs(home, timing, scrape_seconds, exporter=exporter, alertmanager=alertmanager, hook=hook)
-        commands = {
-            "exporter": [
-                sys.executable,
-                "-m",
-                "flinkops",
-                "exporter",
-                "--listen",
-                f"{HOST}:{exporter}",
-                *exporter_options,
-            ],
-            "prometheus": [
-                str(program("prometheus")),
-                f"--config.file={home / 'prometheus.yaml'}",
-                f"--storage.tsdb.path={home / 'prometheus'}",
-                f"--web.listen-address={HOST}:{prometheus}",
-                f"--rules.alert.resend-delay={timing(60)}",
-            ],
-            "alertmanager": [
-                str(program("prometheus-alertmanager")),
-                f"--config.file={home / 'alertmanager.yaml'}",
-                f"--storage.path={home / 'alertmanager'}",
-                f"--web.listen-address={HOST}:{alertmanager}",
-                "--cluster.listen-address=",
-            ],
-        }
+        _write_configs(home, timing, scrape_seconds, {**ports, "hook": hook})
+        commands = _commands(home, ports, exporter_options, timing)
         processes: list[Process] = []
         cleanup.callback(lambda: terminate(processes))
         for role, command in commands.items():
             processes.append(spawn(role, command, output=home / f"{role}.log", environment=os.environ))
-        urls = {
-            role: f"http://{HOST}:{port}"
-            for role, port in zip(commands, (exporter, prometheus, alertmanager), strict=True)
-        }
+        urls = {role: f"http://{HOST}:{port}" for role, port in ports.items()}
         for process, path in zip(processes, ("/healthz", "/-/ready", "/-/ready"), strict=True):
             _await(urls[process.role] + path, process)
         yield Stack(urls["exporter"], urls["prometheus"], urls["alertmanager"], receiver, tuple(processes))
 
 
-def _write_configs(
-    home: Path, timing: Timing, scrape_seconds: float, *, exporter: int, alertmanager: int, hook: int
-) -> None:
+def _commands(
+    home: Path, ports: Mapping[str, int], exporter_options: Sequence[str], timing: Timing
+) -> dict[str, list[str]]:
+    return {
+        "exporter": [
+            sys.executable,
+            "-m",
+            "flinkops",
+            "exporter",
+            "--listen",
+            f"{HOST}:{ports['exporter']}",
+            *exporter_options,
+        ],
+        "prometheus": [
+            str(program("prometheus")),
+            f"--config.file={home / 'prometheus.yaml'}",
+            f"--storage.tsdb.path={home / 'prometheus'}",
+            f"--web.listen-address={HOST}:{ports['prometheus']}",
+            f"--rules.alert.resend-delay={timing(60)}",
+        ],
+        "alertmanager": [
+            str(program("prometheus-alertmanager")),
+            f"--config.file={home / 'alertmanager.yaml'}",
+            f"--storage.path={home / 'alertmanager'}",
+            f"--web.listen-address={HOST}:{ports['alertmanager']}",
+            "--cluster.listen-address=",
+        ],
+    }
+
+
+def _write_configs(home: Path, timing: Timing, scrape_seconds: float, ports: Mapping[str, int]) -> None:
     (home / "rules.yaml").write_text(rule_file(groups(AlertSettings(), timing)))
     milliseconds = f"{round(scrape_seconds * 1000)}ms"
     prometheus = {
@@ -139,12 +140,12 @@ def _write_configs(
             "evaluation_interval": milliseconds,
         },
         "rule_files": [str(home / "rules.yaml")],
-        "alerting": {"alertmanagers": [{"static_configs": [{"targets": [f"{HOST}:{alertmanager}"]}]}]},
+        "alerting": {"alertmanagers": [{"static_configs": [{"targets": [f"{HOST}:{ports['alertmanager']}"]}]}]},
         "scrape_configs": [
             {
                 "job_name": "flinkops",
                 "honor_labels": True,
-                "static_configs": [{"targets": [f"{HOST}:{exporter}"]}],
+                "static_configs": [{"targets": [f"{HOST}:{ports['exporter']}"]}],
             }
         ],
     }
@@ -159,7 +160,7 @@ def _write_configs(
         "receivers": [
             {
                 "name": "webhook",
-                "webhook_configs": [{"url": f"http://{HOST}:{hook}/", "send_resolved": True}],
+                "webhook_configs": [{"url": f"http://{HOST}:{ports['hook']}/", "send_resolved": True}],
             }
         ],
     }

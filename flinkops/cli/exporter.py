@@ -1,11 +1,14 @@
 """`flinkops exporter`: the fleet as Prometheus metrics."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flinkops.cli.options import Common, with_common
+
+if TYPE_CHECKING:
+    from flinkops.exporter.server import Tls
 
 
 @with_common
@@ -36,24 +39,28 @@ def exporter(
     Each scrape looks at the fleet. Scrape with honor_labels: true, every 15 s or slower (docs/metrics.md).
     """
     from flinkops.cli.targets import open_observer
-    from flinkops.errors import UsageError
     from flinkops.exporter.families import Options
     from flinkops.exporter.run import Listen, build, parse_listen, serve
-    from flinkops.exporter.server import Tls, read_credentials
+    from flinkops.exporter.server import read_credentials
     from flinkops.exporter.shard import parse_shard
 
-    if (tls_cert is None) != (tls_key is None) or (tls_client_ca and tls_cert is None):
-        raise UsageError("TLS needs both --tls-cert and --tls-key")
     host, port = parse_listen(listen)
-    where = Listen(
-        host,
-        port,
-        Tls(tls_cert, tls_key, tls_client_ca) if tls_cert and tls_key else None,
-        read_credentials(basic_auth_file) if basic_auth_file else None,
-    )
+    credentials = read_credentials(basic_auth_file) if basic_auth_file else None
+    where = Listen(host, port, _tls(tls_cert, tls_key, tls_client_ca), credentials)
     options = Options(parse_shard(shard), vertices)
     observer = open_observer(common)
     try:
         serve(build(observer.look, options, where), where, common.say)
     finally:
         observer.close()
+
+
+def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> "Tls | None":
+    from flinkops.errors import UsageError
+    from flinkops.exporter.server import Tls
+
+    if certificate and key:
+        return Tls(certificate, key, client_ca)
+    if certificate or key or client_ca:
+        raise UsageError("TLS needs both --tls-cert and --tls-key")
+    return None

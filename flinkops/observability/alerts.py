@@ -46,7 +46,9 @@ def alerts(settings: AlertSettings, timing: Timing) -> list[Alert]:
         *_checkpoint_alerts(settings),
         *_flow_alerts(settings),
         *_stability_alerts(settings, timing),
-        *_meta_alerts(settings, timing),
+        _vanished_alert(timing),
+        *_exporter_alerts(),
+        *_look_alerts(settings, timing),
     ]
 
 
@@ -221,9 +223,12 @@ def _stability_alerts(settings: AlertSettings, timing: Timing) -> Iterator[Alert
         meaning="The job's health cannot be told.",
         for_seconds=15 * MINUTE,
     )
+
+
+def _vanished_alert(timing: Timing) -> Alert:
     present = f"max {BY_JOB} (flinkops_job_info)"
     up = 'max by (cluster) (label_replace(flinkops_source_up == 1, "cluster", "$1", "source", "(.*)"))'
-    yield Alert(
+    return Alert(
         name="FlinkJobVanished",
         severity="ticket",
         expr=f"{_worst(f'last_over_time(flinkops_job_running[{timing(6 * HOUR)}])')} == 1\n"
@@ -238,7 +243,7 @@ def _stability_alerts(settings: AlertSettings, timing: Timing) -> Iterator[Alert
     )
 
 
-def _meta_alerts(settings: AlertSettings, timing: Timing) -> Iterator[Alert]:
+def _exporter_alerts() -> Iterator[Alert]:
     yield Alert(
         name="FlinkopsExporterAbsent",
         severity="page",
@@ -263,6 +268,9 @@ def _meta_alerts(settings: AlertSettings, timing: Timing) -> Iterator[Alert]:
         dashboard="flinkops-fleet",
         group="watch",
     )
+
+
+def _look_alerts(settings: AlertSettings, timing: Timing) -> Iterator[Alert]:
     yield Alert(
         name="FlinkopsSourceDown",
         severity="page",
