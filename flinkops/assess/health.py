@@ -1,6 +1,7 @@
 """Health: the worst reason wins, and what nobody knows is never ok."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 from flinkops.assess.checkpoint_health import age_seconds
 from flinkops.assess.checkpoints import newest_completed
@@ -14,99 +15,147 @@ from flinkops.model.history import JobSample
 from flinkops.model.quantities import human_seconds
 
 
+class Case(NamedTuple):
+    """A running job with everything that its checks look at."""
+
+    job: JobFacts
+    signals: Signals
+    limits: Limits
+    job_class: JobClass
+
+    def why(self, path: str) -> str:
+        """Why a part of the document is not known: its own reason, or that of the object it belongs to."""
+        unknown = self.signals.unknown
+        return unknown.get(path) or unknown.get(path.rpartition(".")[0]) or "Flink gave no number"
+
+
 def checks(job: JobFacts, signals: Signals, limits: Limits, job_class: JobClass) -> list[Check]:
-    """Everything about a running job that has a limit. One more objective is one more entry."""
-    unknown, points, factor = signals.unknown, signals.checkpoints, job_class.critical_factor
-    timeout = amount(job.checkpoints.timeout_seconds) if job.checkpoints else None
-    completed = job.checkpoints is not None and newest_completed(job.checkpoints) is not None
-    latency = signals.latency
-    state = signals.state
-    held = signals.backpressure
+    """Everything about a running job that has a limit."""
+    case = Case(job, signals, limits, job_class)
+    return [check(case) for check in CHECKS]
+
+
+def _latency(case: Case) -> Check:
+    latency, limit = case.signals.latency, case.limits.latency_p99_seconds
+    return Check(
+        "latency-high",
+        "p99 of the processing latency",
+        "seconds",
+        latency.p99 if latency else None,
+        limit,
+        _times(limit, case.job_class.critical_factor),
+        lambda sample: sample.latency_p99_seconds,
+        "latency_p99",
+        case.why("processing_latency_seconds.p99"),
+        note="" if latency is None or latency.method == "measured" else f"by {latency.method}",
+    )
+
+
+def _skew(case: Case) -> Check:
+    return Check(
+        "skew-high",
+        "event-time skew",
+        "seconds",
+        case.signals.event_time.skew_seconds,
+        case.limits.skew_seconds,
+        _times(case.limits.skew_seconds, case.job_class.critical_factor),
+        lambda sample: sample.skew_seconds,
+        "skew",
+        case.why("event_time_skew_seconds"),
+        note=case.signals.event_time.cause,
+    )
+
+
+def _backpressure(case: Case) -> Check:
+    held = case.signals.backpressure
     bottleneck = held.bottleneck if held else None
-    return [
-        Check(
-            "latency-high",
-            "p99 of the processing latency",
-            "seconds",
-            latency.p99 if latency else None,
-            limits.latency_p99_seconds,
-            _times(limits.latency_p99_seconds, factor),
-            lambda sample: sample.latency_p99_seconds,
-            "latency_p99",
-            _why(unknown, "processing_latency_seconds.p99"),
-            note="" if latency is None or latency.method == "measured" else f"by {latency.method}",
-        ),
-        Check(
-            "skew-high",
-            "event-time skew",
-            "seconds",
-            signals.event_time.skew_seconds,
-            limits.skew_seconds,
-            _times(limits.skew_seconds, factor),
-            lambda sample: sample.skew_seconds,
-            "skew",
-            _why(unknown, "event_time_skew_seconds"),
-            note=signals.event_time.cause,
-        ),
-        Check(
-            "backpressure-high",
-            "backpressure",
-            "ratio",
-            held.ratio if held else None,
-            limits.backpressure_ratio,
-            None,
-            lambda sample: sample.backpressured_ratio,
-            "backpressure",
-            _why(unknown, "backpressure"),
-            note=f'"{bottleneck.vertex}": {bottleneck.why}' if bottleneck else "",
-        ),
-        Check(
-            "state-limit",
-            "state",
-            "bytes",
-            state.state_bytes,
-            _times(limits.state_bytes, STATE_WARNING_RATIO),
-            limits.state_bytes,
-            lambda sample: sample.state_bytes,
-            "state_limit",
-            _why(unknown, "state_bytes"),
-            note=_outlook(state.outlook.seconds_to_limit),
-        ),
-        Check(
-            "late-records",
-            "share of late records",
-            "ratio",
-            signals.rates.late_ratio,
-            limits.late_ratio,
-            None,
-            lambda sample: sample.late_records,
-            "late_ratio",
-            _why(unknown, "late_ratio"),
-        ),
-        Check(
-            "checkpoint-age",
-            "time since the last completed checkpoint",
-            "seconds",
-            age_seconds(job, points),
-            limits.checkpoint_age_seconds,
-            _times(limits.checkpoint_age_seconds, factor),
-            lambda sample: sample.checkpoint_age_seconds,
-            "checkpoint_age",
-            _why(unknown, "checkpoints.age_seconds"),
-        ),
-        Check(
-            "checkpoint-slow",
-            "duration of the last checkpoint",
-            "seconds",
-            points.duration_seconds if points else None,
-            _times(timeout, CHECKPOINT_DURATION_RATIO) if completed and job_class.checkpoint_age_asked else None,
-            None,
-            lambda sample: sample.checkpoint_duration_seconds,
-            "checkpoint_age",
-            _why(unknown, "checkpoints.duration_seconds"),
-            note="" if timeout is None else f"at {human_seconds(timeout)} it is given up",
-        ),
-    ]
+    return Check(
+        "backpressure-high",
+        "backpressure",
+        "ratio",
+        held.ratio if held else None,
+        case.limits.backpressure_ratio,
+        None,
+        lambda sample: sample.backpressured_ratio,
+        "backpressure",
+        case.why("backpressure"),
+        note=f'"{bottleneck.vertex}": {bottleneck.why}' if bottleneck else "",
+    )
+
+
+def _state(case: Case) -> Check:
+    limit, left = case.limits.state_bytes, case.signals.state.outlook.seconds_to_limit
+    return Check(
+        "state-limit",
+        "state",
+        "bytes",
+        case.signals.state.state_bytes,
+        _times(limit, STATE_WARNING_RATIO),
+        limit,
+        lambda sample: sample.state_bytes,
+        "state_limit",
+        case.why("state_bytes"),
+        note=f"at this growth, {human_seconds(left)} are left until the limit" if left else "",
+    )
+
+
+def _late(case: Case) -> Check:
+    return Check(
+        "late-records",
+        "share of late records",
+        "ratio",
+        case.signals.rates.late_ratio,
+        case.limits.late_ratio,
+        None,
+        lambda sample: sample.late_records,
+        "late_ratio",
+        case.why("late_ratio"),
+    )
+
+
+def _checkpoint_age(case: Case) -> Check:
+    limit = case.limits.checkpoint_age_seconds
+    return Check(
+        "checkpoint-age",
+        "time since the last completed checkpoint",
+        "seconds",
+        age_seconds(case.job, case.signals.checkpoints),
+        limit,
+        _times(limit, case.job_class.critical_factor),
+        lambda sample: sample.checkpoint_age_seconds,
+        "checkpoint_age",
+        case.why("checkpoints.age_seconds"),
+    )
+
+
+def _checkpoint_duration(case: Case) -> Check:
+    facts, points = case.job.checkpoints, case.signals.checkpoints
+    timeout = amount(facts.timeout_seconds) if facts else None
+    asked = case.job_class.checkpoint_age_asked and facts is not None and newest_completed(facts) is not None
+    return Check(
+        "checkpoint-slow",
+        "duration of the last checkpoint",
+        "seconds",
+        points.duration_seconds if points else None,
+        _times(timeout, CHECKPOINT_DURATION_RATIO) if asked else None,
+        None,
+        lambda sample: sample.checkpoint_duration_seconds,
+        "checkpoint_age",
+        case.why("checkpoints.duration_seconds"),
+        note="" if timeout is None else f"at {human_seconds(timeout)} it is given up",
+    )
+
+
+CHECKS: tuple[Callable[[Case], Check], ...] = (
+    _latency,
+    _skew,
+    _backpressure,
+    _state,
+    _late,
+    _checkpoint_age,
+    _checkpoint_duration,
+)
+"""One more objective is one more function here."""
 
 
 def health(
@@ -133,12 +182,3 @@ def worst_wins(reasons: Iterable[Reason]) -> Health:
 
 def _times(limit: float | None, factor: float) -> float | None:
     return None if limit is None else amount(limit * factor)
-
-
-def _why(unknown: dict[str, str], path: str) -> str:
-    """The reason of a path or of the object it is part of."""
-    return unknown.get(path) or unknown.get(path.rpartition(".")[0]) or "Flink gave no number"
-
-
-def _outlook(seconds: float | None) -> str:
-    return "" if not seconds else f"at this growth, {human_seconds(seconds)} are left until the limit"
