@@ -35,12 +35,22 @@ def main(arguments: list[str]) -> int:
 
 def _slower_parts(for_pytest: list[str]) -> list[str]:
     failed = []
-    base = ensure_environment(REPOSITORY / ".venv-base", REPOSITORY / "locks" / "base.txt", editable=True)
-    if _pytest(base, _QUICK, ["-n", "2", "tests/unit", *for_pytest]):
+    base = _environment(".venv-base", "base.txt", editable=True)
+    if base is None or _pytest(base, _QUICK, ["-n", "2", "tests/unit", *for_pytest]):
         failed.append("unit tests of the base installation (.venv-base)")
+    if _environment(".venv-flink120", "flink120.txt", editable=False) is None:
+        failed.append("the environment of Flink 1.20")
     if _pytest(sys.executable, "local", for_pytest, may_be_empty=True):
         failed.append("tests on the embedded fleet")
     return failed
+
+
+def _environment(folder: str, lock_file: str, *, editable: bool) -> Path | None:
+    """The Python of a second environment; None when it cannot be made, which pip has said then."""
+    try:
+        return ensure_environment(REPOSITORY / folder, REPOSITORY / "locks" / lock_file, editable=editable)
+    except subprocess.CalledProcessError:
+        return None
 
 
 def _pytest(python: str | Path, marker: str, arguments: list[str], *, may_be_empty: bool = False) -> int:
