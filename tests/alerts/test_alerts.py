@@ -11,7 +11,7 @@ from flinkops.observability.alerts import alerts
 from flinkops.observability.rules import groups, rule_file
 from flinkops.observability.timing import Timing
 from tests.alerts.cases import CASES
-from tests.alerts.scenarios import SCENARIOS, Case
+from tests.alerts.scenarios import ORDERS, SCENARIOS, Case, Signals, constant
 from tests.unit.promtool import promtool
 
 
@@ -50,9 +50,27 @@ def promtool_file(rules: Path, case: Case, tests: list[dict[str, Any]]) -> dict[
     }
 
 
-def run_promtool(rules: Path, case: Case, folder: Path) -> None:
-    document = promtool_file(rules, case, list(case.tests()))
+def run_promtool(rules: Path, case: Case, folder: Path, *scenarios: str) -> None:
+    tests = [test for test in case.tests() if test["name"] in (scenarios or SCENARIOS)]
     path = folder / "tests.yaml"
-    path.write_text(yaml.safe_dump(document, sort_keys=False, width=100_000))
+    path.write_text(yaml.safe_dump(promtool_file(rules, case, tests), sort_keys=False, width=100_000))
     result = promtool("test", "rules", str(path))
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_an_exporter_that_moved_neither_doubles_an_alert_nor_restarts_its_clock(rules: Path, tmp_path: Path) -> None:
+    first, second = (f'flinkops_job_backpressure_ratio{{instance="{name}",{ORDERS[1:]}' for name in "ab")
+    moved: Signals = {
+        first: lambda minute: 0.9 if minute < 10 else None,
+        second: lambda minute: 0.9 if minute >= 8 else None,
+    }
+    case = Case("FlinkJobBackpressured", "ticket", moved, {first: constant(0)}, lead=16, not_before=14)
+    run_promtool(rules, case, tmp_path, "fires")
+
+
+def test_a_latency_known_for_half_a_minute_in_an_hour_does_not_page(rules: Path, tmp_path: Path) -> None:
+    rare: Signals = {
+        f'flinkops_job_slo_good{{slo="latency",{ORDERS[1:]}': lambda minute: 0.0 if minute % 60 == 5 else None
+    }
+    case = Case("FlinkJobLatencyBudgetBurn", "page", rare, rare, lead=50)
+    run_promtool(rules, case, tmp_path, "just-below")
