@@ -138,7 +138,7 @@ class JobScreen(BaseScreen):
             spans += [
                 (f" {number + 1} ", "accent" if here else "dim"),
                 (tab.title, "strong" if here else "dim"),
-                (f" {count} ", "dim"),
+                (f" {count} " if self.app.size.width >= 100 else " ", "dim"),
             ]
         rule = self.flinkops.context.glyphs.rule
         rest = max(0, self.app.size.width - 1 - width(tuple(spans)))

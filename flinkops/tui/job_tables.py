@@ -281,7 +281,7 @@ TABS: tuple[Tab, ...] = (
     Tab("rescales", "rescales", rescale_columns, lambda r: r.started_ms,
         lambda job, _: job.facts.rescales if job.facts else (),
         "none reported (needs the adaptive scheduler and web.adaptive-scheduler.rescale-history.size)"),
-    Tab("configuration", "configuration", configuration_columns, lambda r: r[0],
+    Tab("configuration", "config", configuration_columns, lambda r: r[0],
         lambda job, _: sorted(job.facts.configuration.items()) if job.facts else (), "no setting known"),
     Tab("unknown", "unknown", unknown_columns, lambda r: r[0], lambda job, _: sorted(job.unknown.items()),
         "everything is known"),
