@@ -132,8 +132,9 @@ def _folders(home: Path) -> dict[str, str]:
     return {
         "io.tmp.dirs": str(flink / "tmp"),
         "web.upload.dir": str(flink / "upload"),
-        "execution.checkpointing.dir": (flink / "checkpoints").as_uri(),
-        "execution.checkpointing.savepoint-dir": (flink / "savepoints").as_uri(),
+        # not as_uri(): Flink reads addresses literally, a folder "my%20fleet" would be another one
+        "execution.checkpointing.dir": f"file://{flink / 'checkpoints'}",
+        "execution.checkpointing.savepoint-dir": f"file://{flink / 'savepoints'}",
     }
 
 

@@ -123,8 +123,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def file_uri(path: str) -> str:
-    """A path as an address; addresses stay as they are."""
-    return path if "://" in path else Path(path).absolute().as_uri()
+    """A path as an address that Flink reads, literally: a space stays a space. Addresses stay as they are."""
+    return path if "://" in path else f"file://{Path(path).absolute()}"
 
 
 def quoted(text: str) -> str:
@@ -200,13 +200,16 @@ def connect(chosen: argparse.Namespace) -> Flink:
     for key, value in settings.items():
         configuration.set_string(key, value)
     configuration.set_string("pipeline.name", chosen.name)
+    # How far the watermark trails by design: what watches the job sets its limits by it.
+    delay_ms = chosen.out_of_orderness + chosen.allowed_lateness
+    configuration.set_string("pipeline.global-job-parameters", f"flinkops.watermark-delay:{delay_ms} ms")
     streams = StreamExecutionEnvironment.get_execution_environment(configuration)
     streams.set_parallelism(chosen.parallelism)
     if streams.get_checkpoint_config().get_checkpoint_interval() <= 0:
         streams.enable_checkpointing(_CHECKPOINT_INTERVAL_MS)  # sinks commit on checkpoints, never without
     jar = chosen.jar or Path(__file__).with_name(JAR_NAME)
     if Path(jar).is_file():
-        streams.add_jars(file_uri(str(jar)))
+        streams.add_jars(Path(jar).absolute().as_uri())
     tables = StreamTableEnvironment.create(streams)
     return Flink(streams, tables, get_gateway().jvm)
 

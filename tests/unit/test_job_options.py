@@ -89,4 +89,4 @@ def test_quoted_text_stays_one_literal(text: str) -> None:
 
 def test_file_uri(tmp_path: Path) -> None:
     assert job.file_uri("s3://bucket/x") == "s3://bucket/x"
-    assert job.file_uri(str(tmp_path / "a b")) == (tmp_path / "a b").as_uri()
+    assert job.file_uri(str(tmp_path / "a b")) == f"file://{tmp_path}/a b"
