@@ -72,7 +72,8 @@ def _evidence(job: "JobFacts", read: "Read") -> "Evidence":
     seen = bool(job.vertices)  # else its state is the operator's word, which the resource has too
     points = job.checkpoints
     completed = points.latest_completed if points else None
-    limits = [vertex.max_parallelism for vertex in job.vertices if vertex.max_parallelism]
+    # A vertex that can only be 1, such as the committer of a sink, does not follow the job's parallelism.
+    limits = [limit for vertex in job.vertices if (limit := vertex.max_parallelism) and limit > 1]
     return Evidence(
         now_ms=job.seen_ms,
         job_state=job.state if seen else None,

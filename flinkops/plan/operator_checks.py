@@ -188,7 +188,8 @@ def _max_parallelism(case: Case) -> Iterator[str]:
         yield f"pipeline.max-parallelism {before or 'default'} -> {after or 'default'}: state does not survive that"
     limit = case.situation.evidence.max_parallelism
     wanted = job_of(case.situation.wanted).get("parallelism")
-    if limit is not None and isinstance(wanted, int) and wanted > limit:
+    changed = wanted != job_of(case.situation.deployed).get("parallelism")
+    if changed and limit is not None and isinstance(wanted, int) and wanted > limit:
         yield f"parallelism {wanted} is above the job's max parallelism {limit}"
 
 

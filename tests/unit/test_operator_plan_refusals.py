@@ -151,6 +151,11 @@ def test_a_plain_savepoint_upgrade_is_not_refused(operator: str) -> None:
     assert predicted.patch == {"spec": {"image": "other:1"}}
 
 
+def test_a_parallelism_that_stays_is_not_held_against_the_change() -> None:
+    one_vertex_of_1 = Evidence(now_ms=NOW_MS, max_parallelism=1)
+    assert predict(running("1.15.0"), UPGRADE, evidence=one_vertex_of_1, features=NEW).refused == ()
+
+
 def test_what_the_person_accepts_is_not_refused() -> None:
     assert predict(running("1.15.0"), Edit(image="x:1", mode="stateless"), evidence=SEEN, features=NEW).refused == ()
     fallen_back = in_state("1.15.0", "RESTARTING")
