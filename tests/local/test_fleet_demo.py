@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.local, pytest.mark.timeout(400)]
 REPOSITORY = Path(__file__).parents[2]
 # The promise is for a machine that does nothing else, as in CI.
 WINDOWS_SECONDS = 60.0 if os.environ.get("CI") else 240.0
+CHECKPOINT_SECONDS = 120.0
 
 
 def test_the_demo_fills_its_table_and_ends_all_that_it_started(tmp_path: Path) -> None:
@@ -95,6 +96,11 @@ def test_in_a_fleet_that_runs_it_takes_only_what_is_its_own(embedded_fleet: Flee
 
     def show(info: FleetInfo) -> None:
         assert info == embedded_fleet
+        checkpoints = Path(info.home) / "flink" / "checkpoints"  # its home has a space in its name
+        deadline = time.monotonic() + CHECKPOINT_SECONDS
+        while not list(checkpoints.glob("*/chk-*/_metadata")):
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
         seen.extend(job["name"] for job in jobs(info) if job["state"] == "RUNNING")
 
     demo.run(Path(embedded_fleet.home), show, rate_per_second=50.0, report=said.append)
