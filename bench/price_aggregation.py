@@ -142,6 +142,7 @@ def main() -> int:
     parser.add_argument("--records", type=int, default=3_000_000)
     parser.add_argument("--skus", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--orders", nargs="+", choices=("event", "arrival"), default=["event", "arrival"])
     options = parser.parse_args()
     runs: list[Run] = []
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
@@ -151,15 +152,15 @@ def main() -> int:
             fill(info, options.records, options.skus)
             print(f"filled the topic in {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
             for _ in range(options.rounds):
-                for order in ("event", "arrival"):
+                for order in options.orders:
                     runs += [run(info, name, order, options.records) for name in ("java", "ours")]
         finally:
             fleet.down(Path(folder))
     print(f"{'job':6}{'order':9}{'records/CPU s':>14}{'records/s':>11}")
     for done in runs:
         print(f"{done.job:6}{done.order:9}{done.per_cpu_second:14,.0f}{done.records / done.wall_seconds:11,.0f}")
-    ratios = {order: round(ratio(runs, order), 3) for order in ("event", "arrival")}
-    print(f"ratio of ours to Java: event order {ratios['event']:.2f}, arrival order {ratios['arrival']:.2f}")
+    ratios = {order: round(ratio(runs, order), 3) for order in options.orders}
+    print("ratio of ours to Java: " + ", ".join(f"{order} order {value:.2f}" for order, value in ratios.items()))
     print(json.dumps({"runs": [asdict(done) for done in runs], "ratios": ratios, "bar": BAR_RATIO}))
     return 0 if min(ratios.values()) >= BAR_RATIO else 1
 
