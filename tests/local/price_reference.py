@@ -135,14 +135,14 @@ def _windows(changes: pd.DataFrame, meaning: Meaning) -> pd.DataFrame:
         changes = changes.assign(window_start=start, window_end=start + meaning.size_ms)
     order = ["at", "sequence"] if meaning.order == "event" else ["sequence"]
     groups = changes.sort_values(order, kind="stable").groupby(["sku", "currency", "window_start", "window_end"])
-    table = groups["price"].agg(
+    aggregates = groups["price"].agg(
         avg_price=lambda prices: float(sum(prices)) / len(prices),
         min_price="min",
         max_price="max",
         last_price="last",
         change_count="count",
     )
-    table = table.reset_index()
+    table = aggregates.reset_index()
     for column in ("window_start", "window_end"):
         table[column] = pd.to_datetime(table[column], unit="ms").astype("datetime64[us]")
     table["avg_price"] = table["avg_price"].astype("float64")
