@@ -101,8 +101,9 @@ def completed_ms(done: CheckpointFacts | None) -> int | None:
         return None
     if done.acknowledged_ms is not None:
         return done.acknowledged_ms
-    duration = amount(done.duration_seconds)
-    return None if done.triggered_ms is None or duration is None else done.triggered_ms + round(duration * 1000)
+    seconds = amount(done.duration_seconds)
+    duration_ms = None if seconds is None else whole(seconds * 1000)
+    return None if done.triggered_ms is None or duration_ms is None else done.triggered_ms + duration_ms
 
 
 def _failure(facts: CheckpointsFacts) -> str | None:

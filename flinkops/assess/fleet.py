@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from flinkops.assess.health import checks
 from flinkops.assess.job import assess_job
 from flinkops.assess.limits import limits_of
+from flinkops.assess.numbers import amount, whole
 from flinkops.assess.signal import ENDED_STATES
 from flinkops.assess.signals import signals, to_sample
 from flinkops.config.policy import Policy
@@ -22,7 +23,7 @@ FRESH_GRACE_MS = 1000
 def assess(snapshot: FleetSnapshot, history: Mapping[JobKey, Sequence[JobSample]], policy: Policy) -> FleetAssessment:
     """What a snapshot means, given what was remembered of earlier ones. Never raises, whatever the facts hold."""
     sources = {source.name: source for source in snapshot.sources}
-    fresh_ms = snapshot.taken_ms - round((snapshot.poll_seconds or 0.0) * 1000) - FRESH_GRACE_MS
+    fresh_ms = snapshot.taken_ms - (whole((amount(snapshot.poll_seconds) or 0.0) * 1000) or 0) - FRESH_GRACE_MS
     current = current_jobs(snapshot.jobs)
     of_key = Counter(job.key for job in current)
     jobs = [

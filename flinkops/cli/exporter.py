@@ -38,7 +38,7 @@ def exporter(
 
     Each scrape looks at the fleet. Scrape with honor_labels: true, every 15 s or slower (docs/metrics.md).
     """
-    from flinkops.cli.targets import open_observer
+    from flinkops.cli.targets import open_observer, open_sources
     from flinkops.exporter.families import Options
     from flinkops.exporter.run import Listen, build, parse_listen, serve
     from flinkops.exporter.server import read_credentials
@@ -48,7 +48,8 @@ def exporter(
     credentials = read_credentials(basic_auth_file) if basic_auth_file else None
     where = Listen(host, port, _tls(tls_cert, tls_key, tls_client_ca), credentials)
     options = Options(parse_shard(shard), vertices)
-    observer = open_observer(common)
+    ours = options.shard.owns if options.shard.count > 1 else None
+    observer = open_observer(common, open_sources(common.settings, ours))
     try:
         serve(build(observer.look, options, where), where, common.say)
     finally:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from flinkops.config.settings import Settings, SourceSettings
     from flinkops.model.endpoint import RestEndpoint
     from flinkops.observe import Observer
-    from flinkops.sources.protocol import Source
+    from flinkops.sources.protocol import Source, Wanted
 
 KUBERNETES_KEYS = ("context", "kubeconfig", "namespace", "all_namespaces", "selector")
 DEFAULT_TIMEOUT_SECONDS = 8.0
@@ -46,26 +46,27 @@ class Named(Protocol):
 J = TypeVar("J", bound=Named)
 
 
-def open_sources(settings: "Settings") -> list["Source"]:
+def open_sources(settings: "Settings", wanted: "Wanted | None" = None) -> list["Source"]:
     """The sources that the settings name, else the embedded fleet, else the kubeconfig's current context.
 
+    Jobs that are not ``wanted`` are listed but not asked about.
     --rest on the command line takes the place of the listed ``sources``. Raises UsageError for what cannot be meant,
     Unreachable when there is nothing to look at.
     """
     from flinkops.sources.flink import FlinkRestSource
 
-    found: list[Source] = [FlinkRestSource(endpoint) for endpoint in rest_endpoints(settings)]
+    found: list[Source] = [FlinkRestSource(endpoint, wanted=wanted) for endpoint in rest_endpoints(settings)]
     if names_kubernetes(settings):
-        found.append(open_kubernetes(settings))
+        found.append(open_kubernetes(settings, wanted))
     if found:
         return found
     fleet = embedded_endpoint()
     if fleet is not None:
-        return [FlinkRestSource(fleet)]
+        return [FlinkRestSource(fleet, wanted=wanted)]
     from flinkops.sources.kube_access import in_cluster, kubeconfig_exists
 
     if kubeconfig_exists() or in_cluster():
-        return [open_kubernetes(settings)]
+        return [open_kubernetes(settings, wanted)]
     raise Unreachable(NO_TARGET, next_step="start one with ./dev up, or name one: --rest URL")
 
 
@@ -83,7 +84,7 @@ def names_kubernetes(settings: "Settings") -> bool:
     return any(settings.origins.get(key, "default") != "default" for key in KUBERNETES_KEYS)
 
 
-def open_kubernetes(settings: "Settings") -> "Source":
+def open_kubernetes(settings: "Settings", wanted: "Wanted | None" = None) -> "Source":
     """The jobs of the kubeconfig's context, in the namespaces and with the labels that the settings name."""
     from flinkops.sources.kube import KubernetesSource
     from flinkops.sources.kube_access import open_access
@@ -93,6 +94,7 @@ def open_kubernetes(settings: "Settings") -> "Source":
         namespaces=(settings.namespace,) if settings.namespace else None,
         all_namespaces=settings.all_namespaces,
         selector=settings.selector,
+        wanted=wanted,
     )
 
 

@@ -15,7 +15,7 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.samples import Sample
 
 from flinkops.exporter.labels import label
-from flinkops.exporter.shard import Shard
+from flinkops.exporter.shard import Shard, share_key
 from flinkops.model.assessment import LEVEL_ORDER, FleetAssessment, JobAssessment
 from flinkops.observability.catalogue import JOB_LABELS, Metric
 from flinkops.observability.metrics import FLEET_METRICS, JOB_METRICS, VERTEX_METRICS
@@ -75,7 +75,7 @@ def _distinct(assessment: FleetAssessment, options: Options) -> Iterator[tuple[L
     """One job for each label set: a live one before an ended one, then the worst, then the newest."""
     named: dict[tuple[str, ...], list[JobAssessment]] = {}
     for job in assessment.jobs:
-        if options.shard.owns(job.key):
+        if options.shard.owns(share_key(job)):
             named.setdefault(_label_values(job), []).append(job)
     for values, jobs in named.items():
         shown = min(jobs, key=_precedence)

@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 
 from flinkops.errors import UsageError
+from flinkops.model.assessment import JobAssessment
 
 
 @dataclass(frozen=True)
@@ -14,9 +15,15 @@ class Shard:
     count: int = 1
 
     def owns(self, key: tuple[str, str, str]) -> bool:
-        """Whether the job with this key (JobFacts.key) is ours: the same answer in every process and release."""
+        """Whether the job with this key (`share_key`) is ours: the same answer in every process and release."""
         digest = hashlib.sha256("\0".join(key).encode("utf-8", "surrogatepass")).digest()
         return int.from_bytes(digest[:8], "big") % self.count == self.index - 1
+
+
+def share_key(job: JobAssessment) -> tuple[str, str, str]:
+    """What a job is shared by: on Kubernetes its resource, so that all jobs of one Flink cluster stay together."""
+    resource = job.facts.resource if job.facts else None
+    return (job.cluster, job.namespace or "", resource.name if resource else job.name)
 
 
 def parse_shard(text: str) -> Shard:

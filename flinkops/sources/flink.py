@@ -15,7 +15,7 @@ from flinkops.sources.deadline import Deadline
 from flinkops.sources.flink_details import FlinkDetails
 from flinkops.sources.http import NotFound, RestClient
 from flinkops.sources.job_watch import ENDED, JobWatch
-from flinkops.sources.protocol import SourceLook
+from flinkops.sources.protocol import SourceLook, Wanted
 from flinkops.sources.settings_facts import cluster_settings
 
 T = TypeVar("T")
@@ -40,8 +40,10 @@ class FlinkRestSource(FlinkDetails):
         clock: Clock | None = None,
         circuit: Circuit | None = None,
         connections: int = CONNECTIONS,
+        wanted: Wanted | None = None,
     ) -> None:
         self.endpoint = endpoint
+        self._wanted = wanted
         self._clock = clock or SystemClock()
         self._circuit = circuit or Circuit()
         self._connections = connections
@@ -112,6 +114,8 @@ class FlinkRestSource(FlinkDetails):
                 f"{self.endpoint.url} answers, but is not a Flink REST API", next_step="check the port and the path"
             ) from None
         rows = without_superseded(self._client.get("/jobs/overview", wire.jobs_overview, deadline).jobs)
+        if self._wanted is not None:
+            rows = [row for row in rows if self._wanted((self.name, "", row.name))]
         self._read_settings(deadline)
         watches = self._update_watches(rows)
         reading = [(watch, row) for watch, row in watches if not watch.ended]

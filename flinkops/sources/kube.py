@@ -22,7 +22,7 @@ from flinkops.sources.kube_api import KubeClient
 from flinkops.sources.kube_resources import Json, identity, rest_port, section, snapshots_by_job, text
 from flinkops.sources.kube_rows import Cluster, Listing
 from flinkops.sources.kube_stuck import stuck_reasons
-from flinkops.sources.protocol import SourceLook
+from flinkops.sources.protocol import SourceLook, Wanted
 
 DEPLOYMENTS, SESSION_JOBS = "flinkdeployments", "flinksessionjobs"
 SNAPSHOTS, BLUE_GREEN = "flinkstatesnapshots", "flinkbluegreendeployments"
@@ -45,8 +45,10 @@ class KubernetesSource:
         all_namespaces: bool = False,
         selector: str | None = None,
         clock: Clock | None = None,
+        wanted: Wanted | None = None,
     ) -> None:
         self._access = access
+        self._wanted = wanted
         self._clock = clock or SystemClock()
         self._scopes: tuple[str | None, ...] = (
             (None,) if all_namespaces else tuple(dict.fromkeys(namespaces or (access.namespace,)))
@@ -160,7 +162,9 @@ class KubernetesSource:
             except Denied as problem:
                 line = kube_api.denied_line("list", f"{plural}.flink.apache.org", namespace, problem)
                 raise Denied(f"{self.name}: {line}") from None
-        return found
+        if self._wanted is None or plural not in (DEPLOYMENTS, SESSION_JOBS):
+            return found
+        return [one for one in found if self._wanted((self.name, *identity(one)))]
 
     def _probe(self, client: KubeClient, listing: Listing, deadline: Deadline) -> dict[tuple[str, str], Cluster]:
         """What each Flink cluster's REST API says, and, where that is not enough, what its pods say."""

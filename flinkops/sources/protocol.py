@@ -1,8 +1,12 @@
 """What every source can do, and what one look at it gives."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from flinkops.model.facts import ClusterFacts, Facts, JobFacts, SourceKind, SourceStatus
+
+Wanted = Callable[[tuple[str, str, str]], bool]
+"""Whether a job is asked about, by its cluster, namespace and name; on Kubernetes the name of its resource."""
 
 
 class SourceLook(Facts, frozen=True):

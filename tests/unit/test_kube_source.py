@@ -70,6 +70,15 @@ def test_the_label_selector_is_the_servers_work(api: ApiServer, open_source: Cal
     assert all("labelSelector=team%3Dpricing%2Ctier%21%3Dtest" in one for one in lists)
 
 
+def test_resources_of_another_share_are_not_probed(
+    api: ApiServer, open_source: Callable[..., KubernetesSource]
+) -> None:
+    assert open_source(wanted=lambda key: key != ("prod", "default", "count")).look(5.0).jobs == ()
+    assert not any("/proxy" in one for one in api.asked)
+    (job,) = open_source(wanted=lambda key: key == ("prod", "default", "count")).look(5.0).jobs
+    assert (job.cluster, job.namespace, job.name) == ("prod", "default", "count")
+
+
 def test_all_pages_are_read(api: ApiServer, open_source: Callable[..., KubernetesSource]) -> None:
     pages = {"": ("a", "2"), "2": ("b", "3"), "3": ("c", "")}
 

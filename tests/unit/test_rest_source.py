@@ -261,3 +261,19 @@ def vertex_path(flink: FakeFlink, job_name: str, word: str) -> str:
     jid = next(job["jid"] for job in flink.recording.jobs if job["name"] == job_name)
     vertices = flink.recording.answers[f"/jobs/{jid}"]["vertices"]
     return f"/jobs/{jid}/vertices/{next(each['id'] for each in vertices if word in each['name'])}"
+
+
+def test_jobs_of_another_share_are_listed_but_not_asked_about(flink_1_20: FakeFlink) -> None:
+    everything = set(look(flink_1_20))
+    ours = sorted(everything)[0]
+    flink_1_20.requests.clear()
+    source = FlinkRestSource(parse_endpoint(flink_1_20.url, name="a"), wanted=lambda key: key == ("a", "", ours))
+    try:
+        jobs = source.look(10.0).jobs
+    finally:
+        source.close()
+    assert len(everything) > 1
+    assert {job.name for job in jobs} == {ours}
+    asked = [request for request in flink_1_20.requests if "/jobs/" in request and "/jobs/overview" not in request]
+    assert asked
+    assert all(jobs[0].id in request for request in asked)
