@@ -25,20 +25,17 @@ import org.apache.flink.util.Collector;
  * more than the delay behind the latest accepted one of its own partition, so that what is late does not depend
  * on how partitions interleave; or when it is behind the watermark, as records of a partition that was idle can be.
  *
- * <p>Flink does not keep watermarks over a restart. Here they are kept: without them a late record that follows
- * a restart would open a window again whose row is already written.
+ * <p>Flink does not keep event time over a restart; here each partition's is kept. The watermark is kept where the
+ * windows are, in Dedup: the readers' watermarks differ, and what one has passed another may still have to read.
  */
 final class Classify extends ProcessFunction<Scrape, RowData> implements CheckpointedFunction {
     private static final long serialVersionUID = 1L;
-    private static final int WATERMARK = -1;
 
     private final long delayMillis;
     private final int maxParallelism;
     private final DedupKey key;
 
     private transient Map<Integer, Long> latest;
-    private transient long restoredWatermark;
-    private transient long watermark;
     private transient ListState<Tuple2<Integer, Long>> kept;
     private transient Shards shards;
     private transient Map<String, Counter> malformed;
@@ -78,12 +75,11 @@ final class Classify extends ProcessFunction<Scrape, RowData> implements Checkpo
         if (delayMillis == EventTime.UNTIL_THE_END) {
             return false;
         }
-        watermark = Math.max(restoredWatermark, currentWatermark);
         Long before = latest.get(scrape.partition);
         if (before == null) {
             before = Long.MIN_VALUE + delayMillis;
         }
-        if (scrape.scrapedAt < before - delayMillis || scrape.scrapedAt <= watermark) {
+        if (scrape.scrapedAt < before - delayMillis || scrape.scrapedAt <= currentWatermark) {
             return true;
         }
         if (scrape.scrapedAt > before) {
@@ -126,15 +122,11 @@ final class Classify extends ProcessFunction<Scrape, RowData> implements Checkpo
         for (Tuple2<Integer, Long> entry : kept.get()) {
             latest.merge(entry.f0, entry.f1, Math::max);
         }
-        restoredWatermark = latest.getOrDefault(WATERMARK, Long.MIN_VALUE);
-        latest.remove(WATERMARK);
-        watermark = restoredWatermark;
     }
 
     @Override
     public void snapshotState(FunctionSnapshotContext context) throws Exception {
         kept.update(List.of());
-        kept.add(Tuple2.of(WATERMARK, watermark));
         for (Map.Entry<Integer, Long> entry : latest.entrySet()) {
             kept.add(Tuple2.of(entry.getKey(), entry.getValue()));
         }
