@@ -139,9 +139,15 @@ def test_the_parallelism_is_changed_in_place(source: FlinkRestSource, job_id: st
         for each in source.resource_requirements(job_id)
     ]
     source.set_resource_requirements(job_id, wanted)
-    job = seen(source, job_name, lambda job: measured(job) and job.vertices[-1].parallelism == 2)
-    assert len(job.rescales) > 0
-    assert job.rescales[0].cause == "UPDATE_REQUIREMENT"
+
+    def rescaled(job: JobFacts) -> bool:  # Flink answers for some seconds with the history that it remembers
+        return (
+            measured(job)
+            and job.vertices[-1].parallelism == 2
+            and [each.cause for each in job.rescales][:1] == ["UPDATE_REQUIREMENT"]
+        )
+
+    assert rescaled(seen(source, job_name, rescaled))
 
 
 def test_stopped_with_a_savepoint_it_is_finished(source: FlinkRestSource, job_id: str, job_name: str) -> None:
