@@ -126,6 +126,27 @@ def _silent_last_state(case: Case) -> Iterator[str]:
         yield f"no savepoint would be taken: {case.decision.why}; --last-state if that is meant"
 
 
+def _older_than_the_stop(case: Case) -> Iterator[str]:
+    """Operator 1.7, seen on a real one: the last checkpoint may be recorded over the savepoint that stopped the job.
+
+    Flink drops that checkpoint when the job has stopped, and the next start crash-loops, or repeats what was done.
+    """
+    info = (case.situation.status.get("jobStatus") or {}).get("savepointInfo") or {}
+    stops = [one for one in info.get("savepointHistory") or [] if one.get("triggerType") == "UPGRADE"]
+    recorded: Mapping[str, Any] = info.get("lastSavepoint") or {}
+    newest: Mapping[str, Any] = max(stops, key=_taken_ms, default={})
+    restores = case.situation.job_state != "RUNNING" and case.decision.mode in ("savepoint", "last-state")
+    if restores and recorded.get("triggerType") != "UPGRADE" and _taken_ms(recorded) < _taken_ms(newest):
+        yield (
+            f"it would start from {recorded.get('location')}, not from the savepoint that stopped the job:"
+            f" create the resource anew with spec.job.initialSavepointPath: {newest.get('location')}"
+        )
+
+
+def _taken_ms(savepoint: Mapping[str, Any]) -> int:
+    return int(savepoint.get("timeStamp") or 0)
+
+
 def _cannot(case: Case) -> Iterator[str]:
     if case.decision.mode == "wait":
         yield f"it would wait without a limit: {case.decision.why}"
@@ -254,6 +275,7 @@ _RESTARTING: tuple[Check, ...] = (
     _stateless,
     _silent_last_state,
     _cannot,
+    _older_than_the_stop,
     _pending_savepoint,
     _savepoint_directory,
     _ha_off,

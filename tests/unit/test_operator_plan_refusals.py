@@ -248,3 +248,17 @@ def test_features_are_read_from_the_schema() -> None:
     assert features(crd({"parallelism": {}}, {"state": {}})) == Features()
     assert features(crd({"savepointRedeployNonce": {}}, {"upgradeSavepointPath": {}})) == NEW
     assert features({}) == Features()
+
+
+@pytest.mark.parametrize(("checkpoint_ms", "refused"), [(1795451208392, True), (1795451214211, False)])
+def test_a_checkpoint_recorded_over_the_savepoint_of_the_stop_is_not_restored(
+    checkpoint_ms: int, refused: bool
+) -> None:
+    """As operator 1.7.0 left it on a real cluster after a suspension."""
+    stop = {"location": "file:/s/savepoint-1", "timeStamp": 1795451214210, "triggerType": "UPGRADE"}
+    checkpoint = {"location": "file:/c/chk-8", "timeStamp": checkpoint_ms, "triggerType": "UNKNOWN"}
+    info = {"lastSavepoint": checkpoint, "savepointHistory": [stop, checkpoint]}
+    found = in_state("1.7.0", "FINISHED", jobmanager="MISSING", savepointInfo=info)
+    predicted = predict(found, Edit(state="running", image="x:1"), evidence=SEEN, features=FEATURES["1.7.0"])
+    assert predicted.effective_mode == "savepoint"
+    assert any("initialSavepointPath: file:/s/savepoint-1" in line for line in predicted.refused) == refused
