@@ -65,6 +65,8 @@ class Cluster:
     def delete_deployment(self, name: str) -> None:
         self.kubectl("delete", "flinkdeployment", name, "--ignore-not-found", "--timeout=90s")
         wait_for(lambda: not self.pods(name), f"the pods of {name} are gone", seconds=60)
+        # What a killed run left behind would be taken for the high-availability data of the next one.
+        self.kubectl("delete", "configmap", "-l", f"app={name}", "--ignore-not-found")
 
     def pods(self, name: str) -> list[str]:
         return self.kubectl("get", "pods", "-l", f"app={name}", "-o", "name").split()
