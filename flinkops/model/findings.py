@@ -24,7 +24,7 @@ class Remedy(Value, frozen=True):
 
 
 class Finding(Value, frozen=True):
-    """One cause, ranked by severity and confidence (0 to 1)."""
+    """One cause, ranked by severity and confidence (0 to 1); ``caused_by``: the code of the finding it follows from."""
 
     code: str
     severity: Severity
@@ -35,6 +35,7 @@ class Finding(Value, frozen=True):
     remedy: tuple[Remedy, ...] = ()
     next: str = ""
     reference: str = ""
+    caused_by: str | None = None
 
 
 class NotAssessed(Value, frozen=True):

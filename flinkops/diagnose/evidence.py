@@ -1,0 +1,73 @@
+"""All that the rules may look at of one job, as one immutable value: recorded, replayed and bundled like a snapshot.
+
+Every part may be missing, with the reason in ``unknown`` under its name; inside ``job``, ``assessment`` and
+``detail`` each has its own ``unknown``.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from flinkops.model.assessment import JobAssessment
+from flinkops.model.detail import FlameGraph, JobDetail
+from flinkops.model.facts import ClusterFacts, Facts, JobFacts
+from flinkops.model.history import JobSample
+
+
+class FlameSample(Facts, frozen=True):
+    """The on-CPU stacks of one vertex."""
+
+    vertex: str  # the id
+    graph: FlameGraph
+
+
+class Evidence(Facts, frozen=True):
+    """One job at ``taken_ms``: facts, what they mean, what was seen before, and what was asked for on suspicion.
+
+    ``assessment`` is kept without what ``job`` holds already. ``history`` is oldest first and holds this look too.
+    """
+
+    taken_ms: int
+    job: JobFacts
+    assessment: JobAssessment
+    schema_version: int = 1
+    history: tuple[JobSample, ...] = ()
+    detail: JobDetail | None = None
+    flame_graphs: tuple[FlameSample, ...] = ()
+    cluster: ClusterFacts | None = None
+    unknown: dict[str, str] = {}
+
+
+def gathered(
+    taken_ms: int,
+    assessment: JobAssessment,
+    history: Sequence[JobSample],
+    *,
+    detail: JobDetail | None = None,
+    flame_graphs: Sequence[FlameSample] = (),
+    cluster: ClusterFacts | None = None,
+    unknown: dict[str, str] | None = None,
+) -> Evidence:
+    """Evidence from one look at a job. ValueError when the assessment does not carry the facts that it stands on."""
+    if assessment.facts is None:
+        raise ValueError("an assessment without its facts is no evidence")
+    return Evidence(
+        taken_ms=taken_ms,
+        job=assessment.facts,
+        assessment=msgspec.structs.replace(assessment, facts=None, recent_checkpoints=(), sample=None),
+        history=tuple(history),
+        detail=detail,
+        flame_graphs=tuple(flame_graphs),
+        cluster=cluster,
+        unknown=unknown or {},
+    )
+
+
+def encode_evidence(evidence: Evidence) -> bytes:
+    """One line of JSON."""
+    return msgspec.json.encode(evidence)
+
+
+def decode_evidence(line: bytes) -> Evidence:
+    """The inverse of :func:`encode_evidence`. Raises msgspec.DecodeError on anything else."""
+    return msgspec.json.decode(line, type=Evidence)
