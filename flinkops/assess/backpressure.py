@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
-from flinkops.assess.graph import Graph
-from flinkops.assess.numbers import mean, worst
 from flinkops.assess.signal import Signal, not_running, reason, vertex_reason
 from flinkops.model.assessment import Backpressure, Bottleneck
 from flinkops.model.facts import JobFacts, VertexFacts
+from flinkops.model.graph import Graph
 from flinkops.model.history import JobSample
+from flinkops.model.numbers import mean, worst
 
 PATH = "backpressure"
 LOW, HIGH = 0.1, 0.5

@@ -1,11 +1,11 @@
 """What is wrong with the checkpoints, beyond the numbers that have a limit."""
 
 from flinkops.assess.checkpoints import newest_completed
-from flinkops.assess.numbers import amount
 from flinkops.assess.signal import reason
 from flinkops.config.policy import JobClass
 from flinkops.model.assessment import Checkpoints, Level, Reason
 from flinkops.model.facts import JobFacts
+from flinkops.model.numbers import amount
 
 
 def checkpoint_reasons(job: JobFacts, found: Checkpoints | None, job_class: JobClass) -> list[Reason]:

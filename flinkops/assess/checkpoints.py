@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from flinkops.assess.numbers import amount, whole
 from flinkops.assess.signal import Signal, reason
 from flinkops.config.policy import JobClass
 from flinkops.model.assessment import Checkpoints
 from flinkops.model.facts import CheckpointFacts, CheckpointsFacts, JobFacts
 from flinkops.model.history import JobSample
+from flinkops.model.numbers import amount, whole
 
 PATH = "checkpoints"
 AGE_INTERVALS = 3

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from flinkops.assess.health import checks
 from flinkops.assess.job import assess_job
 from flinkops.assess.limits import limits_of
-from flinkops.assess.numbers import amount, whole
 from flinkops.assess.signal import ENDED_STATES
 from flinkops.assess.signals import signals, to_sample
 from flinkops.config.policy import Policy
 from flinkops.model.assessment import LEVEL_ORDER, FleetAssessment, JobAssessment
 from flinkops.model.facts import FleetSnapshot, JobFacts
 from flinkops.model.history import JobSample
+from flinkops.model.numbers import amount, whole
 
 JobKey = tuple[str, str, str]
 

@@ -6,12 +6,12 @@ from typing import NamedTuple
 from flinkops.assess.checkpoint_health import age_seconds
 from flinkops.assess.checkpoints import newest_completed
 from flinkops.assess.limits import CHECKPOINT_DURATION_RATIO, STATE_WARNING_RATIO, Check, judge
-from flinkops.assess.numbers import amount
 from flinkops.assess.signals import Signals
 from flinkops.config.policy import JobClass, Policy
 from flinkops.model.assessment import LEVEL_ORDER, Health, Limits, Reason
 from flinkops.model.facts import JobFacts
 from flinkops.model.history import JobSample
+from flinkops.model.numbers import amount
 from flinkops.model.quantities import human_seconds
 
 

@@ -8,7 +8,6 @@ from flinkops.assess.checkpoint_health import checkpoint_reasons
 from flinkops.assess.health import checks, health
 from flinkops.assess.lifecycle import lifecycle, unseen
 from flinkops.assess.limits import limits_of
-from flinkops.assess.numbers import amount, total, whole, worst
 from flinkops.assess.signal import not_running, reason, vertex_reason
 from flinkops.assess.signals import Signals, signals, to_sample
 from flinkops.assess.skew import VertexTime
@@ -17,6 +16,7 @@ from flinkops.config.policy import Policy
 from flinkops.model.assessment import Commit, Health, JobAssessment, VertexAssessment
 from flinkops.model.facts import JobFacts, SourceStatus, VertexFacts
 from flinkops.model.history import JobSample
+from flinkops.model.numbers import amount, total, whole, worst
 
 _VERTEX_METRICS = {
     "busy_ratio": "busyTimeMsPerSecond",

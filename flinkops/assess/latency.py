@@ -2,11 +2,11 @@
 
 from typing import NamedTuple
 
-from flinkops.assess.graph import Graph
-from flinkops.assess.numbers import amount, mean, total, worst
 from flinkops.assess.signal import Signal, not_running, vertex_reason
 from flinkops.model.assessment import Latency
 from flinkops.model.facts import JobFacts, VertexFacts
+from flinkops.model.graph import Graph
+from flinkops.model.numbers import amount, mean, total, worst
 
 PATH = "processing_latency_seconds"
 

@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from flinkops.assess.checkpoints import age_limit_seconds
-from flinkops.assess.numbers import amount
 from flinkops.config.policy import JobClass, Policy
 from flinkops.model.assessment import Level, Limits, Reason
 from flinkops.model.facts import JobFacts
 from flinkops.model.history import JobSample
+from flinkops.model.numbers import amount
 from flinkops.model.quantities import human_value, parse_duration
 
 WATERMARK_DELAY_KEY = "flinkops.watermark-delay"

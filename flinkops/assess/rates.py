@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from flinkops.assess.graph import Graph
-from flinkops.assess.numbers import add_known, amount, total, whole
 from flinkops.assess.signal import Signal, not_running, reason, vertex_reason
 from flinkops.model.facts import JobFacts, Spread, VertexFacts
+from flinkops.model.graph import Graph
 from flinkops.model.history import JobSample
+from flinkops.model.numbers import add_known, amount, total, whole
 
 IN, OUT, DROPPED = "records_in_per_second", "records_out_per_second", "records_dropped_per_second"
 LATE, LATE_RATIO = "late_records", "late_ratio"

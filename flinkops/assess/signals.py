@@ -5,16 +5,16 @@ from typing import NamedTuple
 
 from flinkops.assess.backpressure import backpressure, held_ratio
 from flinkops.assess.checkpoints import checkpoints
-from flinkops.assess.graph import Graph
 from flinkops.assess.latency import latency
-from flinkops.assess.numbers import worst
 from flinkops.assess.rates import Rates, rates
 from flinkops.assess.skew import EventTime, event_time
 from flinkops.assess.state import StateSize, state_size
 from flinkops.config.policy import JobClass
 from flinkops.model.assessment import Backpressure, Checkpoints, Latency
 from flinkops.model.facts import JobFacts
+from flinkops.model.graph import Graph
 from flinkops.model.history import JobSample
+from flinkops.model.numbers import worst
 
 
 class Signals(NamedTuple):

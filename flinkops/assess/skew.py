@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from flinkops.assess.graph import Graph
-from flinkops.assess.numbers import finite, total, worst
 from flinkops.assess.signal import Signal, not_running, reason
 from flinkops.model.facts import JobFacts, VertexFacts
+from flinkops.model.graph import Graph
+from flinkops.model.numbers import finite, total, worst
 
 SKEW = "event_time_skew_seconds"
 WATERMARK = "watermark"

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from flinkops.assess.numbers import add_known, amount, finite, total, whole
 from flinkops.assess.signal import Signal, reason
-from flinkops.assess.trend import theil_sen
 from flinkops.config.policy import JobClass
 from flinkops.model.assessment import StateOutlook
 from flinkops.model.facts import CheckpointFacts, JobFacts, VertexFacts
 from flinkops.model.history import JobSample
+from flinkops.model.numbers import add_known, amount, finite, total, whole
+from flinkops.model.trend import theil_sen
 
 BYTES, KEYS, PER_KEY, GROWTH = "state_bytes", "state_keys", "state_bytes_per_key", "state_growth_bytes_per_hour"
 MIN_POINTS = 3

@@ -5,7 +5,6 @@ import pytest
 
 from flinkops.assess.backpressure import backpressure
 from flinkops.assess.checkpoints import checkpoints as assess_checkpoints
-from flinkops.assess.graph import Graph
 from flinkops.assess.latency import latency
 from flinkops.assess.rates import rates
 from flinkops.assess.skew import event_time
@@ -13,6 +12,7 @@ from flinkops.assess.state import state_size
 from flinkops.config.policy import JobClass
 from flinkops.model.assessment import Bottleneck
 from flinkops.model.facts import JobFacts, Spread
+from flinkops.model.graph import Graph
 from flinkops.model.history import JobSample
 from tests.unit.builders import NOW_MS, checkpoint, checkpoints, failing, job, spread, vertex, with_vertex
 
