@@ -47,6 +47,7 @@ class SourceStatus(Facts, frozen=True):
     error: str | None = None
     requests: int = 0
     seconds: float | None = None
+    pending: bool = False  # it is still being asked for the first time: nothing is wrong yet, and nothing known
 
 
 class VertexFacts(Facts, frozen=True):
@@ -62,6 +63,8 @@ class VertexFacts(Facts, frozen=True):
     max_parallelism: int | None = None
     status: str = "UNKNOWN"
     upstream: tuple[str, ...] = ()
+    input_ships: tuple[str, ...] = ()  # how the records of each upstream arrive: FORWARD, HASH, REBALANCE, ...
+    source_partitions: int | None = None  # of a Kafka source; None when it names none
     started_ms: int | None = None
     # /jobs/:id, since the attempt began
     records_in: int | None = None

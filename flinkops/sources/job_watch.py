@@ -192,7 +192,7 @@ class JobWatch:
             self._rescales_of = (rescales, restarts)
 
     def _vertex_facts(self, job: wire.Job) -> tuple[VertexFacts, ...]:
-        upstream = _upstream(job)
+        upstream, ships = _upstream(job), _ships(job)
         facts = []
         for vertex in job.vertices:
             watch = self._vertices.get(vertex.id)
@@ -206,6 +206,8 @@ class JobWatch:
                     upstream.get(vertex.id, ()),
                     watch.spreads if watch else {},
                     watch.watermark if watch else None,
+                    input_ships=ships.get(vertex.id, ()),
+                    source_partitions=watch.source_partitions if watch else None,
                 )
             )
         return tuple(facts)
@@ -228,6 +230,12 @@ def _upstream(job: wire.Job) -> dict[str, tuple[str, ...]]:
     if job.plan is None:
         return {}
     return {node.id: tuple(edge.id for edge in node.inputs) for node in job.plan.nodes}
+
+
+def _ships(job: wire.Job) -> dict[str, tuple[str, ...]]:
+    if job.plan is None:
+        return {}
+    return {node.id: tuple(edge.ship_strategy for edge in node.inputs) for node in job.plan.nodes}
 
 
 def _time(value: int) -> int | None:

@@ -4,6 +4,7 @@ The names are listed once for each attempt of a vertex; from them a MetricPlan i
 each fact, the metrics that it is combined from. One declarative table; a new signal is one line in it.
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -113,6 +114,7 @@ MARKER_ENDINGS: dict[str, Fact] = {
 WRITERS = ("__Writer", "IcebergStreamWriter")
 """How the operators that hand records to an external system are called: sinks of Flink's API, Iceberg's first one."""
 WRITTEN = Fact("records_written_per_second", added)
+_PARTITION = re.compile(r"\.KafkaSourceReader\.(topic\..+\.partition\.\d+)\.currentOffset$")
 WATERMARK_OUT, WATERMARK_IN = "currentOutputWatermark", "currentInputWatermark"
 
 
@@ -124,6 +126,7 @@ class MetricPlan:
     wanted: dict[str, Fact]
     watermark: str | None
     too_many_splits: int = 0
+    source_partitions: int | None = None
 
 
 def metric_plan(names: Iterable[str], *, vertex_name: str, is_source: bool) -> MetricPlan:
@@ -148,7 +151,13 @@ def metric_plan(names: Iterable[str], *, vertex_name: str, is_source: bool) -> M
     watermark = _watermark_name(known, vertex_name)
     asked = sorted(wanted) if watermark is None else sorted({*wanted, watermark})
     too_many = split_count if split_count > MAX_SPLITS else 0
-    return MetricPlan(tuple(_queries(asked)), wanted, watermark, too_many)
+    return MetricPlan(tuple(_queries(asked)), wanted, watermark, too_many, _source_partitions(known))
+
+
+def _source_partitions(names: Iterable[str]) -> int | None:
+    """Kafka's reader has a metric for each partition that it was given; none of them: not known."""
+    found = {match[1] for name in names if (match := _PARTITION.search(name))}
+    return len(found) or None
 
 
 def combined(plan: MetricPlan, answer: dict[str, Aggregate]) -> dict[str, Spread]:

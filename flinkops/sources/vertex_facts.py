@@ -18,6 +18,9 @@ def vertex_facts(
     upstream: tuple[str, ...],
     spreads: Mapping[str, Spread],
     watermark: "Watermark | None",
+    *,
+    input_ships: tuple[str, ...] = (),
+    source_partitions: int | None = None,
 ) -> VertexFacts:
     """Puts it all together. A fact without a metric stays None."""
     io = vertex.metrics
@@ -37,6 +40,8 @@ def vertex_facts(
         max_parallelism=vertex.max_parallelism if vertex.max_parallelism and vertex.max_parallelism > 0 else None,
         status=vertex.status,
         upstream=upstream,
+        input_ships=input_ships,
+        source_partitions=source_partitions,
         started_ms=vertex.start_time if vertex.start_time > 0 else None,
         records_in=records_in,
         records_out=io.write_records if complete_out else None,

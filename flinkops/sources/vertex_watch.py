@@ -43,6 +43,11 @@ class VertexWatch:
         return mine.start_time == vertex.start_time and mine.parallelism == vertex.parallelism
 
     @property
+    def source_partitions(self) -> int | None:
+        """The partitions that a Kafka source reads, as its metric names tell."""
+        return self._plan.source_partitions if self._plan else None
+
+    @property
     def empty(self) -> bool:
         """Flink had nothing on it yet; asking makes it collect."""
         return self.unknown is NO_METRICS_YET

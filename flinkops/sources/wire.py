@@ -76,9 +76,10 @@ class Setting(msgspec.Struct, gc=False):
 
 
 class PlanInput(msgspec.Struct, gc=False):
-    """Where an edge of the job graph comes from."""
+    """Where an edge of the job graph comes from, and how it spreads records (FORWARD, HASH, REBALANCE, ...)."""
 
     id: str
+    ship_strategy: str = ""
 
 
 class PlanNode(msgspec.Struct, gc=False):
