@@ -2,8 +2,8 @@
 
 import threading
 import time
-from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 import msgspec
 
@@ -16,6 +16,10 @@ GRACE_SECONDS = 0.5
 """A source keeps its own deadline; this much later the collector goes on without it."""
 SUSPECT_SECONDS = 1.0
 """How long a snapshot waits for a source whose last look failed."""
+EARLY_SECONDS = 0.4
+"""How long the first picture waits for sources that nobody has heard of yet."""
+EARLY_GAP_SECONDS = 0.25
+"""Early pictures are at least so far apart, however many sources answer one after the other."""
 
 
 class Collector:
@@ -37,6 +41,7 @@ class Collector:
         # One thread a source: however many of them hang, the others are asked at once.
         self._threads = ThreadPoolExecutor(max(1, len(sources)), thread_name_prefix="flinkops look")
         self._lock = threading.Lock()
+        self._started: float | None = None  # when the look under way began, on the monotonic clock
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -50,21 +55,46 @@ class Collector:
         later is in the next snapshot.
         """
         with self._lock:
-            started = time.monotonic()
-            for memory in self._memories:
-                memory.start(self._threads, self._deadline_seconds, self._clock)
-            wait(_futures(self._memories, suspect=False), timeout=self._deadline_seconds + GRACE_SECONDS)
+            started = self._start()
+            self._started = None
+            spent = time.monotonic() - started
+            wait(_futures(self._memories, suspect=False), timeout=self._deadline_seconds + GRACE_SECONDS - spent)
             patience = SUSPECT_SECONDS - (time.monotonic() - started)
             wait(_futures(self._memories, suspect=True), timeout=max(0.0, min(patience, self._deadline_seconds)))
             now_ms = self._clock.now_ms()
-            shown = [memory.shown(now_ms, self._deadline_seconds) for memory in self._memories]
-            return FleetSnapshot(
-                taken_ms=now_ms,
-                poll_seconds=round(time.monotonic() - started, 3),
-                sources=tuple(look.status for look in shown),
-                clusters=tuple(cluster for look in shown for cluster in look.clusters),
-                jobs=tuple(job for look in shown for job in look.jobs),
-            )
+            return _snapshot([m.shown(now_ms, self._deadline_seconds) for m in self._memories], now_ms, started)
+
+    def early(self) -> Iterator[FleetSnapshot]:
+        """Pictures of a first look while it goes on: what has answered, and that the others are `pending`.
+
+        Each further picture has more of it; the look as a whole is what :meth:`collect` gives afterwards, without
+        asking anybody twice. Nothing once each source has answered or failed, and nothing while none has.
+        """
+        with self._lock:
+            if all(memory.known for memory in self._memories):
+                return
+            started = self._start()
+        answered, patience = 0, EARLY_SECONDS
+        while time.monotonic() - started < self._deadline_seconds:
+            futures = [memory.future for memory in self._memories if memory.future is not None]
+            wait(futures, timeout=patience)
+            done = sum(future.done() for future in futures)
+            if done == len(futures):
+                return
+            if done > answered:
+                answered, now_ms = done, self._clock.now_ms()
+                yield _snapshot([memory.so_far(now_ms) for memory in self._memories], now_ms, started)
+            left = self._deadline_seconds - (time.monotonic() - started)
+            wait([f for f in futures if not f.done()], timeout=max(0.0, left), return_when=FIRST_COMPLETED)
+            patience = min(EARLY_GAP_SECONDS, max(0.0, left))
+
+    def _start(self) -> float:
+        """Begins a look, unless an early picture did; returns when it began."""
+        if self._started is None:
+            self._started = time.monotonic()
+            for memory in self._memories:
+                memory.start(self._threads, self._deadline_seconds, self._clock)
+        return self._started
 
     def retry_now(self) -> None:
         """Makes the next collect ask also those that failed so often that they are left alone for a while."""
@@ -100,6 +130,21 @@ class _Memory:
         """Its last look failed or was too slow."""
         return self._last is not None and self._last.state != "ok"
 
+    @property
+    def known(self) -> bool:
+        """It has answered or failed once."""
+        return self._last is not None
+
+    def so_far(self, now_ms: int) -> SourceLook:
+        """What an early picture shows of it; the look stays to be shown as a whole."""
+        if self.future is not None and self.future.done():
+            return self._with_status(self.future.result().status, now_ms)
+        waiting = f"{self.source.name} has not answered yet"
+        status = SourceStatus(
+            name=self.source.name, kind=self.source.kind, state="unreachable", error=waiting, pending=True
+        )
+        return self._with_status(status, now_ms)
+
     def shown(self, now_ms: int, deadline_seconds: float) -> SourceLook:
         """What the snapshot shows of it: the new look, or the last good one with what is wrong now."""
         if self.future is None or not self.future.done():
@@ -128,6 +173,16 @@ class _Memory:
         age_seconds = None if self._good is None else max(0.0, (now_ms - self._good_ms) / 1000)
         status = msgspec.structs.replace(status, age_seconds=age_seconds)
         return SourceLook(status) if self._good is None else msgspec.structs.replace(self._good, status=status)
+
+
+def _snapshot(looks: Sequence[SourceLook], now_ms: int, started: float) -> FleetSnapshot:
+    return FleetSnapshot(
+        taken_ms=now_ms,
+        poll_seconds=round(time.monotonic() - started, 3),
+        sources=tuple(look.status for look in looks),
+        clusters=tuple(cluster for look in looks for cluster in look.clusters),
+        jobs=tuple(job for look in looks for job in look.jobs),
+    )
 
 
 def _futures(memories: Sequence[_Memory], *, suspect: bool) -> list[Future[SourceLook]]:

@@ -1,11 +1,12 @@
 """One look at the fleet, as every face shows it: facts, what they mean, and what is remembered."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
 from flinkops.assess import assess
+from flinkops.collect import Collector
 from flinkops.config.policy import Policy
 from flinkops.history import History
 from flinkops.model.assessment import FleetAssessment
@@ -43,7 +44,20 @@ class Observer:
 
     def look(self) -> Observation:
         """Look once. A source that fails is part of what is seen; raises only what the collector raises."""
-        snapshot = self.collector.collect()
+        return self._observed(self.collector.collect())
+
+    def early(self) -> Iterator[Observation]:
+        """What a first look has so far, while some sources have not answered; then :meth:`look` gives all of it."""
+        if isinstance(self.collector, Collector):
+            for snapshot in self.collector.early():
+                yield self._observed(snapshot)
+
+    def retry_now(self) -> None:
+        """The next look asks those too that failed so often that they are left alone for a while."""
+        if isinstance(self.collector, Collector):
+            self.collector.retry_now()
+
+    def _observed(self, snapshot: FleetSnapshot) -> Observation:
         assessment = assess(snapshot, self._history.samples, self.policy)
         samples = [(job.key, job.sample) for job in assessment.jobs if job.sample is not None]
         self._history.add(samples, snapshot.taken_ms)

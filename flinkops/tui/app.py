@@ -86,9 +86,12 @@ class FlinkopsApp(LookingApp):
         if self._seconds is not None:
             self.set_timer(self._seconds, self.exit)
             self._seconds = None
-        wanted, self._first_job = self._first_job, None
+        wanted = self._first_job
+        if not view.pending:  # else a source that has not answered may have it
+            self._first_job = None
         for job in view.jobs if wanted else ():
             if wanted in (job.id, job.name, f"{job.namespace}/{job.name}", f"{job.cluster}/{job.name}"):
+                self._first_job = None
                 self.open_job(job.key)
                 return
 

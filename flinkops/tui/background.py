@@ -24,6 +24,20 @@ class Done(Message):
         self.error = error
 
 
+class Early(Message):
+    """Part of a result, while the work that is to give all of it goes on."""
+
+    def __init__(self, result: Any) -> None:
+        super().__init__()
+        self.result = result
+
+
+def tell(owner: MessagePump, message: Message) -> None:
+    """Post from a thread; an owner that is gone gets nothing."""
+    with contextlib.suppress(RuntimeError):  # the loop has ended
+        owner.post_message(message)
+
+
 def start(owner: MessagePump, token: object, work: Callable[[], Any]) -> None:
     """Run `work` on a thread of its own and post Done to `owner`; an owner that is gone gets nothing."""
 
@@ -34,7 +48,6 @@ def start(owner: MessagePump, token: object, work: Callable[[], Any]) -> None:
             done = Done(token, error=error.line())
         except Exception as error:  # noqa: BLE001 - a bug in a source must not end the screen; it is shown
             done = Done(token, error=f"{type(error).__name__}: {error}".splitlines()[0])
-        with contextlib.suppress(RuntimeError):  # the loop has ended
-            owner.post_message(done)
+        tell(owner, done)
 
     threading.Thread(target=run, name=f"flinkops-{token}", daemon=True).start()

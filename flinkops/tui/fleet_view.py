@@ -58,7 +58,12 @@ class View:
     def disconnected(self) -> bool:
         """No source answered."""
         sources = self.observation.assessment.sources
-        return bool(sources) and len(self.lost_sources) == len({s.name for s in sources})
+        return bool(sources) and not self.pending and len(self.lost_sources) == len({s.name for s in sources})
+
+    @property
+    def pending(self) -> int:
+        """Sources that are still being asked for the first time."""
+        return sum(source.pending for source in self.observation.assessment.sources)
 
     def age_seconds(self, now_ms: int) -> float | None:
         """Of the newest data in the picture; None when no source ever gave any."""
@@ -94,6 +99,8 @@ def headline(view: View, context: Context, cells: int) -> Line:
     total = len(view.jobs)
     if not total and view.disconnected:
         return line(f"{glyphs.critical} no source answers: {tidy(view.first_error())}", "critical")
+    if not total and view.pending:
+        return line(f"no jobs so far, {view.pending} sources are still being asked", "unknown")
     if not total:
         return line("no jobs", "unknown")
     worst = view.jobs[0]

@@ -21,7 +21,7 @@ from flinkops.tui.context import Context
 from flinkops.tui.fleet_view import View
 from flinkops.tui.glyphs import ASCII, UNICODE
 from flinkops.tui.lineview import LineView
-from flinkops.tui.ports import Looks, Observation, Retries
+from flinkops.tui.ports import Looks, LooksEarly, Observation, Retries
 from flinkops.tui.replay import ReplayObserver
 from flinkops.tui.sheets import Prompt
 from flinkops.tui.status_view import Link
@@ -79,7 +79,7 @@ class LookingApp(App[None]):
         self.theme_changed_signal.subscribe(self, lambda _: self._use_theme())
         self._use_theme()
         if self._looking:
-            self.action_look_now()
+            self._look_again()
             self.set_interval(max(1.0, self.interval_seconds), self._tick)
 
     def now_ms(self) -> int:
@@ -87,12 +87,15 @@ class LookingApp(App[None]):
         return self.view.taken_ms if self.link.replay is not None and self.view else self.clock.now_ms()
 
     def action_look_now(self) -> None:
-        """Look, unless a look is under way."""
+        """A person asked: also sources that are left alone for a while, unless a look is under way."""
+        if isinstance(self.observer, Retries):
+            self.observer.retry_now()
+        self._look_again()
+
+    def _look_again(self) -> None:
         if self._timer is not None:
             self._timer.stop()
             self._timer = None
-        if self.link.failures and isinstance(self.observer, Retries):
-            self.observer.retry_now()
         self._look(self.observer.look)
 
     def _look(self, look: Callable[[], Observation]) -> None:
@@ -101,13 +104,20 @@ class LookingApp(App[None]):
         self._in_flight = True
         self.link.retry_seconds = None
         interval, recorder = self.interval_seconds, self._recorder
+        early = self.observer if self.view is None and isinstance(self.observer, LooksEarly) else None
 
         def work() -> View:
+            for part in early.early() if early else ():
+                background.tell(self, background.Early(View.of(part, interval_seconds=interval)))
             observation = look()
             self._record_problem = _write(recorder, observation) if recorder is not None else None
             return View.of(observation, interval_seconds=interval)
 
         background.start(self, LOOK, work)
+
+    def on_early(self, message: background.Early) -> None:
+        """Some sources answered the first look; the others are still asked."""
+        self.observed(message.result)
 
     def on_done(self, message: background.Done) -> None:
         """A look came back."""
@@ -156,7 +166,7 @@ class LookingApp(App[None]):
     def _look_later(self) -> None:
         if self.replay is not None:
             if not self.link.paused and not self.replay.at_end:
-                self._timer = self.set_timer(self.replay.gap_seconds, self.action_look_now)
+                self._timer = self.set_timer(self.replay.gap_seconds, self._look_again)
             return
         delay = self.interval_seconds
         if self.link.failures:
@@ -164,7 +174,7 @@ class LookingApp(App[None]):
             delay *= random.uniform(0.8, 1.2)  # noqa: S311 - jitter
             self.link.retry_seconds = delay
             self.redraw_head()
-        self._timer = self.set_timer(delay, self.action_look_now)
+        self._timer = self.set_timer(delay, self._look_again)
 
     def _tick(self) -> None:
         """Once an interval, when nothing new came: the age of the data goes on."""
@@ -186,7 +196,7 @@ class LookingApp(App[None]):
         self.link.paused = not self.link.paused
         if self.replay is not None:
             if not self.link.paused:
-                self.action_look_now()
+                self._look_again()
         elif not self.link.paused:
             self.link.waiting = 0
             if self._latest is not None and self._latest is not self.view:

@@ -1,6 +1,6 @@
 """What the TUI needs from the rest, as capabilities: a face asks for what it uses, not for a class."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, Protocol, runtime_checkable
 
 from flinkops.model.assessment import FleetAssessment
@@ -103,4 +103,13 @@ class Retries(Protocol):
 
     def retry_now(self) -> None:
         """The next look asks them all."""
+        ...
+
+
+@runtime_checkable
+class LooksEarly(Protocol):
+    """An observer that can show part of a first look while some sources have not answered."""
+
+    def early(self) -> Iterator[Observation]:
+        """What there is so far, each time more; blocks in between."""
         ...

@@ -1,6 +1,6 @@
 """The sources: how each answered, how old what it gave is, and what is wrong with it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, cast
 
 from textual.widget import Widget
@@ -10,6 +10,7 @@ from flinkops.tui import words
 from flinkops.tui.base import BaseScreen
 from flinkops.tui.context import Context
 from flinkops.tui.fleet_view import View
+from flinkops.tui.glyphs import Glyphs
 from flinkops.tui.grid import Column, Grid
 from flinkops.tui.keys import Where
 from flinkops.tui.lines import Line, Role, line
@@ -58,7 +59,7 @@ def source_columns(context: Context) -> list[Column[SourceStatus]]:
     signs = {"ok": glyphs.ok, "stale": glyphs.warning, "unreachable": glyphs.critical, "denied": glyphs.critical}
     c = Column[SourceStatus]
     return [
-        c("state", "STATE", lambda s: line(f"{signs[s.state]} {s.state}", STATE_ROLE[s.state]), 13),
+        c("state", "STATE", lambda s: _state(s, signs, glyphs), 13),
         c("name", "SOURCE", lambda s: line(tidy(s.name)), 20, flex=True, widest=50),
         c("kind", "KIND", lambda s: line(s.kind, "dim"), 10, rank=1),
         c(
@@ -75,5 +76,7 @@ def source_columns(context: Context) -> list[Column[SourceStatus]]:
     ]
 
 
-def _age(source: SourceStatus) -> Line:
-    return words.value(None if source.age_seconds is None else words.short(source.age_seconds))
+def _state(source: SourceStatus, signs: Mapping[str, str], glyphs: Glyphs) -> Line:
+    if source.pending:
+        return line(f"{glyphs.dot} asking{glyphs.ellipsis}", "accent")
+    return line(f"{signs[source.state]} {source.state}", STATE_ROLE[source.state])

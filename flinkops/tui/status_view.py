@@ -70,6 +70,8 @@ def _sources(view: View) -> Line:
     good = sum(source.state == "ok" for source in sources)
     if good == len(sources):
         return line(f"{good} source{'s' * (good != 1)} ok", "dim")
+    if view.pending and view.pending == len(sources) - good:
+        return line(f"{good} source{'s' * (good != 1)} ok, {view.pending} still being asked (S)", "accent")
     if len(sources) == 1:
         return line(f"source {sources[0].state}: {tidy(sources[0].error or 'no answer')}", "critical")
     return line(f"{good} of {len(sources)} sources ok (S)", "warning" if good else "critical")

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -215,6 +215,52 @@ def test_a_look_that_hangs_does_not_hang_the_keys() -> None:
             await press(pilot, ["question_mark"])
             assert "In a table" in text_of(app)
             release.set()
+
+    run(scenario())
+
+
+class Slow:
+    """An observer with a source that is late on the first look."""
+
+    def __init__(self, early: Seen, whole: Seen) -> None:
+        self._early, self._whole = early, whole
+        self.released = threading.Event()
+
+    def early(self) -> Iterator[Seen]:
+        yield self._early
+        self.released.wait(10)
+
+    def look(self) -> Seen:
+        return self._whole
+
+
+def test_the_first_picture_does_not_wait_for_a_source_that_hangs() -> None:
+    async def scenario() -> None:
+        whole = fleet(10)
+        late = whole.assessment.sources[-1].name
+        sources = tuple(
+            msgspec.structs.replace(each, state="unreachable", age_seconds=None, error="not yet", pending=True)
+            if each.name == late
+            else each
+            for each in whole.assessment.sources
+        )
+        jobs = tuple(job for job in whole.assessment.jobs if job.cluster != late)
+        wanted = next(job for job in whole.assessment.jobs if job.cluster == late)
+        assessment = msgspec.structs.replace(whole.assessment, sources=sources, jobs=jobs)
+        observer = Slow(Seen(whole.snapshot, assessment, whole.history), whole)
+        app = make_app(observer=observer, looking=True, job=wanted.id)
+        try:
+            async with app.run_test(size=(120, 40)) as pilot:
+                await until(pilot, lambda: app.view is not None, what="an early picture")
+                assert "1 still being asked" in text_of(app)
+                await press(pilot, ["S"])
+                assert "asking" in text_of(app)
+                await press(pilot, ["escape"])
+                observer.released.set()
+                await until(pilot, lambda: isinstance(app.screen, JobScreen), what="the job that was asked for")
+                assert "still being asked" not in text_of(app)
+        finally:
+            observer.released.set()
 
     run(scenario())
 

@@ -29,9 +29,11 @@ class ScriptedSource:
         self.released = threading.Event()
         self.released.set()
         self.closed = False
+        self.looks = 0
         self._clock = clock
 
     def look(self, deadline_seconds: float) -> SourceLook:
+        self.looks += 1
         self.released.wait(10)
         if self.problem is not None:
             raise self.problem
@@ -138,6 +140,40 @@ def wait_for_ok(collector: Collector, name: str) -> SourceStatus:
         if found.state == "ok":
             return found
     raise AssertionError("not ok within 5 s")
+
+
+def test_a_first_look_shows_early_what_has_answered_and_asks_nobody_twice(
+    sources: list[ScriptedSource], clock: FixedClock
+) -> None:
+    collector = Collector(sources, clock, deadline_seconds=5.0)
+    try:
+        sources[0].released.clear()
+        begun = time.monotonic()
+        pictures = collector.early()
+        first = next(pictures)
+        assert time.monotonic() - begun < 1.0
+        assert [job.cluster for job in first.jobs] == ["b"]
+        assert (status(first, "a").pending, status(first, "a").age_seconds) == (True, None)
+        assert (status(first, "b").state, status(first, "b").pending) == ("ok", False)
+        sources[0].released.set()
+        assert list(pictures) == []
+        whole = collector.collect()
+        assert [(each.state, each.pending) for each in whole.sources] == [("ok", False)] * 2
+        assert {job.cluster for job in whole.jobs} == {"a", "b"}
+        assert [source.looks for source in sources] == [1, 1]
+        assert list(collector.early()) == []
+    finally:
+        sources[0].released.set()
+        collector.close()
+
+
+def test_no_early_picture_outlasts_the_deadline(collector: Collector, sources: list[ScriptedSource]) -> None:
+    sources[0].released.clear()
+    begun = time.monotonic()
+    assert len(list(collector.early())) <= 1
+    assert status(collector.collect(), "a").state == "unreachable"
+    assert time.monotonic() - begun < 3
+    sources[0].released.set()
 
 
 def test_a_mistake_in_one_source_is_its_status(collector: Collector, sources: list[ScriptedSource]) -> None:
