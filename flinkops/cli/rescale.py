@@ -42,22 +42,16 @@ def rescale(
 
     Examples: flinkops rescale price-aggregation --parallelism 2
     """
-    from flinkops.plan.rescale import plan_rescale
+    from flinkops.act.prepare import Wish, prepare
 
     vertices = _vertices(vertex or [])
     if parallelism is None and not vertices:
         raise UsageError("nothing to change", next_step="give --parallelism N or --vertex ID=N")
+    wish = Wish("rescale", parallelism=parallelism, vertices=vertices, checkpoints=checkpoints)
+    book = open_journal(journal)
     with job_on_cluster(common, job) as (control, facts):
-        made = plan_rescale(
-            facts,
-            control.requirements(facts.id) if facts.state == "RUNNING" else (),
-            control.cluster(),
-            new_stamp("rescale"),
-            parallelism=parallelism,
-            vertices=vertices,
-            checkpoints=checkpoints,
-        )
-        act(common, control, made, Consent(plan, out, yes), open_journal(journal))
+        made = prepare(control, book, facts, wish, new_stamp("rescale"))
+        act(common, control, made, Consent(plan, out, yes), book)
 
 
 def _vertices(given: list[str]) -> dict[str, int]:

@@ -1,6 +1,5 @@
 """`flinkops upgrade`, `restart`, `rollback`, `suspend`, `resume`: changing a job without losing its state."""
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -27,12 +26,8 @@ from flinkops.cli.targets import names_kubernetes
 from flinkops.errors import Refused, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from flinkops.act.journal import Journal
-    from flinkops.act.rest_control import RestControl
-    from flinkops.model.facts import JobFacts
-    from flinkops.model.launch import Launch
+    from flinkops.act.prepare import Wish
 
 CheckpointsOption = Annotated[
     int, typer.Option("--checkpoints", metavar="N", min=1, help="So many have to complete before it counts as well.")
@@ -81,7 +76,8 @@ def upgrade(
 
     Examples: flinkops upgrade price-aggregation --savepoint --parallelism 2
     """
-    from flinkops.plan.redeploy import Change, Terms, changed_launch, plan_redeploy
+    from flinkops.act.prepare import Wish
+    from flinkops.plan.redeploy import Change, Terms
 
     book = open_journal(journal)
     if resume or abandon:
@@ -114,11 +110,7 @@ def upgrade(
         raise UsageError("which mode?", next_step="give --savepoint")
     change = Change(parallelism, _pairs(settings or []), _texts(arguments), jar, entry_class, py)
     terms = Terms(target, savepoint_format, checkpoints)
-    with _job_and_launch(common, job, book) as (control, facts, launch):
-        new = changed_launch(launch, change)
-        made = plan_redeploy("upgrade", facts, launch, new, control.cluster(), new_stamp("upgrade"), terms)
-        act(common, control, made, Consent(plan, out, yes), book)
-    return None
+    return _wished(common, job, Wish("upgrade", change, terms), Consent(plan, out, yes), book)
 
 
 @with_common
@@ -134,14 +126,11 @@ def restart(
     journal: JournalOption = None,
 ) -> None:
     """Stop a job with a savepoint and start it as it was from there."""
-    from flinkops.plan.redeploy import Change, Terms, changed_launch, plan_redeploy
+    from flinkops.act.prepare import Wish
+    from flinkops.plan.redeploy import Terms
 
-    book = open_journal(journal)
-    terms = Terms(target, savepoint_format, checkpoints)
-    with _job_and_launch(common, job, book) as (control, facts, launch):
-        new = changed_launch(launch, Change())
-        made = plan_redeploy("restart", facts, launch, new, control.cluster(), new_stamp("restart"), terms)
-        act(common, control, made, Consent(plan, out, yes), book)
+    wish = Wish("restart", terms=Terms(target, savepoint_format, checkpoints))
+    _wished(common, job, wish, Consent(plan, out, yes), open_journal(journal))
 
 
 @with_common
@@ -160,15 +149,11 @@ def rollback(
     journal: JournalOption = None,
 ) -> None:
     """Back to how a job was submitted before its last upgrade, with the state it has now."""
-    from flinkops.act.launching import launch_before
-    from flinkops.plan.redeploy import Terms, plan_redeploy
+    from flinkops.act.prepare import Wish
+    from flinkops.plan.redeploy import Terms
 
-    book = open_journal(journal)
-    terms = Terms(target, savepoint_format, checkpoints)
-    with _job_and_launch(common, job, book) as (control, facts, launch):
-        before = launch_before(book, facts, to)
-        made = plan_redeploy("rollback", facts, launch, before, control.cluster(), new_stamp("rollback"), terms)
-        act(common, control, made, Consent(plan, out, yes), book)
+    wish = Wish("rollback", terms=Terms(target, savepoint_format, checkpoints), undo=to)
+    _wished(common, job, wish, Consent(plan, out, yes), open_journal(journal))
 
 
 @with_common
@@ -183,12 +168,11 @@ def suspend(
     journal: JournalOption = None,
 ) -> None:
     """Stop a job with a savepoint; `flinkops resume` starts it from there."""
-    from flinkops.plan.redeploy import Terms, plan_suspend
+    from flinkops.act.prepare import Wish
+    from flinkops.plan.redeploy import Terms
 
-    book = open_journal(journal)
-    with _job_and_launch(common, job, book) as (control, facts, launch):
-        made = plan_suspend(facts, launch, new_stamp("suspend"), Terms(target, savepoint_format))
-        act(common, control, made, Consent(plan, out, yes), book)
+    wish = Wish("suspend", terms=Terms(target, savepoint_format))
+    _wished(common, job, wish, Consent(plan, out, yes), open_journal(journal))
 
 
 @with_common
@@ -208,33 +192,20 @@ def resume(
     journal: JournalOption = None,
 ) -> None:
     """Start a job that was suspended, from its latest savepoint."""
-    from flinkops.act.inventory import savepoints_of
-    from flinkops.plan.redeploy import Change, Terms, changed_launch, plan_resume
+    from flinkops.act.prepare import Wish
+    from flinkops.plan.redeploy import Change, Terms
 
-    book = open_journal(journal)
     change = Change(parallelism, _pairs(settings or []), _texts(arguments), jar, entry_class, py)
-    with _job_and_launch(common, job, book) as (control, facts, launch):
-        latest = next(iter(savepoints_of(facts, book)), None)
-        made = plan_resume(
-            facts,
-            changed_launch(launch, change),
-            latest.path if latest else None,
-            control.cluster(),
-            new_stamp("resume"),
-            Terms(checkpoints=checkpoints),
-            running=[one for one in control.jobs() if one.name == facts.name and one.ended_ms is None],
-        )
-        act(common, control, made, Consent(plan, out, yes), book)
+    wish = Wish("resume", change, Terms(checkpoints=checkpoints))
+    _wished(common, job, wish, Consent(plan, out, yes), open_journal(journal))
 
 
-@contextmanager
-def _job_and_launch(
-    common: Common, job: str, journal: "Journal"
-) -> "Iterator[tuple[RestControl, JobFacts, Launch | None]]":
-    from flinkops.act.launching import known_launch
+def _wished(common: Common, job: str, wish: "Wish", consent: Consent, journal: "Journal") -> None:
+    from flinkops.act.prepare import prepare
 
     with job_on_cluster(common, job) as (control, facts):
-        yield control, facts, known_launch(control, journal, facts.id)
+        made = prepare(control, journal, facts, wish, new_stamp(wish.verb))
+        act(common, control, made, consent, journal)
 
 
 def _unfinished_action(common: Common, journal: "Journal", plan_id: str | None, *, abandon: bool) -> None:
