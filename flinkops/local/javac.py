@@ -18,39 +18,41 @@ _EPOCH_OF_ZIP = (1980, 1, 1, 0, 0, 0)
 _MANIFEST = "META-INF/MANIFEST.MF"
 
 
-def compile_jar(sources: Path, target: Path, classpath: Sequence[Path]) -> Path:
-    """Compile every `.java` below `sources` into the jar `target`; other files there go in as they are.
+def compile_jar(sources: Path | Sequence[Path], target: Path, classpath: Sequence[Path]) -> Path:
+    """Compile every `.java` below `sources` (one folder or several) into the jar `target`; other files go in as is.
 
     Deterministic; does nothing when neither the sources nor the classpath changed since `target` was
     written. Raises OperationFailed with the first error of the compiler.
     """
     (compiler,) = ensure(["compiler"])
+    folders = [sources] if isinstance(sources, Path) else list(sources)
     stamp = target.with_suffix(".sha256")
-    digest = _digest(sources, [compiler, *classpath])
+    digest = _digest(folders, [compiler, *classpath])
     if target.is_file() and stamp.is_file() and stamp.read_text() == digest:
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".javac-") as scratch:
         classes = Path(scratch) / "classes"
-        _compile(compiler, sources, classes, classpath)
+        _compile(compiler, folders, classes, classpath)
         part = Path(scratch) / target.name
-        _write_jar(part, {**_files(sources, without=".java"), **_files(classes)})
+        _write_jar(part, {**_files(*folders, without=".java"), **_files(classes)})
         part.replace(target)
     stamp.write_text(digest)
     return target
 
 
-def _files(folder: Path, without: str = "\0") -> dict[str, Path]:
+def _files(*folders: Path, without: str = "\0") -> dict[str, Path]:
     return {
         path.relative_to(folder).as_posix(): path
+        for folder in folders
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.suffix != without
     }
 
 
-def _digest(sources: Path, classpath: Sequence[Path]) -> str:
+def _digest(sources: Sequence[Path], classpath: Sequence[Path]) -> str:
     digest = hashlib.sha256(" ".join(_OPTIONS).encode())
-    for name, path in _files(sources).items():
+    for name, path in _files(*sources).items():
         content = path.read_bytes()
         digest.update(f"\n{name} {len(content)}\n".encode() + content)
     for jar in classpath:
@@ -58,10 +60,11 @@ def _digest(sources: Path, classpath: Sequence[Path]) -> str:
     return digest.hexdigest()
 
 
-def _compile(compiler: Path, sources: Path, classes: Path, classpath: Sequence[Path]) -> None:
-    java_files = sorted(str(path) for path in sources.rglob("*.java"))
+def _compile(compiler: Path, sources: Sequence[Path], classes: Path, classpath: Sequence[Path]) -> None:
+    java_files = sorted(str(path) for folder in sources for path in folder.rglob("*.java"))
+    named = " and ".join(str(folder) for folder in sources)
     if not java_files:
-        raise OperationFailed(f"no Java sources in {sources}")
+        raise OperationFailed(f"no Java sources in {named}")
     joined = ":".join(str(jar) for jar in classpath)
     command = [str(find_java()), *SHORT_LIVED, "-jar", str(compiler), *_OPTIONS, "-d", str(classes)]
     if joined:
@@ -70,7 +73,7 @@ def _compile(compiler: Path, sources: Path, classes: Path, classpath: Sequence[P
         [*command, *java_files], capture_output=True, text=True, check=False, env=clean_environment()
     )
     if result.returncode != 0:
-        raise OperationFailed(f"compiling {sources} failed: {_first_error(result.stdout + result.stderr)}")
+        raise OperationFailed(f"compiling {named} failed: {_first_error(result.stdout + result.stderr)}")
 
 
 def _first_error(output: str) -> str:

@@ -102,10 +102,15 @@ def check_options(script: Path, options: Sequence[str]) -> None:
         raise UsageError(result.stderr.strip().splitlines()[-1] if result.stderr.strip() else "the options are wrong")
 
 
+def java_sources(job: Path) -> list[Path]:
+    """The folders of a job's Java sources: what the jobs share, and its own."""
+    return [job.parent / "common" / "java", job / "java"]
+
+
 def build_jar(info: FleetInfo, job: Path) -> Path:
     """The job's Java classes, compiled against the fleet's jars when they changed."""
     libraries = sorted(info.flink_lib_dir.glob("*.jar"))
-    return compile_jar(job / "java", Path(info.home) / "jobs" / f"{job.name.replace('_', '-')}.jar", libraries)
+    return compile_jar(java_sources(job), Path(info.home) / "jobs" / f"{job.name.replace('_', '-')}.jar", libraries)
 
 
 def _run_client(info: FleetInfo, name: str, client_options: Sequence[str], script: Path, options: Sequence[str]) -> str:

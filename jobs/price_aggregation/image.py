@@ -15,6 +15,7 @@ sys.path.insert(0, str(JOB.parents[1]))
 
 from flinkops.local.jars import ensure  # noqa: E402 - found beside the job, not installed
 from flinkops.local.javac import compile_jar  # noqa: E402
+from flinkops.local.job import java_sources  # noqa: E402
 
 GROUPS = {"1.20": ["flink-1.20", "connectors"], "2.3": ["flink-2.3", "connectors"]}
 LIBRARIES = Path("opt/flink/lib")
@@ -28,7 +29,7 @@ def tree(flink: str, distribution: Path, scratch: Path) -> dict[Path, Path]:
     """
     jars = ensure(GROUPS[flink])
     classes = compile_jar(
-        JOB / "java", scratch / "price-aggregation.jar", [*sorted((distribution / "lib").glob("*.jar")), *jars]
+        java_sources(JOB), scratch / "price-aggregation.jar", [*sorted((distribution / "lib").glob("*.jar")), *jars]
     )
     return {LIBRARIES / jar.name: jar for jar in [*jars, classes]} | {USER_LIBRARIES / "job.py": JOB / "job.py"}
 

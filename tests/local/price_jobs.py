@@ -16,6 +16,7 @@ from flinkops.local import flink
 from flinkops.local.jars import ensure
 from flinkops.local.java import clean_environment
 from flinkops.local.javac import compile_jar
+from flinkops.local.job import java_sources
 from tests.local.price_reference import in_order
 
 REPOSITORY = Path(__file__).parents[2]
@@ -33,7 +34,7 @@ class Line:
     def run(self, folder: Path, commands: Sequence[Sequence[str]], *, timeout_seconds: float = 800) -> None:
         """Run bounded jobs one after the other; the folder is for what the run itself needs."""
         folder.mkdir(parents=True, exist_ok=True)
-        classes = compile_jar(JOB / "java", folder / "price-aggregation.jar", self._libraries())
+        classes = compile_jar(java_sources(JOB), folder / "price-aggregation.jar", self._libraries())
         environment = clean_environment() | {
             # PyFlink's own way of putting further jars before the client's JVM.
             "HADOOP_CLASSPATH": ":".join(str(jar) for jar in [classes, *self.jars]),

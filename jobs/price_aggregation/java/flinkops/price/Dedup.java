@@ -1,6 +1,5 @@
 package flinkops.price;
 
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -8,7 +7,6 @@ import org.apache.flink.api.common.state.ListState;
 import org.apache.flink.api.common.state.ListStateDescriptor;
 import org.apache.flink.api.common.state.MapState;
 import org.apache.flink.api.common.state.MapStateDescriptor;
-import org.apache.flink.api.common.state.StateTtlConfig;
 import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.api.common.typeutils.base.LongSerializer;
 import org.apache.flink.api.java.tuple.Tuple2;
@@ -42,10 +40,6 @@ import org.apache.flink.table.data.TimestampData;
 final class Dedup extends AbstractStreamOperator<RowData>
         implements OneInputStreamOperator<RowData, RowData>, Triggerable<Integer, Long> {
     private static final long serialVersionUID = 1L;
-
-    /** By the clock, prices are forgotten only after so many times their lifetime in event time. */
-    private static final int CLEANUP_AFTER_LIFETIMES = 7;
-    private static final long CLEANUP_BATCH = 10_000;
 
     private static final Comparator<RowData> EVENT_ORDER =
             Comparator.<RowData>comparingLong(row -> row.getLong(Rows.SCRAPED_AT))
@@ -97,7 +91,7 @@ final class Dedup extends AbstractStreamOperator<RowData>
         super.open();
         MapStateDescriptor<RowData, Tuple2<Long, Long>> prices =
                 new MapStateDescriptor<>("last-prices", key.type(), Types.TUPLE(Types.LONG, Types.LONG));
-        prices.enableTimeToLive(cleanup());
+        prices.enableTimeToLive(Expiry.cleanup(ttlMillis));
         lastPrices = getPartitionedState(prices);
         waiting =
                 (InternalListState<Integer, Long, RowData>)
@@ -113,15 +107,6 @@ final class Dedup extends AbstractStreamOperator<RowData>
         late = group.counter(Metrics.LATE);
         latency = new LatencyHistogram();
         group.histogram(Metrics.LATENCY, latency);
-    }
-
-    /** Only a bound on what is never scraped again: expiry itself is by event time, in `compare`. */
-    private StateTtlConfig cleanup() {
-        return StateTtlConfig.newBuilder(Duration.ofMillis(ttlMillis).multipliedBy(CLEANUP_AFTER_LIFETIMES))
-                .setUpdateType(StateTtlConfig.UpdateType.OnCreateAndWrite)
-                .setStateVisibility(StateTtlConfig.StateVisibility.ReturnExpiredIfNotCleanedUp)
-                .cleanupInRocksdbCompactFilter(CLEANUP_BATCH)
-                .build();
     }
 
     @Override

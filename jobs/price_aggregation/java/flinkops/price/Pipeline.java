@@ -3,10 +3,7 @@ package flinkops.price;
 import java.util.List;
 import java.util.Properties;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
-import org.apache.flink.connector.file.src.FileSource;
 import org.apache.flink.connector.kafka.source.KafkaSource;
-import org.apache.flink.connector.kafka.source.enumerator.initializer.OffsetsInitializer;
-import org.apache.flink.core.fs.Path;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
@@ -52,26 +49,13 @@ public final class Pipeline {
     /** From the earliest offset; bounded: up to where the topic ends now. */
     public static Pipeline ofKafka(
             StreamExecutionEnvironment env, Options options, Properties properties, String topic, boolean bounded) {
-        var source =
-                KafkaSource.<Scrape>builder()
-                        .setProperties(properties)
-                        .setTopics(topic)
-                        .setStartingOffsets(OffsetsInitializer.earliest())
-                        .setDeserializer(new KafkaScrapes());
-        if (bounded) {
-            source.setBounded(OffsetsInitializer.latest());
-        }
-        return of(env.fromSource(source.build(), watermarks(options), "scrapes"), options);
+        KafkaSource<Scrape> source = Sources.ofKafka(properties, topic, false, bounded);
+        return of(env.fromSource(source, watermarks(options), "scrapes"), options);
     }
 
     /** Files and folders: JSON lines, plain or gzip, and Parquet. */
     public static Pipeline ofFiles(StreamExecutionEnvironment env, Options options, List<String> paths) {
-        FileSource<Scrape> source =
-                FileSource.forBulkFileFormat(new FileScrapes(), paths(paths))
-                        .setFileEnumerator(SortedFiles.Enumerator::new)
-                        .setSplitAssigner(SortedFiles.Assigner::new)
-                        .build();
-        return of(env.fromSource(source, watermarks(options), "scrapes"), options);
+        return of(env.fromSource(Sources.ofFiles(paths), watermarks(options), "scrapes"), options);
     }
 
     private static Pipeline of(SingleOutputStreamOperator<Scrape> scrapes, Options options) {
@@ -80,10 +64,6 @@ public final class Pipeline {
 
     private static WatermarkStrategy<Scrape> watermarks(Options options) {
         return EventTime.strategy(options.delayMillis, options.idleMillis);
-    }
-
-    private static Path[] paths(List<String> paths) {
-        return paths.stream().map(Path::new).toArray(Path[]::new);
     }
 
     /** Scrapes whose price differs from the one before. */

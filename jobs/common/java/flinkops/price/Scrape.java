@@ -30,4 +30,6 @@ public final class Scrape {
     public long priceE4;
     /** Milliseconds since the epoch. */
     public long scrapedAt = NO_TIME;
+    /** Whether the shop has it; null when the record does not say so. Never a reason to refuse a record. */
+    public Boolean inStock;
 }

@@ -4,9 +4,9 @@ import java.math.BigDecimal;
 import java.math.RoundingMode;
 
 /** Prices as DECIMAL(18, 4), held as a long: the number times 10,000. */
-final class Prices {
+public final class Prices {
     static final int PRECISION = 18;
-    static final int SCALE = 4;
+    public static final int SCALE = 4;
     /** What the `of` functions say of a price that is below zero or too large to hold. */
     static final long NEGATIVE = -1;
     static final long OUT_OF_RANGE = -2;

@@ -7,7 +7,7 @@ import org.apache.flink.metrics.HistogramStatistics;
  * Latencies of the last minute in buckets 1/32 wide or less: every record counts, none is kept. The task's
  * thread writes and the metrics' thread reads; a reader may miss the latest few records, nothing more.
  */
-final class LatencyHistogram implements Histogram {
+public final class LatencyHistogram implements Histogram {
     private static final int SLICES = 7; // six whole ones and the one being filled
     private static final long SLICE_NANOS = 10_000_000_000L;
     private static final int SUB_BITS = 5;

@@ -25,7 +25,7 @@ public final class EventTime implements WatermarkGenerator<Scrape> {
     }
 
     /** A partition without records for `idleMillis` holds back no watermark; 0: it always does. */
-    static WatermarkStrategy<Scrape> strategy(long delayMillis, long idleMillis) {
+    public static WatermarkStrategy<Scrape> strategy(long delayMillis, long idleMillis) {
         WatermarkStrategy<Scrape> strategy =
                 WatermarkStrategy.<Scrape>forGenerator(context -> new EventTime(delayMillis))
                         .withTimestampAssigner((scrape, previous) -> scrape.scrapedAt);

@@ -9,7 +9,7 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonToken;
  * JSON to the fields of a Scrape, or the reason why not. Field by field without a tree; of a field that is
  * there twice the last counts. Not thread-safe.
  */
-final class ScrapeParser {
+public final class ScrapeParser {
     private static final long MAX_FUTURE_MILLIS = 5 * 60 * 1000;
 
     // NaN and Infinity are let through, to be told from text that is no JSON at all.
@@ -51,6 +51,7 @@ final class ScrapeParser {
         scrape.currency = "";
         scrape.retailer = "";
         scrape.scrapedAt = Scrape.NO_TIME;
+        scrape.inStock = null;
         priceReason = Reasons.PRICE_MISSING;
     }
 
@@ -78,6 +79,9 @@ final class ScrapeParser {
                     scrape.ingestedAt = Times.parse(text(json, value));
                 }
                 break;
+            case "availability":
+                scrape.inStock = inStock(text(json, value));
+                break;
             default:
                 break;
         }
@@ -87,6 +91,22 @@ final class ScrapeParser {
     /** The empty text stands for null, for what is no string, and for a field that is not there. */
     private static String text(JsonParser json, JsonToken value) throws IOException {
         return value == JsonToken.VALUE_STRING ? json.getText() : "";
+    }
+
+    /** `in_stock` and `out_of_stock`, also as schema.org spells and addresses them; null for anything else. */
+    private static Boolean inStock(String text) {
+        switch (text) {
+            case "in_stock":
+            case "InStock":
+            case "https://schema.org/InStock":
+                return true;
+            case "out_of_stock":
+            case "OutOfStock":
+            case "https://schema.org/OutOfStock":
+                return false;
+            default:
+                return null;
+        }
     }
 
     private void price(JsonParser json, JsonToken value, Scrape scrape) throws IOException {
@@ -103,8 +123,11 @@ final class ScrapeParser {
         }
     }
 
-    /** The first of the reasons that apply, in the order of the documentation; null when none does. */
-    static String reasonOf(Scrape scrape, String priceReason) {
+    /**
+     * The first of the reasons that apply, in the order of the documentation; null when none does. What is wrong
+     * with the price is given, null when nothing is.
+     */
+    public static String reasonOf(Scrape scrape, String priceReason) {
         if (scrape.sku.isEmpty()) {
             return Reasons.NO_SKU;
         }
