@@ -1,6 +1,6 @@
 """What is read of one job on demand, when a person opens it: too much for every look at a whole fleet."""
 
-from flinkops.model.facts import CheckpointPhases, ExceptionFacts, Facts
+from flinkops.model.facts import CheckpointPhases, ExceptionFacts, Facts, StuckFacts
 
 
 class SubtaskDetail(Facts, frozen=True):
@@ -105,3 +105,22 @@ class AsyncOutcome(Facts, frozen=True):
     done: bool
     location: str | None = None
     failure: str | None = None
+
+
+class KubeEvent(Facts, frozen=True):
+    """What Kubernetes or the Flink operator said about a job's resource or one of its pods. ``text`` is hostile."""
+
+    at_ms: int | None
+    kind: str  # Normal, Warning
+    reason: str  # SpecChanged, Submit, SavepointError, FailedScheduling, ...
+    object: str  # Kind/name
+    text: str
+    count: int = 1
+
+
+class ResourceEvents(Facts, frozen=True):
+    """What happened to a job's resource lately (Kubernetes keeps events for an hour), and what holds it up now."""
+
+    events: tuple[KubeEvent, ...] = ()  # newest first
+    stuck: tuple[StuckFacts, ...] = ()
+    unknown: dict[str, str] = {}  # "events", "stuck" -> why they could not be read

@@ -243,6 +243,7 @@ class ResourceFacts(Facts, frozen=True):
     flink_job_name: str | None = None
     upgrade_savepoint: str | None = None  # the operator's own, of the last upgrade
     deleting: bool = False
+    session_cluster: str | None = None  # the FlinkDeployment that a FlinkSessionJob runs on
     owner: str | None = None  # kind/name, for example FlinkBlueGreenDeployment/orders
     blue_green_state: str | None = None  # ACTIVE_BLUE, TRANSITIONING_TO_GREEN, ..., of the owner
     managed_by: str | None = None  # Argo CD, Flux: whose edits win

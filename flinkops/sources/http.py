@@ -56,6 +56,8 @@ _errors_decoder = msgspec.json.Decoder(_Errors)
 class RestClient:
     """One pool of connections to one endpoint. Safe to use from several threads."""
 
+    _patch_type = "application/json"  # what a PATCH says its body is
+
     def __init__(
         self, endpoint: RestEndpoint, *, connections: int = 8, max_answer_bytes: int = MAX_ANSWER_BYTES
     ) -> None:
@@ -123,16 +125,44 @@ class RestClient:
         finally:
             timer.cancel()
 
-    def _exchange(
-        self, method: Method, path: str, body: bytes | None, deadline: Deadline, tail_bytes: int | None
-    ) -> bytes:
-        left = deadline.remaining_seconds
-        if left <= 0:
-            raise self._overdue(deadline)
+    def stream(self, path: str, *, idle_seconds: float) -> Iterator[bytes]:
+        """The lines of an answer that has no end, as they come; ends with the answer, or when `close` cuts it off.
+
+        Yields an empty line first, as soon as the server has agreed. Raises Overdue when nothing came for
+        `idle_seconds`, Unreachable or one of its kinds otherwise.
+        """
+        endless = Deadline(float("inf"))
+        try:
+            with self._open.request(endless):
+                response = self._send("GET", path, None, idle_seconds)
+                try:
+                    if not 200 <= response.status < 300:
+                        content = self._body(response, Deadline(idle_seconds), None)
+                        raise self._refusal(response.status, content, path, response.headers.get("Location"))
+                    yield b""
+                    yield from self._lines(response)
+                finally:
+                    response.close()
+                    response.release_conn()
+        except CONNECTION_ERRORS as problem:
+            if isinstance(problem, urllib3.exceptions.ReadTimeoutError):
+                raise Overdue(f"{self.url} said nothing for {idle_seconds:g} s") from None
+            raise explain(problem, self.url) from None
+
+    def _lines(self, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+        rest = b""
+        while piece := response.read1(_PIECE_BYTES, decode_content=True):
+            *lines, rest = (rest + piece).split(b"\n")
+            if len(rest) > self._max_answer_bytes:
+                raise BadAnswer(f"{self.url} sends more than {self._max_answer_bytes / 2**20:g} MiB in one line")
+            yield from (line for line in lines if line)
+
+    def _send(self, method: Method, path: str, body: bytes | None, left_seconds: float) -> urllib3.BaseHTTPResponse:
         self.requests += 1
         pool, prefix = self._adapter.pool()
-        headers = self._headers if body is None else {**self._headers, "Content-Type": "application/json"}
-        response = pool.urlopen(
+        body_type = self._patch_type if method == "PATCH" else "application/json"
+        headers = self._headers if body is None else {**self._headers, "Content-Type": body_type}
+        return pool.urlopen(
             method,
             prefix + path,
             body=body,
@@ -142,8 +172,16 @@ class RestClient:
             assert_same_host=False,
             preload_content=False,
             decode_content=False,
-            timeout=urllib3.Timeout(connect=min(left, CONNECT_SECONDS), read=left),
+            timeout=urllib3.Timeout(connect=min(left_seconds, CONNECT_SECONDS), read=left_seconds),
         )
+
+    def _exchange(
+        self, method: Method, path: str, body: bytes | None, deadline: Deadline, tail_bytes: int | None
+    ) -> bytes:
+        left = deadline.remaining_seconds
+        if left <= 0:
+            raise self._overdue(deadline)
+        response = self._send(method, path, body, left)
         complete = False
         try:
             content = self._body(response, deadline, tail_bytes)

@@ -41,10 +41,15 @@ class KubeAccess:
         return self._endpoint()
 
     def service_endpoint(self, namespace: str, service: str, port: int) -> RestEndpoint:
-        """The REST API of a service, through the API server's service proxy: no port-forward needed."""
+        """The REST API of a service, through the API server's service proxy: no port-forward needed.
+
+        A `service` that speaks TLS is written ``https:NAME``.
+        """
         server = self.endpoint()
-        path = f"/api/v1/namespaces/{quote(namespace, safe='')}/services/{quote(service, safe='')}:{port}/proxy"
-        return msgspec.structs.replace(server, url=f"{server.url}{path}", name=f"{namespace}/{service}")
+        path = f"/api/v1/namespaces/{quote(namespace, safe='')}/services/{quote(service, safe=':')}:{port}/proxy"
+        return msgspec.structs.replace(
+            server, url=f"{server.url}{path}", name=f"{namespace}/{service.removeprefix('https:')}"
+        )
 
 
 def kubeconfig_exists(kubeconfig: str | None = None) -> bool:

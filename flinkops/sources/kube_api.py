@@ -1,7 +1,7 @@
 """Reading the Kubernetes API: raw JSON, page by page, with a deadline, and permissions named when they are missing."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -13,6 +13,7 @@ from flinkops.sources.kube_resources import GROUP, VERSION, Json, items, section
 
 PAGE_SIZE = 250
 READER_ROLE = "deploy/rbac-reader.yaml"
+_WATCH_SECONDS = 290  # the server ends a watch after it; the next goes on from where it was
 
 _decoder: "msgspec.json.Decoder[dict[str, Any]]" = msgspec.json.Decoder(dict[str, Any])
 
@@ -47,27 +48,78 @@ def get(client: KubeClient, path: str, deadline: Deadline) -> Json:
     return client.get(path, _decoder, deadline)
 
 
+class Listed(NamedTuple):
+    """All objects of a list, and the version of the whole from which a watch goes on."""
+
+    objects: list[Json]
+    version: str | None
+
+
 def list_all(client: KubeClient, path: str, deadline: Deadline, **selectors: str | None) -> list[Json]:
     """All objects under `path`, over all pages. A list that expires under way is begun again, once.
 
     Keyword arguments are the API's query parameters (labelSelector, fieldSelector); None is left out.
     """
+    return list_versioned(client, path, deadline, **selectors).objects
+
+
+def list_versioned(client: KubeClient, path: str, deadline: Deadline, **selectors: str | None) -> Listed:
+    """As :func:`list_all`, with the list's version."""
     query = {key: value for key, value in selectors.items() if value}
     try:
-        return list(_pages(client, path, query, deadline))
+        return _all_pages(client, path, query, deadline)
     except Gone:
-        return list(_pages(client, path, query, deadline))
+        return _all_pages(client, path, query, deadline)
 
 
-def _pages(client: KubeClient, path: str, query: dict[str, str], deadline: Deadline) -> Iterator[Json]:
+def _all_pages(client: KubeClient, path: str, query: dict[str, str], deadline: Deadline) -> Listed:
+    objects: list[Json] = []
     token: str | None = None
     while True:
         page_query = {**query, "limit": str(PAGE_SIZE), **({"continue": token} if token else {})}
         page = get(client, f"{path}?{urlencode(page_query)}", deadline)
-        yield from items(page, "items")
-        token = text(section(page, "metadata"), "continue")
+        objects += items(page, "items")
+        metadata = section(page, "metadata")
+        token = text(metadata, "continue")
         if token is None:
-            return
+            return Listed(objects, text(metadata, "resourceVersion"))
+
+
+class Change(NamedTuple):
+    """One event of a watch. ``kind``: STARTED (the server has agreed), ADDED, MODIFIED, DELETED, BOOKMARK."""
+
+    kind: str
+    object: Json
+
+
+def watch(
+    client: KubeClient, path: str, version: str, *, idle_seconds: float, selector: str | None = None
+) -> Iterator[Change]:
+    """What changes under `path` since `version`, until the server or `client.close()` ends it.
+
+    Raises Gone when `version` is too old, Overdue after `idle_seconds` without a word (bookmarks come each minute),
+    Denied, BadAnswer or Unreachable.
+    """
+    query = {
+        "watch": "1",
+        "resourceVersion": version,
+        "allowWatchBookmarks": "true",
+        "timeoutSeconds": str(_WATCH_SECONDS),
+        **({"labelSelector": selector} if selector else {}),
+    }
+    for line in client.stream(f"{path}?{urlencode(query)}", idle_seconds=idle_seconds):
+        if not line:
+            yield Change("STARTED", {})
+            continue
+        try:
+            event = _decoder.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise BadAnswer(f"{client.url} sends something that is not JSON in a watch") from None
+        kind, about = text(event, "type") or "", section(event, "object")
+        if kind == "ERROR":
+            said = " ".join((text(about, "message") or "the watch failed").split())[:300]
+            raise (Gone if about.get("code") == 410 else BadAnswer)(f"{client.url}: {said}")
+        yield Change(kind, about)
 
 
 def flink_resources(client: KubeClient, deadline: Deadline) -> frozenset[str]:

@@ -76,12 +76,24 @@ def is_session_cluster(deployment: Json) -> bool:
     return not section(section(deployment, "spec"), "job")
 
 
+def flink_setting(deployment: Json, key: str) -> str | None:
+    """A setting of ``spec.flinkConfiguration``, written with dots or (newer operators) nested; None where not set."""
+    configuration = section(section(deployment, "spec"), "flinkConfiguration")
+    value = configuration.get(key)
+    if value is None:
+        *parents, last = key.split(".")
+        for parent in parents:
+            configuration = section(configuration, parent)
+        value = configuration.get(last)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, str | int | float) else None
+
+
 def rest_port(deployment: Json) -> int:
     """The port of the ``NAME-rest`` service: rest.port where it is set."""
-    configuration = section(section(deployment, "spec"), "flinkConfiguration")
-    nested = section(configuration, "rest").get("port")
-    value = configuration.get("rest.port", nested)
-    return int(value) if isinstance(value, int | str) and str(value).isdigit() else DEFAULT_REST_PORT
+    value = flink_setting(deployment, "rest.port") or ""
+    return int(value) if value.isascii() and value.isdigit() else DEFAULT_REST_PORT
 
 
 def upgrade_savepoint(resource: Json) -> str | None:
@@ -135,6 +147,7 @@ def resource_facts(resource: Json, *, context: str, kind: str) -> ResourceFacts:
         flink_job_name=text(job_status, "jobName"),
         upgrade_savepoint=upgrade_savepoint(resource),
         deleting=text(metadata, "deletionTimestamp") is not None,
+        session_cluster=text(spec, "deploymentName"),
         owner=f"{owner.get('kind')}/{owner.get('name')}" if owner else None,
         managed_by=managed_by(metadata),
         error=error_text(resource),

@@ -86,10 +86,10 @@ def _of_events(events: Iterable[Json], pods: Sequence[Json], cluster: str, now_m
     creating = {identity(pod)[1] for pod in pods if _creating(pod)}
     for event in events:
         about = section(event, "involvedObject")
-        name, at_ms = text(about, "name") or "", _event_ms(event)
+        name, at_ms = text(about, "name") or "", event_ms(event)
         code = _EVENTS.get(str(event.get("reason")))
         still = creating if code in ("volume", "container") else unready
-        ours = name in still if about.get("kind") == "Pod" else _belongs(name, cluster)
+        ours = name in still if about.get("kind") == "Pod" else belongs(name, cluster)
         fresh = at_ms is None or now_ms - at_ms <= _EVENT_MAX_AGE_MS
         if code is None or not ours or not fresh or event.get("type") != "Warning":
             continue
@@ -106,12 +106,13 @@ def _ready(pod: Json) -> bool:
     return any(one.get("type") == "Ready" and one.get("status") == "True" for one in conditions)
 
 
-def _belongs(name: str, cluster: str) -> bool:
+def belongs(name: str, cluster: str) -> bool:
     """The deployment itself, its TaskManagers' one (standalone mode), or a replica set of either."""
     return _SAFE_HASH.sub("", name) in (cluster, f"{cluster}-taskmanager") or name == cluster
 
 
-def _event_ms(event: Json) -> int | None:
+def event_ms(event: Json) -> int | None:
+    """When it was seen last, in milliseconds since the epoch."""
     series = section(event, "series")
     for parent, key in ((series, "lastObservedTime"), (event, "lastTimestamp"), (event, "eventTime")):
         if (at_ms := time_ms(parent, key)) is not None:

@@ -2,8 +2,10 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,7 @@ class ApiServer:
         self.answers: dict[str, Handler] = {GROUP: lambda *_: (200, RESOURCES)}
         self.asked: list[str] = []
         self.tokens: set[str | None] = set()
+        self.clock_ahead_seconds = 0.0
         self.lists("default", resource("1.15.0", 5))
 
     def lists(self, namespace: str, *deployments: dict[str, Any]) -> None:
@@ -56,12 +59,26 @@ def serving(api: ApiServer) -> Iterator[str]:
 
         def do_GET(self) -> None:
             code, body = api.answer(self.path, self.headers.get("Authorization"))
-            content = json.dumps(body).encode()
-            self.send_response(code)
+            self.send_response_only(code)
             self.send_header("Content-Type", "application/json")
+            self.send_header("Date", formatdate(time.time() + api.clock_ahead_seconds, usegmt=True))
+            if isinstance(body, Iterator):
+                self._stream(body)
+                return
+            content = json.dumps(body).encode()
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
+
+        def _stream(self, events: Iterator[Any]) -> None:
+            """A watch: one line an event, for as long as there are any."""
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            for event in events:
+                line = json.dumps(event).encode() + b"\n"
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(line), line))
+                self.wfile.flush()
+            self.wfile.write(b"0\r\n\r\n")
 
         def log_message(self, *_: object) -> None:
             pass
