@@ -1,0 +1,46 @@
+"""What a controller remembers from decision to decision: small, a value, JSON both ways."""
+
+from collections.abc import Sequence
+from typing import Self
+
+import msgspec
+
+KEPT_SCALINGS_A_VERTEX = 3
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """A scale-down that was wanted at a time, and whether the utilization bounds asked for it."""
+
+    at_ms: int
+    parallelism: int
+    outside: bool
+
+
+class Scaling(msgspec.Struct, frozen=True):
+    """A vertex that was rescaled: what it could process before, and what was hoped for. Records per second."""
+
+    at_ms: int
+    vertex: str
+    before: int
+    after: int
+    true_rate: float
+    expected_rate: float
+
+
+class Memory(msgspec.Struct, frozen=True):
+    """Scale-downs that wait, by vertex, oldest first; and the newest scalings, oldest first."""
+
+    waiting: dict[str, tuple[Wanted, ...]] = {}
+    scalings: tuple[Scaling, ...] = ()
+
+    def last(self, vertex_id: str) -> Scaling | None:
+        """The newest scaling of a vertex."""
+        return next((each for each in reversed(self.scalings) if each.vertex == vertex_id), None)
+
+    def scaled(self, done: Sequence[Scaling]) -> Self:
+        """After a rescale: nothing waits any more."""
+        kept: list[Scaling] = []
+        for each in reversed((*self.scalings, *done)):
+            if sum(one.vertex == each.vertex for one in kept) < KEPT_SCALINGS_A_VERTEX:
+                kept.append(each)
+        return msgspec.structs.replace(self, waiting={}, scalings=tuple(reversed(kept)))

@@ -1,0 +1,251 @@
+"""From metrics to rates: what comes in, what each vertex could process, what it will have to (docs/autoscaling.md).
+
+Kalavri et al., "Three steps is all you need", OSDI 2018 (DS2): the true rate of an operator is what it would process
+if it never waited; the target rate of each follows from the sources' along the job graph. With flink-autoscaler's
+additions: lag is caught up with, and a source that lags shows its true rate by its speed.
+"""
+
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+import msgspec
+
+from flinkops.autoscale.settings import Settings
+from flinkops.autoscale.window import Sample, Vertex, VertexSample, Window
+
+Read = Callable[[VertexSample], float | None]
+
+
+class Rates(msgspec.Struct, frozen=True):
+    """One vertex, evaluated. Records per second; `true_rate` is infinite for a vertex that costs no time.
+
+    None: not known, and `unknown` says why.
+    """
+
+    input_rate: float | None = None
+    busy_ratio: float | None = None
+    true_rate: float | None = None
+    true_rate_by: Literal["busy time", "lag"] = "busy time"
+    target_rate: float | None = None
+    catch_up_rate: float | None = None
+    lag_records: float | None = None
+    unknown: str | None = None
+
+
+def evaluate(window: Window, settings: Settings) -> dict[str, Rates]:
+    """Every vertex of the window, by id."""
+    found: dict[str, Rates] = {}
+    downstream = _downstream(window.vertices)
+    for vertex in window.vertices:
+        rates = _own(vertex, window.samples, settings)
+        if vertex.inputs:
+            found[vertex.id] = _from_inputs(vertex, rates, window, found, downstream, settings)
+        else:
+            found[vertex.id] = _from_source(vertex, rates, window.samples, settings)
+    return found
+
+
+def series(samples: Sequence[Sample], vertex_id: str, read: Read) -> list[tuple[float, float]]:
+    """Seconds and values at the looks that have one; none at all when the newest look has none: that is stale."""
+    points = [
+        (sample.at_ms / 1000, known(read(sample.vertices[vertex_id])) if vertex_id in sample.vertices else None)
+        for sample in samples
+    ]
+    if not points or points[-1][1] is None:
+        return []
+    return [(at, value) for at, value in points if value is not None]
+
+
+def slope(samples: Sequence[Sample], vertex_id: str, read: Read, settings: Settings) -> float | None:
+    """How much a metric rises a second; None with fewer than two values.
+
+    `ends`: between the first and the last value. `fit`: the least-squares line through all of them; Flink refreshes
+    its counters every 10 s, and what that costs at the ends it does not cost the line.
+    """
+    points = series(samples, vertex_id, read)
+    if len(points) < 2 or points[-1][0] <= points[0][0]:
+        return None
+    if settings.rates == "ends":
+        return (points[-1][1] - points[0][1]) / (points[-1][0] - points[0][0])
+    middle = math.fsum(at for at, _ in points) / len(points)
+    mean = math.fsum(value for _, value in points) / len(points)
+    spread = math.fsum((at - middle) ** 2 for at, _ in points)
+    return math.fsum((at - middle) * (value - mean) for at, value in points) / spread
+
+
+def counter_rate(samples: Sequence[Sample], vertex_id: str, read: Read, settings: Settings) -> float | None:
+    """The rate of a counter; None also when it fell, for then another attempt counts."""
+    values = [value for _, value in series(samples, vertex_id, read)]
+    if any(after < before for before, after in itertools.pairwise(values)):
+        return None
+    return slope(samples, vertex_id, read, settings)
+
+
+def mean(samples: Sequence[Sample], vertex_id: str, read: Read) -> float | None:
+    """The mean of a metric over the window."""
+    values = [value for _, value in series(samples, vertex_id, read)]
+    return math.fsum(values) / len(values) if values else None
+
+
+def known(value: float | None) -> float | None:
+    """Without NaN, infinity and negative numbers, none of which these metrics can be."""
+    return value if value is not None and math.isfinite(value) and value >= 0 else None
+
+
+def records_in(sample: VertexSample) -> float | None:
+    """Flink's numRecordsIn."""
+    return sample.records_in
+
+
+def records_out(sample: VertexSample) -> float | None:
+    """Flink's numRecordsOut."""
+    return sample.records_out
+
+
+def pending(sample: VertexSample) -> float | None:
+    """Flink's pendingRecords."""
+    return sample.pending_records
+
+
+def _own(vertex: Vertex, samples: Sequence[Sample], settings: Settings) -> Rates:
+    """What a vertex's own metrics say: its input, its busy time, its true rate."""
+    rate = counter_rate(samples, vertex.id, records_in, settings)
+    if rate is None:
+        return Rates(unknown="how many records come in is not known over the window")
+    busy = _busy(vertex, samples, settings)
+    observed = None if vertex.inputs else _observed(vertex.id, samples, settings)
+    if rate == 0:
+        by_busy: float | None = math.inf
+    elif busy is None:
+        by_busy = None
+    else:
+        by_busy = rate / busy if busy > 0 else math.inf
+    use_observed = observed is not None and (
+        by_busy is None or math.isinf(by_busy) or by_busy > observed * (1 + settings.observed_switch_ratio)
+    )
+    true_rate = observed if use_observed else by_busy
+    why = None if true_rate is not None else "Flink tells no busy time of it (legacy sources have none)"
+    return Rates(
+        input_rate=rate,
+        busy_ratio=busy,
+        true_rate=true_rate,
+        true_rate_by="lag" if use_observed else "busy time",
+        unknown=why,
+    )
+
+
+def _busy(vertex: Vertex, samples: Sequence[Sample], settings: Settings) -> float | None:
+    """The share of time that the vertex works.
+
+    `max`: of its busiest subtask. `avg`: of all, from the accumulated time. `skewed`: the latter, which is exact
+    and of the same moment as the counters, times how much busier than the average the busiest one is.
+    """
+    greatest = mean(samples, vertex.id, lambda sample: sample.busy_max_ratio)
+    if settings.busy == "max":
+        return greatest
+    accumulated = counter_rate(samples, vertex.id, lambda sample: sample.busy_ms, settings)
+    if accumulated is None:
+        return greatest
+    average = accumulated / 1000 / vertex.parallelism
+    gauge = mean(samples, vertex.id, lambda sample: sample.busy_avg_ratio)
+    if settings.busy == "avg" or greatest is None or not gauge:
+        return average
+    return average * max(1.0, greatest / gauge)
+
+
+def _observed(vertex_id: str, samples: Sequence[Sample], settings: Settings) -> float | None:
+    """The speed of a source that lags: then it works as fast as it can, but for what holds it back.
+
+    Looks without lag count with the mean of those before them, as flink-autoscaler has it.
+    """
+    seen: list[float] = []
+    for sample in samples:
+        one = sample.vertices.get(vertex_id)
+        rate = known(one.records_in_per_second) if one else None
+        if one is None or rate is None:
+            continue
+        lags = (known(one.pending_records) or 0.0) >= settings.observe_lag_seconds * rate
+        held = known(one.backpressured_ratio)
+        if rate > 0 and lags and held is not None and held < 1:
+            seen.append(rate / (1 - held))
+        elif rate > 0 and len(seen) >= settings.observed_min_samples:
+            seen.append(math.fsum(seen) / len(seen))
+    return math.fsum(seen) / len(seen) if len(seen) >= max(1, settings.observed_min_samples) else None
+
+
+def _from_source(vertex: Vertex, rates: Rates, samples: Sequence[Sample], settings: Settings) -> Rates:
+    """A source has to take in what arrives: what it reads, and what its lag grows by; and the lag itself in time."""
+    if rates.input_rate is None:
+        return rates
+    values = [known(sample.vertices[vertex.id].pending_records) for sample in samples if vertex.id in sample.vertices]
+    lag, grows = 0.0, 0.0
+    if any(value is not None for value in values):
+        growth = slope(samples, vertex.id, pending, settings)
+        if values[-1] is None or growth is None:
+            return msgspec.structs.replace(rates, unknown="its lag is known at some looks only")
+        lag, grows = values[-1], growth
+    return msgspec.structs.replace(
+        rates,
+        target_rate=max(0.0, rates.input_rate + grows),
+        catch_up_rate=lag / settings.catch_up_seconds if settings.catch_up_seconds else 0.0,
+        lag_records=lag,
+    )
+
+
+def _from_inputs(
+    vertex: Vertex,
+    rates: Rates,
+    window: Window,
+    found: Mapping[str, Rates],
+    downstream: Mapping[str, Sequence[str]],
+    settings: Settings,
+) -> Rates:
+    """What its inputs will have to take in, times what each sends it for one record."""
+    target = catch_up = 0.0
+    for upstream in vertex.inputs:
+        above = found.get(upstream, Rates())
+        ratio = _edge_ratio(upstream, vertex, window, found, downstream, settings)
+        if ratio is None or above.target_rate is None or above.catch_up_rate is None:
+            return msgspec.structs.replace(rates, unknown=rates.unknown or "what its inputs will send it is not known")
+        target += above.target_rate * ratio
+        catch_up += above.catch_up_rate * ratio
+    return msgspec.structs.replace(rates, target_rate=target, catch_up_rate=catch_up)
+
+
+def _edge_ratio(
+    upstream: str,
+    vertex: Vertex,
+    window: Window,
+    found: Mapping[str, Rates],
+    downstream: Mapping[str, Sequence[str]],
+    settings: Settings,
+) -> float | None:
+    """Records over the edge for each record into `upstream`.
+
+    Flink counts no edges. With one input it is all that comes in; else what is left after the other inputs, where
+    those have no other output; else what goes out of `upstream`.
+    """
+    rate = found[upstream].input_rate if upstream in found else None
+    if rate is None:
+        return None
+    if rate == 0:
+        return 0.0
+    own = found_rate = counter_rate(window.samples, vertex.id, records_in, settings)
+    others = [other for other in vertex.inputs if other != upstream]
+    if any(len(downstream[other]) > 1 for other in others):
+        found_rate = counter_rate(window.samples, upstream, records_out, settings)
+    elif others:
+        outs = [counter_rate(window.samples, other, records_out, settings) for other in others]
+        known_outs = [out for out in outs if out is not None]
+        found_rate = own - math.fsum(known_outs) if own is not None and len(known_outs) == len(outs) else None
+    return None if found_rate is None else max(0.0, found_rate) / rate
+
+
+def _downstream(vertices: Sequence[Vertex]) -> dict[str, list[str]]:
+    result: dict[str, list[str]] = {vertex.id: [] for vertex in vertices}
+    for vertex in vertices:
+        for upstream in vertex.inputs:
+            result[upstream].append(vertex.id)
+    return result

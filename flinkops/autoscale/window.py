@@ -1,0 +1,155 @@
+"""What a decision looks at: the job graph, and a few looks at its metrics."""
+
+from collections.abc import Sequence
+from typing import Self
+
+import msgspec
+
+from flinkops.model.facts import JobFacts, Spread, VertexFacts
+
+
+class Vertex(msgspec.Struct, frozen=True):
+    """One vertex of the job graph. `inputs`: upstream id -> how its records arrive (Flink's ship strategy)."""
+
+    id: str
+    name: str
+    parallelism: int
+    max_parallelism: int
+    inputs: dict[str, str] = {}
+    partitions: int | None = None
+    finished: bool = False
+
+    @property
+    def groups(self) -> int | None:
+        """What is dealt out to its subtasks: the source's partitions, or key groups; None when neither."""
+        if self.partitions:
+            return self.partitions
+        return self.max_parallelism if "HASH" in self.inputs.values() else None
+
+
+class VertexSample(msgspec.Struct, frozen=True):
+    """The metrics of one vertex at one look; None where Flink did not tell. Counters since the attempt began."""
+
+    records_in: float | None = None
+    records_out: float | None = None
+    busy_max_ratio: float | None = None
+    busy_avg_ratio: float | None = None
+    busy_ms: float | None = None  # accumulated, summed over the subtasks
+    backpressured_ratio: float | None = None
+    pending_records: float | None = None
+    records_in_per_second: float | None = None
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """One look. `gc_ratio` and `heap_ratio` are those of the worst TaskManager."""
+
+    at_ms: int
+    vertices: dict[str, VertexSample]
+    gc_ratio: float | None = None
+    heap_ratio: float | None = None
+
+
+class Window(msgspec.Struct, frozen=True):
+    """A job over a stretch of time in which its graph and parallelism stayed the same. Samples: oldest first."""
+
+    job: str
+    state: str
+    vertices: tuple[Vertex, ...]  # each after its inputs
+    samples: tuple[Sample, ...]
+    running_since_ms: int | None = None
+    slots_free: int | None = None
+
+    def since(self, at_ms: float) -> Self:
+        """Only the looks from then on."""
+        return msgspec.structs.replace(self, samples=tuple(each for each in self.samples if each.at_ms >= at_ms))
+
+
+def window_of(looks: Sequence[JobFacts], *, slots_free: int | None = None) -> Window:
+    """The newest looks, back to where the job was another one: restarted, rescaled, or gone."""
+    newest = looks[-1]
+    kept: list[JobFacts] = []
+    for look in reversed(looks):
+        if _attempt(look) != _attempt(newest):
+            break
+        kept.append(look)
+    return Window(
+        job=newest.name,
+        state=newest.state,
+        vertices=graph_of(newest),
+        samples=tuple(sample_of(look) for look in reversed(kept)),
+        running_since_ms=running_since_ms(newest),
+        slots_free=slots_free,
+    )
+
+
+def _attempt(job: JobFacts) -> tuple[object, ...]:
+    return (job.id, job.state, job.restarts, *((each.id, each.parallelism, each.started_ms) for each in job.vertices))
+
+
+def running_since_ms(job: JobFacts) -> int | None:
+    """Since when all tasks of the present attempt run, as far as it is known."""
+    starts = [vertex.started_ms for vertex in job.vertices if vertex.started_ms is not None]
+    known = [each for each in (job.running_since_ms, max(starts, default=None)) if each is not None]
+    return max(known, default=None)
+
+
+def graph_of(job: JobFacts) -> tuple[Vertex, ...]:
+    """The vertices, each after its inputs; edges to what is not there are left out."""
+    known = {vertex.id for vertex in job.vertices}
+    found = {vertex.id: _vertex(vertex, known, job.max_parallelism) for vertex in job.vertices}
+    return in_order(tuple(found.values()))
+
+
+def in_order(vertices: Sequence[Vertex]) -> tuple[Vertex, ...]:
+    """Each vertex after its inputs; Flink's graphs have no cycles, and what is on one comes last."""
+    waiting = {vertex.id: set(vertex.inputs) for vertex in vertices}
+    by_id = {vertex.id: vertex for vertex in vertices}
+    order: list[Vertex] = []
+    while waiting:
+        ready = [vertex_id for vertex_id, inputs in waiting.items() if not inputs] or list(waiting)
+        for vertex_id in ready:
+            del waiting[vertex_id]
+            order.append(by_id[vertex_id])
+        for inputs in waiting.values():
+            inputs.difference_update(ready)
+    return tuple(order)
+
+
+def _vertex(vertex: VertexFacts, known: set[str], job_max_parallelism: int | None) -> Vertex:
+    ships = dict(zip(vertex.upstream, vertex.input_ships, strict=False))
+    return Vertex(
+        id=vertex.id,
+        name=vertex.name,
+        parallelism=vertex.parallelism,
+        max_parallelism=vertex.max_parallelism or job_max_parallelism or vertex.parallelism,
+        inputs={each: ships.get(each, "") for each in vertex.upstream if each in known and each != vertex.id},
+        partitions=vertex.source_partitions,
+        finished=vertex.status == "FINISHED",
+    )
+
+
+def sample_of(job: JobFacts) -> Sample:
+    """One look at a job as a sample; memory is another look's (:func:`with_memory`)."""
+    return Sample(at_ms=job.seen_ms, vertices={vertex.id: _sample(vertex) for vertex in job.vertices})
+
+
+def _sample(vertex: VertexFacts) -> VertexSample:
+    busy, held = vertex.busy_ratio or Spread(), vertex.backpressured_ratio or Spread()
+    return VertexSample(
+        records_in=vertex.records_in,
+        records_out=vertex.records_out,
+        busy_max_ratio=busy.max,
+        busy_avg_ratio=busy.avg,
+        busy_ms=vertex.accumulated_busy_ms,
+        backpressured_ratio=held.avg,
+        pending_records=vertex.pending_records.sum if vertex.pending_records else None,
+        records_in_per_second=vertex.records_in_per_second.sum if vertex.records_in_per_second else None,
+    )
+
+
+def with_memory(window: Window, gc_ratio: float | None, heap_ratio: float | None) -> Window:
+    """The window with the TaskManagers' memory as of its last look."""
+    if not window.samples:
+        return window
+    last = msgspec.structs.replace(window.samples[-1], gc_ratio=gc_ratio, heap_ratio=heap_ratio)
+    return msgspec.structs.replace(window, samples=(*window.samples[:-1], last))
