@@ -1,6 +1,6 @@
 """An action on the screen: the plan, the question, the progress, what came of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import on
@@ -10,9 +10,10 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from flinkops.model.plan import Plan
+from flinkops.clock import Clock
+from flinkops.model.plan import Plan, Step
 from flinkops.render.text import human_seconds
-from flinkops.tui.actions import Running
+from flinkops.tui.actions import Planning, Running
 from flinkops.tui.context import Context
 from flinkops.tui.lines import Line, Role, flow, line
 from flinkops.tui.lineview import Pane
@@ -37,44 +38,65 @@ class ConfirmSheet(ModalScreen[bool]):
         Binding("y", "answer(True)", show=False),
     ]
 
-    def __init__(self, context: Context, plan: Plan) -> None:
+    def __init__(self, context: Context, planning: Planning) -> None:
         super().__init__()
         self._ctx = context
-        self._plan = plan
+        self.planning = planning
+        self.plan: Plan | None = None
 
     def compose(self) -> ComposeResult:
-        """The plan, and where needed a line to type the name."""
+        """The plan, when there is one, and a line to type the name, when it is needed."""
         with Vertical(classes="sheet"):
-            yield Pane(self._ctx, grow=True, id="plan")
-            if self._plan.severe and not self._plan.refused:
-                entry = Input(placeholder=tidy(self._plan.target.job_name), id="line")
-                entry.cursor_blink = False
-                yield entry
+            yield Pane(self._ctx, id="plan")
+            entry = Input(placeholder=tidy(self.planning.job.name), id="line")
+            entry.cursor_blink = False
+            entry.display = False
+            yield entry
             yield Pane(self._ctx, grow=True, id="question")
 
     def on_mount(self) -> None:
-        """Fill."""
-        cells = min(self.app.size.width * 9 // 10, 120) - 4
-        self.query_one("#plan", Pane).show(plan_lines(self._plan, cells))
-        if self._plan.refused:
+        """Being planned: the cluster is asked first."""
+        what = f"planning the {self.planning.kind.title} of {tidy(self.planning.job.name)}"
+        self._show([line(f"{what}{self._ctx.glyphs.ellipsis}", "accent")], line("esc: nothing happens", "dim"))
+
+    def planned(self, plan: Plan | None, error: str | None) -> None:
+        """The plan, or why there is none."""
+        self.plan = plan
+        if plan is None:
+            self._show([line(tidy(error or "no plan"), "critical")], line("esc: back", "dim"))
+            return
+        if plan.refused:
             question = line("refused; esc: back", "critical")
-        elif self._plan.severe:
+        elif plan.severe:
             question = line("type the job's name and enter to go on; esc: nothing happens", "strong")
-            self.query_one(Input).focus()
+            entry = self.query_one(Input)
+            entry.display = True
+            entry.focus()
         else:
             question = (("y", "accent"), (" go on   ", "text"), ("n", "accent"), (" nothing happens", "text"))
+        cells = min(self.app.size.width * 9 // 10, 120) - 4
+        self._show(plan_lines(plan, cells), question)
+
+    def _show(self, lines: Sequence[Line], question: Line) -> None:
+        """The question stays in sight; a plan that is longer than the screen scrolls above it."""
+        pane = self.query_one("#plan", Pane)
+        pane.styles.height = len(lines)
+        pane.styles.max_height = max(3, self.app.size.height * 9 // 10 - 5)
+        pane.show(list(lines))
+        if not self.query_one(Input).display:
+            pane.focus()
         self.query_one("#question", Pane).show([(), question])
 
     def action_answer(self, agreed: bool) -> None:
         """Yes only where a plain yes is enough."""
         if not agreed:
             self.dismiss(False)
-        elif not self._plan.refused and not self._plan.severe:
+        elif self.plan is not None and not self.plan.refused and not self.plan.severe:
             self.dismiss(True)
 
     @on(Input.Submitted)
     def _on_typed(self, event: Input.Submitted) -> None:
-        if event.value == self._plan.target.job_name:
+        if self.plan is not None and event.value == self.plan.target.job_name:
             self.dismiss(True)
 
 
@@ -107,9 +129,10 @@ class ProgressSheet(ModalScreen[None]):
         Binding("y", "copy", show=False),
     ]
 
-    def __init__(self, context: Context, running: Running) -> None:
+    def __init__(self, context: Context, running: Running, clock: Clock) -> None:
         super().__init__()
         self._ctx = context
+        self._clock = clock
         self.running = running
 
     def compose(self) -> ComposeResult:
@@ -118,13 +141,18 @@ class ProgressSheet(ModalScreen[None]):
             yield Pane(self._ctx, grow=True, id="progress")
 
     def on_mount(self) -> None:
-        """As far as it is."""
+        """As far as it is; the time goes on beside the step under way."""
         self.redraw()
+        self.set_interval(1.0, self._tick)
+
+    def _tick(self) -> None:
+        if not self.running.ended:
+            self.redraw()
 
     def redraw(self) -> None:
         """One more step, or the end."""
         if self.is_mounted:
-            self.query_one("#progress", Pane).show(progress_lines(self.running, self._ctx))
+            self.query_one("#progress", Pane).show(progress_lines(self.running, self._ctx, self._clock.now_ms()))
 
     def action_leave(self) -> None:
         """It goes on."""
@@ -139,21 +167,23 @@ class ProgressSheet(ModalScreen[None]):
             cast("FlinkopsApp", self.app).say("copied")
 
 
-def progress_lines(running: Running, context: Context) -> list[Line]:
-    """Steps with their outcomes, then what was seen."""
+def progress_lines(running: Running, context: Context, now_ms: int) -> list[Line]:
+    """Steps with their outcomes and times, then what was seen."""
     plan, glyphs = running.plan, context.glyphs
     title: Line = ((plan.verb, "strong"), ("  ", "text"), (tidy(plan.target.job_name), "strong"))
     role = OUTCOME_ROLE.get(running.outcome, "critical")
     lines: list[Line] = [(*title, (f"  {running.outcome}", role)), ()]
     ended = {step.step: step for step in running.steps if step.kind == "outcome"}
-    begun = {step.step for step in running.steps if step.kind == "intent"}
+    begun = {step.step: step.at_ms for step in running.steps if step.kind == "intent"}
     notes = {step.step: step.text for step in running.steps if step.kind == "note"}
-    for step in plan.steps:
+    for step in _steps_so_far(plan, begun):
         if (done := ended.get(step.name)) is not None:
             sign, colour = (glyphs.ok, "ok") if done.outcome == "ok" else (glyphs.critical, "critical")
             detail = f"{done.outcome} {human_seconds(done.seconds)}  {tidy(done.text)}"
         elif step.name in begun:
-            sign, colour, detail = glyphs.arrow, "accent", tidy(notes.get(step.name, "")) or "under way"
+            spent = human_seconds(round(max(0, now_ms - begun[step.name]) / 1000)) if not running.ended else ""
+            sign, colour = glyphs.arrow, "accent"
+            detail = f"{spent}  {tidy(notes.get(step.name, '')) or 'under way'}".lstrip()
         else:
             sign, colour, detail = glyphs.dot, "dim", ""
         lines.append(((f"{sign} ", cast(Role, colour)), (f"{tidy(step.name):<20} ", "text"), (detail, "dim")))
@@ -169,3 +199,8 @@ def progress_lines(running: Running, context: Context) -> list[Line]:
     hint = "y copies the path; esc: back" if running.ended else "esc: back; it goes on, A shows it again"
     lines.append(line(hint, "dim"))
     return lines
+
+
+def _steps_so_far(plan: Plan, begun: Mapping[str, int]) -> list[Step]:
+    """The plan's steps, and those of the way back once it has been entered."""
+    return [*plan.steps, *(step for step in plan.rollback_steps if step.name in begun)]

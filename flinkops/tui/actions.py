@@ -1,22 +1,131 @@
 """Actions from the screen: the same Plan and the same executor as the commands. Nothing is changed anywhere else."""
 
+import argparse
 import secrets
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flinkops.clock import Clock
+from flinkops.errors import OperationFailed, UsageError
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.plan import Plan, Result
 from flinkops.tui.job_view import selector
 from flinkops.tui.ports import Reached
 
 if TYPE_CHECKING:  # imported when something is to be done: the first paint does not wait for it
+    from flinkops.act.control import JobControl
     from flinkops.act.executor import Progress
+    from flinkops.act.prepare import Wish, WishVerb
 
 ACTION_SECONDS = 600.0
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One thing that can be done to a job. `hint` non-empty: what to type for it, as on the command line."""
+
+    title: str
+    verb: "WishVerb"
+    command: str
+    says: str
+    hint: str = ""
+
+
+KINDS = (
+    Kind("savepoint", "savepoint-create", "savepoint create", "while it goes on"),
+    Kind("rescale", "rescale", "rescale", "another parallelism in place", "2, or VERTEX=2 VERTEX=3 (ids)"),
+    Kind("upgrade", "upgrade", "upgrade", "stop with a savepoint, start changed",
+         "--parallelism 2 --set KEY=VALUE --arg ARG --jar ID --entry-class C --py FILE"),
+    Kind("restart", "restart", "restart", "stop with a savepoint, start as it was"),
+    Kind("suspend", "suspend", "suspend", "stop with a savepoint"),
+    Kind("resume", "resume", "resume", "start from the latest savepoint"),
+    Kind("rollback", "rollback", "rollback", "back before its last upgrade, with its state"),
+)  # fmt: skip
+SAVEPOINT = KINDS[0]
+
+
+def wish_of(kind: Kind, text: str) -> "Wish":
+    """What was typed for this kind of action. Raises UsageError when it makes no sense."""
+    from flinkops.act.prepare import Wish
+
+    if kind.verb == "rescale":
+        parallelism, vertices = _parallelism_of(text)
+        return Wish(kind.verb, parallelism=parallelism, vertices=vertices)
+    if kind.verb == "upgrade":
+        return Wish(kind.verb, change=_change_of(text))
+    return Wish(kind.verb)
+
+
+def _parallelism_of(text: str) -> tuple[int | None, dict[str, int]]:
+    """A number for all vertices, or ID=N for some."""
+    words = text.split()
+    if len(words) == 1 and words[0].isdigit():
+        return int(words[0]), {}
+    vertices = {}
+    for word in words:
+        vertex, equals, number = word.rpartition("=")
+        if not equals or not vertex or not number.isdigit():
+            raise UsageError(f"{word!r} is neither a parallelism nor VERTEX=N")
+        vertices[vertex] = int(number)
+    if not vertices:
+        raise UsageError("no parallelism was given")
+    return None, vertices
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> Any:
+        raise UsageError(message)
+
+
+def _change_of(text: str) -> Any:
+    """The options of `flinkops upgrade` that say what changes."""
+    from flinkops.plan.redeploy import Change
+
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--parallelism", "-p", type=int)
+    parser.add_argument("--set", action="append", default=[])
+    parser.add_argument("--arg", action="append")
+    for option in ("--jar", "--entry-class", "--py"):
+        parser.add_argument(option)
+    try:
+        given = parser.parse_args(shlex.split(text))
+    except ValueError as problem:  # a quotation that does not end
+        raise UsageError(f"{text!r}: {problem}") from None
+    settings = {}
+    for pair in given.set:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise UsageError(f"--set {pair}: KEY=VALUE is expected")
+        settings[key] = value
+    arguments = None if given.arg is None else tuple(given.arg)
+    return Change(given.parallelism, settings, arguments, given.jar, given.entry_class, given.py)
+
+
+def command_of(kind: Kind, job: JobAssessment, text: str, source: Reached) -> str:
+    """The command line that does the same."""
+    options = text.strip()
+    if kind.verb == "rescale":
+        words = options.split()
+        options = f"--parallelism {options}" if options.isdigit() else " ".join(f"--vertex {word}" for word in words)
+    elif kind.verb == "upgrade":
+        options = f"--savepoint {options}".rstrip()
+    parts = [f"flinkops {kind.command} {selector(job)}", options, f"--rest {shlex.quote(source.endpoint.url)}"]
+    return " ".join(part for part in parts if part)
+
+
+@dataclass
+class Planning:
+    """A plan that is being made; `others` are marked jobs that come after it."""
+
+    kind: Kind
+    job: JobAssessment
+    source: Reached
+    text: str = ""
+    others: tuple[JobAssessment, ...] = ()
 
 
 @dataclass
@@ -37,19 +146,36 @@ class Running:
     @property
     def outcome(self) -> str:
         """In one word."""
-        return self.result.outcome if self.result else "refused" if self.error else "running"
+        return self.result.outcome if self.result else "not done" if self.error else "running"
 
 
-def plan_savepoint(job: JobAssessment, source: Reached, clock: Clock) -> Plan | None:
-    """The plan of a savepoint now; None when the job's facts are not there."""
+@contextmanager
+def control_for(source: Reached, clock: Clock) -> Iterator["JobControl"]:
+    """The cluster behind a source, as the executor sees it."""
+    from flinkops.act.rest_control import RestControl
+
+    control = RestControl(source.endpoint, clock)
+    try:
+        yield control
+    finally:
+        control.close()
+
+
+def make_plan(planning: Planning, *, clock: Clock, journal_folder: Path | None) -> Plan:
+    """Look closely at the job and plan; blocks, for a thread. Raises FlinkopsError when that cannot be done."""
+    from flinkops.act.journal import Journal, default_folder
+    from flinkops.act.prepare import prepare
     from flinkops.plan.identity import stamp
-    from flinkops.plan.savepoint import plan_savepoint as plan
 
-    if job.facts is None:
-        return None
-    url = shlex.quote(source.endpoint.url)
-    command = f"flinkops savepoint create {selector(job)} --rest {url}"
-    return plan(job.facts, stamp("savepoint-create", clock.now_ms(), secrets.token_bytes(3), command))
+    kind, job = planning.kind, planning.job
+    wish = wish_of(kind, planning.text)
+    command = command_of(kind, job, planning.text, planning.source)
+    made = stamp(kind.verb, clock.now_ms(), secrets.token_bytes(3), command)
+    with control_for(planning.source, clock) as control:
+        facts = control.job(job.id)
+        if facts is None:
+            raise OperationFailed(f"{control.name} no longer knows job {job.name}", next_step="look again")
+        return prepare(control, Journal(journal_folder or default_folder(), clock), facts, wish, made)
 
 
 def carry_out(
@@ -64,20 +190,16 @@ def carry_out(
     from flinkops.act.actions import ACTIONS
     from flinkops.act.executor import Executor
     from flinkops.act.journal import Journal, default_folder
-    from flinkops.act.rest_control import RestControl
 
-    control = RestControl(running.source.endpoint, clock)
-    try:
-        journal = Journal(journal_folder or default_folder(), clock)
+    with control_for(running.source, clock) as control:
         executor = Executor(
             control,
-            journal,
+            Journal(journal_folder or default_folder(), clock),
             clock,
             ACTIONS,
             read_only=read_only,
             timeout_seconds=ACTION_SECONDS,
             progress=progress,
+            go_on_options=f"--rest {shlex.quote(running.source.endpoint.url)}",
         )
         return executor.run(running.plan)
-    finally:
-        control.close()

@@ -1,18 +1,17 @@
-"""The app: which screen comes after which, what keys do everywhere, actions, notes. Looking is in looking.py."""
+"""The app: which screen comes after which, what keys do everywhere, notes. Looking and acting have their own files."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import msgspec
 from textual.binding import BindingType
 
 from flinkops.clock import Clock
 from flinkops.model.assessment import JobAssessment, VertexAssessment
-from flinkops.tui import background
-from flinkops.tui.action import ConfirmSheet, ProgressSheet
-from flinkops.tui.actions import Running, carry_out, plan_savepoint
+from flinkops.tui.acting import ActingApp
+from flinkops.tui.actions import KINDS
 from flinkops.tui.base import BaseScreen
 from flinkops.tui.flame import FlameScreen
 from flinkops.tui.fleet import FleetScreen
@@ -21,19 +20,14 @@ from flinkops.tui.job import JobScreen
 from flinkops.tui.job_tables import VertexRow, row_lines
 from flinkops.tui.keys import Where, at, bindings
 from flinkops.tui.logs import LogsScreen
-from flinkops.tui.looking import LookingApp
 from flinkops.tui.notes import Notes
-from flinkops.tui.ports import Details, JobKey, Joins, Looks, Named, Reached
+from flinkops.tui.ports import Details, JobKey, Joins, Looks, Named
 from flinkops.tui.sheets import Choice, Finder, Prompt, Reader, help_lines
 from flinkops.tui.sources import SourcesScreen
 from flinkops.tui.vertex import VertexScreen
-from flinkops.tui.words import tidy
-
-if TYPE_CHECKING:
-    from flinkops.act.executor import Progress
 
 
-class FlinkopsApp(LookingApp):
+class FlinkopsApp(ActingApp):
     """`flinkops status` on a terminal."""
 
     TITLE = "flinkops"
@@ -65,13 +59,11 @@ class FlinkopsApp(LookingApp):
             clock=clock,
             theme=theme,
             looking=looking,
+            sources=sources,
+            journal_folder=journal_folder,
         )
         self.notes = Notes(notes_path, self.clock)
         self.crash: Exception | None = None
-        self._sources = {source.name: source for source in sources}
-        self.link.asked = len(self._sources)
-        self._journal_folder = journal_folder
-        self._acted: list[Running] = []
         self._first_job = job
         self._seconds = seconds
 
@@ -94,11 +86,6 @@ class FlinkopsApp(LookingApp):
                 self._first_job = None
                 self.open_job(job.key)
                 return
-
-    def on_done(self, message: background.Done) -> None:
-        """An action ended."""
-        if isinstance(message.token, Running):
-            self._action_ended(message.token, message)
 
     # ---- what keys do everywhere
 
@@ -133,7 +120,7 @@ class FlinkopsApp(LookingApp):
 
     def details_of(self, job: JobAssessment) -> Details | None:
         """The source that can be asked for more of this job; says so when there is none."""
-        source: object = self._sources.get(job.cluster)
+        source: object = self.sources.get(job.cluster)
         if isinstance(source, Joins):
             source = source.rest_source(job.id)
         if isinstance(source, Details):
@@ -167,12 +154,7 @@ class FlinkopsApp(LookingApp):
     @property
     def has_details(self) -> bool:
         """Whether any source can be asked for more."""
-        return any(isinstance(source, (Details, Joins)) for source in self._sources.values())
-
-    @property
-    def may_act(self) -> bool:
-        """Whether actions are offered; the executor refuses them in any case under --read-only."""
-        return not self.link.read_only and any(isinstance(source, Reached) for source in self._sources.values())
+        return any(isinstance(source, (Details, Joins)) for source in self.sources.values())
 
     def ask_note(self, keys: Sequence[JobKey]) -> None:
         """Ask for a note on these jobs."""
@@ -193,62 +175,6 @@ class FlinkopsApp(LookingApp):
     def _redraw(self) -> None:
         if isinstance(self.screen, BaseScreen):
             self.screen.redraw()
-
-    # ---- actions
-
-    def ask_savepoint(self, jobs: Sequence[JobAssessment]) -> None:
-        """Show the plan of a savepoint and ask; several marked jobs are asked for one after another."""
-        if not jobs:
-            return
-        job, *others = jobs
-        source = self._sources.get(job.cluster)
-        plan = plan_savepoint(job, source, self.clock) if isinstance(source, Reached) else None
-        if plan is None or not isinstance(source, Reached):
-            self.say("its source takes no actions")
-            return
-        reached = source
-
-        def answered(agreed: bool | None) -> None:
-            if agreed:
-                self._carry_out(Running(plan, reached))
-            if others:
-                self.ask_savepoint(others)
-
-        self.push_screen(ConfirmSheet(self.context, plan), answered)
-
-    def _carry_out(self, running: Running) -> None:
-        self._acted.append(running)
-        clock, folder, read_only = self.clock, self._journal_folder, self.link.read_only
-
-        def tell(progress: "Progress") -> None:
-            self.call_later(self._action_moved, running, progress)
-
-        background.start(
-            self,
-            running,
-            lambda: carry_out(running, clock=clock, read_only=read_only, journal_folder=folder, progress=tell),
-        )
-        self.push_screen(ProgressSheet(self.context, running))
-
-    def _action_moved(self, running: Running, progress: "Progress") -> None:
-        running.steps.append(progress)
-        self._redraw_progress(running)
-
-    def _action_ended(self, running: Running, message: background.Done) -> None:
-        running.result, running.error = message.result, message.error
-        self._redraw_progress(running)
-        self.say(f"{running.plan.verb} of {tidy(running.plan.target.job_name)}: {running.outcome} (A shows it)")
-
-    def _redraw_progress(self, running: Running) -> None:
-        if isinstance(self.screen, ProgressSheet) and self.screen.running is running:
-            self.screen.redraw()
-
-    def action_last_action(self) -> None:
-        """The progress or the outcome of the last action."""
-        if self._acted:
-            self.push_screen(ProgressSheet(self.context, self._acted[-1]))
-        else:
-            self.say("no action yet")
 
     # ---- the end
 
@@ -271,6 +197,9 @@ class FlinkopsApp(LookingApp):
         for key in at(*places, "everywhere"):
             if key.action not in ("app.find", "goto_tab") and not key.action.startswith("move"):
                 commands[key.help] = (f"key {key.shown}", partial(self.run_action, key.action, screen))
+        if isinstance(screen, (FleetScreen, JobScreen)) and self.may_act:
+            for kind in KINDS:
+                commands[f"act: {kind.title}"] = (kind.says, partial(self.ask_action, kind, screen.chosen_jobs()))
         for job in self.view.jobs if self.view else ():
             commands[f"open {'/'.join(part for part in job.key if part)}"] = (
                 job.health.level,

@@ -11,6 +11,7 @@ from textual.widgets import Input
 
 from flinkops.model.assessment import JobAssessment
 from flinkops.render.status_json import status_json
+from flinkops.tui.actions import SAVEPOINT
 from flinkops.tui.base import BaseScreen
 from flinkops.tui.fleet_view import HistoryOf, View, columns, counts, headline, preview, row_text
 from flinkops.tui.grid import Grid
@@ -209,11 +210,19 @@ class FleetScreen(BaseScreen):
 
     def action_savepoint(self) -> None:
         """A savepoint of the chosen job."""
-        self.flinkops.ask_savepoint(self.grid.chosen_rows())
+        self.flinkops.ask_action(SAVEPOINT, self.chosen_jobs())
+
+    def action_act(self) -> None:
+        """Everything that can be done to the chosen jobs."""
+        self.flinkops.choose_action(self.chosen_jobs())
+
+    def chosen_jobs(self) -> list[JobAssessment]:
+        """What actions are about: the marked rows, else that under the cursor."""
+        return list(self.grid.chosen_rows())
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Grey what may not be done."""
-        return None if action == "savepoint" and not self.flinkops.may_act else True
+        return None if action in ("savepoint", "act") and not self.flinkops.may_act else True
 
     def copies(self) -> Sequence[Choice]:
         """Of the marked rows, else of the one under the cursor."""

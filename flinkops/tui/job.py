@@ -10,6 +10,7 @@ from textual.widget import Widget
 
 from flinkops.model.assessment import JobAssessment
 from flinkops.tui import words
+from flinkops.tui.actions import SAVEPOINT
 from flinkops.tui.base import BaseScreen
 from flinkops.tui.fleet_view import View, certainty
 from flinkops.tui.grid import Grid
@@ -174,9 +175,16 @@ class JobScreen(BaseScreen):
 
     def action_savepoint(self) -> None:
         """A savepoint of this job."""
+        self.flinkops.ask_action(SAVEPOINT, self.chosen_jobs())
+
+    def action_act(self) -> None:
+        """Everything that can be done to this job."""
+        self.flinkops.choose_action(self.chosen_jobs())
+
+    def chosen_jobs(self) -> list[JobAssessment]:
+        """What actions are about: this job, once it was seen."""
         job = self.job(self.flinkops.view)
-        if job is not None:
-            self.flinkops.ask_savepoint([job])
+        return [] if job is None else [job]
 
     def action_flame(self) -> None:
         """Flame graph of the vertex under the cursor."""
@@ -192,7 +200,7 @@ class JobScreen(BaseScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Grey what may not be done."""
-        if action == "savepoint" and not self.flinkops.may_act:
+        if action in ("savepoint", "act") and not self.flinkops.may_act:
             return None
         if action in ("flame", "logs") and not self.flinkops.has_details:
             return None

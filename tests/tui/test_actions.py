@@ -1,85 +1,178 @@
-"""Actions: offered only where allowed, and refused by the executor whatever the screen offers."""
+"""Actions: offered only where allowed, planned and confirmed as the commands do, refused by the executor if need be."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
+from textual.pilot import Pilot
 
-from flinkops.clock import FixedClock
-from flinkops.errors import Refused
-from flinkops.tui.actions import Running, carry_out, plan_savepoint
+from flinkops.act.control import JobControl
+from flinkops.clock import Clock, FixedClock
+from flinkops.errors import Refused, UsageError
+from flinkops.model.assessment import JobAssessment
+from flinkops.plan.redeploy import Change
+from flinkops.tui import actions
+from flinkops.tui.actions import KINDS, Kind, Planning, Running, carry_out, command_of, make_plan, wish_of
+from flinkops.tui.app import FlinkopsApp
+from flinkops.tui.ports import Reached
 from tests.tui.details import FakeSource
-from tests.tui.fleet import T0_MS, fleet
-from tests.tui.screen import make_app, press, running, text_of, until
+from tests.tui.fleet import T0_MS, Seen, fleet
+from tests.tui.screen import make_app, press, running, text_of, until, view_of
+from tests.unit.fake_cluster import JOB_ID, NAME, FakeCluster
 
 CLOCK = FixedClock(T0_MS)
+BY_TITLE = {kind.title: kind for kind in KINDS}
+SOURCE = FakeSource(NAME)
 
 
-def test_read_only_greys_the_key_and_says_so() -> None:
-    async def scenario() -> None:
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
+    """A cluster that the screens act on, with one job, which the fleet shows."""
+    made = FakeCluster(tmp_path / "cluster.json")
+    monkeypatch.setattr(actions, "control_for", _always(made))
+    return made
+
+
+def _always(control: JobControl) -> Callable[[Reached, Clock], object]:
+    @contextmanager
+    def given(source: Reached, clock: Clock) -> Iterator[JobControl]:
+        yield control
+
+    return given
+
+
+def the_job() -> JobAssessment:
+    """As the fleet's screen shows the cluster's one job."""
+    job = next(job for job in fleet(140).assessment.jobs if job.health.level == "ok")
+    return msgspec.structs.replace(job, id=JOB_ID, name="prices", namespace=None, cluster=NAME)
+
+
+def scenario(steps: Callable[[FlinkopsApp, Pilot[None]], Awaitable[None]], folder: Path, **options: object) -> None:
+    """Run the steps on a fleet of that one job."""
+
+    async def whole() -> None:
+        app = make_app(sources=[SOURCE], journal_folder=folder / "journal", **options)
+        async with running(app=app, size=(120, 40)) as (_, pilot):
+            seen = fleet(140)
+            assessment = msgspec.structs.replace(seen.assessment, jobs=(the_job(),))
+            app.observed(view_of(Seen(seen.snapshot, assessment, seen.history)))
+            await pilot.pause()
+            await steps(app, pilot)
+
+    asyncio.run(whole())
+
+
+def test_read_only_greys_the_keys_and_says_so() -> None:
+    async def whole() -> None:
         sources = [FakeSource("flink-00")]
         async with running(fleet(140), size=(120, 40), sources=sources, read_only=True) as (app, pilot):
             assert "READ-ONLY" in text_of(app)
             before = len(app.screen_stack)
-            await press(pilot, ["s"])
-            assert len(app.screen_stack) == before, "the key does nothing"
-            assert app.screen.check_action("savepoint", ()) is None, "greyed"
+            await press(pilot, ["s", "x"])
+            assert len(app.screen_stack) == before, "the keys do nothing"
+            assert [app.screen.check_action(key, ()) for key in ("savepoint", "act")] == [None, None], "greyed"
 
-    asyncio.run(scenario())
+    asyncio.run(whole())
 
 
-def test_read_only_is_refused_by_the_executor_too(tmp_path: Path) -> None:
-    job = fleet(140).assessment.jobs[0]
-    source = FakeSource("flink-00")
-    plan = plan_savepoint(job, source, CLOCK)
-    assert plan is not None
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.title)
+def test_read_only_is_refused_by_the_executor_too(kind: Kind, tmp_path: Path, cluster: FakeCluster) -> None:
+    texts = {"rescale": "2", "upgrade": "--jar other.jar"}
+    if kind.verb == "rollback":
+        return  # without an upgrade before it there is no such plan
+    plan = make_plan(Planning(kind, the_job(), SOURCE, texts.get(kind.verb, "")), clock=CLOCK, journal_folder=tmp_path)
     with pytest.raises(Refused, match="read-only"):
-        carry_out(Running(plan, source), clock=CLOCK, read_only=True, journal_folder=tmp_path, progress=lambda _: None)
+        carry_out(Running(plan, SOURCE), clock=CLOCK, read_only=True, journal_folder=tmp_path, progress=lambda _: None)
+    assert cluster.state.orders == []
 
 
-def test_a_savepoint_shows_its_plan_and_no_is_no(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        sources = [FakeSource("flink-00")]
-        async with running(fleet(140), size=(120, 40), sources=sources, journal_folder=tmp_path) as (app, pilot):
-            await press(pilot, ["s"])
-            text = text_of(app)
-            assert "savepoint-create" in text
-            assert "flinkops savepoint create ads/ads-enrich-120" in text
-            assert "refused" in text, "no directory is known for this job"
-            await press(pilot, ["y"])
-            assert "refused; esc: back" in text_of(app), "yes does not carry out what is refused"
-            await press(pilot, ["escape", "A"])
-            assert "no action yet" in text_of(app)
-            assert list(tmp_path.iterdir()) == []
+def test_a_savepoint_is_planned_confirmed_done_and_seen(tmp_path: Path, cluster: FakeCluster) -> None:
+    async def steps(app: FlinkopsApp, pilot: Pilot[None]) -> None:
+        await press(pilot, ["s"])
+        await until(pilot, lambda: "y go on" in text_of(app), what="the plan")
+        assert "flinkops savepoint create prices --rest http://127.0.0.1:9" in text_of(app)
+        await press(pilot, ["n"])
+        assert cluster.state.orders == [], "no is no"
+        await press(pilot, ["s"])
+        await until(pilot, lambda: "y go on" in text_of(app), what="the plan again")
+        await press(pilot, ["y"])
+        await until(pilot, lambda: "verified" in text_of(app) or "failed" in text_of(app), what="the end", turns=1000)
+        assert len(cluster.state.orders) == 1
 
-    asyncio.run(scenario())
+    scenario(steps, tmp_path)
 
 
-def test_an_action_that_fails_says_why_and_can_be_looked_at_again(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        import msgspec
+def test_every_action_is_offered_and_a_severe_one_wants_the_name(tmp_path: Path, cluster: FakeCluster) -> None:
+    async def steps(app: FlinkopsApp, pilot: Pilot[None]) -> None:
+        await press(pilot, ["x"])
+        assert all(kind.title in text_of(app) for kind in KINDS)
+        await press(pilot, ["j", "j", "enter"])
+        assert "upgrade prices" in text_of(app)
+        await press(pilot, [*"--jar other.jar", "enter"])
+        await until(pilot, lambda: "type the job's name" in text_of(app), what="the plan")
+        assert "flinkops upgrade prices --savepoint --jar other.jar --rest" in text_of(app)
+        await press(pilot, [*"yes", "enter"])
+        assert "type the job's name" in text_of(app)
+        assert cluster.state.orders == []
+        await press(pilot, ["escape", "A"])
+        assert "no action yet" in text_of(app)
 
-        from tests.tui.fleet import Seen
-        from tests.tui.screen import view_of
+    scenario(steps, tmp_path)
 
-        sources = [FakeSource("flink-00", url="http://127.0.0.1:9")]
-        app = make_app(sources=sources, journal_folder=tmp_path)
-        async with running(app=app, size=(120, 40)) as (_, pilot):
-            seen = fleet(140)
-            first = next(job for job in seen.assessment.jobs if job.cluster == "flink-00" and job.health.level == "ok")
-            assert first.facts is not None
-            settings = {"execution.checkpointing.savepoint-dir": "file:///tmp/savepoints"}
-            facts = msgspec.structs.replace(first.facts, configuration=settings)
-            jobs = (msgspec.structs.replace(first, facts=facts),)
-            assessment = msgspec.structs.replace(seen.assessment, jobs=jobs)
-            app.observed(view_of(Seen(seen.snapshot, assessment, seen.history)))
-            await press(pilot, ["s"])
-            assert "y go on" in text_of(app)
-            await press(pilot, ["y"])
-            await until(pilot, lambda: "refused" in text_of(app), what="nothing listens on port 9")
-            await press(pilot, ["escape"])
-            assert "savepoint-create of" in text_of(app)
-            await press(pilot, ["A"])
-            assert "savepoint-create" in text_of(app)
 
-    asyncio.run(scenario())
+def test_a_refused_plan_can_only_be_left(tmp_path: Path, cluster: FakeCluster) -> None:
+    async def steps(app: FlinkopsApp, pilot: Pilot[None]) -> None:
+        await press(pilot, ["x", "G", "k", "enter"])
+        await until(pilot, lambda: "refused; esc: back" in text_of(app), what="resume of a running job is refused")
+        await press(pilot, ["y"])
+        assert "refused; esc: back" in text_of(app), "yes does not carry out what is refused"
+        await press(pilot, ["escape"])
+        assert "refused" not in text_of(app)
+
+    scenario(steps, tmp_path)
+
+
+def test_what_makes_no_sense_is_said_before_anything_is_planned(tmp_path: Path, cluster: FakeCluster) -> None:
+    async def steps(app: FlinkopsApp, pilot: Pilot[None]) -> None:
+        await press(pilot, ["x", "j", "enter", "ctrl+u", *"many", "enter"])
+        assert "neither a parallelism nor VERTEX=N" in text_of(app)
+
+    scenario(steps, tmp_path)
+
+
+def test_a_cluster_that_does_not_answer_gives_no_plan_but_a_reason(tmp_path: Path) -> None:
+    async def steps(app: FlinkopsApp, pilot: Pilot[None]) -> None:
+        await press(pilot, ["s"])
+        await until(pilot, lambda: "esc: back" in text_of(app), what="nothing listens on port 9")
+        await press(pilot, ["y", "escape"])
+        assert list((tmp_path / "journal").glob("*")) == []
+
+    scenario(steps, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("title", "text", "options"),
+    [
+        ("rescale", "3", "--parallelism 3"),
+        ("rescale", "abc=2 def=4", "--vertex abc=2 --vertex def=4"),
+        ("upgrade", "-p 2 --set a.b=c", "--savepoint -p 2 --set a.b=c"),
+        ("restart", "", ""),
+    ],
+)
+def test_the_command_says_the_same(title: str, text: str, options: str) -> None:
+    kind = BY_TITLE[title]
+    shown = command_of(kind, the_job(), text, SOURCE)
+    assert shown == " ".join(f"flinkops {kind.command} prices {options} --rest http://127.0.0.1:9".split())
+
+
+def test_wishes() -> None:
+    assert wish_of(BY_TITLE["rescale"], " 2 ").parallelism == 2
+    assert wish_of(BY_TITLE["rescale"], "a=b=2").vertices == {"a=b": 2}
+    change = wish_of(BY_TITLE["upgrade"], "-p 2 --set k=v=w --arg 'a b' --py x.py").change
+    assert change == Change(2, {"k": "v=w"}, ("a b",), script="x.py")
+    for title, text in (("rescale", ""), ("upgrade", "--nonsense"), ("upgrade", "--set k"), ("upgrade", "'")):
+        with pytest.raises(UsageError):
+            wish_of(BY_TITLE[title], text)

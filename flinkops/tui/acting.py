@@ -1,0 +1,139 @@
+"""The app's part in actions: what is offered, asked, planned on a thread, confirmed, carried out and followed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flinkops.errors import UsageError
+from flinkops.model.assessment import JobAssessment
+from flinkops.tui import background
+from flinkops.tui.action import ConfirmSheet, ProgressSheet
+from flinkops.tui.actions import KINDS, Kind, Planning, Running, carry_out, make_plan, wish_of
+from flinkops.tui.looking import LookingApp
+from flinkops.tui.ports import Named, Reached
+from flinkops.tui.sheets import Choice, Chooser, Prompt
+from flinkops.tui.words import tidy
+
+if TYPE_CHECKING:
+    from flinkops.act.executor import Progress
+
+NO_ACTIONS = "its source takes no actions from here"
+
+
+class ActingApp(LookingApp):
+    """Actions are planned and carried out on threads; the sheets show how far they are."""
+
+    def __init__(self, *arguments: Any, sources: Sequence[Named], journal_folder: Path | None, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.sources = {source.name: source for source in sources}
+        self.link.asked = len(self.sources)
+        self._journal_folder = journal_folder
+        self._acted: list[Running] = []
+
+    @property
+    def may_act(self) -> bool:
+        """Whether actions are offered; the executor refuses them in any case under --read-only."""
+        return not self.link.read_only and any(isinstance(source, Reached) for source in self.sources.values())
+
+    # ---- what is wanted
+
+    def choose_action(self, jobs: Sequence[JobAssessment]) -> None:
+        """Offer everything that can be done to these jobs."""
+        if not jobs:
+            return
+        kinds = {kind.title: kind for kind in KINDS}
+
+        def chosen(choice: Choice | None) -> None:
+            if choice is not None:
+                self.ask_action(kinds[choice.label], jobs)
+
+        what = tidy(jobs[0].name) if len(jobs) == 1 else f"{len(jobs)} jobs, one after another"
+        choices = [Choice(kind.title, kind.says) for kind in KINDS]
+        self.push_screen(Chooser(self.context, f"act on {what}", choices), chosen)
+
+    def ask_action(self, kind: Kind, jobs: Sequence[JobAssessment], text: str = "") -> None:
+        """Ask what has to be said for it, then plan."""
+        if not jobs:
+            return
+        if not kind.hint or text:
+            self.plan_action(kind, jobs, text)
+            return
+
+        def typed(said: str | None) -> None:
+            if said is None:
+                return
+            try:
+                wish_of(kind, said)
+            except UsageError as problem:
+                self.say(problem.line())
+                return
+            self.plan_action(kind, jobs, said)
+
+        title = f"{kind.title} {tidy(jobs[0].name)}{f' and {len(jobs) - 1} more' if len(jobs) > 1 else ''}"
+        now = str(jobs[0].parallelism or "") if kind.verb == "rescale" else ""
+        self.push_screen(Prompt(self.context, title, value=now, hint=kind.hint), typed)
+
+    def plan_action(self, kind: Kind, jobs: Sequence[JobAssessment], text: str = "") -> None:
+        """Plan it for the first of the jobs and ask; several are asked for one after another."""
+        job, *others = jobs
+        source = self.sources.get(job.cluster)
+        if not isinstance(source, Reached):
+            self.say(NO_ACTIONS)
+            return
+        planning = Planning(kind, job, source, text, tuple(others))
+        clock, folder = self.clock, self._journal_folder
+        background.start(self, planning, lambda: make_plan(planning, clock=clock, journal_folder=folder))
+
+        def answered(agreed: bool | None) -> None:
+            if agreed and sheet.plan is not None:
+                self._carry_out(Running(sheet.plan, source))
+            if planning.others:
+                self.plan_action(kind, planning.others, text)
+
+        sheet = ConfirmSheet(self.context, planning)
+        self.push_screen(sheet, answered)
+
+    # ---- what is done
+
+    def _carry_out(self, running: Running) -> None:
+        self._acted.append(running)
+        clock, folder, read_only = self.clock, self._journal_folder, self.link.read_only
+
+        def tell(progress: "Progress") -> None:
+            self.call_later(self._action_moved, running, progress)
+
+        background.start(
+            self,
+            running,
+            lambda: carry_out(running, clock=clock, read_only=read_only, journal_folder=folder, progress=tell),
+        )
+        self.push_screen(ProgressSheet(self.context, running, self.clock))
+
+    def on_done(self, message: background.Done) -> None:
+        """A plan is made, or an action ended."""
+        if isinstance(message.token, Planning):
+            sheet = next((s for s in self.screen_stack if getattr(s, "planning", None) is message.token), None)
+            if isinstance(sheet, ConfirmSheet):  # else it was left before there was a plan
+                sheet.planned(message.result, message.error)
+        elif isinstance(message.token, Running):
+            self._action_ended(message.token, message)
+
+    def _action_moved(self, running: Running, progress: "Progress") -> None:
+        running.steps.append(progress)
+        self._redraw_progress(running)
+
+    def _action_ended(self, running: Running, message: background.Done) -> None:
+        running.result, running.error = message.result, message.error
+        self._redraw_progress(running)
+        self.say(f"{running.plan.verb} of {tidy(running.plan.target.job_name)}: {running.outcome} (A shows it)")
+
+    def _redraw_progress(self, running: Running) -> None:
+        if isinstance(self.screen, ProgressSheet) and self.screen.running is running:
+            self.screen.redraw()
+
+    def action_last_action(self) -> None:
+        """The progress or the outcome of the last action."""
+        if self._acted:
+            self.push_screen(ProgressSheet(self.context, self._acted[-1], self.clock))
+        else:
+            self.say("no action yet")
