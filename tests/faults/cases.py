@@ -1,0 +1,102 @@
+"""The faults and the healthy controls: one file each, which fixes before any rule is tuned when symptoms begin."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+FOLDER = Path(__file__).parent
+Set = Literal["tuning", "reported"]
+SETS: tuple[Set, ...] = ("tuning", "reported")
+_CONFIGURATION = "configuration"
+
+
+class Symptom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Symptoms begin at the first poll at which the raw fact (symptoms.FACTS) is at this limit or above."""
+
+    fact: str
+    limit: float
+    why: str
+
+
+class Job(msgspec.Struct, frozen=True):
+    """One job to run: its name, the knobs of LabJob, Flink's settings."""
+
+    name: str
+    options: dict[str, str]
+    configuration: dict[str, str]
+    parallelism: int = 2
+
+
+class Case(msgspec.Struct, frozen=True):
+    """One fault at one strength. ``alone``: it is the TaskManager's or the cluster's, no other job runs meanwhile."""
+
+    name: str
+    strength: str
+    code: str
+    about: str
+    symptom: Symptom
+    job: Job
+    alone: bool = False
+    fills_slots: bool = False
+
+
+class Control(msgspec.Struct, frozen=True):
+    """One healthy job that is watched for a while, and what is done to it meanwhile."""
+
+    name: str
+    about: str
+    watch_seconds: float
+    job: Job
+    during: Literal["", "rescale", "savepoint"] = ""
+
+
+class _CaseFile(msgspec.Struct, forbid_unknown_fields=True):
+    about: str
+    code: str
+    symptom: Symptom
+    options: dict[str, Any]
+    tuning: dict[str, dict[str, Any]]
+    reported: dict[str, dict[str, Any]]
+    configuration: dict[str, str] = {}
+    alone: bool = False
+    fills_slots: bool = False
+
+
+class _ControlFile(msgspec.Struct, forbid_unknown_fields=True):
+    about: str
+    watch_seconds: float
+    options: dict[str, Any]
+    configuration: dict[str, str] = {}
+    during: Literal["", "rescale", "savepoint"] = ""
+
+
+def cases(chosen: Set) -> list[Case]:
+    """All faults at the strengths of one set. Raises msgspec.ValidationError for a file that is wrong."""
+    found = []
+    for path in sorted((FOLDER / "cases").glob("*.toml")):
+        file = msgspec.toml.decode(path.read_bytes(), type=_CaseFile)
+        strengths = file.tuning if chosen == "tuning" else file.reported
+        found.extend(_case(path.stem, file, strength, own) for strength, own in strengths.items())
+    return found
+
+
+def controls() -> list[Control]:
+    """All healthy controls."""
+    found = []
+    for path in sorted((FOLDER / "controls").glob("*.toml")):
+        file = msgspec.toml.decode(path.read_bytes(), type=_ControlFile)
+        job = _job(path.stem, file.options, file.configuration)
+        found.append(Control(path.stem, file.about, file.watch_seconds, job, file.during))
+    return found
+
+
+def _case(name: str, file: _CaseFile, strength: str, own: dict[str, Any]) -> Case:
+    configuration = file.configuration | own.pop(_CONFIGURATION, {})
+    job = _job(f"{name}-{strength}", file.options | own, configuration)
+    return Case(name, strength, file.code, file.about, file.symptom, job, file.alone, file.fills_slots)
+
+
+def _job(name: str, options: dict[str, Any], configuration: dict[str, str]) -> Job:
+    texts = {key: str(value) for key, value in options.items()}
+    return Job(f"orders-{name}", texts, configuration, int(texts.pop("parallelism", "2")))

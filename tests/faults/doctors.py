@@ -1,0 +1,46 @@
+"""Asks the doctor about one job, as a user would: over REST, one question after the other."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from flinkops.clock import SystemClock
+from flinkops.collect import Collector
+from flinkops.config.policy import Policy
+from flinkops.diagnose.evidence import Evidence, encode_evidence
+from flinkops.diagnose.rules import diagnose
+from flinkops.examine import Examiner
+from flinkops.model.endpoint import parse_endpoint
+from flinkops.observe import Observer
+from flinkops.sources.flink import FlinkRestSource
+
+_LOOK_SECONDS = 20.0
+
+
+class Doctor:
+    """One doctor for one job, who remembers what was seen; each ask's evidence goes to ``capture``, if given."""
+
+    def __init__(self, url: str, job: str, capture: Path | None = None) -> None:
+        source = FlinkRestSource(parse_endpoint(url, name="lab"), wanted=lambda key: key[2] == job)
+        self._observer = Observer(Collector([source], SystemClock(), deadline_seconds=_LOOK_SECONDS), Policy())
+        self._examiner = Examiner(self._observer)
+        self._job = job
+        self._capture = capture
+
+    def ask(self) -> tuple[str, ...]:
+        """The codes above info, ranked; none while the job is not known."""
+        evidence = self._examiner.evidence(job=self._job)
+        self._keep(evidence)
+        return tuple(
+            finding.code for each in evidence for finding in diagnose(each).findings if finding.severity != "info"
+        )
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._observer.close()
+
+    def _keep(self, evidence: Sequence[Evidence]) -> None:
+        if self._capture is None:
+            return
+        with self._capture.open("ab") as file:
+            for each in evidence:
+                file.write(encode_evidence(each) + b"\n")

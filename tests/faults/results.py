@@ -1,0 +1,105 @@
+"""What a run of the lab gives: the document of `./dev faults -o json`, and the confusion table for people."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
+
+NONE = "(nothing)"
+WITHIN_SECONDS = 60.0
+"""Issue 8: named first within so many seconds of its symptoms."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What the doctor said at one ask: seconds since the submission, and the codes above info, ranked."""
+
+    seconds: float
+    codes: tuple[str, ...]
+
+
+class CaseResult(msgspec.Struct, frozen=True):
+    """One fault. ``seconds`` from the symptoms' first poll to the naming, negative: before; None: not in time.
+
+    ``named_first`` is what stood first in the first answer that claimed anything above info.
+    """
+
+    injected: str
+    strength: str
+    named_first: str | None
+    seconds: float | None
+    case: str = ""
+    symptoms_after_seconds: float | None = None
+    answers: tuple[Answer, ...] = ()
+    problem: str | None = None
+
+    @property
+    def right(self) -> bool:
+        """Named first and in time."""
+        return self.named_first == self.injected and self.seconds is not None and self.seconds <= WITHIN_SECONDS
+
+
+class ControlResult(msgspec.Struct, frozen=True):
+    """One healthy job; ``findings_above_info`` are their codes, each once."""
+
+    name: str
+    findings_above_info: tuple[str, ...]
+    asks: int = 0
+    problem: str | None = None
+
+    @property
+    def right(self) -> bool:
+        """It was asked about, and nothing was claimed."""
+        return not self.findings_above_info and self.asks > 0 and self.problem is None
+
+
+class Results(msgspec.Struct, frozen=True):
+    """A whole run."""
+
+    cases: tuple[CaseResult, ...]
+    controls: tuple[ControlResult, ...]
+
+    @property
+    def right(self) -> bool:
+        """Every fault named first in time, and nothing claimed of a healthy job."""
+        return all(each.right for each in (*self.cases, *self.controls))
+
+
+def confusion(cases: Sequence[CaseResult]) -> dict[tuple[str, str], int]:
+    """(injected, named first) -> how often."""
+    return dict(Counter((each.injected, each.named_first or NONE) for each in cases))
+
+
+def as_text(results: Results) -> str:
+    """The confusion table in Markdown, the cases one by one, the controls."""
+    return "\n".join([*_confusion_lines(results.cases), "", *_case_lines(results.cases), "", *_control_lines(results)])
+
+
+def _confusion_lines(cases: Sequence[CaseResult]) -> list[str]:
+    counts = confusion(cases)
+    rows = sorted({injected for injected, _ in counts})
+    columns = sorted({named for _, named in counts}, key=lambda name: (name == NONE, name))
+    lines = ["| injected \\ named first | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for row in rows:
+        lines.append(f"| {row} | " + " | ".join(str(counts.get((row, column), "")) for column in columns) + " |")
+    return lines
+
+
+def _case_lines(cases: Sequence[CaseResult]) -> list[str]:
+    lines = ["| fault | strength | injected | named first | s after symptoms | |", "|---|---|---|---|---:|---|"]
+    for each in cases:
+        seconds = "" if each.seconds is None else f"{each.seconds:.1f}"
+        named = each.named_first or each.problem or NONE
+        verdict = "" if each.right else "MISSED"
+        lines.append(f"| {each.case} | {each.strength} | {each.injected} | {named} | {seconds} | {verdict} |")
+    return lines
+
+
+def _control_lines(results: Results) -> list[str]:
+    lines = ["| healthy control | asked | findings above info |", "|---|---:|---|"]
+    for each in results.controls:
+        found = ", ".join(each.findings_above_info) or each.problem or "none"
+        lines.append(f"| {each.name} | {each.asks} | {found} |")
+    rights = sum(each.right for each in results.cases)
+    wells = sum(each.right for each in results.controls)
+    told = f"{rights} of {len(results.cases)} faults named first within {WITHIN_SECONDS:.0f} s; "
+    return [*lines, "", f"{told}{wells} of {len(results.controls)} controls without a claim"]

@@ -1,0 +1,159 @@
+"""Runs the matrix: injects each fault, watches for its symptoms, asks the doctor until it has named something."""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Protocol
+
+import requests
+
+from flinkops.errors import FlinkopsError
+from tests.faults.cases import Case, Control, Job
+from tests.faults.lab import SLOTS, Lab
+from tests.faults.results import WITHIN_SECONDS, Answer, CaseResult, ControlResult, Results
+from tests.faults.watching import Watcher
+
+PATIENCE_SECONDS = 180.0
+"""In which symptoms have to show, or the case is broken."""
+ASK_SECONDS = 3.0
+"""Between the starts of two questions about the same job."""
+SHARED_AT_ONCE = 8
+_SETTLED_SECONDS = 30.0
+_SAVEPOINT_EVERY_SECONDS = 15.0
+
+
+class Asks(Protocol):
+    """The doctor of one job."""
+
+    def ask(self) -> tuple[str, ...]:
+        """The codes above info, ranked."""
+        ...
+
+    def close(self) -> None:
+        """The end."""
+        ...
+
+
+DoctorOf = Callable[[str, str], Asks]
+"""Of a REST address and a job's name."""
+Report = Callable[[str], None]
+
+
+class Runner:
+    """One cluster, one watcher; jobs that are not alone run several at once."""
+
+    def __init__(self, lab: Lab, watcher: Watcher, doctor_of: DoctorOf, report: Report) -> None:
+        self._lab = lab
+        self._watcher = watcher
+        self._doctor_of = doctor_of
+        self._report = report
+
+    def run(self, cases: Sequence[Case], controls: Sequence[Control]) -> Results:
+        """All of it; a case that breaks is a result with its problem."""
+        alone = [self._case(case) for case in cases if case.alone]
+        together = [case for case in cases if not case.alone]
+        with ThreadPoolExecutor(SHARED_AT_ONCE) as workers:
+            watched = workers.map(self._control, controls)
+            shared = list(workers.map(self._case, together))
+            healthy = list(watched)
+        by_name = {(each.case, each.strength): each for each in (*alone, *shared)}
+        return Results(tuple(by_name[case.name, case.strength] for case in cases), tuple(healthy))
+
+    def _case(self, case: Case) -> CaseResult:
+        started: list[str] = []
+        try:
+            if case.fills_slots:
+                started.append(self._fill())
+            result = self._inject(case, started)
+        except (FlinkopsError, requests.RequestException) as problem:
+            result = CaseResult(case.code, case.strength, None, None, case.name, problem=str(problem))
+        finally:
+            for job_id in started:
+                self._lab.cancel(job_id)
+        self._report(
+            f"{case.name} {case.strength}: symptoms after {result.symptoms_after_seconds} s, "
+            f"named first {result.named_first}, {result.seconds} s later {result.problem or ''}"
+        )
+        return result
+
+    def _inject(self, case: Case, started: list[str]) -> CaseResult:
+        submitted = time.time()
+        started.append(self._lab.submit(case.job))
+        doctor = self._doctor_of(self._lab.url, case.job.name)
+        answers: list[Answer] = []
+        begun: float | None = None
+        named: float | None = None
+        try:
+            while begun is None or (named is None and time.time() < begun + WITHIN_SECONDS):
+                if begun is None and time.time() > submitted + PATIENCE_SECONDS:
+                    break
+                asked = time.monotonic()
+                codes = doctor.ask()
+                answers.append(Answer(round(time.time() - submitted, 1), codes))
+                if named is None and codes[:1] == (case.code,):
+                    named = time.time()
+                begun = begun or self._watcher.begun_at(case.job.name, case.symptom)
+                time.sleep(max(0.0, ASK_SECONDS - (time.monotonic() - asked)))
+        finally:
+            doctor.close()
+        claims = [answer.codes[0] for answer in answers if answer.codes]
+        return CaseResult(
+            injected=case.code,
+            strength=case.strength,
+            named_first=claims[0] if claims else None,
+            seconds=None if named is None or begun is None else round(named - begun, 1),
+            case=case.name,
+            symptoms_after_seconds=None if begun is None else round(begun - submitted, 1),
+            answers=tuple(answers),
+            problem="its symptoms did not show" if begun is None else None,
+        )
+
+    def _fill(self) -> str:
+        job_id = self._lab.submit(Job("orders-filler", {"for-seconds": "0"}, {}, SLOTS))
+        ends = time.time() + PATIENCE_SECONDS
+        while not self._watcher.placed("orders-filler"):
+            if time.time() > ends:
+                self._lab.cancel(job_id)
+                raise TimeoutError("the slots are not filled")
+            time.sleep(1.0)
+        return job_id
+
+    def _control(self, control: Control) -> ControlResult:
+        found: list[str] = []
+        asks = 0
+        job_id = ""
+        try:
+            job_id = self._lab.submit(control.job)
+            if control.during:
+                time.sleep(_SETTLED_SECONDS)
+            doctor = self._doctor_of(self._lab.url, control.job.name)
+            ends, disturbed = time.monotonic() + control.watch_seconds, 0.0
+            while (now := time.monotonic()) < ends:
+                if control.during and (not disturbed or control.during == "savepoint"):
+                    if not disturbed or now - disturbed > _SAVEPOINT_EVERY_SECONDS:
+                        self._disturb(control, job_id)
+                        disturbed = now
+                found += [code for code in doctor.ask() if code not in found]
+                asks += 1
+                time.sleep(max(0.0, ASK_SECONDS - (time.monotonic() - now)))
+            doctor.close()
+            problem = None
+        except (FlinkopsError, requests.RequestException) as error:
+            problem = str(error)
+        finally:
+            if job_id:
+                self._lab.cancel(job_id)
+        self._report(f"control {control.name}: {asks} asks, above info: {', '.join(found) or 'none'} {problem or ''}")
+        return ControlResult(control.name, tuple(found), asks, problem)
+
+    def _disturb(self, control: Control, job_id: str) -> None:
+        if control.during == "savepoint":
+            self._lab.trigger_savepoint(job_id)
+        else:
+            self._lab.rescale(job_id, control.job.parallelism + 1)
+
+
+def capture_file(folder: Path | None, job: str) -> Path | None:
+    """Where the evidence of one job goes."""
+    return None if folder is None else folder / f"{job.removeprefix('orders-')}.jsonl"
