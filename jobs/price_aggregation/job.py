@@ -9,7 +9,7 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -17,11 +17,12 @@ from urllib.parse import urlsplit
 
 NAME = "price-aggregation"
 JAR_NAME = "price-aggregation.jar"
+WATERMARK_DELAY = "flinkops.watermark-delay"
 MAX_PARALLELISM = 128  # part of the state's layout: another number cannot restore older savepoints
 DEDUP_FIELDS = ("sku", "retailer", "currency")
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _CHECKPOINT_INTERVAL_MS = 10_000
-_TRANSACTION_TIMEOUT_MS = 15 * 60_000  # the most that a broker grants by default
+TRANSACTION_TIMEOUT_MS = 15 * 60_000  # the most that a broker grants by default
 
 
 class JobError(Exception):
@@ -57,21 +58,44 @@ def _table_name(text: str) -> str:
     return text
 
 
-def _parallelism(text: str) -> int:
+def parallelism(text: str) -> int:
+    """A number of subtasks that the state's layout allows."""
     if not text.isdecimal() or not 1 <= int(text) <= MAX_PARALLELISM:
         raise argparse.ArgumentTypeError(f"{text!r} is not between 1 and {MAX_PARALLELISM}")
     return int(text)
 
 
-def parser() -> argparse.ArgumentParser:
-    """The job's command line."""
-    options = argparse.ArgumentParser(prog=NAME, description=__doc__, allow_abbrev=False)
+def add_shared(options: argparse.ArgumentParser, name: str) -> None:
+    """The options of every job that reads scrapes."""
     add = options.add_argument
     add("--source", choices=("kafka", "files"), default="kafka")
     add("--input", nargs="+", metavar="PATH", help="files or folders: JSON lines, also .gz, or Parquet")
     add("--topic", default="raw-scrapes-in")
     add("--bootstrap", default=os.environ.get("KAFKA_BOOTSTRAP", "127.0.0.1:9092"), help="Kafka's address")
     add("--bounded", action="store_true", help="stop where the topic ends now; files always are bounded")
+    add("--idle-timeout", type=duration_ms, default=60_000, metavar="1m", help="a silent partition waits no longer")
+    add("--state-ttl", type=duration_ms, default=86_400_000, metavar="24h")
+    add("--parallelism", type=parallelism, default=1)
+    add("--name", default=name)
+    add("--jar", help="the compiled Java classes, when Flink's lib folder does not have them")
+    add("--check", action="store_true", help="judge the options and stop")
+
+
+def check_shared(options: argparse.ArgumentParser, chosen: argparse.Namespace) -> None:
+    """Exits with 2 and one line when those make no sense."""
+    if chosen.source == "files" and not chosen.input:
+        options.error("--source files needs --input PATH")
+    if chosen.source == "kafka" and chosen.input:
+        options.error("--input is for --source files")
+    if chosen.state_ttl == 0:
+        options.error("--state-ttl must be above 0")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The job's command line."""
+    options = argparse.ArgumentParser(prog=NAME, description=__doc__, allow_abbrev=False)
+    add_shared(options, NAME)
+    add = options.add_argument
     add("--order", choices=("event", "arrival"), default="event")
     add("--dedup-key", type=_dedup_key, default=list(DEDUP_FIELDS), metavar="FIELDS")
     add("--window", choices=("tumbling", "sliding", "session"), default="tumbling")
@@ -80,18 +104,12 @@ def parser() -> argparse.ArgumentParser:
     add("--gap", type=whole_seconds, default=600, metavar="10m")
     add("--allowed-lateness", type=duration_ms, default=60_000, metavar="1m")
     add("--out-of-orderness", type=duration_ms, default=30_000, metavar="30s")
-    add("--idle-timeout", type=duration_ms, default=60_000, metavar="1m", help="a silent partition waits no longer")
-    add("--state-ttl", type=duration_ms, default=86_400_000, metavar="24h")
     add("--sink", choices=("iceberg", "postgres", "print"), default="iceberg")
     add("--warehouse", metavar="DIR", help="of Iceberg: a folder or a file:// address")
     add("--table", type=_table_name, default="prices.price_5m")
     add("--postgres", metavar="URL", help="jdbc:postgresql://host/database; the password: POSTGRES_PASSWORD")
     add("--postgres-user", default=os.environ.get("POSTGRES_USER", "postgres"))
     add("--dead-letter", metavar="PATH|topic:NAME", help="a folder, or a Kafka topic")
-    add("--parallelism", type=_parallelism, default=1)
-    add("--name", default=NAME)
-    add("--jar", help="the compiled Java classes, when Flink's lib folder does not have them")
-    add("--check", action="store_true", help="judge the options and stop")
     return options
 
 
@@ -99,16 +117,11 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The checked options; exits with 2 and one line when they make no sense."""
     options = parser()
     chosen = options.parse_args(arguments)
-    if chosen.source == "files" and not chosen.input:
-        options.error("--source files needs --input PATH")
-    if chosen.source == "kafka" and chosen.input:
-        options.error("--input is for --source files")
+    check_shared(options, chosen)
     if chosen.window == "sliding" and (chosen.slide > chosen.size or chosen.size % chosen.slide):
         options.error("--size must be a multiple of --slide")
     if chosen.source == "files" and chosen.order == "arrival" and chosen.parallelism > 1:
         options.error("--order arrival reads an archive at --parallelism 1: several readers have no one order")
-    if chosen.state_ttl == 0:
-        options.error("--state-ttl must be above 0")
     if chosen.sink == "iceberg" and not chosen.warehouse:
         options.error("--sink iceberg needs --warehouse DIR")
     if chosen.sink == "postgres" and not chosen.postgres:
@@ -165,11 +178,13 @@ class Flink:
     jvm: Any
 
 
-SETTINGS = {
+SHARED_SETTINGS = {
     # Without the two: a copy of each record between operators, and Kryo unseen.
     "pipeline.object-reuse": "true",
     "pipeline.generic-types": "false",
     "pipeline.max-parallelism": str(MAX_PARALLELISM),
+}
+SETTINGS = SHARED_SETTINGS | {
     # Iceberg's writer and committer break when an in-place rescale unchains them.
     "pipeline.operator-chaining.chain-operators-with-different-max-parallelism": "false",
     # SQL operators keep their identity when parallelism, and with it chaining, changes.
@@ -185,33 +200,39 @@ SETTINGS = {
 
 def connect(chosen: argparse.Namespace) -> Flink:
     """The environments, configured."""
-    from pyflink.common import Configuration
-    from pyflink.datastream import StreamExecutionEnvironment
     from pyflink.java_gateway import get_gateway
     from pyflink.table import StreamTableEnvironment
     from pyflink.version import __version__ as version
 
-    configuration = Configuration()
     settings = dict(SETTINGS)
     if is_bounded(chosen) and version.startswith("1."):
         # There the v2 sink never commits what is written after the last checkpoint of a bounded job.
         settings["table.exec.iceberg.use-v2-sink"] = "false"
         settings["pipeline.generic-types"] = "true"  # the older sink's own results, one a checkpoint
+    delay_ms = chosen.out_of_orderness + chosen.allowed_lateness
+    streams = environment(chosen, settings, delay_ms, chosen.jar or Path(__file__).with_name(JAR_NAME))
+    tables = StreamTableEnvironment.create(streams)
+    return Flink(streams, tables, get_gateway().jvm)
+
+
+def environment(chosen: argparse.Namespace, settings: Mapping[str, str], watermark_delay_ms: int, jar: Path) -> Any:
+    """The StreamExecutionEnvironment of a job; of the jar, when it is there: else Flink's lib folder has it."""
+    from pyflink.common import Configuration
+    from pyflink.datastream import StreamExecutionEnvironment
+
+    configuration = Configuration()
     for key, value in settings.items():
         configuration.set_string(key, value)
     configuration.set_string("pipeline.name", chosen.name)
     # How far the watermark trails by design: what watches the job sets its limits by it.
-    delay_ms = chosen.out_of_orderness + chosen.allowed_lateness
-    configuration.set_string("pipeline.global-job-parameters", f"flinkops.watermark-delay:{delay_ms} ms")
+    configuration.set_string("pipeline.global-job-parameters", f"{WATERMARK_DELAY}:{watermark_delay_ms} ms")
     streams = StreamExecutionEnvironment.get_execution_environment(configuration)
     streams.set_parallelism(chosen.parallelism)
     if streams.get_checkpoint_config().get_checkpoint_interval() <= 0:
         streams.enable_checkpointing(_CHECKPOINT_INTERVAL_MS)  # sinks commit on checkpoints, never without
-    jar = chosen.jar or Path(__file__).with_name(JAR_NAME)
     if Path(jar).is_file():
         streams.add_jars(Path(jar).absolute().as_uri())
-    tables = StreamTableEnvironment.create(streams)
-    return Flink(streams, tables, get_gateway().jvm)
+    return streams
 
 
 def is_bounded(chosen: argparse.Namespace) -> bool:
@@ -243,7 +264,7 @@ def read(flink: Flink, chosen: argparse.Namespace) -> Any:
     )
     environment = flink.streams._j_stream_execution_environment
     if chosen.source == "kafka":
-        check_topics(flink, chosen)
+        check_topics(flink, chosen, [chosen.topic, dead_letter_topic(chosen)])
         properties = kafka_properties(flink, chosen) | {"group.id": chosen.name, "isolation.level": "read_committed"}
         return price.Pipeline.ofKafka(
             environment, options, java_properties(flink, properties), chosen.topic, chosen.bounded
@@ -271,9 +292,8 @@ def dead_letter_topic(chosen: argparse.Namespace) -> str | None:
     return name if kind == "topic" else None
 
 
-def check_topics(flink: Flink, chosen: argparse.Namespace) -> None:
+def check_topics(flink: Flink, chosen: argparse.Namespace, names: Sequence[str | None]) -> None:
     """A missing topic would fail the job over and over: say so before."""
-    names = [name for name in (chosen.topic, dead_letter_topic(chosen)) if name]
     properties = kafka_properties(flink, chosen) | {"default.api.timeout.ms": "30000", "request.timeout.ms": "15000"}
     admin = flink.jvm.org.apache.kafka.clients.admin.AdminClient.create(java_properties(flink, properties))
     try:
@@ -282,7 +302,7 @@ def check_topics(flink: Flink, chosen: argparse.Namespace) -> None:
         raise JobError(f"no Kafka broker answers at {chosen.bootstrap}: start it, or give --bootstrap") from error
     finally:
         admin.close()
-    missing = [name for name in names if name not in present]
+    missing = [name for name in names if name and name not in present]
     if missing:
         raise JobError(f"no topic {', '.join(missing)} at {chosen.bootstrap}: create it, or name another")
 
@@ -390,7 +410,7 @@ def dead_letter_sink(flink: Flink, chosen: argparse.Namespace) -> str:
             "format": "json",
             "sink.delivery-guarantee": "exactly-once",
             "sink.transactional-id-prefix": f"{chosen.name}-dead-letters",
-            "properties.transaction.timeout.ms": str(_TRANSACTION_TIMEOUT_MS),
+            "properties.transaction.timeout.ms": str(TRANSACTION_TIMEOUT_MS),
         } | {f"properties.{key}": value for key, value in kafka_properties(flink, chosen).items()}
     else:
         options = {
@@ -445,24 +465,28 @@ def _changes_schema() -> Any:
     )
 
 
-def _fail(message: str) -> NoReturn:
-    print(f"{NAME}: {message}", file=sys.stderr)
+def submit(name: str, start: Callable[[], Any]) -> None:
+    """Prints the id of the job that `start` started, as its JobClient says; exits with 1 and one line if none was."""
+    try:
+        print(f"job {start().get_job_id()}")
+    except JobError as error:
+        _fail(name, str(error))
+    except Exception as error:
+        if os.environ.get("PRICE_AGGREGATION_DEBUG"):
+            raise
+        _fail(name, f"Flink refused the job: {java_cause(error)}")
+
+
+def _fail(name: str, message: str) -> NoReturn:
+    print(f"{name}: {message}", file=sys.stderr)
     sys.exit(1)
 
 
 def main(arguments: Sequence[str]) -> None:
     """The command: prints the id of the job it started."""
     chosen = parse(arguments)
-    if chosen.check:
-        return
-    try:
-        print(f"job {start(chosen).get_job_client().get_job_id()}")
-    except JobError as error:
-        _fail(str(error))
-    except Exception as error:
-        if os.environ.get("PRICE_AGGREGATION_DEBUG"):
-            raise
-        _fail(f"Flink refused the job: {java_cause(error)}")
+    if not chosen.check:
+        submit(NAME, lambda: start(chosen).get_job_client())
 
 
 if __name__ == "__main__":

@@ -1,0 +1,133 @@
+"""Price alerts: scrapes in, an alert out for each change of price or availability, at once. Runs in the JVM throughout.
+
+Python describes the job; the few Java classes beside it compare scrapes. What an alert says: docs/price-alerts.md.
+Works as `python job.py OPTIONS` and as `flink run -py job.py OPTIONS`. Exit codes: 1 the job could not be
+started, 2 wrong usage.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jobs.price_aggregation import job as prices
+else:
+    # A script has no package: what the jobs share is found beside it, in a checkout, the wheel and an image.
+    _JOBS = Path(__file__).absolute().parents[1]
+    sys.path.append(str(_JOBS.parent))
+    prices = importlib.import_module(f"{_JOBS.name}.price_aggregation.job")
+
+NAME = "price-alerts"
+JAR_NAME = "price-alerts.jar"
+_WATERMARK_DELAY_MS = 1000  # watermarks come in whole seconds
+_SETTINGS = prices.SHARED_SETTINGS | {
+    # A backlog, as after a restart, must not hold up checkpoints.
+    "execution.checkpointing.unaligned.enabled": "true",
+    "execution.checkpointing.aligned-checkpoint-timeout": "5 s",
+}
+_PRODUCER = {
+    "linger.ms": "0",  # an alert waits for no other
+    "acks": "all",
+    "enable.idempotence": "true",  # retries keep the order
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The job's command line."""
+    options = argparse.ArgumentParser(prog=NAME, description=__doc__, allow_abbrev=False)
+    prices.add_shared(options, NAME)
+    add = options.add_argument
+    add("--start", choices=("earliest", "latest"), default="earliest", help="of a job without state")
+    add("--sink", choices=("kafka", "files"), default="kafka")
+    add("--alerts-topic", default="price-alerts", metavar="NAME")
+    add("--transactional", action="store_true", help="exactly once; readers see alerts with the next checkpoint")
+    add("--output", metavar="DIR", help="of --sink files; default WAREHOUSE/alerts/NAME")
+    add("--warehouse", metavar="DIR", help="a folder or a file:// address")
+    add("--buffer-timeout", type=prices.duration_ms, default=0, metavar="0ms", help="how long records may be gathered")
+    add("--subscriptions", metavar="FILE", help="for the dispatcher, which delivers the alerts; checked, not used here")
+    return options
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The checked options; exits with 2 and one line when they make no sense."""
+    options = parser()
+    chosen = options.parse_args(arguments)
+    prices.check_shared(options, chosen)
+    if chosen.sink == "kafka" and chosen.output:
+        options.error("--output is for --sink files")
+    if chosen.sink == "files" and chosen.transactional:
+        options.error("--transactional is for --sink kafka; files are written exactly once anyway")
+    if chosen.sink == "kafka" and chosen.topic == chosen.alerts_topic:
+        options.error("--topic and --alerts-topic must differ: the job would read its own alerts")
+    if chosen.subscriptions and not os.access(chosen.subscriptions, os.R_OK):
+        options.error(f"--subscriptions: cannot read {chosen.subscriptions}")
+    if chosen.sink == "files" and not chosen.output:
+        if not chosen.warehouse:
+            options.error("--sink files needs --output DIR or --warehouse DIR")
+        chosen.output = f"{chosen.warehouse}/alerts/{chosen.name}"
+    return chosen
+
+
+def connect(chosen: argparse.Namespace) -> "prices.Flink":
+    """The environment, configured."""
+    from pyflink.java_gateway import get_gateway
+
+    jar = chosen.jar or Path(__file__).with_name(JAR_NAME)
+    streams = prices.environment(chosen, _SETTINGS, _WATERMARK_DELAY_MS, jar)
+    streams.set_buffer_timeout(chosen.buffer_timeout)
+    return prices.Flink(streams, None, get_gateway().jvm)
+
+
+def start(chosen: argparse.Namespace) -> Any:
+    """Submits the job; returns its JobClient."""
+    flink = connect(chosen)
+    pipeline = read(flink, chosen)
+    if chosen.sink == "files":
+        pipeline.toFiles(prices.file_uri(chosen.output))
+    else:
+        properties = _PRODUCER | prices.kafka_properties(flink, chosen)
+        properties["transaction.timeout.ms"] = str(prices.TRANSACTION_TIMEOUT_MS)
+        prefix = f"{chosen.name}-alerts" if chosen.transactional else None
+        pipeline.toKafka(chosen.alerts_topic, prices.java_properties(flink, properties), prefix)
+    return flink.streams.execute_async(chosen.name)
+
+
+def read(flink: "prices.Flink", chosen: argparse.Namespace) -> Any:
+    """The pipeline up to the alerts."""
+    needed = ([chosen.topic] if chosen.source == "kafka" else []) + (
+        [chosen.alerts_topic] if chosen.sink == "kafka" else []
+    )
+    if needed:
+        prices.check_topics(flink, chosen, needed)
+    pipeline = flink.jvm.flinkops.alerts.Pipeline
+    environment = flink.streams._j_stream_execution_environment
+    if chosen.source == "files":
+        prices.check_readable(chosen.input)
+        paths = prices.java_list(flink, [prices.file_uri(path) for path in chosen.input])
+        return pipeline.ofFiles(environment, paths, chosen.state_ttl)
+    properties = prices.kafka_properties(flink, chosen) | {"group.id": chosen.name, "isolation.level": "read_committed"}
+    return pipeline.ofKafka(
+        environment,
+        prices.java_properties(flink, properties),
+        chosen.topic,
+        chosen.start == "latest",
+        chosen.bounded,
+        # What is bounded ends by itself: a reader starved of CPU must not pass for an idle one.
+        0 if chosen.bounded else chosen.idle_timeout,
+        chosen.state_ttl,
+    )
+
+
+def main(arguments: Sequence[str]) -> None:
+    """The command: prints the id of the job it started."""
+    chosen = parse(arguments)
+    if not chosen.check:
+        prices.submit(NAME, lambda: start(chosen))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
