@@ -18,6 +18,8 @@ from flinkops.autoscale.window import Vertex, Window
 from flinkops.model.quantities import human_rate, human_seconds
 
 Verdict = Literal["hold", "scale", "blocked"]
+_FULL = 0.9
+"""A window that spans this share of its length is full: looks do not come at round times."""
 _TIE = 1e-9
 """A parallelism that exceeds a whole number by no more than rounding errors is that number."""
 
@@ -268,6 +270,10 @@ def _holds(window: Window, usable: Window, settings: Settings, now_ms: int) -> l
             return [f"stabilizing: the metrics count in {human_seconds((stable_ms - newest_ms) / 1000)}"]
     if len(usable.samples) < 2:
         return ["rates need two looks at least"]
+    span_seconds = (newest_ms - usable.samples[0].at_ms) / 1000
+    if span_seconds < _FULL * settings.metrics_window_seconds:
+        left = human_seconds(settings.metrics_window_seconds - span_seconds)
+        return [f"the metrics window is full in {left}"]
     return []
 
 

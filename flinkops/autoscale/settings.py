@@ -24,6 +24,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     metrics_window_seconds: float = 900.0
     stabilization_seconds: float = 300.0
+    cool_down_seconds: float = 60.0
     utilization_target: float = 0.7
     utilization_boundary: float = 0.3
     utilization_max: float | None = None  # None: target + boundary
@@ -186,6 +187,7 @@ def _limits(text: str) -> dict[str, tuple[int, int]]:
 OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "metrics.window": ("metrics_window_seconds", parse_duration),
     "stabilization.interval": ("stabilization_seconds", parse_duration),
+    "cool-down": ("cool_down_seconds", parse_duration),
     "utilization.target": ("utilization_target", _number),
     "target.utilization": ("utilization_target", _number),
     "target.utilization.boundary": ("utilization_boundary", _number),
@@ -214,4 +216,4 @@ OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "scaling.key-group.partitions.adjust.mode": ("alignment", _alignment),
     "quota.slots": ("quota_slots", _count),
 }
-"""Key after `job.autoscaler.` -> field and parser. `vertex.limits` and `quota.slots` are flinkops' own."""
+"""Key after `job.autoscaler.` -> field and parser. `cool-down`, `vertex.limits` and `quota.slots` are flinkops' own."""

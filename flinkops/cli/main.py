@@ -26,6 +26,7 @@ Examples:
 def build() -> typer.Typer:
     """All commands."""
     from flinkops.cli.alerts import app as alerts
+    from flinkops.cli.autoscale import app as autoscale
     from flinkops.cli.config_cmd import app as config
     from flinkops.cli.demo import demo
     from flinkops.cli.exporter import exporter
@@ -46,6 +47,7 @@ def build() -> typer.Typer:
     )
     app.callback(help=HELP)(_root)
     app.add_typer(alerts)
+    app.add_typer(autoscale)
     app.add_typer(config)
     app.add_typer(savepoint)
     app.command()(apply)

@@ -11,7 +11,7 @@ from flinkops.autoscale.window import Sample, Vertex, VertexSample, Window, in_o
 START_MS = 1_700_000_000_000
 STEP_MS = 10_000
 LOOKS = 7
-AT_ONCE = Settings(scale_down_interval_seconds=0.0, stabilization_seconds=0.0)
+AT_ONCE = Settings(metrics_window_seconds=60.0, scale_down_interval_seconds=0.0, stabilization_seconds=0.0)
 
 
 @dataclass(frozen=True)

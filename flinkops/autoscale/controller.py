@@ -1,0 +1,88 @@
+"""Looks come in, decisions come out: the same for a live loop, for a recording, and for a simulated job."""
+
+from collections import deque
+from collections.abc import Sequence
+
+import msgspec
+
+from flinkops.autoscale.decide import Decision, decide, scalings
+from flinkops.autoscale.memory import Memory
+from flinkops.autoscale.settings import Settings
+from flinkops.autoscale.window import running_since_ms, window_of, with_memory
+from flinkops.model.detail import JobDetail
+from flinkops.model.facts import JobFacts
+from flinkops.model.quantities import human_seconds
+
+
+class Controller:
+    """One job. Keeps the looks of the metrics window, and what the decisions remember."""
+
+    def __init__(self, settings: Settings, memory: Memory | None = None) -> None:
+        self.settings = settings
+        self.memory = memory or Memory()
+        self._looks: deque[JobFacts] = deque()
+        self._rescaled_ms: int | None = None
+
+    def look(self, job: JobFacts, *, slots_free: int | None = None, detail: JobDetail | None = None) -> Decision:
+        """Decide with one more look. `slots_free` None: there is no such limit; `detail`: for the memory."""
+        if self._looks and (self._looks[-1].id != job.id or self._looks[-1].seen_ms >= job.seen_ms):
+            self._looks.clear()  # another job by the same name, or a clock that was set back
+        self._looks.append(job)
+        oldest_ms = job.seen_ms - self.settings.metrics_window_seconds * 1000
+        while len(self._looks) > 2 and self._looks[1].seen_ms <= oldest_ms:
+            self._looks.popleft()
+        window = window_of(self._looks, slots_free=slots_free)
+        gc_ratio, heap_ratio = memory_pressure(detail)
+        decision, self.memory = decide(
+            with_memory(window, gc_ratio, heap_ratio), self.settings, self.memory, job.seen_ms
+        )
+        return self._cooled_down(decision)
+
+    def rescaled(self, decision: Decision, at_ms: int) -> None:
+        """The decision was carried out."""
+        self.memory = self.memory.scaled(scalings(decision))
+        self._rescaled_ms = at_ms
+
+    def tried(self, at_ms: int) -> None:
+        """It could not be carried out: the next try waits for the cool-down."""
+        self._rescaled_ms = at_ms
+
+    def _cooled_down(self, decision: Decision) -> Decision:
+        if decision.verdict != "scale" or self._rescaled_ms is None:
+            return decision
+        left_seconds = self.settings.cool_down_seconds - (decision.at_ms - self._rescaled_ms) / 1000
+        if left_seconds <= 0:
+            return decision
+        why = f"cooling down for {human_seconds(left_seconds)} after the last rescale"
+        return msgspec.structs.replace(decision, verdict="blocked", blocked_by=(why,))
+
+
+def advise(
+    looks: Sequence[JobFacts], settings: Settings, *, slots_free: int | None = None, detail: JobDetail | None = None
+) -> Decision:
+    """One decision from a few looks, for a person who asks now.
+
+    The window is what was looked at, and a scale-down does not have to wait.
+    """
+    running_ms = running_since_ms(looks[-1])
+    stable_ms = looks[0].seen_ms if running_ms is None else running_ms + round(settings.stabilization_seconds * 1000)
+    span_seconds = (looks[-1].seen_ms - max(looks[0].seen_ms, stable_ms)) / 1000
+    at_once = msgspec.structs.replace(
+        settings,
+        metrics_window_seconds=min(settings.metrics_window_seconds, max(1.0, span_seconds)),
+        scale_down_interval_seconds=0.0,
+    )
+    window = with_memory(window_of(looks, slots_free=slots_free), *memory_pressure(detail))
+    return decide(window, at_once, Memory(), looks[-1].seen_ms)[0]
+
+
+def memory_pressure(detail: JobDetail | None) -> tuple[float | None, float | None]:
+    """The worst TaskManager's share of time in garbage collection, and how full its heap is; None: not known."""
+    managers = detail.taskmanagers if detail else ()
+    gc = [each.gc_ratio for each in managers if each.gc_ratio is not None]
+    heap = [
+        each.heap_used_bytes / each.heap_max_bytes
+        for each in managers
+        if each.heap_used_bytes is not None and each.heap_max_bytes
+    ]
+    return max(gc, default=None), max(heap, default=None)
