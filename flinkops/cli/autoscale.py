@@ -20,7 +20,7 @@ from flinkops.cli.acting import (
     open_journal,
 )
 from flinkops.cli.options import Common, with_common
-from flinkops.errors import ExitCode, OperationFailed, UsageError
+from flinkops.errors import ExitCode, OperationFailed, Unreachable, UsageError
 
 if TYPE_CHECKING:
     from flinkops.autoscale.decide import Decision
@@ -95,6 +95,8 @@ def look(common: Common, wanted: str, seconds: float) -> Looked:
         looks: list[JobFacts] = []
         snapshot: FleetSnapshot | None = None
         for snapshot in repeated(collector.collect, min(LOOK_EVERY_SECONDS, seconds or 1.0), seconds=seconds):
+            if not any(source.state in ("ok", "stale") for source in snapshot.sources):
+                raise Unreachable("; ".join(f"{each.name}: {each.error or each.state}" for each in snapshot.sources))
             job = pick_job(snapshot.jobs, looks[-1].id if looks else wanted)
             if not looks or job.seen_ms > looks[-1].seen_ms:
                 looks.append(job)
@@ -136,7 +138,6 @@ def slots_free(snapshot: "FleetSnapshot", job: "JobFacts") -> int | None:
 
 def detail_of(sources: "tuple[object, ...]", job: "JobFacts") -> "JobDetail | None":
     """The TaskManagers' memory, where the job's source tells it."""
-    from flinkops.errors import Unreachable
     from flinkops.sources.flink import FlinkRestSource
 
     for source in sources:
