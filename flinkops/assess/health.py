@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from flinkops.assess.catch_up import latency_easing, skew_easing
 from flinkops.assess.checkpoint_health import age_seconds
 from flinkops.assess.checkpoints import newest_completed
 from flinkops.assess.limits import CHECKPOINT_DURATION_RATIO, STATE_WARNING_RATIO, Check, judge
@@ -22,6 +23,7 @@ class Case(NamedTuple):
     signals: Signals
     limits: Limits
     job_class: JobClass
+    past: Sequence[JobSample] = ()
 
     def why(self, path: str) -> str:
         """Why a part of the document is not known: its own reason, or that of the object it belongs to."""
@@ -29,40 +31,46 @@ class Case(NamedTuple):
         return unknown.get(path) or unknown.get(path.rpartition(".")[0]) or "Flink gave no number"
 
 
-def checks(job: JobFacts, signals: Signals, limits: Limits, job_class: JobClass) -> list[Check]:
-    """Everything about a running job that has a limit."""
-    case = Case(job, signals, limits, job_class)
+def checks(
+    job: JobFacts, signals: Signals, limits: Limits, job_class: JobClass, past: Sequence[JobSample] = ()
+) -> list[Check]:
+    """Everything about a running job that has a limit. Whether one is crossed does not depend on the `past`."""
+    case = Case(job, signals, limits, job_class, past)
     return [check(case) for check in CHECKS]
 
 
 def _latency(case: Case) -> Check:
     latency, limit = case.signals.latency, case.limits.latency_p99_seconds
+    easing = latency_easing(case.job, case.signals.rates.pending_records, case.past)
+    method = "" if latency is None or latency.method == "measured" else f"by {latency.method}"
     return Check(
         "latency-high",
         "p99 of the processing latency",
         "seconds",
         latency.p99 if latency else None,
         limit,
-        _times(limit, case.job_class.critical_factor),
+        None if easing else _times(limit, case.job_class.critical_factor),
         lambda sample: sample.latency_p99_seconds,
         "latency_p99",
         case.why("processing_latency_seconds.p99"),
-        note="" if latency is None or latency.method == "measured" else f"by {latency.method}",
+        note=", ".join(part for part in (method, easing) if part),
     )
 
 
 def _skew(case: Case) -> Check:
+    event, limit = case.signals.event_time, case.limits.skew_seconds
+    easing = skew_easing(case.job, event.skew_seconds, limit, case.past)
     return Check(
         "skew-high",
         "event-time skew",
         "seconds",
-        case.signals.event_time.skew_seconds,
-        case.limits.skew_seconds,
-        _times(case.limits.skew_seconds, case.job_class.critical_factor),
+        event.skew_seconds,
+        limit,
+        None if easing else _times(limit, case.job_class.critical_factor),
         lambda sample: sample.skew_seconds,
         "skew",
         case.why("event_time_skew_seconds"),
-        note=case.signals.event_time.cause,
+        note=", ".join(part for part in (event.cause, easing) if part),
     )
 
 

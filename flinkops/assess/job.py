@@ -45,7 +45,7 @@ def assess_job(
     job_class = policy.class_of(job)
     limits = limits_of(job, job_class)
     found = signals(job, past, job_class)
-    judged = checks(job, found, limits, job_class)
+    judged = checks(job, found, limits, job_class, past)
     reasons = lifecycle(job, past, job_class)
     if job.state == "RUNNING":
         reasons += checkpoint_reasons(job, found.checkpoints, job_class)

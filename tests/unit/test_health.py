@@ -66,6 +66,56 @@ def test_the_worst_reason_wins_and_stands_first() -> None:
     assert "latency-high" in codes(found)
 
 
+def backlog(pending: float, p99_seconds: float = 20.0, **fields: Any) -> JobFacts:
+    facts = with_vertex(slow(p99_seconds), "src", pending_records=spread(pending))
+    return msgspec.structs.replace(facts, **fields)
+
+
+def drained(*pending: float, skew: Sequence[float] = (), step_ms: int = 10_000) -> list[JobSample]:
+    """Earlier looks of a backlog, oldest first."""
+    skews = [*skew, *[None] * (len(pending) - len(skew))]
+    return [
+        JobSample(
+            at_ms=NOW_MS - step_ms * (len(pending) - index),
+            state="RUNNING",
+            job_id="a" * 32,
+            latency_p99_seconds=20.0,
+            pending_records=value,
+            skew_seconds=skews[index],
+            breached=("skew-high",) if skew else ("latency-high",),
+        )
+        for index, value in enumerate(pending)
+    ]
+
+
+class TestCatchingUp:
+    def test_a_job_that_has_just_started_works_off_what_waited(self) -> None:
+        for seconds, level in ((5, "warning"), (119, "warning"), (120, "critical")):
+            found = health(backlog(0.0, running_since_ms=NOW_MS - 1000 * seconds))
+            assert found.level == level, seconds
+        assert health(backlog(0.0, running_since_ms=None)).level == "critical", "not known is no excuse"
+
+    def test_a_backlog_that_shrinks_fast_enough_is_a_warning_that_says_how_long(self) -> None:
+        found = health(backlog(800.0), drained(1000.0, 900.0))
+        assert (found.level, found.reasons[0].code) == ("warning", "latency-high")
+        assert "what waits is gone in about 1m 20s" in found.reasons[0].text
+
+    @pytest.mark.parametrize(
+        ("past", "now"),
+        [((900.0,), 800.0), ((1000.0, 1000.0), 900.0), ((900.0, 1000.0), 800.0), ((1000.0, 999.0), 998.0)],
+        ids=["two looks", "stood still", "had grown", "takes too long"],
+    )
+    def test_else_it_is_critical(self, past: tuple[float, ...], now: float) -> None:
+        assert health(backlog(now), drained(*past)).level == "critical"
+
+    def test_event_time_that_passes_faster_than_the_clock(self) -> None:
+        behind = with_vertex(job(), "sink", watermark_ms=spread(NOW_MS - 2_000_000))
+        found = health(behind, drained(0.0, 0.0, skew=(2_600_000 / 1000, 2_300_000 / 1000)))
+        assert (found.level, found.reasons[0].code) == ("warning", "skew-high")
+        assert "within its limit in about" in found.reasons[0].text
+        assert health(behind).level == "critical"
+
+
 class TestHysteresis:
     def test_a_first_look_decides_at_once(self) -> None:
         assert health(slow(2.0)).level == "warning"

@@ -1,0 +1,63 @@
+"""Whether a job works off what waited for it: then a delay is high and yet getting better by itself."""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+from flinkops.model.facts import JobFacts
+from flinkops.model.history import JobSample
+from flinkops.model.quantities import human_seconds
+
+STARTUP_SECONDS = 120.0
+"""What waited while the job did not run is old when it is read, and a distribution remembers it for a minute more."""
+WINDOW_SECONDS = 60.0
+FEWEST_LOOKS = 3
+"""Fallen from look to look so often: noise does that seldom."""
+LONGEST_SECONDS = 600.0
+"""What takes longer than this to be within its limit is not left to itself."""
+
+Reading = Callable[[JobSample], float | None]
+
+
+def latency_easing(job: JobFacts, pending: float | None, past: Sequence[JobSample]) -> str:
+    """Why a high latency is no alarm yet; empty when it is. By Little's law it falls with the records that wait."""
+    if started := _started_lately(job):
+        return started
+    left = _seconds_left(job, pending, 0.0, past, lambda sample: sample.pending_records)
+    return "" if left is None else f"it catches up: what waits is gone in about {human_seconds(left)} at this pace"
+
+
+def skew_easing(job: JobFacts, skew_seconds: float | None, limit: float | None, past: Sequence[JobSample]) -> str:
+    """The same of the event-time skew: event time passes faster than the clock."""
+    if started := _started_lately(job):
+        return started
+    left = _seconds_left(job, skew_seconds, limit or 0.0, past, lambda sample: sample.skew_seconds)
+    return "" if left is None else f"it catches up: within its limit in about {human_seconds(left)} at this pace"
+
+
+def _started_lately(job: JobFacts) -> str:
+    if job.running_since_ms is None:
+        return ""
+    seconds = (job.seen_ms - job.running_since_ms) / 1000
+    if not 0 <= seconds < STARTUP_SECONDS:
+        return ""
+    return f"it runs for {human_seconds(seconds)} only and works off what waited"
+
+
+def _seconds_left(
+    job: JobFacts, now: float | None, goal: float, past: Sequence[JobSample], read: Reading
+) -> float | None:
+    """How long until `goal` at the pace of the last minute; None unless it fell at each of several looks."""
+    if now is None:
+        return None
+    since_ms = job.seen_ms - round(WINDOW_SECONDS * 1000)
+    lately = [
+        (sample.at_ms, value)
+        for sample in past
+        if since_ms <= sample.at_ms < job.seen_ms and sample.job_id == job.id and (value := read(sample)) is not None
+    ]
+    values = [value for _, value in lately] + [now]
+    if len(values) < FEWEST_LOOKS or any(later >= earlier for earlier, later in pairwise(values)):
+        return None
+    per_second = (values[0] - now) * 1000 / (job.seen_ms - lately[0][0])
+    seconds = max(0.0, now - goal) / per_second
+    return seconds if seconds <= LONGEST_SECONDS else None
