@@ -89,5 +89,5 @@ def _cache_file(settings: "Settings") -> Path:
     import platformdirs
 
     sources = tuple(source.name for source in settings.sources)
-    target = repr((settings.rest, sources, settings.context, settings.kubeconfig, settings.namespace))
+    target = repr((settings.rest, sources, settings.contexts, settings.kubeconfigs, settings.namespaces))
     return platformdirs.user_cache_path("flinkops") / f"jobs-{hashlib.sha256(target.encode()).hexdigest()[:16]}.json"

@@ -23,10 +23,10 @@ def plan_for_operator(common: Common, wanted: str, edit: "Edit", consent: Consen
     import json
     import shlex
 
+    from flinkops.cli.kube_targets import kubernetes_access
     from flinkops.cli.targets import DEFAULT_TIMEOUT_SECONDS, pick_job
     from flinkops.plan.operator import predict
     from flinkops.plan.operator_mode import features
-    from flinkops.sources.kube_access import open_access
     from flinkops.sources.kube_plan import read_for_plan
 
     if consent.out is not None:
@@ -36,9 +36,10 @@ def plan_for_operator(common: Common, wanted: str, edit: "Edit", consent: Consen
     resource = job.resource
     if resource is None or job.kind == "rest":
         raise UsageError(f'"{wanted}" has no custom resource: it was submitted to a session cluster by hand')
-    access = open_access(common.settings.kubeconfig, common.settings.context)
+    access = kubernetes_access(common.settings)
     read = read_for_plan(access, resource.kind, resource.namespace, resource.name, deadline_seconds=seconds)
-    found = predict(read.resource, edit, evidence=_evidence(job, read), features=features(read.definition))
+    abilities = features(read.definition, read.operator.version)
+    found = predict(read.resource, edit, evidence=_evidence(job, read), features=abilities)
     plan = _plan(job, resource, found)
     report(common, plan, None)
     if found.patch:
@@ -52,7 +53,7 @@ def plan_for_operator(common: Common, wanted: str, edit: "Edit", consent: Consen
 
 
 def _jobs(common: Common, seconds: float) -> "tuple[JobFacts, ...]":
-    from flinkops.cli.targets import open_kubernetes
+    from flinkops.cli.kube_targets import open_kubernetes
 
     source = open_kubernetes(common.settings)
     try:

@@ -41,13 +41,21 @@ def _options(
         typer.Option("--rest", metavar="URL", help="A Flink REST endpoint; repeatable.", rich_help_panel=TARGET),
     ] = None,
     context: Annotated[
-        str | None, typer.Option("--context", help="A context of the kubeconfig.", rich_help_panel=TARGET)
+        list[str] | None,
+        typer.Option(
+            "--context",
+            metavar="NAME",
+            help="A context of the kubeconfig, or a pattern such as 'prod-*'; repeatable.",
+            rich_help_panel=TARGET,
+        ),
     ] = None,
     kubeconfig: Annotated[
-        str | None, typer.Option("--kubeconfig", metavar="FILE", help="The kubeconfig.", rich_help_panel=TARGET)
+        list[str] | None,
+        typer.Option("--kubeconfig", metavar="FILE", help="A kubeconfig; repeatable.", rich_help_panel=TARGET),
     ] = None,
     namespace: Annotated[
-        str | None, typer.Option("--namespace", "-n", help="A namespace.", rich_help_panel=TARGET)
+        list[str] | None,
+        typer.Option("--namespace", "-n", metavar="NAME", help="A namespace; repeatable.", rich_help_panel=TARGET),
     ] = None,
     all_namespaces: Annotated[
         bool | None,
@@ -55,6 +63,15 @@ def _options(
     ] = None,
     selector: Annotated[
         str | None, typer.Option("--selector", "-l", metavar="LABELS", help="Labels.", rich_help_panel=TARGET)
+    ] = None,
+    rest_via: Annotated[
+        str | None,
+        typer.Option(
+            "--rest-via",
+            metavar="WAY",
+            help="To Flink in Kubernetes: proxy (of the API server), direct or ingress.",
+            rich_help_panel=TARGET,
+        ),
     ] = None,
     output: Annotated[
         str | None,
@@ -96,11 +113,12 @@ def _options(
 
     flags = {
         "rest": rest or None,
-        "context": context,
-        "kubeconfig": kubeconfig,
-        "namespace": namespace,
+        "context": context or None,
+        "kubeconfig": kubeconfig or None,
+        "namespace": namespace or None,
         "all_namespaces": all_namespaces,
         "selector": selector,
+        "rest_via": rest_via,
         "output": output,
         "timeout": timeout,
         "interval": interval,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from flinkops.observe import Observer
     from flinkops.sources.protocol import Source, Wanted
 
-KUBERNETES_KEYS = ("context", "kubeconfig", "namespace", "all_namespaces", "selector")
+KUBERNETES_KEYS = ("context", "kubeconfig", "namespace", "all_namespaces", "selector", "rest_via")
 DEFAULT_TIMEOUT_SECONDS = 8.0
 NO_TARGET = "no Flink to look at: no --rest, no sources in flinkops.toml, no embedded fleet running, no kubeconfig"
 
@@ -53,11 +53,12 @@ def open_sources(settings: "Settings", wanted: "Wanted | None" = None) -> list["
     --rest on the command line takes the place of the listed ``sources``. Raises UsageError for what cannot be meant,
     Unreachable when there is nothing to look at.
     """
+    from flinkops.cli.kube_targets import open_kubernetes_sources
     from flinkops.sources.flink import FlinkRestSource
 
     found: list[Source] = [FlinkRestSource(endpoint, wanted=wanted) for endpoint in rest_endpoints(settings)]
     if names_kubernetes(settings):
-        found.append(open_kubernetes(settings, wanted))
+        found += open_kubernetes_sources(settings, wanted)
     if found:
         return found
     fleet = embedded_endpoint()
@@ -66,7 +67,7 @@ def open_sources(settings: "Settings", wanted: "Wanted | None" = None) -> list["
     from flinkops.sources.kube_access import in_cluster, kubeconfig_exists
 
     if kubeconfig_exists() or in_cluster():
-        return [open_kubernetes(settings, wanted)]
+        return [*open_kubernetes_sources(settings, wanted)]
     raise Unreachable(NO_TARGET, next_step="start one with ./dev up, or name one: --rest URL")
 
 
@@ -80,22 +81,9 @@ def embedded_endpoint() -> "RestEndpoint | None":
 
 
 def names_kubernetes(settings: "Settings") -> bool:
-    """Whether a context, a kubeconfig, namespaces or a selector are asked for."""
-    return any(settings.origins.get(key, "default") != "default" for key in KUBERNETES_KEYS)
-
-
-def open_kubernetes(settings: "Settings", wanted: "Wanted | None" = None) -> "Source":
-    """The jobs of the kubeconfig's context, in the namespaces and with the labels that the settings name."""
-    from flinkops.sources.kube import KubernetesSource
-    from flinkops.sources.kube_access import open_access
-
-    return KubernetesSource(
-        open_access(settings.kubeconfig, settings.context),
-        namespaces=(settings.namespace,) if settings.namespace else None,
-        all_namespaces=settings.all_namespaces,
-        selector=settings.selector,
-        wanted=wanted,
-    )
+    """Whether a Kubernetes cluster is asked for: on the command line, in the environment, or in ``sources``."""
+    named = any(settings.origins.get(key, "default") != "default" for key in KUBERNETES_KEYS)
+    return named or bool(settings.kubernetes and not settings.rest)
 
 
 def rest_endpoints(settings: "Settings") -> list["RestEndpoint"]:

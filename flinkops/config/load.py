@@ -70,7 +70,7 @@ def _read_file(path: Path, origin: str, fields: dict[str, Any], origins: dict[st
             fields[scalar.field] = read_value(scalar.parse, data[scalar.key], f'"{scalar.key}" in {path}')
             origins[scalar.key] = origin
     if "sources" in data:
-        fields["sources"] = read_sources(data["sources"], str(path))
+        fields["sources"], fields["kubernetes"] = read_sources(data["sources"], str(path))
         origins["sources"] = origin
     if "alerts" in data:
         fields["alerts"] = read_alerts(data["alerts"], str(path))

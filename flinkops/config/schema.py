@@ -7,7 +7,16 @@ from typing import Any
 import msgspec
 
 from flinkops.config.policy import DEFAULT_CLASSES, JobClass, JobRule, Policy
-from flinkops.config.settings import SCALARS, SourceSettings, parse_bool, parse_text, parse_url
+from flinkops.config.settings import (
+    SCALARS,
+    KubernetesSettings,
+    SourceSettings,
+    parse_bool,
+    parse_names,
+    parse_rest_via,
+    parse_text,
+    parse_url,
+)
 from flinkops.errors import UsageError
 from flinkops.model.quantities import parse_bytes, parse_duration
 
@@ -85,6 +94,14 @@ SOURCE_KEYS: dict[str, tuple[str, Parser]] = {
     "client_key": ("client_key", parse_text),
     "verify": ("verify", parse_bool),
 }
+KUBERNETES_KEYS: dict[str, tuple[str, Parser]] = {
+    "context": ("context", parse_text),
+    "kubeconfig": ("kubeconfig", parse_text),
+    "namespaces": ("namespaces", parse_names),
+    "all_namespaces": ("all_namespaces", parse_bool),
+    "selector": ("selector", parse_text),
+    "rest_via": ("rest_via", parse_rest_via),
+}
 HEALTH_KEYS: dict[str, tuple[str, Parser]] = {
     "default_class": ("default_class", parse_text),
     "stale_after": ("stale_after_seconds", parse_duration),
@@ -120,20 +137,27 @@ def read_value(parse: Parser, value: object, where: str) -> Any:
         raise UsageError(f"{where}: {error}") from None
 
 
-def read_sources(value: object, where: str) -> tuple[SourceSettings, ...]:
-    """The ``[[sources]]`` of a file. UsageError when one lacks its name or address or two share a name."""
-    sources = []
+def read_sources(value: object, where: str) -> tuple[tuple[SourceSettings, ...], tuple[KubernetesSettings, ...]]:
+    """The ``[[sources]]`` of a file: Flink endpoints (with ``rest``), and Kubernetes clusters (``context``, …).
+
+    UsageError when one has no address or two share a name.
+    """
+    sources: list[SourceSettings] = []
+    clusters: list[KubernetesSettings] = []
     for number, table in enumerate(_tables(value, "sources", where), 1):
         place = f"[[sources]] number {number} of {where}"
+        if isinstance(table, dict) and "rest" not in table and table.keys() & KUBERNETES_KEYS.keys():
+            clusters.append(KubernetesSettings(**read_fields(table, KUBERNETES_KEYS, place)))
+            continue
         fields = read_fields(table, SOURCE_KEYS, place)
         if "rest" not in fields:
-            raise UsageError(f'"rest" is missing in {place}')
+            raise UsageError(f'"rest" is missing in {place}', next_step='or, for Kubernetes, "context"')
         sources.append(SourceSettings(**{"name": fields["rest"], **fields}))
     names = [source.name for source in sources]
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f'two [[sources]] of {where} are named "{name}"')
-    return tuple(sources)
+    return tuple(sources), tuple(clusters)
 
 
 def read_policy(data: Mapping[str, object], where: str, base: Policy) -> Policy:

@@ -1,7 +1,7 @@
 """The settings of one run and where each came from."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -10,6 +10,8 @@ from flinkops.config.policy import Policy
 from flinkops.model.endpoint import parse_endpoint
 from flinkops.model.quantities import parse_duration
 
+RestVia = Literal["proxy", "direct", "ingress"]
+REST_VIAS = ("proxy", "direct", "ingress")
 OUTPUT_FORMATS = ("table", "wide", "json", "yaml", "jsonl", "csv", "name")
 
 
@@ -27,21 +29,36 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
     verify: bool = True
 
 
+class KubernetesSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One cluster of the ``sources`` list, or what the command line says of one; None: the kubeconfig's own."""
+
+    context: str | None = None
+    """A name, or a pattern with * and ? that stands for several."""
+    kubeconfig: str | None = None
+    namespaces: tuple[str, ...] = ()
+    all_namespaces: bool = False
+    selector: str | None = None
+    rest_via: RestVia = "proxy"
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What a command goes by: flag > FLINKOPS_* > project file > user file > default."""
 
     rest: tuple[str, ...] = ()
-    context: str | None = None
-    kubeconfig: str | None = None
-    namespace: str | None = None
+    contexts: tuple[str, ...] = ()
+    kubeconfigs: tuple[str, ...] = ()
+    namespaces: tuple[str, ...] = ()
     all_namespaces: bool = False
     selector: str | None = None
+    rest_via: RestVia = "proxy"
     output: str | None = None
     timeout_seconds: float | None = None
     """None: the command's own default."""
     interval_seconds: float = 10.0
     read_only: bool = False
     sources: tuple[SourceSettings, ...] = ()
+    kubernetes: tuple[KubernetesSettings, ...] = ()
+    """Those of the ``sources`` list that are Kubernetes clusters."""
     policy: Policy = Policy()
     alerts: AlertSettings = AlertSettings()
     origins: Mapping[str, str] = {}
@@ -93,6 +110,24 @@ def parse_output(value: object) -> str:
     return str(value)
 
 
+def parse_rest_via(value: object) -> str:
+    """A way to the REST APIs of jobs in Kubernetes; ValueError on anything else."""
+    if value not in REST_VIAS:
+        raise ValueError(f"{value!r} is none of {', '.join(REST_VIAS)}")
+    return str(value)
+
+
+def parse_names(value: object) -> tuple[str, ...]:
+    """A text with several names between commas, or a list of texts, each of them one name; ValueError otherwise."""
+    names = [one.strip() for one in value.split(",")] if isinstance(value, str) else value
+    if not isinstance(names, (list, tuple)):
+        raise ValueError(f"{value!r} is not a list of names")
+    found = tuple(dict.fromkeys(parse_text(one) for one in names))
+    if not found or "" in found:
+        raise ValueError("an empty name")
+    return found
+
+
 def parse_urls(value: object) -> tuple[str, ...]:
     """REST addresses: a list, or a text with several between commas or spaces; ValueError on anything else."""
     urls = value.replace(",", " ").split() if isinstance(value, str) else value
@@ -110,11 +145,12 @@ def parse_url(value: object) -> str:
 
 SCALARS: tuple[Scalar, ...] = (
     Scalar("rest", "rest", parse_urls),
-    Scalar("context", "context", parse_text),
-    Scalar("kubeconfig", "kubeconfig", parse_text),
-    Scalar("namespace", "namespace", parse_text),
+    Scalar("context", "contexts", parse_names),
+    Scalar("kubeconfig", "kubeconfigs", parse_names),
+    Scalar("namespace", "namespaces", parse_names),
     Scalar("all_namespaces", "all_namespaces", parse_bool),
     Scalar("selector", "selector", parse_text),
+    Scalar("rest_via", "rest_via", parse_rest_via),
     Scalar("output", "output", parse_output),
     Scalar("timeout", "timeout_seconds", parse_wait),
     Scalar("interval", "interval_seconds", parse_wait),

@@ -3,8 +3,8 @@
 from typing import Any
 
 from flinkops.config.policy import JobClass
-from flinkops.config.schema import CLASS_KEYS, HEALTH_KEYS
-from flinkops.config.settings import SCALARS, Settings, SourceSettings
+from flinkops.config.schema import CLASS_KEYS, HEALTH_KEYS, KUBERNETES_KEYS
+from flinkops.config.settings import SCALARS, KubernetesSettings, Settings, SourceSettings
 from flinkops.model.endpoint import parse_endpoint
 
 
@@ -20,9 +20,11 @@ def settings_document(settings: Settings) -> dict[str, Any]:
         if scalar.key == "rest":
             value = ", ".join(map(shown_url, settings.rest)) or None
         add(scalar.key, value, scalar.key)
-    for source in settings.sources:
-        for key, value in _source(source).items():
-            add(f"sources.{source.name}.{key}", value, "sources")
+    listed = [(source.name, _source(source)) for source in settings.sources]
+    listed += [(f"kubernetes-{number}", _cluster(one)) for number, one in enumerate(settings.kubernetes, 1)]
+    for name, fields in listed:
+        for key, value in fields.items():
+            add(f"sources.{name}.{key}", value, "sources")
     for name, job_class in settings.policy.classes.items():
         for key, value in _class(job_class).items():
             add(f"classes.{name}.{key}", value, f"classes.{name}.{key}")
@@ -56,6 +58,11 @@ def _source(source: SourceSettings) -> dict[str, object]:
     return {key: value for key, value in values.items() if value is not None}
 
 
+def _cluster(cluster: KubernetesSettings) -> dict[str, object]:
+    values = {key: _shown(field, getattr(cluster, field)) for key, (field, _) in KUBERNETES_KEYS.items()}
+    return {key: value for key, value in values.items() if value is not None}
+
+
 def _class(job_class: JobClass) -> dict[str, object]:
     values = {key: _shown(field, getattr(job_class, field)) for key, (field, _) in CLASS_KEYS.items()}
     if job_class.checkpoint_age_seconds is None and job_class.checkpoint_age_asked:
@@ -67,4 +74,6 @@ def _class(job_class: JobClass) -> dict[str, object]:
 
 def _shown(field: str, value: object) -> object:
     """With its unit, as it may stand in the file."""
+    if isinstance(value, tuple):
+        return ", ".join(value) or None
     return f"{value:g}s" if field.endswith("_seconds") and isinstance(value, (int, float)) else value

@@ -249,6 +249,7 @@ class ResourceFacts(Facts, frozen=True):
     managed_by: str | None = None  # Argo CD, Flux: whose edits win
     error: str | None = None
     image: str | None = None
+    operator_version: str | None = None  # where its Deployment may be read
     labels: dict[str, str] = {}
     stuck: tuple[StuckFacts, ...] = ()
     snapshots: tuple[SnapshotFacts, ...] = ()  # newest first

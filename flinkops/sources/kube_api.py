@@ -26,7 +26,7 @@ class KubeClient(RestClient):
     """A RestClient whose refusals are put in Kubernetes' terms."""
 
     def _refusal(self, status: int, content: bytes, path: str, location: str | None) -> Unreachable:
-        said = _status_message(content)
+        said = status_message(content)
         if status == 401:
             return Denied(
                 f"the API server {self.url} does not accept these credentials (HTTP 401)",
@@ -160,7 +160,7 @@ class _Status(msgspec.Struct):
 _status_decoder = msgspec.json.Decoder(_Status)
 
 
-def _status_message(content: bytes) -> str:
+def status_message(content: bytes) -> str:
     """The message of a Kubernetes Status object, on one line and bounded; empty when it is none."""
     try:
         return " ".join(_status_decoder.decode(content).message.split())[:300]

@@ -1,5 +1,6 @@
 """All custom resources of the places that one source looks at, by their feeds."""
 
+import time
 from collections.abc import Sequence
 
 from flinkops.errors import Denied
@@ -7,6 +8,7 @@ from flinkops.sources import kube_api
 from flinkops.sources.deadline import Deadline
 from flinkops.sources.kube_api import KubeClient
 from flinkops.sources.kube_feed import Feed
+from flinkops.sources.kube_operator import read_operator
 from flinkops.sources.kube_resources import Json, identity, section, snapshots_by_job, text
 from flinkops.sources.kube_rows import Listing
 from flinkops.sources.protocol import Wanted
@@ -15,6 +17,7 @@ DEPLOYMENTS, SESSION_JOBS = "flinkdeployments", "flinksessionjobs"
 SNAPSHOTS, BLUE_GREEN = "flinkstatesnapshots", "flinkbluegreendeployments"
 NO_OPERATOR = "this cluster has no Flink operator (no API group flink.apache.org)"
 
+_OPERATOR_SECONDS = 600.0  # how long its version is taken for the same
 _WITHOUT = {
     SESSION_JOBS: "session jobs are not shown",
     SNAPSHOTS: "snapshots are not shown",
@@ -34,6 +37,8 @@ class Resources:
         self._wanted = wanted
         self._feeds: dict[tuple[str, str | None], Feed] = {}
         self._last: Listing | None = None
+        self._operator_version: str | None = None
+        self._operator_read: float | None = None
 
     @property
     def last(self) -> Listing | None:
@@ -70,6 +75,7 @@ class Resources:
                 identity(one): text(section(one, "status"), "blueGreenState") or "UNKNOWN"
                 for one in optional(BLUE_GREEN)
             },
+            operator_version=self._operator(client, deadline),
             notes=tuple(notes),
         )
         return self._last
@@ -79,6 +85,12 @@ class Resources:
         for feed in self._feeds.values():
             feed.close()
         self._feeds.clear()
+
+    def _operator(self, client: KubeClient, deadline: Deadline) -> str | None:
+        now = time.monotonic()
+        if self._operator_read is None or now - self._operator_read > _OPERATOR_SECONDS:
+            self._operator_version, self._operator_read = read_operator(client, deadline).version, now
+        return self._operator_version
 
     def _of_kind(self, client: KubeClient, plural: str, deadline: Deadline) -> list[Json]:
         found: list[Json] = []

@@ -8,6 +8,7 @@ from flinkops.sources import kube_api
 from flinkops.sources.deadline import Deadline
 from flinkops.sources.kube_access import KubeAccess
 from flinkops.sources.kube_api import KubeClient
+from flinkops.sources.kube_operator import OperatorSeen, read_operator
 from flinkops.sources.kube_resources import GROUP, Json, items, section
 
 _PLURALS = {"FlinkDeployment": "flinkdeployments", "FlinkSessionJob": "flinksessionjobs"}
@@ -21,6 +22,7 @@ class Read(NamedTuple):
     definition: Json
     ha_metadata: bool | None
     jobmanager_never_started: bool | None
+    operator: OperatorSeen
 
 
 def read_for_plan(access: KubeAccess, kind: str, namespace: str, name: str, *, deadline_seconds: float) -> Read:
@@ -35,6 +37,7 @@ def read_for_plan(access: KubeAccess, kind: str, namespace: str, name: str, *, d
                 _allowed(client, _DEFINITION, deadline, "customresourcedefinitions", None),
                 _ha_metadata(client, namespace, name, deadline),
                 _never_started(client, namespace, name, deadline),
+                read_operator(client, deadline),
             )
     finally:
         client.close()

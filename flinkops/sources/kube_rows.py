@@ -32,6 +32,7 @@ class Listing(NamedTuple):
     session_jobs: tuple[Json, ...] = ()
     snapshots: Mapping[tuple[str, str, str], tuple[SnapshotFacts, ...]] = {}
     blue_green: Mapping[Key, str] = {}
+    operator_version: str | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -89,6 +90,7 @@ def _facts(resource: Json, kind: JobKind, listing: Listing, cluster: Cluster | N
     blue_green = owner_kind == "FlinkBlueGreenDeployment"
     return msgspec.structs.replace(
         facts,
+        operator_version=listing.operator_version,
         stuck=cluster.stuck if cluster is not None else (),
         snapshots=listing.snapshots.get((facts.namespace, kind, facts.name), ()),
         blue_green_state=listing.blue_green.get((facts.namespace, owner_name)) if blue_green else None,

@@ -18,7 +18,11 @@ class SourceLook(Facts, frozen=True):
 
 
 class Source(Protocol):
-    """Something that facts about Flink jobs come from. It is looked at by one thread at a time."""
+    """Something that facts about Flink jobs come from. It is looked at by one thread at a time.
+
+    A Kubernetes source also has ``events(job: JobFacts) -> ResourceEvents``: what Kubernetes and the operator said
+    about that job lately, newest first, and what holds it up now. It may be asked from any thread, and never raises.
+    """
 
     @property
     def name(self) -> str:
