@@ -1,0 +1,145 @@
+"""One job's evidence with what several rules ask of it: its graph, how long it runs, which looks count."""
+
+import shlex
+from dataclasses import dataclass
+from functools import cached_property
+
+from flinkops.diagnose.evidence import Evidence
+from flinkops.model.detail import FlameGraph, TaskManagerDetail, VertexDetail
+from flinkops.model.facts import CheckpointFacts, JobFacts, VertexFacts
+from flinkops.model.graph import Graph
+from flinkops.model.history import JobSample
+from flinkops.model.numbers import amount, worst
+
+START_UP_SECONDS = 45.0
+"""So long after a start or a rescale a job catches up, and its caches, keys and compiled code fill."""
+SAVEPOINT_SECONDS = 30.0
+"""So long after a savepoint its extra work still shows in rates over a minute."""
+HIGH_BACKPRESSURE_RATIO = 0.5
+"""Flink's own limit of "high" (JobVertexBackPressureHandler)."""
+BUSY_RATIO = 0.7
+"""A subtask that works this share of its time is near what it can do (as in assess.backpressure)."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """Evidence, read the same way by all rules."""
+
+    evidence: Evidence
+
+    @property
+    def job(self) -> JobFacts:
+        """Its facts."""
+        return self.evidence.job
+
+    @cached_property
+    def graph(self) -> Graph:
+        """Its vertices."""
+        return Graph(self.job.vertices)
+
+    @property
+    def selector(self) -> str:
+        """The job as an argument of a command, safe for a shell; its id where the name looks like an option."""
+        name = f"{self.job.namespace}/{self.job.name}" if self.job.namespace else self.job.name
+        return shlex.quote(self.job.id if name.startswith("-") or not name.isprintable() else name)
+
+    @property
+    def uptime_seconds(self) -> float | None:
+        """Since it was last seen to switch to RUNNING."""
+        since_ms = self.job.running_since_ms
+        return None if since_ms is None else amount((self.job.seen_ms - since_ms) / 1000)
+
+    @property
+    def unsettled(self) -> str | None:
+        """Why what is measured now is not yet the job's usual way: just started, rescaled; None when it is."""
+        uptime = self.uptime_seconds
+        if uptime is None:
+            return "how long the job runs is not known"
+        if uptime < START_UP_SECONDS:
+            return f"the job runs for only {uptime:.0f} s: it may be starting up"
+        for rescale in self.job.rescales[:1]:
+            since = (self.job.seen_ms - (rescale.ended_ms or rescale.started_ms)) / 1000
+            if since < START_UP_SECONDS:
+                return f"the job was rescaled {max(0.0, since):.0f} s ago: it may be catching up"
+        return None
+
+    @property
+    def savepoint_near(self) -> bool:
+        """A savepoint is under way, or has just been taken."""
+        return any(_is_near(each, self.job.seen_ms) for each in self._checkpoints if each.is_savepoint)
+
+    @property
+    def _checkpoints(self) -> tuple[CheckpointFacts, ...]:
+        facts = self.job.checkpoints
+        return facts.history if facts else ()
+
+    @cached_property
+    def past(self) -> tuple[JobSample, ...]:
+        """Earlier looks at this execution, oldest first."""
+        since_ms = self.job.running_since_ms or 0
+        return tuple(
+            each
+            for each in self.evidence.history
+            if each.job_id == self.job.id and since_ms <= each.at_ms < self.job.seen_ms
+        )
+
+    @cached_property
+    def looks(self) -> tuple[JobSample, ...]:
+        """As `past`, with this look where the history holds it."""
+        now = [each for each in self.evidence.history if each.job_id == self.job.id and each.at_ms == self.job.seen_ms]
+        return (*self.past, *now[-1:])
+
+    @cached_property
+    def bottleneck(self) -> VertexFacts | None:
+        """The vertex that the assessment blames."""
+        held = self.evidence.assessment.backpressure
+        name = held.bottleneck.vertex if held and held.bottleneck else None
+        return next((each for each in self.job.vertices if each.name == name), None) if name is not None else None
+
+    @cached_property
+    def busiest(self) -> VertexFacts | None:
+        """The vertex whose worst subtask works most."""
+        known = [(busy, each) for each in self.job.vertices if (busy := worst(each.busy_ratio)) is not None]
+        return max(known, key=lambda pair: pair[0])[1] if known else None
+
+    @property
+    def held_ratio(self) -> float | None:
+        """Backpressure of the worst subtask of the job."""
+        held = self.evidence.assessment.backpressure
+        return held.ratio if held else None
+
+    def flame_graph(self, vertex_id: str) -> FlameGraph | None:
+        """On-CPU samples of one vertex, when they were asked for."""
+        return next((each.graph for each in self.evidence.flame_graphs if each.vertex == vertex_id), None)
+
+    def vertex_detail(self, vertex_id: str) -> VertexDetail | None:
+        """Its subtasks, when they were asked for."""
+        detail = self.evidence.detail
+        return next((each for each in detail.vertices if each.id == vertex_id), None) if detail else None
+
+    @cached_property
+    def taskmanagers(self) -> tuple[TaskManagerDetail, ...]:
+        """Those that run this job's subtasks; all of the cluster where Flink does not say which."""
+        detail = self.evidence.detail
+        if detail is None:
+            return ()
+        ours = {each.taskmanager for vertex in detail.vertices for each in vertex.subtasks if each.taskmanager}
+        return tuple(each for each in detail.taskmanagers if each.id in ours) or detail.taskmanagers
+
+    def setting(self, *keys: str) -> str | None:
+        """The first of these settings that the job has."""
+        return next((self.job.configuration[key] for key in keys if key in self.job.configuration), None)
+
+    def why_missing(self, part: str, otherwise: str) -> str:
+        """Why a part of the evidence or of the assessment is not known."""
+        for known in (self.evidence.unknown, self.evidence.assessment.unknown, self.job.unknown):
+            if known.get(part):
+                return known[part]
+        return otherwise
+
+
+def _is_near(savepoint: CheckpointFacts, now_ms: int) -> bool:
+    ended_ms = savepoint.acknowledged_ms or savepoint.failed_ms
+    if savepoint.status == "IN_PROGRESS" or ended_ms is None:
+        return savepoint.status == "IN_PROGRESS"
+    return now_ms - ended_ms < SAVEPOINT_SECONDS * 1000

@@ -1,0 +1,121 @@
+"""Which finding follows from which, the order in which they are named, and the score."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from flinkops.model.findings import Finding
+
+SEVERITY_ORDER = {"critical": 0, "warning": 1, "info": 2}
+PENALTY = {"critical": 45, "warning": 20, "info": 2}
+SYMPTOM_PENALTY = 5
+"""Alibaba's scale: from 100; green above 80, yellow 60 to 80, red below 60. A symptom counts little."""
+
+CAUSES: dict[str, tuple[str, ...]] = {
+    "backpressure": ("restart-loop", "gc-pressure", "key-skew", "serialization", "checkpoint-timeout"),
+    "checkpoint-timeout": ("restart-loop", "gc-pressure", "key-skew", "serialization", "backpressure"),
+    "watermark-delay": (
+        "restart-loop",
+        "source-idle",
+        "partitions-below-parallelism",
+        "gc-pressure",
+        "key-skew",
+        "serialization",
+        "backpressure",
+    ),
+    "gc-pressure": ("state-bloat",),
+    "serialization": ("gc-pressure",),
+    "key-skew": ("gc-pressure",),
+    "restart-loop": ("out-of-slots", "gc-pressure"),
+    "source-idle": ("restart-loop",),
+    "state-bloat": ("watermark-delay",),
+    "out-of-slots": (),
+}
+"""For each symptom what may be behind it, the deepest first."""
+
+
+def in_order(findings: Sequence[Finding]) -> list[Finding]:
+    """Worst first; each cause before what follows from it, and as grave as that; symptoms tied to it."""
+    tied = _tied(findings)
+    graver = [_as_grave_as_its_symptoms(each, tied) for each in tied]
+    roots = sorted((each for each in graver if each.caused_by is None), key=_rank)
+    ordered: list[Finding] = []
+    for root in roots:
+        _append_with_symptoms(root, graver, ordered)
+    return ordered
+
+
+def score(findings: Sequence[Finding]) -> int:
+    """100 with nothing found; below 60 with anything critical, at most 80 with a warning."""
+    lost = sum(
+        SYMPTOM_PENALTY if each.caused_by and each.severity != "info" else PENALTY[each.severity] for each in findings
+    )
+    return max(0, 100 - lost)
+
+
+def _tied(findings: Sequence[Finding]) -> list[Finding]:
+    found = {each.code for each in findings if each.severity != "info"}
+    tied = []
+    for each in findings:
+        cause = next((code for code in CAUSES.get(each.code, ()) if _is_behind(code, each, found, findings)), None)
+        tied.append(each if each.severity == "info" else msgspec.structs.replace(each, caused_by=cause))
+    return tied
+
+
+def _is_behind(code: str, symptom: Finding, found: set[str], findings: Sequence[Finding]) -> bool:
+    """Backpressure and slow checkpoints are each other's cause: the phase of the checkpoint tells which it is."""
+    if code not in found:
+        return False
+    if (code, symptom.code) == ("watermark-delay", "state-bloat"):  # windows pile up; unless all follows from the state
+        return not found.intersection(CAUSES["watermark-delay"])
+    if {code, symptom.code} != {"backpressure", "checkpoint-timeout"}:
+        return True
+    checkpoint = next(each for each in findings if each.code == "checkpoint-timeout" and each.severity != "info")
+    blocks = blocks_the_task(checkpoint)
+    return blocks if code == "checkpoint-timeout" else not blocks and waits_behind_records(checkpoint)
+
+
+def blocks_the_task(checkpoint: Finding) -> bool:
+    """Its synchronous part takes the time: meanwhile the task works on no records."""
+    return any("sync part" in each.text and "async" not in each.text for each in checkpoint.evidence)
+
+
+def waits_behind_records(checkpoint: Finding) -> bool:
+    """Its barriers come late, or nobody knows where the time went."""
+    return not any("async part" in each.text for each in checkpoint.evidence)
+
+
+def _as_grave_as_its_symptoms(finding: Finding, findings: Sequence[Finding]) -> Finding:
+    follow = [each.severity for each in _following(finding, findings)]
+    gravest = min((finding.severity, *follow), key=lambda severity: SEVERITY_ORDER[severity])
+    return msgspec.structs.replace(finding, severity=gravest) if finding.severity != "info" else finding
+
+
+def _following(finding: Finding, findings: Sequence[Finding]) -> list[Finding]:
+    """All that follows from it, over any number of steps; what was met is not followed again."""
+    met: list[Finding] = []
+    codes = [finding.code]
+    while codes:
+        code = codes.pop()
+        fresh = [each for each in findings if each.caused_by == code and each not in met]
+        met += fresh
+        codes += [each.code for each in fresh]
+    return met
+
+
+def _append_with_symptoms(finding: Finding, findings: Sequence[Finding], ordered: list[Finding]) -> None:
+    if finding in ordered:
+        return
+    ordered.append(finding)
+    for symptom in sorted((each for each in findings if each.caused_by == finding.code), key=_rank):
+        _append_with_symptoms(symptom, findings, ordered)
+
+
+def _rank(finding: Finding) -> tuple[int, float, str, str, str]:
+    return (
+        SEVERITY_ORDER[finding.severity],
+        -finding.confidence,
+        finding.code,
+        finding.vertex or "",
+        finding.title,
+    )

@@ -1,0 +1,58 @@
+"""All rules over one job's evidence: what is wrong, causes before their symptoms, and what could not be said."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from flinkops.diagnose.case import Case
+from flinkops.diagnose.causes import in_order, score
+from flinkops.diagnose.evidence import Evidence
+from flinkops.diagnose.rule import Rule, line
+from flinkops.diagnose.rules import RULES
+from flinkops.model.findings import Diagnosis, Finding, NotAssessed
+
+BLIND_STATES = frozenset({"UNKNOWN"})
+
+
+def diagnose(evidence: Evidence) -> Diagnosis:
+    """Pure: the same evidence gives the same words."""
+    case = Case(evidence)
+    findings: list[Finding] = []
+    not_assessed: list[NotAssessed] = []
+    blind = evidence.assessment.state in BLIND_STATES
+    for rule in RULES.values():
+        if (why := _not_asked(case, rule)) is not None:
+            not_assessed.append(NotAssessed(rule.code, why))
+            continue
+        verdict = rule.judge(case)
+        if isinstance(verdict, NotAssessed):
+            not_assessed.append(verdict)
+        else:
+            findings += _softened(case, rule, verdict)
+    ordered = in_order(findings)
+    return Diagnosis(
+        name=evidence.job.name,
+        score=None if blind else score(ordered),
+        findings=tuple(ordered),
+        not_assessed=tuple(not_assessed),
+    )
+
+
+def _not_asked(case: Case, rule: Rule) -> str | None:
+    state = case.evidence.assessment.state
+    if state in BLIND_STATES:
+        return case.why_missing("state", "the job cannot be seen now")
+    return f"the job is {state}" if rule.running and state != "RUNNING" else None
+
+
+def _softened(case: Case, rule: Rule, findings: Sequence[Finding]) -> list[Finding]:
+    """What a job shows while it starts or catches up is not yet its fault."""
+    why = case.unsettled if rule.steady and case.job.state == "RUNNING" else None
+    if why is None:
+        return list(findings)
+    return [
+        msgspec.structs.replace(
+            each, severity="info", confidence=each.confidence / 2, evidence=(*each.evidence, line(why))
+        )
+        for each in findings
+    ]

@@ -1,0 +1,34 @@
+"""What a rule is, and what it may say."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from flinkops.diagnose.case import Case
+from flinkops.model.findings import Evidence as Line
+from flinkops.model.findings import Finding, NotAssessed, Remedy
+
+FLINK_DOCS = "https://nightlies.apache.org/flink/flink-docs-stable/docs/"
+
+Verdict = Sequence[Finding] | NotAssessed
+"""Findings, none of them when nothing is wrong, or why it cannot be said."""
+
+
+class Rule(NamedTuple):
+    """One failure. ``judge`` is pure and is only asked of a job that is in one of the rule's states."""
+
+    code: str
+    judge: Callable[[Case], Verdict]
+    steady: bool = False
+    """Only a job that has settled can have it: before that, its findings are info."""
+    running: bool = True
+    """Only of a job that runs; the others are judged in every state."""
+
+
+def line(text: str, value: float | None = None, limit: float | None = None) -> Line:
+    """A line of evidence."""
+    return Line(text=text, value=value, limit=limit)
+
+
+def remedy(text: str, key: str | None = None, value: str | None = None) -> Remedy:
+    """What to do, why, and what it costs."""
+    return Remedy(text=text, key=key, value=value)

@@ -1,0 +1,114 @@
+"""backpressure: a vertex takes less than it is given; which one, and what kind of reason."""
+
+from flinkops.diagnose.case import HIGH_BACKPRESSURE_RATIO, Case
+from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
+from flinkops.diagnose.waiting import CALL_RATIO, waits_outside
+from flinkops.model.facts import VertexFacts
+from flinkops.model.findings import Evidence as Line
+from flinkops.model.findings import Finding, NotAssessed, Remedy, Severity
+from flinkops.model.numbers import total, worst
+
+RECENT_LOOKS = 2
+"""At so many looks in a row it is high; Flink's own ratio is a mean over a minute."""
+CRITICAL_RATIO = 0.9
+"""Nearly nothing moves, and what waits before the job grows."""
+
+
+def judge(case: Case) -> Verdict:
+    """High at the last looks."""
+    ratio = case.held_ratio
+    if ratio is None:
+        return NotAssessed("backpressure", case.why_missing("backpressure", "Flink reports no backpressure"))
+    recent = [each.backpressured_ratio for each in case.past[-(RECENT_LOOKS - 1) :]]
+    if ratio <= HIGH_BACKPRESSURE_RATIO or any(each is not None and each <= HIGH_BACKPRESSURE_RATIO for each in recent):
+        return ()
+    held = case.evidence.assessment.backpressure
+    named = held.bottleneck if held else None
+    vertex = case.bottleneck
+    kind = _kind(case, vertex, named.kind if named else "")
+    severity: Severity = "critical" if ratio >= CRITICAL_RATIO and _waiting_grows(case) else "warning"
+    blame = f'"{named.vertex}" holds the others up ({kind})' if named else "no vertex takes the blame at this look"
+    return [
+        Finding(
+            code="backpressure",
+            severity=severity,
+            confidence=0.9 if named else 0.5,
+            title=f"Backpressure: {blame}",
+            vertex=named.vertex if named else None,
+            evidence=tuple(_evidence(case, vertex, ratio, named.why if named else "")),
+            remedy=tuple(_remedies(case, vertex, kind)),
+            next=_next(case, vertex),
+            reference=FLINK_DOCS + "ops/monitoring/back_pressure/",
+        )
+    ]
+
+
+def _kind(case: Case, vertex: VertexFacts | None, kind: str) -> str:
+    """A call that blocks its thread looks busy to Flink; only the stacks tell it from work."""
+    share = waits_outside(case, vertex) if vertex else None
+    return "external" if share is not None and share >= CALL_RATIO and kind == "capacity" else kind
+
+
+def _evidence(case: Case, vertex: VertexFacts | None, ratio: float, why: str) -> list[Line]:
+    lines = [line("share of time that the worst subtask is backpressured", ratio, HIGH_BACKPRESSURE_RATIO)]
+    if vertex is not None:
+        lines.append(line(f'"{vertex.name}": {why}', worst(vertex.busy_ratio)))
+        share = waits_outside(case, vertex)
+        if share is not None and share >= CALL_RATIO:
+            lines.append(line("share of its samples that wait for something outside", share, CALL_RATIO))
+    pending = _pending(case)
+    if pending:
+        lines.append(line("records wait before the sources", pending))
+    return lines
+
+
+def _remedies(case: Case, vertex: VertexFacts | None, kind: str) -> list[Remedy]:
+    if vertex is None:
+        return [remedy("Look again while it lasts: the vertex to scale shows at a look where one is the slowest")]
+    more = _more(case, vertex)
+    scale = remedy(
+        f'Scale "{vertex.name}" from {vertex.parallelism} to {more} subtasks; costs {more - vertex.parallelism} slots '
+        "and a restart from the last checkpoint",
+        key="pipeline.jobvertex-parallelism-overrides",
+        value=f"{vertex.id}:{more}",
+    )
+    if kind == "external":
+        wait = remedy(
+            f'"{vertex.name}" waits for something outside (a database, a service, a disk): call it asynchronously '
+            "(AsyncDataStream, table async lookup) or in batches; costs a buffer of requests in the state",
+            key="table.exec.async-lookup.buffer-capacity",
+            value="100",
+        )
+        return [wait, scale]
+    debloat = remedy(
+        "Until then, let less data wait in the network, so that checkpoints pass; costs a little throughput",
+        key="taskmanager.network.memory.buffer-debloat.enabled",
+        value="true",
+    )
+    return [scale, debloat] if more > vertex.parallelism else [debloat]
+
+
+def _more(case: Case, vertex: VertexFacts) -> int:
+    """Twice as many subtasks, no more than the state can be split into, nor than a source has partitions."""
+    limits = [limit for limit in (vertex.max_parallelism, vertex.source_partitions) if limit is not None and limit > 0]
+    return max(vertex.parallelism, min([2 * vertex.parallelism, *limits]))
+
+
+def _next(case: Case, vertex: VertexFacts | None) -> str:
+    if vertex is None or _more(case, vertex) <= vertex.parallelism:
+        return f"flinkops status {case.selector}"
+    return f"flinkops rescale {case.selector} --vertex {vertex.id}={_more(case, vertex)} --plan"
+
+
+def _pending(case: Case) -> float | None:
+    known = [value for each in case.graph.sources if (value := total(each.pending_records)) is not None]
+    return sum(known) if known else None
+
+
+def _waiting_grows(case: Case) -> bool:
+    now = _pending(case)
+    before = [each.pending_records for each in case.past if each.pending_records is not None]
+    return bool(now and before and now > before[0])
+
+
+RULE = Rule("backpressure", judge, steady=True)

@@ -1,0 +1,189 @@
+"""checkpoint-timeout: checkpoints are given up, or nearly; in which phase the time goes."""
+
+from typing import NamedTuple
+
+from flinkops.diagnose.case import HIGH_BACKPRESSURE_RATIO, Case
+from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
+from flinkops.model.facts import CheckpointFacts, CheckpointPhases, CheckpointsFacts
+from flinkops.model.findings import Evidence as Line
+from flinkops.model.findings import Finding, NotAssessed, Remedy, Severity
+from flinkops.model.numbers import amount
+from flinkops.model.quantities import human_seconds
+
+TIMEOUT_RATIO = 0.8
+"""A checkpoint that takes this share of its timeout is about to fail (reference 6)."""
+CRITICAL_FAILURES = 3
+SLOW_INTERVALS = 3.0
+"""A checkpoint that takes so many of its intervals keeps the job from taking them when it should..."""
+SLOW_SECONDS = 5.0
+"""... when it is slow for a person too."""
+SLOW_IN_A_ROW = 2
+EXPIRED = "expired"
+
+
+class Phase(NamedTuple):
+    """Where most of the time went, and at which vertex."""
+
+    name: str  # waiting, sync, async, unknown
+    seconds: float
+    vertex: str | None
+    whole_seconds: float = 0.0
+
+
+def judge(case: Case) -> Verdict:
+    """Of periodic checkpoints: expired, about to, or far slower than they are asked for."""
+    facts = case.job.checkpoints
+    if facts is None:
+        return NotAssessed("checkpoint-timeout", case.why_missing("checkpoints", "Flink gave no answer"))
+    if not facts.enabled:
+        return ()
+    over = [each for each in facts.history if not each.is_savepoint and each.status != "IN_PROGRESS"]
+    expired = _expired_in_a_row(over)
+    slowest = _slow_seconds(case, facts, over)
+    if not expired and slowest is None:
+        return () if over or facts.in_progress is not None else NotAssessed("checkpoint-timeout", "none has ended yet")
+    phase = slowest_phase(case)
+    severity: Severity = "critical" if expired >= CRITICAL_FAILURES else "warning"
+    if case.savepoint_near:
+        severity = "info"
+    return [
+        Finding(
+            code="checkpoint-timeout",
+            severity=severity,
+            confidence=0.95 if expired else 0.75,
+            title=_title(expired, phase),
+            vertex=phase.vertex,
+            evidence=tuple(_evidence(case, facts, expired, slowest, phase)),
+            remedy=tuple(_remedies(phase)),
+            next=f"flinkops status {case.selector}",
+            reference=FLINK_DOCS + "ops/state/checkpointing_under_backpressure/",
+        )
+    ]
+
+
+def slowest_phase(case: Case) -> Phase:
+    """Of the newest finished checkpoint, at the vertex that took longest: what took most of it."""
+    detail = case.evidence.detail
+    phases = detail.checkpoint_phases if detail else ()
+    facts = case.job.checkpoints
+    if not phases and facts is not None and facts.phases is not None:
+        phases = (facts.phases,)
+    found = [_of(each) for each in phases]
+    return max(found, key=lambda each: each.seconds, default=Phase("unknown", 0.0, None))
+
+
+def _of(phases: CheckpointPhases) -> Phase:
+    waiting = (amount(phases.start_delay_seconds) or 0.0) + (amount(phases.alignment_seconds) or 0.0)
+    sync, asynchronous = amount(phases.sync_seconds) or 0.0, amount(phases.async_seconds) or 0.0
+    whole = amount(phases.end_to_end_seconds) or 0.0
+    parts = {"waiting": waiting, "sync": sync, "async": asynchronous}
+    name = max(parts, key=lambda part: parts[part])
+    if parts[name] <= 0 and phases.acknowledged is not None and phases.subtasks and phases.acknowledged == 0:
+        return Phase("unknown", whole, phases.vertex, whole)
+    return Phase(name if parts[name] > 0 else "unknown", parts[name], phases.vertex, whole)
+
+
+def _expired_in_a_row(over: list[CheckpointFacts]) -> int:
+    """Newest first; other failures do not end the row, a completed checkpoint does."""
+    count = 0
+    for each in over:
+        if each.status == "COMPLETED":
+            break
+        count += EXPIRED in (each.failure or "").lower()
+    return count
+
+
+def _slow_seconds(case: Case, facts: CheckpointsFacts, over: list[CheckpointFacts]) -> float | None:
+    """The duration of the newest completed checkpoint, or the age of one under way, when that is too slow."""
+    timeout, interval = amount(facts.timeout_seconds), amount(facts.interval_seconds)
+    done = [
+        seconds
+        for each in over
+        if each.status == "COMPLETED" and (seconds := amount(each.duration_seconds)) is not None
+    ]
+    under_way = [
+        (case.job.seen_ms - each.triggered_ms) / 1000
+        for each in facts.history
+        if each.status == "IN_PROGRESS" and not each.is_savepoint and each.triggered_ms is not None
+    ]
+    near = [seconds for seconds in (*done[:1], *under_way) if timeout and seconds > TIMEOUT_RATIO * timeout]
+    if near:
+        return max(near)
+    newest = done[:SLOW_IN_A_ROW]
+    limit = max(SLOW_SECONDS, SLOW_INTERVALS * interval) if interval else None
+    if limit is not None and len(newest) == SLOW_IN_A_ROW and min(newest) > limit:
+        return newest[0]
+    return None
+
+
+def _title(expired: int, phase: Phase) -> str:
+    what = f"The last {expired} checkpoints expired" if expired > 1 else "The last checkpoint expired"
+    what = what if expired else "Checkpoints take nearly too long"
+    where = {
+        "waiting": "their barriers wait behind records",
+        "sync": "the synchronous part holds the task up",
+        "async": "writing to the storage is slow",
+        "unknown": "in which phase is not known",
+    }
+    return f"{what}: {where[phase.name]}"
+
+
+def _evidence(case: Case, facts: CheckpointsFacts, expired: int, slowest: float | None, phase: Phase) -> list[Line]:
+    timeout = amount(facts.timeout_seconds)
+    lines = [line("checkpoints that expired since the last completed one", expired, 0)] if expired else []
+    if slowest is not None:
+        limit = TIMEOUT_RATIO * timeout if timeout else None
+        if limit is None or slowest <= limit:
+            limit = SLOW_INTERVALS * (amount(facts.interval_seconds) or 0.0)
+        lines.append(line("seconds that a checkpoint takes", slowest, limit))
+    if phase.vertex is not None:
+        words = {"waiting": "start delay and alignment", "sync": "sync part", "async": "async part"}
+        lines.append(line(f'seconds of {words.get(phase.name, "unknown phase")} at "{phase.vertex}"', phase.seconds))
+    ratio = case.held_ratio
+    if ratio is not None and phase.name in ("waiting", "unknown"):
+        lines.append(line("backpressure, which barriers wait behind", ratio, HIGH_BACKPRESSURE_RATIO))
+    if timeout:
+        lines.append(line(f"given up after {human_seconds(timeout)}", None, timeout))
+    return lines
+
+
+def _remedies(phase: Phase) -> list[Remedy]:
+    if phase.name == "waiting":
+        return [
+            remedy("Remove the bottleneck first: barriers wait behind records (see backpressure)"),
+            remedy(
+                "Let barriers overtake records; costs more state to write, and rescaling from it is slower",
+                key="execution.checkpointing.unaligned.enabled",
+                value="true",
+            ),
+            remedy(
+                "... only when aligning takes longer than this",
+                key="execution.checkpointing.aligned-checkpoint-timeout",
+                value="10 s",
+            ),
+        ]
+    if phase.name == "sync":
+        return [
+            remedy(
+                f'Make the synchronous part of "{phase.vertex}" short: no I/O in snapshotState or a sink\'s flush; '
+                "RocksDB and asynchronous snapshots of the heap copy in the background",
+                key="state.backend.type",
+                value="rocksdb",
+            )
+        ]
+    return [
+        remedy(
+            "Write only what changed since the last checkpoint (RocksDB); costs slower recovery",
+            key="execution.checkpointing.incremental",
+            value="true",
+        ),
+        remedy(
+            "Look at the checkpoint storage: its throughput, throttling and latency; more time alone "
+            "(execution.checkpointing.timeout) hides it",
+            key="execution.checkpointing.min-pause",
+            value="30 s",
+        ),
+    ]
+
+
+RULE = Rule("checkpoint-timeout", judge)

@@ -1,0 +1,71 @@
+"""gc-pressure: the JVM collects garbage instead of working."""
+
+import re
+
+from flinkops.diagnose.case import Case
+from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
+from flinkops.model.detail import TaskManagerDetail
+from flinkops.model.findings import Evidence as Line
+from flinkops.model.findings import Finding, NotAssessed, Severity
+
+GC_RATIO = 0.2
+"""Share of time in garbage collection; Tencent's event stands at 0.3 over 5 minutes, reference 6 (calibrated)."""
+GC_CRITICAL_RATIO = 0.5
+GC_NOTABLE_RATIO = 0.1
+OUT_OF_MEMORY = re.compile(r"OutOfMemoryError: (Java heap space|GC overhead)|GC overhead limit exceeded")
+RECENT_MS = 600_000
+
+
+def judge(case: Case) -> Verdict:
+    """By the TaskManagers that run the job, and by exceptions that say so."""
+    thrown = [
+        each
+        for each in case.job.exceptions
+        if case.job.seen_ms - each.at_ms < RECENT_MS and OUT_OF_MEMORY.search(f"{each.name}: {each.message}")
+    ]
+    known = [(ratio, each) for each in case.taskmanagers if (ratio := each.gc_ratio) is not None]
+    worst = max(known, key=lambda pair: pair[0], default=None)
+    if thrown:
+        lines = [line(f"TaskManagers ran out of heap {len(thrown)} times in ten minutes", len(thrown), 0)]
+        return [_finding(case, worst[1] if worst else None, "critical", 0.95, lines)]
+    if worst is None:
+        why = case.why_missing("taskmanagers", case.why_missing("detail", "no TaskManager was asked for its memory"))
+        return NotAssessed("gc-pressure", why)
+    ratio, manager = worst
+    if ratio < GC_NOTABLE_RATIO:
+        return ()
+    severity: Severity = "info" if ratio < GC_RATIO else "warning" if ratio < GC_CRITICAL_RATIO else "critical"
+    lines = [line(f"share of time in garbage collection at {manager.id}", ratio, GC_RATIO)]
+    return [_finding(case, manager, severity, min(0.95, 0.5 + ratio), lines)]
+
+
+def _finding(
+    case: Case, manager: TaskManagerDetail | None, severity: Severity, confidence: float, lines: list[Line]
+) -> Finding:
+    used, limit = (manager.heap_used_bytes, manager.heap_max_bytes) if manager else (None, None)
+    if used is not None and limit:
+        lines.append(line("heap in use, in bytes", float(used), float(limit)))
+    return Finding(
+        code="gc-pressure",
+        severity=severity,
+        confidence=confidence,
+        title="Garbage collection: the heap of a TaskManager is too small for what runs in it",
+        evidence=tuple(lines),
+        remedy=(
+            remedy(
+                "Give the tasks more heap; costs memory of the pod or machine and a restart",
+                key="taskmanager.memory.task.heap.size",
+                value=f"{2 * limit // 2**20}m" if limit else None,
+            ),
+            remedy(
+                "Keep state off the heap, if it is there now; costs some latency for each access",
+                key="state.backend.type",
+                value="rocksdb",
+            ),
+        ),
+        next=f"flinkops status {case.selector}",
+        reference=FLINK_DOCS + "deployment/memory/mem_setup_tm/",
+    )
+
+
+RULE = Rule("gc-pressure", judge, steady=True, running=False)

@@ -1,0 +1,71 @@
+"""known-bug: this version has a fault that this job's make runs into."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from flinkops.diagnose.case import Case
+from flinkops.diagnose.rule import Rule, Verdict, line, remedy
+from flinkops.diagnose.rules.override_drift import OVERRIDES
+from flinkops.model.findings import Finding, NotAssessed
+
+
+class Bug(NamedTuple):
+    """One known fault: versions it was seen with, when it strikes, what to do."""
+
+    issue: str
+    versions: tuple[str, ...]  # prefixes of Flink's version
+    title: str
+    strikes: Callable[[Case], bool]
+    remedy: str
+
+
+def _overrides_on_adaptive(case: Case) -> bool:
+    return bool(case.setting(OVERRIDES)) and "adaptive" in (case.job.scheduler or "").lower()
+
+
+def _iceberg_v1_committer(case: Case) -> bool:
+    return any("IcebergFilesCommitter" in each.name for each in case.job.vertices) and (
+        "adaptive" in (case.job.scheduler or "").lower()
+    )
+
+
+BUGS = (
+    Bug(
+        "https://issues.apache.org/jira/browse/FLINK-38770",
+        ("2.2.",),
+        "Parallelism overrides are ignored when the job is submitted (FLINK-38770)",
+        _overrides_on_adaptive,
+        "Upgrade Flink; until then rescale in place after each submission and compare (override-drift)",
+    ),
+    Bug(
+        "https://iceberg.apache.org/docs/latest/flink-configuration/",
+        ("1.", "2."),
+        "Iceberg's first sink at parallelism 1 crash-loops after a rescale in place (NoSuchElement in the committer)",
+        _iceberg_v1_committer,
+        "Use the second sink (table.exec.iceberg.use-v2-sink), with a uid",
+    ),
+)
+
+
+def judge(case: Case) -> Verdict:
+    """Info: a hazard is not yet a fault."""
+    version = case.job.flink_version
+    if version is None:
+        return NotAssessed("known-bug", case.why_missing("flink_version", "the cluster did not say its version"))
+    return [
+        Finding(
+            code="known-bug",
+            severity="info",
+            confidence=0.6,
+            title=bug.title,
+            evidence=(line(f"Flink {version}"),),
+            remedy=(remedy(bug.remedy),),
+            next=f"flinkops status {case.selector}",
+            reference=bug.issue,
+        )
+        for bug in BUGS
+        if version.startswith(bug.versions) and bug.strikes(case)
+    ]
+
+
+RULE = Rule("known-bug", judge, running=False)

@@ -1,0 +1,88 @@
+"""out-of-slots: the job waits for slots, or runs with fewer than it asked for."""
+
+from flinkops.diagnose.case import Case
+from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
+from flinkops.model.findings import Evidence as Line
+from flinkops.model.findings import Finding, NotAssessed, Severity
+
+WAITING_STATES = frozenset({"CREATED", "INITIALIZING", "RECONCILING", "RESTARTING", "SUSPENDED"})
+WAITING_SECONDS = 15.0
+"""TaskManagers that are on their way have come by then, outside of Kubernetes."""
+NO_RESOURCE = "NoResourceAvailable"
+RECENT_MS = 900_000
+
+
+def judge(case: Case) -> Verdict:
+    """By exceptions, by waiting while no slot is free, by subtasks that could not be placed, by fewer than wanted."""
+    cluster = case.evidence.cluster
+    free = cluster.slots_available if cluster else None
+    thrown = [each for each in case.job.exceptions if NO_RESOURCE in f"{each.name} {each.message}"]
+    recent = [each for each in thrown if case.job.seen_ms - each.at_ms < RECENT_MS]
+    if recent and case.job.state != "RUNNING":
+        return [_finding(case, "critical", 0.95, [line(f"Flink says {NO_RESOURCE}Exception", len(recent), 0)], free)]
+    waits = _waits_seconds(case)
+    if waits is not None and waits >= WAITING_SECONDS:
+        if free is None:
+            return NotAssessed("out-of-slots", case.why_missing("cluster", "how many slots are free is not known"))
+        if free == 0:
+            lines = [line(f"seconds that it has been {case.job.state} or its subtasks wait", waits, WAITING_SECONDS)]
+            return [_finding(case, "critical", 0.9, lines, free)]
+    wanted, actual = _wanted(case), max((each.parallelism for each in case.job.vertices), default=0)
+    if (
+        case.job.state == "RUNNING"
+        and wanted > actual > 0
+        and free == 0
+        and (case.uptime_seconds or 0) >= WAITING_SECONDS
+    ):
+        lines = [line("subtasks that run, of those that were asked for", float(actual), float(wanted))]
+        return [_finding(case, "warning", 0.8, lines, free)]
+    return ()
+
+
+def _waits_seconds(case: Case) -> float | None:
+    """Since when it waits: the job as a whole, or subtasks that are not placed."""
+    job = case.job
+    if job.state in WAITING_STATES:
+        since = job.started_ms
+        restarts = [each.at_ms for each in job.exceptions]
+        since = max([*restarts, since]) if since is not None else max(restarts, default=None)
+        return None if since is None else (job.seen_ms - since) / 1000
+    if job.state == "RUNNING" and any(each.status in ("SCHEDULED", "CREATED") for each in job.vertices):
+        return case.uptime_seconds
+    return None
+
+
+def _wanted(case: Case) -> int:
+    detail = case.evidence.detail
+    return max((each.upper for each in detail.resource_requirements), default=0) if detail else 0
+
+
+def _finding(case: Case, severity: Severity, confidence: float, lines: list[Line], free: int | None) -> Finding:
+    cluster = case.evidence.cluster
+    total = cluster.slots_total if cluster else None
+    if free is not None:
+        lines.append(line(f"free slots, of {total if total is not None else '?'}", float(free), 1.0))
+    fewer = max((each.parallelism for each in case.job.vertices), default=1)
+    return Finding(
+        code="out-of-slots",
+        severity=severity,
+        confidence=confidence,
+        title="The cluster has no free slot for this job",
+        evidence=tuple(lines),
+        remedy=(
+            remedy(
+                "Add TaskManagers, or end what is not needed; costs memory and cores",
+                key="kubernetes.taskmanager.replicas",
+            ),
+            remedy(
+                "More slots in each TaskManager; costs memory for each of them",
+                key="taskmanager.numberOfTaskSlots",
+            ),
+            remedy("Or ask for fewer subtasks", key="parallelism.default", value=str(max(1, fewer // 2))),
+        ),
+        next="flinkops status",
+        reference=FLINK_DOCS + "deployment/elastic_scaling/",
+    )
+
+
+RULE = Rule("out-of-slots", judge, running=False)

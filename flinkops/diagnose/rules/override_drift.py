@@ -1,0 +1,55 @@
+"""override-drift: the parallelism that was decided is not the one that runs."""
+
+from flinkops.diagnose.case import Case
+from flinkops.diagnose.rule import Rule, Verdict, line, remedy
+from flinkops.model.findings import Finding
+
+OVERRIDES = "pipeline.jobvertex-parallelism-overrides"
+
+
+def judge(case: Case) -> Verdict:
+    """Each override of a vertex of this job against the parallelism that Flink reports."""
+    text = case.setting(OVERRIDES)
+    if not text:
+        return ()
+    wanted = parsed(text)
+    drifted = [
+        (vertex, wanted[vertex.id])
+        for vertex in case.job.vertices
+        if vertex.id in wanted and wanted[vertex.id] != vertex.parallelism
+    ]
+    if not drifted:
+        return ()
+    vertex, number = drifted[0]
+    return [
+        Finding(
+            code="override-drift",
+            severity="warning",
+            confidence=0.8,
+            title=f"{len(drifted)} of {len(wanted)} parallelism overrides are not what runs",
+            vertex=vertex.name,
+            evidence=tuple(
+                line(f'subtasks of "{each.name}" that run, against the override', float(each.parallelism), float(count))
+                for each, count in drifted
+            ),
+            remedy=(
+                remedy("Set what should run in place (the adaptive scheduler), and see it hold", OVERRIDES, text[:200]),
+                remedy("Or take the overrides back: the operator's autoscaler resets them on a new nonce"),
+            ),
+            next=f"flinkops rescale {case.selector} --vertex {vertex.id}={number} --plan",
+            reference="https://issues.apache.org/jira/browse/FLINK-38770",
+        )
+    ]
+
+
+def parsed(text: str) -> dict[str, int]:
+    """``id:n,id:n``, in braces or not; what is no pair of an id and a number is left out."""
+    found = {}
+    for entry in text.strip().strip("{}").split(","):
+        vertex, _, number = entry.strip().replace("=", ":").partition(":")
+        if number.strip().isascii() and number.strip().isdigit():
+            found[vertex.strip()] = int(number)
+    return found
+
+
+RULE = Rule("override-drift", judge, steady=True)

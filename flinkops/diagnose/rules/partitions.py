@@ -1,0 +1,47 @@
+"""partitions-below-parallelism: a Kafka source has more subtasks than its topics have partitions."""
+
+from flinkops.diagnose.case import Case
+from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
+from flinkops.model.facts import VertexFacts
+from flinkops.model.findings import Finding, NotAssessed
+
+CODE = "partitions-below-parallelism"
+
+
+def judge(case: Case) -> Verdict:
+    """Info while event time moves: idle subtasks cost slots only; a warning when one of them holds the watermark."""
+    known = [each for each in case.graph.sources if each.source_partitions is not None]
+    if not known:
+        return NotAssessed(CODE, "no source says which partitions it reads (not Kafka, or no metrics yet)")
+    return [_finding(case, each) for each in known if 0 < (each.source_partitions or 0) < each.parallelism]
+
+
+def _finding(case: Case, vertex: VertexFacts) -> Finding:
+    partitions = vertex.source_partitions or 0
+    holds = vertex.watermark_none_yet and case.evidence.assessment.event_time_skew_seconds is None
+    return Finding(
+        code=CODE,
+        severity="warning" if holds else "info",
+        confidence=0.95,
+        title=f'"{vertex.name}" has {vertex.parallelism} subtasks for {partitions} partitions',
+        vertex=vertex.name,
+        evidence=(line("partitions, for more subtasks than that", float(partitions), float(vertex.parallelism)),),
+        remedy=(
+            remedy(
+                f"Read with {partitions} subtasks, or give the topic more partitions (Kafka cannot take them back, and "
+                "keys move); a subtask without a partition costs a slot",
+                key="pipeline.jobvertex-parallelism-overrides",
+                value=f"{vertex.id}:{partitions}",
+            ),
+            remedy(
+                "Mark subtasks without a partition as idle, or their missing watermark holds all others back",
+                key="table.exec.source.idle-timeout",
+                value="30 s",
+            ),
+        ),
+        next=f"flinkops rescale {case.selector} --vertex {vertex.id}={partitions} --plan",
+        reference=FLINK_DOCS + "connectors/datastream/kafka/#idleness",
+    )
+
+
+RULE = Rule(CODE, judge, steady=True)

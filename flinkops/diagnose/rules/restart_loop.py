@@ -1,0 +1,96 @@
+"""restart-loop: the job fails again and again; the earliest exception after the last stable period is the cause."""
+
+from collections.abc import Sequence
+
+from flinkops.diagnose.case import Case
+from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
+from flinkops.model.facts import ExceptionFacts
+from flinkops.model.findings import Finding, NotAssessed, Severity
+
+STABLE_MS = 300_000
+"""A job that ran so long without an exception was well; what came before has another cause."""
+LOOP_FAILURES = 3
+"""So many since it was last stable are a loop; two are a warning, one happens."""
+RECENT_MS = 900_000
+"""A failure longer ago than this is over."""
+ENDED_BADLY = "FAILED"
+MESSAGE_CHARACTERS = 200
+
+
+def judge(case: Case) -> Verdict:
+    """By Flink's history of exceptions, which keeps the newest few."""
+    since = since_stable(case.job.exceptions)
+    failed = case.job.state == ENDED_BADLY
+    restarts = case.job.restarts or 0
+    if not since:
+        if failed or restarts:
+            return NotAssessed("restart-loop", case.why_missing("exceptions", "Flink keeps no exception of it"))
+        return ()
+    newest, root = since[-1], since[0]
+    if not failed and case.job.seen_ms - newest.at_ms > RECENT_MS:
+        return ()
+    count = max(len(since), _restarts_since(case))
+    severity: Severity = "critical" if failed or count >= LOOP_FAILURES else "warning" if count >= 2 else "info"
+    title = (
+        "The job has failed" if failed else f"The job has failed {count} times" if count > 1 else "The job restarted"
+    )
+    lines = [
+        line("failures since the job was last stable", float(count), float(LOOP_FAILURES)),
+        line(f"the first of them, the root cause: {said(root)}"),
+        *([line(f"in {root.vertex}")] if root.vertex else []),
+        *([line(f"at TaskManager {root.taskmanager}")] if root.taskmanager else []),
+        *([line(f"the newest: {said(newest)}")] if said(newest) != said(root) else []),
+    ]
+    return [
+        Finding(
+            code="restart-loop",
+            severity=severity,
+            confidence=0.95 if count >= LOOP_FAILURES or failed else 0.7,
+            title=f"{title}: {said(root)}",
+            vertex=root.vertex,
+            evidence=tuple(lines),
+            remedy=(
+                remedy(
+                    "Remove the cause that the first exception names: a record that cannot be read goes to a dead "
+                    "letter, not to an exception; the later exceptions only follow from it"
+                ),
+                remedy(
+                    "Until then, restart at growing intervals, so that the cluster and what it reads from can breathe; "
+                    "costs a longer pause after each failure",
+                    key="restart-strategy.type",
+                    value="exponential-delay",
+                ),
+            ),
+            next=f"flinkops status {case.selector}",
+            reference=FLINK_DOCS + "ops/state/task_failure_recovery/",
+        )
+    ]
+
+
+def since_stable(exceptions: Sequence[ExceptionFacts]) -> list[ExceptionFacts]:
+    """Oldest first, from the first after the last pause of STABLE_MS on."""
+    ordered = sorted(exceptions, key=lambda each: each.at_ms)
+    start = 0
+    for index in range(1, len(ordered)):
+        if ordered[index].at_ms - ordered[index - 1].at_ms > STABLE_MS:
+            start = index
+    return ordered[start:]
+
+
+def said(exception: ExceptionFacts) -> str:
+    """The innermost cause, on one bounded line."""
+    lines = [each.strip() for each in exception.message.splitlines() if each.strip()]
+    text = lines[-1].removeprefix("Caused by: ") if lines else exception.name
+    text = " ".join(text.split())
+    return text if len(text) <= MESSAGE_CHARACTERS else text[: MESSAGE_CHARACTERS - 1] + "…"
+
+
+def _restarts_since(case: Case) -> int:
+    """How often it restarted over the looks that are remembered."""
+    known = [
+        each.restarts for each in case.evidence.history if each.job_id == case.job.id and each.restarts is not None
+    ]
+    return max(0, (case.job.restarts or 0) - min(known)) if known else 0
+
+
+RULE = Rule("restart-loop", judge, running=False)

@@ -1,0 +1,136 @@
+"""serialization: the time goes into turning records into bytes and back."""
+
+import re
+
+from flinkops.diagnose.case import HIGH_BACKPRESSURE_RATIO, Case
+from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
+from flinkops.diagnose.stacks import shares
+from flinkops.model.facts import VertexFacts
+from flinkops.model.findings import Evidence as Line
+from flinkops.model.findings import Finding, NotAssessed, Remedy, Severity
+from flinkops.model.numbers import total, worst
+
+SHARE_RATIO = 0.4
+"""Of the on-CPU samples of a vertex: more than a third of the work is not the job's own (calibrated in the lab)."""
+AT_ITS_LIMIT_RATIO = 0.85
+"""A vertex that is this busy has no room left: what it spends is missing elsewhere."""
+WORTH_SAYING_RATIO = 0.3
+
+# The innermost frame of a kind decides; "" ends it: what a deserialiser hands on is the job's own work again.
+_KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("", re.compile(r"\.processElement|Output\.collect|\.processRecord|UserFunction|\.pushToOperator")),
+    ("Kryo", re.compile(r"com\.esotericsoftware|KryoSerializer")),
+    ("JSON", re.compile(r"(?i)jackson|com\.google\.gson|fastjson|org\.json\.|json\w*(de)?serializ|JsonParser")),
+    ("Avro", re.compile(r"org\.apache\.avro|AvroSerializer|AvroDeserial")),
+    ("Python", re.compile(r"org\.apache\.beam|PythonFunctionRunner|fn_execution|\.python\.\w*(Runner|Operator)")),
+    ("Java serialization", re.compile(r"java\.io\.Object(In|Out)putStream|JavaSerializer|InstantiationUtil")),
+    ("POJO", re.compile(r"PojoSerializer")),
+    (
+        "Flink types",
+        re.compile(r"Serializer\.(de)?(serialize|copy)|SpanningRecord(De)?[sS]erializer|serializeRecord|getNextRecord"),
+    ),
+)
+_ADVICE: dict[str, Remedy] = {
+    "Kryo": remedy(
+        "Make the type a POJO, a Row, a tuple or an Avro record; this setting makes the job fail where a type would "
+        "fall back to Kryo, so that it is found in CI; costs a state migration for that type",
+        key="pipeline.generic-types",
+        value="false",
+    ),
+    "JSON": remedy(
+        "Parse only the fields that are used, once, at the source; or have the producer write Avro or Protobuf: "
+        "costs a change of the topic's format",
+        key="value.format",
+        value="avro-confluent",
+    ),
+    "Python": remedy(
+        "Run Python functions in the JVM's process, or write them in Java or SQL; thread mode shares one interpreter",
+        key="python.execution-mode",
+        value="thread",
+    ),
+}
+_REUSE = remedy(
+    "Hand records between chained operators without copying them; safe where no function keeps or changes its input",
+    key="pipeline.object-reuse",
+    value="true",
+)
+
+
+def kind_of(frame: str) -> str | None:
+    """The kind of serialization that a frame belongs to; "" for the job's own work, None: as its caller."""
+    return next((kind for kind, pattern in _KINDS if pattern.search(frame)), None)
+
+
+def judge(case: Case) -> Verdict:
+    """By the flame graphs that were taken, and by what the job says of Python."""
+    findings = [found for vertex in case.job.vertices if (found := _by_stacks(case, vertex)) is not None]
+    if not findings and (python := _by_python(case)) is not None:
+        findings = [python]
+    if findings:
+        return findings
+    if not any(each.graph.root is not None for each in case.evidence.flame_graphs):
+        said = next((each.graph.why for each in case.evidence.flame_graphs if each.graph.why), None)
+        return NotAssessed("serialization", said or case.why_missing("flame_graphs", "no flame graph was taken"))
+    return ()
+
+
+def _by_stacks(case: Case, vertex: VertexFacts) -> Finding | None:
+    graph = case.flame_graph(vertex.id)
+    if graph is None or graph.root is None:
+        return None
+    by_kind = {kind: share for kind, share in shares(graph.root, kind_of).items() if kind}
+    share, busy = min(1.0, sum(by_kind.values())), worst(vertex.busy_ratio)
+    if share < WORTH_SAYING_RATIO:
+        return None
+    at_limit = busy is not None and (busy >= AT_ITS_LIMIT_RATIO or _holds_up(case, vertex))
+    severity: Severity = "warning" if share >= SHARE_RATIO and at_limit else "info"
+    worst_kind = max(by_kind, key=lambda kind: by_kind[kind])
+    lines = [
+        line(f'share of the on-CPU samples of "{vertex.name}" in serialization', share, SHARE_RATIO),
+        line("share of time that its worst subtask is busy", busy, AT_ITS_LIMIT_RATIO),
+        *(line(f"of these samples in {kind}", part) for kind, part in sorted(by_kind.items(), key=lambda kv: -kv[1])),
+        *_bytes_a_record(vertex),
+    ]
+    return _finding(case, vertex, severity, min(0.95, 0.5 + share / 2), worst_kind, lines)
+
+
+def _by_python(case: Case) -> Finding | None:
+    """A Python operator in process mode that holds the others up: each record goes to another process and back."""
+    vertex = case.bottleneck
+    plan = case.evidence.detail.plan if case.evidence.detail else {}
+    if vertex is None or "python" not in f"{vertex.name} {plan.get(vertex.id, '')}".lower():
+        return None
+    if case.setting("python.execution-mode") == "thread" or (case.held_ratio or 0.0) <= HIGH_BACKPRESSURE_RATIO:
+        return None
+    lines = [line(f'"{vertex.name}" runs Python in a process of its own and holds up its input', case.held_ratio)]
+    return _finding(case, vertex, "warning", 0.6, "Python", lines)
+
+
+def _finding(
+    case: Case, vertex: VertexFacts, severity: Severity, confidence: float, kind: str, lines: list[Line]
+) -> Finding:
+    return Finding(
+        code="serialization",
+        severity=severity,
+        confidence=confidence,
+        title=f'Serialization: "{vertex.name}" spends its time on {kind}',
+        vertex=vertex.name,
+        evidence=tuple(lines),
+        remedy=tuple(each for each in (_ADVICE.get(kind), _REUSE) if each is not None),
+        next=f"flinkops status {case.selector}",
+        reference=FLINK_DOCS + "dev/datastream/fault-tolerance/serialization/types_serialization/",
+    )
+
+
+def _holds_up(case: Case, vertex: VertexFacts) -> bool:
+    return case.bottleneck is not None and case.bottleneck.id == vertex.id
+
+
+def _bytes_a_record(vertex: VertexFacts) -> list[Line]:
+    read, size = vertex.records_in, vertex.bytes_in
+    if not read or not size or not total(vertex.records_in_per_second):
+        return []
+    return [line("bytes that come in per record", size / read)]
+
+
+RULE = Rule("serialization", judge, steady=True)

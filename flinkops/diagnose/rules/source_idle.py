@@ -1,0 +1,90 @@
+"""source-idle: no records come in any more."""
+
+from flinkops.diagnose.case import HIGH_BACKPRESSURE_RATIO, Case
+from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
+from flinkops.model.facts import VertexFacts
+from flinkops.model.findings import Finding, NotAssessed, Severity
+from flinkops.model.numbers import add_known, amount, least, total
+
+IDLE_SECONDS = 30.0
+"""Alibaba alerts after 60 s, five times over; the cause is looked for sooner."""
+STEADY_RECORDS_PER_SECOND = 0.5
+"""What flowed at this rate before and stopped, did not stop by design."""
+
+
+def judge(case: Case) -> Verdict:
+    """All sources read nothing. Whether that is wrong depends on whether they ever did, and on what waits."""
+    sources = [each for each in case.graph.sources if each.status == "RUNNING"]
+    if not sources:
+        return NotAssessed("source-idle", case.why_missing("vertices", "no source runs"))
+    rates = [total(each.records_in_per_second) for each in sources]
+    if any(rate is None for rate in rates):
+        return NotAssessed(
+            "source-idle", case.why_missing("records_in_per_second", "a source does not report its rate")
+        )
+    idle = _idle_seconds(case, sources)
+    if idle is None or idle < IDLE_SECONDS or (case.held_ratio or 0.0) > HIGH_BACKPRESSURE_RATIO:
+        return ()
+    pending = add_known(total(each.pending_records) for each in sources)
+    before = _rate_before(case, sources, idle)
+    if before is None and not pending:
+        return ()
+    stopped = before is not None and before >= STEADY_RECORDS_PER_SECOND
+    severity: Severity = "warning" if pending or stopped else "info"
+    lines = [line("seconds since the last record", idle, IDLE_SECONDS)]
+    if before is not None:
+        lines.append(line("records per second before", before, STEADY_RECORDS_PER_SECOND))
+    if pending:
+        lines.append(line("records wait to be read", pending, 0))
+    return [
+        Finding(
+            code="source-idle",
+            severity=severity,
+            confidence=0.9 if pending else 0.8 if stopped else 0.4,
+            title="No records come in" + (", though some wait" if pending else " any more" if stopped else ""),
+            vertex=sources[0].name,
+            evidence=tuple(lines),
+            remedy=(
+                remedy(
+                    "Look at what writes to the source: its producers, its topic, its permissions; the job only waits"
+                ),
+                remedy(
+                    "An input that is idle by design should not hold event time back; costs late records when it wakes",
+                    key="table.exec.source.idle-timeout",
+                    value="30 s",
+                ),
+            ),
+            next=f"flinkops status {case.selector}",
+            reference=FLINK_DOCS + "dev/datastream/event-time/generating_watermarks/#dealing-with-idle-sources",
+        )
+    ]
+
+
+def _idle_seconds(case: Case, sources: list[VertexFacts]) -> float | None:
+    """Since the last record of any source: as Flink counts it, else as long as the looks say so."""
+    said = [least(each.source_idle_seconds) for each in sources]
+    known = [each for each in said if each is not None]
+    if len(known) == len(sources):
+        return min(known)
+    if (case.evidence.assessment.records_in_per_second or 0.0) > 0:
+        return 0.0
+    since = case.job.seen_ms
+    for look in reversed(case.past):
+        if look.records_in_per_second is None or look.records_in_per_second > 0:
+            break
+        since = look.at_ms
+    return (case.job.seen_ms - since) / 1000
+
+
+def _rate_before(case: Case, sources: list[VertexFacts], idle_seconds: float) -> float | None:
+    """The mean rate while records came; None when not known, 0 when none ever did."""
+    remembered = [each.records_in_per_second for each in case.past if each.records_in_per_second]
+    if remembered:
+        return max(remembered)
+    read, uptime = add_known(amount(each.records_in) for each in sources), case.uptime_seconds
+    if read is None or uptime is None:
+        return None
+    return read / max(1.0, uptime - idle_seconds)
+
+
+RULE = Rule("source-idle", judge, steady=True)

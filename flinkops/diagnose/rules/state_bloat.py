@@ -1,0 +1,182 @@
+"""state-bloat: the state grows and grows, although the input does not."""
+
+from collections.abc import Sequence
+
+from flinkops.diagnose.case import Case
+from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
+from flinkops.model.findings import Evidence as Line
+from flinkops.model.findings import Finding, NotAssessed, Remedy, Severity
+from flinkops.model.numbers import add_known, amount, whole
+from flinkops.model.quantities import human_bytes, human_seconds, parse_duration
+from flinkops.model.trend import theil_sen
+
+CODE = "state-bloat"
+MIN_POINTS = 6
+MIN_SPAN_SECONDS = 20.0
+MIN_UPTIME_SECONDS = 45.0
+STEADY_RATIO = 0.7
+"""The slope of the second half of the points is at least this much of the first half's: growth does not slow."""
+MIN_GROWTH_RATIO_PER_HOUR = 0.5
+"""Half of itself in an hour: slower growth is for the capacity plan, not for tonight."""
+MIN_STATE_BYTES = 1_000_000
+"""Below this, growth is that of buffers and offsets."""
+FLAT_INPUT_RATIO = 0.3
+"""The input's rate stays within this of its mean."""
+CRITICAL_SECONDS_TO_LIMIT = 3600.0
+
+Points = Sequence[tuple[float, float]]
+
+
+def judge(case: Case) -> Verdict:
+    """Growth that does not slow under flat input; else why it cannot be said."""
+    points = _points(case)
+    if (why := _too_young(case, points)) is not None:
+        return NotAssessed(CODE, why)
+    slope, size = theil_sen(points), points[-1][1]
+    if slope is None or slope <= 0 or slope * 3600 < MIN_GROWTH_RATIO_PER_HOUR * size or size < MIN_STATE_BYTES:
+        return ()
+    if not _still_growing(points):
+        return ()
+    if (why := _input_moves(case)) is not None:
+        return NotAssessed(CODE, why)
+    return [_finding(case, points, slope, size)]
+
+
+def _points(case: Case) -> list[tuple[float, float]]:
+    """(seconds, bytes) of this execution's completed checkpoints, and before them what earlier looks remember."""
+    facts = case.job.checkpoints
+    since_ms = case.job.running_since_ms or 0
+    points = [
+        (each.triggered_ms / 1000, float(size))
+        for each in (facts.history if facts else ())
+        if each.status == "COMPLETED" and not each.is_savepoint and each.triggered_ms is not None
+        if each.triggered_ms >= since_ms and (size := whole(each.state_size_bytes)) is not None
+    ]
+    first = min((at for at, _ in points), default=float("inf"))
+    points += [
+        (each.at_ms / 1000, float(each.state_bytes))
+        for each in case.past
+        if each.state_bytes is not None and each.at_ms / 1000 < first
+    ]
+    return sorted(points)
+
+
+def _too_young(case: Case, points: Points) -> str | None:
+    uptime = case.uptime_seconds
+    if case.job.checkpoints is None:
+        return case.why_missing("checkpoints", "Flink gave no answer about checkpoints")
+    if uptime is None or uptime < MIN_UPTIME_SECONDS:
+        return f"too young: growth is judged after {MIN_UPTIME_SECONDS:.0f} s of running"
+    span = points[-1][0] - points[0][0] if points else 0.0
+    if len(points) < MIN_POINTS or span < MIN_SPAN_SECONDS:
+        return f"too young: {len(points)} of {MIN_POINTS} completed checkpoints over {span:.0f} s are known"
+    ttl = _ttl_seconds(case)
+    if ttl is not None and uptime < ttl:
+        return f"too young: the state's time to live is {human_seconds(ttl)}, the job runs for {human_seconds(uptime)}"
+    return None
+
+
+def _ttl_seconds(case: Case) -> float | None:
+    """table.exec.state.ttl, when it is set."""
+    text = case.setting("table.exec.state.ttl")
+    try:
+        return (parse_duration(text) or None) if text is not None else None
+    except ValueError:
+        return None
+
+
+def _still_growing(points: Points) -> bool:
+    """Both halves grow, the second hardly slower than the first."""
+    middle = len(points) // 2
+    earlier, later = theil_sen(points[: middle + 1]), theil_sen(points[middle:])
+    return earlier is not None and later is not None and earlier > 0 and later >= STEADY_RATIO * earlier
+
+
+def _input_moves(case: Case) -> str | None:
+    """Why the input is not flat: it rises or falls, or nobody knows."""
+    rate = case.evidence.assessment.records_in_per_second
+    if rate is None:
+        return case.why_missing("records_in_per_second", "the rate of the input is not known")
+    known = [each.records_in_per_second for each in case.past if each.records_in_per_second is not None]
+    before = known or [each for each in (_mean_rate(case),) if each is not None]
+    if not before:
+        return "whether the input is flat is not known before a second look"
+    mean = sum(before) / len(before)
+    if rate > mean * (1 + FLAT_INPUT_RATIO):
+        return f"the input rises too ({rate:.0f}/s, {mean:.0f}/s before): the state may only follow it"
+    return None
+
+
+def _mean_rate(case: Case) -> float | None:
+    """Over the whole run: what the sources have read so far, by how long they have."""
+    read, uptime = add_known(amount(each.records_in) for each in case.graph.sources), case.uptime_seconds
+    return read / uptime if read and uptime else None
+
+
+def _finding(case: Case, points: Points, slope: float, size: float) -> Finding:
+    left, limit = _to_limit(case, slope, size)
+    critical = left is not None and left < CRITICAL_SECONDS_TO_LIMIT
+    severity: Severity = "critical" if critical else "warning"
+    lines: list[Line] = [
+        line("growth of the state in bytes per hour", slope * 3600, MIN_GROWTH_RATIO_PER_HOUR * size),
+        line(f"state in bytes, {human_bytes(points[0][1])} {points[-1][0] - points[0][0]:.0f} s before", size, limit),
+        line("records per second that come in, no more than before", case.evidence.assessment.records_in_per_second),
+    ]
+    if left is not None:
+        lines.append(line("seconds left at this growth", left, CRITICAL_SECONDS_TO_LIMIT))
+    largest = _largest(case)
+    return Finding(
+        code=CODE,
+        severity=severity,
+        confidence=0.85 if _ttl_seconds(case) is None else 0.7,
+        title="The state grows without slowing, although the input does not grow",
+        vertex=largest,
+        evidence=tuple(lines),
+        remedy=tuple(_remedies(case)),
+        next=f"flinkops status {case.selector}",
+        reference=FLINK_DOCS + "ops/state/large_state_tuning/",
+    )
+
+
+def _remedies(case: Case) -> list[Remedy]:
+    found = [
+        remedy(
+            "Let state expire that is not needed any more (StateTtlConfig in the DataStream API); costs the memory of "
+            "keys that come back later than that",
+            key="table.exec.state.ttl",
+            value="24 h",
+        ),
+        remedy("Look at the keys: an id of a request or a time in a key makes as many keys as there are records"),
+    ]
+    backend = case.setting("state.backend.type", "state.backend")
+    if backend != "rocksdb":
+        found.append(
+            remedy(
+                "Until then, keep the state on disk; costs some latency for each access",
+                key="state.backend.type",
+                value="rocksdb",
+            )
+        )
+    return found
+
+
+def _to_limit(case: Case, slope: float, size: float) -> tuple[float | None, float | None]:
+    """Seconds to the limit of the job's class."""
+    outlook = case.evidence.assessment.outlook
+    limit = outlook.limit_bytes if outlook else None
+    if limit is None:
+        return None, None
+    return max(0.0, (limit - size) / slope), float(limit)
+
+
+def _largest(case: Case) -> str | None:
+    """The vertex with the most state: by RocksDB, else by the last checkpoint."""
+    outlook = case.evidence.assessment.outlook
+    if outlook and outlook.largest_vertex:
+        return outlook.largest_vertex
+    detail = case.evidence.detail
+    sizes = [(each.state_size_bytes or 0, each.vertex) for each in (detail.checkpoint_phases if detail else ())]
+    return max(sizes)[1] if sizes else None
+
+
+RULE = Rule(CODE, judge)

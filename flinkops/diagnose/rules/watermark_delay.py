@@ -1,0 +1,247 @@
+"""watermark-delay: event time stands still, trails too far, or was pushed ahead by a clock in the future."""
+
+from typing import NamedTuple
+
+from flinkops.diagnose.case import Case
+from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
+from flinkops.model.assessment import VertexAssessment
+from flinkops.model.findings import Evidence as Line
+from flinkops.model.findings import Finding, NotAssessed, Remedy
+from flinkops.model.history import JobSample
+from flinkops.model.numbers import worst
+
+FUTURE_SECONDS = 60.0
+"""A watermark this far ahead of the clock was made from an event that cannot have happened yet."""
+STANDSTILL_SECONDS = 25.0
+"""Flink's metrics are up to 10 s old: a watermark that has not moved for longer stands still."""
+STANDSTILL_RATIO = 0.2
+"""Of the wall clock's pace."""
+STANDSTILL_SKEW_SECONDS = 30.0
+"""Windows and bounded delays hold a watermark back by less than this, where the job says no delay of its own."""
+CATCHING_UP_RATIO = 1.2
+"""It moves faster than the clock: old data is being read, and it gets there."""
+LATE_RATIO = 0.05
+PAUSED_RATIO = 0.1
+IDLE_RATIO = 0.5
+FLOWING_PER_SECOND = 0.1
+
+
+class Cause(NamedTuple):
+    """What holds event time, in words, with its evidence and the first remedy."""
+
+    title: str
+    lines: list[Line]
+    remedies: list[Remedy]
+    vertex: str | None
+    confidence: float
+    severity_info: bool = False
+
+
+def judge(case: Case) -> Verdict:
+    """The first cause that fits, from the surest to the vaguest."""
+    causes = (_future(case), _none_yet(case), _standing(case), _trailing(case), _late(case))
+    cause = next((each for each in causes if each is not None), None)
+    if cause is not None:
+        return [
+            Finding(
+                code="watermark-delay",
+                severity="info" if cause.severity_info else "warning",
+                confidence=cause.confidence,
+                title=cause.title,
+                vertex=cause.vertex,
+                evidence=tuple(cause.lines),
+                remedy=tuple(cause.remedies),
+                next=f"flinkops status {case.selector}",
+                reference=FLINK_DOCS + "dev/datastream/event-time/generating_watermarks/",
+            )
+        ]
+    if case.evidence.assessment.event_time_skew_seconds is None:
+        why = case.why_missing("event_time_skew_seconds", "no vertex reports a watermark")
+        return NotAssessed("watermark-delay", why)
+    return ()
+
+
+def _future(case: Case) -> Cause | None:
+    ahead = [
+        (highest - case.job.seen_ms) / 1000
+        for vertex in case.job.vertices
+        if vertex.watermark_ms and (highest := worst(vertex.watermark_ms)) is not None and highest < 2**62
+    ]
+    most = max(ahead, default=0.0)
+    if most <= FUTURE_SECONDS:
+        return None
+    late = case.evidence.assessment.late_records
+    lines = [line("seconds that the watermark is ahead of the clock", most, FUTURE_SECONDS)]
+    if late:
+        lines.append(line("records dropped as late since", float(late), 0))
+    fix = remedy(
+        "Drop or correct events from the future before watermarks are made from them (their time is later than the "
+        "time of ingestion); then restart from a checkpoint before the jump, or with event time reset: a watermark "
+        "never goes back"
+    )
+    return Cause("A clock in the future pushed the watermark ahead: all else is late", lines, [fix], None, 0.95)
+
+
+def _none_yet(case: Case) -> Cause | None:
+    """Records flow, yet a part of the job has no watermark: an input without records holds back all the others."""
+    silent = [each for each in case.job.vertices if each.watermark_none_yet]
+    if not silent or not _flows(case):
+        return None
+    partly = next((each for each in silent if _time(worst(each.watermark_ms))), None)
+    moving = any(_time(worst(each.watermark_ms)) for each in case.job.vertices)
+    by_plan = _event_time_in_plan(case)
+    if partly is None and not moving and not by_plan:
+        return None
+    vertex = partly or silent[0]
+    lines = [line(f'"{vertex.name}": at least one subtask or partition has produced no watermark yet')]
+    rate = case.evidence.assessment.records_in_per_second
+    lines.append(line("records per second that come in meanwhile", rate, 0))
+    title = "Event time stands still: an input has produced no watermark (an idle partition?)"
+    return Cause(title, lines, [_IDLENESS, _partitions()], vertex.name, 0.85 if partly or moving else 0.7)
+
+
+def _standing(case: Case) -> Cause | None:
+    """Had a watermark, and it does not move on although records come in."""
+    pace, seconds = _pace(case.looks)
+    skew = case.evidence.assessment.event_time_skew_seconds
+    if pace is None or skew is None or not _flows(case) or not _flowed(case.looks):
+        return None
+    if seconds < STANDSTILL_SECONDS or pace > STANDSTILL_RATIO or skew < _skew_worth(case):
+        return None
+    furthest = _furthest(case)
+    lines = [
+        line("pace of the watermark, of the wall clock's", pace, STANDSTILL_RATIO),
+        line("event-time skew in seconds", skew, _skew_worth(case)),
+        *_split_lines(case),
+        *_straggler_lines(furthest),
+    ]
+    fixes = [_ALIGNMENT] if _is_paused(case) else [_IDLENESS, _partitions()]
+    name = furthest.name if furthest else None
+    return Cause(f'The watermark stands still at "{name}" although records come in', lines, fixes, name, 0.85)
+
+
+def _trailing(case: Case) -> Cause | None:
+    """Too far behind by the job's own limit."""
+    assessment = case.evidence.assessment
+    skew, limit = assessment.event_time_skew_seconds, assessment.limits.skew_seconds
+    if skew is None or limit is None or skew <= limit:
+        return None
+    pace, seconds = _pace(case.looks)
+    furthest = _furthest(case)
+    catching_up = pace is not None and seconds >= STANDSTILL_SECONDS / 2 and pace >= CATCHING_UP_RATIO
+    lines = [line("event-time skew in seconds", skew, limit)]
+    if pace is not None:
+        lines.append(line("pace of the watermark, of the wall clock's", pace, 1.0))
+    lines += [*_split_lines(case), *_straggler_lines(furthest)]
+    name = furthest.name if furthest else None
+    title = f'The watermark trails too far at "{name}"' + (", and is catching up" if catching_up else "")
+    if not _flows(case):
+        return Cause(f"{title}: no records come in", lines, [_IDLENESS], name, 0.6, severity_info=True)
+    fixes = [_ALIGNMENT] if _is_paused(case) else [_IDLENESS, _partitions()]
+    return Cause(title, lines, fixes, name, 0.75, severity_info=catching_up)
+
+
+def _late(case: Case) -> Cause | None:
+    assessment = case.evidence.assessment
+    limit = assessment.limits.late_ratio or LATE_RATIO
+    ratio = assessment.late_ratio
+    if ratio is None or ratio <= limit or not assessment.late_records:
+        return None
+    lines = [
+        line("share of records that came too late", ratio, limit),
+        line("late records", float(assessment.late_records), None),
+    ]
+    fix = remedy(
+        "Wait longer for late events: a larger bounded out-of-orderness, or allowed lateness; costs as much latency "
+        "of every window"
+    )
+    return Cause("Records come too late for their windows and are dropped", lines, [fix], None, 0.7)
+
+
+def _pace(looks: tuple[JobSample, ...]) -> tuple[float | None, float]:
+    """How fast the watermark moved over the newest looks that span a standstill, of the clock's pace; and the span."""
+    known = [(each.at_ms, each.at_ms - each.skew_seconds * 1000) for each in looks if each.skew_seconds is not None]
+    if len(known) < 2:
+        return None, 0.0
+    last_at, last_mark = known[-1]
+    earlier = [pair for pair in known[:-1] if last_at - pair[0] >= STANDSTILL_SECONDS * 1000]
+    first_at, first_mark = earlier[-1] if earlier else known[0]
+    span = last_at - first_at
+    return (None, 0.0) if span <= 0 else ((last_mark - first_mark) / span, span / 1000)
+
+
+def _flows(case: Case) -> bool:
+    rate = case.evidence.assessment.records_in_per_second
+    return rate is not None and rate > FLOWING_PER_SECOND
+
+
+def _flowed(looks: tuple[JobSample, ...]) -> bool:
+    """At all of the newest looks, where it is known."""
+    return all((each.records_in_per_second or 0.0) > FLOWING_PER_SECOND for each in looks[-3:])
+
+
+def _skew_worth(case: Case) -> float:
+    """A skew below this is how the job is made."""
+    own = case.setting("flinkops.watermark-delay")
+    limit = case.evidence.assessment.limits.skew_seconds
+    return STANDSTILL_SKEW_SECONDS if own is None or limit is None else max(STANDSTILL_SKEW_SECONDS, limit / 2)
+
+
+def _furthest(case: Case) -> VertexAssessment | None:
+    known = [each for each in case.evidence.assessment.vertices if each.skew_seconds is not None]
+    return max(known, key=lambda each: each.skew_seconds or 0.0) if known else None
+
+
+def _time(value: float | None) -> bool:
+    return value is not None and 0 < value < 2**62
+
+
+def _event_time_in_plan(case: Case) -> bool:
+    detail = case.evidence.detail
+    texts = [each.name for each in case.job.vertices] + (list(detail.plan.values()) if detail else [])
+    return any("watermark" in text.lower() or "EventTime" in text for text in texts)
+
+
+def _is_paused(case: Case) -> bool:
+    return _most(case, "split_paused_ratio") > PAUSED_RATIO
+
+
+def _most(case: Case, field: str) -> float:
+    return max((worst(getattr(each, field)) or 0.0 for each in case.job.vertices), default=0.0)
+
+
+def _split_lines(case: Case) -> list[Line]:
+    paused, idle = _most(case, "split_paused_ratio"), _most(case, "split_idle_ratio")
+    lines = [line("share of time that alignment pauses a split", paused, PAUSED_RATIO)] if paused > PAUSED_RATIO else []
+    return lines + ([line("share of time that a split is idle", idle, IDLE_RATIO)] if idle > IDLE_RATIO else [])
+
+
+def _straggler_lines(vertex: VertexAssessment | None) -> list[Line]:
+    if vertex is None or not vertex.watermark_spread_seconds or not vertex.skew_seconds:
+        return []
+    if vertex.watermark_spread_seconds <= 0.5 * vertex.skew_seconds:
+        return []
+    return [line("seconds that other subtasks are ahead of the straggler", vertex.watermark_spread_seconds)]
+
+
+_IDLENESS = remedy(
+    "Mark an input without records as idle, so that it does not hold the others back (withIdleness); costs late "
+    "records when it wakes up",
+    key="table.exec.source.idle-timeout",
+    value="30 s",
+)
+_ALIGNMENT = remedy(
+    "Alignment holds the faster inputs for the slowest one: find out why that one is slow, or allow more drift; costs "
+    "more state in windows and joins",
+    key="pipeline.watermark-alignment.allow-unaligned-source-splits",
+    value="false",
+)
+
+
+def _partitions() -> Remedy:
+    return remedy(
+        "Make watermarks in the source, for each partition, not after it; and no more source subtasks than partitions"
+    )
+
+
+RULE = Rule("watermark-delay", judge, steady=True)
