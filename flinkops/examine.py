@@ -10,12 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Protocol, TypeVar, runtime_checkable
 
+from flinkops.collect import Collector
 from flinkops.diagnose.evidence import Evidence, FlameSample, gathered
 from flinkops.errors import FlinkopsError
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.detail import FlameGraph, JobDetail
 from flinkops.model.numbers import worst
-from flinkops.observe import Observation
+from flinkops.observe import Observation, Observer
 
 T = TypeVar("T")
 
@@ -55,14 +56,6 @@ class Joined(Protocol):
         ...
 
 
-class Looks(Protocol):
-    """What looks at the fleet and remembers (flinkops.observe.Observer)."""
-
-    def look(self) -> Observation:
-        """Once; blocks."""
-        ...
-
-
 Pick = Callable[[Sequence[JobAssessment]], Sequence[JobAssessment]]
 """Which jobs are meant; raises FlinkopsError when it makes no sense."""
 
@@ -70,10 +63,16 @@ Pick = Callable[[Sequence[JobAssessment]], Sequence[JobAssessment]]
 class Examiner:
     """Asks again and again, and remembers what it saw: later answers know of growth. Used by one thread at a time."""
 
-    def __init__(self, observer: Looks, sources: Mapping[str, object]) -> None:
-        """`sources` by the name under which their jobs stand (JobFacts.cluster)."""
+    def __init__(self, observer: Observer, sources: Mapping[str, object] | None = None) -> None:
+        """`sources` by the name of their clusters (JobFacts.cluster); those of the observer unless given."""
         self._observer = observer
-        self._sources = sources
+        self._sources = _sources(observer) if sources is None else sources
+
+    def evidence(self, job: str | None = None) -> list[Evidence]:
+        """Of all jobs, shallow; or in full of those that have this name or id, none while there is none."""
+        if job is None:
+            return self.fleet()
+        return self.jobs(lambda jobs: [each for each in jobs if job in (each.name, each.id)])
 
     def fleet(self, *, budget_seconds: float = BUDGET_SECONDS) -> list[Evidence]:
         """Of every job, worst first; details only of those that the cheap facts make suspicious, within the budget."""
@@ -159,6 +158,11 @@ class Examiner:
         with ThreadPoolExecutor(len(chosen), thread_name_prefix="flinkops flame") as threads:
             graphs = list(threads.map(lambda vertex: _fresh(source, job, vertex, unknown), chosen))
         return [FlameSample(vertex, graph) for vertex, graph in zip(chosen, graphs, strict=True) if graph is not None]
+
+
+def _sources(observer: Observer) -> dict[str, object]:
+    collector = observer.collector
+    return {source.name: source for source in collector.sources} if isinstance(collector, Collector) else {}
 
 
 def is_suspicious(job: JobAssessment) -> bool:
