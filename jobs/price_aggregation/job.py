@@ -428,7 +428,7 @@ def dead_letter_sink(flink: Flink, chosen: argparse.Namespace) -> str:
 
 
 def start(chosen: argparse.Namespace) -> Any:
-    """Submits the job; returns its TableResult."""
+    """Submits the job; returns its JobClient."""
     flink = connect(chosen)
     pipeline = read(flink, chosen)
     changes = flink.tables.from_data_stream(_stream(pipeline.changes()), _changes_schema())
@@ -440,7 +440,7 @@ def start(chosen: argparse.Namespace) -> Any:
     statements = flink.tables.create_statement_set()
     statements.add_insert_sql(f"INSERT INTO {price_sink(flink, chosen)} {window_sql(chosen, 'changes')}")
     statements.add_insert_sql(f"INSERT INTO {dead_letter_sink(flink, chosen)} SELECT * FROM found_dead_letters")  # noqa: S608
-    return statements.execute()
+    return statements.execute().get_job_client()
 
 
 def _stream(java_stream: Any) -> Any:
@@ -486,7 +486,7 @@ def main(arguments: Sequence[str]) -> None:
     """The command: prints the id of the job it started."""
     chosen = parse(arguments)
     if not chosen.check:
-        submit(NAME, lambda: start(chosen).get_job_client())
+        submit(NAME, lambda: start(chosen))
 
 
 if __name__ == "__main__":

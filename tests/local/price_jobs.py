@@ -20,7 +20,7 @@ from flinkops.local.job import java_sources
 from tests.local.price_reference import in_order
 
 REPOSITORY = Path(__file__).parents[2]
-JOB = REPOSITORY / "jobs" / "price_aggregation"
+JOBS = REPOSITORY / "jobs"
 
 
 class Line:
@@ -31,10 +31,17 @@ class Line:
         self.distribution = distribution
         self.jars = ensure(groups)
 
-    def run(self, folder: Path, commands: Sequence[Sequence[str]], *, timeout_seconds: float = 800) -> None:
-        """Run bounded jobs one after the other; the folder is for what the run itself needs."""
+    def run(
+        self,
+        folder: Path,
+        commands: Sequence[Sequence[str]],
+        *,
+        job: str = "price_aggregation",
+        timeout_seconds: float = 800,
+    ) -> None:
+        """Run a bounded job with each of these options; the folder is for what the run itself needs."""
         folder.mkdir(parents=True, exist_ok=True)
-        classes = compile_jar(java_sources(JOB), folder / "price-aggregation.jar", self._libraries())
+        classes = compile_jar(java_sources(JOBS / job), folder / f"{job}.jar", self._libraries())
         environment = clean_environment() | {
             # PyFlink's own way of putting further jars before the client's JVM.
             "HADOOP_CLASSPATH": ":".join(str(jar) for jar in [classes, *self.jars]),
@@ -45,7 +52,7 @@ class Line:
         }
         script = Path(__file__).with_name("price_runner.py")
         result = subprocess.run(
-            [str(self.python), str(script)],
+            [str(self.python), str(script), job],
             input=json.dumps(commands),
             capture_output=True,
             text=True,

@@ -44,7 +44,7 @@ def reference(records: Iterable[bytes], meaning: Meaning) -> Said:
     accepted: list[dict[str, Any]] = []
     latest: int | None = None
     for sequence, raw in enumerate(records):
-        reason, row = _read(raw)
+        reason, row = read(raw)
         if row is not None and meaning.delay_ms is not None and latest is not None:
             reason = "late" if row["at"] < latest - meaning.delay_ms else None
         if reason is not None:
@@ -55,7 +55,8 @@ def reference(records: Iterable[bytes], meaning: Meaning) -> Said:
     return Said(_windows(_changes(pd.DataFrame(accepted), meaning), meaning), sorted(dead))
 
 
-def _read(raw: bytes) -> tuple[str | None, dict[str, Any] | None]:
+def read(raw: bytes) -> tuple[str | None, dict[str, Any] | None]:
+    """Why a record is malformed, or what it says."""
     try:
         record = json.loads(raw, parse_float=Decimal, parse_int=Decimal)
     except (ValueError, RecursionError):
