@@ -1,0 +1,103 @@
+# ruff: noqa: TID252 - the package has another name when installed: flinkops_jobs
+"""`python -m jobs.price_alerts.dispatcher`: delivers alerts until it is told to stop."""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+import ssl
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from flinkops.errors import ExitCode, FlinkopsError, OperationFailed, UsageError
+
+from .addresses import Guard
+from .kafka_log import KafkaLog
+from .measures import Measures, serve
+from .options import Options, parse
+from .sending import Sender
+from .service import Dispatcher
+from .sources import FileSource, TopicSource
+from .store import Store
+
+log = logging.getLogger("dispatcher")
+
+_LOOKUPS = 64  # names are resolved in threads: one receiver's slow name servers must not delay the others
+_SWITCH_SECONDS = 0.0005  # the reading thread must not wait 5 ms for the loop's
+
+
+async def deliver(options: Options) -> None:
+    """Run the dispatcher with these options until SIGTERM or SIGINT. Raises FlinkopsError."""
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="lookup"))
+    source = _source(options)
+    subscriptions = await source.first()
+    store = Store(options.state, window_seconds=options.window_seconds)
+    measures = Measures()
+    sender = Sender(Guard(options.allowed), timeout_seconds=options.timeout_seconds, tls=_tls(options))
+    dispatcher = Dispatcher(_log(options), store, sender, measures, options.limits)
+    dispatcher.subscribe(subscriptions)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, dispatcher.stop)
+    try:
+        runner = await serve(measures, options.listen_host, options.listen_port, lambda: dispatcher.healthy)
+    except OSError as error:
+        await sender.close()
+        raise OperationFailed(f"cannot listen on {options.listen_host}:{options.listen_port}: {error}") from None
+    following = asyncio.create_task(source.follow(dispatcher.subscribe))
+    gc.collect()
+    gc.freeze()  # what is there by now stays: later collections need not look at it
+    log.info("delivering to %d clients; metrics on %s:%d", len(subscriptions), options.listen_host, options.listen_port)
+    try:
+        await dispatcher.run()
+    finally:
+        following.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await following
+        await runner.cleanup()
+
+
+def _source(options: Options) -> FileSource | TopicSource:
+    if options.subscriptions_file is not None:
+        return FileSource(options.subscriptions_file, allow_http=options.allow_http)
+    assert options.subscriptions_topic is not None
+    return TopicSource(options.kafka, options.subscriptions_topic, allow_http=options.allow_http)
+
+
+def _log(options: Options) -> KafkaLog:
+    return KafkaLog(
+        options.kafka,
+        topic=options.topic,
+        dead_letter_topic=options.dead_letter_topic,
+        group=options.group,
+        shard=options.shard,
+        shards=options.shards,
+    )
+
+
+def _tls(options: Options) -> ssl.SSLContext | None:
+    if options.ca_file is None:
+        return None
+    try:
+        return ssl.create_default_context(cafile=options.ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise UsageError(f"cannot use --ca-file {options.ca_file}: {error}") from None
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The command; its exit code."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO, stream=sys.stderr)
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    gc.set_threshold(50_000, 20, 50)
+    try:
+        asyncio.run(deliver(parse(arguments)))
+    except FlinkopsError as error:
+        print(f"price-alerts dispatcher: {error.line()}", file=sys.stderr)
+        return int(error.exit_code)
+    return int(ExitCode.OK)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

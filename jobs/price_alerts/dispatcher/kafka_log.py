@@ -1,0 +1,240 @@
+# ruff: noqa: TID252 - the package has another name when installed: flinkops_jobs
+"""Kafka as the service needs it: a thread that reads, so that the event loop never waits for the broker."""
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from flinkops.errors import OperationFailed, Unreachable
+
+from .alert import Record
+from .broker import Bounds
+
+if TYPE_CHECKING:
+    from confluent_kafka import Consumer, Message, Producer
+
+log = logging.getLogger(__name__)
+
+_ANSWER_SECONDS = 15.0
+_POLL_SECONDS = 0.1
+_BATCH_RECORDS = 256
+_BATCHES_AHEAD = 4
+
+
+class KafkaLog:
+    """The partitions of `topic` whose number modulo `shards` is `shard`; they are assigned, never negotiated.
+
+    So no rebalance takes a partition away from the file that knows what was delivered of it.
+    """
+
+    def __init__(
+        self,
+        settings: Mapping[str, str],
+        *,
+        topic: str,
+        dead_letter_topic: str,
+        group: str,
+        shard: int = 0,
+        shards: int = 1,
+    ) -> None:
+        self._settings = dict(settings)
+        self._topic, self._dead_letter_topic, self._group = topic, dead_letter_topic, group
+        self._shard, self._shards = shard, shards
+        self._identity = ""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._queue: asyncio.Queue[Sequence[Record] | OperationFailed] = asyncio.Queue()
+        self._room = threading.Semaphore(_BATCHES_AHEAD)
+        self._ending = False
+        self._threads: list[threading.Thread] = []
+        self._consumer: Consumer | None = None
+        self._producer: Producer | None = None
+
+    @property
+    def identity(self) -> str:
+        """The topic's name and Kafka's own id of it."""
+        return self._identity
+
+    async def open(self) -> Mapping[int, Bounds]:
+        """Connect, find the partitions, and begin to read them."""
+        self._loop = asyncio.get_running_loop()
+        bounds = await asyncio.to_thread(self._connect)
+        for work in (self._read_on, self._produce_on):
+            thread = threading.Thread(target=work, name=f"kafka{work.__name__}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+        return bounds
+
+    def _connect(self) -> dict[int, Bounds]:
+        from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
+
+        quiet: dict[str, Any] = {"error_cb": _say_error, "reconnect.backoff.max.ms": 1000}
+        reading: dict[str, Any] = {
+            "group.id": self._group,
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
+            "isolation.level": "read_committed",
+            "fetch.wait.max.ms": 500,
+            "fetch.queue.backoff.ms": 5,
+            "queued.max.messages.kbytes": 8192,
+            "allow.auto.create.topics": False,
+        }
+        writing: dict[str, Any] = {"enable.idempotence": True, "linger.ms": 5, "message.timeout.ms": 0}
+        try:
+            self._consumer = Consumer({**self._settings, **quiet, **reading})
+            self._producer = Producer({**self._settings, **quiet, **writing})
+            partitions = self._find_topics(self._consumer)
+            self._identity = f"{self._topic} {self._topic_id()}".strip()
+            mine = [TopicPartition(self._topic, number) for number in partitions]
+            bounds = {}
+            for each in self._consumer.committed(mine, timeout=_ANSWER_SECONDS):
+                low, high = self._consumer.get_watermark_offsets(each, timeout=_ANSWER_SECONDS)
+                bounds[each.partition] = Bounds(each.offset if low <= each.offset <= high else low, high)
+            self._consumer.assign(
+                [TopicPartition(self._topic, each, bounds[each].start or OFFSET_BEGINNING) for each in partitions]
+            )
+        except KafkaException as error:
+            raise Unreachable(f"Kafka at {self._settings['bootstrap.servers']}: {error.args[0].str()}") from None
+        return bounds
+
+    def _find_topics(self, consumer: "Consumer") -> list[int]:
+        topics = consumer.list_topics(timeout=_ANSWER_SECONDS).topics
+        for name in (self._topic, self._dead_letter_topic):
+            if name not in topics:
+                raise OperationFailed(
+                    f"no topic {name} at {self._settings['bootstrap.servers']}", next_step="create it, or name another"
+                )
+        mine = [each for each in sorted(topics[self._topic].partitions) if each % self._shards == self._shard]
+        if not mine:
+            raise OperationFailed(f"no partition of {self._topic} is for shard {self._shard}/{self._shards}")
+        return mine
+
+    def _topic_id(self) -> str:
+        """Kafka's id of the topic; empty where the broker is too old to say."""
+        from confluent_kafka import KafkaException, TopicCollection
+        from confluent_kafka.admin import AdminClient
+
+        settings: dict[str, Any] = {**self._settings, "error_cb": _say_error}
+        admin = AdminClient(settings)
+        future = admin.describe_topics(TopicCollection([self._topic]), request_timeout=_ANSWER_SECONDS)[self._topic]
+        try:
+            return str(future.result().topic_id or "")
+        except KafkaException:
+            return ""
+
+    async def read(self) -> Sequence[Record]:
+        """The next records."""
+        records = await self._queue.get()
+        if isinstance(records, OperationFailed):
+            raise records
+        self._room.release()
+        return records
+
+    def _read_on(self) -> None:
+        from confluent_kafka import KafkaException
+
+        assert self._consumer is not None
+        try:
+            while not self._ending:
+                records = self._poll(self._consumer)
+                if records:
+                    self._hand_over(records)
+        except KafkaException as error:
+            failure = OperationFailed(f"reading alerts failed: {error.args[0].str()}")
+            assert self._loop is not None
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._queue.put_nowait, failure)
+
+    @staticmethod
+    def _poll(consumer: "Consumer") -> list[Record]:
+        """The first record as soon as it is there, and with it what has come meanwhile."""
+        messages = consumer.consume(1, _POLL_SECONDS)
+        if messages:
+            messages += consumer.consume(_BATCH_RECORDS - 1, 0)
+        return [record for message in messages if (record := _record(message)) is not None]
+
+    def _hand_over(self, records: list[Record]) -> None:
+        assert self._loop is not None
+        while not self._room.acquire(timeout=_POLL_SECONDS):
+            if self._ending:
+                return
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(self._queue.put_nowait, records)
+
+    def commit(self, offsets: Mapping[int, int]) -> None:
+        """Commit in the background; what fails is in the next one too."""
+        if self._consumer is not None and offsets:
+            self._consumer.commit(offsets=self._places(offsets), asynchronous=True)
+
+    def _places(self, offsets: Mapping[int, int]) -> list[Any]:
+        from confluent_kafka import TopicPartition
+
+        return [TopicPartition(self._topic, partition, offset) for partition, offset in offsets.items()]
+
+    async def dead_letter(self, key: bytes, value: bytes) -> None:
+        """Append; waits as long as it takes until the broker has it."""
+        assert self._loop is not None
+        assert self._producer is not None
+        loop, written = self._loop, self._loop.create_future()
+
+        def acknowledged(error: object, _message: object) -> None:
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(_resolve, written, error)
+
+        while True:
+            try:
+                self._producer.produce(self._dead_letter_topic, value=value, key=key, on_delivery=acknowledged)
+                break
+            except BufferError:
+                await asyncio.sleep(_POLL_SECONDS)
+        await written
+
+    def _produce_on(self) -> None:
+        assert self._producer is not None
+        while not self._ending:
+            self._producer.poll(_POLL_SECONDS)
+
+    async def close(self, offsets: Mapping[int, int]) -> None:
+        """Commit what is settled, and disconnect."""
+        self._ending = True
+        await asyncio.to_thread(self._disconnect, dict(offsets))
+
+    def _disconnect(self, offsets: Mapping[int, int]) -> None:
+        from confluent_kafka import KafkaException
+
+        for thread in self._threads:
+            thread.join()
+        if self._consumer is not None:
+            with contextlib.suppress(KafkaException):  # what is not committed is read again
+                if offsets:
+                    self._consumer.commit(offsets=self._places(offsets), asynchronous=False)
+            self._consumer.close()
+        if self._producer is not None:
+            self._producer.flush(_ANSWER_SECONDS)
+
+
+def _resolve(written: "asyncio.Future[None]", error: object) -> None:
+    if written.done():
+        return
+    if error is None:
+        written.set_result(None)
+    else:
+        written.set_exception(OperationFailed(f"the dead letter could not be written: {error}"))
+
+
+def _record(message: "Message") -> Record | None:
+    """The record in a message; None, and a word in the log, where the message is an error."""
+    error = message.error()
+    if error is not None:
+        log.warning("reading alerts: %s", error.str())
+        return None
+    partition, offset, value = message.partition(), message.offset(), message.value()
+    assert partition is not None
+    assert offset is not None
+    return Record(partition, offset, message.timestamp()[1], value or b"")
+
+
+def _say_error(error: Any) -> None:
+    log.warning("Kafka: %s", error.str())

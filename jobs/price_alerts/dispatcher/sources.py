@@ -1,0 +1,130 @@
+# ruff: noqa: TID252 - the package has another name when installed: flinkops_jobs
+"""Where subscriptions come from while the dispatcher runs: a file that is watched, or a compacted topic."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from flinkops.errors import FlinkopsError, OperationFailed, Unreachable
+
+from .subscriptions import Subscription, decode_one, read_file, sort_out
+
+log = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 0.5
+_ANSWER_SECONDS = 15.0
+_GATHER_SECONDS = 0.1
+
+Use = Callable[[dict[str, Subscription]], None]
+
+
+def usable(subscriptions: list[Subscription], *, allow_http: bool) -> dict[str, Subscription]:
+    """Those that can be served; a word in the log for each other."""
+    good, bad = sort_out(subscriptions, allow_http=allow_http)
+    for each in bad:
+        log.warning("the subscription of %r is not served: %s", each.client[:128], each.problem)
+    return good
+
+
+class FileSource:
+    """A JSON list in a file, read again when it changes. What cannot be read changes nothing."""
+
+    def __init__(self, path: Path, *, allow_http: bool) -> None:
+        self._path, self._allow_http = path, allow_http
+        self._seen: tuple[int, int, int] | None = None
+
+    def _mark(self) -> tuple[int, int, int]:
+        """Changes when the file does; a Kubernetes volume swaps a link instead of writing."""
+        found = self._path.stat()
+        return (found.st_mtime_ns, found.st_size, found.st_ino)
+
+    async def first(self) -> dict[str, Subscription]:
+        """The subscriptions to begin with. Raises UsageError."""
+        subscriptions = usable(read_file(self._path), allow_http=self._allow_http)
+        self._seen = self._mark()
+        return subscriptions
+
+    async def follow(self, use: Use) -> None:
+        """Tell of changes, until cancelled."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            try:
+                mark = self._mark()
+                if mark == self._seen:
+                    continue
+                self._seen = mark
+                use(usable(read_file(self._path), allow_http=self._allow_http))
+                log.info("the subscriptions were read again")
+            except (FlinkopsError, OSError) as error:
+                log.warning("the subscriptions stay as they were: %s", error)
+
+
+class TopicSource:
+    """A compacted topic: the key is the client, the value its subscription; an empty value ends it."""
+
+    def __init__(self, settings: Mapping[str, str], topic: str, *, allow_http: bool) -> None:
+        self._settings, self._topic, self._allow_http = dict(settings), topic, allow_http
+        self._known: dict[str, Subscription] = {}
+        self._consumer: Any = None
+        self._ending = threading.Event()
+
+    async def first(self) -> dict[str, Subscription]:
+        """All that the topic holds now. Raises OperationFailed and Unreachable."""
+        await asyncio.to_thread(self._read_to_the_end)
+        return usable(list(self._known.values()), allow_http=self._allow_http)
+
+    async def follow(self, use: Use) -> None:
+        """Tell of changes, until cancelled."""
+        try:
+            while True:
+                if await asyncio.to_thread(self._read_some, _LOOK_SECONDS):
+                    use(usable(list(self._known.values()), allow_http=self._allow_http))
+        finally:
+            self._ending.set()
+
+    def _read_to_the_end(self) -> None:
+        from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
+
+        reading: dict[str, Any] = {"group.id": "none", "enable.auto.commit": False, "allow.auto.create.topics": False}
+        try:
+            consumer = self._consumer = Consumer({**self._settings, **reading})
+            found = consumer.list_topics(timeout=_ANSWER_SECONDS).topics.get(self._topic)
+            if found is None:
+                raise OperationFailed(f"no topic {self._topic}", next_step="create it, or give a file of subscriptions")
+            places = [TopicPartition(self._topic, each, OFFSET_BEGINNING) for each in found.partitions]
+            ends = {each.partition: consumer.get_watermark_offsets(each, timeout=_ANSWER_SECONDS)[1] for each in places}
+            consumer.assign(places)
+            while any(
+                place.offset < ends[place.partition] for place in consumer.position(places) if ends[place.partition]
+            ):
+                self._read_some(_GATHER_SECONDS)
+        except KafkaException as error:
+            raise Unreachable(f"Kafka, asked for {self._topic}: {error.args[0].str()}") from None
+
+    def _read_some(self, wait_seconds: float) -> bool:
+        """Take in what comes within this time; whether anything changed."""
+        if self._ending.is_set():
+            return False
+        changed = False
+        for message in self._consumer.consume(1000, wait_seconds):
+            if message.error() is None:
+                changed = self._take(message.key() or b"", message.value()) or changed
+        return changed
+
+    def _take(self, key: bytes, value: bytes | None) -> bool:
+        client = key.decode(errors="replace")
+        if not value:
+            return self._known.pop(client, None) is not None
+        try:
+            subscription = decode_one(value)
+        except FlinkopsError as error:
+            log.warning("the subscription of %r stays as it was: %s", client[:128], error)
+            return False
+        if subscription.client != client:
+            log.warning("the subscription of %r names another client: it stays as it was", client[:128])
+            return False
+        self._known[client] = subscription
+        return True

@@ -1,0 +1,124 @@
+# ruff: noqa: TID252 - the package has another name when installed: flinkops_jobs
+"""Who wants to hear of what: the subscriptions, as a file or a compacted topic holds them."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from flinkops.errors import UsageError
+
+from .alert import Alert, Kind
+
+_MAX_PATTERN_CHARACTERS = 256
+_MAX_FILTERS = 1000
+_MAX_CONCURRENCY = 1024
+_CLIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_MIN_SECRET_CHARACTERS = 16
+
+
+class Filter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which alerts: all conditions must hold.
+
+    `sku` and `retailer` are shell patterns (`*`, `?`, `[...]`), case-sensitive. `direction` and `min_change_ratio`
+    (0.05 is five percent) are asked of price alerts only; `up` and `down` leave out those without a figure.
+    """
+
+    sku: str = "*"
+    retailer: str = "*"
+    direction: Literal["any", "up", "down"] = "any"
+    min_change_ratio: float = 0.0
+    kinds: tuple[Kind, ...] = ("price", "availability")
+
+    def wants(self, alert: Alert) -> bool:
+        """Whether the conditions other than the patterns hold."""
+        if alert.kind not in self.kinds:
+            return False
+        if alert.kind == "availability":
+            return True
+        change = alert.change_ratio
+        if change is None:
+            return self.direction == "any" and self.min_change_ratio <= 0
+        if (self.direction == "up" and change <= 0) or (self.direction == "down" and change >= 0):
+            return False
+        return abs(change) >= self.min_change_ratio
+
+
+class Subscription(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One client: where its alerts go, the secret that signs them, and what it wants to hear of."""
+
+    client: str
+    url: str
+    secret: str
+    filters: tuple[Filter, ...] = (Filter(),)
+    concurrency: int | None = None
+
+    def problem(self, *, allow_http: bool) -> str | None:
+        """Why this subscription cannot be served; None when it can."""
+        if not _CLIENT.fullmatch(self.client):
+            return "client must be 1 to 128 letters, digits, '.', '_' or '-'"
+        if len(self.secret) < _MIN_SECRET_CHARACTERS:
+            return f"secret must have at least {_MIN_SECRET_CHARACTERS} characters"
+        if len(self.filters) > _MAX_FILTERS:
+            return f"more than {_MAX_FILTERS} filters"
+        if any(max(len(each.sku), len(each.retailer)) > _MAX_PATTERN_CHARACTERS for each in self.filters):
+            return f"a pattern is longer than {_MAX_PATTERN_CHARACTERS} characters"
+        if self.concurrency is not None and not 1 <= self.concurrency <= _MAX_CONCURRENCY:
+            return f"concurrency must be 1 to {_MAX_CONCURRENCY}"
+        return _url_problem(self.url, allow_http=allow_http)
+
+
+def _url_problem(url: str, *, allow_http: bool) -> str | None:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return "url is none"
+    if parts.scheme != "https" and not (allow_http and parts.scheme == "http"):
+        return "url must begin with https://"
+    if not parts.hostname or parts.username is not None or port == 0 or not url.isprintable() or " " in url:
+        return "url must name a host, without a user or blanks"
+    return None
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """A subscription that is not served, and why."""
+
+    client: str
+    problem: str
+
+
+def decode_one(document: bytes) -> Subscription:
+    """A subscription of the topic. Raises UsageError."""
+    try:
+        return msgspec.json.decode(document, type=Subscription)
+    except msgspec.MsgspecError as error:
+        raise UsageError(f"not a subscription: {error}") from None
+
+
+def read_file(path: Path) -> list[Subscription]:
+    """The subscriptions of a file: a JSON list. Raises UsageError with what is wrong and where."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=list[Subscription])
+    except OSError as error:
+        raise UsageError(f"cannot read the subscriptions {path}: {error.strerror}") from None
+    except msgspec.MsgspecError as error:
+        raise UsageError(f"the subscriptions {path} cannot be used: {error}") from None
+
+
+def sort_out(
+    subscriptions: Sequence[Subscription], *, allow_http: bool
+) -> tuple[dict[str, Subscription], list[Rejected]]:
+    """The usable ones by client, the last of a client counting, and those that cannot be served."""
+    good: dict[str, Subscription] = {}
+    bad: list[Rejected] = []
+    for subscription in subscriptions:
+        problem = subscription.problem(allow_http=allow_http)
+        if problem:
+            bad.append(Rejected(subscription.client, problem))
+        else:
+            good[subscription.client] = subscription
+    return good, bad
