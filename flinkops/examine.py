@@ -14,7 +14,8 @@ from flinkops.collect import Collector
 from flinkops.diagnose.evidence import Evidence, FlameSample, gathered
 from flinkops.errors import FlinkopsError
 from flinkops.model.assessment import JobAssessment
-from flinkops.model.detail import FlameGraph, JobDetail
+from flinkops.model.detail import FlameGraph, JobDetail, LogFile
+from flinkops.model.facts import SourceStatus
 from flinkops.model.numbers import worst
 from flinkops.observe import Observation, Observer
 
@@ -31,6 +32,7 @@ FLAMES = 2
 WORTH_A_FLAME_RATIO = 0.5
 SUSPICIOUS_BUSY_RATIO = 0.85
 STALE_FLAME_MS = 60_000
+LOGGED_TASKMANAGERS = 4
 _THREADS = 8
 
 
@@ -44,6 +46,23 @@ class Detailed(Protocol):
 
     def flame_graph(self, job_id: str, vertex_id: str, *, deadline_seconds: float = ...) -> FlameGraph:
         """On-CPU stacks."""
+        ...
+
+
+@runtime_checkable
+class Logged(Protocol):
+    """A source that has logs."""
+
+    def jobmanager_log(self) -> str:
+        """The end of the JobManager's log."""
+        ...
+
+    def taskmanager_logs(self, taskmanager_id: str) -> tuple[LogFile, ...]:
+        """The files in a TaskManager's log folder."""
+        ...
+
+    def taskmanager_log(self, taskmanager_id: str, file_name: str) -> str:
+        """The end of one of them."""
         ...
 
 
@@ -67,6 +86,8 @@ class Examiner:
         """`sources` by the name of their clusters (JobFacts.cluster); those of the observer unless given."""
         self._observer = observer
         self._sources = _sources(observer) if sources is None else sources
+        self.sources_seen: tuple[SourceStatus, ...] = ()
+        """How each source answered at the last look."""
 
     def evidence(self, job: str | None = None) -> list[Evidence]:
         """Of all jobs, shallow; or in full of those that have this name or id, none while there is none."""
@@ -76,7 +97,7 @@ class Examiner:
 
     def fleet(self, *, budget_seconds: float = BUDGET_SECONDS) -> list[Evidence]:
         """Of every job, worst first; details only of those that the cheap facts make suspicious, within the budget."""
-        observation = self._observer.look()
+        observation = self._look()
         until = time.monotonic() + budget_seconds
         jobs = [job for job in observation.assessment.jobs if job.facts is not None]
         suspects = [job for job in jobs if is_suspicious(job)][:SUSPECTS]
@@ -85,12 +106,12 @@ class Examiner:
 
     def jobs(self, pick: Pick, *, second_look_seconds: float = SECOND_LOOK_SECONDS) -> list[Evidence]:
         """Of the jobs that `pick` chooses, in full. The second look is spared where an earlier one is remembered."""
-        observation = self._observer.look()
+        observation = self._look()
         chosen = pick(observation.assessment.jobs)
         if second_look_seconds and any(len(_history(observation, job)) < 2 for job in chosen):
             self._start_sampling(chosen)
             time.sleep(second_look_seconds)
-            observation = self._observer.look()
+            observation = self._look()
             chosen = pick(observation.assessment.jobs)
         return [self.deep(observation, job) for job in chosen if job.facts is not None]
 
@@ -105,6 +126,25 @@ class Examiner:
         detail = _attempt(unknown, "detail", ask)
         flames = self._flames(source, job, unknown)
         return _evidence(observation, job, detail=detail, flames=flames, unknown=unknown)
+
+    def logs(self, evidence: Sequence[Evidence]) -> dict[str, str]:
+        """The ends of the logs of the JobManagers and of a few TaskManagers that run these jobs, by a name for each."""
+        found: dict[str, str] = {}
+        for each in evidence:
+            source = self._source(each.assessment)
+            if not isinstance(source, Logged):
+                continue
+            if (manager := f"{each.job.cluster}-jobmanager.log") not in found:
+                found |= _named(manager, _attempt({}, "", source.jobmanager_log))
+            for taskmanager in (each.detail.taskmanagers if each.detail else ())[:LOGGED_TASKMANAGERS]:
+                if (name := f"{each.job.cluster}-{taskmanager.id}.log") not in found:
+                    found |= _named(name, _attempt({}, "", partial(_newest_log, source, taskmanager.id)))
+        return found
+
+    def _look(self) -> Observation:
+        observation = self._observer.look()
+        self.sources_seen = observation.snapshot.sources
+        return observation
 
     def _source(self, job: JobAssessment) -> Detailed | None:
         source: object = self._sources.get(job.cluster)
@@ -213,6 +253,16 @@ def _attempt(unknown: dict[str, str], part: str, ask: Callable[[], T]) -> T | No
     except FlinkopsError as problem:
         unknown[part] = problem.line()
         return None
+
+
+def _named(name: str, text: str | None) -> dict[str, str]:
+    return {} if text is None else {name: text}
+
+
+def _newest_log(source: Logged, taskmanager_id: str) -> str:
+    logs = [each for each in source.taskmanager_logs(taskmanager_id) if each.name.endswith(".log")]
+    newest = max(logs, key=lambda each: (each.modified_ms or 0, each.name), default=None)
+    return source.taskmanager_log(taskmanager_id, newest.name) if newest else ""
 
 
 def _identity(job: JobAssessment) -> tuple[str, str]:

@@ -180,6 +180,15 @@ class Recording:
         return content
 
 
+def is_recording(path: str | Path) -> bool:
+    """Whether a file begins like a recording; False too when it cannot be read, which who opens it then says."""
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except OSError:
+        return False
+
+
 class Replay:
     """A recording in place of a Collector: each `collect` gives the next snapshot, at the end the last one again.
 

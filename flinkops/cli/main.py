@@ -19,6 +19,7 @@ Examples:
   flinkops status                          the embedded fleet, or your sources
   flinkops status --rest http://host:8081  one Flink cluster
   flinkops status -o json --exit-code      for scripts: 10 unless all is healthy
+  flinkops doctor orders                   what is wrong, and what to do first
   flinkops record incident.rec             for later: status --replay FILE
 """
 
@@ -29,6 +30,7 @@ def build() -> typer.Typer:
     from flinkops.cli.autoscale import app as autoscale
     from flinkops.cli.config_cmd import app as config
     from flinkops.cli.demo import demo
+    from flinkops.cli.doctor import doctor
     from flinkops.cli.exporter import exporter
     from flinkops.cli.history_cmd import apply, history
     from flinkops.cli.record import record
@@ -52,6 +54,7 @@ def build() -> typer.Typer:
     app.add_typer(savepoint)
     app.command()(apply)
     app.command()(demo)
+    app.command()(doctor)
     app.command()(exporter)
     app.command()(history)
     for command in (rescale, upgrade, rollback, suspend, resume, restart):

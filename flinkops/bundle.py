@@ -1,0 +1,104 @@
+"""A support case in one file: the evidence, what the doctor makes of it, and the ends of the logs; secrets masked.
+
+Evidence as JSON lines, one a job, can be diagnosed again from the bundle or from a file of its own.
+"""
+
+import io
+import os
+import tarfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from flinkops.clock import iso_utc
+from flinkops.diagnose.evidence import Evidence, decode_evidence
+from flinkops.errors import OperationFailed, UsageError
+from flinkops.sources.masking import masked_setting, masked_text
+
+EVIDENCE = "evidence.jsonl"
+MAX_FILE_BYTES = 256 * 1024 * 1024
+_GZIP = b"\x1f\x8b"
+_README = """A flinkops bundle: what was seen of Flink jobs, and what flinkops doctor makes of it.
+
+doctor.json      findings and what was not assessed (the document of `flinkops doctor -o json`)
+evidence.jsonl   a line a job: facts, history, subtasks, TaskManagers, flame graphs
+logs/            the ends of the logs, where a source gave them
+
+flinkops doctor --replay THIS_FILE diagnoses it again. Passwords, tokens and keys are masked; names are not.
+"""
+
+
+def masked(evidence: Evidence) -> Evidence:
+    """Without what looks like a secret in any text of it, wherever a source may have left one."""
+    plain = msgspec.to_builtins(evidence)
+    return msgspec.convert(_masked(plain), Evidence)
+
+
+def write_bundle(path: Path, evidence: Sequence[Evidence], doctor_json: str, logs: Mapping[str, str]) -> None:
+    """Raises OperationFailed when the file is there already or cannot be written. For its owner alone to read."""
+    lines = b"".join(msgspec.json.encode(masked(each)) + b"\n" for each in evidence)
+    files = {"README.txt": _README.encode(), "doctor.json": masked_text(doctor_json).encode(), EVIDENCE: lines}
+    files |= {f"logs/{number:02}-{_safe(name)}": masked_text(text).encode("utf-8", "replace")
+              for number, (name, text) in enumerate(logs.items(), 1)}  # fmt: skip
+    taken_ms = max((each.taken_ms for each in evidence), default=0)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file, tarfile.open(fileobj=file, mode="w:gz") as archive:
+            for name, content in files.items():
+                entry = tarfile.TarInfo(f"flinkops-bundle/{name}")
+                entry.size, entry.mtime = len(content), taken_ms // 1000
+                archive.addfile(entry, io.BytesIO(content))
+    except OSError as problem:
+        raise OperationFailed(f"cannot write {path}: {problem.strerror}", next_step="name another file") from None
+
+
+def read_evidence(path: Path) -> list[Evidence]:
+    """From a bundle, or from JSON lines; of each job the newest. Raises UsageError for anything else."""
+    try:
+        with path.open("rb") as file:
+            packed = file.read(2) == _GZIP
+        content = _from_archive(path) if packed else path.read_bytes()
+        newest: dict[tuple[str, str, str], Evidence] = {}
+        for line in content.splitlines():
+            evidence = decode_evidence(line)
+            newest[evidence.job.key] = evidence
+    except (OSError, tarfile.TarError, EOFError) as problem:
+        raise UsageError(f"cannot read {path}: {problem}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
+        raise UsageError(f"{path} is no recording, bundle or evidence of flinkops ({problem})") from None
+    return list(newest.values())
+
+
+def describe(evidence: Sequence[Evidence]) -> str:
+    """What was read, for a person."""
+    taken_ms = max((each.taken_ms for each in evidence), default=None)
+    return f"{len(evidence)} jobs as of {iso_utc(taken_ms) or 'an unknown time'}"
+
+
+def _from_archive(path: Path) -> bytes:
+    with tarfile.open(path, mode="r:gz") as archive:
+        for entry in archive:
+            if entry.isfile() and entry.name.endswith(f"/{EVIDENCE}") and entry.size <= MAX_FILE_BYTES:
+                file = archive.extractfile(entry)
+                return file.read(MAX_FILE_BYTES) if file else b""
+    raise UsageError(f"{path} holds no {EVIDENCE}", next_step="flinkops doctor --bundle FILE makes one that does")
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, str):
+        return masked_text(value)
+    if isinstance(value, dict):
+        return {
+            key: masked_setting(key, item) if isinstance(item, str) else _masked(item) for key, item in value.items()
+        }
+    if isinstance(value, (list, tuple)):
+        return [_masked(item) for item in value]
+    return value
+
+
+def _safe(name: str) -> str:
+    """A file name that no system reads as anything else."""
+    kept = "".join(char if char.isascii() and (char.isalnum() or char in "-_.") else "_" for char in name)
+    return kept.strip("._")[:80] or "log"

@@ -1,0 +1,170 @@
+"""`flinkops doctor`: what is wrong, why, and what to do first."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flinkops.cli.complete import complete_job
+from flinkops.cli.options import Common, with_common
+from flinkops.errors import ExitCode, Unreachable, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from flinkops.diagnose.evidence import Evidence
+    from flinkops.examine import Examiner
+    from flinkops.model.assessment import JobAssessment
+    from flinkops.model.findings import Diagnosis
+
+
+@with_common
+def doctor(
+    common: Common,
+    job: Annotated[
+        str | None,
+        typer.Argument(help="A name, namespace/name, or job id.", autocompletion=complete_job, show_default=False),
+    ] = None,
+    replay: Annotated[
+        str | None, typer.Option("--replay", metavar="FILE", help="A recording or a bundle instead of the live fleet.")
+    ] = None,
+    bundle: Annotated[
+        str | None, typer.Option("--bundle", metavar="FILE.tar.gz", help="Also keep all evidence, secrets masked.")
+    ] = None,
+    self_check: Annotated[
+        bool, typer.Option("--self", help="Check reach, permissions and versions instead of jobs.")
+    ] = False,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="Exit with 10 when a finding is more than info.")
+    ] = False,
+) -> None:
+    r"""Ranked causes with evidence, remedy and next command; and what could not be assessed, with the reason.
+
+    \b
+    flinkops doctor                         every job, at one look
+    flinkops doctor orders                  one job in depth, flame graphs too: about fifteen seconds
+    flinkops doctor orders -o json
+    flinkops doctor --replay incident.rec
+    flinkops doctor orders --bundle case.tar.gz
+    """
+    if self_check:
+        _check_self(common)
+        return
+    if bundle is not None and Path(bundle).exists():
+        raise UsageError(f"{bundle} exists", next_step="name another file")
+    evidence, logs = _replayed(common, replay, job) if replay is not None else _examined(common, job, bundle)
+    diagnoses = _diagnosed(evidence)
+    if bundle is not None:
+        _write(common, Path(bundle), evidence, diagnoses, logs)
+    _print(common, diagnoses)
+    if exit_code and any(each.severity != "info" for found in diagnoses for each in found.findings):
+        raise typer.Exit(ExitCode.NOT_HEALTHY)
+
+
+def _check_self(common: Common) -> None:
+    from importlib import import_module
+    from importlib.util import find_spec
+
+    if find_spec("flinkops.cli.self_check") is None:
+        raise UsageError("this build has no self check", next_step="flinkops status says which source does not answer")
+    raise typer.Exit(int(import_module("flinkops.cli.self_check").self_check(common)))
+
+
+def _examined(common: Common, job: str | None, bundle: str | None) -> "tuple[list[Evidence], dict[str, str]]":
+    """Live: the whole fleet at one look, or one job in depth; the ends of the logs where they are to be kept."""
+    from flinkops.cli.targets import open_observer, pick_job
+    from flinkops.examine import Examiner
+
+    def pick(jobs: "Sequence[JobAssessment]") -> "list[JobAssessment]":
+        if not jobs:
+            raise Unreachable("no source told of any job", next_step="flinkops status says what each answered")
+        return [pick_job(jobs, job or "")]
+
+    observer = open_observer(common)
+    try:
+        examiner = Examiner(observer)
+        if job is None:
+            evidence = examiner.fleet()
+        else:
+            common.say("flinkops: two looks and the flame graphs of the busiest vertices: some fifteen seconds")
+            evidence = examiner.jobs(pick)
+        _say_sources(common, examiner)
+        return evidence, examiner.logs(evidence) if bundle is not None else {}
+    finally:
+        observer.close()
+
+
+def _say_sources(common: Common, examiner: "Examiner") -> None:
+    """Which sources did not answer; Unreachable when none did."""
+    failed = [each for each in examiner.sources_seen if each.state not in ("ok", "stale")]
+    for source in failed:
+        common.say(f"flinkops: {source.name} is {source.state}: {source.error or 'no reason given'}")
+    if failed and len(failed) == len(examiner.sources_seen):
+        raise Unreachable("no source answered", next_step="flinkops doctor --self checks reach and permissions")
+
+
+def _replayed(common: Common, replay: str, job: str | None) -> "tuple[list[Evidence], dict[str, str]]":
+    """All looks of a recording, judged at its last one; or the evidence of a bundle."""
+    from flinkops.bundle import describe, read_evidence
+    from flinkops.cli.targets import pick_job
+    from flinkops.examine import from_observation
+    from flinkops.recording import Replay, is_recording
+
+    if is_recording(replay):
+        from flinkops.observe import Observer
+
+        recording = Replay(replay)
+        observer = Observer(recording, common.settings.policy)
+        try:
+            observation = observer.look()
+            while not recording.at_end:
+                observation = observer.look()
+        finally:
+            observer.close()
+        evidence = from_observation(observation)
+    else:
+        evidence = read_evidence(Path(replay))
+    common.say(f"flinkops: {describe(evidence)}, from {replay}")
+    if job is None:
+        return evidence, {}
+    chosen = pick_job([each.assessment for each in evidence], job)
+    return [each for each in evidence if each.assessment is chosen], {}
+
+
+def _diagnosed(evidence: "Sequence[Evidence]") -> "list[Diagnosis]":
+    """Worst first."""
+    from flinkops.diagnose.fleet import diagnose_fleet
+
+    return diagnose_fleet(evidence)
+
+
+def _write(
+    common: Common,
+    path: Path,
+    evidence: "Sequence[Evidence]",
+    diagnoses: "Sequence[Diagnosis]",
+    logs: dict[str, str],
+) -> None:
+    from flinkops.bundle import write_bundle
+    from flinkops.render.doctor import doctor_json
+
+    write_bundle(path, evidence, doctor_json(diagnoses), logs)
+    common.say(f"flinkops: {path}: {len(evidence)} jobs, {len(logs)} logs, secrets masked; names are not")
+
+
+def _print(common: Common, diagnoses: "Sequence[Diagnosis]") -> None:
+    from flinkops.render.doctor import FORMATS, doctor_text
+
+    wanted = common.settings.output or "table"
+    if wanted in ("table", "wide") and sys.stdout.isatty():
+        import os
+        import shutil
+
+        cells = shutil.get_terminal_size().columns
+        text = doctor_text(diagnoses, wide=wanted == "wide", cells=cells, colour="NO_COLOR" not in os.environ)
+    else:
+        text = FORMATS[wanted](diagnoses)
+    if text:
+        sys.stdout.write(text + "\n")
+    sys.stdout.flush()

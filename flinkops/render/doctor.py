@@ -1,0 +1,160 @@
+"""What the doctor says: the contract's document, and text for people."""
+
+import csv
+import io
+import textwrap
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from flinkops.model.findings import Diagnosis, Evidence, Finding, Remedy
+from flinkops.render.status_json import encode_line
+from flinkops.render.text import clean, human_count
+
+SCHEMA_VERSION = 1
+_COLOURS = {"critical": "31;1", "warning": "33", "info": "36"}
+_CELLS = 100
+_DIGITS = 6
+
+
+def doctor_document(jobs: Sequence[Diagnosis]) -> dict[str, Any]:
+    """The document as plain values, in the contract's order; ``caused_by`` is the code of the cause, or null."""
+    return {"schema_version": SCHEMA_VERSION, "jobs": [job_document(job) for job in jobs]}
+
+
+def job_document(job: Diagnosis) -> dict[str, Any]:
+    """One job of it."""
+    return {
+        "name": job.name,
+        "score": job.score,
+        "findings": [_finding_document(finding) for finding in job.findings],
+        "not_assessed": [{"code": each.code, "why": each.why} for each in job.not_assessed],
+    }
+
+
+def doctor_json(jobs: Sequence[Diagnosis]) -> str:
+    """On one line."""
+    return encode_line(doctor_document(jobs))
+
+
+def doctor_jsonl(jobs: Sequence[Diagnosis]) -> str:
+    """A line a job."""
+    return "\n".join(encode_line({"schema_version": SCHEMA_VERSION, **job_document(job)}) for job in jobs)
+
+
+def doctor_yaml(jobs: Sequence[Diagnosis]) -> str:
+    """The document as YAML."""
+    import yaml
+
+    return yaml.safe_dump(doctor_document(jobs), sort_keys=False, allow_unicode=False, width=120).rstrip("\n")
+
+
+def doctor_csv(jobs: Sequence[Diagnosis]) -> str:
+    """A row a finding."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["job", "score", "code", "severity", "confidence", "vertex", "title", "next"])
+    for job in jobs:
+        for each in job.findings:
+            texts = [_cell(text) for text in (each.vertex or "", each.title, each.next)]
+            writer.writerow([_cell(job.name), job.score, each.code, each.severity, each.confidence, *texts])
+    return out.getvalue().rstrip("\n")
+
+
+def doctor_names(jobs: Sequence[Diagnosis]) -> str:
+    """Job and code, one finding a line."""
+    return "\n".join(f"{clean(job.name)} {each.code}" for job in jobs for each in job.findings)
+
+
+def doctor_text(jobs: Sequence[Diagnosis], *, wide: bool = False, colour: bool = False, cells: int = _CELLS) -> str:
+    """For people: worst job first, each finding with its evidence, remedy and next command."""
+    if not jobs:
+        return "no jobs"
+    parts = [_job_text(job, wide=wide or len(jobs) == 1, colour=colour, cells=cells) for job in jobs]
+    return "\n".join(part for part in parts if part)
+
+
+def evidence_text(line: Evidence) -> str:
+    """A line of evidence with its number and limit."""
+    number = "" if line.value is None else f": {_number(line.value)}"
+    limit = "" if line.limit is None else f" (limit {_number(line.limit)})"
+    return clean(f"{line.text}{number}{limit}")
+
+
+def remedy_text(remedy: Remedy) -> str:
+    """What to do, and the setting."""
+    setting = "" if remedy.key is None else f" [{remedy.key}{'' if remedy.value is None else f': {remedy.value}'}]"
+    return clean(f"{remedy.text}{setting}")
+
+
+def _job_text(job: Diagnosis, *, wide: bool, colour: bool, cells: int) -> str:
+    score = "score unknown" if job.score is None else f"score {job.score}"
+    shown = [each for each in job.findings if wide or each.severity != "info"]
+    found = f"{len(job.findings)} findings" if job.findings else "nothing found"
+    lines = [f"{clean(job.name)}: {score}, {found}, {len(job.not_assessed)} not assessed"]
+    for finding in shown:
+        lines += _finding_text(finding, colour=colour, cells=cells)
+    if wide and job.not_assessed:
+        lines.append("  not assessed:")
+        for each in job.not_assessed:
+            lines += _wrapped(f"{each.code}: {clean(each.why)}", "    ", cells)
+    return "\n".join(lines)
+
+
+def _finding_text(finding: Finding, *, colour: bool, cells: int) -> list[str]:
+    word = f"\x1b[{_COLOURS[finding.severity]}m{finding.severity}\x1b[0m" if colour else finding.severity
+    follows = f", follows from {finding.caused_by}" if finding.caused_by else ""
+    lines = [f"  {word} {finding.code} ({finding.confidence:.0%} sure{follows})"]
+    lines += _wrapped(clean(finding.title), "    ", cells)
+    for each in finding.evidence:
+        lines += _wrapped(f"- {evidence_text(each)}", "      ", cells)
+    for remedy in finding.remedy:
+        lines += _wrapped(f"do: {remedy_text(remedy)}", "    ", cells)
+    if finding.next:
+        lines.append(f"    next: {clean(finding.next)}")
+    if finding.reference:
+        lines.append(f"    see: {clean(finding.reference)}")
+    return lines
+
+
+def _wrapped(text: str, indent: str, cells: int) -> list[str]:
+    wrapped = textwrap.wrap(
+        text, max(40, cells), initial_indent=indent, subsequent_indent=f"{indent}  ", break_long_words=False
+    )
+    return wrapped or [indent.rstrip()]
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}" if 0 < abs(value) < 10 and value != round(value) else human_count(value)
+
+
+def _cell(text: str) -> str:
+    """A spreadsheet must not take a name for a formula."""
+    text = clean(text)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+
+
+def _finding_document(finding: Finding) -> dict[str, Any]:
+    document: dict[str, Any] = msgspec.to_builtins(finding)
+    document["confidence"] = round(finding.confidence, _DIGITS)
+    for each in document["evidence"]:
+        each["value"] = _rounded(each["value"])
+        each["limit"] = _rounded(each["limit"])
+    return document
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, _DIGITS)
+
+
+FORMATS: dict[str, Callable[[Sequence[Diagnosis]], str]] = {
+    "json": doctor_json,
+    "jsonl": doctor_jsonl,
+    "yaml": doctor_yaml,
+    "csv": doctor_csv,
+    "name": doctor_names,
+    "table": doctor_text,
+    "wide": lambda jobs: doctor_text(jobs, wide=True),
+}
+"""How it is written for those that do not read it on a terminal."""
