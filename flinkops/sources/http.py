@@ -63,6 +63,8 @@ class RestClient:
     ) -> None:
         self.url = endpoint.url
         self.requests = 0
+        self.date: str | None = None
+        """The Date header of the newest answer: the other side's clock, in whole seconds."""
         self._max_answer_bytes = max_answer_bytes
         self._open = AbortableConnections()
         self._adapter = PoolAdapter(endpoint, connections=connections, watch=self._open.watch)
@@ -162,7 +164,7 @@ class RestClient:
         pool, prefix = self._adapter.pool()
         body_type = self._patch_type if method == "PATCH" else "application/json"
         headers = self._headers if body is None else {**self._headers, "Content-Type": body_type}
-        return pool.urlopen(
+        response = pool.urlopen(
             method,
             prefix + path,
             body=body,
@@ -174,6 +176,8 @@ class RestClient:
             decode_content=False,
             timeout=urllib3.Timeout(connect=min(left_seconds, CONNECT_SECONDS), read=left_seconds),
         )
+        self.date = response.headers.get("Date")
+        return response
 
     def _exchange(
         self, method: Method, path: str, body: bytes | None, deadline: Deadline, tail_bytes: int | None

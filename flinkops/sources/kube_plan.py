@@ -43,6 +43,17 @@ def read_for_plan(access: KubeAccess, kind: str, namespace: str, name: str, *, d
         client.close()
 
 
+def read_definition(access: KubeAccess, *, deadline_seconds: float) -> Json:
+    """The definition of FlinkDeployment, whose schema tells what the operator can. Raises Denied or Unreachable."""
+    deadline = Deadline(deadline_seconds)
+    client = KubeClient(access.endpoint())
+    try:
+        with client.enforced(deadline):
+            return _allowed(client, _DEFINITION, deadline, "customresourcedefinitions", None)
+    finally:
+        client.close()
+
+
 def _allowed(client: KubeClient, path: str, deadline: Deadline, resource: str, namespace: str | None) -> Json:
     try:
         return kube_api.get(client, path, deadline)

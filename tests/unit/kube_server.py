@@ -19,6 +19,7 @@ Answer = tuple[int, Any]
 Handler = Callable[[str, dict[str, str]], Answer]
 
 GROUP = "/apis/flink.apache.org/v1beta1"
+REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 RESOURCES = {
     "resources": [{"name": "flinkdeployments"}, {"name": "flinkdeployments/status"}, {"name": "flinksessionjobs"}]
 }
@@ -36,6 +37,8 @@ class ApiServer:
         self.asked: list[str] = []
         self.tokens: set[str | None] = set()
         self.clock_ahead_seconds = 0.0
+        self.allows: Callable[[dict[str, str]], bool] = lambda _: True
+        """What the account may do, by the resourceAttributes of a SelfSubjectAccessReview."""
         self.lists("default", resource("1.15.0", 5))
 
     def lists(self, namespace: str, *deployments: dict[str, Any]) -> None:
@@ -57,8 +60,17 @@ def serving(api: ApiServer) -> Iterator[str]:
     class Requests(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
+        def do_POST(self) -> None:
+            sent = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if self.path == REVIEWS:
+                self._answer(201, {"status": {"allowed": api.allows(sent["spec"]["resourceAttributes"])}})
+            else:
+                self._answer(*status(404, f"no {self.path}"))
+
         def do_GET(self) -> None:
-            code, body = api.answer(self.path, self.headers.get("Authorization"))
+            self._answer(*api.answer(self.path, self.headers.get("Authorization")))
+
+        def _answer(self, code: int, body: Any) -> None:
             self.send_response_only(code)
             self.send_header("Content-Type", "application/json")
             self.send_header("Date", formatdate(time.time() + api.clock_ahead_seconds, usegmt=True))

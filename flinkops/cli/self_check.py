@@ -1,0 +1,156 @@
+"""`flinkops doctor --self`: whether flinkops itself can work here: reach, permissions, versions, clocks, folders."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from flinkops.cli.options import Common
+from flinkops.cli.targets import DEFAULT_TIMEOUT_SECONDS, open_sources
+from flinkops.errors import Denied, ExitCode, FlinkopsError
+from flinkops.model.check import Check
+
+if TYPE_CHECKING:
+    from flinkops.sources.kube_access import KubeAccess
+    from flinkops.sources.protocol import Source
+
+
+def self_check(common: Common) -> ExitCode:
+    """Looks, prints one line a check (`-o json`: one document), and says what it comes to.
+
+    0: all that is needed works; 1: a folder cannot be written; 3: a source is out of reach or closed to us.
+    """
+    checks = [*_program(), *_folders(), *_targets(common)]
+    _show(common, checks)
+    failed = [check for check in checks if check.state == "failed"]
+    if any(check.area not in ("flinkops", "folder") for check in failed):
+        return ExitCode.UNREACHABLE
+    return ExitCode.FAILED if failed else ExitCode.OK
+
+
+def _program() -> Iterator[Check]:
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    from flinkops import __version__
+
+    yield Check("flinkops", "version", "ok", f"flinkops {__version__}, Python {platform.python_version()}")
+    try:
+        yield Check("flinkops", "embedded fleet", "ok", f"PyFlink {version('apache-flink')} is installed")
+    except PackageNotFoundError:
+        yield Check("flinkops", "embedded fleet", "ok", "not installed: only needed for ./dev up and ./dev demo")
+
+
+def _folders() -> Iterator[Check]:
+    import platformdirs
+
+    from flinkops.act.journal import default_folder
+    from flinkops.config.load import user_file
+
+    named = ("journal", default_folder()), ("logs", platformdirs.user_log_path("flinkops"))
+    for what, folder in (*named, ("cache", platformdirs.user_cache_path("flinkops"))):
+        yield folder_check(what, folder)
+    file = user_file()
+    told = "is read" if file.is_file() else "does not exist, which is fine"
+    yield Check("folder", "settings", "ok", f"{file} {told}")
+
+
+def folder_check(what: str, folder: Path) -> Check:
+    """Whether files can be written there, by writing one; nothing is left behind but the folder."""
+    import tempfile
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".check-") as file:
+            file.write(b"x")
+    except OSError as problem:
+        told = f"{folder} cannot be written: {problem.strerror or problem}"
+        return Check(
+            "folder", what, "failed", told, "give it to this user, or name another (see docs/configuration.md)"
+        )
+    return Check("folder", what, "ok", f"{folder} can be written")
+
+
+def _targets(common: Common) -> Iterator[Check]:
+    try:
+        sources = open_sources(common.settings)
+    except FlinkopsError as problem:
+        yield Check("targets", "reach", "failed", problem.what, problem.next_step)
+        return
+    seconds = common.settings.timeout_seconds or DEFAULT_TIMEOUT_SECONDS
+    try:
+        for source in sources:
+            yield from _look(source, seconds)
+    finally:
+        for source in sources:
+            source.close()
+    if any(source.kind == "kubernetes" for source in sources):
+        yield from _kubernetes(common, seconds)
+
+
+def _look(source: "Source", seconds: float) -> Iterator[Check]:
+    look = source.look(seconds)
+    if look.status.state in ("denied", "unreachable"):
+        if source.kind == "rest":  # a Kubernetes cluster's own checks say it more exactly
+            yield Check(source.name, "reach", "failed", look.status.error or look.status.state)
+        return
+    versions = sorted({one.flink_version for one in look.clusters if one.flink_version})
+    told = f"{_count(len(look.clusters), 'Flink cluster')} answered"
+    told += f" (Flink {', '.join(versions)}), {_count(len(look.jobs), 'job')}, {look.status.requests} requests"
+    yield Check(source.name, "flink", "ok" if look.clusters or not look.jobs else "warning", told)
+    for job in look.jobs:
+        if not job.vertices and (why := job.unknown.get("vertices")) and job.state not in ("SUSPENDED",):
+            yield Check(source.name, "rest", "warning", f"{job.namespace}/{job.name}: {why}")
+
+
+def _kubernetes(common: Common, seconds: float) -> Iterator[Check]:
+    from flinkops.cli.kube_targets import kubernetes_accesses
+    from flinkops.clock import SystemClock
+    from flinkops.sources.kube_check import check_cluster
+
+    for cluster, access in kubernetes_accesses(common.settings):
+        scopes = (None,) if cluster.all_namespaces else cluster.namespaces or (access.namespace,)
+        read_only = common.settings.read_only
+        yield from check_cluster(access, scopes, SystemClock(), read_only=read_only, deadline_seconds=seconds)
+        yield from _abilities(access, seconds)
+
+
+def _abilities(access: "KubeAccess", seconds: float) -> Iterator[Check]:
+    """What the operator's resource offers, by its schema; nothing where it may not be read: that is said already."""
+    from flinkops.plan.operator_mode import features
+    from flinkops.sources.kube_plan import read_definition
+
+    try:
+        found = features(read_definition(access, deadline_seconds=seconds))
+    except FlinkopsError as problem:
+        if not isinstance(problem, Denied):
+            yield Check(access.context, "abilities", "unknown", problem.line())
+        return
+    way_back = "spec.job.savepointRedeployNonce" if found.savepoint_redeploy else "deleting and creating the resource"
+    path = "upgradeSavepointPath" if found.upgrade_savepoint_path else "savepointInfo (operators up to 1.9)"
+    told = f"an upgrade's savepoint is read from {path}; the way back from a bad upgrade is {way_back}"
+    yield Check(access.context, "abilities", "ok", told)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _show(common: Common, checks: Sequence[Check]) -> None:
+    import msgspec
+
+    from flinkops.render.table import layout
+
+    if common.settings.output in ("json", "jsonl", "yaml"):
+        from flinkops.cli.acting import emit_document
+
+        document = {"schema_version": 1, "checks": [msgspec.to_builtins(check) for check in checks]}
+        emit_document(document, common.settings.output)
+        return
+    rows = [[check.state.upper(), check.area, check.subject, _words(check)] for check in checks]
+    typer.echo("\n".join(layout(["STATE", "WHERE", "WHAT", "FOUND"], rows, [False] * 4)))
+
+
+def _words(check: Check) -> str:
+    return check.text if check.next is None else f"{check.text} -> {check.next}"
