@@ -42,6 +42,10 @@ class FileLog:
         file = self.folder / "dead"
         return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
+    def log(self) -> "FileLog":
+        """The dispatcher's view of it, which has a position of its own."""
+        return FileLog(self.folder)
+
     # What the dispatcher asks
 
     @property

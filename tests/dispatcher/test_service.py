@@ -8,14 +8,9 @@ from tests.dispatcher.file_log import FileLog
 from tests.dispatcher.suite import DispatcherSuite, Topic
 
 
-class _Topic(FileLog):
-    def log(self) -> FileLog:
-        return FileLog(self.folder)
-
-
 class TestOnAFolder(DispatcherSuite):
     @pytest.fixture
     def topic(self, tmp_path: Path) -> Topic:
         folder = tmp_path / "topic"
         folder.mkdir()
-        return _Topic(folder)
+        return FileLog(folder)

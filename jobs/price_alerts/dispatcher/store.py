@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -68,15 +69,13 @@ class Store:
         self._window_seconds = window_seconds
         self._clock = clock or SystemClock()
         self._folder = folder
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._lock = (folder / "lock").open("ab")
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._reader = _connect(folder / _FILE)
-        except BlockingIOError:
-            raise Refused(f"another dispatcher uses {folder}", next_step="give each its own --state") from None
-        except (OSError, sqlite3.Error) as error:
-            raise OperationFailed(f"cannot use the state folder {folder}: {error}") from None
+        with contextlib.ExitStack() as undo:
+            self._lock = undo.enter_context(_locked(folder))
+            try:
+                self._reader = _connect(folder / _FILE)
+            except sqlite3.Error as error:
+                raise OperationFailed(f"cannot use the state in {folder}: {error}") from None
+            undo.pop_all()
         self._changes: deque[tuple[Change, Then]] = deque()
         self._work = threading.Event()
         self._ending = False
@@ -238,8 +237,32 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("COMMIT")
 
 
+def _locked(folder: Path) -> BinaryIO:
+    """The folder's lock file, locked until it is closed."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("ab")
+    except OSError as error:
+        raise OperationFailed(f"cannot use the state folder {folder}: {error.strerror}") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise Refused(f"another dispatcher uses {folder}", next_step="give each its own --state") from None
+    return lock
+
+
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30.0)
+    try:
+        _prepare(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")  # a commit is on the disk when it returns
     connection.execute("PRAGMA cache_size = -32000")
@@ -248,4 +271,3 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;")
     elif version != _SCHEMA_VERSION:
         raise OperationFailed(f"{path} was written by another version of the dispatcher ({version})")
-    return connection

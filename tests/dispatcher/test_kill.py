@@ -1,0 +1,100 @@
+"""The dispatcher killed (SIGKILL) at a known point: nothing lost, and only what was in flight comes again."""
+
+import asyncio
+import signal
+import sqlite3
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from tests.dispatcher.alerts import encoded
+from tests.dispatcher.file_log import FileLog
+from tests.dispatcher.suite import Inbox, all_committed, in_order, inbox, until
+
+REPOSITORY = Path(__file__).parents[2]
+SKUS = 5
+
+
+@asynccontextmanager
+async def child(
+    topic: FileLog, state: Path, url: str, window_seconds: float
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    command = ["-m", "tests.dispatcher.child", str(topic.folder), str(state), url, str(window_seconds)]
+    process = await asyncio.create_subprocess_exec(sys.executable, *command, cwd=REPOSITORY)
+    try:
+        yield process
+        assert process.returncode is None, "it died of itself"
+    finally:
+        if process.returncode is None:
+            process.kill()
+        assert await process.wait() == -signal.SIGKILL
+
+
+def a_topic(tmp_path: Path) -> FileLog:
+    folder = tmp_path / "topic"
+    folder.mkdir()
+    return FileLog(folder)
+
+
+def feed(topic: FileLog, numbers: range) -> None:
+    for number in numbers:
+        topic.append(number % SKUS % 2, encoded(number, f"S{number % SKUS}"))
+
+
+def recorded(state: Path) -> int:
+    connection = sqlite3.connect(f"file:{state}/deliveries.db?mode=ro", uri=True)
+    try:
+        return int(connection.execute("SELECT count(*) FROM delivered").fetchone()[0])
+    finally:
+        connection.close()
+
+
+def requests_by_id(box: Inbox) -> Counter[str]:
+    return Counter(each.alert_id for each in box.arrivals)
+
+
+def test_only_what_was_in_flight_is_sent_again(tmp_path: Path) -> None:
+    topic, state = a_topic(tmp_path), tmp_path / "state"
+
+    async def scenario() -> None:
+        async with inbox() as box:
+            async with child(topic, state, box.url("a"), 0.002):
+                feed(topic, range(20))
+                await until(lambda: box.count("a") == 20 and recorded(state) == 20)
+                box.receiver.manners.hang_ratio = 1.0
+                feed(topic, range(20, 60))
+                await until(lambda: box.receiver.requests == 24)  # four of them hang, the rest waits, on disk or not
+            box.receiver.manners.hang_ratio = 0.0
+            async with child(topic, state, box.url("a"), 0.002):
+                feed(topic, range(60, 70))
+                await until(lambda: box.count("a") == 70 and recorded(state) == 70)
+                await until(lambda: all_committed(topic))
+            assert set(requests_by_id(box).values()) == {1}
+            assert box.receiver.requests == 70 + 4
+            assert in_order(box.numbers("a"))
+
+    asyncio.run(scenario())
+
+
+def test_answered_but_not_yet_durable_comes_again_as_the_same_request(tmp_path: Path) -> None:
+    topic, state = a_topic(tmp_path), tmp_path / "state"
+
+    async def scenario() -> None:
+        async with inbox() as box:
+            async with child(topic, state, box.url("a"), 60.0):
+                feed(topic, range(10))
+                await until(lambda: box.count("a") == 10)
+                assert recorded(state) == 0
+            first = {each.alert_id: each.body for each in box.arrivals}
+            async with child(topic, state, box.url("a"), 0.002):
+                feed(topic, range(10))  # what a restored job writes again: other bytes, the same ids
+                feed(topic, range(10, 20))
+                await until(lambda: box.count("a") == 20 and all_committed(topic))
+            assert box.receiver.repeats == 10
+            assert max(requests_by_id(box).values()) == 2
+            assert all(each.body == first[each.alert_id] for each in box.arrivals if each.alert_id in first)
+            assert in_order(box.numbers("a"))
+
+    asyncio.run(scenario())

@@ -1,0 +1,389 @@
+"""The dispatcher's parts, each alone."""
+
+import fnmatch
+import ipaddress
+import json
+import sqlite3
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flinkops.errors import OperationFailed, Refused, UsageError
+from jobs.price_alerts.dispatcher.addresses import AddressRefused, Guard
+from jobs.price_alerts.dispatcher.alert import Malformed, Record, read_alert
+from jobs.price_alerts.dispatcher.backoff import backoff_seconds, retry_after_seconds
+from jobs.price_alerts.dispatcher.lanes import TROUBLE_AFTER, Lanes
+from jobs.price_alerts.dispatcher.matching import Matcher
+from jobs.price_alerts.dispatcher.measures import LastMinute
+from jobs.price_alerts.dispatcher.options import parse
+from jobs.price_alerts.dispatcher.progress import Progress
+from jobs.price_alerts.dispatcher.sending import judge
+from jobs.price_alerts.dispatcher.store import Store
+from jobs.price_alerts.dispatcher.subscriptions import Filter, Subscription, read_file, sort_out
+from tests.dispatcher.alerts import SECRET, encoded
+
+# Matching ------------------------------------------------------------------------------------------------------------
+
+PATTERNS = st.text("AB1*?[]!-", max_size=5)
+FILTERS = st.builds(
+    Filter,
+    sku=PATTERNS,
+    retailer=PATTERNS,
+    direction=st.sampled_from(["any", "up", "down"]),
+    min_change_ratio=st.sampled_from([0.0, 0.1, 0.5]),
+)
+
+
+@given(
+    st.lists(st.lists(FILTERS, max_size=3), max_size=8),
+    st.lists(st.tuples(st.text("AB1-", min_size=1, max_size=4), st.text("AB1", max_size=3), st.integers(-9, 9))),
+)
+def test_the_index_finds_what_asking_everybody_finds(
+    filters: list[list[Filter]], asked: list[tuple[str, str, int]]
+) -> None:
+    clients = [
+        Subscription(client=f"c{number}", url="https://a.example", secret=SECRET, filters=tuple(each))
+        for number, each in enumerate(filters)
+    ]
+    matcher = Matcher(clients)
+    for sku, retailer, change in asked * 2:  # the second time from what it remembers
+        alert = read_alert(Record(0, 0, 0, encoded(change, sku, retailer=retailer)))
+        wanted = {
+            client.client
+            for client in clients
+            for each in client.filters
+            if fnmatch.fnmatchcase(sku, each.sku)
+            and fnmatch.fnmatchcase(retailer, each.retailer)
+            and (each.direction == "any" or (change > 0) - (change < 0) == {"up": 1, "down": -1}[each.direction])
+            and abs(change / 10) >= each.min_change_ratio
+        }
+        found = matcher.clients(alert)
+        assert set(found) == wanted
+        assert len(found) == len(wanted)
+
+
+def test_availability_has_no_direction() -> None:
+    alert = read_alert(Record(0, 0, 0, encoded(0, kind="availability", change_ratio=None)))
+    assert Filter(direction="up", min_change_ratio=0.5).wants(alert)
+    assert not Filter(kinds=("price",)).wants(alert)
+
+
+# Order ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Item:
+    sku: str
+    number: int
+
+
+@given(st.data(), st.integers(1, 4))
+def test_lanes_keep_the_order_of_a_sku_and_their_bound(data: st.DataObject, concurrency: int) -> None:
+    lanes: Lanes[Item] = Lanes(concurrency)
+    flying: list[Item] = []
+    settled: dict[str, list[int]] = defaultdict(list)
+    added: dict[str, int] = defaultdict(int)
+    now = 0.0
+    for step in data.draw(st.lists(st.sampled_from(["add", "take", "settle", "fail", "hold", "wait"]), max_size=60)):
+        if step == "add":
+            sku = data.draw(st.sampled_from("AB"))
+            lanes.add(Item(sku, added[sku]))
+            added[sku] += 1
+        elif step == "take":
+            taken = lanes.take(now)
+            if taken is not None:
+                assert taken.sku not in {each.sku for each in flying}
+                assert taken.number == len(settled[taken.sku])
+                flying.append(taken)
+        elif step == "wait":
+            now += 1.0
+        elif flying:
+            item = flying.pop(data.draw(st.integers(0, len(flying) - 1)))
+            if step == "settle":
+                lanes.settle(item, well=True)
+                settled[item.sku].append(item.number)
+            else:
+                lanes.put_back(item, now, 1.5, hold_client=step == "hold")
+        assert lanes.in_flight == len(flying) <= concurrency
+        assert len(lanes) == sum(added.values()) - sum(map(len, settled.values()))
+    # Whatever happened, all get their turn when the time comes.
+    while len(lanes):
+        item_or_none = lanes.take(now)
+        if item_or_none is None:
+            if not flying:
+                due = lanes.next_due(now)
+                assert due is not None
+                assert due >= now
+                now = due
+        else:
+            flying.append(item_or_none)
+        for item in flying:
+            lanes.settle(item, well=True)
+            settled[item.sku].append(item.number)
+        flying.clear()
+    assert all(numbers == list(range(added[sku])) for sku, numbers in settled.items())
+
+
+def test_an_unwell_client_is_only_probed_until_it_answers() -> None:
+    lanes: Lanes[Item] = Lanes(8)
+    for number in range(TROUBLE_AFTER + 4):
+        lanes.add(Item(str(number), 0))
+    flying = [item for _ in range(TROUBLE_AFTER) if (item := lanes.take(0.0)) is not None]
+    for item in flying:
+        lanes.put_back(item, 0.0, 2.0)
+    assert lanes.unwell
+    assert lanes.take(1.9) is None
+    assert lanes.next_due(1.9) == 2.0
+    probe = lanes.take(2.0)
+    assert probe is not None
+    assert lanes.take(2.0) is None
+    lanes.settle(probe, well=True)
+    assert len([1 for _ in range(8) if lanes.take(2.0)]) == 8
+
+
+@given(st.lists(st.integers(0, 3), max_size=30), st.randoms())
+def test_nothing_is_committed_before_what_stands_before_it(opened: list[int], chance: object) -> None:
+    progress = Progress(100)
+    entries = []
+    for offset, count in enumerate(opened, start=100):
+        entry = progress.read(offset)
+        entry.open = count
+        entries.append(entry)
+    left = [entry for entry in entries for _ in range(entry.open)]
+    chance.shuffle(left)  # type: ignore[attr-defined]
+    for entry in left:
+        entry.open -= 1
+        first_open = next((each.offset for each in entries if each.open), 100 + len(opened))
+        assert progress.settled() == first_open
+    assert progress.settled() == 100 + len(opened)
+    assert len(progress) == 0
+
+
+# Answers -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (200, "delivered"),
+        (204, "delivered"),
+        (301, "final"),
+        (307, "final"),
+        (400, "final"),
+        (404, "final"),
+        (408, "retry"),
+        (410, "final"),
+        (425, "retry"),
+        (429, "retry"),
+        (500, "retry"),
+        (503, "retry"),
+    ],
+)
+def test_what_an_answer_means(status: int, kind: str) -> None:
+    assert judge(status, None).kind == kind
+
+
+@given(st.integers(1, 2000), st.floats(0, 1))
+def test_backoff_grows_to_its_limit(failures: int, chance: float) -> None:
+    wait = backoff_seconds(failures, chance, first_seconds=0.5, longest_seconds=60.0)
+    whole = 60.0 if failures > 7 else 0.5 * 2 ** (failures - 1)
+    assert whole / 2 <= wait <= whole
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, None),
+        ("3", 3.0),
+        (" 0 ", 0.0),
+        ("-1", None),
+        ("soon", None),
+        ("99999999999", 3600.0),
+        ("٣", None),
+        ("Thu, 01 Jan 1970 00:01:00 GMT", 50.0),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
+        ("Thu, 99 Jan", None),
+    ],
+)
+def test_retry_after(header: str | None, seconds: float | None) -> None:
+    assert retry_after_seconds(header, 10_000) == seconds
+
+
+# Addresses -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "10.1.2.3",
+        "172.16.0.1",
+        "192.168.1.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "0.0.0.0",
+        "224.0.0.1",
+        "255.255.255.255",
+        "240.0.0.1",
+        "198.18.0.1",
+        "::",
+        "::1",
+        "fe80::1",
+        "fe80::1%eth0",
+        "fc00::1",
+        "fd00:ec2::254",
+        "::ffff:127.0.0.1",
+        "::ffff:10.0.0.1",
+        "64:ff9b::a00:1",
+        "64:ff9b:1::1",
+        "2002:7f00:1::",
+        "2001:db8::1",
+        "ff02::1",
+        "localhost",
+        "2130706433",
+        "",
+    ],
+)
+def test_addresses_that_are_not_public_are_refused(address: str) -> None:
+    assert not Guard().permits(address)
+    with pytest.raises(AddressRefused):
+        Guard().socket((2, 1, 6, "", (address, 80)))
+
+
+@pytest.mark.parametrize(
+    "address", ["93.184.216.34", "2606:2800:220:1::1", "::ffff:93.184.216.34", "64:ff9b::5db8:d822"]
+)
+def test_public_addresses_are_permitted(address: str) -> None:
+    assert Guard().permits(address)
+
+
+def test_an_allowed_network_is_permitted_in_both_its_forms() -> None:
+    guard = Guard([ipaddress.ip_network("10.1.0.0/16")])
+    assert guard.permits("10.1.2.3")
+    assert guard.permits("::ffff:10.1.2.3")
+    assert not guard.permits("10.2.0.1")
+
+
+# Words in ------------------------------------------------------------------------------------------------------------
+
+
+@given(
+    st.binary(max_size=80)
+    | st.recursive(st.none() | st.floats() | st.text(), st.lists).map(lambda x: json.dumps(x).encode())
+)
+def test_no_bytes_are_mistaken_for_an_alert(value: bytes) -> None:
+    with pytest.raises(Malformed):
+        read_alert(Record(0, 0, 0, value))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("alert_id", "A" * 64),
+        ("alert_id", "a" * 63),
+        ("sku", ""),
+        ("sku", None),
+        ("scraped_at", "yesterday"),
+        ("scraped_at", 2**70),
+        ("kind", "gift"),
+        ("change_ratio", "much"),
+        ("retailer", "x" * 2000),
+    ],
+)
+def test_an_alert_with_a_wrong_field_is_none(field: str, value: object) -> None:
+    with pytest.raises(Malformed):
+        read_alert(Record(0, 0, 0, json.dumps(json.loads(encoded(1)) | {field: value}).encode()))
+
+
+def test_the_change_comes_from_the_prices_where_it_is_not_given() -> None:
+    alert = read_alert(Record(0, 0, 0, encoded(change_ratio=None, old_price="10.00", new_price="9.00")))
+    assert alert.change_ratio == pytest.approx(-0.1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"url": "http://a.example"}, "https"),
+        ({"url": "https://u:p@a.example"}, "user"),
+        ({"url": "ftp://a"}, "https"),
+        ({"url": "https://"}, "host"),
+        ({"url": "https://a:99999"}, "none"),
+        ({"secret": "short"}, "secret"),
+        ({"client": "a\r\nb"}, "client"),
+        ({"concurrency": 0}, "concurrency"),
+        ({"url": "https://a\tb"}, "host"),
+        ({"filters": (Filter(sku="*" * 300),)}, "pattern"),
+        ({"filters": (Filter(),) * 1001}, "filters"),
+    ],
+)
+def test_a_subscription_that_cannot_be_served_is_named(fields: dict[str, object], problem: str) -> None:
+    given = {"client": "a", "url": "https://a.example/hook", "secret": SECRET} | fields
+    good, (bad,) = sort_out([Subscription(**given)], allow_http=False)  # type: ignore[arg-type]
+    assert good == {}
+    assert problem in bad.problem
+
+
+def test_a_file_of_subscriptions_says_what_is_wrong(tmp_path: Path) -> None:
+    file = tmp_path / "subscriptions.json"
+    with pytest.raises(UsageError, match="cannot read"):
+        read_file(file)
+    file.write_text('[{"client":"a","url":"https://a.example","secret":1}]')
+    with pytest.raises(UsageError, match=r"secret"):
+        read_file(file)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--shard", "2/2"], ["--listen", "9251"], ["--kafka", "x"], ["--kafka", "=x"], ["--shard", "x"]]
+)
+def test_a_command_line_without_sense_is_refused(arguments: list[str]) -> None:
+    with pytest.raises(UsageError):
+        parse(["--bootstrap", "b:1", "--subscriptions", "f", "--state", "s", *arguments])
+
+
+# What lasts ----------------------------------------------------------------------------------------------------------
+
+
+def test_two_dispatchers_do_not_share_a_state(tmp_path: Path) -> None:
+    store = Store(tmp_path, window_seconds=0.001)
+    with pytest.raises(Refused, match="another dispatcher"):
+        Store(tmp_path, window_seconds=0.001)
+    store.bind("topic", "a")
+    store.close()
+    again = Store(tmp_path, window_seconds=0.001)
+    again.bind("topic", "a")
+    with pytest.raises(Refused, match="belongs to topic a, not b"):
+        again.bind("topic", "b")
+    again.close()
+
+
+def test_a_state_of_another_version_is_left_alone(tmp_path: Path) -> None:
+    Store(tmp_path, window_seconds=0.001).close()
+    connection = sqlite3.connect(tmp_path / "deliveries.db")
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(OperationFailed, match="another version"):
+        Store(tmp_path, window_seconds=0.001)
+
+
+@given(st.lists(st.floats(0.0002, 100.0), min_size=1, max_size=200))
+def test_quantiles_are_within_two_percent(values: list[float]) -> None:
+    minute = LastMinute(clock=lambda: 5.0)
+    for value in values:
+        minute.add(value)
+    found = minute.quantiles(0.5, 0.99)
+    assert found is not None
+    for quantile, value in zip((0.5, 0.99), found, strict=True):
+        rank = next(index for index in range(len(values)) if index + 1 >= quantile * len(values))
+        assert value == pytest.approx(sorted(values)[rank], rel=0.021)
+
+
+def test_what_is_older_than_a_minute_does_not_count() -> None:
+    now = 0.0
+    minute = LastMinute(clock=lambda: now)
+    minute.add(5.0)
+    now = 61.0
+    assert minute.quantiles(0.5) is None
