@@ -1,0 +1,441 @@
+"""Each rule of the doctor: what it names, what it leaves alone, and what it says when it cannot know."""
+
+import msgspec
+import pytest
+
+from flinkops.diagnose.diagnosis import diagnose
+from flinkops.diagnose.rules import RULES
+from flinkops.model.detail import FlameGraph, FlameGraphNode, ResourceRequirement
+from flinkops.model.facts import (
+    CheckpointPhases,
+    ClusterFacts,
+    ExceptionFacts,
+    JobFacts,
+    ResourceFacts,
+    Spread,
+)
+from tests.unit.builders import NOW_MS, checkpoint, checkpoints, failing, spread, with_vertex
+from tests.unit.doctor_cases import above_info, detail, evidence, flames, found, job, manager, sample, why_not
+
+
+def held_up(**work: object) -> JobFacts:
+    """`work` takes less than it is given."""
+    facts = with_vertex(job(), "src", backpressured_ratio=spread(0.9), busy_ratio=spread(0.1))
+    return with_vertex(facts, "work", **{"busy_ratio": spread(0.98), **work})
+
+
+def test_a_healthy_job_has_nothing_and_all_that_can_be_asked_was_asked() -> None:
+    diagnosis = diagnose(evidence())
+    assert diagnosis.findings == ()
+    assert diagnosis.score == 100
+    assert {each.code for each in diagnosis.not_assessed} == {
+        "serialization",
+        "partitions-below-parallelism",
+        "state-bloat",
+    }
+
+
+# ---- backpressure
+
+
+def test_backpressure_names_the_vertex_and_scales_it() -> None:
+    finding = found("backpressure", evidence(held_up()))
+    assert finding is not None
+    assert (finding.severity, finding.vertex) == ("warning", "vertex work")
+    assert finding.next == "flinkops rescale orders --vertex work=4 --plan"
+    assert finding.evidence[0].value == 0.9
+    assert finding.evidence[0].limit == 0.5
+
+
+def test_backpressure_is_critical_when_nothing_moves_and_more_waits_each_time() -> None:
+    facts = with_vertex(held_up(), "src", pending_records=spread(900.0))
+    past = [sample(10, backpressured_ratio=0.9, pending_records=100.0)]
+    finding = found("backpressure", evidence(facts, past))
+    assert finding is not None
+    assert finding.severity == "critical"
+
+
+def test_backpressure_at_one_look_alone_is_none() -> None:
+    assert found("backpressure", evidence(held_up(), [sample(10, backpressured_ratio=0.1)])) is None
+
+
+def test_scaling_ends_at_the_partitions_of_a_source_and_the_key_groups() -> None:
+    finding = found("backpressure", evidence(held_up(max_parallelism=3)))
+    assert finding is not None
+    assert finding.next == "flinkops rescale orders --vertex work=3 --plan"
+
+
+def test_a_busy_vertex_that_waits_for_a_call_is_told_from_one_that_works() -> None:
+    calling = flames("work", java__net__SocketInputStream__socketRead=180, orders__Work__count=20)
+    finding = found("backpressure", evidence(held_up(), flame_graphs=[calling]))
+    assert finding is not None
+    assert "(external)" in finding.title
+    working = flames("work", orders__Work__count=200)
+    finding = found("backpressure", evidence(held_up(), flame_graphs=[working]))
+    assert finding is not None
+    assert "(capacity)" in finding.title
+
+
+def test_backpressure_unknown_is_said() -> None:
+    facts = with_vertex(job(), "work", backpressured_ratio=None)
+    assert "backPressuredTimeMsPerSecond" in (why_not("backpressure", evidence(facts)) or "")
+
+
+# ---- key-skew
+
+
+def test_key_skew_comes_before_the_backpressure_that_it_makes() -> None:
+    uneven = Spread(min=5.0, max=95.0, avg=50.0, sum=100.0)
+    facts = held_up(records_in_per_second=uneven, busy_ratio=Spread(min=0.1, max=1.0, avg=0.55, sum=1.1))
+    diagnosis = diagnose(evidence(facts))
+    assert [(each.code, each.caused_by) for each in diagnosis.findings] == [
+        ("key-skew", None),
+        ("backpressure", "key-skew"),
+    ]
+
+
+def test_even_keys_are_no_skew_and_unknown_rates_are_said() -> None:
+    even = Spread(min=49.0, max=51.0, avg=50.0, sum=100.0)
+    assert found("key-skew", evidence(held_up(records_in_per_second=even))) is None
+    nothing = with_vertex(with_vertex(job(), "work", records_in_per_second=None), "sink", records_in_per_second=None)
+    assert why_not("key-skew", evidence(nothing))
+
+
+# ---- serialization
+
+JSON = flames("work", com__fasterxml__jackson__core__JsonFactory__createParser=150, orders__Work__count=50)
+
+
+def test_serialization_is_the_cause_of_backpressure() -> None:
+    diagnosis = diagnose(evidence(held_up(), flame_graphs=[JSON]))
+    assert [(each.code, each.caused_by) for each in diagnosis.findings] == [
+        ("serialization", None),
+        ("backpressure", "serialization"),
+    ]
+    first = diagnosis.findings[0]
+    assert first.evidence[0].value == pytest.approx(0.75)
+    assert "JSON" in first.title
+
+
+def test_what_a_deserialiser_hands_on_is_the_jobs_own_work() -> None:
+    inner = FlameGraphNode("orders.Work.processElement:12", 190, (FlameGraphNode("orders.Work.count:3", 190),))
+    parse = FlameGraphNode("org.apache.flink.api.common.serialization.JsonDeserializer.deserialize:4", 200, (inner,))
+    graph = FlameGraph(at_ms=NOW_MS, root=FlameGraphNode("root", 200, (parse,)))
+    sampled = msgspec.structs.replace(JSON, graph=graph)
+    assert found("serialization", evidence(held_up(), flame_graphs=[sampled])) is None
+
+
+def test_much_serialization_with_room_to_spare_is_info() -> None:
+    facts = with_vertex(job(), "work", busy_ratio=spread(0.6))
+    finding = found("serialization", evidence(facts, flame_graphs=[JSON]))
+    assert finding is not None
+    assert finding.severity == "info"
+
+
+def test_without_a_flame_graph_serialization_is_not_assessed() -> None:
+    off = msgspec.structs.replace(JSON, graph=FlameGraph(why="flame graphs are switched off"))
+    assert why_not("serialization", evidence(flame_graphs=[off])) == "flame graphs are switched off"
+    assert why_not("serialization", evidence(unknown={"flame_graphs": "timed out"})) == "timed out"
+
+
+# ---- gc-pressure
+
+
+@pytest.mark.parametrize(("ratio", "severity"), [(0.05, None), (0.15, "info"), (0.25, "warning"), (0.6, "critical")])
+def test_gc_pressure(ratio: float, severity: str | None) -> None:
+    finding = found("gc-pressure", evidence(detail=detail(taskmanagers=(manager(ratio),))))
+    assert (finding.severity if finding else None) == severity
+
+
+def test_gc_pressure_is_behind_backpressure_and_unknown_without_taskmanagers() -> None:
+    ill = evidence(held_up(), detail=detail(taskmanagers=(manager(0.7),)))
+    assert [each.code for each in diagnose(ill).findings] == ["gc-pressure", "backpressure"]
+    assert why_not("gc-pressure", evidence(detail=None, unknown={"detail": "not asked"})) == "not asked"
+    assert why_not("gc-pressure", evidence(detail=detail(taskmanagers=(manager(None),))))
+
+
+# ---- checkpoint-timeout
+
+
+def phases(**seconds: float) -> CheckpointPhases:
+    return CheckpointPhases("vertex work", **{f"{name}_seconds": value for name, value in seconds.items()})  # type: ignore[arg-type]
+
+
+def test_expired_checkpoints_with_slow_storage_are_their_own_cause() -> None:
+    slow = detail(checkpoint_phases=(phases(start_delay=0.1, sync=0.1, **{"async": 9.0}),))
+    finding = found("checkpoint-timeout", evidence(job(checkpoints=failing(3)), detail=slow))
+    assert finding is not None
+    assert (finding.severity, finding.caused_by) == ("critical", None)
+    assert "storage" in finding.title
+
+
+def test_checkpoints_that_wait_behind_records_follow_from_backpressure() -> None:
+    late = detail(checkpoint_phases=(phases(start_delay=9.0, sync=0.1),))
+    facts = msgspec.structs.replace(held_up(), checkpoints=failing(1))
+    diagnosis = diagnose(evidence(facts, detail=late))
+    assert [(each.code, each.caused_by) for each in diagnosis.findings] == [
+        ("backpressure", None),
+        ("checkpoint-timeout", "backpressure"),
+    ]
+
+
+def test_a_synchronous_part_that_blocks_is_the_cause_of_backpressure() -> None:
+    blocked = detail(checkpoint_phases=(phases(start_delay=0.5, sync=9.0),))
+    facts = msgspec.structs.replace(held_up(), checkpoints=failing(1))
+    diagnosis = diagnose(evidence(facts, detail=blocked))
+    assert [each.code for each in diagnosis.findings] == ["checkpoint-timeout", "backpressure"]
+
+
+def test_other_failures_and_fast_checkpoints_are_no_timeouts() -> None:
+    assert found("checkpoint-timeout", evidence(job(checkpoints=failing(2, "the task failed")))) is None
+    assert found("checkpoint-timeout", evidence()) is None
+
+
+def test_a_checkpoint_near_its_timeout_is_a_warning_but_not_beside_a_savepoint() -> None:
+    done = checkpoint(9, NOW_MS - 60_000, duration_seconds=550.0)
+    slow = checkpoints(history=(done,), latest_completed=done)
+    finding = found("checkpoint-timeout", evidence(job(checkpoints=slow)))
+    assert finding is not None
+    assert finding.severity == "warning"
+    saving = checkpoint(10, NOW_MS - 5_000, status="IN_PROGRESS", is_savepoint=True)
+    beside = evidence(job(checkpoints=msgspec.structs.replace(slow, history=(saving, done))))
+    assert above_info(diagnose(beside)) == []
+
+
+def test_checkpoints_unknown_are_said() -> None:
+    facts = job(checkpoints=None, unknown={"checkpoints": "timed out"})
+    assert why_not("checkpoint-timeout", evidence(facts)) == "timed out"
+    assert why_not("state-bloat", evidence(facts)) == "timed out"
+
+
+# ---- state-bloat
+
+
+def growing(*sizes: int) -> JobFacts:
+    """Completed checkpoints, oldest first, 10 s apart."""
+    history = tuple(
+        checkpoint(index, NOW_MS - 10_000 * (len(sizes) - index), state_size_bytes=size)
+        for index, size in enumerate(sizes)
+    )[::-1]
+    return job(checkpoints=checkpoints(history=history, latest_completed=history[0]))
+
+
+STEADY = tuple(2_000_000 + 1_000_000 * index for index in range(10))
+FLAT_INPUT = [sample(20, records_in_per_second=200.0), sample(10, records_in_per_second=200.0)]
+
+
+def test_steady_growth_under_flat_input_is_bloat() -> None:
+    finding = found("state-bloat", evidence(growing(*STEADY), FLAT_INPUT))
+    assert finding is not None
+    assert finding.severity == "warning"
+    assert finding.evidence[0].value == pytest.approx(360_000_000)
+    assert any(each.key == "table.exec.state.ttl" for each in finding.remedy)
+
+
+def test_growth_that_slows_is_a_state_that_fills() -> None:
+    slowing = [round(10_000_000 * (1 - 0.7**index)) + 1_000_000 for index in range(10)]
+    assert found("state-bloat", evidence(growing(*slowing), FLAT_INPUT)) is None
+
+
+def test_growth_with_a_growing_input_is_not_judged() -> None:
+    past = [sample(20, records_in_per_second=50.0)]
+    assert "input rises" in (why_not("state-bloat", evidence(growing(*STEADY), past)) or "")
+
+
+def test_a_young_job_and_one_within_its_time_to_live_are_too_young() -> None:
+    assert "too young" in (why_not("state-bloat", evidence(growing(*STEADY[:3]), FLAT_INPUT)) or "")
+    kept = msgspec.structs.replace(growing(*STEADY), configuration={"table.exec.state.ttl": "24 h"})
+    assert "time to live" in (why_not("state-bloat", evidence(kept, FLAT_INPUT)) or "")
+
+
+# ---- watermark-delay
+
+
+def test_a_watermark_from_the_future() -> None:
+    facts = with_vertex(job(), "work", watermark_ms=Spread(min=NOW_MS + 300_000, max=NOW_MS + 300_000))
+    finding = found("watermark-delay", evidence(facts))
+    assert finding is not None
+    assert "future" in finding.title
+    assert finding.evidence[0].value == pytest.approx(300)
+
+
+def test_an_input_without_a_watermark_holds_the_others() -> None:
+    ahead = Spread(max=float(NOW_MS))
+    facts = with_vertex(job(), "src", watermark_ms=ahead, watermark_none_yet=True)
+    facts = with_vertex(facts, "work", watermark_ms=None, watermark_none_yet=True)
+    finding = found("watermark-delay", evidence(facts))
+    assert finding is not None
+    assert (finding.severity, finding.vertex) == ("warning", "vertex src")
+
+
+def test_a_job_without_event_time_has_no_watermark_and_no_finding() -> None:
+    facts = job()
+    for each in facts.vertices:
+        facts = with_vertex(facts, each.id, watermark_ms=None, watermark_none_yet=True)
+    ill = evidence(facts)
+    assert found("watermark-delay", ill) is None
+    assert why_not("watermark-delay", ill)
+
+
+def test_a_watermark_that_stands_still_while_records_come_in() -> None:
+    facts = job()
+    for each in facts.vertices:
+        facts = with_vertex(facts, each.id, watermark_ms=Spread(min=NOW_MS - 90_000, max=NOW_MS - 90_000))
+    past = [sample(40, skew_seconds=50.0), sample(20, skew_seconds=70.0)]
+    finding = found("watermark-delay", evidence(facts, past))
+    assert finding is not None
+    assert "stands still" in finding.title
+    assert finding.evidence[0].value == pytest.approx(0.0)
+
+
+def test_old_data_that_is_being_caught_up_with_is_info() -> None:
+    facts = job()
+    for each in facts.vertices:
+        facts = with_vertex(facts, each.id, watermark_ms=Spread(min=NOW_MS - 9_000_000, max=NOW_MS - 9_000_000))
+    past = [sample(40, skew_seconds=9_400.0), sample(20, skew_seconds=9_200.0)]
+    finding = found("watermark-delay", evidence(facts, past))
+    assert finding is not None
+    assert finding.severity == "info"
+
+
+def test_watermark_delay_follows_from_backpressure() -> None:
+    facts = held_up()
+    for each in facts.vertices:
+        facts = with_vertex(facts, each.id, watermark_ms=Spread(min=NOW_MS - 900_000, max=NOW_MS - 900_000))
+    assert [each.code for each in diagnose(evidence(facts)).findings] == ["backpressure", "watermark-delay"]
+
+
+# ---- neighbours
+
+
+def thrown(seconds_ago: float, message: str = "java.lang.RuntimeException: poison") -> ExceptionFacts:
+    return ExceptionFacts(NOW_MS - round(seconds_ago * 1000), "java.lang.RuntimeException", message, "work", "tm-1")
+
+
+def test_a_restart_loop_names_the_earliest_exception_after_the_last_stable_time() -> None:
+    exceptions = (
+        thrown(5, "a: later"),
+        thrown(20, "b: later"),
+        thrown(40, "x\nCaused by: c: root"),
+        thrown(4_000, "old"),
+    )
+    finding = found("restart-loop", evidence(job(exceptions=exceptions, restarts=4)))
+    assert finding is not None
+    assert finding.severity == "critical"
+    assert "c: root" in finding.title
+
+
+def test_one_restart_is_info_and_none_is_nothing_and_unknown_is_said() -> None:
+    finding = found("restart-loop", evidence(job(exceptions=(thrown(5),), restarts=1)))
+    assert finding is not None
+    assert finding.severity == "info"
+    assert found("restart-loop", evidence(job(exceptions=(thrown(5_000),), restarts=1))) is None
+    assert why_not("restart-loop", evidence(job(restarts=2, unknown={"exceptions": "timed out"}))) == "timed out"
+
+
+def test_a_failed_job_says_why() -> None:
+    finding = found("restart-loop", evidence(job(state="FAILED", exceptions=(thrown(7_000),))))
+    assert finding is not None
+    assert finding.severity == "critical"
+
+
+def test_out_of_slots_while_it_waits() -> None:
+    full = ClusterFacts("prod", "2.3.0", 1, 8, 0)
+    waiting = job(state="CREATED", started_ms=NOW_MS - 60_000, vertices=())
+    finding = found("out-of-slots", evidence(waiting, cluster=full))
+    assert finding is not None
+    assert finding.severity == "critical"
+    assert found("out-of-slots", evidence(waiting)) is None
+    assert why_not("out-of-slots", evidence(waiting, cluster=None, unknown={"cluster": "not said"})) == "not said"
+
+
+def test_fewer_subtasks_than_were_asked_for() -> None:
+    wanted = detail(resource_requirements=(ResourceRequirement("work", 1, 8),))
+    finding = found("out-of-slots", evidence(detail=wanted, cluster=ClusterFacts("prod", "2.3.0", 1, 8, 0)))
+    assert finding is not None
+    assert finding.severity == "warning"
+
+
+def dry(idle_seconds: float, **fields: object) -> JobFacts:
+    return with_vertex(
+        job(), "src", records_in_per_second=spread(0.0), source_idle_seconds=spread(idle_seconds), **fields
+    )
+
+
+@pytest.mark.parametrize(
+    ("facts", "past", "severity"),
+    [
+        (dry(60), [sample(120)], "warning"),
+        (dry(60, pending_records=spread(40.0)), [], "warning"),
+        (dry(60, records_in=0), [], "info"),
+        (dry(5), [sample(120)], None),
+    ],
+)
+def test_source_idle(facts: JobFacts, past: list[object], severity: str | None) -> None:
+    finding = found("source-idle", evidence(facts, past))  # type: ignore[arg-type]
+    assert (finding.severity if finding else None) == severity
+
+
+def test_source_idle_is_unknown_without_a_rate() -> None:
+    assert why_not("source-idle", evidence(with_vertex(job(), "src", records_in_per_second=None)))
+
+
+def test_partitions_below_parallelism() -> None:
+    finding = found("partitions-below-parallelism", evidence(with_vertex(job(), "src", source_partitions=1)))
+    assert finding is not None
+    assert finding.severity == "info"
+    assert finding.next == "flinkops rescale orders --vertex src=1 --plan"
+    assert found("partitions-below-parallelism", evidence(with_vertex(job(), "src", source_partitions=2))) is None
+    assert why_not("partitions-below-parallelism", evidence())
+
+
+def test_override_drift() -> None:
+    key = "pipeline.jobvertex-parallelism-overrides"
+    finding = found("override-drift", evidence(job(configuration={key: "{work: 4, sink: 2}"})))
+    assert finding is not None
+    assert finding.next == "flinkops rescale orders --vertex work=4 --plan"
+    assert found("override-drift", evidence(job(configuration={key: "work:2"}))) is None
+    assert found("override-drift", evidence(job(configuration={key: "work:many"}))) is None
+
+
+def test_known_bug_by_version_and_make() -> None:
+    key = "pipeline.jobvertex-parallelism-overrides"
+    facts = job(flink_version="2.2.1", scheduler="Adaptive", configuration={key: "work:2"})
+    assert found("known-bug", evidence(facts))
+    assert found("known-bug", evidence(msgspec.structs.replace(facts, flink_version="2.3.0"))) is None
+    assert why_not("known-bug", evidence(job(flink_version=None)))
+
+
+def test_upgrade_hazard_and_managed_memory() -> None:
+    resource = ResourceFacts("kit", "shop", "orders", "1", upgrade_mode="stateless")
+    assert found("upgrade-hazard", evidence(job(resource=resource)))
+    assert found("upgrade-hazard", evidence()) is None
+    big = with_vertex(job(configuration={"state.backend.type": "rocksdb"}), "work", state_sst_bytes=spread(9e9))
+    few = msgspec.structs.replace(manager(0.0), managed_total_bytes=1_000_000_000)
+    assert found("managed-memory-full", evidence(big, detail=detail(taskmanagers=(few,))))
+    assert why_not("managed-memory-full", evidence(big, detail=None, unknown={"detail": "no"})) == "no"
+
+
+# ---- all rules
+
+
+def test_a_job_that_starts_up_has_nothing_above_info() -> None:
+    facts = msgspec.structs.replace(held_up(), running_since_ms=NOW_MS - 10_000)
+    assert above_info(diagnose(evidence(facts, flame_graphs=[JSON]))) == []
+
+
+def test_a_job_that_nobody_sees_is_not_assessed_at_all() -> None:
+    diagnosis = diagnose(evidence(job(state="UNKNOWN", unknown={"state": "unreachable"})))
+    assert diagnosis.score is None
+    assert diagnosis.findings == ()
+    assert {each.code for each in diagnosis.not_assessed} == set(RULES)
+
+
+def test_every_finding_says_what_to_do() -> None:
+    facts = msgspec.structs.replace(held_up(), checkpoints=failing(3), exceptions=(thrown(5), thrown(9), thrown(20)))
+    for finding in diagnose(evidence(facts, flame_graphs=[JSON])).findings:
+        assert finding.remedy
+        assert finding.evidence
+        assert finding.next.startswith("flinkops ")
+        assert finding.reference.startswith("https://")
+        assert 0 <= finding.confidence <= 1
