@@ -13,11 +13,12 @@ from typing import Protocol, TypeVar, runtime_checkable
 from flinkops.collect import Collector
 from flinkops.diagnose.evidence import Evidence, FlameSample, gathered
 from flinkops.errors import FlinkopsError
-from flinkops.model.assessment import JobAssessment
+from flinkops.model.assessment import FleetAssessment, JobAssessment
 from flinkops.model.detail import FlameGraph, JobDetail, LogFile
-from flinkops.model.facts import SourceStatus
+from flinkops.model.facts import FleetSnapshot, SourceStatus
+from flinkops.model.history import JobSample
 from flinkops.model.numbers import worst
-from flinkops.observe import Observation, Observer
+from flinkops.observe import Observer
 
 T = TypeVar("T")
 
@@ -75,17 +76,84 @@ class Joined(Protocol):
         ...
 
 
+class Seen(Protocol):
+    """One look at the fleet (flinkops.observe.Observation)."""
+
+    @property
+    def snapshot(self) -> FleetSnapshot:
+        """The facts."""
+        ...
+
+    @property
+    def assessment(self) -> FleetAssessment:
+        """Their meaning."""
+        ...
+
+    @property
+    def history(self) -> Mapping[tuple[str, str, str], Sequence[JobSample]]:
+        """By job, oldest first; this look is the newest."""
+        ...
+
+
 Pick = Callable[[Sequence[JobAssessment]], Sequence[JobAssessment]]
 """Which jobs are meant; raises FlinkopsError when it makes no sense."""
 
 
-class Examiner:
+class CloseLook:
+    """Asks sources for more about single jobs than a look at the fleet tells. From one thread at a time."""
+
+    def __init__(self, sources: Mapping[str, object]) -> None:
+        """`sources` by the name of their clusters (JobFacts.cluster)."""
+        self._sources = sources
+
+    def deep(self, observation: Seen, job: JobAssessment) -> Evidence:
+        """Everything about one job of a look, as the TUI and the doctor show it."""
+        unknown: dict[str, str] = {}
+        source = self._source(job)
+        if source is None:
+            unknown["detail"] = unknown["flame_graphs"] = "its source cannot be asked for more than it said"
+            return _evidence(observation, job, unknown=unknown)
+        ask = partial(source.detail, job.id, deadline_seconds=DEEP_SECONDS)
+        detail = _attempt(unknown, "detail", ask)
+        flames = self._flames(source, job, unknown)
+        return _evidence(observation, job, detail=detail, flames=flames, unknown=unknown)
+
+    def logs(self, evidence: Sequence[Evidence]) -> dict[str, str]:
+        """The ends of the logs of the JobManagers and of a few TaskManagers that run these jobs, by a name for each."""
+        found: dict[str, str] = {}
+        for each in evidence:
+            source = self._source(each.assessment)
+            if not isinstance(source, Logged):
+                continue
+            if (manager := f"{each.job.cluster}-jobmanager.log") not in found:
+                found |= _named(manager, _attempt({}, "", source.jobmanager_log))
+            for taskmanager in (each.detail.taskmanagers if each.detail else ())[:LOGGED_TASKMANAGERS]:
+                if (name := f"{each.job.cluster}-{taskmanager.id}.log") not in found:
+                    found |= _named(name, _attempt({}, "", partial(_newest_log, source, taskmanager.id)))
+        return found
+
+    def _source(self, job: JobAssessment) -> Detailed | None:
+        source: object = self._sources.get(job.cluster)
+        if isinstance(source, Joined):
+            source = source.rest_source(job.id)
+        return source if isinstance(source, Detailed) else None
+
+    def _flames(self, source: Detailed, job: JobAssessment, unknown: dict[str, str]) -> list[FlameSample]:
+        chosen = busiest_vertices(job)
+        if not chosen:
+            unknown["flame_graphs"] = f"no vertex is busier than {WORTH_A_FLAME_RATIO:.0%}: none was taken"
+            return []
+        with ThreadPoolExecutor(len(chosen), thread_name_prefix="flinkops flame") as threads:
+            graphs = list(threads.map(lambda vertex: _fresh(source, job, vertex, unknown), chosen))
+        return [FlameSample(vertex, graph) for vertex, graph in zip(chosen, graphs, strict=True) if graph is not None]
+
+
+class Examiner(CloseLook):
     """Asks again and again, and remembers what it saw: later answers know of growth. Used by one thread at a time."""
 
-    def __init__(self, observer: Observer, sources: Mapping[str, object] | None = None) -> None:
-        """`sources` by the name of their clusters (JobFacts.cluster); those of the observer unless given."""
+    def __init__(self, observer: Observer) -> None:
+        super().__init__(_sources(observer))
         self._observer = observer
-        self._sources = _sources(observer) if sources is None else sources
         self.sources_seen: tuple[SourceStatus, ...] = ()
         """How each source answered at the last look."""
 
@@ -115,42 +183,10 @@ class Examiner:
             chosen = pick(observation.assessment.jobs)
         return [self.deep(observation, job) for job in chosen if job.facts is not None]
 
-    def deep(self, observation: Observation, job: JobAssessment) -> Evidence:
-        """Everything about one job of a look, as the TUI and the doctor show it."""
-        unknown: dict[str, str] = {}
-        source = self._source(job)
-        if source is None:
-            unknown["detail"] = unknown["flame_graphs"] = "its source cannot be asked for more than it said"
-            return _evidence(observation, job, unknown=unknown)
-        ask = partial(source.detail, job.id, deadline_seconds=DEEP_SECONDS)
-        detail = _attempt(unknown, "detail", ask)
-        flames = self._flames(source, job, unknown)
-        return _evidence(observation, job, detail=detail, flames=flames, unknown=unknown)
-
-    def logs(self, evidence: Sequence[Evidence]) -> dict[str, str]:
-        """The ends of the logs of the JobManagers and of a few TaskManagers that run these jobs, by a name for each."""
-        found: dict[str, str] = {}
-        for each in evidence:
-            source = self._source(each.assessment)
-            if not isinstance(source, Logged):
-                continue
-            if (manager := f"{each.job.cluster}-jobmanager.log") not in found:
-                found |= _named(manager, _attempt({}, "", source.jobmanager_log))
-            for taskmanager in (each.detail.taskmanagers if each.detail else ())[:LOGGED_TASKMANAGERS]:
-                if (name := f"{each.job.cluster}-{taskmanager.id}.log") not in found:
-                    found |= _named(name, _attempt({}, "", partial(_newest_log, source, taskmanager.id)))
-        return found
-
-    def _look(self) -> Observation:
+    def _look(self) -> Seen:
         observation = self._observer.look()
         self.sources_seen = observation.snapshot.sources
         return observation
-
-    def _source(self, job: JobAssessment) -> Detailed | None:
-        source: object = self._sources.get(job.cluster)
-        if isinstance(source, Joined):
-            source = source.rest_source(job.id)
-        return source if isinstance(source, Detailed) else None
 
     def _details(self, jobs: Sequence[JobAssessment], until: float) -> list[tuple[JobDetail | None, str | None]]:
         if not jobs:
@@ -171,7 +207,7 @@ class Examiner:
 
     def _shallow(
         self,
-        observation: Observation,
+        observation: Seen,
         job: JobAssessment,
         details: Mapping[tuple[str, str], tuple[JobDetail | None, str | None]],
     ) -> Evidence:
@@ -189,15 +225,6 @@ class Examiner:
             for vertex_id in busiest_vertices(job):
                 if source is not None:
                     _attempt({}, "", partial(_once, source, job.id, vertex_id))
-
-    def _flames(self, source: Detailed, job: JobAssessment, unknown: dict[str, str]) -> list[FlameSample]:
-        chosen = busiest_vertices(job)
-        if not chosen:
-            unknown["flame_graphs"] = f"no vertex is busier than {WORTH_A_FLAME_RATIO:.0%}: none was taken"
-            return []
-        with ThreadPoolExecutor(len(chosen), thread_name_prefix="flinkops flame") as threads:
-            graphs = list(threads.map(lambda vertex: _fresh(source, job, vertex, unknown), chosen))
-        return [FlameSample(vertex, graph) for vertex, graph in zip(chosen, graphs, strict=True) if graph is not None]
 
 
 def _sources(observer: Observer) -> dict[str, object]:
@@ -269,12 +296,12 @@ def _identity(job: JobAssessment) -> tuple[str, str]:
     return (job.cluster, job.id)
 
 
-def _history(observation: Observation, job: JobAssessment) -> Sequence[object]:
+def _history(observation: Seen, job: JobAssessment) -> Sequence[object]:
     return [each for each in observation.history.get(job.key, ()) if each.job_id == job.id]
 
 
 def _evidence(
-    observation: Observation,
+    observation: Seen,
     job: JobAssessment,
     *,
     detail: JobDetail | None = None,
@@ -298,7 +325,7 @@ def _evidence(
     )
 
 
-def from_observation(observation: Observation) -> list[Evidence]:
+def from_observation(observation: Seen) -> list[Evidence]:
     """What a recording, or a look without anything else, tells of each job."""
     why = "a recording holds the facts of each look only"
     return [
