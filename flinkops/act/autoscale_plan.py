@@ -23,6 +23,7 @@ def plan_autoscale(
     *,
     checkpoints: int = 1,
     take_over: bool = False,
+    throughput: bool = True,
 ) -> Plan:
     """Change the parallelism in place as decided: seen in REST, a checkpoint later, as much taken in as arrives.
 
@@ -32,7 +33,7 @@ def plan_autoscale(
     plan = plan_rescale(job, requirements, cluster, stamp, vertices=decision.changes, checkpoints=checkpoints)
     refused = (*_refusals(decision, job, take_over=take_over), *(plan.refused if decision.changes else ()))
     why = tuple(f"{each.name}: {each.why}" for each in decision.vertices if each.recommended != each.current)
-    steps = () if refused else (*plan.steps, *_throughput(decision, job))
+    steps = () if refused else (*plan.steps, *(_throughput(decision, job) if throughput else ()))
     return msgspec.structs.replace(
         plan,
         verb="autoscale-apply",

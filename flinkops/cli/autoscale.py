@@ -1,4 +1,4 @@
-"""`flinkops autoscale`: what parallelism a job needs, why, and changing it."""
+"""`flinkops autoscale advise` and `apply`: what parallelism a job needs, why, and changing it once."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from flinkops.autoscale.settings import Settings
     from flinkops.model.detail import JobDetail
     from flinkops.model.facts import FleetSnapshot, JobFacts
-
-app = typer.Typer(name="autoscale", no_args_is_help=True, help="What parallelism a job needs, why, and changing it.")
 
 LOOK_SECONDS = 60.0
 LOOK_EVERY_SECONDS = 5.0
@@ -153,7 +151,6 @@ def detail_of(sources: "tuple[object, ...]", job: "JobFacts") -> "JobDetail | No
     return None
 
 
-@app.command()
 @with_common
 def advise(
     common: Common,
@@ -181,7 +178,6 @@ def advise(
         raise typer.Exit(ExitCode.NOT_HEALTHY)
 
 
-@app.command()
 @with_common
 def apply(
     common: Common,

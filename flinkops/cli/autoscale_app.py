@@ -1,0 +1,10 @@
+"""`flinkops autoscale`: all of its commands."""
+
+import typer
+
+from flinkops.cli.autoscale import advise, apply
+from flinkops.cli.autoscale_run import run
+
+app = typer.Typer(name="autoscale", no_args_is_help=True, help="What parallelism a job needs, why, and changing it.")
+for command in (advise, apply, run):
+    app.command()(command)
