@@ -12,9 +12,10 @@ def main(arguments: list[str]) -> int:
     """Bring the fleet up and say where it is."""
     parser = argparse.ArgumentParser(prog="./dev up", description=__doc__)
     parser.add_argument("--taskmanagers", type=int, default=1, metavar="N", help="at least so many (default 1)")
+    parser.add_argument("--ha", action="store_true", help="jobs survive the JobManager; what dies is started again")
     options = parser.parse_args(arguments)
     started = time.monotonic()
-    info = fleet.up(default_home(), taskmanagers=options.taskmanagers, report=_say)
+    info = fleet.up(default_home(), taskmanagers=options.taskmanagers, ha=options.ha, report=_say)
     _say(f"ready after {time.monotonic() - started:.1f} s")
     print(f"flink      {info.rest_url} (version {info.flink_version})")
     print(f"kafka      {info.kafka_bootstrap}")

@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 
 from flinkops.clock import SystemClock
-from flinkops.errors import OperationFailed, TimedOut
-from flinkops.local import flink, kafka
+from flinkops.errors import OperationFailed, Refused, TimedOut
+from flinkops.local import flink, kafka, zookeeper
 from flinkops.local.jars import ensure
 from flinkops.local.java import find_java
 from flinkops.local.logs import telling_end
@@ -20,7 +20,7 @@ from flinkops.local.ports import HOST, free_ports, is_free
 from flinkops.local.probe import get_json
 from flinkops.local.processes import Process, terminate
 from flinkops.local.signals import deferred, signals_interrupt, uninterrupted
-from flinkops.local.state import JOBMANAGER, FleetInfo, read_info, remove_info, write_info
+from flinkops.local.state import JOBMANAGER, WATCHER, FleetInfo, read_info, remove_info, write_info
 
 _READY_SECONDS = 180.0  # a death is noticed at once; this is for a machine that is busy with other things
 _POLL_SECONDS = 0.1
@@ -31,17 +31,26 @@ Report = Callable[[str], None]
 """Told, in a few words, what is being done."""
 
 
-def up(home: Path, *, taskmanagers: int = 1, report: Report = lambda _text: None) -> FleetInfo:
+def up(home: Path, *, taskmanagers: int = 1, ha: bool = False, report: Report = lambda _text: None) -> FleetInfo:
     """Make the fleet in `home` run and answer, and say where: starts what is missing, leaves what runs.
 
-    With a higher number of TaskManagers than run, it adds some. When anything goes wrong, or on Ctrl-C,
+    With a higher number of TaskManagers than run, it adds some. With `ha` jobs survive the JobManager: ZooKeeper
+    keeps what they go on from, and a watcher starts again what dies. When anything goes wrong, or on Ctrl-C,
     what this call started is ended again. Raises OperationFailed with the cause and the log, TimedOut
-    when the processes run but do not answer.
+    when the processes run but do not answer, Refused when the fleet runs without `ha`.
     """
     with _disk_errors(home):
         home.mkdir(parents=True, exist_ok=True)
         with _alone_in(home), signals_interrupt():
-            return _Start(home, taskmanagers, report).run()
+            return _Start(home, taskmanagers, report, ha=ha).run()
+
+
+def repair(home: Path) -> None:
+    """Start again what died of the fleet in `home`; does nothing where none was started. Raises as `up` does."""
+    with _disk_errors(home), _alone_in(home), signals_interrupt():
+        info = read_info(home)
+        if info is not None and info.ready and info.dead:
+            _Start(home, 0, lambda _text: None).complete(info)
 
 
 def down(home: Path) -> list[Process]:
@@ -53,10 +62,11 @@ def down(home: Path) -> list[Process]:
         if info is None:
             return []
         running = [process for process in info.processes if process.alive]
-        # Jobs write to Kafka until they are gone: Flink first.
-        brokers = [process for process in running if process.role == kafka.ROLE]
-        left = terminate(process for process in running if process not in brokers)
-        left += terminate(brokers)
+        # The watcher would start the others again. Jobs write to Kafka until they are gone: Flink before it.
+        left = terminate(process for process in running if process.role == WATCHER)
+        servers = [process for process in running if process.role in {kafka.ROLE, zookeeper.ROLE}]
+        left += terminate(process for process in running if process not in servers and process.role != WATCHER)
+        left += terminate(servers)
         if left:
             names = ", ".join(f"{process.role} (pid {process.pid})" for process in left)
             raise OperationFailed(f"still running after a kill: {names}")
@@ -67,20 +77,26 @@ def down(home: Path) -> list[Process]:
 class _Start:
     """One run of `up`: remembers what it started, to undo it."""
 
-    def __init__(self, home: Path, taskmanagers: int, report: Report) -> None:
+    def __init__(self, home: Path, taskmanagers: int, report: Report, *, ha: bool = False) -> None:
         self.home = home
         self.taskmanagers = taskmanagers
         self.report = report
+        self.ha = ha
         self.started: list[Process] = []
 
     def run(self) -> FleetInfo:
         info = read_info(self.home)
         if info is not None and any(process.alive for process in info.processes) and info.ready:
-            return self._complete(info)
+            if self.ha and not info.zookeeper:
+                raise Refused(
+                    f"the fleet in {self.home} runs without high availability",
+                    next_step="./dev down, then ./dev up --ha",
+                )
+            return self.complete(info)
         if info is not None:
             # What an interrupted start left behind.
             terminate(info.processes)
-        return self._complete(self._plan())
+        return self.complete(self._plan())
 
     def _plan(self) -> FleetInfo:
         """A fleet without processes: free ports, folders, configuration."""
@@ -90,9 +106,15 @@ class _Start:
         (self.home / "logs").mkdir(exist_ok=True)
         warehouse = self.home / "warehouse"
         warehouse.mkdir(exist_ok=True)
-        rest, rpc, broker, controller = free_ports(4)
+        rest, rpc, broker, controller, coordinator = free_ports(5)
         kafka.write_config(self.home, broker, controller)
-        flink.write_config(self.home, rest, rpc)
+        keeper = f"{HOST}:{coordinator}" if self.ha else ""
+        flink.write_config(self.home, rest, rpc, keeper)
+        # A new fleet has other addresses: the jobs of an earlier one would not find their topics.
+        for leftover in (self.home / "zookeeper", self.home / "flink" / flink.HA_FOLDER):
+            shutil.rmtree(leftover, ignore_errors=True)
+        if keeper:
+            zookeeper.write_config(self.home, coordinator)
         return FleetInfo(
             home=str(self.home),
             rest_url=f"http://{HOST}:{rest}",
@@ -102,9 +124,10 @@ class _Start:
             flink_version=flink.version(),
             created_ms=SystemClock().now_ms(),
             processes=(),
+            zookeeper=keeper,
         )
 
-    def _complete(self, info: FleetInfo) -> FleetInfo:
+    def complete(self, info: FleetInfo) -> FleetInfo:
         """Start what does not run, wait until all of it answers."""
         before = info
         try:
@@ -146,16 +169,24 @@ class _Start:
 
     def _missing_roles(self, info: FleetInfo) -> list[str]:
         running = {process.role for process in info.processes if process.alive}
-        missing = [role for role in (kafka.ROLE, JOBMANAGER) if role not in running]
+        needed = (kafka.ROLE, zookeeper.ROLE, JOBMANAGER) if info.zookeeper else (kafka.ROLE, JOBMANAGER)
+        missing = [role for role in needed if role not in running]
         known = [flink.number_of(process.role) for process in info.processes if flink.is_taskmanager(process.role)]
         wanted = max(self.taskmanagers, len(known)) - sum(flink.is_taskmanager(role) for role in running)
         # A new number each time: Flink lists a dead TaskManager for a while, and the new one is not to pass for it.
         first = max(known, default=0) + 1
-        return missing + [f"{flink.TASKMANAGER_PREFIX}{number}" for number in range(first, first + wanted)]
+        missing += [f"{flink.TASKMANAGER_PREFIX}{number}" for number in range(first, first + wanted)]
+        return [*missing, WATCHER] if info.zookeeper and WATCHER not in running else missing
 
     def _start_role(self, role: str, java: Path) -> Process:
+        from flinkops.local import watcher  # which calls us
+
         if role == kafka.ROLE:
             return kafka.start(self.home, java)
+        if role == zookeeper.ROLE:
+            return zookeeper.start(self.home, java)
+        if role == WATCHER:
+            return watcher.start(self.home)
         if role == JOBMANAGER:
             return flink.start_jobmanager(self.home, java)
         return flink.start_taskmanager(self.home, java, role)
@@ -165,6 +196,9 @@ class _Start:
         self.report("waiting for Kafka")
         self._await(info, "Kafka's metadata", lambda: kafka.answers(info.kafka_bootstrap, timeout_seconds=1.0))
         kafka.create_topics(info.kafka_bootstrap)
+        if info.zookeeper:
+            keeper = info.zookeeper
+            self._await(info, "answer of ZooKeeper", lambda: zookeeper.answers(keeper, timeout_seconds=1.0))
         self.report("waiting for Flink")
         wanted = len(managers)
         self._await(info, f"{wanted} TaskManagers in Flink's overview", lambda: _registered(info) >= wanted)
@@ -197,7 +231,8 @@ def _registered(info: FleetInfo) -> int:
 
 
 def _check_ports(info: FleetInfo, role: str) -> None:
-    address = {kafka.ROLE: info.kafka_bootstrap, JOBMANAGER: info.rest_url}.get(role)
+    places = {kafka.ROLE: info.kafka_bootstrap, JOBMANAGER: info.rest_url, zookeeper.ROLE: info.zookeeper}
+    address = places.get(role)
     if address is not None and not is_free(port := int(address.rpartition(":")[2])):
         raise OperationFailed(
             f"port {port} of the fleet's {role} is taken by another process",

@@ -13,6 +13,7 @@ from flinkops.local.ports import HOST
 from flinkops.local.processes import Process, spawn
 from flinkops.local.state import JOBMANAGER
 
+HA_FOLDER = "ha"
 TASKMANAGER_PREFIX = "taskmanager-"
 SLOTS_PER_TASKMANAGER = 4
 JAR_GROUPS = ("flink-2.3", "connectors")
@@ -70,14 +71,17 @@ def version() -> str:
     return jars[0].stem.removeprefix("flink-dist-")
 
 
-def write_config(home: Path, rest_port: int, rpc_port: int) -> None:
-    """Write FLINK_CONF_DIR and the links of FLINK_LIB_DIR below `home/flink`."""
+def write_config(home: Path, rest_port: int, rpc_port: int, zookeeper: str = "") -> None:
+    """Write FLINK_CONF_DIR and the links of FLINK_LIB_DIR below `home/flink`; with a ZooKeeper: high availability."""
     conf, lib = home / "flink" / "conf", home / "flink" / "lib"
     for folder in (conf, lib, home / "flink" / "tmp", home / "flink" / "upload"):
         folder.mkdir(parents=True, exist_ok=True)
     source = distribution()
     shipped = yaml.safe_load((source / "conf" / "config.yaml").read_text())
-    settings = _settings(home, rest_port, rpc_port) | {"env.java.opts.all": shipped["env"]["java"]["opts"]["all"]}
+    settings = _settings(home, rest_port, rpc_port)
+    if zookeeper:
+        settings |= _high_availability(home, rpc_port, zookeeper)
+    settings |= {"env.java.opts.all": shipped["env"]["java"]["opts"]["all"]}
     (conf / "config.yaml").write_text(yaml.safe_dump(settings, width=100_000), encoding="utf-8")
     for name in ("log4j.properties", "log4j-cli.properties", "log4j-console.properties"):
         (conf / name).write_bytes((source / "conf" / name).read_bytes())
@@ -135,6 +139,20 @@ def _folders(home: Path) -> dict[str, str]:
         # not as_uri(): Flink reads addresses literally, a folder "my%20fleet" would be another one
         "execution.checkpointing.dir": f"file://{flink / 'checkpoints'}",
         "execution.checkpointing.savepoint-dir": f"file://{flink / 'savepoints'}",
+    }
+
+
+def _high_availability(home: Path, rpc_port: int, zookeeper: str) -> dict[str, str | int | bool]:
+    return {
+        "high-availability.type": "zookeeper",
+        "high-availability.cluster-id": "/flinkops",
+        "high-availability.storageDir": f"file://{home / 'flink' / HA_FOLDER}",
+        "high-availability.jobmanager.port": rpc_port,
+        "high-availability.zookeeper.quorum": zookeeper,
+        # A killed JobManager leads until its session ends, and a busy machine must not end one.
+        "high-availability.zookeeper.client.session-timeout": "6 s",
+        # While ZooKeeper itself is started again, jobs go on.
+        "high-availability.zookeeper.client.tolerate-suspended-connections": True,
     }
 
 
@@ -207,13 +225,18 @@ def _start(home: Path, java: Path, role: str, options: tuple[str, ...], entry: l
         f"-Dlog.file={log}",
         f"-Dlog4j.configurationFile={(conf / 'log4j.properties').as_uri()}",
         "-cp",
-        ":".join(str(jar) for jar in sorted((home / "flink" / "lib").glob("*.jar"))),
+        classpath(home),
         main_class,
         "--configDir",
         str(conf),
         *arguments,
     ]
     return spawn(role, command, output=log.with_suffix(".out"), environment=_environment(home), log=log)
+
+
+def classpath(home: Path) -> str:
+    """Of the fleet's FLINK_LIB_DIR."""
+    return ":".join(str(jar) for jar in sorted((home / "flink" / "lib").glob("*.jar")))
 
 
 def _environment(home: Path) -> Mapping[str, str]:

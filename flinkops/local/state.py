@@ -11,6 +11,8 @@ FOLDER_NAME = ".flinkops"
 STATE_FILE = "fleet.json"
 JOBMANAGER = "jobmanager"
 """The role of the process without which nothing answers."""
+WATCHER = "watcher"
+"""The role of the process that starts the others again, in a fleet with high availability."""
 DEMO_FOLDER = "demo"
 """Below the home: the home of the demo's own fleet."""
 
@@ -19,7 +21,8 @@ class FleetInfo(msgspec.Struct, frozen=True, kw_only=True):
     """A fleet as `fleet.json` in its home describes it: addresses are host:port on 127.0.0.1.
 
     `created_ms` is milliseconds since the epoch; `warehouse` is a folder; `catalog_uri` is the SQLAlchemy
-    URI of its Iceberg catalog, named `flinkops`. Not `ready`: it is being started, or its start was cut short.
+    URI of its Iceberg catalog, named `flinkops`; `zookeeper` is empty without high availability. Not `ready`: it is
+    being started, or its start was cut short.
     """
 
     home: str
@@ -31,6 +34,7 @@ class FleetInfo(msgspec.Struct, frozen=True, kw_only=True):
     created_ms: int
     processes: tuple[Process, ...]
     ready: bool = False
+    zookeeper: str = ""
 
     @property
     def flink_conf_dir(self) -> Path:
