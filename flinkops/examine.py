@@ -25,7 +25,9 @@ T = TypeVar("T")
 BUDGET_SECONDS = 3.0
 """For the details of a whole fleet, beyond the look."""
 DEEP_SECONDS = 10.0
-FLAME_SECONDS = 15.0
+FLAME_SECONDS = 10.0
+"""Flink samples for some five seconds, on a busy machine for longer."""
+FLAME_AGAIN_SECONDS = 1.0
 SECOND_LOOK_SECONDS = 6.0
 """Flink collects metrics each 10 s at most; the look itself makes it collect anew."""
 SUSPECTS = 24
@@ -105,6 +107,7 @@ class CloseLook:
     def __init__(self, sources: Mapping[str, object]) -> None:
         """`sources` by the name of their clusters (JobFacts.cluster)."""
         self._sources = sources
+        self._sampled: set[tuple[str, str, str]] = set()
 
     def deep(self, observation: Seen, job: JobAssessment) -> Evidence:
         """Everything about one job of a look, as the TUI and the doctor show it."""
@@ -144,8 +147,15 @@ class CloseLook:
             unknown["flame_graphs"] = f"no vertex is busier than {WORTH_A_FLAME_RATIO:.0%}: none was taken"
             return []
         with ThreadPoolExecutor(len(chosen), thread_name_prefix="flinkops flame") as threads:
-            graphs = list(threads.map(lambda vertex: _fresh(source, job, vertex, unknown), chosen))
+            graphs = list(threads.map(lambda vertex: self._flame(source, job, vertex, unknown), chosen))
         return [FlameSample(vertex, graph) for vertex, graph in zip(chosen, graphs, strict=True) if graph is not None]
+
+    def _flame(self, source: Detailed, job: JobAssessment, vertex: str, unknown: dict[str, str]) -> FlameGraph | None:
+        """Waits for the first one; when it did not come, later questions find it ready or go on without."""
+        asked = (*_identity(job), vertex)
+        seconds = FLAME_AGAIN_SECONDS if asked in self._sampled else FLAME_SECONDS
+        self._sampled.add(asked)
+        return _fresh(source, job, vertex, unknown, seconds)
 
 
 class Examiner(CloseLook):
@@ -254,19 +264,21 @@ def busiest_vertices(job: JobAssessment) -> list[str]:
     return [vertex_id for _, _, vertex_id in chosen[:FLAMES]]
 
 
-def _fresh(source: Detailed, job: JobAssessment, vertex: str, unknown: dict[str, str]) -> FlameGraph | None:
+def _fresh(
+    source: Detailed, job: JobAssessment, vertex: str, unknown: dict[str, str], seconds: float
+) -> FlameGraph | None:
     """Asked twice where the first is of before this run or older than Flink keeps it: that starts a new one."""
-    until = time.monotonic() + FLAME_SECONDS
+    until = time.monotonic() + seconds
     facts = job.facts
     since_ms = (facts.running_since_ms or 0) if facts else 0
     oldest_ms = max(since_ms, (facts.seen_ms if facts else 0) - STALE_FLAME_MS)
     graph: FlameGraph | None = None
-    while (left := until - time.monotonic()) > 1:
+    while (left := until - time.monotonic()) > 0.2:
         ask = partial(source.flame_graph, job.id, vertex, deadline_seconds=left)
         graph = _attempt(unknown, "flame_graphs", ask)
         if graph is None or graph.root is None or graph.at_ms is None or graph.at_ms >= oldest_ms:
             return graph
-        time.sleep(1.0)
+        time.sleep(min(1.0, left))
     return graph
 
 

@@ -10,6 +10,9 @@ from flinkops.model.numbers import total, worst
 
 RECENT_LOOKS = 2
 """At so many looks in a row it is high; Flink's own ratio is a mean over a minute."""
+FIRST_STACKS_SECONDS = 90.0
+"""By then Flink has sampled the stacks of a job, on a busy machine too."""
+NO_SAMPLES_YET = "no samples"
 CRITICAL_RATIO = 0.9
 """Nearly nothing moves, and what waits before the job grows."""
 
@@ -27,6 +30,8 @@ def judge(case: Case) -> Verdict:
     vertex = case.bottleneck
     kind = _kind(case, vertex, named.kind if named else "")
     severity: Severity = "critical" if ratio >= CRITICAL_RATIO and _waiting_grows(case) else "warning"
+    if (too_early := _stacks_to_come(case, vertex, kind)) is not None:
+        severity = "info"
     blame = f'"{named.vertex}" holds the others up ({kind})' if named else "no vertex takes the blame at this look"
     return [
         Finding(
@@ -35,7 +40,7 @@ def judge(case: Case) -> Verdict:
             confidence=0.9 if named else 0.5,
             title=f"Backpressure: {blame}",
             vertex=named.vertex if named else None,
-            evidence=tuple(_evidence(case, vertex, ratio, named.why if named else "")),
+            evidence=(*_evidence(case, vertex, ratio, named.why if named else ""), *([too_early] if too_early else [])),
             remedy=tuple(_remedies(case, vertex, kind)),
             next=_next(case, vertex),
             reference=FLINK_DOCS + "ops/monitoring/back_pressure/",
@@ -47,6 +52,17 @@ def _kind(case: Case, vertex: VertexFacts | None, kind: str) -> str:
     """A call that blocks its thread looks busy to Flink; only the stacks tell it from work."""
     share = waits_outside(case, vertex) if vertex else None
     return "external" if share is not None and share >= CALL_RATIO and kind == "capacity" else kind
+
+
+def _stacks_to_come(case: Case, vertex: VertexFacts | None, kind: str) -> Line | None:
+    """Of a young job: it works, but on what its first stacks will say, and these may be the cause."""
+    uptime = case.uptime_seconds
+    graph = case.flame_graph(vertex.id) if vertex else None
+    if graph is None or graph.root is not None or kind != "capacity" or uptime is None:
+        return None
+    if uptime >= FIRST_STACKS_SECONDS or NO_SAMPLES_YET not in (graph.why or ""):
+        return None
+    return line("its stacks are still being sampled: what it spends its time on is not known yet")
 
 
 def _evidence(case: Case, vertex: VertexFacts | None, ratio: float, why: str) -> list[Line]:

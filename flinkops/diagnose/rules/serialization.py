@@ -2,7 +2,7 @@
 
 import re
 
-from flinkops.diagnose.case import HIGH_BACKPRESSURE_RATIO, Case
+from flinkops.diagnose.case import BUSY_RATIO, HIGH_BACKPRESSURE_RATIO, Case
 from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
 from flinkops.diagnose.stacks import shares
 from flinkops.model.facts import VertexFacts
@@ -12,8 +12,6 @@ from flinkops.model.numbers import total, worst
 
 SHARE_RATIO = 0.4
 """Of the on-CPU samples of a vertex: more than a third of the work is not the job's own (calibrated in the lab)."""
-AT_ITS_LIMIT_RATIO = 0.85
-"""A vertex that is this busy has no room left: what it spends is missing elsewhere."""
 WORTH_SAYING_RATIO = 0.3
 
 # The innermost frame of a kind decides; "" ends it: what a deserialiser hands on is the job's own work again.
@@ -82,12 +80,12 @@ def _by_stacks(case: Case, vertex: VertexFacts) -> Finding | None:
     share, busy = min(1.0, sum(by_kind.values())), worst(vertex.busy_ratio)
     if share < WORTH_SAYING_RATIO:
         return None
-    at_limit = busy is not None and (busy >= AT_ITS_LIMIT_RATIO or _holds_up(case, vertex))
+    at_limit = busy is not None and (busy >= BUSY_RATIO or _holds_up(case, vertex))
     severity: Severity = "warning" if share >= SHARE_RATIO and at_limit else "info"
     worst_kind = max(by_kind, key=lambda kind: by_kind[kind])
     lines = [
         line(f'share of the on-CPU samples of "{vertex.name}" in serialization', share, SHARE_RATIO),
-        line("share of time that its worst subtask is busy", busy, AT_ITS_LIMIT_RATIO),
+        line("share of time that its worst subtask is busy", busy, BUSY_RATIO),
         *(line(f"of these samples in {kind}", part) for kind, part in sorted(by_kind.items(), key=lambda kv: -kv[1])),
         *_bytes_a_record(vertex),
     ]

@@ -4,7 +4,7 @@ from flinkops.diagnose.case import HIGH_BACKPRESSURE_RATIO, Case
 from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
 from flinkops.model.facts import VertexFacts
 from flinkops.model.findings import Finding, NotAssessed, Severity
-from flinkops.model.numbers import add_known, amount, least, total
+from flinkops.model.numbers import add_known, least, total
 
 IDLE_SECONDS = 30.0
 """Alibaba alerts after 60 s, five times over; the cause is looked for sooner."""
@@ -26,7 +26,7 @@ def judge(case: Case) -> Verdict:
     if idle is None or idle < IDLE_SECONDS or (case.held_ratio or 0.0) > HIGH_BACKPRESSURE_RATIO:
         return ()
     pending = add_known(total(each.pending_records) for each in sources)
-    before = _rate_before(case, sources, idle)
+    before = _rate_before(case, idle)
     if before is None and not pending:
         return ()
     stopped = before is not None and before >= STEADY_RECORDS_PER_SECOND
@@ -66,7 +66,7 @@ def _idle_seconds(case: Case, sources: list[VertexFacts]) -> float | None:
     known = [each for each in said if each is not None]
     if len(known) == len(sources):
         return min(known)
-    if (case.evidence.assessment.records_in_per_second or 0.0) > 0:
+    if case.input_per_second:
         return 0.0
     since = case.job.seen_ms
     for look in reversed(case.past):
@@ -76,12 +76,12 @@ def _idle_seconds(case: Case, sources: list[VertexFacts]) -> float | None:
     return (case.job.seen_ms - since) / 1000
 
 
-def _rate_before(case: Case, sources: list[VertexFacts], idle_seconds: float) -> float | None:
+def _rate_before(case: Case, idle_seconds: float) -> float | None:
     """The mean rate while records came; None when not known, 0 when none ever did."""
     remembered = [each.records_in_per_second for each in case.past if each.records_in_per_second]
     if remembered:
         return max(remembered)
-    read, uptime = add_known(amount(each.records_in) for each in sources), case.uptime_seconds
+    read, uptime = case.input_records, case.uptime_seconds
     if read is None or uptime is None:
         return None
     return read / max(1.0, uptime - idle_seconds)

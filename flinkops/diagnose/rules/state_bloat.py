@@ -6,7 +6,7 @@ from flinkops.diagnose.case import Case
 from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
 from flinkops.model.findings import Evidence as Line
 from flinkops.model.findings import Finding, NotAssessed, Remedy, Severity
-from flinkops.model.numbers import add_known, amount, whole
+from flinkops.model.numbers import whole
 from flinkops.model.quantities import human_bytes, human_seconds, parse_duration
 from flinkops.model.trend import theil_sen
 
@@ -94,10 +94,10 @@ def _still_growing(points: Points) -> bool:
 
 def _input_moves(case: Case) -> str | None:
     """Why the input is not flat: it rises or falls, or nobody knows."""
-    rate = case.evidence.assessment.records_in_per_second
+    rate = case.input_per_second
     if rate is None:
         return case.why_missing("records_in_per_second", "the rate of the input is not known")
-    known = [each.records_in_per_second for each in case.past if each.records_in_per_second is not None]
+    known = [each.records_in_per_second for each in case.past if each.records_in_per_second]
     before = known or [each for each in (_mean_rate(case),) if each is not None]
     if not before:
         return "whether the input is flat is not known before a second look"
@@ -109,7 +109,7 @@ def _input_moves(case: Case) -> str | None:
 
 def _mean_rate(case: Case) -> float | None:
     """Over the whole run: what the sources have read so far, by how long they have."""
-    read, uptime = add_known(amount(each.records_in) for each in case.graph.sources), case.uptime_seconds
+    read, uptime = case.input_records, case.uptime_seconds
     return read / uptime if read and uptime else None
 
 
@@ -120,7 +120,7 @@ def _finding(case: Case, points: Points, slope: float, size: float) -> Finding:
     lines: list[Line] = [
         line("growth of the state in bytes per hour", slope * 3600, MIN_GROWTH_RATIO_PER_HOUR * size),
         line(f"state in bytes, {human_bytes(points[0][1])} {points[-1][0] - points[0][0]:.0f} s before", size, limit),
-        line("records per second that come in, no more than before", case.evidence.assessment.records_in_per_second),
+        line("records per second that come in, no more than before", case.input_per_second),
     ]
     if left is not None:
         lines.append(line("seconds left at this growth", left, CRITICAL_SECONDS_TO_LIMIT))

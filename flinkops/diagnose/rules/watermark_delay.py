@@ -8,7 +8,7 @@ from flinkops.model.assessment import VertexAssessment
 from flinkops.model.findings import Evidence as Line
 from flinkops.model.findings import Finding, NotAssessed, Remedy
 from flinkops.model.history import JobSample
-from flinkops.model.numbers import worst
+from flinkops.model.numbers import least, worst
 
 FUTURE_SECONDS = 60.0
 """A watermark this far ahead of the clock was made from an event that cannot have happened yet."""
@@ -24,6 +24,7 @@ LATE_RATIO = 0.05
 PAUSED_RATIO = 0.1
 IDLE_RATIO = 0.5
 FLOWING_PER_SECOND = 0.1
+FLOWED_SECONDS = 10.0
 
 
 class Cause(NamedTuple):
@@ -94,8 +95,7 @@ def _none_yet(case: Case) -> Cause | None:
         return None
     vertex = partly or silent[0]
     lines = [line(f'"{vertex.name}": at least one subtask or partition has produced no watermark yet')]
-    rate = case.evidence.assessment.records_in_per_second
-    lines.append(line("records per second that come in meanwhile", rate, 0))
+    lines.append(line("records per second that come in meanwhile", case.input_per_second, 0))
     title = "Event time stands still: an input has produced no watermark (an idle partition?)"
     return Cause(title, lines, [_IDLENESS, _partitions()], vertex.name, 0.85 if partly or moving else 0.7)
 
@@ -104,7 +104,7 @@ def _standing(case: Case) -> Cause | None:
     """Had a watermark, and it does not move on although records come in."""
     pace, seconds = _pace(case.looks)
     skew = case.evidence.assessment.event_time_skew_seconds
-    if pace is None or skew is None or not _flows(case) or not _flowed(case.looks):
+    if pace is None or skew is None or not _flows(case):
         return None
     if seconds < STANDSTILL_SECONDS or pace > STANDSTILL_RATIO or skew < _skew_worth(case):
         return None
@@ -171,13 +171,11 @@ def _pace(looks: tuple[JobSample, ...]) -> tuple[float | None, float]:
 
 
 def _flows(case: Case) -> bool:
-    rate = case.evidence.assessment.records_in_per_second
-    return rate is not None and rate > FLOWING_PER_SECOND
-
-
-def _flowed(looks: tuple[JobSample, ...]) -> bool:
-    """At all of the newest looks, where it is known."""
-    return all((each.records_in_per_second or 0.0) > FLOWING_PER_SECOND for each in looks[-3:])
+    rate = case.input_per_second
+    if rate is None or rate <= FLOWING_PER_SECOND:
+        return False
+    idle = [least(each.source_idle_seconds) for each in case.graph.sources]
+    return any(each is None or each < FLOWED_SECONDS for each in idle)  # Flink's rates are over the last minute
 
 
 def _skew_worth(case: Case) -> float:
