@@ -73,7 +73,7 @@ class _ControlFile(msgspec.Struct, forbid_unknown_fields=True):
 
 def cases(chosen: Set) -> list[Case]:
     """All faults at the strengths of one set. Raises msgspec.ValidationError for a file that is wrong."""
-    found = []
+    found: list[Case] = []
     for path in sorted((FOLDER / "cases").glob("*.toml")):
         file = msgspec.toml.decode(path.read_bytes(), type=_CaseFile)
         strengths = file.tuning if chosen == "tuning" else file.reported

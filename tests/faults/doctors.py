@@ -1,13 +1,13 @@
 """Asks the doctor about one job, as a user would: over REST, one question after the other."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from flinkops.clock import SystemClock
 from flinkops.collect import Collector
 from flinkops.config.policy import Policy
+from flinkops.diagnose.diagnosis import diagnose
 from flinkops.diagnose.evidence import Evidence, encode_evidence
-from flinkops.diagnose.rules import diagnose
 from flinkops.examine import Examiner
 from flinkops.model.endpoint import parse_endpoint
 from flinkops.observe import Observer
@@ -17,14 +17,14 @@ _LOOK_SECONDS = 20.0
 
 
 class Doctor:
-    """One doctor for one job, who remembers what was seen; each ask's evidence goes to ``capture``, if given."""
+    """One doctor for one job, who remembers what was seen; ``capture`` names the file for the evidence."""
 
-    def __init__(self, url: str, job: str, capture: Path | None = None) -> None:
+    def __init__(self, url: str, job: str, capture: Callable[[str], Path | None] = lambda _job: None) -> None:
         source = FlinkRestSource(parse_endpoint(url, name="lab"), wanted=lambda key: key[2] == job)
         self._observer = Observer(Collector([source], SystemClock(), deadline_seconds=_LOOK_SECONDS), Policy())
         self._examiner = Examiner(self._observer)
         self._job = job
-        self._capture = capture
+        self._capture = capture(job)
 
     def ask(self) -> tuple[str, ...]:
         """The codes above info, ranked; none while the job is not known."""

@@ -41,7 +41,7 @@ class Lab:
         self._jar_id = ""
 
     def submit(self, job: Job) -> str:
-        """Start one job and return its id at once, whatever becomes of it. Raises OperationFailed with Flink's words."""
+        """Start one job and return its id, whatever becomes of it. Raises OperationFailed with Flink's words."""
         if not self._jar_id:
             self._jar_id = self._upload()
         arguments = [part for name, value in job.options.items() for part in (f"--{name}", value)]
@@ -119,4 +119,3 @@ def _await_slots(url: str) -> None:
         if time.monotonic() > ends:
             raise OperationFailed(f"no TaskManager after {_START_SECONDS:.0f} s")
         time.sleep(0.2)
-

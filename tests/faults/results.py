@@ -61,7 +61,25 @@ class Results(msgspec.Struct, frozen=True):
     @property
     def right(self) -> bool:
         """Every fault named first in time, and nothing claimed of a healthy job."""
-        return all(each.right for each in (*self.cases, *self.controls))
+        return all(each.right for each in self.cases) and all(each.right for each in self.controls)
+
+
+def as_document(results: Results) -> dict[str, list[dict[str, object]]]:
+    """What `./dev faults -o json` prints."""
+    return {
+        "cases": [
+            {
+                "injected": each.injected,
+                "strength": f"{each.case}-{each.strength}",
+                "named_first": each.named_first,
+                "seconds": each.seconds,
+            }
+            for each in results.cases
+        ],
+        "controls": [
+            {"name": each.name, "findings_above_info": list(each.findings_above_info)} for each in results.controls
+        ],
+    }
 
 
 def confusion(cases: Sequence[CaseResult]) -> dict[tuple[str, str], int]:
@@ -79,9 +97,9 @@ def _confusion_lines(cases: Sequence[CaseResult]) -> list[str]:
     rows = sorted({injected for injected, _ in counts})
     columns = sorted({named for _, named in counts}, key=lambda name: (name == NONE, name))
     lines = ["| injected \\ named first | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
-    for row in rows:
-        lines.append(f"| {row} | " + " | ".join(str(counts.get((row, column), "")) for column in columns) + " |")
-    return lines
+    return lines + [
+        f"| {row} | " + " | ".join(str(counts.get((row, column), "")) for column in columns) + " |" for row in rows
+    ]
 
 
 def _case_lines(cases: Sequence[CaseResult]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import requests
 
-from flinkops.errors import FlinkopsError
+from flinkops.errors import FlinkopsError, TimedOut
 from tests.faults.cases import Case, Control, Job
 from tests.faults.lab import SLOTS, Lab
 from tests.faults.results import WITHIN_SECONDS, Answer, CaseResult, ControlResult, Results
@@ -18,7 +18,7 @@ PATIENCE_SECONDS = 180.0
 """In which symptoms have to show, or the case is broken."""
 ASK_SECONDS = 3.0
 """Between the starts of two questions about the same job."""
-SHARED_AT_ONCE = 8
+SHARED_AT_ONCE = 9
 _SETTLED_SECONDS = 30.0
 _SAVEPOINT_EVERY_SECONDS = 15.0
 
@@ -41,7 +41,7 @@ Report = Callable[[str], None]
 
 
 class Runner:
-    """One cluster, one watcher; jobs that are not alone run several at once."""
+    """One cluster, one watcher; first the healthy ones, then faults that do not disturb each other, then the rest."""
 
     def __init__(self, lab: Lab, watcher: Watcher, doctor_of: DoctorOf, report: Report) -> None:
         self._lab = lab
@@ -51,12 +51,10 @@ class Runner:
 
     def run(self, cases: Sequence[Case], controls: Sequence[Control]) -> Results:
         """All of it; a case that breaks is a result with its problem."""
-        alone = [self._case(case) for case in cases if case.alone]
-        together = [case for case in cases if not case.alone]
         with ThreadPoolExecutor(SHARED_AT_ONCE) as workers:
-            watched = workers.map(self._control, controls)
-            shared = list(workers.map(self._case, together))
-            healthy = list(watched)
+            healthy = list(workers.map(self._control, controls))
+            shared = list(workers.map(self._case, [case for case in cases if not case.alone]))
+        alone = [self._case(case) for case in cases if case.alone]
         by_name = {(each.case, each.strength): each for each in (*alone, *shared)}
         return Results(tuple(by_name[case.name, case.strength] for case in cases), tuple(healthy))
 
@@ -115,7 +113,7 @@ class Runner:
         while not self._watcher.placed("orders-filler"):
             if time.time() > ends:
                 self._lab.cancel(job_id)
-                raise TimeoutError("the slots are not filled")
+                raise TimedOut("the slots are not filled")
             time.sleep(1.0)
         return job_id
 
@@ -130,10 +128,10 @@ class Runner:
             doctor = self._doctor_of(self._lab.url, control.job.name)
             ends, disturbed = time.monotonic() + control.watch_seconds, 0.0
             while (now := time.monotonic()) < ends:
-                if control.during and (not disturbed or control.during == "savepoint"):
-                    if not disturbed or now - disturbed > _SAVEPOINT_EVERY_SECONDS:
-                        self._disturb(control, job_id)
-                        disturbed = now
+                due = control.during == "savepoint" and now - disturbed > _SAVEPOINT_EVERY_SECONDS
+                if control.during and (not disturbed or due):
+                    self._disturb(control, job_id)
+                    disturbed = now
                 found += [code for code in doctor.ask() if code not in found]
                 asks += 1
                 time.sleep(max(0.0, ASK_SECONDS - (time.monotonic() - now)))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from flinkops.model.facts import NO_WATERMARK_MS, FINISHED_WATERMARK_MS, ClusterFacts, JobFacts
+from flinkops.model.facts import FINISHED_WATERMARK_MS, NO_WATERMARK_MS, ClusterFacts, JobFacts
 
 _EXPIRED = "expired"  # of Flink's "Checkpoint expired before completing."
 
@@ -71,12 +71,13 @@ def watermark_ahead_seconds(seen: Sequence[Seen]) -> float | None:
 
 def watermark_stands_seconds(seen: Sequence[Seen]) -> float | None:
     """For how long records have come while the watermark of the last vertex neither came nor moved."""
-    stands = 0.0
-    for earlier, later in zip(seen, seen[1:], strict=False):
-        flowing = (_records(later.job) or 0) > (_records(earlier.job) or 0) > 0
-        moved = _last_watermark_ms(later.job) != _last_watermark_ms(earlier.job)
-        stands = 0.0 if moved or not flowing else stands + later.at_seconds - earlier.at_seconds
-    return stands
+    newest, since = _last_watermark_ms(seen[-1].job), seen[-1]
+    for each in reversed(seen):
+        if not _records(each.job) or _last_watermark_ms(each.job) != newest:
+            break
+        since = each
+    flowing = (_records(seen[-1].job) or 0) > (_records(since.job) or 0)
+    return seen[-1].at_seconds - since.at_seconds if flowing else 0.0
 
 
 def restarts(seen: Sequence[Seen]) -> float | None:

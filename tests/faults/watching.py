@@ -41,8 +41,10 @@ class Watcher:
     def placed(self, name: str) -> bool:
         """The job runs, all of it."""
         seen = self.seen(name)
-        return bool(seen) and seen[-1].job.state == "RUNNING" and all(
-            vertex.status == "RUNNING" for vertex in seen[-1].job.vertices
+        return (
+            bool(seen)
+            and seen[-1].job.state == "RUNNING"
+            and all(vertex.status == "RUNNING" for vertex in seen[-1].job.vertices)
         )
 
     def begun_at(self, name: str, symptom: Symptom) -> float | None:

@@ -10,7 +10,7 @@ import org.apache.flink.util.Collector;
 
 /** What a record costs: a wait for another system, a calculation, memory; and what a checkpoint's synchronous part costs. */
 public final class Work extends RichFlatMapFunction<Event, Event> implements CheckpointedFunction {
-    private static final int BLOCK_BYTES = 256 * 1024;
+    private static final int BLOCK_BYTES = 16 * 1024;
     private static final int WAIT_MILLIS = 5;
 
     private final double waitMillis;
@@ -22,8 +22,6 @@ public final class Work extends RichFlatMapFunction<Event, Event> implements Che
 
     private transient double owedMillis;
     private transient byte[][] held;
-    private transient byte[][] recent;
-    private transient int next;
     private transient double noise;
 
     public Work(Options options) {
@@ -37,12 +35,24 @@ public final class Work extends RichFlatMapFunction<Event, Event> implements Che
 
     @Override
     public void open(OpenContext context) {
-        int subtasks = getRuntimeContext().getTaskInfo().getNumberOfParallelSubtasks();
-        held = new byte[(int) (heapShare * Runtime.getRuntime().maxMemory() / BLOCK_BYTES / subtasks)][];
-        for (int index = 0; index < held.length; index++) {
-            held[index] = new byte[BLOCK_BYTES];
+        held = fillHeap(heapShare);
+    }
+
+    /** Enough blocks for so much of the heap to be in use, whatever else uses it; one subtask after the other. */
+    private static byte[][] fillHeap(double share) {
+        synchronized (Work.class) {
+            if (share <= 0) {
+                return new byte[0][];
+            }
+            System.gc();
+            Runtime runtime = Runtime.getRuntime();
+            long missing = (long) (share * runtime.maxMemory()) - (runtime.totalMemory() - runtime.freeMemory());
+            byte[][] blocks = new byte[(int) Math.max(0, missing / BLOCK_BYTES)][];
+            for (int index = 0; index < blocks.length; index++) {
+                blocks[index] = new byte[BLOCK_BYTES];
+            }
+            return blocks;
         }
-        recent = new byte[64][];
     }
 
     @Override
@@ -52,10 +62,7 @@ public final class Work extends RichFlatMapFunction<Event, Event> implements Che
         }
         rest();
         calculate();
-        if (churnBytes > 0) {
-            next = (next + 1) % recent.length;
-            recent[next] = new byte[churnBytes];
-        }
+        replace();
         out.collect(event);
     }
 
@@ -66,6 +73,14 @@ public final class Work extends RichFlatMapFunction<Event, Event> implements Che
             long begun = System.nanoTime();
             Thread.sleep((long) owedMillis);
             owedMillis -= (System.nanoTime() - begun) / 1e6;
+        }
+    }
+
+    /** As a cache does: what dies is old, so that collecting the young alone does not help. */
+    private void replace() {
+        ThreadLocalRandom random = ThreadLocalRandom.current();
+        for (int bytes = 0; bytes < churnBytes && held.length > 0; bytes += BLOCK_BYTES) {
+            held[random.nextInt(held.length)] = new byte[BLOCK_BYTES];
         }
     }
 
