@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from flinkops.assess.availability import availability
 from flinkops.assess.signal import reason
 from flinkops.config.policy import JobClass
 from flinkops.model.assessment import Level, Reason
@@ -47,7 +48,7 @@ def unseen(
 
 def lifecycle(job: JobFacts, past: Sequence[JobSample], job_class: JobClass) -> list[Reason]:
     """Reasons from the job's state, its restarts and its custom resource."""
-    reasons = [*_resource(job), *_restarts(job, past)]
+    reasons = [*_resource(job), *_restarts(job, past), *availability(job, past, job_class)]
     state = _state(job, past, job_class)
     return [state, *reasons] if state else reasons
 

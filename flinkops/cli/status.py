@@ -44,9 +44,16 @@ def status(
     try:
         if _on_screen(common, once=once or watch or exit_code):
             from flinkops.tui import run
+            from flinkops.tui.links import Links
 
             settings = common.settings
-            run(observer, interval_seconds=settings.interval_seconds, read_only=settings.read_only, job=job)
+            run(
+                observer,
+                interval_seconds=settings.interval_seconds,
+                read_only=settings.read_only,
+                job=job,
+                links=Links(settings.links, settings.alerts.runbook_base_url, settings.alerts.grafana_url),
+            )
             return
         code = ExitCode.OK
         for fleet in _looks(observer, common.settings.interval_seconds, watch=watch):
@@ -101,7 +108,7 @@ def _show(common: Common, fleet: "FleetAssessment", job: str | None) -> ExitCode
         import msgspec
 
         fleet = msgspec.structs.replace(fleet, jobs=(pick_job(fleet.jobs, job),))
-    _print(common, fleet)
+    _print(common, fleet, card=job is not None)
     for source in fleet.sources:
         if source.state != "ok":
             common.say(f"flinkops: {source.name} is {source.state}: {source.error or 'no reason given'}")
@@ -114,7 +121,8 @@ def _show(common: Common, fleet: "FleetAssessment", job: str | None) -> ExitCode
     return ExitCode.OK if healthy else ExitCode.NOT_HEALTHY
 
 
-def _print(common: Common, fleet: "FleetAssessment") -> None:
+def _print(common: Common, fleet: "FleetAssessment", *, card: bool) -> None:
+    from flinkops.render.delivery_card import card_text, delivers
     from flinkops.render.table import FORMATS, status_table
 
     wanted = common.settings.output or "table"
@@ -127,6 +135,8 @@ def _print(common: Common, fleet: "FleetAssessment") -> None:
         text = status_table(fleet, wide=wanted == "wide", cells=cells, colour="NO_COLOR" not in os.environ)
     else:
         text = FORMATS[wanted](fleet)
+    if card and wanted == "table":
+        text += "".join(f"\n\n{card_text(job)}" for job in fleet.jobs if delivers(job))
     if text:
         sys.stdout.write(text + "\n")
     sys.stdout.flush()

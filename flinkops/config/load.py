@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from flinkops.config.alert_keys import read_alerts
+from flinkops.config.links import read_links
 from flinkops.config.policy import Policy
 from flinkops.config.schema import TOP_KEYS, read_policy, read_sources, read_value, refuse_unknown
 from flinkops.config.settings import SCALARS, Settings
@@ -75,6 +76,9 @@ def _read_file(path: Path, origin: str, fields: dict[str, Any], origins: dict[st
     if "alerts" in data:
         fields["alerts"] = read_alerts(data["alerts"], str(path))
         origins["alerts"] = origin
+    if "links" in data:
+        fields["links"] = {**fields.get("links", {}), **read_links(data["links"], str(path))}
+        origins.update({f"links.{name}": origin for name in data["links"]})
     policy = read_policy(data, str(path), policy)
     if "jobs" in data:
         origins["jobs"] = origin

@@ -108,7 +108,7 @@ HEALTH_KEYS: dict[str, tuple[str, Parser]] = {
     "raise_after_looks": ("raise_after_looks", lambda value: int(parse_count(value))),
     "clear_after_looks": ("clear_after_looks", lambda value: int(parse_count(value))),
 }
-TOP_KEYS = (*(scalar.key for scalar in SCALARS), "sources", "classes", "jobs", "health", "alerts")
+TOP_KEYS = (*(scalar.key for scalar in SCALARS), "sources", "classes", "jobs", "health", "alerts", "links")
 
 
 def refuse_unknown(keys: Iterable[str], known: Iterable[str], where: str) -> None:

@@ -61,6 +61,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Those of the ``sources`` list that are Kubernetes clusters."""
     policy: Policy = Policy()
     alerts: AlertSettings = AlertSettings()
+    links: Mapping[str, str] = {}
+    """Name -> address of a page about a job, with places as in ``{job}``."""
     origins: Mapping[str, str] = {}
     """Key as in the file -> where its value came from."""
 

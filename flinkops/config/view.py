@@ -33,8 +33,10 @@ def settings_document(settings: Settings) -> dict[str, Any]:
             add(f"jobs.{number}.{key}", value or None, "jobs")
         if rule.labels:
             add(f"jobs.{number}.labels", ", ".join(f"{key}={value}" for key, value in rule.labels.items()), "jobs")
-    for key, (field, _) in HEALTH_KEYS.items():
-        add(f"health.{key}", _shown(field, getattr(settings.policy, field)), f"health.{key}")
+    rest = {f"health.{key}": _shown(field, getattr(settings.policy, field)) for key, (field, _) in HEALTH_KEYS.items()}
+    rest |= {f"links.{name}": template for name, template in settings.links.items()}
+    for key, value in rest.items():
+        add(key, value, key)
     return {"settings": entries}
 
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from flinkops.observe import Observer
+    from flinkops.tui.links import Links
 
 __all__ = ["run"]
 
@@ -16,6 +17,7 @@ def run(
     job: str | None = None,
     ascii_only: bool | None = None,
     seconds: float | None = None,
+    links: "Links | None" = None,
 ) -> None:
     """Show the fleet until the person leaves. The caller closes the observer.
 
@@ -31,4 +33,5 @@ def run(
         job=job,
         ascii_only=ascii_only,
         seconds=seconds,
+        links=links,
     )

@@ -19,12 +19,14 @@ from flinkops.tui.fleet_view import View
 from flinkops.tui.job import JobScreen
 from flinkops.tui.job_tables import VertexRow, row_lines
 from flinkops.tui.keys import Where, at, bindings
+from flinkops.tui.links import Links
 from flinkops.tui.logs import LogsScreen
 from flinkops.tui.notes import Notes
 from flinkops.tui.ports import Details, JobKey, Joins, Looks, Named
 from flinkops.tui.sheets import Choice, Finder, Prompt, Reader, help_lines
 from flinkops.tui.sources import SourcesScreen
 from flinkops.tui.vertex import VertexScreen
+from flinkops.tui.views import SavedViews
 
 
 class FlinkopsApp(ActingApp):
@@ -46,6 +48,8 @@ class FlinkopsApp(ActingApp):
         sources: Sequence[Named] = (),
         journal_folder: Path | None = None,
         notes_path: Path | None = None,
+        views_path: Path | None = None,
+        links: Links | None = None,
         theme: str = "",
         looking: bool = True,
         job: str | None = None,
@@ -63,6 +67,8 @@ class FlinkopsApp(ActingApp):
             journal_folder=journal_folder,
         )
         self.notes = Notes(notes_path, self.clock)
+        self.views = SavedViews(views_path)
+        self.links = links or Links()
         self.crash: Exception | None = None
         self._first_job = job
         self._seconds = seconds
@@ -70,8 +76,8 @@ class FlinkopsApp(ActingApp):
     def on_mount(self) -> None:
         """The fleet's screen, before anything answered."""
         self.push_screen(FleetScreen())
-        if self.notes.problem:
-            self.say(self.notes.problem)
+        if problem := self.notes.problem or self.views.problem:
+            self.say(problem)
 
     def seen(self, view: View) -> None:
         """On the first one: open the job that was asked for, and count the time if it is limited."""

@@ -21,7 +21,11 @@ from flinkops.tui.lines import Line, join, line
 from flinkops.tui.lineview import Pane
 from flinkops.tui.ports import JobKey
 from flinkops.tui.query import Term, matches, parse
-from flinkops.tui.sheets import Choice
+from flinkops.tui.sheets import Choice, Chooser, Prompt
+from flinkops.tui.views import SavedView
+from flinkops.tui.words import tidy
+
+ALL_SOURCES = "all sources"
 
 
 def _nothing(view: View) -> str:
@@ -45,6 +49,7 @@ class FleetScreen(BaseScreen):
         self._filter = ""
         self._broken_only = False
         self._wide = False
+        self._source: str | None = None
         self._history = HistoryOf()
         self._shown = 0
 
@@ -93,8 +98,11 @@ class FleetScreen(BaseScreen):
         shown = line(f"{self._shown} of {len(view.jobs)}", "dim")
         looks_for = line(f"/{self._filter}", "accent") if self._filter else ()
         broken = line("broken only", "accent") if self._broken_only else ()
+        source = line(f"source {tidy(self._source)}", "accent") if self._source else ()
         marked = line(f"{len(grid.marked)} marked", "accent") if grid.marked else ()
-        return [join([counts(view, self.flinkops.context), shown, broken, looks_for, marked, line(order, "dim")])]
+        return [
+            join([counts(view, self.flinkops.context), shown, source, broken, looks_for, marked, line(order, "dim")])
+        ]
 
     def show_view(self, view: View | None) -> None:
         """The rows that match, in the order chosen."""
@@ -114,6 +122,8 @@ class FleetScreen(BaseScreen):
         self._show_preview()
 
     def _matches(self, job: JobAssessment) -> bool:
+        if self._source is not None and job.cluster != self._source:
+            return False
         return (not self._broken_only or job.health.level != "ok") and matches(job, self._terms)
 
     def _show_preview(self) -> None:
@@ -167,8 +177,8 @@ class FleetScreen(BaseScreen):
     def step_back(self) -> bool:
         """Escape undoes one thing: the filter, the marks. Whether there was one."""
         entry = self.query_one("#filter", Input)
-        if entry.display or self._filter or self._broken_only:
-            self._broken_only = False
+        if entry.display or self._filter or self._broken_only or self._source:
+            self._broken_only, self._source = False, None
             entry.value = ""
             self.set_filter("")
             self._close_filter()
@@ -193,7 +203,10 @@ class FleetScreen(BaseScreen):
 
     def action_wide(self) -> None:
         """Numbers instead of words: without the reasons there is room for more columns."""
-        self._wide = not self._wide
+        self._set_wide(not self._wide)
+
+    def _set_wide(self, wide: bool) -> None:
+        self._wide = wide
         chosen = columns(self.flinkops.context, self._history)
         self.grid.set_columns([c for c in chosen if c.id != "why"] if self._wide else chosen)
 
@@ -201,6 +214,75 @@ class FleetScreen(BaseScreen):
         """Only what is not ok, or all."""
         self._broken_only = not self._broken_only
         self.show_view(self.flinkops.view)
+
+    def action_source(self) -> None:
+        """Only the jobs of one source, or all again; also while another source is dead."""
+        view = self.flinkops.view
+        sources = view.observation.assessment.sources if view else ()
+        if not sources:
+            return
+
+        def chosen(choice: Choice | None) -> None:
+            if choice is not None:
+                self._source = None if choice.label == ALL_SOURCES else choice.label
+                self.show_view(self.flinkops.view)
+
+        choices = [Choice(source.name, source.error or source.state) for source in sources]
+        title = "jobs of which source"
+        self.app.push_screen(
+            Chooser(self.flinkops.context, title, [Choice(ALL_SOURCES, f"{len(sources)}"), *choices]), chosen
+        )
+
+    # ---- saved views
+
+    def action_views(self) -> None:
+        """Take a saved view."""
+        views = self.flinkops.views.all()
+        if not views:
+            self.flinkops.say("no saved view yet: V saves this one")
+            return
+
+        def chosen(choice: Choice | None) -> None:
+            view = self.flinkops.views.get(choice.label) if choice else None
+            if view is not None:
+                self.use(view)
+
+        choices = [Choice(view.name, view.says()) for view in views]
+        self.app.push_screen(Chooser(self.flinkops.context, "saved views", choices), chosen)
+
+    def action_save_view(self) -> None:
+        """Keep filter, source, order and columns under a name."""
+
+        def named(name: str | None) -> None:
+            if name is None or not name.strip():
+                return
+            views, name = self.flinkops.views, name.strip()
+            if name.startswith("!"):
+                views.forget(name[1:])
+            else:
+                views.save(self.as_saved(name))
+            self.flinkops.say(views.problem or f"{'forgot' if name.startswith('!') else 'saved'} {name.lstrip('!')}")
+
+        prompt = Prompt(
+            self.flinkops.context, f"save this view ({self.as_saved('').says()}) as", hint="name, or !name to forget it"
+        )
+        self.app.push_screen(prompt, named)
+
+    def as_saved(self, name: str) -> SavedView:
+        """What is shown now, under that name."""
+        grid = self.grid
+        return SavedView(
+            name, self._filter, self._source, self._broken_only, self._wide, grid.sort_id, grid.sort_down
+        )  # fmt: skip
+
+    def use(self, view: SavedView) -> None:
+        """Show what a saved view says."""
+        self._source, self._broken_only = view.source, view.broken_only
+        self._set_wide(view.wide)
+        known = {column.id for column in self.grid.columns}
+        self.grid.sort_by(view.sort if view.sort in known else None, down=view.sort_down)
+        self.query_one("#filter", Input).value = view.filter
+        self.set_filter(view.filter)
 
     # ---- actions on jobs
 
@@ -238,7 +320,7 @@ class FleetScreen(BaseScreen):
     def link_choices(self) -> Sequence[Choice]:
         """Of the job under the cursor."""
         job = self.grid.cursor_row
-        return job_links(job, self._history.view) if job else ()
+        return job_links(job, self._history.view, self.flinkops.links) if job else ()
 
     def export_text(self) -> str:
         """All rows that match, not only the visible ones."""

@@ -214,7 +214,7 @@ class JobScreen(BaseScreen):
     def link_choices(self) -> Sequence[Choice]:
         """Of this job."""
         job = self.job(self.flinkops.view)
-        return job_links(job, self.flinkops.view) if job else ()
+        return job_links(job, self.flinkops.view, self.flinkops.links) if job else ()
 
     def export_json(self) -> bytes | None:
         """The assessment with the facts it stands on."""

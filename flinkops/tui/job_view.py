@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.history import JobSample
+from flinkops.render.delivery_card import CardLine, card_lines, delivers
 from flinkops.render.text import human_bytes, human_count, human_ratio, human_seconds
 from flinkops.tui import words
 from flinkops.tui.context import Context
 from flinkops.tui.glyphs import sparkline
 from flinkops.tui.lines import Line, Span, fit, line
+from flinkops.tui.links import Links
 from flinkops.tui.sheets import Choice
 from flinkops.tui.words import tidy
 
@@ -42,6 +44,9 @@ def reason_lines(job: JobAssessment, view: "View", context: Context, *, limit: i
 
 def card_items(job: JobAssessment) -> list[tuple[str, Line]]:
     """What a person wants to read of a job at once, in the order they think of it."""
+    if delivers(job):
+        shown_id = ("id", line(tidy(job.id)))
+        return [shown_id, *((each.label, _card_line(each)) for each in card_lines(job))]
 
     def why(path: str, shown: Line) -> Line:
         reason = job.unknown.get(path)
@@ -65,6 +70,11 @@ def card_items(job: JobAssessment) -> list[tuple[str, Line]]:
         ("checkpoint duration", why("checkpoints", words.seconds(assessed.duration_seconds if assessed else None))),
         ("status", _status(job)),
     ]
+
+
+def _card_line(each: CardLine) -> Line:
+    shown = words.value(None if each.why else tidy(each.value))
+    return (*shown, (f" {tidy(each.why)}", "dim")) if each.why else shown
 
 
 def _parallelism(job: JobAssessment) -> Line:
@@ -220,13 +230,15 @@ def _rest(job: JobAssessment, view: "View | None") -> str:
     return f" --rest {cluster.ui_url}" if cluster and cluster.ui_url and job.kind == "rest" else ""
 
 
-def job_links(job: JobAssessment, view: "View | None") -> list[Choice]:
-    """Flink's own page of the job, where its address is known."""
+def job_links(job: JobAssessment, view: "View | None", links: Links) -> list[Choice]:
+    """Pages about the job elsewhere, and Flink's own where its address is known."""
+    elsewhere = [Choice(name, address) for name, address in links.of(job)]
     cluster = view.clusters.get(job.cluster) if view else None
     if cluster is None or not cluster.ui_url:
-        return []
+        return elsewhere
     base = cluster.ui_url.rstrip("/")
     return [
+        *elsewhere,
         Choice("Flink UI: job", f"{base}/#/job/running/{job.id}/overview"),
         Choice("Flink UI: checkpoints", f"{base}/#/job/running/{job.id}/checkpoints"),
         Choice("Flink UI: exceptions", f"{base}/#/job/running/{job.id}/exceptions"),

@@ -10,6 +10,7 @@ from flinkops.errors import OperationFailed
 from flinkops.observe import Observer
 from flinkops.recording import Replay
 from flinkops.tui.app import FlinkopsApp
+from flinkops.tui.links import Links
 from flinkops.tui.replay import ReplayObserver
 
 
@@ -21,6 +22,7 @@ def start(
     job: str | None,
     ascii_only: bool | None,
     seconds: float | None,
+    links: Links | None = None,
 ) -> None:
     """Run the app. Raises OperationFailed when it broke."""
     import platformdirs
@@ -35,6 +37,8 @@ def start(
         ascii_only=ascii_only,
         sources=getattr(collector, "sources", ()),
         notes_path=platformdirs.user_state_path("flinkops") / "notes.json",
+        views_path=platformdirs.user_state_path("flinkops") / "views.json",
+        links=links,
         journal_folder=Path(journal).expanduser() if (journal := os.environ.get("FLINKOPS_JOURNAL")) else None,
         job=job,
         seconds=seconds,

@@ -19,6 +19,7 @@ from flinkops.tui.grid import choose
 from flinkops.tui.job_tables import TABS, row_lines
 from flinkops.tui.job_view import card, job_copies, job_links
 from flinkops.tui.lines import Line, fit, plain
+from flinkops.tui.links import Links
 from flinkops.tui.query import matches, parse
 from flinkops.tui.status_view import Link, status_line
 from flinkops.tui.themes import DEFAULT, THEMES, Palette
@@ -68,7 +69,7 @@ def test_anything_can_be_shown(
         assert cell_len(plain(fit(shown, cells))) == cells
     assert "\n" not in row_text(job)
     assert matches(job, parse(""))
-    job_links(job, view)
+    job_links(job, view, Links())
     assert job_copies(job, view)
 
 

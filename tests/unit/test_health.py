@@ -116,6 +116,34 @@ class TestCatchingUp:
         assert health(behind).level == "critical"
 
 
+def states(*names: str, step_ms: int = 10_000) -> list[JobSample]:
+    """Earlier looks that saw the job in these states, oldest first."""
+    count = len(names)
+    return [
+        JobSample(at_ms=NOW_MS - step_ms * (count - n), state=name, job_id="a" * 32) for n, name in enumerate(names)
+    ]
+
+
+class TestAvailability:
+    def test_a_minute_of_an_hour_is_more_than_the_objective_leaves(self) -> None:
+        found = health(job(), states(*["RUNNING"] * 3, *["RESTARTING"] * 6, *["RUNNING"] * 3))
+        assert (found.level, codes(found)) == ("warning", ["availability-low"])
+        assert (found.reasons[0].value, round(found.reasons[0].limit or 0)) == (60.0, 52)
+        assert found.since_ms == NOW_MS - 90_000
+        assert health(job(), states("RUNNING", *["RESTARTING"] * 5, "RUNNING")) == Health("ok")
+
+    @pytest.mark.parametrize("state", ["FINISHED", "CANCELED", "SUSPENDED", "UNKNOWN"])
+    def test_what_a_person_asked_for_or_nobody_saw_is_not_counted(self, state: str) -> None:
+        assert health(job(), states(*[state] * 12, "RUNNING")) == Health("ok")
+
+    def test_neither_is_an_hour_ago_nor_a_gap_nor_a_class_without_the_objective(self) -> None:
+        long_ago = [msgspec.structs.replace(one, at_ms=one.at_ms - 3_600_000) for one in states(*["FAILED"] * 12)]
+        assert health(job(), long_ago) == Health("ok")
+        assert health(job(), states("FAILED", "RUNNING", step_ms=300_000)) == Health("ok")
+        classes = {"windowed": JobClass(name="windowed", availability_ratio=None)}
+        assert health(job(), states(*["FAILED"] * 12), Policy(classes=classes)) == Health("ok")
+
+
 class TestHysteresis:
     def test_a_first_look_decides_at_once(self) -> None:
         assert health(slow(2.0)).level == "warning"

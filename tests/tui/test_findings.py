@@ -1,0 +1,99 @@
+"""The findings of a job: at once what the look tells, then what was asked for; enter shows one and plans its move."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+
+from flinkops.assess import assess
+from flinkops.config.policy import Policy
+from flinkops.model.detail import FlameGraph, FlameGraphNode, JobDetail
+from flinkops.model.findings import Evidence, Finding, Remedy
+from flinkops.tui.app import FlinkopsApp
+from flinkops.tui.findings import FindingsScreen, finding_lines, move_of
+from flinkops.tui.lines import plain
+from tests.tui.details import FakeSource
+from tests.tui.fleet import Seen
+from tests.tui.screen import make_app, press, running, text_of, until, view_of
+from tests.unit.builders import NOW_MS, snapshot, spread, with_vertex
+from tests.unit.doctor_cases import detail, job, manager
+
+
+class Detailed(FakeSource):
+    """With a TaskManager that collects garbage, and stacks full of JSON."""
+
+    def detail(self, job_id: str, **_options: Any) -> JobDetail:
+        return detail(taskmanagers=(manager(0.25),))
+
+    def flame_graph(self, job_id: str, vertex_id: str, kind: Any = "on_cpu", **_options: Any) -> FlameGraph:
+        parse = FlameGraphNode("com.fasterxml.jackson.core.JsonFactory.createParser:1", 100)
+        return FlameGraph(at_ms=NOW_MS, root=FlameGraphNode("root", 100, (parse,)))
+
+
+def ill() -> Seen:
+    """One job that is held up by the vertex `work`."""
+    facts = with_vertex(job(), "src", backpressured_ratio=spread(0.9), busy_ratio=spread(0.1))
+    facts = with_vertex(facts, "work", busy_ratio=spread(0.98))
+    taken = snapshot(facts)
+    assessment = assess(taken, {}, Policy())
+    samples = [each.sample for each in assessment.jobs if each.sample is not None]
+    return Seen(snapshot=taken, assessment=assessment, history={facts.key: tuple(samples)})
+
+
+def findings_of(app: FlinkopsApp) -> list[str]:
+    screen = app.screen
+    if not isinstance(screen, FindingsScreen) or not screen.query("#findings"):
+        return []
+    return [each.code for each in screen.grid.rows]
+
+
+def test_more_is_found_once_its_source_was_asked_and_enter_plans_the_move() -> None:
+    asked: list[tuple[str, str]] = []
+
+    async def whole() -> None:
+        app = make_app(sources=[Detailed("prod")])
+        async with running(app=app, size=(120, 40)) as (_, pilot):
+            app.observed(view_of(ill()))
+            app.ask_action = lambda kind, jobs, text="": asked.append((kind.verb, text))  # type: ignore[method-assign]
+            app.push_screen(FindingsScreen(job().key))
+            await until(pilot, lambda: "gc-pressure" in findings_of(app), what="what the source says")
+            assert findings_of(app) == ["gc-pressure", "serialization", "backpressure"]
+            await press(pilot, ["G", "enter"])
+            shown = text_of(app)
+            assert "follows from" in shown
+            assert "plan it: rescale work=4" in shown
+            await press(pilot, ["enter"])
+            await until(pilot, lambda: bool(asked), what="the plan")
+
+    asyncio.run(whole())
+    assert asked == [("rescale", "work=4")]
+
+
+def test_without_sources_the_look_itself_is_diagnosed_and_the_rest_not_assessed() -> None:
+    async def whole() -> None:
+        app = make_app()
+        async with running(app=app, size=(120, 40)) as (_, pilot):
+            app.observed(view_of(ill()))
+            app.push_screen(FindingsScreen(job().key))
+            await until(pilot, lambda: findings_of(app) == ["backpressure"], what="the finding")
+            assert "not assessed" in text_of(app)
+            assert "gc-pressure" in text_of(app)
+
+    asyncio.run(whole())
+
+
+def test_only_a_rescale_of_a_vertex_is_a_move() -> None:
+    finding = Finding("backpressure", "warning", 0.9, "t", next="flinkops rescale 'a b' --vertex x=4 --plan")
+    move = move_of(finding)
+    assert move is not None
+    assert move.text == "x=4"
+    for other in ("flinkops status orders", "flinkops rescale orders --vertex", "'", ""):
+        assert move_of(msgspec.structs.replace(finding, next=other)) is None
+
+
+def test_hostile_text_is_drawn_as_text() -> None:
+    wild = "\x1b[31m\u202eevil\n"
+    finding = Finding("backpressure", "critical", 1.0, wild, wild, (Evidence(wild, 1.0),), (Remedy(wild),), wild, wild)
+    text = "\n".join(plain(each) for each in finding_lines(finding, 80))
+    assert "\x1b" not in text
+    assert "\u202e" not in text
