@@ -173,6 +173,19 @@ def diagnosed(view: View, job: JobAssessment) -> Diagnosis:
     return diagnose(CloseLook({}).deep(view.observation, job))
 
 
+def brief_lines(view: View, job: JobAssessment, context: Context) -> list[Line]:
+    """One line a finding above info, by what the look itself tells: for the job's own screen."""
+    if job.facts is None:
+        return []
+    glyphs = context.glyphs
+    signs = {"critical": glyphs.critical, "warning": glyphs.warning}
+    return [
+        ((f"  {signs[each.severity]} {each.code:<20} ", ROLE[each.severity]), (tidy(each.title), "text"))
+        for each in diagnosed(view, job).findings
+        if each.severity in signs
+    ]
+
+
 def finding_columns(context: Context) -> list[Column[Finding]]:
     """Severity as sign, word and colour."""
     glyphs = context.glyphs

@@ -10,7 +10,7 @@ from flinkops.config.policy import Policy
 from flinkops.model.detail import FlameGraph, FlameGraphNode, JobDetail
 from flinkops.model.findings import Evidence, Finding, Remedy
 from flinkops.tui.app import FlinkopsApp
-from flinkops.tui.findings import FindingsScreen, finding_lines, move_of
+from flinkops.tui.findings import FindingsScreen, brief_lines, finding_lines, move_of
 from flinkops.tui.lines import plain
 from tests.tui.details import FakeSource
 from tests.tui.fleet import Seen
@@ -80,6 +80,12 @@ def test_without_sources_the_look_itself_is_diagnosed_and_the_rest_not_assessed(
             assert "gc-pressure" in text_of(app)
 
     asyncio.run(whole())
+
+
+def test_the_jobs_own_screen_has_a_line_a_finding_above_info() -> None:
+    app, seen = make_app(), ill()
+    lines = brief_lines(view_of(seen), seen.assessment.jobs[0], app.context)
+    assert ["backpressure" in plain(each) for each in lines] == [True]
 
 
 def test_only_a_rescale_of_a_vertex_is_a_move() -> None:
