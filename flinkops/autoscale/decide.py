@@ -126,7 +126,9 @@ class _Judge:
             return self._advice(vertex.parallelism, "excluded by vertex.exclude.ids"), ()
         needed = capacity(rates, self._settings.utilization_target, self._settings, with_restart=True)
         if rates.true_rate is None or needed is None:
-            return self._advice(vertex.parallelism, f"held: {rates.unknown or 'its rates are not known'}"), ()
+            return self._advice(
+                vertex.parallelism, f"held: {rates.unknown or rates.unmeasured or 'its rates are not known'}"
+            ), ()
         wanted, why = self._parallelism(needed, rates.true_rate)
         outside = self._is_outside(rates.true_rate)
         if wanted == vertex.parallelism:

@@ -21,7 +21,7 @@ Read = Callable[[VertexSample], float | None]
 class Rates(msgspec.Struct, frozen=True):
     """One vertex, evaluated. Records per second; `true_rate` is infinite for a vertex that costs no time.
 
-    None: not known, and `unknown` says why.
+    None: not known, and `unknown` or `unmeasured` says why.
     """
 
     input_rate: float | None = None
@@ -32,6 +32,7 @@ class Rates(msgspec.Struct, frozen=True):
     catch_up_rate: float | None = None
     lag_records: float | None = None
     unknown: str | None = None
+    unmeasured: str | None = None  # Flink never tells its busy time: this vertex is left alone, the others need not be
 
 
 def evaluate(window: Window, settings: Settings) -> dict[str, Rates]:
@@ -126,13 +127,14 @@ def _own(vertex: Vertex, samples: Sequence[Sample], settings: Settings) -> Rates
         by_busy is None or math.isinf(by_busy) or by_busy > observed * (1 + settings.observed_switch_ratio)
     )
     true_rate = observed if use_observed else by_busy
-    why = None if true_rate is not None else "Flink tells no busy time of it (legacy sources have none)"
+    never = not any(sample.vertices[vertex.id].busy_max_ratio is not None for sample in samples)
     return Rates(
         input_rate=rate,
         busy_ratio=busy,
         true_rate=true_rate,
         true_rate_by="lag" if use_observed else "busy time",
-        unknown=why,
+        unknown=None if true_rate is not None or never else "its busy time is not known now",
+        unmeasured="Flink tells no busy time of it (legacy sources have none)" if true_rate is None and never else None,
     )
 
 

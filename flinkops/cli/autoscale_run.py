@@ -125,6 +125,9 @@ class _Loop:
         """The job, unless it cannot be seen now; a name that several bear is a mistake that ends the loop."""
         from flinkops.cli.targets import pick_job
 
+        if not any(source.state in ("ok", "stale") for source in snapshot.sources):
+            self._say("hold: " + "; ".join(f"{each.name}: {each.error or each.state}" for each in snapshot.sources))
+            return None
         living = [each for each in snapshot.jobs if each.ended_ms is None]
         try:
             return pick_job(living, self._wanted)
