@@ -9,6 +9,7 @@ import msgspec
 
 from flinkops.clock import Clock
 from flinkops.model.facts import FleetSnapshot, SourceState, SourceStatus
+from flinkops.sources.delivery import Deliveries
 from flinkops.sources.protocol import Source, SourceLook
 
 DEADLINE_SECONDS = 8.0
@@ -115,6 +116,7 @@ class _Memory:
 
     def __init__(self, source: Source) -> None:
         self.source = source
+        self._deliveries = Deliveries()
         self.future: Future[SourceLook] | None = None
         self._good: SourceLook | None = None
         self._good_ms = 0
@@ -159,7 +161,7 @@ class _Memory:
 
     def _look(self, deadline_seconds: float, clock: Clock) -> SourceLook:
         try:
-            look = self.source.look(deadline_seconds)
+            look = self._deliveries.add_to(self.source.look(deadline_seconds))
         except Exception as problem:  # noqa: BLE001 - a mistake in one source must not take the others' rows along
             error = f"{self.source.name} could not be read ({type(problem).__name__}: {problem})"
             status = SourceStatus(name=self.source.name, kind=self.source.kind, state="unreachable", error=error)

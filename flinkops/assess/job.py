@@ -13,7 +13,7 @@ from flinkops.assess.signals import Signals, signals, to_sample
 from flinkops.assess.skew import VertexTime
 from flinkops.clock import iso_utc
 from flinkops.config.policy import Policy
-from flinkops.model.assessment import Commit, Health, JobAssessment, VertexAssessment
+from flinkops.model.assessment import Commit, Delivery, Health, JobAssessment, VertexAssessment
 from flinkops.model.facts import JobFacts, SourceStatus, VertexFacts
 from flinkops.model.history import JobSample
 from flinkops.model.numbers import amount, total, whole, worst
@@ -104,6 +104,7 @@ def _described(job: JobFacts, found: Signals) -> JobAssessment:
         commits=_commits(job),
         vertices=vertices,
         unknown=unknown,
+        delivery_latency_seconds=_delivery(job),
         outlook=found.state.outlook,
         facts=job,
         restored=job.checkpoints.restored if job.checkpoints else None,
@@ -125,11 +126,31 @@ def _explain(job: JobFacts, described: JobAssessment, unknown: dict[str, str]) -
         "parallelism": reason(job, "vertices", "the job's vertices are not known"),
         "restarts": reason(job, "restarts", running or "Flink publishes no numRestarts for this job"),
         "commits": "no sink reports commits",
+        "delivery_latency_seconds": running or _why_no_delivery(job),
     }
     unknown.update({field: why for field, why in reasons.items() if getattr(described, field) is None})
+    delivery = described.delivery_latency_seconds
+    for part in ("p50", "p99"):
+        if delivery and getattr(delivery, part) is None:
+            unknown[f"delivery_latency_seconds.{part}"] = "the dispatcher does not publish it"
     for name, commit in (described.commits or {}).items():
         if commit.age_seconds is None:
             unknown[f"commits.{name}.age_seconds"] = "no commit since the job's current execution began"
+
+
+def _delivery(job: JobFacts) -> Delivery | None:
+    """What the job's dispatcher measured; None where there is none, or nothing was delivered lately."""
+    found = job.delivery
+    if found is None or not_running(job):
+        return None
+    p50, p99 = amount(found.p50_seconds), amount(found.p99_seconds)
+    return None if p50 is None and p99 is None else Delivery(p50=p50, p99=p99)
+
+
+def _why_no_delivery(job: JobFacts) -> str:
+    if job.delivery is not None:
+        return "nothing was delivered in the last minute"
+    return reason(job, "delivery", "the job names no dispatcher (flinkops.delivery-metrics-url)")
 
 
 def _uptime(job: JobFacts) -> float | None:

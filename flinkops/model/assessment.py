@@ -47,6 +47,13 @@ class Latency(Value, frozen=True):
     method: Literal["measured", "markers", "estimated"]
 
 
+class Delivery(Value, frozen=True):
+    """From the ingestion of a record to the receiver's word that it has the result, of the last minute."""
+
+    p50: float | None
+    p99: float | None
+
+
 class Bottleneck(Value, frozen=True):
     """The vertex that holds the others up, and the kind of reason: capacity, key-skew, external, gc, window-firing."""
 
@@ -157,6 +164,7 @@ class JobAssessment(Value, frozen=True):
     commits: dict[str, Commit] | None
     vertices: tuple[VertexAssessment, ...]
     unknown: dict[str, str]
+    delivery_latency_seconds: Delivery | None = None
     # not part of the document
     job_class: str = "windowed"
     limits: Limits = Limits()

@@ -255,6 +255,13 @@ class ResourceFacts(Facts, frozen=True):
     snapshots: tuple[SnapshotFacts, ...] = ()  # newest first
 
 
+class DeliveryFacts(Facts, frozen=True):
+    """How long results take to where they are delivered, as the dispatcher behind the job measures it."""
+
+    p50_seconds: float | None = None  # of the last minute; None when nothing was delivered in it
+    p99_seconds: float | None = None
+
+
 class JobFacts(Facts, frozen=True):
     """One job as one source saw it at ``seen_ms``."""
 
@@ -278,6 +285,7 @@ class JobFacts(Facts, frozen=True):
     rescales: tuple[RescaleFacts, ...] = ()  # newest first
     configuration: dict[str, str] = {}  # the job's effective settings, secrets masked
     resource: ResourceFacts | None = None
+    delivery: DeliveryFacts | None = None  # of jobs that name a dispatcher (flinkops.delivery-metrics-url)
     unknown: dict[str, str] = {}  # dotted path of a fact -> why it is not known
 
     @property

@@ -35,6 +35,7 @@ JOB_FIELDS = (
     "late_records",
     "late_ratio",
     "processing_latency_seconds",
+    "delivery_latency_seconds",
     "event_time_skew_seconds",
     "watermark",
     "state_bytes",
