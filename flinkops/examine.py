@@ -186,7 +186,7 @@ class Examiner(CloseLook):
         """Of the jobs that `pick` chooses, in full. The second look is spared where an earlier one is remembered."""
         observation = self._look()
         chosen = pick(observation.assessment.jobs)
-        if second_look_seconds and any(len(_history(observation, job)) < 2 for job in chosen):
+        if second_look_seconds and any(_is_new(observation, job) for job in chosen):
             self._start_sampling(chosen)
             time.sleep(second_look_seconds)
             observation = self._look()
@@ -308,8 +308,10 @@ def _identity(job: JobAssessment) -> tuple[str, str]:
     return (job.cluster, job.id)
 
 
-def _history(observation: Seen, job: JobAssessment) -> Sequence[object]:
-    return [each for each in observation.history.get(job.key, ()) if each.job_id == job.id]
+def _is_new(observation: Seen, job: JobAssessment) -> bool:
+    """It runs, and no earlier look at this run is remembered."""
+    samples = [each for each in observation.history.get(job.key, ()) if each.job_id == job.id]
+    return job.state == "RUNNING" and len(samples) < 2
 
 
 def _evidence(

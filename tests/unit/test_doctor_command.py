@@ -1,0 +1,216 @@
+"""`flinkops doctor` from outside: the document, the exit codes, recordings, bundles, what is asked of whom."""
+
+import json
+import os
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from flinkops.bundle import masked, read_evidence, write_bundle
+from flinkops.config.policy import Policy
+from flinkops.errors import OperationFailed, UsageError
+from flinkops.examine import CloseLook, Examiner
+from flinkops.model.detail import FlameGraph, FlameGraphNode, JobDetail
+from flinkops.model.facts import FleetSnapshot, JobFacts
+from flinkops.observe import Observer
+from flinkops.recording import Recorder
+from tests.fake_flink import FakeFlink, Recording, serving
+from tests.unit.builders import NOW_MS, failing, snapshot, spread, with_vertex
+from tests.unit.doctor_cases import detail, evidence, job, manager
+from tests.unit.test_cli_status import DEAD, Cli
+
+FINDING_KEYS = [
+    "code",
+    "severity",
+    "confidence",
+    "title",
+    "vertex",
+    "evidence",
+    "remedy",
+    "next",
+    "reference",
+    "caused_by",
+]
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """A person without settings."""
+    for name in [name for name in os.environ if name.startswith(("FLINKOPS_", "KUBE"))]:
+        monkeypatch.delenv(name)
+    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "FLINKOPS_LOCAL_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return Cli(capsys)
+
+
+@pytest.fixture
+def flink() -> Iterator[FakeFlink]:
+    cluster = FakeFlink(Recording.load("flink-1.20-windows"))
+    with serving(cluster):
+        yield cluster
+
+
+def ill() -> JobFacts:
+    """Held up, with failing checkpoints."""
+    facts = with_vertex(job(checkpoints=failing(3)), "src", backpressured_ratio=spread(0.9), busy_ratio=spread(0.1))
+    return with_vertex(facts, "work", busy_ratio=spread(0.98))
+
+
+def recorded(path: Path, *snapshots: FleetSnapshot) -> str:
+    with Recorder(path) as recorder:
+        for each in snapshots:
+            recorder.write(each)
+    return str(path)
+
+
+def test_the_document_is_the_contracts(cli: Cli, tmp_path: Path) -> None:
+    ran = cli("doctor", "--replay", recorded(tmp_path / "a.rec", snapshot(ill())), "-o", "json")
+    assert ran.code == 0
+    assert ran.out.count("\n") == 1
+    document = json.loads(ran.out)
+    assert list(document) == ["schema_version", "jobs"]
+    first = document["jobs"][0]
+    assert list(first) == ["name", "score", "findings", "not_assessed"]
+    assert [each["code"] for each in first["findings"]] == ["backpressure", "checkpoint-timeout"]
+    for finding in first["findings"]:
+        assert list(finding) == FINDING_KEYS
+        assert all(list(each) == ["text", "value", "limit"] for each in finding["evidence"])
+        assert all(list(each) == ["text", "key", "value"] for each in finding["remedy"])
+    assert first["findings"][1]["caused_by"] == "backpressure"
+    assert all(list(each) == ["code", "why"] for each in first["not_assessed"])
+    assert "recording" in next(each["why"] for each in first["not_assessed"] if each["code"] == "serialization")
+
+
+@pytest.mark.parametrize("form", ["table", "wide", "yaml", "jsonl", "csv", "name"])
+def test_every_form_names_the_finding(cli: Cli, tmp_path: Path, form: str) -> None:
+    ran = cli("doctor", "--replay", recorded(tmp_path / "a.rec", snapshot(ill())), "-o", form)
+    assert ran.code == 0
+    assert "backpressure" in ran.out
+
+
+def test_exit_code_ten_when_asked_and_something_is_wrong(cli: Cli, tmp_path: Path) -> None:
+    bad = recorded(tmp_path / "bad.rec", snapshot(ill()))
+    good = recorded(tmp_path / "good.rec", snapshot(job()))
+    assert cli("doctor", "--replay", bad, "--exit-code").code == 10
+    assert cli("doctor", "--replay", bad).code == 0
+    assert cli("doctor", "--replay", good, "--exit-code").code == 0
+
+
+def test_a_live_fleet_and_one_job_of_it(cli: Cli, flink: FakeFlink) -> None:
+    ran = cli("doctor", "--rest", flink.url, "-o", "json")
+    assert ran.code == 0
+    jobs = {each["name"]: each for each in json.loads(ran.out)["jobs"]}
+    assert set(jobs) == {"windows", "crashing", "failed", "bounded"}
+    assert jobs["failed"]["findings"][0]["code"] == "restart-loop"
+    ran = cli("doctor", "failed", "--rest", flink.url, "-o", "json")
+    assert [each["name"] for each in json.loads(ran.out)["jobs"]] == ["failed"]
+
+
+def test_nobody_reachable_and_no_such_job(cli: Cli, flink: FakeFlink, tmp_path: Path) -> None:
+    assert cli("doctor", "--rest", DEAD).code == 3
+    assert cli("doctor", "orders", "--rest", DEAD).code == 3
+    ran = cli("doctor", "nosuch", "--rest", flink.url)
+    assert (ran.code, ran.err.splitlines()[-1].startswith('flinkops: no job "nosuch"')) == (1, True)
+    assert cli("doctor", "--replay", str(tmp_path / "nowhere")).code == 2
+
+
+def test_a_bundle_holds_what_is_needed_and_no_secret(cli: Cli, tmp_path: Path) -> None:
+    facts = msgspec.structs.replace(ill(), name="../../etc/pass\x1b[31m", configuration={"s3.secret-key": "hunter2"})
+    plan = {"work": "Calc(url=jdbc:postgresql://me:hunter2@db/x?password=hunter2)"}
+    kept = evidence(facts, detail=detail(plan=plan))
+    path = tmp_path / "case.tar.gz"
+    write_bundle(path, [kept], '{"jobs":[]}', {"../x/../tm\n.log": "token=hunter2 ok"})
+    with tarfile.open(path) as archive:
+        names = archive.getnames()
+        contents = b"".join(file.read() for each in archive if (file := archive.extractfile(each)))
+    assert names == [f"flinkops-bundle/{name}" for name in ("README.txt", "doctor.json", "evidence.jsonl")] + [
+        "flinkops-bundle/logs/01-x_.._tm_.log"
+    ]
+    assert b"hunter2" not in contents
+    assert path.stat().st_mode & 0o077 == 0
+    ran = cli("doctor", "--replay", str(path), "-o", "json")
+    assert ran.code == 0
+    assert json.loads(ran.out)["jobs"][0]["findings"][0]["code"] == "backpressure"
+
+
+def test_a_bundle_never_takes_the_place_of_a_file(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "mine.tar.gz"
+    path.write_text("mine")
+    assert cli("doctor", "--bundle", str(path), "--rest", DEAD).code == 2
+    with pytest.raises(OperationFailed):
+        write_bundle(path, [evidence()], "{}", {})
+    assert path.read_text() == "mine"
+
+
+def test_what_is_no_evidence_is_refused(tmp_path: Path) -> None:
+    for name, content in (("a", b"\x1f\x8bnonsense"), ("b", b"nonsense"), ("c", b'{"a": 1}')):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(UsageError):
+            read_evidence(tmp_path / name)
+
+
+def test_masking_keeps_the_evidence_what_it_is() -> None:
+    assert masked(evidence(ill())) == evidence(ill())
+
+
+# ---- gathering
+
+
+class Source:
+    """Counts what it is asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def detail(self, job_id: str, *, deadline_seconds: float = 0) -> JobDetail:
+        self.asked.append(f"detail {job_id[0]}")
+        return detail(taskmanagers=(manager(0.01),))
+
+    def flame_graph(self, job_id: str, vertex_id: str, *, deadline_seconds: float = 0) -> FlameGraph:
+        self.asked.append(f"flame {vertex_id}")
+        return FlameGraph(at_ms=NOW_MS, root=FlameGraphNode("root", 100))
+
+
+class Still:
+    """The same snapshot at each look."""
+
+    def __init__(self, taken: FleetSnapshot) -> None:
+        self.taken = taken
+
+    def collect(self) -> FleetSnapshot:
+        return self.taken
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def test_of_a_fleet_only_what_is_suspicious_is_asked_for_more() -> None:
+    healthy = msgspec.structs.replace(job(), id="b" * 32, name="healthy")
+    source = Source()
+    examiner = Examiner(Observer(Still(snapshot(ill(), healthy)), Policy()))
+    examiner._sources = {"prod": source}
+    found = {each.job.name: each for each in examiner.fleet()}
+    assert source.asked == ["detail a"]
+    assert found["orders"].detail is not None
+    assert "nothing pointed at it" in found["healthy"].unknown["detail"]
+
+
+def test_of_one_job_the_stacks_of_the_bottleneck_are_asked_for() -> None:
+    source = Source()
+    observation = Observer(Still(snapshot(ill())), Policy()).look()
+    found = CloseLook({"prod": source}).deep(observation, observation.assessment.jobs[0])
+    assert source.asked == ["detail a", "flame work"]
+    assert [each.vertex for each in found.flame_graphs] == ["work"]
+
+
+def test_a_fleet_that_is_asked_for_too_much_keeps_its_time() -> None:
+    source = Source()
+    examiner = Examiner(Observer(Still(snapshot(ill())), Policy()))
+    examiner._sources = {"prod": source}
+    found = examiner.fleet(budget_seconds=0)
+    assert source.asked == []
+    assert "doctor JOB" in found[0].unknown["detail"]
