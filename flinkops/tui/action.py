@@ -106,8 +106,8 @@ def plan_lines(plan: Plan, cells: int) -> list[Line]:
     lines: list[Line] = [(*title, (f"  on {tidy(plan.target.source)}", "dim")), ()]
     lines += [line(f"  {tidy(text)}") for text in plan.diff]
     groups: tuple[tuple[str, Role, Sequence[str]], ...] = (
-        ("why", "text", plan.why), ("needs", "dim", plan.preconditions), ("risk", "warning", plan.risks),
-        ("undo", "text", plan.rollback), ("refused", "critical", plan.refused),
+        ("refused", "critical", plan.refused), ("why", "text", plan.why), ("risk", "warning", plan.risks),
+        ("undo", "text", plan.rollback), ("needs", "dim", _needs(plan)),
     )  # fmt: skip
     for name, role, texts in groups:
         for text in texts:
@@ -119,6 +119,15 @@ def plan_lines(plan: Plan, cells: int) -> list[Line]:
     if plan.command:
         lines.append((("same as   ", "dim"), (tidy(plan.command), "accent")))
     return lines
+
+
+def _needs(plan: Plan) -> list[str]:
+    """The preconditions as one text; those of single vertices by their number."""
+    vertices = [one for one in plan.preconditions if one.startswith("parallelism:")]
+    needs = [one for one in plan.preconditions if one not in vertices]
+    if vertices:
+        needs.append(f"the parallelism of {len(vertices)} vertices as it is now")
+    return [", ".join(needs)] if needs else []
 
 
 class ProgressSheet(ModalScreen[None]):

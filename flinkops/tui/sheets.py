@@ -13,7 +13,7 @@ from textual.widgets import Input
 from flinkops.tui.context import Context
 from flinkops.tui.grid import Column, Grid
 from flinkops.tui.keys import KEYS, Where
-from flinkops.tui.lines import Line, line
+from flinkops.tui.lines import Line, line, width
 from flinkops.tui.lineview import Pane
 from flinkops.tui.words import tidy
 
@@ -43,18 +43,21 @@ class Chooser(ModalScreen[Choice | None]):
         self._choices = choices
 
     def compose(self) -> ComposeResult:
-        """A box with a table."""
+        """A box with a table under its title."""
+        widest = max((width(line(tidy(choice.label))) for choice in self._choices), default=0)
         columns: list[Column[Choice]] = [
-            Column("what", self._title.upper(), lambda c: line(tidy(c.label)), 18),
+            Column("what", "", lambda c: line(tidy(c.label)), max(12, min(32, widest))),
             Column("value", "", lambda c: line(tidy(c.value), "dim"), 30, flex=True, widest=120),
         ]
         with Vertical(classes="sheet"):
+            yield Pane(self._ctx, grow=True, id="title")
             grid: Grid[Choice] = Grid(self._ctx, columns, key=lambda c: c.label)
             grid.styles.height = len(self._choices) + 1
             yield grid
 
     def on_mount(self) -> None:
         """Fill and focus."""
+        self.query_one("#title", Pane).show([line(tidy(self._title), "strong")])
         grid = self.query_one(Grid)
         grid.show(self._choices)
         grid.focus()
@@ -144,7 +147,8 @@ class Prompt(ModalScreen[str | None]):
 
     def on_mount(self) -> None:
         """Focus; a blinking cursor would repaint all the time."""
-        self.query_one("#title", Pane).show([line(self._title, "strong")])
+        hint = [line(self._hint, "dim")] if self._hint and self._value else []  # else it stands in the empty line
+        self.query_one("#title", Pane).show([line(tidy(self._title), "strong"), *hint])
         entry = self.query_one(Input)
         entry.cursor_blink = False
         entry.focus()
