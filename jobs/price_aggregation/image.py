@@ -8,6 +8,7 @@ import argparse
 import shutil
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 JOB = Path(__file__).parent
@@ -22,36 +23,40 @@ LIBRARIES = Path("opt/flink/lib")
 USER_LIBRARIES = Path("opt/flink/usrlib")
 
 
-def tree(flink: str, distribution: Path, scratch: Path) -> dict[Path, Path]:
-    """The image's files, below `/`, and where each comes from.
+SCRIPTS = {USER_LIBRARIES / "job.py": JOB / "job.py"}
+
+
+def tree(flink: str, distribution: Path, scratch: Path, job: Path, scripts: Mapping[Path, Path]) -> dict[Path, Path]:
+    """The files of a job's image, below `/`, and where each comes from.
 
     `distribution` is the Flink that the Java classes are compiled against: the folder with its `lib`.
     """
     jars = ensure(GROUPS[flink])
-    classes = compile_jar(
-        java_sources(JOB), scratch / "price-aggregation.jar", [*sorted((distribution / "lib").glob("*.jar")), *jars]
-    )
-    return {LIBRARIES / jar.name: jar for jar in [*jars, classes]} | {USER_LIBRARIES / "job.py": JOB / "job.py"}
+    name = f"{job.name.replace('_', '-')}.jar"
+    classes = compile_jar(java_sources(job), scratch / name, [*sorted((distribution / "lib").glob("*.jar")), *jars])
+    return {LIBRARIES / jar.name: jar for jar in [*jars, classes]} | dict(scripts)
 
 
-def write(target: Path, flink: str, distribution: Path) -> list[Path]:
+def write(
+    target: Path, flink: str, distribution: Path, job: Path = JOB, scripts: Mapping[Path, Path] = SCRIPTS
+) -> list[Path]:
     """Write the tree; returns its files, sorted."""
     with tempfile.TemporaryDirectory() as scratch:
-        files = tree(flink, distribution, Path(scratch))
+        files = tree(flink, distribution, Path(scratch), job, scripts)
         for place, source in files.items():
             (target / place).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target / place)
     return sorted(files)
 
 
-def main() -> None:
+def main(description: str | None = __doc__, job: Path = JOB, scripts: Mapping[Path, Path] = SCRIPTS) -> None:
     """The command."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("target", type=Path, metavar="DIR")
     parser.add_argument("--flink", choices=sorted(GROUPS), default="1.20")
     parser.add_argument("--distribution", type=Path, required=True, help="folder of that Flink, with lib/ in it")
     chosen = parser.parse_args()
-    for file in write(chosen.target, chosen.flink, chosen.distribution):
+    for file in write(chosen.target, chosen.flink, chosen.distribution, job, scripts):
         print(file)
 
 

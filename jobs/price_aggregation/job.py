@@ -141,7 +141,7 @@ def file_uri(path: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """A SQL string literal."""
+    """A string literal of SQL, and of Flink's settings."""
     return "'" + text.replace("'", "''") + "'"
 
 
@@ -209,14 +209,20 @@ def connect(chosen: argparse.Namespace) -> Flink:
         # There the v2 sink never commits what is written after the last checkpoint of a bounded job.
         settings["table.exec.iceberg.use-v2-sink"] = "false"
         settings["pipeline.generic-types"] = "true"  # the older sink's own results, one a checkpoint
-    delay_ms = chosen.out_of_orderness + chosen.allowed_lateness
-    streams = environment(chosen, settings, delay_ms, chosen.jar or Path(__file__).with_name(JAR_NAME))
+    # How far the watermark trails by design: what watches the job sets its limits by it.
+    parameters = {WATERMARK_DELAY: f"{chosen.out_of_orderness + chosen.allowed_lateness} ms"}
+    streams = environment(chosen, settings, parameters, chosen.jar or Path(__file__).with_name(JAR_NAME))
     tables = StreamTableEnvironment.create(streams)
     return Flink(streams, tables, get_gateway().jvm)
 
 
-def environment(chosen: argparse.Namespace, settings: Mapping[str, str], watermark_delay_ms: int, jar: Path) -> Any:
-    """The StreamExecutionEnvironment of a job; of the jar, when it is there: else Flink's lib folder has it."""
+def environment(
+    chosen: argparse.Namespace, settings: Mapping[str, str], parameters: Mapping[str, str], jar: str | Path
+) -> Any:
+    """The StreamExecutionEnvironment of a job, with its parameters for whoever watches it.
+
+    With the jar of its Java classes, when there is one: else Flink's lib folder has it.
+    """
     from pyflink.common import Configuration
     from pyflink.datastream import StreamExecutionEnvironment
 
@@ -224,8 +230,8 @@ def environment(chosen: argparse.Namespace, settings: Mapping[str, str], waterma
     for key, value in settings.items():
         configuration.set_string(key, value)
     configuration.set_string("pipeline.name", chosen.name)
-    # How far the watermark trails by design: what watches the job sets its limits by it.
-    configuration.set_string("pipeline.global-job-parameters", f"{WATERMARK_DELAY}:{watermark_delay_ms} ms")
+    shown = ",".join(f"{key}:{quoted(value)}" for key, value in parameters.items())
+    configuration.set_string("pipeline.global-job-parameters", shown)
     streams = StreamExecutionEnvironment.get_execution_environment(configuration)
     streams.set_parallelism(chosen.parallelism)
     if streams.get_checkpoint_config().get_checkpoint_interval() <= 0:

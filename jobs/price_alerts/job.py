@@ -23,7 +23,8 @@ else:
 
 NAME = "price-alerts"
 JAR_NAME = "price-alerts.jar"
-_WATERMARK_DELAY_MS = 1000  # watermarks come in whole seconds
+_WATERMARK_DELAY = "1000 ms"  # watermarks come in whole seconds
+_DELIVERY_METRICS_URL = "flinkops.delivery-metrics-url"
 _SETTINGS = prices.SHARED_SETTINGS | {
     # A backlog, as after a restart, must not hold up checkpoints.
     "execution.checkpointing.unaligned.enabled": "true",
@@ -49,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     add("--warehouse", metavar="DIR", help="a folder or a file:// address")
     add("--buffer-timeout", type=prices.duration_ms, default=0, metavar="0ms", help="how long records may be gathered")
     add("--subscriptions", metavar="FILE", help="for the dispatcher, which delivers the alerts; checked, not used here")
+    add("--delivery-metrics-url", metavar="URL", help="the dispatcher's metrics, for flinkops to show the delivery")
     return options
 
 
@@ -77,7 +79,10 @@ def connect(chosen: argparse.Namespace) -> "prices.Flink":
     from pyflink.java_gateway import get_gateway
 
     jar = chosen.jar or Path(__file__).with_name(JAR_NAME)
-    streams = prices.environment(chosen, _SETTINGS, _WATERMARK_DELAY_MS, jar)
+    parameters = {prices.WATERMARK_DELAY: _WATERMARK_DELAY}
+    if chosen.delivery_metrics_url:
+        parameters[_DELIVERY_METRICS_URL] = chosen.delivery_metrics_url
+    streams = prices.environment(chosen, _SETTINGS, parameters, jar)
     streams.set_buffer_timeout(chosen.buffer_timeout)
     return prices.Flink(streams, None, get_gateway().jvm)
 

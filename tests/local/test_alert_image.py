@@ -1,0 +1,45 @@
+"""The image's tree is what its manifest and Dockerfile stand on, and its script finds what it shares."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from flinkops.local import flink
+from flinkops.local.jars import manifest
+from jobs.price_aggregation import image as prices_image
+from jobs.price_alerts import image, job
+
+pytestmark = pytest.mark.local
+
+JOB = Path(image.__file__).parent
+
+
+def test_tree_holds_what_manifest_and_dockerfile_name(tmp_path: Path) -> None:
+    files = image.write(tmp_path, "2.3", flink.distribution())
+    assert files == sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file())
+    pinned = {jar.file_name for group in prices_image.GROUPS["2.3"] for jar in manifest()[group]}
+    assert {path.name for path in files} == pinned | {"job.py", job.JAR_NAME}
+    copied = [line.split()[2:] for line in (JOB / "Dockerfile").read_text().splitlines() if line.startswith("COPY")]
+    assert copied == [["opt/", "/opt/"]]
+
+    spec = yaml.safe_load((JOB / "flinkdeployment.yaml").read_text())["spec"]
+    arguments = spec["job"]["args"]
+    script = arguments[arguments.index("-py") + 1]
+    options = arguments[arguments.index(script) + 1 :]
+    chosen = job.parse(options)
+    assert (chosen.source, chosen.bounded, chosen.sink, chosen.alerts_topic) == (
+        "kafka",
+        False,
+        "kafka",
+        "price-alerts",
+    )
+    inside = [sys.executable, str(tmp_path / script.lstrip("/")), *options, "--check"]
+    subprocess.run(inside, cwd=tmp_path, env={}, check=True)
+
+
+def test_manifest_keeps_state_over_an_upgrade() -> None:
+    spec = yaml.safe_load((JOB / "flinkdeployment.yaml").read_text())["spec"]
+    assert (spec["job"]["upgradeMode"], spec["job"]["allowNonRestoredState"]) == ("savepoint", False)
