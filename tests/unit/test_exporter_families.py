@@ -56,10 +56,19 @@ def scraped(text: str) -> Samples:
 
 def test_every_metric_of_the_catalogue_comes_from_a_job_with_everything_known() -> None:
     reasons = Health("warning", (Reason("skew-high", "late"),))
-    samples = scraped(expose(fleet(job(health=reasons)), vertices=True))
+    facts = msgspec.structs.replace(FACTS, running_since_ms=NOW_MS - 3_600_000)
+    samples = scraped(expose(fleet(job(health=reasons, facts=facts, late_ratio=0.2)), vertices=True))
     wanted = {m.name for metrics in (FLEET_METRICS, JOB_METRICS, VERTEX_METRICS) for m in metrics}
     missing = wanted - set(samples) - {m for m in wanted if m.startswith("flinkops_cluster_")}
     assert not missing
+
+
+def test_findings_above_info_have_a_series_and_what_is_well_or_unseen_has_none() -> None:
+    facts = msgspec.structs.replace(FACTS, running_since_ms=NOW_MS - 3_600_000)
+    series = scraped(expose(fleet(job(facts=facts, late_ratio=0.2))))["flinkops_job_finding"]
+    assert [dict(labels)["code"] for labels in series] == ["watermark-delay"]
+    assert "flinkops_job_finding" not in scraped(expose(fleet(HEALTHY)))
+    assert "flinkops_job_finding" not in scraped(expose(fleet(UNKNOWN)))
 
 
 def test_the_contract_s_names_and_labels() -> None:

@@ -1,6 +1,7 @@
 """serialization: the time goes into turning records into bytes and back."""
 
 import re
+from functools import lru_cache
 
 from flinkops.diagnose.case import BUSY_RATIO, HIGH_BACKPRESSURE_RATIO, Case
 from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
@@ -54,6 +55,7 @@ _REUSE = remedy(
 )
 
 
+@lru_cache(maxsize=8192)
 def kind_of(frame: str) -> str | None:
     """The kind of serialization that a frame belongs to; "" for the job's own work, None: as its caller."""
     return next((kind for kind, pattern in _KINDS if pattern.search(frame)), None)

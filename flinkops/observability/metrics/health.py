@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from flinkops.diagnose.diagnosis import diagnose
+from flinkops.diagnose.evidence import gathered
 from flinkops.observability.catalogue import Metric, Reading, counter, gauge
 from flinkops.observability.metrics.reading import field, seconds
 from flinkops.observability.slo import ObservedJob, goods, limit_readings
@@ -31,6 +33,15 @@ def _health(observed: ObservedJob) -> Iterable[Reading]:
 def _reasons(observed: ObservedJob) -> Iterable[Reading]:
     seen = {(reason.code, reason.level) for reason in observed.job.health.reasons}
     return [(labels, 1.0) for labels in sorted(seen)]
+
+
+def _findings(observed: ObservedJob) -> Iterable[Reading]:
+    """By what the look itself tells: no history, no details; growth and standstills need those."""
+    if observed.job.facts is None:
+        return []
+    evidence = gathered(observed.job.facts.seen_ms, observed.job, ())
+    named = {(each.code, each.severity) for each in diagnose(evidence).findings if each.severity != "info"}
+    return [(labels, 1.0) for labels in sorted(named)]
 
 
 def _info(observed: ObservedJob) -> Iterable[Reading]:
@@ -65,6 +76,15 @@ HEALTH_METRICS: tuple[Metric[ObservedJob], ...] = (
         "assessment",
         _reasons,
         ("code", "level"),
+    ),
+    Metric(
+        "flinkops_job_finding",
+        "gauge",
+        "state",
+        "1 for each finding above info of the doctor, by what one look tells; absent while there is none.",
+        "flinkops doctor (docs/doctor.md)",
+        _findings,
+        ("code", "severity"),
     ),
     gauge(
         "flinkops_job_running",
