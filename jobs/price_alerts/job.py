@@ -24,6 +24,7 @@ else:
 NAME = "price-alerts"
 JAR_NAME = "price-alerts.jar"
 _WATERMARK_DELAY = "1000 ms"  # watermarks come in whole seconds
+DISPATCHER_METRICS_URL = "http://127.0.0.1:9251/metrics"  # where it listens by default
 _DELIVERY_METRICS_URL = "flinkops.delivery-metrics-url"
 _SETTINGS = prices.SHARED_SETTINGS | {
     # A backlog, as after a restart, must not hold up checkpoints.
@@ -49,8 +50,8 @@ def parser() -> argparse.ArgumentParser:
     add("--output", metavar="DIR", help="of --sink files; default WAREHOUSE/alerts/NAME")
     add("--warehouse", metavar="DIR", help="a folder or a file:// address")
     add("--buffer-timeout", type=prices.duration_ms, default=0, metavar="0ms", help="how long records may be gathered")
-    add("--subscriptions", metavar="FILE", help="for the dispatcher, which delivers the alerts; checked, not used here")
-    add("--delivery-metrics-url", metavar="URL", help="the dispatcher's metrics, for flinkops to show the delivery")
+    add("--subscriptions", metavar="FILE", help="for the dispatcher, a service of its own, which delivers the alerts")
+    add("--delivery-metrics-url", metavar="URL", help="the dispatcher's metrics, for flinkops to read")
     return options
 
 
@@ -67,6 +68,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         options.error("--topic and --alerts-topic must differ: the job would read its own alerts")
     if chosen.subscriptions and not os.access(chosen.subscriptions, os.R_OK):
         options.error(f"--subscriptions: cannot read {chosen.subscriptions}")
+    if chosen.subscriptions and not chosen.delivery_metrics_url:
+        chosen.delivery_metrics_url = DISPATCHER_METRICS_URL
     if chosen.sink == "files" and not chosen.output:
         if not chosen.warehouse:
             options.error("--sink files needs --output DIR or --warehouse DIR")
