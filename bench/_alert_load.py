@@ -45,7 +45,7 @@ class Fed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def start(load: Load) -> "subprocess.Popen[str]":
-    """Start the feeder as a child; each line of its output is a Fed."""
+    """Start the feeder as a child, which ends when we do; each line of its output is a Fed."""
     command = [sys.executable, "-m", "bench._alert_load", msgspec.json.encode(load).decode()]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
@@ -145,8 +145,8 @@ def _feed(load: Load) -> None:
 def _feed_live(topic: str, shelf: _Shelf, producer: Any, rate_per_second: float, seconds: float) -> Fed:
     used, started, sent, behind = time.process_time(), time.monotonic(), 0, 0.0
     started_ms, changes = int(time.time() * 1000), shelf.changes
-    second, iso = 0, ""
-    while (elapsed := time.monotonic() - started) < seconds:
+    second, iso, parent = 0, "", os.getppid()
+    while (elapsed := time.monotonic() - started) < seconds and os.getppid() == parent:
         due = int(elapsed * rate_per_second)
         now_ms = int(time.time() * 1000)
         if now_ms // 1000 != second:

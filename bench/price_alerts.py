@@ -24,6 +24,7 @@ from bench import _alert_load as alert_load
 from flinkops.local import fleet, job
 from flinkops.local.kafka import ALERTS_TOPIC, INPUT_TOPIC
 from flinkops.local.probe import get_json
+from flinkops.local.signals import signals_interrupt
 from flinkops.local.state import FleetInfo
 
 BAR_MS = 50.0
@@ -56,10 +57,10 @@ class Reader(threading.Thread):
         while not self.ended.is_set():
             for message in consumer.consume(100, 0.002):
                 if message.error() is None:
-                    self._take(message.value() or b"", time.time() * 1000)
+                    self.take(message.value() or b"", time.time() * 1000)
         consumer.close()
 
-    def _take(self, value: bytes, now_ms: float) -> None:
+    def take(self, value: bytes, now_ms: float) -> None:
         self.ids.add(value[_IDS_FROM : _IDS_FROM + _ID_CHARACTERS].decode())
         self.ingested_ms.append(_millis(value))
         self.latency_ms.append(now_ms - self.ingested_ms[-1])
@@ -181,7 +182,7 @@ def main() -> int:
     parser.add_argument("--parallelism", type=int, default=1)
     parser.add_argument("--job-option", action="append", default=[], help="further ones, such as --buffer-timeout=1ms")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+    with signals_interrupt(), tempfile.TemporaryDirectory(prefix="bench-") as folder:
         try:
             found = measure(fleet.up(Path(folder)), options)
         finally:
