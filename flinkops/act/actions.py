@@ -1,8 +1,22 @@
 """All steps that the executor knows, by name."""
 
+from flinkops.act.flow_steps import FLOW_ACTIONS
+from flinkops.act.operator_looks import LOOK_ACTIONS
+from flinkops.act.operator_return import RETURN_ACTIONS
+from flinkops.act.operator_steps import OPERATOR_ACTIONS
 from flinkops.act.redeploy_steps import REDEPLOY_ACTIONS
 from flinkops.act.running import StepAction
 from flinkops.act.savepoint_steps import SAVEPOINT_ACTIONS
 from flinkops.act.stability_steps import STABILITY_ACTIONS
+from flinkops.act.throughput_steps import THROUGHPUT_ACTIONS
 
-ACTIONS: dict[str, StepAction] = {**SAVEPOINT_ACTIONS, **STABILITY_ACTIONS, **REDEPLOY_ACTIONS}
+ACTIONS: dict[str, StepAction] = {
+    **SAVEPOINT_ACTIONS,
+    **STABILITY_ACTIONS,
+    **FLOW_ACTIONS,
+    **REDEPLOY_ACTIONS,
+    **OPERATOR_ACTIONS,
+    **LOOK_ACTIONS,
+    **RETURN_ACTIONS,
+    **THROUGHPUT_ACTIONS,
+}

@@ -1,12 +1,14 @@
 """What actions need of a cluster: a few thin verbs and a close look at one job."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Literal, Protocol
 
 import msgspec
 
 from flinkops.model.detail import AsyncOutcome, ResourceRequirement
 from flinkops.model.facts import ClusterFacts, JobFacts
+from flinkops.model.plan import Plan
 
 SavepointFormat = Literal["CANONICAL", "NATIVE"]
 
@@ -17,6 +19,14 @@ class JarRun(msgspec.Struct, frozen=True):
     jar_id: str
     entry_class: str | None = None
     program_arguments: tuple[str, ...] = ()
+
+
+class Load(msgspec.Struct, frozen=True):
+    """How a job's sources do. None: not measurable; ``unknown`` says why."""
+
+    records_in: int | None = None  # since the job's start, over all sources
+    pending: int | None = None  # records that wait in the sources' systems
+    unknown: str | None = None
 
 
 class JobControl(Protocol):
@@ -34,6 +44,18 @@ class JobControl(Protocol):
     @property
     def url(self) -> str:
         """Where its REST API is, without a slash at the end."""
+        ...
+
+    def unmet(self, plan: Plan) -> tuple[str, ...]:
+        """Which of the plan's preconditions do not hold now, one sentence each."""
+        ...
+
+    def lock(self, plan: Plan) -> AbstractContextManager[None]:
+        """Keeps others, on other machines too, from the same job; entering raises Refused when they have it."""
+        ...
+
+    def load(self, job_id: str) -> Load:
+        """Records taken in since the start, and those that wait."""
         ...
 
     def jobs(self) -> tuple[JobFacts, ...]:

@@ -18,11 +18,11 @@ from flinkops.clock import Clock
 from flinkops.errors import Denied, FlinkopsError, Interrupted, OperationFailed, Refused, TimedOut
 from flinkops.model.plan import Outcome, Plan, Result, Step, StepResult
 from flinkops.plan.identity import plan_hash
-from flinkops.plan.preconditions import unmet
 
 StepOutcome = Literal["ok", "failed", "timed-out", "skipped"]
 
 
+_KEPT = (TimedOut, OperationFailed, Denied, Refused)  # what decides on the outcome; all else is a failure
 _CHANGING_VERBS = frozenset({"upgrade", "rollback", "suspend", "resume", "restart", "rescale", "autoscale-apply"})
 
 
@@ -78,7 +78,7 @@ class Executor:
         the journal cannot be written. Everything else that goes wrong is in the result.
         """
         self.refuse_unfit(plan)
-        with job_lock(self._journal.folder, plan):
+        with job_lock(self._journal.folder, plan), self._control.lock(plan):
             self._refuse_beside_unfinished(plan)
             self._check_preconditions(plan)
             digest = plan_hash(plan)
@@ -110,7 +110,7 @@ class Executor:
         if not record.resumable:
             raise Refused(f"{plan_id} has ended already: {record.outcome}")
         self.refuse_unfit(record.plan)
-        with job_lock(self._journal.folder, record.plan):
+        with job_lock(self._journal.folder, record.plan), self._control.lock(record.plan):
             done = {step.name: step for step in record.steps if step.outcome in ("ok", "failed")}
             return self._carry_out(record.plan, record.plan_hash, done, dict(record.seen))
 
@@ -139,10 +139,8 @@ class Executor:
                 )
 
     def _check_preconditions(self, plan: Plan) -> None:
-        if plan.preconditions:
-            problems = unmet(plan.preconditions, self._control.job(plan.target.job_id))
-            if problems:
-                raise Refused(f"things have moved since the plan was made: {'; '.join(problems)}")
+        if problems := self._control.unmet(plan):
+            raise Refused(f"things have moved since the plan was made: {'; '.join(problems)}")
 
     def _carry_out(self, plan: Plan, digest: str, done: dict[str, StepResult], seen: dict[str, str]) -> Result:
         attempt = _Attempt(self, plan, digest, done, seen)
@@ -200,6 +198,8 @@ class _Attempt:
             return "verified", None
         if isinstance(problem, TimedOut):
             return "timed-out", problem.line()
+        if isinstance(problem, Refused):
+            return "refused", problem.line()
         begun = self._plan.steps[: len(self.results)]
         if not self._plan.rollback_steps or all(step.only_looks for step in begun):
             return "failed", problem.line()
@@ -242,7 +242,7 @@ class _Attempt:
         try:
             seen = executor._actions[step.action](run)
         except FlinkopsError as error:
-            problem = error if isinstance(error, (TimedOut, OperationFailed, Denied)) else OperationFailed(error.line())
+            problem = error if isinstance(error, _KEPT) else OperationFailed(error.line())
         self._record(step, began, seen, problem)
         return problem
 

@@ -224,8 +224,15 @@ def _step_result(entry: Entry) -> StepResult:
 
 
 def describe_seen(seen: dict[str, str]) -> str:
-    """What a step saw, in one line."""
-    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in seen.items())
+    """What a step saw, in one line, without what only later steps need."""
+    return ", ".join(
+        f"{name.replace('_', ' ')} {value}" for name, value in seen.items() if value and is_for_people(name)
+    )
+
+
+def is_for_people(name: str) -> bool:
+    """Whether something seen means something to a person; the rest is for later steps and the journal."""
+    return not name.endswith("_ms") and name not in ("trigger_id", "generation", "bad_job_id")
 
 
 def _user() -> str:

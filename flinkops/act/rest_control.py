@@ -1,18 +1,21 @@
 """A Flink cluster's REST API as the executor's :class:`~flinkops.act.control.JobControl`."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TypeVar
 from urllib.parse import quote
 
 import msgspec
 
-from flinkops.act.control import JarRun, SavepointFormat
+from flinkops.act.control import JarRun, Load, SavepointFormat
+from flinkops.act.rest_load import read_load
 from flinkops.clock import Clock
 from flinkops.errors import OperationFailed, Unreachable
 from flinkops.model.detail import AsyncOutcome, ResourceRequirement
 from flinkops.model.endpoint import RestEndpoint
 from flinkops.model.facts import CheckpointsFacts, ClusterFacts, JobFacts, VertexFacts
+from flinkops.model.plan import Plan
+from flinkops.plan.preconditions import unmet
 from flinkops.sources import wire
 from flinkops.sources.checkpoint_facts import checkpoints_facts
 from flinkops.sources.deadline import Deadline
@@ -46,8 +49,17 @@ class _Verbs(FlinkVerbs):
 class RestControl:
     """One endpoint. Every request has its own deadline; the caller decides what is tried again."""
 
-    def __init__(self, endpoint: RestEndpoint, clock: Clock, *, deadline_seconds: float = 10.0) -> None:
-        self._client = RestClient(endpoint, connections=2)
+    poll_seconds = 0.5  # between two looks of a step that waits
+
+    def __init__(
+        self,
+        endpoint: RestEndpoint,
+        clock: Clock,
+        *,
+        deadline_seconds: float = 10.0,
+        client: RestClient | None = None,
+    ) -> None:
+        self._client = client or RestClient(endpoint, connections=2)
         self._verbs = _Verbs(self._client)
         self._name = endpoint.name
         self._clock = clock
@@ -66,6 +78,22 @@ class RestControl:
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
+
+    def unmet(self, plan: Plan) -> tuple[str, ...]:
+        """The plan's preconditions, asked of the job."""
+        return self.unmet_of_job(plan.preconditions, plan)
+
+    def unmet_of_job(self, preconditions: Sequence[str], plan: Plan) -> tuple[str, ...]:
+        """Those of the preconditions that are about the job alone."""
+        return unmet(preconditions, self.job(plan.target.job_id)) if preconditions else ()
+
+    def lock(self, _plan: Plan) -> AbstractContextManager[None]:
+        """None beyond the one in the journal's folder: Flink has nothing to lock with."""
+        return nullcontext()
+
+    def load(self, job_id: str) -> Load:
+        """Records taken in since the start, and those that wait."""
+        return read_load(job_id, self._get)
 
     def jobs(self) -> tuple[JobFacts, ...]:
         """Ids, names, states and times of all jobs."""

@@ -1,5 +1,7 @@
 """Steps that change parallelism in place, and those that look whether a job is well after a change."""
 
+import time
+
 import msgspec
 
 from flinkops.act.running import StepAction, StepRun
@@ -44,7 +46,11 @@ def verify_parallelism(run: StepRun) -> dict[str, str]:
 
 
 def verify_stable(run: StepRun) -> dict[str, str]:
-    """So many checkpoints complete from now on, and the job does not restart meanwhile."""
+    """So many checkpoints complete from now on, and the job does not restart meanwhile.
+
+    With ``watch_seconds`` it has to go on so long at least: a crash loop may begin only after a while.
+    """
+    watched_until = time.monotonic() + float(run.arguments.get("watch_seconds", "0"))
     wanted = int(run.arguments.get("checkpoints", "1"))
     job_id = run.seen.get("new_job_id", run.job_id)
     first = run.until("looking at the job", lambda: _measured(run, job_id))
@@ -61,9 +67,10 @@ def verify_stable(run: StepRun) -> dict[str, str]:
             )
         if job.state != "RUNNING":
             return None
-        return job if now_completed - completed >= wanted else None
+        enough = now_completed - completed >= wanted and time.monotonic() >= watched_until
+        return job if enough else None
 
-    seconds = _checkpoint_patience_seconds(first, wanted)
+    seconds = max(_checkpoint_patience_seconds(first, wanted), watched_until - time.monotonic() + 30.0)
     job = run.until(f"waiting for {wanted} checkpoints", ask, within_seconds=seconds)
     now_restarts, now_completed = _numbers(job)
     return {"checkpoints_after": str(now_completed - completed), "restarts_after": str(now_restarts - restarts)}

@@ -73,14 +73,22 @@ def rest_targets(common: Common) -> list["RestEndpoint"]:
 
     endpoints = rest_endpoints(common.settings)
     if not endpoints and names_kubernetes(common.settings):
-        raise Refused(
-            "this version changes no custom resource", next_step="`flinkops upgrade JOB --plan` says what would happen"
-        )
+        raise Refused("this command is for Flink's REST API, not for custom resources", next_step="give --rest URL")
     if not endpoints and (fleet := embedded_endpoint()) is not None:
         endpoints = [fleet]
     if not endpoints:
         raise UsageError("no Flink cluster is named and no embedded fleet runs", next_step="give --rest URL")
     return endpoints
+
+
+def endpoint_named(common: Common, source: str) -> "RestEndpoint":
+    """The endpoint that a plan was made for. Raises UsageError when the settings do not name it."""
+    endpoints = rest_targets(common)
+    for endpoint in endpoints:
+        if endpoint.name == source:
+            return endpoint
+    known = ", ".join(endpoint.name for endpoint in endpoints)
+    raise UsageError(f"the plan is for {source}, named are: {known}", next_step="give its --rest URL")
 
 
 @contextmanager
@@ -102,6 +110,12 @@ def job_on_cluster(common: Common, wanted: str) -> Iterator[tuple["RestControl",
 
     Raises UsageError when no job or several answer to `wanted`, Unreachable when no cluster answers.
     """
+    from flinkops.cli.resource_acting import resource_on_cluster, targets_kubernetes
+
+    if targets_kubernetes(common):
+        with resource_on_cluster(common, wanted) as (kube, seen):
+            yield kube, (kube.job(seen.id) if seen.vertices else None) or seen
+        return
     endpoint, job_id = _find(rest_targets(common), wanted)
     with control_of(endpoint) as control:
         job = control.job(job_id)
@@ -171,7 +185,7 @@ def executor(common: Common, control: "RestControl", journal: "Journal") -> "Exe
     from flinkops.act.journal import default_folder
     from flinkops.clock import SystemClock
 
-    options = [part for url in common.settings.rest for part in ("--rest", url)]
+    options = _target_options(common)
     if journal.folder != default_folder():
         options += ["--journal", str(journal.folder)]
     return Executor(
@@ -181,9 +195,17 @@ def executor(common: Common, control: "RestControl", journal: "Journal") -> "Exe
         ACTIONS,
         read_only=common.settings.read_only,
         timeout_seconds=common.settings.timeout_seconds or ACTION_SECONDS,
+        poll_seconds=control.poll_seconds,
         progress=lambda progress: _tell(common, progress),
         go_on_options=shlex.join(options),
     )
+
+
+def _target_options(common: Common) -> list[str]:
+    """What the command that goes on has to be told about where the job is."""
+    settings = common.settings
+    named = {"--rest": settings.rest, "--context": settings.contexts, "--kubeconfig": settings.kubeconfigs}
+    return [part for option, values in named.items() for value in values for part in (option, value)]
 
 
 def exit_code(result: "Result") -> ExitCode:

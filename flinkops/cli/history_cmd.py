@@ -10,18 +10,16 @@ from flinkops.cli.acting import (
     JournalOption,
     YesOption,
     act,
-    control_of,
     emit,
     emit_document,
     open_journal,
-    rest_targets,
 )
 from flinkops.cli.options import Common, with_common
+from flinkops.cli.resource_acting import control_of_source
 from flinkops.errors import UsageError
 
 if TYPE_CHECKING:
     from flinkops.act.journal import ActionRecord
-    from flinkops.model.endpoint import RestEndpoint
 
 
 @with_common
@@ -61,18 +59,8 @@ def apply(
     except OSError as problem:
         raise UsageError(f"{plan} cannot be read: {problem.strerror or problem}") from None
     saved = decode_plan_file(content, str(plan))
-    with control_of(endpoint_named(common, saved.target.source)) as control:
+    with control_of_source(common, saved) as control:
         act(common, control, saved, Consent(yes=yes), open_journal(journal))
-
-
-def endpoint_named(common: Common, source: str) -> "RestEndpoint":
-    """The endpoint that a plan was made for. Raises UsageError when the settings do not name it."""
-    endpoints = rest_targets(common)
-    for endpoint in endpoints:
-        if endpoint.name == source:
-            return endpoint
-    known = ", ".join(endpoint.name for endpoint in endpoints)
-    raise UsageError(f"the plan is for {source}, named are: {known}", next_step="give its --rest URL")
 
 
 def _row(record: "ActionRecord") -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Plans and results as lines for people."""
 
+from flinkops.act.journal import is_for_people
 from flinkops.model.plan import Plan, Result
 
 
@@ -26,7 +27,8 @@ def plan_lines(plan: Plan) -> list[str]:
 def result_lines(plan: Plan, result: Result) -> list[str]:
     """What came of it, as seen."""
     lines = [f"{plan.verb} {plan.target.job_name}: {result.outcome}".replace("  ", " ")]
-    lines += [f"  {name.replace('_', ' ')}: {value}" for name, value in result.seen.items() if name != "trigger_id"]
+    shown = {name: value for name, value in result.seen.items() if value and is_for_people(name)}
+    lines += [f"  {name.replace('_', ' ')}: {value}" for name, value in shown.items()]
     if result.error:
         lines.append(f"  why: {result.error}")
     if result.go_on:

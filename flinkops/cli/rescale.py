@@ -16,7 +16,9 @@ from flinkops.cli.acting import (
     new_stamp,
     open_journal,
 )
+from flinkops.cli.action_options import CheckpointsOption, ParallelismOption, WatchOption, operator_terms
 from flinkops.cli.options import Common, with_common
+from flinkops.cli.resource_acting import act_on_resource, targets_kubernetes
 from flinkops.errors import UsageError
 
 
@@ -24,15 +26,12 @@ from flinkops.errors import UsageError
 def rescale(
     common: Common,
     job: JobArgument,
-    parallelism: Annotated[
-        int | None, typer.Option("--parallelism", "-p", metavar="N", help="Of every vertex, as far as it can.")
-    ] = None,
+    parallelism: ParallelismOption = None,
     vertex: Annotated[
         list[str] | None, typer.Option("--vertex", metavar="ID=N", help="Of one vertex; repeatable.")
     ] = None,
-    checkpoints: Annotated[
-        int, typer.Option("--checkpoints", metavar="N", help="So many have to complete afterwards.")
-    ] = 1,
+    checkpoints: CheckpointsOption = 1,
+    watch_for: WatchOption = None,
     plan: PlanOption = False,
     out: OutOption = None,
     yes: YesOption = False,
@@ -40,18 +39,25 @@ def rescale(
 ) -> None:
     """Change the parallelism in place (adaptive scheduler), see it hold, undo it when it does not.
 
+    A job of the operator without that scheduler is upgraded with a savepoint instead.
+
     Examples: flinkops rescale price-aggregation --parallelism 2
     """
     from flinkops.act.prepare import Wish, prepare
+    from flinkops.act.prepare_resource import ResourceWish
 
     vertices = _vertices(vertex or [])
     if parallelism is None and not vertices:
         raise UsageError("nothing to change", next_step="give --parallelism N or --vertex ID=N")
+    book, consent = open_journal(journal), Consent(plan, out, yes)
+    if targets_kubernetes(common):
+        terms = operator_terms(checkpoints, watch_for)
+        asked = ResourceWish("rescale", terms=terms, parallelism=parallelism, vertices=vertices)
+        act_on_resource(common, job, asked, consent, book)
     wish = Wish("rescale", parallelism=parallelism, vertices=vertices, checkpoints=checkpoints)
-    book = open_journal(journal)
     with job_on_cluster(common, job) as (control, facts):
         made = prepare(control, book, facts, wish, new_stamp("rescale"))
-        act(common, control, made, Consent(plan, out, yes), book)
+        act(common, control, made, consent, book)
 
 
 def _vertices(given: list[str]) -> dict[str, int]:

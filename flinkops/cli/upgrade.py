@@ -1,6 +1,6 @@
 """`flinkops upgrade`, `restart`, `rollback`, `suspend`, `resume`: changing a job without losing its state."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,7 +12,6 @@ from flinkops.cli.acting import (
     PlanOption,
     YesOption,
     act,
-    control_of,
     executor,
     exit_code,
     job_on_cluster,
@@ -20,32 +19,31 @@ from flinkops.cli.acting import (
     open_journal,
     report,
 )
-from flinkops.cli.history_cmd import endpoint_named
+from flinkops.cli.action_options import (
+    ArgOption,
+    BackupOption,
+    CheckpointsOption,
+    ClassOption,
+    FormatOption,
+    ImageOption,
+    JarOption,
+    ManifestOption,
+    ParallelismOption,
+    PyOption,
+    SetOption,
+    TargetOption,
+    WatchOption,
+    operator_terms,
+    pairs,
+    texts,
+)
 from flinkops.cli.options import Common, with_common
-from flinkops.cli.targets import names_kubernetes
+from flinkops.cli.resource_acting import act_on_resource, control_of_source, spec_of_manifest, targets_kubernetes
 from flinkops.errors import Refused, UsageError
 
 if TYPE_CHECKING:
     from flinkops.act.journal import Journal
     from flinkops.act.prepare import Wish
-
-CheckpointsOption = Annotated[
-    int, typer.Option("--checkpoints", metavar="N", min=1, help="So many have to complete before it counts as well.")
-]
-TargetOption = Annotated[
-    str | None, typer.Option("--target", metavar="DIR", help="Where the savepoint goes; else as configured.")
-]
-FormatOption = Annotated[
-    Literal["canonical", "native"], typer.Option("--format", help="Of the savepoint; native is fast.")
-]
-SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A Flink setting; repeatable.")]
-ArgOption = Annotated[
-    list[str] | None, typer.Option("--arg", metavar="ARG", help="The program's arguments, all of them; repeatable.")
-]
-JarOption = Annotated[str | None, typer.Option("--jar", metavar="ID", help="A jar in the cluster's upload folder.")]
-ClassOption = Annotated[str | None, typer.Option("--entry-class", metavar="CLASS", help="Of the jar.")]
-PyOption = Annotated[str | None, typer.Option("--py", metavar="FILE", help="A PyFlink script on this machine.")]
-ParallelismOption = Annotated[int | None, typer.Option("--parallelism", "-p", metavar="N", min=1)]
 
 
 @with_common
@@ -61,10 +59,13 @@ def upgrade(
     jar: JarOption = None,
     entry_class: ClassOption = None,
     py: PyOption = None,
-    image: Annotated[str | None, typer.Option("--image", metavar="IMAGE", help="Operator only.")] = None,
+    image: ImageOption = None,
+    manifest: ManifestOption = None,
+    backup: BackupOption = False,
     target: TargetOption = None,
     savepoint_format: FormatOption = "canonical",
     checkpoints: CheckpointsOption = 2,
+    watch_for: WatchOption = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished action.")] = False,
     abandon: Annotated[bool, typer.Option("--abandon", help="Give up an unfinished action.")] = False,
     plan: PlanOption = False,
@@ -76,41 +77,44 @@ def upgrade(
 
     Examples: flinkops upgrade price-aggregation --savepoint --parallelism 2
     """
-    from flinkops.act.prepare import Wish
-    from flinkops.plan.redeploy import Change, Terms
-
-    book = open_journal(journal)
+    book, consent = open_journal(journal), Consent(plan, out, yes)
     if resume or abandon:
         return _unfinished_action(common, book, job, abandon=abandon)
     if job is None:
         raise UsageError("which job?", next_step="flinkops upgrade JOB --savepoint …")
-    if names_kubernetes(common.settings) and not common.settings.rest:
-        from flinkops.cli.operator_plan import plan_for_operator
+    chosen = {"savepoint": savepoint, "last-state": last_state, "stateless": stateless}
+    modes = [mode for mode, given in chosen.items() if given]
+    if len(modes) > 1:
+        raise UsageError(f"one mode, not {' and '.join(modes)}")
+    if targets_kubernetes(common):
+        from flinkops.act.prepare_resource import ResourceWish
         from flinkops.plan.operator import Edit
 
-        chosen = {"savepoint": savepoint, "last-state": last_state, "stateless": stateless}
-        modes = [mode for mode, given in chosen.items() if given]
-        if len(modes) > 1:
-            raise UsageError(f"one mode, not {' and '.join(modes)}")
         edit = Edit(
             image=image,
             jar=jar,
             python_file=py,
             parallelism=parallelism,
-            settings=dict(_pairs(settings or [])),
-            arguments=_texts(arguments),
+            settings=dict(pairs(settings)),
+            arguments=texts(arguments),
             mode=next(iter(modes), None),
+            manifest=None if manifest is None else spec_of_manifest(manifest, job),
         )
-        return plan_for_operator(common, job, edit, Consent(plan, out, yes))
-    if image is not None:
-        raise UsageError("--image is for jobs of the Flink operator", next_step="name its cluster with --context")
+        asked = ResourceWish("upgrade", edit, operator_terms(checkpoints, watch_for), backup=backup)
+        return act_on_resource(common, job, asked, consent, book)
+    for option, given in (("--image", image), ("--filename", manifest), ("--backup-savepoint", backup)):
+        if given:
+            raise UsageError(f"{option} is for jobs of the Flink operator", next_step="name its cluster with --context")
     if last_state or stateless:
         raise Refused("without the operator only --savepoint keeps the state for sure")
     if not savepoint:
         raise UsageError("which mode?", next_step="give --savepoint")
-    change = Change(parallelism, _pairs(settings or []), _texts(arguments), jar, entry_class, py)
+    from flinkops.act.prepare import Wish
+    from flinkops.plan.redeploy import Change, Terms
+
+    change = Change(parallelism, pairs(settings), texts(arguments), jar, entry_class, py)
     terms = Terms(target, savepoint_format, checkpoints)
-    return _wished(common, job, Wish("upgrade", change, terms), Consent(plan, out, yes), book)
+    return _wished(common, job, Wish("upgrade", change, terms), consent, book)
 
 
 @with_common
@@ -120,6 +124,7 @@ def restart(
     target: TargetOption = None,
     savepoint_format: FormatOption = "canonical",
     checkpoints: CheckpointsOption = 2,
+    watch_for: WatchOption = None,
     plan: PlanOption = False,
     out: OutOption = None,
     yes: YesOption = False,
@@ -127,10 +132,15 @@ def restart(
 ) -> None:
     """Stop a job with a savepoint and start it as it was from there."""
     from flinkops.act.prepare import Wish
+    from flinkops.act.prepare_resource import ResourceWish
     from flinkops.plan.redeploy import Terms
 
+    book, consent = open_journal(journal), Consent(plan, out, yes)
+    if targets_kubernetes(common):
+        asked = ResourceWish("restart", terms=operator_terms(checkpoints, watch_for))
+        return act_on_resource(common, job, asked, consent, book)
     wish = Wish("restart", terms=Terms(target, savepoint_format, checkpoints))
-    _wished(common, job, wish, Consent(plan, out, yes), open_journal(journal))
+    return _wished(common, job, wish, consent, book)
 
 
 @with_common
@@ -143,6 +153,7 @@ def rollback(
     target: TargetOption = None,
     savepoint_format: FormatOption = "canonical",
     checkpoints: CheckpointsOption = 2,
+    watch_for: WatchOption = None,
     plan: PlanOption = False,
     out: OutOption = None,
     yes: YesOption = False,
@@ -150,10 +161,15 @@ def rollback(
 ) -> None:
     """Back to how a job was submitted before its last upgrade, with the state it has now."""
     from flinkops.act.prepare import Wish
+    from flinkops.act.prepare_resource import ResourceWish
     from flinkops.plan.redeploy import Terms
 
+    book, consent = open_journal(journal), Consent(plan, out, yes)
+    if targets_kubernetes(common):
+        asked = ResourceWish("rollback", terms=operator_terms(checkpoints, watch_for), undo=to)
+        return act_on_resource(common, job, asked, consent, book)
     wish = Wish("rollback", terms=Terms(target, savepoint_format, checkpoints), undo=to)
-    _wished(common, job, wish, Consent(plan, out, yes), open_journal(journal))
+    return _wished(common, job, wish, consent, book)
 
 
 @with_common
@@ -169,10 +185,13 @@ def suspend(
 ) -> None:
     """Stop a job with a savepoint; `flinkops resume` starts it from there."""
     from flinkops.act.prepare import Wish
+    from flinkops.act.prepare_resource import ResourceWish
     from flinkops.plan.redeploy import Terms
 
-    wish = Wish("suspend", terms=Terms(target, savepoint_format))
-    _wished(common, job, wish, Consent(plan, out, yes), open_journal(journal))
+    book, consent = open_journal(journal), Consent(plan, out, yes)
+    if targets_kubernetes(common):
+        return act_on_resource(common, job, ResourceWish("suspend"), consent, book)
+    return _wished(common, job, Wish("suspend", terms=Terms(target, savepoint_format)), consent, book)
 
 
 @with_common
@@ -186,6 +205,7 @@ def resume(
     settings: SetOption = None,
     parallelism: ParallelismOption = None,
     checkpoints: CheckpointsOption = 2,
+    watch_for: WatchOption = None,
     plan: PlanOption = False,
     out: OutOption = None,
     yes: YesOption = False,
@@ -193,11 +213,19 @@ def resume(
 ) -> None:
     """Start a job that was suspended, from its latest savepoint."""
     from flinkops.act.prepare import Wish
+    from flinkops.act.prepare_resource import ResourceWish
+    from flinkops.plan.operator import Edit
     from flinkops.plan.redeploy import Change, Terms
 
-    change = Change(parallelism, _pairs(settings or []), _texts(arguments), jar, entry_class, py)
-    wish = Wish("resume", change, Terms(checkpoints=checkpoints))
-    _wished(common, job, wish, Consent(plan, out, yes), open_journal(journal))
+    book, consent = open_journal(journal), Consent(plan, out, yes)
+    if targets_kubernetes(common):
+        edit = Edit(
+            jar=jar, python_file=py, parallelism=parallelism, settings=dict(pairs(settings)), arguments=texts(arguments)
+        )
+        asked = ResourceWish("resume", edit, operator_terms(checkpoints, watch_for))
+        return act_on_resource(common, job, asked, consent, book)
+    change = Change(parallelism, pairs(settings), texts(arguments), jar, entry_class, py)
+    return _wished(common, job, Wish("resume", change, Terms(checkpoints=checkpoints)), consent, book)
 
 
 def _wished(common: Common, job: str, wish: "Wish", consent: Consent, journal: "Journal") -> None:
@@ -214,7 +242,7 @@ def _unfinished_action(common: Common, journal: "Journal", plan_id: str | None, 
     if plan_id is None and not open_records:
         raise UsageError("nothing is unfinished", next_step="flinkops history shows what was done")
     record = open_records[-1] if plan_id is None else journal.record(plan_id)
-    with control_of(endpoint_named(common, record.plan.target.source)) as control:
+    with control_of_source(common, record.plan) as control:
         hands = executor(common, control, journal)
         if abandon:
             hands.abandon(record.plan.id)
@@ -223,17 +251,3 @@ def _unfinished_action(common: Common, journal: "Journal", plan_id: str | None, 
         result = hands.resume(record.plan.id)
     report(common, record.plan, result)
     raise typer.Exit(exit_code(result))
-
-
-def _texts(given: list[str] | None) -> tuple[str, ...] | None:
-    return None if given is None or not given else tuple(given)
-
-
-def _pairs(given: list[str]) -> dict[str, str]:
-    pairs = {}
-    for text in given:
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise UsageError(f"--set {text}: KEY=VALUE is expected")
-        pairs[key] = value
-    return pairs

@@ -1,6 +1,6 @@
 """Reasons to refuse an upgrade through the operator, and risks worth saying. Pure; one function a reason.
 
-``accepted`` holds what the person allowed: "stateless", "last-state".
+``accepted`` holds what the person allowed: "stateless", "last-state", and :data:`ANEW`.
 """
 
 import re
@@ -13,13 +13,17 @@ from flinkops.plan.operator_mode import (
     Situation,
     duration_seconds,
     ha_on,
+    lost_stop_savepoint,
     pending_savepoint,
+    recorded_savepoint,
     savepoint_directory,
 )
 from flinkops.plan.operator_spec import configuration, job_of, last_reconciled, upgrade_mode
 
 MAX_CHECKPOINT_AGE_SECONDS = 15 * 60.0
 """A last-state upgrade repeats everything since the last checkpoint; older than this it needs a savepoint instead."""
+ANEW = "anew"
+"""Accepted by who creates the resource anew, so that what the operator has recorded does not matter."""
 _DEFAULT_CHECKPOINT_TIMEOUT_SECONDS = 600.0  # Flink's default of execution.checkpointing.timeout
 
 _RENAMED_IN_2 = {
@@ -127,24 +131,14 @@ def _silent_last_state(case: Case) -> Iterator[str]:
 
 
 def _older_than_the_stop(case: Case) -> Iterator[str]:
-    """Operator 1.7, seen on a real one: the last checkpoint may be recorded over the savepoint that stopped the job.
-
-    Flink drops that checkpoint when the job has stopped, and the next start crash-loops, or repeats what was done.
-    """
-    info = (case.situation.status.get("jobStatus") or {}).get("savepointInfo") or {}
-    stops = [one for one in info.get("savepointHistory") or [] if one.get("triggerType") == "UPGRADE"]
-    recorded: Mapping[str, Any] = info.get("lastSavepoint") or {}
-    newest: Mapping[str, Any] = max(stops, key=_taken_ms, default={})
+    newest = lost_stop_savepoint(case.situation.status)
     restores = case.situation.job_state != "RUNNING" and case.decision.mode in ("savepoint", "last-state")
-    if restores and recorded.get("triggerType") != "UPGRADE" and _taken_ms(recorded) < _taken_ms(newest):
+    if restores and newest is not None and ANEW not in case.accepted:
+        recorded = recorded_savepoint(case.situation.status)
         yield (
-            f"it would start from {recorded.get('location')}, not from the savepoint that stopped the job:"
-            f" create the resource anew with spec.job.initialSavepointPath: {newest.get('location')}"
+            f"it would start from {recorded}, not from the savepoint that stopped the job:"
+            f" create the resource anew with spec.job.initialSavepointPath: {newest.path}"
         )
-
-
-def _taken_ms(savepoint: Mapping[str, Any]) -> int:
-    return int(savepoint.get("timeStamp") or 0)
 
 
 def _cannot(case: Case) -> Iterator[str]:

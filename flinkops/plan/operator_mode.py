@@ -294,3 +294,42 @@ def recorded_savepoint(status: Mapping[str, Any]) -> str | None:
         return None if path == LAST_STATE_DUMMY else str(path)
     location = ((job_status.get("savepointInfo") or {}).get("lastSavepoint") or {}).get("location")
     return None if location is None else str(location)
+
+
+class StopSavepoint(NamedTuple):
+    """A savepoint that the operator took when it stopped the job. ``at_ms`` 0: it does not say when."""
+
+    path: str
+    at_ms: int
+
+
+def stop_savepoints(status: Mapping[str, Any]) -> list[StopSavepoint]:
+    """Those that the resource still knows, newest first; operator 1.7 keeps a history of them.
+
+    ``upgradeSavepointPath`` where the operator writes it; else those of trigger type UPGRADE.
+    """
+    job_status = status.get("jobStatus") or {}
+    path = job_status.get("upgradeSavepointPath")
+    if path is not None:
+        return [] if path == LAST_STATE_DUMMY else [StopSavepoint(str(path), 0)]
+    info = job_status.get("savepointInfo") or {}
+    listed = [info.get("lastSavepoint") or {}, *(info.get("savepointHistory") or [])]
+    found = [
+        StopSavepoint(str(one["location"]), int(one.get("timeStamp") or 0))
+        for one in listed
+        if one.get("triggerType") == "UPGRADE" and one.get("location")
+    ]
+    return sorted(dict.fromkeys(found), key=lambda one: -one.at_ms)
+
+
+def lost_stop_savepoint(status: Mapping[str, Any]) -> StopSavepoint | None:
+    """The savepoint that stopped the job, where something older is recorded as the state to restore; else None.
+
+    Operator 1.7, seen on a real one: the last checkpoint may be recorded over the savepoint that stopped the job. Flink
+    drops that checkpoint when the job has stopped, and the next start crash-loops, or repeats what was done.
+    """
+    recorded = ((status.get("jobStatus") or {}).get("savepointInfo") or {}).get("lastSavepoint") or {}
+    newest = next(iter(stop_savepoints(status)), None)
+    if newest is None or recorded.get("triggerType") == "UPGRADE":
+        return None
+    return newest if int(recorded.get("timeStamp") or 0) < newest.at_ms else None

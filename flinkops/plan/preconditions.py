@@ -3,7 +3,11 @@
 Each word is ``name`` or ``name:argument``. The planner refuses by the same function that the executor re-checks with.
 """
 
-from collections.abc import Callable, Iterable
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import msgspec
 
 from flinkops.model.facts import JobFacts
 
@@ -25,6 +29,67 @@ ADAPTIVE = "adaptive-scheduler"
 def parallelism_is(vertex_id: str, parallelism: int) -> str:
     """The vertex runs as the plan saw it."""
     return f"parallelism:{vertex_id}={parallelism}"
+
+
+def same_spec(resource: Mapping[str, Any]) -> tuple[str, ...]:
+    """It is still the same custom resource, with the spec that the plan was made for."""
+    return (f"uid:{_uid(resource)}", f"spec:{spec_hash(resource)}")
+
+
+OPERATOR_IDLE = "operator-idle"
+
+
+def spec_hash(resource: Mapping[str, Any]) -> str:
+    """Of the spec without the nonces that only ask for a savepoint or a checkpoint."""
+    spec = dict(resource.get("spec") or {})
+    if isinstance(job := spec.get("job"), Mapping):
+        spec["job"] = {key: value for key, value in job.items() if not key.endswith("TriggerNonce")}
+    return hashlib.sha256(msgspec.json.encode(spec, order="deterministic")).hexdigest()[:16]
+
+
+def unmet_of_resource(
+    preconditions: Iterable[str], resource: Mapping[str, Any] | None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Why those about the custom resource do not hold; and the other preconditions, which are about the job."""
+    problems: list[str] = []
+    of_job: list[str] = []
+    for word in preconditions:
+        name, _, argument = word.partition(":")
+        check = _RESOURCE_CHECKS.get(name)
+        if check is None:
+            of_job.append(word)
+        elif resource is None:
+            problems.append("the resource is gone")
+        elif (problem := check(resource, argument)) is not None:
+            problems.append(problem)
+    return tuple(dict.fromkeys(problems)), tuple(of_job)
+
+
+def _uid(resource: Mapping[str, Any]) -> str:
+    return str((resource.get("metadata") or {}).get("uid") or "")
+
+
+def _same_uid(resource: Mapping[str, Any], wanted: str) -> str | None:
+    return None if _uid(resource) == wanted else "the resource was deleted and created again by somebody else"
+
+
+def _same_spec(resource: Mapping[str, Any], wanted: str) -> str | None:
+    if spec_hash(resource) == wanted:
+        return None
+    generation = (resource.get("metadata") or {}).get("generation")
+    return f"the spec was edited by somebody else (generation {generation} now): plan again"
+
+
+def _operator_idle(resource: Mapping[str, Any], _argument: str) -> str | None:
+    state = ((resource.get("status") or {}).get("reconciliationStatus") or {}).get("state")
+    return f"another upgrade is running ({state})" if state in ("UPGRADING", "ROLLING_BACK") else None
+
+
+_RESOURCE_CHECKS: dict[str, Callable[[Mapping[str, Any], str], str | None]] = {
+    "uid": _same_uid,
+    "spec": _same_spec,
+    OPERATOR_IDLE: _operator_idle,
+}
 
 
 def unmet(preconditions: Iterable[str], job: JobFacts | None) -> tuple[str, ...]:

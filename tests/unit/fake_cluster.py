@@ -4,11 +4,12 @@ The file outlives the process, so that a test can kill the executor and look at 
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import msgspec
 
-from flinkops.act.control import JarRun, SavepointFormat
+from flinkops.act.control import JarRun, Load, SavepointFormat
 from flinkops.errors import OperationFailed, Unreachable
 from flinkops.model.detail import AsyncOutcome, ResourceRequirement
 from flinkops.model.facts import (
@@ -19,6 +20,8 @@ from flinkops.model.facts import (
     RestoredFacts,
     VertexFacts,
 )
+from flinkops.model.plan import Plan
+from flinkops.plan.preconditions import unmet
 
 NAME = "cluster.example:8081"
 JOB_ID = "a" * 32
@@ -65,6 +68,7 @@ class FakeCluster:
         self.unreachable_answers = 0
         self.savepoint_failure: str | None = None
         self.forgets = False
+        self.load_now: Load | None = None
         self.swallows_answers = False  # of a submission that happens
         self.swallows_requests = False  # a submission that does not
         self.hides_savepoints = False
@@ -88,6 +92,16 @@ class FakeCluster:
     @property
     def url(self) -> str:
         return f"http://{NAME}"
+
+    def unmet(self, plan: Plan) -> tuple[str, ...]:
+        return unmet(plan.preconditions, self.job(plan.target.job_id)) if plan.preconditions else ()
+
+    def lock(self, _plan: Plan) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def load(self, job_id: str) -> Load:
+        self._may_be_away()
+        return Load(unknown="a fake has no records") if self.load_now is None else self.load_now
 
     def failure(self, job_id: str) -> str | None:
         return "the new program does not work" if self.state.jobs[job_id].loops else None

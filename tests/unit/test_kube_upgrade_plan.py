@@ -73,10 +73,32 @@ def test_a_refused_plan_ends_with_5_and_its_reasons(run: Run) -> None:
     assert any("max-parallelism" in line for line in plan(out)["refused"])
 
 
-def test_more_than_a_plan_is_refused(run: Run) -> None:
-    code, _, err = run("upgrade", "count", "--savepoint", "--parallelism", "4", "--yes")
+def test_read_only_refuses_before_anything_is_asked_of_the_resource(run: Run, api: ApiServer) -> None:
+    code, _, err = run("upgrade", "count", "--savepoint", "--parallelism", "4", "--yes", "--read-only")
     assert code == 5
-    assert "this version changes no custom resource" in err
+    assert "read-only" in err
+    assert not any("lease" in one for one in api.asked)
+
+
+def test_a_whole_manifest_takes_the_place_of_the_spec(run: Run, tmp_path: Path) -> None:
+    manifest = resource("1.15.0", 11)
+    manifest["spec"]["job"]["parallelism"] = 3
+    path = tmp_path / "count.yaml"
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    code, out, _ = run("upgrade", "count", "--savepoint", "-f", str(path), "--plan", "-o", "json")
+    assert (code, plan(out)["diff"]) == (0, ["job.parallelism : 2 -> 3"])
+    manifest["metadata"]["name"] = "another"
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    code, _, err = run("upgrade", "count", "--savepoint", "-f", str(path), "--plan")
+    assert code == 2
+    assert "is about 'another'" in err
+
+
+def test_going_back_is_part_of_the_plan(run: Run) -> None:
+    _, out, _ = run("upgrade", "count", "--savepoint", "--parallelism", "4", "--plan", "-o", "json")
+    (way,) = plan(out)["rollback"]
+    assert "created again with the old spec" in way  # the schema here has no savepointRedeployNonce
+    assert "savepoint" in plan(out)["steps"]
 
 
 @pytest.mark.parametrize(
@@ -97,9 +119,8 @@ def test_no_action_meant_for_kubernetes_reaches_another_flink(
         raise AssertionError("the embedded fleet was asked for")
 
     monkeypatch.setattr("flinkops.cli.targets.embedded_endpoint", embedded)
-    code, _, err = run(*arguments, "--context", "prod", "--yes")
-    assert code == 5
-    assert "this version changes no custom resource" in err
+    code, _, _ = run(*arguments, "--context", "prod", "--yes")
+    assert code != 0
 
 
 def test_what_cannot_be_read_is_named(run: Run, api: ApiServer) -> None:

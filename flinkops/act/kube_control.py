@@ -1,0 +1,89 @@
+"""A job of the Flink operator as the executor's control: its REST API by the service proxy, and its custom resource."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from flinkops.act.lease import Lease
+from flinkops.act.rest_control import RestControl
+from flinkops.act.running import StepRun
+from flinkops.clock import Clock
+from flinkops.errors import OperationFailed
+from flinkops.model.facts import JobFacts, JobKind, StuckFacts
+from flinkops.model.plan import Plan
+from flinkops.plan.preconditions import unmet_of_resource
+from flinkops.sources.kube_access import KubeAccess
+from flinkops.sources.kube_resources import Json
+from flinkops.sources.kube_verbs import KubeVerbs, ResourceRef, ServiceClient, rest_service
+
+_REST_SECONDS = 6.0
+
+
+class KubeControl(RestControl):
+    """One custom resource and the job that belongs to it. `resource` is the resource as it was read."""
+
+    poll_seconds = 1.0
+
+    def __init__(self, access: KubeAccess, ref: ResourceRef, resource: Json, clock: Clock) -> None:
+        service, port = rest_service(resource)
+        endpoint = access.service_endpoint(ref.namespace, service, port)
+        named = msgspec.structs.replace(endpoint, name=access.context)
+        super().__init__(named, clock, deadline_seconds=_REST_SECONDS, client=ServiceClient(named, connections=2))
+        self.ref = ref
+        self.cluster_name = service.removesuffix("-rest")
+        self.verbs = KubeVerbs(access)
+        self._clock_of_pods = clock
+        self._lease = Lease(self.verbs, ref.namespace, ref.kind, ref.name, clock)
+
+    def close(self) -> None:
+        """Close all connections."""
+        super().close()
+        self.verbs.close()
+
+    def job(self, job_id: str) -> JobFacts | None:
+        """As the REST API has it, under the name of the resource."""
+        found = super().job(job_id)
+        return None if found is None else self._named(found)
+
+    def newest(self) -> JobFacts | None:
+        """The job that this resource's REST API shows: one that lives, else the last that ended. A short look only."""
+        jobs = super().jobs()
+        return max(jobs, key=lambda one: (one.ended_ms is None, one.started_ms or 0), default=None)
+
+    def resource(self) -> Json:
+        """The custom resource now. Raises OperationFailed when it is gone."""
+        found = self.verbs.resource(self.ref)
+        if found is None:
+            raise OperationFailed(f"{self.ref.kind} {self.ref.namespace}/{self.ref.name} does not exist any more")
+        return found
+
+    def why_stuck(self) -> tuple[StuckFacts, ...]:
+        """What its pods and their events say."""
+        return self.verbs.why_stuck(self.ref.namespace, self.cluster_name, self._clock_of_pods)
+
+    def unmet(self, plan: Plan) -> tuple[str, ...]:
+        """The plan's preconditions, of the job and of its resource."""
+        of_resource, of_job = unmet_of_resource(plan.preconditions, self.verbs.resource(self.ref))
+        return (*of_resource, *(self.unmet_of_job(of_job, plan) if of_job and not of_resource else ()))
+
+    @contextmanager
+    def lock(self, plan: Plan) -> Iterator[None]:
+        """The Lease of the job."""
+        with self._lease.held(plan):
+            yield
+
+    def require_lock(self) -> None:
+        """Asked before each change; raises OperationFailed when the Lease is lost."""
+        self._lease.require()
+
+    def _named(self, job: JobFacts) -> JobFacts:
+        kind: JobKind = "FlinkSessionJob" if self.ref.kind == "FlinkSessionJob" else "FlinkDeployment"
+        return msgspec.structs.replace(job, name=self.ref.name, namespace=self.ref.namespace, kind=kind)
+
+
+def kube_control(run: StepRun) -> KubeControl:
+    """The control of a step that changes a custom resource. Raises OperationFailed for a plan of another kind."""
+    if not isinstance(run.control, KubeControl):
+        raise OperationFailed(f"{run.control.name} is no Kubernetes cluster")
+    return run.control

@@ -1,0 +1,191 @@
+"""Steps that bring the old spec back, from the savepoint that the operator took when it stopped the job.
+
+Where the resource has a savepointRedeployNonce it is redeployed; on older operators it is deleted, once that is seen to
+dispose of nothing, and created again. When the job was never stopped, the old spec is patched back and that is all.
+"""
+
+from typing import Any
+
+import msgspec
+
+from flinkops.act.kube_control import KubeControl, kube_control
+from flinkops.act.operator_steps import OPERATOR_SILENT, acted_on, new_savepoint, stopping
+from flinkops.act.running import StepAction, StepRun
+from flinkops.act.savepoint_steps import verify_files
+from flinkops.errors import OperationFailed, TimedOut, Unreachable
+from flinkops.plan.operator_actions import spec_patch
+from flinkops.plan.operator_mode import Features, ha_on
+from flinkops.plan.operator_return import PLAN_ANNOTATION, back_patch, deletion_problems, recreated
+from flinkops.plan.operator_spec import job_of, upgrade_mode
+from flinkops.sources.kube_resources import Json, section, text
+from flinkops.sources.kube_verbs import Conflict
+
+_ACTS_WITHIN_SECONDS = 120.0
+_GONE_WITHIN_SECONDS = 180.0
+_SILENT_SECONDS = 45.0
+
+
+def take_back(run: StepRun) -> dict[str, str]:
+    """Decide the way back by what has happened, and begin it. ``way_back`` says which."""
+    control, before = kube_control(run), _before(run)
+    found = control.verbs.resource(control.ref)
+    if found is None:  # an earlier try was interrupted after deleting it
+        return {"way_back": "recreate"}
+    savepoint = run.seen.get("savepoint") or new_savepoint(found, _known(run))
+    if savepoint is None:
+        return _patched_back(run, control, before)
+    seen = {"savepoint": savepoint, **verify_files(savepoint), **_bad_job(control)}
+    if run.arguments["way"] != "redeploy":
+        return {**seen, "way_back": "recreate"}
+    nonce = int(job_of(section(found, "spec")).get("savepointRedeployNonce") or 0) + 1
+    _patch_to(run, control, back_patch(before["spec"], savepoint, nonce), "savepointRedeployNonce")
+    return {**seen, "way_back": "redeploy"}
+
+
+def _patched_back(run: StepRun, control: KubeControl, before: dict[str, Any]) -> dict[str, str]:
+    """No savepoint of the operator's is known: either the job was never stopped, or it was stopped by last-state."""
+    old = dict(before["spec"])
+    stopped = _was_stopped(run, control)
+    if stopped and upgrade_mode(old) != "last-state":
+        if not ha_on(old):
+            raise OperationFailed(
+                "the job was stopped without a savepoint and high availability is off",
+                next_step="its latest checkpoint is in the job's checkpoint folder; start it from there by hand",
+            )
+        old["job"] = {**job_of(old), "upgradeMode": "last-state"}
+    bad = _bad_job(control) if stopped else {}
+    _patch_to(run, control, old, None)
+    known = _known(run)
+
+    def ask() -> str | None:
+        found = control.resource()
+        if (path := new_savepoint(found, known)) is not None:
+            return path  # the operator was already about to stop it
+        return "" if acted_on(found) else None
+
+    try:
+        late = run.until("waiting for the operator to take the old spec", ask, within_seconds=_ACTS_WITHIN_SECONDS)
+    except OperationFailed as problem:
+        raise TimedOut(f"the old spec is set, but {problem.what}", next_step=OPERATOR_SILENT) from None
+    if late:
+        return {"savepoint": late, **bad, "way_back": "savepoint"}
+    return {**bad, "way_back": "last-state" if stopped else "never stopped"}
+
+
+def remove(run: StepRun) -> dict[str, str]:
+    """Delete the resource and wait until nothing of its Flink cluster is left; the savepoint stays."""
+    if not _recreates(run):
+        return {}
+    control = kube_control(run)
+    found = control.verbs.resource(control.ref)
+    uid = run.arguments["uid"]
+    if found is not None and _uid(found) == uid:
+        if problems := deletion_problems(found, Features()):
+            raise OperationFailed(f"it is not deleted: {'; '.join(problems)}", next_step=_by_hand(run))
+        control.require_lock()
+        run.until("deleting the resource", lambda: _deleted(control, uid))
+
+    def ask() -> bool | None:
+        left = control.verbs.resource(control.ref)
+        if left is not None and _uid(left) == uid:
+            return None
+        if left is not None:
+            return True  # created again already
+        return None if control.verbs.leftovers(control.ref.namespace, control.cluster_name) else True
+
+    try:
+        run.until("waiting until the resource and its pods are gone", ask, within_seconds=_GONE_WITHIN_SECONDS)
+    except OperationFailed as problem:
+        raise TimedOut(problem.what, next_step=OPERATOR_SILENT) from None
+    return {}
+
+
+def create(run: StepRun) -> dict[str, str]:
+    """Create the resource with the old spec, to start from the savepoint. One with this plan's mark was made before."""
+    if not _recreates(run):
+        return {}
+    control = kube_control(run)
+    savepoint = run.arguments.get("savepoint") or run.seen["savepoint"]
+    body = recreated(_before(run), savepoint, run.plan.id)
+
+    def ask() -> Json | None:
+        found = control.verbs.resource(control.ref)
+        if found is not None:
+            if text(section(section(found, "metadata"), "annotations"), PLAN_ANNOTATION) != run.plan.id:
+                raise OperationFailed("somebody else has created the resource meanwhile; it is left alone")
+            return found
+        control.require_lock()
+        try:
+            return control.verbs.create(control.ref, body)
+        except Conflict:
+            return None
+
+    run.until("creating the resource again", ask)
+    return {"savepoint": savepoint}
+
+
+def _recreates(run: StepRun) -> bool:
+    return "way" not in run.arguments or run.seen.get("way_back") == "recreate"
+
+
+def _deleted(control: KubeControl, uid: str) -> bool:
+    control.verbs.delete(control.ref, uid=uid)
+    return True
+
+
+def _patch_to(run: StepRun, control: KubeControl, spec: dict[str, Any], nonce: str | None) -> None:
+    """The resource with this spec; `nonce` names a field of the job that alone does not count as a difference."""
+
+    def ask() -> bool | None:
+        found = control.resource()
+        patch = spec_patch(found, spec)
+        if not patch or (nonce and patch["spec"].get("job", {}).keys() == {nonce} and patch["spec"].keys() == {"job"}):
+            return True
+        control.require_lock()
+        try:
+            control.verbs.patch(
+                control.ref, patch, resource_version=text(section(found, "metadata"), "resourceVersion")
+            )
+        except Conflict:
+            return None
+        return True
+
+    run.until("setting the old spec again", ask)
+
+
+def _was_stopped(run: StepRun, control: KubeControl) -> bool:
+    """Whether the old job is gone: as the REST API has it; when that is silent for long, as the operator has it."""
+    try:
+        job = run.until("looking at the job", control.newest, within_seconds=_SILENT_SECONDS)
+    except OperationFailed:
+        return stopping(control.resource())
+    old = (run.arguments["job_id"], run.arguments["started_ms"])
+    return job.ended_ms is not None or (job.id, str(job.started_ms or 0)) != old
+
+
+def _bad_job(control: KubeControl) -> dict[str, str]:
+    """The job that did not do: not to be taken for the old one that comes back."""
+    try:
+        job = control.newest()
+    except Unreachable:
+        return {}
+    return {} if job is None else {"bad_job_id": job.id, "bad_started_ms": str(job.started_ms or 0)}
+
+
+def _before(run: StepRun) -> dict[str, Any]:
+    return msgspec.json.decode(run.arguments["before"], type=dict[str, Any])
+
+
+def _known(run: StepRun) -> set[str]:
+    return set(msgspec.json.decode(run.arguments.get("known", "[]"), type=list[str]))
+
+
+def _uid(resource: Json) -> str:
+    return text(section(resource, "metadata"), "uid") or ""
+
+
+def _by_hand(run: StepRun) -> str:
+    return f"the old spec is in the journal: flinkops history {run.plan.target.job_name} -o json"
+
+
+RETURN_ACTIONS: dict[str, StepAction] = {"take-back": take_back, "remove-resource": remove, "create-resource": create}

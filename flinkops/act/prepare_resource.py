@@ -1,0 +1,162 @@
+"""From a wish about a job of the Flink operator to a Plan, for every face; the deciding is in flinkops.plan."""
+
+import json
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from flinkops.act.journal import Journal
+from flinkops.act.kube_control import KubeControl
+from flinkops.errors import UsageError
+from flinkops.model.assessment import Value
+from flinkops.model.facts import JobFacts
+from flinkops.model.plan import Plan
+from flinkops.plan.identity import Stamp
+from flinkops.plan.operator import Edit, predict
+from flinkops.plan.operator_actions import OperatorTerms, OperatorVerb, Seen, has_job, plan_for_resource
+from flinkops.plan.operator_checks import ANEW
+from flinkops.plan.operator_mode import Evidence, features, lost_stop_savepoint, savepoint_directory
+from flinkops.plan.operator_spec import upgrade_mode
+from flinkops.plan.rescale import plan_rescale
+from flinkops.sources.kube_plan import Read
+
+
+class ResourceWish(Value, frozen=True):
+    """What a person wants of a job of the operator; each verb looks only at its own part."""
+
+    verb: OperatorVerb
+    edit: Edit = Edit()  # upgrade, resume
+    terms: OperatorTerms = OperatorTerms()
+    backup: bool = False  # a savepoint of our own first
+    parallelism: int | None = None  # rescale
+    vertices: Mapping[str, int] = {}  # rescale
+    undo: str | None = None  # rollback: the id of the action to undo; None is the last
+
+
+class Prepared(Value, frozen=True):
+    """The plan, and what the change is as a JSON merge patch of the resource."""
+
+    plan: Plan
+    patch: dict[str, Any]
+
+
+def prepare_for_resource(
+    control: KubeControl, journal: Journal, job: JobFacts, read: Read, wish: ResourceWish, stamp: Stamp
+) -> Prepared:
+    """The plan, or one that says why it is refused. `job` is what a look at the fleet gave, `read` the resource now.
+
+    Raises UsageError when the wish makes no sense for this job, Unreachable and OperationFailed as the control does.
+    """
+    resource = read.resource
+    if not has_job(resource):
+        raise UsageError("this is a session cluster without a job of its own; name one of its jobs")
+    adaptive = (job.scheduler or "").lower() == "adaptive"
+    if wish.verb == "rescale" and (adaptive or wish.vertices):
+        return Prepared(_in_place(control, job, wish, stamp), {})
+    edit = _edit(journal, control, resource, wish)
+    abilities = features(read.definition, read.operator.version)
+    lost = lost_stop_savepoint(resource.get("status") or {}) if wish.verb == "resume" else None
+    accepted = frozenset({ANEW}) if lost else frozenset[str]()
+    found = predict(resource, edit, evidence=evidence_of(job, read), features=abilities, accepted=accepted)
+    terms = wish.terms
+    if wish.backup:
+        directory = savepoint_directory(resource.get("spec") or {})
+        if directory is None:
+            raise UsageError("--backup-savepoint: no savepoint directory is configured (state.savepoints.dir)")
+        terms = msgspec.structs.replace(terms, backup_directory=directory)
+    plan = plan_for_resource(
+        wish.verb,
+        control.name,
+        resource,
+        Seen(job.id, job.started_ms, running=bool(job.vertices) and job.state == "RUNNING"),
+        found,
+        abilities,
+        stamp,
+        terms,
+        start_from=lost.path if lost else None,
+    )
+    return Prepared(plan, found.patch)
+
+
+def evidence_of(job: JobFacts, read: Read) -> Evidence:
+    """What a look at the fleet adds to the resource."""
+    seen = bool(job.vertices)  # else its state is the operator's word, which the resource has too
+    points = job.checkpoints
+    completed = points.latest_completed if points else None
+    # A vertex that can only be 1, such as the committer of a sink, does not follow the job's parallelism.
+    limits = [limit for vertex in job.vertices if (limit := vertex.max_parallelism) and limit > 1]
+    return Evidence(
+        now_ms=job.seen_ms,
+        job_state=job.state if seen else None,
+        checkpoint_age_seconds=None
+        if completed is None or completed.triggered_ms is None
+        else max(0.0, (job.seen_ms - completed.triggered_ms) / 1000),
+        checkpoint_p99_seconds=points.duration_p99_seconds if points else None,
+        max_parallelism=min(limits, default=None),
+        ha_metadata=read.ha_metadata,
+        jobmanager_never_started=read.jobmanager_never_started,
+        adaptive=None if job.scheduler is None else job.scheduler.lower() == "adaptive",
+    )
+
+
+def _edit(journal: Journal, control: KubeControl, resource: Mapping[str, Any], wish: ResourceWish) -> Edit:
+    spec = resource.get("spec") or {}
+    if wish.verb == "suspend":
+        return Edit(state="suspended", mode="savepoint")
+    if wish.verb == "resume":
+        kept = None if upgrade_mode(spec) == "last-state" else "savepoint"
+        return msgspec.structs.replace(wish.edit, state="running", mode=wish.edit.mode or kept)
+    if wish.verb == "restart":
+        return Edit(restart_nonce=int(spec.get("restartNonce") or 0) + 1, mode="savepoint")
+    if wish.verb == "rescale":
+        return Edit(parallelism=wish.parallelism, mode="savepoint")
+    if wish.verb == "rollback":
+        return Edit(manifest=spec_before(journal, control, wish.undo), mode="savepoint")
+    return wish.edit
+
+
+def spec_before(journal: Journal, control: KubeControl, plan_id: str | None) -> dict[str, Any]:
+    """The spec before the last change of this resource, or before the action `plan_id`.
+
+    Raises UsageError when the journal does not know it.
+    """
+    for record in reversed(journal.records()):
+        target = record.plan.target
+        same = (target.source, target.namespace, target.job_name) == (control.name, *control.ref[1:])
+        if not same or plan_id not in (None, record.plan.id) or (plan_id is None and record.outcome != "verified"):
+            continue
+        for step in record.plan.steps:
+            if step.action == "patch-resource" and record.plan.change == "upgrade":
+                before = msgspec.json.decode(step.arguments["before"], type=dict[str, Any])
+                found: dict[str, Any] = before["spec"]
+                return found
+    raise UsageError(
+        f"the journal knows no {'such ' if plan_id else ''}change of {control.ref.name} to go back before",
+        next_step=f"flinkops history {control.ref.name}",
+    )
+
+
+def _in_place(control: KubeControl, job: JobFacts, wish: ResourceWish, stamp: Stamp) -> Plan:
+    close = control.job(job.id) or job
+    plan = plan_rescale(
+        close,
+        control.requirements(job.id) if close.state == "RUNNING" else (),
+        control.cluster(),
+        stamp,
+        parallelism=wish.parallelism,
+        vertices=wish.vertices,
+        checkpoints=wish.terms.checkpoints,
+    )
+    spoken = "the resource's spec keeps its parallelism: the next restart goes back to it"
+    return msgspec.structs.replace(plan, risks=(*plan.risks, spoken))
+
+
+def patch_command(plan: Plan, prediction_patch: Mapping[str, Any]) -> str | None:
+    """The same change as a kubectl command, for whoever wants to do it another way; None when there is none."""
+    if not prediction_patch:
+        return None
+    target = plan.target
+    patch = shlex.quote(json.dumps(prediction_patch))
+    return f"kubectl -n {target.namespace} patch {target.kind.lower()} {target.job_name} --type=merge -p {patch}"
