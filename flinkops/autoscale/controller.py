@@ -8,7 +8,7 @@ import msgspec
 from flinkops.autoscale.decide import Decision, decide, scalings
 from flinkops.autoscale.memory import Memory
 from flinkops.autoscale.settings import Settings
-from flinkops.autoscale.window import running_since_ms, window_of, with_memory
+from flinkops.autoscale.window import Look, look_of, running_since_ms, window_of, with_memory
 from flinkops.model.detail import JobDetail
 from flinkops.model.facts import JobFacts
 from flinkops.model.quantities import human_seconds
@@ -20,22 +20,26 @@ class Controller:
     def __init__(self, settings: Settings, memory: Memory | None = None) -> None:
         self.settings = settings
         self.memory = memory or Memory()
-        self._looks: deque[JobFacts] = deque()
+        self._looks: deque[Look] = deque()
         self._rescaled_ms: int | None = None
 
     def look(self, job: JobFacts, *, slots_free: int | None = None, detail: JobDetail | None = None) -> Decision:
         """Decide with one more look. `slots_free` None: there is no such limit; `detail`: for the memory."""
-        if self._looks and (self._looks[-1].id != job.id or self._looks[-1].seen_ms >= job.seen_ms):
-            self._looks.clear()  # another job by the same name, or a clock that was set back
-        self._looks.append(job)
-        oldest_ms = job.seen_ms - self.settings.metrics_window_seconds * 1000
-        while len(self._looks) > 2 and self._looks[1].seen_ms <= oldest_ms:
+        return self.observe(look_of(job), slots_free=slots_free, memory=memory_pressure(detail))
+
+    def observe(
+        self, look: Look, *, slots_free: int | None = None, memory: tuple[float | None, float | None] = (None, None)
+    ) -> Decision:
+        """The same with a look as decisions need it; `memory`: shares of garbage collection and heap."""
+        now_ms = look.sample.at_ms
+        if self._looks and self._looks[-1].sample.at_ms >= now_ms:
+            self._looks.clear()  # a clock that was set back
+        self._looks.append(look)
+        oldest_ms = now_ms - self.settings.metrics_window_seconds * 1000
+        while len(self._looks) > 2 and self._looks[1].sample.at_ms <= oldest_ms:
             self._looks.popleft()
-        window = window_of(self._looks, slots_free=slots_free)
-        gc_ratio, heap_ratio = memory_pressure(detail)
-        decision, self.memory = decide(
-            with_memory(window, gc_ratio, heap_ratio), self.settings, self.memory, job.seen_ms
-        )
+        window = with_memory(window_of(self._looks, slots_free=slots_free), *memory)
+        decision, self.memory = decide(window, self.settings, self.memory, now_ms)
         return self._cooled_down(decision)
 
     def rescaled(self, decision: Decision, at_ms: int) -> None:
@@ -72,7 +76,7 @@ def advise(
         metrics_window_seconds=min(settings.metrics_window_seconds, max(1.0, span_seconds)),
         scale_down_interval_seconds=0.0,
     )
-    window = with_memory(window_of(looks, slots_free=slots_free), *memory_pressure(detail))
+    window = with_memory(window_of([look_of(job) for job in looks], slots_free=slots_free), *memory_pressure(detail))
     return decide(window, at_once, Memory(), looks[-1].seen_ms)[0]
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from flinkops.autoscale.alignment import aligned
 from flinkops.autoscale.memory import Memory, Scaling, Wanted
-from flinkops.autoscale.rates import Rates, counter_rate, evaluate, records_in
+from flinkops.autoscale.rates import Rates, evaluate
 from flinkops.autoscale.settings import Settings
 from flinkops.autoscale.window import Vertex, Window
 from flinkops.model.quantities import human_rate, human_seconds
@@ -63,7 +63,7 @@ def decide(window: Window, settings: Settings, memory: Memory, now_ms: int) -> t
     usable = _usable(window, settings)
     holds = _holds(window, usable, settings, now_ms)
     rates = evaluate(usable, settings)
-    backlog = _backlog(usable, rates, settings)
+    backlog = _backlog(window.vertices, rates, settings)
     advice: list[VertexAdvice] = []
     waiting: dict[str, tuple[Wanted, ...]] = {}
     for vertex in window.vertices:
@@ -279,12 +279,12 @@ def _holds(window: Window, usable: Window, settings: Settings, now_ms: int) -> l
     return []
 
 
-def _backlog(window: Window, rates: Mapping[str, Rates], settings: Settings) -> bool:
+def _backlog(vertices: Sequence[Vertex], rates: Mapping[str, Rates], settings: Settings) -> bool:
     """Some source is further behind than the threshold: then no scale-down, and full utilization is allowed."""
-    for vertex in window.vertices:
+    for vertex in vertices:
         if vertex.inputs:
             continue
-        rate = counter_rate(window.samples, vertex.id, records_in, settings)
+        rate = rates[vertex.id].input_rate
         lag = rates[vertex.id].lag_records or 0.0
         if rate is not None and lag > settings.backlog_lag_seconds * rate:
             return True

@@ -50,38 +50,45 @@ def evaluate(window: Window, settings: Settings) -> dict[str, Rates]:
 
 def series(samples: Sequence[Sample], vertex_id: str, read: Read) -> list[tuple[float, float]]:
     """Seconds and values at the looks that have one; none at all when the newest look has none: that is stale."""
-    points = [
-        (sample.at_ms / 1000, known(read(sample.vertices[vertex_id])) if vertex_id in sample.vertices else None)
-        for sample in samples
-    ]
-    if not points or points[-1][1] is None:
-        return []
-    return [(at, value) for at, value in points if value is not None]
+    points: list[tuple[float, float]] = []
+    value = None
+    for sample in samples:
+        metrics = sample.vertices.get(vertex_id)
+        value = known(read(metrics)) if metrics is not None else None
+        if value is not None:
+            points.append((sample.at_ms / 1000, value))
+    return points if value is not None else []
 
 
-def slope(samples: Sequence[Sample], vertex_id: str, read: Read, settings: Settings) -> float | None:
+def slope(points: Sequence[tuple[float, float]], settings: Settings) -> float | None:
     """How much a metric rises a second; None with fewer than two values.
 
     `ends`: between the first and the last value. `fit`: the least-squares line through all of them; Flink refreshes
     its counters every 10 s, and what that costs at the ends it does not cost the line.
     """
-    points = series(samples, vertex_id, read)
     if len(points) < 2 or points[-1][0] <= points[0][0]:
         return None
+    (first_at, first), (last_at, last) = points[0], points[-1]
     if settings.rates == "ends":
-        return (points[-1][1] - points[0][1]) / (points[-1][0] - points[0][0])
-    middle = math.fsum(at for at, _ in points) / len(points)
-    mean = math.fsum(value for _, value in points) / len(points)
-    spread = math.fsum((at - middle) ** 2 for at, _ in points)
-    return math.fsum((at - middle) * (value - mean) for at, value in points) / spread
+        return (last - first) / (last_at - first_at)
+    # From the first point on, or the squares of times since 1970 would eat the digits.
+    count, at_sum, value_sum, products, squares = len(points), 0.0, 0.0, 0.0, 0.0
+    for at, value in points:
+        seconds, rise = at - first_at, value - first
+        at_sum += seconds
+        value_sum += rise
+        products += seconds * rise
+        squares += seconds * seconds
+    return (count * products - at_sum * value_sum) / (count * squares - at_sum * at_sum)
 
 
 def counter_rate(samples: Sequence[Sample], vertex_id: str, read: Read, settings: Settings) -> float | None:
     """The rate of a counter; None also when it fell, for then another attempt counts."""
-    values = [value for _, value in series(samples, vertex_id, read)]
-    if any(after < before for before, after in itertools.pairwise(values)):
+    points = series(samples, vertex_id, read)
+    if any(after[1] < before[1] for before, after in itertools.pairwise(points)):
         return None
-    return slope(samples, vertex_id, read, settings)
+    rate = slope(points, settings)
+    return None if rate is None else max(0.0, rate)
 
 
 def mean(samples: Sequence[Sample], vertex_id: str, read: Read) -> float | None:
@@ -184,7 +191,7 @@ def _from_source(vertex: Vertex, rates: Rates, samples: Sequence[Sample], settin
     values = [known(sample.vertices[vertex.id].pending_records) for sample in samples if vertex.id in sample.vertices]
     lag, grows = 0.0, 0.0
     if any(value is not None for value in values):
-        growth = slope(samples, vertex.id, pending, settings)
+        growth = slope(series(samples, vertex.id, pending), settings)
         if values[-1] is None or growth is None:
             return msgspec.structs.replace(rates, unknown="its lag is known at some looks only")
         lag, grows = values[-1], growth
@@ -208,7 +215,7 @@ def _from_inputs(
     target = catch_up = 0.0
     for upstream in vertex.inputs:
         above = found.get(upstream, Rates())
-        ratio = _edge_ratio(upstream, vertex, window, found, downstream, settings)
+        ratio = _edge_ratio(upstream, vertex, rates.input_rate, window, found, downstream, settings)
         if ratio is None or above.target_rate is None or above.catch_up_rate is None:
             return msgspec.structs.replace(rates, unknown=rates.unknown or "what its inputs will send it is not known")
         target += above.target_rate * ratio
@@ -219,12 +226,13 @@ def _from_inputs(
 def _edge_ratio(
     upstream: str,
     vertex: Vertex,
+    own: float | None,
     window: Window,
     found: Mapping[str, Rates],
     downstream: Mapping[str, Sequence[str]],
     settings: Settings,
 ) -> float | None:
-    """Records over the edge for each record into `upstream`.
+    """Records over the edge for each record into `upstream`; `own`: the vertex's input rate.
 
     Flink counts no edges. With one input it is all that comes in; else what is left after the other inputs, where
     those have no other output; else what goes out of `upstream`.
@@ -234,7 +242,7 @@ def _edge_ratio(
         return None
     if rate == 0:
         return 0.0
-    own = found_rate = counter_rate(window.samples, vertex.id, records_in, settings)
+    found_rate = own
     others = [other for other in vertex.inputs if other != upstream]
     if any(len(downstream[other]) > 1 for other in others):
         found_rate = counter_rate(window.samples, upstream, records_out, settings)

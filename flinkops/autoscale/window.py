@@ -64,20 +64,43 @@ class Window(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, samples=tuple(each for each in self.samples if each.at_ms >= at_ms))
 
 
-def window_of(looks: Sequence[JobFacts], *, slots_free: int | None = None) -> Window:
+class Look(msgspec.Struct, frozen=True):
+    """One look at a job, as far as a decision needs it. `attempt` differs after a restart or a rescale."""
+
+    job: str
+    state: str
+    attempt: tuple[object, ...]
+    vertices: tuple[Vertex, ...]
+    sample: Sample
+    running_since_ms: int | None = None
+
+
+def look_of(job: JobFacts) -> Look:
+    """One look at a job; the memory of its TaskManagers is another look's (:func:`with_memory`)."""
+    return Look(
+        job=job.name,
+        state=job.state,
+        attempt=_attempt(job),
+        vertices=graph_of(job),
+        sample=Sample(at_ms=job.seen_ms, vertices={vertex.id: _sample(vertex) for vertex in job.vertices}),
+        running_since_ms=running_since_ms(job),
+    )
+
+
+def window_of(looks: Sequence[Look], *, slots_free: int | None = None) -> Window:
     """The newest looks, back to where the job was another one: restarted, rescaled, or gone."""
     newest = looks[-1]
-    kept: list[JobFacts] = []
+    kept: list[Sample] = []
     for look in reversed(looks):
-        if _attempt(look) != _attempt(newest):
+        if look.attempt != newest.attempt:
             break
-        kept.append(look)
+        kept.append(look.sample)
     return Window(
-        job=newest.name,
+        job=newest.job,
         state=newest.state,
-        vertices=graph_of(newest),
-        samples=tuple(sample_of(look) for look in reversed(kept)),
-        running_since_ms=running_since_ms(newest),
+        vertices=newest.vertices,
+        samples=tuple(reversed(kept)),
+        running_since_ms=newest.running_since_ms,
         slots_free=slots_free,
     )
 
@@ -126,11 +149,6 @@ def _vertex(vertex: VertexFacts, known: set[str], job_max_parallelism: int | Non
         partitions=vertex.source_partitions,
         finished=vertex.status == "FINISHED",
     )
-
-
-def sample_of(job: JobFacts) -> Sample:
-    """One look at a job as a sample; memory is another look's (:func:`with_memory`)."""
-    return Sample(at_ms=job.seen_ms, vertices={vertex.id: _sample(vertex) for vertex in job.vertices})
 
 
 def _sample(vertex: VertexFacts) -> VertexSample:
