@@ -74,7 +74,8 @@ def read_evidence(path: Path) -> list[Evidence]:
 def describe(evidence: Sequence[Evidence]) -> str:
     """What was read, for a person."""
     taken_ms = max((each.taken_ms for each in evidence), default=None)
-    return f"{len(evidence)} jobs as of {iso_utc(taken_ms) or 'an unknown time'}"
+    jobs = "1 job" if len(evidence) == 1 else f"{len(evidence)} jobs"
+    return f"{jobs} as of {iso_utc(taken_ms) or 'an unknown time'}"
 
 
 def _from_archive(path: Path) -> bytes:

@@ -57,8 +57,9 @@ def _tied(findings: Sequence[Finding]) -> list[Finding]:
     found = {each.code for each in findings if each.severity != "info"}
     tied = []
     for each in findings:
-        cause = next((code for code in CAUSES.get(each.code, ()) if _is_behind(code, each, found, findings)), None)
-        tied.append(each if each.severity == "info" else msgspec.structs.replace(each, caused_by=cause))
+        behind = () if each.severity == "info" else CAUSES.get(each.code, ())
+        cause = next((code for code in behind if _is_behind(code, each, found, findings)), None)
+        tied.append(msgspec.structs.replace(each, caused_by=cause))
     return tied
 
 

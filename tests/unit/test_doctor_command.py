@@ -15,8 +15,10 @@ from flinkops.errors import OperationFailed, UsageError
 from flinkops.examine import CloseLook, Examiner
 from flinkops.model.detail import FlameGraph, FlameGraphNode, JobDetail
 from flinkops.model.facts import FleetSnapshot, JobFacts
+from flinkops.model.findings import Evidence
 from flinkops.observe import Observer
 from flinkops.recording import Recorder
+from flinkops.render.doctor import evidence_text
 from tests.fake_flink import FakeFlink, Recording, serving
 from tests.unit.builders import NOW_MS, failing, snapshot, spread, with_vertex
 from tests.unit.doctor_cases import detail, evidence, job, manager
@@ -90,6 +92,24 @@ def test_every_form_names_the_finding(cli: Cli, tmp_path: Path, form: str) -> No
     ran = cli("doctor", "--replay", recorded(tmp_path / "a.rec", snapshot(ill())), "-o", form)
     assert ran.code == 0
     assert "backpressure" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        (Evidence("share of time that it is busy", 0.934, 0.5), "share of time that it is busy: 93% (limit 50%)"),
+        (Evidence("state in bytes", 4.2e9, None), "state in bytes: 4.2 GB"),
+        (
+            Evidence("seconds that a checkpoint takes", 75.0, 48.0),
+            "seconds that a checkpoint takes: 1m 15s (limit 48 s)",
+        ),
+        (Evidence("records per second that come in", 12_400.0), "records per second that come in: 12,400/s"),
+        (Evidence("pace of the watermark", 0.25), "pace of the watermark: 0.25"),
+        (Evidence("in work"), "in work"),
+    ],
+)
+def test_numbers_are_written_in_the_unit_that_their_line_names(line: Evidence, text: str) -> None:
+    assert evidence_text(line) == text
 
 
 def test_exit_code_ten_when_asked_and_something_is_wrong(cli: Cli, tmp_path: Path) -> None:
