@@ -13,6 +13,8 @@ from flinkops.model.assessment import JobAssessment, VertexAssessment
 from flinkops.tui.acting import ActingApp
 from flinkops.tui.actions import KINDS
 from flinkops.tui.base import BaseScreen
+from flinkops.tui.events import EventsScreen
+from flinkops.tui.findings import FindingsScreen
 from flinkops.tui.flame import FlameScreen
 from flinkops.tui.fleet import FleetScreen
 from flinkops.tui.fleet_view import View
@@ -22,7 +24,7 @@ from flinkops.tui.keys import Where, at, bindings
 from flinkops.tui.links import Links
 from flinkops.tui.logs import LogsScreen
 from flinkops.tui.notes import Notes
-from flinkops.tui.ports import Details, JobKey, Joins, Looks, Named
+from flinkops.tui.ports import Details, JobKey, Joins, Looks, Named, TellsEvents
 from flinkops.tui.sheets import Choice, Finder, Prompt, Reader, help_lines
 from flinkops.tui.sources import SourcesScreen
 from flinkops.tui.vertex import VertexScreen
@@ -142,6 +144,10 @@ class FlinkopsApp(ActingApp):
         elif isinstance(row, (msgspec.Struct, tuple)):
             self.push_screen(Reader(self.context, row_lines(row, min(self.size.width * 9 // 10, 120) - 4)))
 
+    def open_findings(self, key: JobKey) -> None:
+        """What is wrong with a job, and what to do first."""
+        self.push_screen(FindingsScreen(key))
+
     def open_flame(self, job: JobAssessment, vertex: VertexAssessment) -> None:
         """The flame graph of a vertex."""
         if (source := self.details_of(job)) is not None:
@@ -151,6 +157,16 @@ class FlinkopsApp(ActingApp):
         """The logs of the job's cluster, or of one of its TaskManagers."""
         if (source := self.details_of(job)) is not None:
             self.push_screen(LogsScreen(source, job, taskmanager))
+
+    def open_events(self, job: JobAssessment) -> None:
+        """What Kubernetes said about it."""
+        source: object = self.sources.get(job.cluster)
+        if isinstance(source, TellsEvents) and job.facts is not None and job.facts.resource is not None:
+            self.push_screen(EventsScreen(source, job))
+        elif self.link.replay:
+            self.say("a recording has no events")
+        else:
+            self.say("it is no resource in Kubernetes: nobody keeps events of it")
 
     def action_sources(self) -> None:
         """The sources and their errors."""

@@ -298,6 +298,12 @@ class FleetScreen(BaseScreen):
         """Everything that can be done to the chosen jobs."""
         self.flinkops.choose_action(self.chosen_jobs())
 
+    def action_findings(self) -> None:
+        """What is wrong with the job under the cursor."""
+        job = self.grid.cursor_row
+        if job is not None:
+            self.flinkops.open_findings(job.key)
+
     def chosen_jobs(self) -> list[JobAssessment]:
         """What actions are about: the marked rows, else that under the cursor."""
         return list(self.grid.chosen_rows())

@@ -12,6 +12,7 @@ from flinkops.model.assessment import JobAssessment
 from flinkops.tui import words
 from flinkops.tui.actions import SAVEPOINT
 from flinkops.tui.base import BaseScreen
+from flinkops.tui.findings import brief_lines
 from flinkops.tui.fleet_view import View, certainty
 from flinkops.tui.grid import Grid
 from flinkops.tui.job_tables import TABS
@@ -124,7 +125,8 @@ class JobScreen(BaseScreen):
         rule = line(context.glyphs.rule * cells, "idle")
         above = [rule] if self.app.size.height >= 30 else []
         signals = signal_lines(job, samples, context, cells=min(cells, 150))
-        return [*above, *card(job, context, cells=cells), rule, *signals]
+        findings = brief_lines(view, job, context) if self.app.size.height >= 30 else []
+        return [*above, *card(job, context, cells=cells), rule, *signals, *findings]
 
     def _tabs_shown(self) -> list[int]:
         tall = self.app.size.height >= TALL_ROWS and self._tab == 0
@@ -186,6 +188,10 @@ class JobScreen(BaseScreen):
         job = self.job(self.flinkops.view)
         return [] if job is None else [job]
 
+    def action_findings(self) -> None:
+        """What is wrong, and what to do first."""
+        self.flinkops.open_findings(self.key)
+
     def action_flame(self) -> None:
         """Flame graph of the vertex under the cursor."""
         job, row = self.job(self.flinkops.view), self._grid(0).cursor_row
@@ -197,6 +203,12 @@ class JobScreen(BaseScreen):
         job = self.job(self.flinkops.view)
         if job is not None:
             self.flinkops.open_logs(job)
+
+    def action_events(self) -> None:
+        """What Kubernetes and the operator said."""
+        job = self.job(self.flinkops.view)
+        if job is not None:
+            self.flinkops.open_events(job)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Grey what may not be done."""

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, Protocol, runtime_checkable
 
 from flinkops.model.assessment import FleetAssessment
-from flinkops.model.detail import FlameGraph, JobDetail, LogFile, VertexDetail
+from flinkops.model.detail import FlameGraph, JobDetail, LogFile, ResourceEvents, VertexDetail
 from flinkops.model.endpoint import RestEndpoint
-from flinkops.model.facts import FleetSnapshot
+from flinkops.model.facts import FleetSnapshot, JobFacts
 from flinkops.model.history import JobSample
 
 JobKey = tuple[str, str, str]
@@ -84,6 +84,15 @@ class Joins(Protocol):
 
     def rest_source(self, job_id: str) -> Details | None:
         """The cluster that had the job at the last look."""
+        ...
+
+
+@runtime_checkable
+class TellsEvents(Protocol):
+    """A source that knows what happened around a job: Kubernetes."""
+
+    def events(self, job: JobFacts) -> ResourceEvents:
+        """Of this job lately. Blocks; never raises."""
         ...
 
 

@@ -1,8 +1,10 @@
 """The sources: how each answered, how old what it gave is, and what is wrong with it."""
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, cast
 
+from textual import on
 from textual.widget import Widget
 
 from flinkops.model.facts import SourceStatus
@@ -14,6 +16,7 @@ from flinkops.tui.glyphs import Glyphs
 from flinkops.tui.grid import Column, Grid
 from flinkops.tui.keys import Where
 from flinkops.tui.lines import Line, Role, line
+from flinkops.tui.lineview import Pane
 from flinkops.tui.sheets import Choice
 from flinkops.tui.words import tidy
 
@@ -31,6 +34,7 @@ class SourcesScreen(BaseScreen):
         """One table."""
         context = self.flinkops.context
         yield Grid(context, source_columns(context), lambda source: (source.kind, source.name), id="sources")
+        yield Pane(context, grow=True, id="preview")
 
     def on_mount(self) -> None:
         """Keys go to the table."""
@@ -46,6 +50,21 @@ class SourcesScreen(BaseScreen):
         """As of this look."""
         sources = view.observation.assessment.sources if view else ()
         self.query_one(Grid).show(sorted(sources, key=lambda source: (ORDER[source.state], source.name)))
+        self._show_preview()
+
+    @on(Grid.Moved)
+    def _show_preview(self) -> None:
+        """The whole sentence of the source under the cursor, and what can be done."""
+        row = cast("SourceStatus | None", self.query_one(Grid).cursor_row)
+        lines: list[Line] = []
+        if row is not None and row.error:
+            cells = self.app.size.width
+            text = textwrap.wrap(tidy(row.error), max(20, cells - 2))
+            lines = [line(self.flinkops.context.glyphs.rule * cells, "idle"), line(tidy(row.name), "strong")]
+            lines += [line(f"  {part}") for part in text]
+            if (hint := NEXT.get(row.state)) and not row.pending and self.flinkops.link.replay is None:
+                lines.append(line(f"  {hint}", "accent"))
+        self.query_one("#preview", Pane).show(lines)
 
     def copies(self) -> Sequence[Choice]:
         """Name and error."""
@@ -72,7 +91,6 @@ def source_columns(context: Context) -> list[Column[SourceStatus]]:
         c("took", "TOOK", lambda s: words.seconds(s.seconds), 8, "right", rank=1),
         c("requests", "REQUESTS", lambda s: words.count(s.requests), 8, "right", rank=2),
         c("error", "ERROR", lambda s: line(tidy(s.error or ""), "critical"), 20, flex=True, wish=60, widest=120),
-        c("next", "NEXT", lambda s: line(NEXT.get(s.state, ""), "dim"), 22, flex=True, rank=7, widest=50),
     ]
 
 

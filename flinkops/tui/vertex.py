@@ -1,13 +1,13 @@
 """One vertex: its subtasks side by side, so that skew and stragglers show."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, cast
 
 from textual.binding import BindingType
 from textual.widget import Widget
 
 from flinkops.model.assessment import JobAssessment, VertexAssessment
-from flinkops.model.detail import SubtaskDetail, VertexDetail
+from flinkops.model.detail import SubtaskDetail, TaskManagerDetail, VertexDetail
 from flinkops.model.facts import FINISHED_WATERMARK_MS, NO_WATERMARK_MS
 from flinkops.render.text import human_count, human_seconds
 from flinkops.tui import words
@@ -19,9 +19,12 @@ from flinkops.tui.grid import Column, Grid
 from flinkops.tui.keys import Where, bindings
 from flinkops.tui.lines import Line, join, line
 from flinkops.tui.lineview import Pane
+from flinkops.tui.logs import GC_WARNING_RATIO
 from flinkops.tui.ports import Details
 from flinkops.tui.sheets import Choice
 from flinkops.tui.words import tidy
+
+TASKMANAGERS_EVERY_MS = 20_000
 
 
 class VertexScreen(FetchingScreen):
@@ -36,6 +39,8 @@ class VertexScreen(FetchingScreen):
         self._job = job
         self._vertex = vertex
         self._detail: VertexDetail | None = None
+        self._taskmanagers: dict[str, TaskManagerDetail] = {}
+        self._taskmanagers_ms = 0
         self._fetched_for = -1
 
     def body(self) -> Iterable[Widget]:
@@ -68,15 +73,32 @@ class VertexScreen(FetchingScreen):
         """What is known, and ask for what is newer."""
         if view is not None and view.taken_ms != self._fetched_for and not self.fetching:
             self._fetched_for = view.taken_ms
-            source, job_id, vertex_id = self._source, self._job.id, self._vertex.id
-            self.fetch(lambda: source.subtasks(job_id, vertex_id))
+            self.fetch(self._work(view.taken_ms))
         about = self._about() if self._detail else self.fetch_line(waiting="asking Flink for the subtasks")
         self.query_one("#about", Pane).show(about)
         self.grid.show(self._detail.subtasks if self._detail else ())
 
+    def _work(self, now_ms: int) -> Callable[[], tuple[VertexDetail, dict[str, TaskManagerDetail]]]:
+        """The subtasks; the TaskManagers, which are more to ask for, only now and then."""
+        source, job_id, vertex_id = self._source, self._job.id, self._vertex.id
+        known = self._taskmanagers
+        again = now_ms - self._taskmanagers_ms >= TASKMANAGERS_EVERY_MS
+        if again:
+            self._taskmanagers_ms = now_ms
+
+        def work() -> tuple[VertexDetail, dict[str, TaskManagerDetail]]:
+            subtasks = source.subtasks(job_id, vertex_id)
+            return subtasks, {tm.id: tm for tm in source.detail(job_id).taskmanagers} if again else known
+
+        return work
+
     def fetched(self, result: Any) -> None:
         """Keep it."""
-        self._detail = cast(VertexDetail, result)
+        self._detail, self._taskmanagers = cast("tuple[VertexDetail, dict[str, TaskManagerDetail]]", result)
+
+    def taskmanager(self, row: SubtaskDetail) -> TaskManagerDetail | None:
+        """Where the subtask runs."""
+        return self._taskmanagers.get(row.taskmanager or "")
 
     def _about(self) -> list[Line]:
         assert self._detail is not None
@@ -143,11 +165,26 @@ def subtask_columns(context: Context, screen: VertexScreen) -> list[Column[Subta
         c("out", "OUT", lambda r: words.count(r.records_out), 11, "right", rank=1),
         c("bytes", "BYTES IN", lambda r: words.size(r.bytes_in), 9, "right", rank=3),
         c("delay", "WM DELAY", delay, 9, "right", rank=1),
+        c("gc", "TM GC", lambda r: gc_cell(screen.taskmanager(r)), 6, "right", rank=2),
+        c("heap", "TM HEAP", lambda r: heap_cell(screen.taskmanager(r)), 7, "right", rank=3),
         c("attempt", "ATTEMPT", lambda r: line(human_count(r.attempt), "dim"), 7, "right", rank=3),
         c("since", "UP", lambda r: _up(r, screen.now_ms), 8, "right", rank=4),
         c("tm", "TASKMANAGER", lambda r: words.value(tidy(r.taskmanager) if r.taskmanager else None, "dim"), 16, rank=2,
           flex=True),
     ]  # fmt: skip
+
+
+def gc_cell(of: TaskManagerDetail | None) -> Line:
+    """The share of time that the TaskManager spends collecting garbage."""
+    ratio = of.gc_ratio if of else None
+    return words.percent(ratio, "warning" if ratio is not None and ratio > GC_WARNING_RATIO else "text")
+
+
+def heap_cell(of: TaskManagerDetail | None) -> Line:
+    """How full its heap is."""
+    if of is None or of.heap_used_bytes is None or not of.heap_max_bytes:
+        return words.value(None)
+    return words.percent(of.heap_used_bytes / of.heap_max_bytes)
 
 
 def _up(row: SubtaskDetail, now_ms: int) -> Line:

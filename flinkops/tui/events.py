@@ -1,0 +1,126 @@
+"""What Kubernetes and the Flink operator said about a job lately, and what holds it up now."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, cast
+
+from textual import on
+from textual.widget import Widget
+
+from flinkops.model.assessment import JobAssessment
+from flinkops.model.detail import KubeEvent, ResourceEvents
+from flinkops.tui import words
+from flinkops.tui.context import Context
+from flinkops.tui.fetching import FetchingScreen
+from flinkops.tui.fleet_view import View
+from flinkops.tui.grid import Column, Grid
+from flinkops.tui.job_tables import row_lines
+from flinkops.tui.keys import Where
+from flinkops.tui.lines import Line, join, line
+from flinkops.tui.lineview import Pane
+from flinkops.tui.ports import TellsEvents
+from flinkops.tui.sheets import Choice, Reader
+from flinkops.tui.words import tidy
+
+
+class EventsScreen(FetchingScreen):
+    """Newest first; asked anew with each look."""
+
+    PLACES: ClassVar[tuple[Where, ...]] = ("rows",)
+
+    def __init__(self, source: TellsEvents, job: JobAssessment) -> None:
+        super().__init__()
+        self._source = source
+        self._job = job
+        self._found: ResourceEvents | None = None
+        self._fetched_for = -1
+
+    def body(self) -> Iterable[Widget]:
+        """What holds it up, the events."""
+        context = self.flinkops.context
+        yield Pane(context, grow=True, id="stuck")
+        empty = "no event of it is left: Kubernetes keeps them for an hour"
+        yield Grid(context, event_columns(context, self), _key, empty=empty, id="events")
+
+    def on_mount(self) -> None:
+        """Keys go to the table."""
+        self.query_one(Grid).focus()
+
+    @property
+    def now_ms(self) -> int:
+        """The time of the picture."""
+        return self.flinkops.view.taken_ms if self.flinkops.view else 0
+
+    def title_line(self, view: View | None, cells: int) -> Line:
+        """Whose events."""
+        where = tidy("/".join(part for part in (self._job.cluster, self._job.namespace or "") if part))
+        name = line(tidy(self._job.name), "strong")
+        return join([name, line("events"), line(where, "dim")], f" {self.flinkops.context.glyphs.dot} ")
+
+    def show_view(self, view: View | None) -> None:
+        """What is known, and ask for what is newer."""
+        facts = self._job.facts
+        if facts is not None and view is not None and view.taken_ms != self._fetched_for and not self.fetching:
+            self._fetched_for = view.taken_ms
+            source = self._source
+            self.fetch(lambda: source.events(facts))
+        found = self._found
+        waiting = self.fetch_line(waiting="asking Kubernetes") if found is None or self.problem else []
+        lines = [*waiting, *(stuck_lines(found, self.flinkops.context, self.now_ms) if found else ())]
+        self.query_one("#stuck", Pane).show(lines)
+        self.query_one(Grid).show(found.events if found else ())
+
+    def fetched(self, result: Any) -> None:
+        """Keep it."""
+        self._found = cast(ResourceEvents, result)
+
+    @on(Grid.Chosen)
+    def _on_chosen(self, event: Grid.Chosen) -> None:
+        row = cast("KubeEvent | None", event.grid.cursor_row)
+        if row is not None:
+            cells = min(self.app.size.width * 9 // 10, 120) - 4
+            self.app.push_screen(Reader(self.flinkops.context, row_lines(row, cells)))
+
+    def copies(self) -> Sequence[Choice]:
+        """The text of the event."""
+        row = cast("KubeEvent | None", self.query_one(Grid).cursor_row)
+        return [Choice("text", row.text), Choice("object", row.object)] if row else ()
+
+
+def stuck_lines(found: ResourceEvents, context: Context, now_ms: int) -> list[Line]:
+    """What holds the job up, and what could not be read."""
+    lines: list[Line] = []
+    for stuck in found.stuck:
+        since = words.since(stuck.since_ms, now_ms)
+        sign = line(f"  {context.glyphs.critical} ", "critical")
+        told = line(f"  {since}", "dim") if since else ()
+        lines.append((*sign, (tidy(f"{stuck.object}: {stuck.text}"), "text"), *told))
+    lines += [
+        ((f"  ? {tidy(what)} not known: ", "unknown"), (tidy(why), "text")) for what, why in found.unknown.items()
+    ]
+    return lines
+
+
+def event_columns(context: Context, screen: EventsScreen) -> list[Column[KubeEvent]]:
+    """Warnings stand out by sign, word and colour."""
+    glyphs = context.glyphs
+
+    def kind(row: KubeEvent) -> Line:
+        sign = f"{glyphs.warning} Warning" if row.kind == "Warning" else f"{glyphs.dot} {tidy(row.kind)}"
+        return line(sign, "warning" if row.kind == "Warning" else "dim")
+
+    def ago(row: KubeEvent) -> Line:
+        return words.value(None if row.at_ms is None else words.short((screen.now_ms - row.at_ms) / 1000))
+
+    c = Column[KubeEvent]
+    return [
+        c("ago", "AGO", ago, 5, "right"),
+        c("kind", "KIND", kind, 10),
+        c("reason", "REASON", lambda r: line(tidy(r.reason)), 18, flex=True, widest=30),
+        c("object", "OBJECT", lambda r: line(tidy(r.object), "dim"), 20, rank=2, flex=True, widest=60),
+        c("count", "TIMES", lambda r: words.count(r.count, "dim"), 5, "right", rank=1),
+        c("text", "TEXT", lambda r: line(tidy(r.text)), 24, flex=True, wish=60, widest=200),
+    ]
+
+
+def _key(row: KubeEvent) -> tuple[object, ...]:
+    return (row.at_ms, row.reason, row.object, row.text)
