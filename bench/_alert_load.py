@@ -16,12 +16,11 @@ from typing import Any
 import msgspec
 
 _TICK_SECONDS = 0.002
-_PAUSE_AFTER_PRIMING_SECONDS = 2.0
 _CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """Phases of scrapes a second and seconds, of random SKUs; `prime`: first each SKU once, as fast as it goes."""
+    """Phases of scrapes a second and seconds, of random SKUs; no phase: each SKU once, as fast as it goes."""
 
     bootstrap: str
     topic: str
@@ -29,7 +28,6 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     skus: int = 1_000_000
     change_ratio: float = 0.1
     seed: int = 0
-    prime: bool = False
 
 
 class Fed(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,7 +122,7 @@ def _feed(load: Load) -> None:
         }
     )
     shelf = _Shelf(load)
-    if load.prime:
+    if not load.phases:
         at = _iso_second(int(time.time() * 1000) - 60_000) + ".000Z"
         for number in range(load.skus):
             key, value = shelf.first(number, at)
@@ -136,7 +134,6 @@ def _feed(load: Load) -> None:
                     producer.poll(0.1)
         if producer.flush(300):
             raise SystemExit("Kafka did not take the first prices within 300 s")
-        time.sleep(_PAUSE_AFTER_PRIMING_SECONDS)
     for rate_per_second, seconds in load.phases:
         fed = _feed_live(load.topic, shelf, producer, rate_per_second, seconds)
         print(msgspec.json.encode(fed).decode(), flush=True)

@@ -18,6 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import requests
 
 from bench import _alert_load as alert_load
@@ -109,18 +110,23 @@ def metric(info: FleetInfo, job_id: str, name: str) -> float:
     return sum(float(each["value"]) for each in answer.json())
 
 
+def prime(info: FleetInfo, job_id: str, load: alert_load.Load) -> None:
+    """Give the job the first price of each SKU, and wait until it has them."""
+    alert_load.finish(alert_load.start(msgspec.structs.replace(load, phases=())))
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (taken := metric(info, job_id, "flinkops.acceptedRecords")) < load.skus:
+        if time.monotonic() > deadline:
+            raise SystemExit(f"the job took in {taken:.0f} of {load.skus} first prices within {PATIENCE_SECONDS:.0f} s")
+
+
 def measure(info: FleetInfo, options: argparse.Namespace) -> dict[str, Any]:
     command = ["price-alerts", "--parallelism", str(options.parallelism), *options.job_option]
     job_id = job.submit(info, command)
     reader = Reader(info)
     reader.start()
-    load = alert_load.Load(
-        bootstrap=info.kafka_bootstrap,
-        topic=INPUT_TOPIC,
-        phases=tuple((rate, options.seconds + SETTLE_SECONDS) for rate in options.rates),
-        skus=options.skus,
-        prime=True,
-    )
+    phases = tuple((rate, options.seconds + SETTLE_SECONDS) for rate in options.rates)
+    load = alert_load.Load(bootstrap=info.kafka_bootstrap, topic=INPUT_TOPIC, phases=phases, skus=options.skus)
+    prime(info, job_id, load)
     feeder = alert_load.start(load)
     shares = Shares(
         {process.role: process.pid for process in info.processes} | {"feeder": feeder.pid, "reader": os.getpid()}
@@ -128,8 +134,8 @@ def measure(info: FleetInfo, options: argparse.Namespace) -> dict[str, Any]:
     while feeder.poll() is None:
         shares.sample()
         time.sleep(1)
-    phases = alert_load.finish(feeder)
-    changes = sum(fed.changes for fed in phases)
+    fed_phases = alert_load.finish(feeder)
+    changes = sum(fed.changes for fed in fed_phases)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while len(reader.ids) < changes and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -139,7 +145,7 @@ def measure(info: FleetInfo, options: argparse.Namespace) -> dict[str, Any]:
     checkpoints = get_json(info.rest_url, f"/jobs/{job_id}/checkpoints") or {}
     latest = checkpoints["latest"]["completed"]
     return {
-        "rates": [rate(fed, reader, shares) for fed in phases],
+        "rates": [rate(fed, reader, shares) for fed in fed_phases],
         "changes_fed": changes,
         "alerts": len(reader.latency_ms),
         "lost": changes - len(reader.ids),

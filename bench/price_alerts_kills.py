@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import _alert_load as alert_load
-from bench.price_alerts import PATIENCE_SECONDS, Reader
+from bench.price_alerts import PATIENCE_SECONDS, Reader, prime
 from flinkops.local import fleet, job, kafka
 from flinkops.local.flink import TASKMANAGER_PREFIX
 from flinkops.local.signals import signals_interrupt
@@ -81,14 +81,15 @@ def recovery(account: Account, killed_ms: float, until_ms: float) -> dict[str, f
 
 
 def measure(info: FleetInfo, rate: float, rounds: int) -> dict[str, Any]:
-    job.submit(info, ["price-alerts"])
+    job_id = job.submit(info, ["price-alerts"])
     account = Account(info)
     account.start()
     kills = [role for _ in range(rounds) for role in ROLES]
     seconds = QUIET_SECONDS + APART_SECONDS * len(kills)
     load = alert_load.Load(
-        bootstrap=info.kafka_bootstrap, topic=kafka.INPUT_TOPIC, phases=((rate, seconds),), skus=SKUS, prime=True
+        bootstrap=info.kafka_bootstrap, topic=kafka.INPUT_TOPIC, phases=((rate, seconds),), skus=SKUS
     )
+    prime(info, job_id, load)
     feeder = alert_load.start(load)
     time.sleep(QUIET_SECONDS)
     killed = []
