@@ -3,10 +3,10 @@
 ``accepted`` holds what the person allowed: "stateless", "last-state", and :data:`ANEW`.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from flinkops.model.operator_bugs import dotted, operator_bugs, version_numbers
 from flinkops.model.operator_marks import managed_by
 from flinkops.plan.operator_mode import (
     Decision,
@@ -34,12 +34,6 @@ _RENAMED_IN_2 = {
     "state.checkpoint-storage": "execution.checkpointing.storage",
     "high-availability": "high-availability.type",
 }
-# First fixed release; found by the fix's commit in the operator's release branches.
-_KNOWN_BUGS: tuple[tuple[str, tuple[int, ...], tuple[int, ...], str], ...] = (
-    ("FLINK-38033", (1, 11), (1, 12, 1), "may dispose of the upgrade's own savepoint"),
-    ("FLINK-39270", (1, 10), (1, 15, 0), "may restore an old savepoint when the JobManager is slow to stop"),
-    ("FLINK-35857", (0,), (1, 10, 0), "may restart a failed job without its latest checkpoint"),
-)
 _RECOMMENDED_STEP = "take the change to the repository it is managed from; `--plan -o yaml` prints the patch"
 
 
@@ -190,7 +184,7 @@ def _major_version(case: Case) -> Iterator[str]:
     if before and after and before[0] != after[0]:
         yield f"Flink {before[0]}.x -> {after[0]}.x: savepoints are not promised to be compatible across major versions"
     elif before and after and after < before:
-        yield f"Flink {_dotted(before)} -> {_dotted(after)}: an older Flink does not read a newer one's savepoint"
+        yield f"Flink {dotted(before)} -> {dotted(after)}: an older Flink does not read a newer one's savepoint"
 
 
 def _max_parallelism(case: Case) -> Iterator[str]:
@@ -222,10 +216,10 @@ def _unknown_nonce(case: Case) -> Iterator[str]:
 
 
 def _known_bugs(case: Case) -> Iterator[str]:
-    version = _numbers(case.situation.features.version)
-    for issue, since, fixed, effect in _KNOWN_BUGS:
-        if version and since <= version < fixed and case.decision.mode in ("savepoint", "last-state"):
-            yield f"operator {_dotted(version)} {effect} ({issue}, fixed in {_dotted(fixed)}): --backup-savepoint first"
+    version = case.situation.features.version
+    for bug in operator_bugs(version) if case.decision.mode in ("savepoint", "last-state") else ():
+        running, fixed = dotted(version_numbers(version)), dotted(bug.fixed)
+        yield f"operator {running} {bug.effect} ({bug.issue}, fixed in {fixed}): --backup-savepoint first"
 
 
 def _minor_version(case: Case) -> Iterator[str]:
@@ -252,16 +246,7 @@ def _non_restored(case: Case) -> Iterator[str]:
 
 
 def _flink_version(spec: Mapping[str, Any]) -> tuple[int, ...]:
-    return _numbers(str(spec.get("flinkVersion") or "").replace("_", "."))
-
-
-def _numbers(text: str | None) -> tuple[int, ...]:
-    match = re.match(r"v?(\d+(?:\.\d+)*)", text or "")
-    return tuple(int(one) for one in match[1].split(".")) if match else ()
-
-
-def _dotted(version: tuple[int, ...]) -> str:
-    return ".".join(str(one) for one in version)
+    return version_numbers(str(spec.get("flinkVersion") or "").replace("_", "."))
 
 
 _ALWAYS: tuple[Check, ...] = (_deleting, _owned, _gitops, _edited_since, _another_upgrade, _unknown_nonce)

@@ -403,6 +403,12 @@ def test_known_bug_by_version_and_make() -> None:
     facts = job(flink_version="2.2.1", scheduler="Adaptive", configuration={key: "work:2"})
     assert found("known-bug", evidence(facts))
     assert found("known-bug", evidence(msgspec.structs.replace(facts, flink_version="2.3.0"))) is None
+    old = ResourceFacts("kit", "shop", "orders", "1", operator_version="1.7.0")
+    finding = found("known-bug", evidence(job(resource=old)))
+    assert finding is not None
+    assert "FLINK-35857" in finding.title
+    new = msgspec.structs.replace(old, operator_version="1.15.0")
+    assert found("known-bug", evidence(job(resource=new))) is None
     assert why_not("known-bug", evidence(job(flink_version=None)))
 
 

@@ -7,6 +7,7 @@ from flinkops.diagnose.case import Case
 from flinkops.diagnose.rule import Rule, Verdict, line, remedy
 from flinkops.diagnose.rules.override_drift import OVERRIDES
 from flinkops.model.findings import Finding, NotAssessed
+from flinkops.model.operator_bugs import dotted, operator_bugs
 
 
 class Bug(NamedTuple):
@@ -52,6 +53,27 @@ def judge(case: Case) -> Verdict:
     version = case.job.flink_version
     if version is None:
         return NotAssessed("known-bug", case.why_missing("flink_version", "the cluster did not say its version"))
+    return [*_of_operator(case), *_of_flink(case, version)]
+
+
+def _of_operator(case: Case) -> list[Finding]:
+    version = case.job.resource.operator_version if case.job.resource else None
+    return [
+        Finding(
+            code="known-bug",
+            severity="info",
+            confidence=0.6,
+            title=f"The operator {bug.effect} ({bug.issue})",
+            evidence=(line(f"operator {version}; fixed in {dotted(bug.fixed)}"),),
+            remedy=(remedy("Upgrade the operator; until then take a backup savepoint before each upgrade"),),
+            next=f"flinkops upgrade {case.selector} --savepoint --backup-savepoint --plan",
+            reference=f"https://issues.apache.org/jira/browse/{bug.issue}",
+        )
+        for bug in operator_bugs(version)
+    ]
+
+
+def _of_flink(case: Case, version: str) -> list[Finding]:
     return [
         Finding(
             code="known-bug",
