@@ -19,6 +19,8 @@ def main(arguments: list[str]) -> int:
     _say(f"ready after {time.monotonic() - started:.1f} s")
     print(f"flink      {info.rest_url} (version {info.flink_version})")
     print(f"kafka      {info.kafka_bootstrap}")
+    if info.zookeeper:
+        print(f"zookeeper  {info.zookeeper}")
     print(f"warehouse  {info.warehouse}")
     for process in info.processes:
         print(f"process    {process.role} pid {process.pid}, log {process.log}")
