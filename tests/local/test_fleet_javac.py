@@ -36,6 +36,15 @@ def test_the_jar_runs_and_is_the_same_each_time(sources: Path, tmp_path: Path) -
     assert names == {"META-INF/MANIFEST.MF", "META-INF/services/x.Y", "a/Hello.class", "a/Other.class"}
 
 
+def test_sources_may_be_in_several_folders(sources: Path, tmp_path: Path) -> None:
+    shared = tmp_path / "shared" / "a"
+    shared.mkdir(parents=True)
+    (sources / "a" / "Other.java").rename(shared / "Other.java")
+    jar = compile_jar([shared.parent, sources], tmp_path / "both.jar", [])
+    assert jar.read_bytes() == compile_jar([shared.parent, sources], tmp_path / "again.jar", []).read_bytes()
+    assert {"a/Hello.class", "a/Other.class"} <= set(zipfile.ZipFile(jar).namelist())
+
+
 def test_it_is_compiled_again_only_when_something_changed(sources: Path, tmp_path: Path) -> None:
     jar = compile_jar(sources, tmp_path / "x.jar", [])
     before = jar.stat().st_mtime_ns
