@@ -2,14 +2,17 @@
 
 from flinkops.autoscale.settings import Alignment
 
+TOLERANCE = 1.1
+"""The fullest subtask may have a tenth more than the mean: the utilization target leaves room for that."""
+
 
 def aligned(parallelism: int, groups: int | None, lower: int, upper: int, mode: Alignment) -> int:
     """A parallelism in [lower, upper] that deals `groups` out well; `parallelism`, which lies there, without groups.
 
     `balanced`: the least one from which the fullest subtask has no more groups than the decision counted on
-    (groups / parallelism); never less than asked. `evenly-spread`: as flink-autoscaler does by default up to 1.15: a
-    divisor of the groups, upwards at most to half or all of them, else the least parallelism whose subtasks have as
-    few whole groups as asked, which may be less than asked.
+    (groups / parallelism), but for the tolerance; never less than asked. `evenly-spread`: as flink-autoscaler does by
+    default up to 1.15: a divisor of the groups, upwards at most to half or all of them, else the least parallelism
+    whose subtasks have as few whole groups as asked, which may be less than asked.
     """
     if groups is None or groups <= 0 or mode == "off":
         return parallelism
@@ -20,7 +23,7 @@ def aligned(parallelism: int, groups: int | None, lower: int, upper: int, mode: 
 
 def _balanced(parallelism: int, groups: int, upper: int) -> int:
     for candidate in range(parallelism, min(upper, groups) + 1):
-        if -(-groups // candidate) * parallelism <= groups:
+        if -(-groups // candidate) * parallelism <= groups * TOLERANCE:
             return candidate
     return parallelism
 

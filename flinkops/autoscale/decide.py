@@ -186,7 +186,11 @@ class _Judge:
         )
 
     def _downwards(self, wanted: int, why: str, *, outside: bool) -> tuple[VertexAdvice, tuple[Wanted, ...]]:
-        """A scale-down waits for the whole interval, and then takes the most that was wanted in it."""
+        """A scale-down waits for the whole interval, and then takes the most that was wanted in it.
+
+        What was wanted while the window still held metrics from before the first wish is a blend of two loads, and
+        counts only where the interval holds nothing else.
+        """
         interval_ms = round(self._settings.scale_down_interval_seconds * 1000)
         if interval_ms <= 0:
             return self._advice(wanted, why, outside=outside), ()
@@ -204,7 +208,9 @@ class _Judge:
                 ),
                 kept,
             )
-        inside = [each for each in kept if each.at_ms > since_ms]
+        blended_ms = first_ms + round(self._settings.metrics_window_seconds * 1000)
+        inside = [each for each in kept if each.at_ms > since_ms and each.at_ms >= blended_ms]
+        inside = inside or [each for each in kept if each.at_ms > since_ms]
         most = max(inside, key=lambda each: each.parallelism)
         return self._advice(most.parallelism, f"{why}; the most wanted in the interval", outside=most.outside), kept
 

@@ -33,7 +33,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     min_parallelism: int = 1
     max_parallelism: int = 200
     vertex_limits: dict[str, tuple[int, int]] = {}  # vertex id -> its own least and greatest parallelism
-    max_scale_down_factor: float = 0.6
+    max_scale_down_factor: float = 0.9
     max_scale_up_factor: float = 100_000.0
     catch_up_seconds: float = 1800.0
     restart_seconds: float = 300.0
@@ -74,7 +74,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 def operator_defaults() -> Settings:
     """As flink-autoscaler 1.10.0 decides when nothing is set."""
     return Settings(
-        block_ineffective=False, gc_ratio=1.0, heap_ratio=1.0, alignment="evenly-spread", rates="ends", busy="max"
+        max_scale_down_factor=0.6,
+        block_ineffective=False,
+        gc_ratio=1.0,
+        heap_ratio=1.0,
+        alignment="evenly-spread",
+        rates="ends",
+        busy="max",
     )
 
 

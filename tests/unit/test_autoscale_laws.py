@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flinkops.autoscale.alignment import aligned
+from flinkops.autoscale.alignment import TOLERANCE, aligned
 from flinkops.autoscale.decide import decide
 from flinkops.autoscale.memory import Memory
 from flinkops.autoscale.settings import Alignment, Settings
@@ -129,7 +129,7 @@ def test_alignment_stays_in_its_bounds(parallelism: int, groups: int, more: int,
     assert 1 <= found <= upper
     if mode == "balanced":
         assert found >= parallelism
-        enough = [p for p in range(parallelism, upper + 1) if math.ceil(groups / p) <= groups / parallelism]
+        enough = [p for p in range(parallelism, upper + 1) if math.ceil(groups / p) * parallelism <= groups * TOLERANCE]
         assert found == (enough[0] if enough else parallelism)
 
 

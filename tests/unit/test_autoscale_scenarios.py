@@ -1,0 +1,253 @@
+"""The controller on simulated jobs: steps, ramps, spikes, days; and what may go wrong."""
+
+import math
+
+import msgspec
+import pytest
+
+from flinkops.autoscale.controller import Controller
+from flinkops.autoscale.decide import decide, scalings
+from flinkops.autoscale.memory import Memory, Scaling
+from flinkops.autoscale.settings import Settings, operator_defaults, settings_of
+from flinkops.autoscale.simulate import Load, Outcome, Simulation, Stage, World, simulate
+from flinkops.errors import UsageError
+from tests.unit.autoscale_cases import AT_ONCE, Part, chain, decided, now_ms, recommended
+
+QUICK = Settings(
+    metrics_window_seconds=60.0,
+    stabilization_seconds=20.0,
+    cool_down_seconds=20.0,
+    scale_down_interval_seconds=120.0,
+    restart_seconds=10.0,
+    catch_up_seconds=900.0,
+    utilization_boundary=0.2,
+)
+WORLD = World(step_seconds=10.0, pause_seconds=10.0)
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
+
+
+def pipeline(parallelism: int = 1) -> list[Stage]:
+    return [
+        Stage("source", 5_000.0),
+        Stage("work", 100.0, {"source": "HASH"}, parallelism=parallelism),
+        Stage("sink", 2_000.0, {"work": "FORWARD"}),
+    ]
+
+
+def run(load: Load, seconds: float, settings: Settings = QUICK, world: World = WORLD, parallelism: int = 1) -> Outcome:
+    return simulate(pipeline(parallelism), load, Controller(settings), seconds, world)
+
+
+def least(rate: float, settings: Settings = QUICK) -> int:
+    """Subtasks of `work` that the rate needs at the target, with what a restart leaves to be caught up with."""
+    return math.ceil(
+        rate / 100.0 * (1 / settings.utilization_target + settings.restart_seconds / settings.catch_up_seconds)
+    )
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.03])
+@pytest.mark.parametrize("steps", [(50.0, 400.0), (400.0, 80.0), (100.0, 900.0, 250.0)])
+def test_each_step_converges_within_two_rescales(steps: tuple[float, ...], noise: float) -> None:
+    """To the least sufficient parallelism or one more (balanced over the key groups), and then there is none."""
+    phase = 30 * MINUTE
+    world = World(step_seconds=10.0, pause_seconds=10.0, noise=noise, seed=1)
+    outcome = run(lambda at: steps[min(len(steps) - 1, int(at // phase))], len(steps) * phase, world=world)
+    for number, rate in enumerate(steps):
+        mine = [each for each in outcome.moments if number * phase <= each.seconds < (number + 1) * phase]
+        changes = [each for each in mine if each.rescaled]
+        assert len(changes) <= 2, [(each.seconds, dict(each.parallelism)) for each in changes]
+        assert least(rate * (1 - noise)) <= mine[-1].parallelism["work"] <= least(rate * (1 + noise)) + 1
+        assert not any(each.rescaled for each in mine[len(mine) // 2 :])
+        assert mine[-1].lag_records <= rate * WORLD.step_seconds
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_steady_load_with_noise_is_left_alone(seed: int) -> None:
+    world = World(step_seconds=10.0, pause_seconds=10.0, noise=0.1, seed=seed)
+    assert run(lambda _at: 300.0, 6 * HOUR, world=world, parallelism=5).rescales == 0
+
+
+def test_a_ramp_is_followed() -> None:
+    outcome = run(lambda at: 50.0 + at / 10, 2 * HOUR)
+    assert outcome.rescales <= 8
+    assert outcome.peak_lag_records < 60 * 770.0  # less than a minute of the greatest load
+    assert outcome.moments[-1].parallelism["work"] >= least(outcome.moments[-1].arrived_per_second) - 4
+
+
+def test_a_spike_does_not_make_it_flap() -> None:
+    outcome = run(lambda at: 800.0 if 30 * MINUTE <= at < 33 * MINUTE else 100.0, 2 * HOUR)
+    assert outcome.rescales <= 4
+    assert outcome.moments[-1].lag_records < 1_000
+    assert outcome.moments[-1].parallelism["work"] <= least(100.0) + 1
+
+
+def test_a_day_costs_less_than_the_peak_and_lags_little() -> None:
+    def load(at: float) -> float:
+        return 500.0 + 400.0 * math.sin(at / DAY * 2 * math.pi)
+
+    world = World(step_seconds=60.0, pause_seconds=20.0, noise=0.05, seed=3)
+    settings = msgspec.structs.replace(QUICK, metrics_window_seconds=300.0, scale_down_interval_seconds=1200.0)
+    outcome = simulate(pipeline(), load, Controller(settings), DAY, world)
+    operator = simulate(pipeline(), load, Controller(operator_defaults()), DAY, world)
+    assert outcome.slot_hours < 0.75 * least(900.0) * 24
+    assert outcome.slot_hours < operator.slot_hours
+    assert outcome.mean_lag_records < operator.mean_lag_records
+
+
+def test_a_run_is_the_same_each_time() -> None:
+    world = World(step_seconds=10.0, noise=0.2, seed=9)
+    first, second = (run(lambda at: 100 + at / 30, HOUR, world=world) for _ in range(2))
+    assert first == second
+
+
+def test_a_skewed_job_gets_what_its_busiest_subtask_needs() -> None:
+    stages = [Stage("source", 5_000.0), Stage("work", 100.0, {"source": "HASH"}, skew=1.5)]
+    last = simulate(stages, lambda _at: 300.0, Controller(QUICK), HOUR, WORLD).moments[-1]
+    assert last.parallelism["work"] >= math.ceil(300 * 1.5 / 100 / 0.7)
+    assert last.lag_records <= 3_000
+
+
+# ---- bad input
+
+
+def test_no_free_slots_blocks_and_says_so() -> None:
+    window = chain(98.0, Part("s", 1000), Part("w", 100, inputs={"s": "HASH"}), slots_free=0)
+    tight = msgspec.structs.replace(AT_ONCE, utilization_max=0.9)
+    decision = decided(window, tight)
+    assert decision.verdict == "blocked"
+    assert "free" in decision.blocked_by[0]
+    assert not decision.changes
+
+
+def test_a_quota_blocks() -> None:
+    window = chain(98.0, Part("s", 1000), Part("w", 100, inputs={"s": "HASH"}))
+    decision = decided(window, msgspec.structs.replace(AT_ONCE, utilization_max=0.9, quota_slots=1))
+    assert decision.verdict == "blocked"
+    assert "quota" in decision.blocked_by[0]
+
+
+@pytest.mark.parametrize(("gc", "heap", "word"), [(0.7, 0.1, "garbage"), (0.1, 0.97, "heap")])
+def test_memory_pressure_blocks(gc: float, heap: float, word: str) -> None:
+    window = chain(98.0, Part("s", 1000), Part("w", 100, inputs={"s": "HASH"}))
+    last = msgspec.structs.replace(window.samples[-1], gc_ratio=gc, heap_ratio=heap)
+    decision = decided(
+        msgspec.structs.replace(window, samples=(*window.samples[:-1], last)),
+        msgspec.structs.replace(AT_ONCE, utilization_max=0.9),
+    )
+    assert decision.verdict == "blocked"
+    assert word in decision.blocked_by[0]
+
+
+@pytest.mark.parametrize("state", ["RESTARTING", "FAILING", "CANCELLING", "FINISHED", "UNKNOWN"])
+def test_a_job_that_does_not_run_is_held(state: str) -> None:
+    window = msgspec.structs.replace(chain(98.0, Part("s", 1000), Part("w", 50, inputs={"s": "HASH"})), state=state)
+    assert decided(window).verdict == "hold"
+    assert state in decided(window).blocked_by[0]
+
+
+def test_a_job_that_has_just_started_is_held() -> None:
+    window = chain(98.0, Part("s", 1000), Part("w", 50, inputs={"s": "HASH"}), running_for_seconds=0)
+    decision = decided(window, msgspec.structs.replace(AT_ONCE, stabilization_seconds=300.0))
+    assert decision.verdict == "hold"
+    assert "stabilizing" in decision.blocked_by[0]
+
+
+def test_a_restart_in_the_middle_of_a_rescale_starts_the_window_anew() -> None:
+    job = Simulation(pipeline(), lambda _at: 400.0, WORLD)
+    controller = Controller(QUICK)
+    for _ in range(30):
+        controller.observe(job.step())
+    job.rescale({"work": 6})
+    job.step()
+    job.rescale({"work": 6})  # it restarts once more
+    verdicts = [controller.observe(job.step()).verdict for _ in range(6)]
+    assert set(verdicts) == {"hold"}
+
+
+def test_an_excluded_vertex_is_left_alone_and_those_below_it_are_not() -> None:
+    window = chain(98.0, Part("s", 100), Part("w", 100, inputs={"s": "HASH"}), Part("x", 60, inputs={"w": "HASH"}))
+    decision = decided(window, msgspec.structs.replace(AT_ONCE, exclude=("w",)))
+    wanted = recommended(decision)
+    assert wanted["w"] == 1
+    assert wanted["x"] > 1
+
+
+def test_own_limits_of_a_vertex() -> None:
+    window = chain(98.0, Part("s", 1000), Part("w", 10, inputs={"s": "HASH"}, parallelism=10))
+    settings, _ = settings_of({}, {"vertex.limits": "w:1-12"}, msgspec.structs.replace(AT_ONCE, utilization_max=0.9))
+    assert recommended(decided(window, settings))["w"] == 12
+
+
+def test_no_scale_down_below_the_minimum() -> None:
+    window = chain(1.0, Part("s", 1000), Part("w", 100, inputs={"s": "HASH"}, parallelism=8))
+    settings = msgspec.structs.replace(AT_ONCE, min_parallelism=5, max_scale_down_factor=1.0)
+    assert recommended(decided(window, settings))["w"] >= 5
+
+
+def test_backlog_is_no_time_to_ask_for_a_scale_down() -> None:
+    window = chain(1.0, Part("s", 1000, lag=100_000.0), Part("w", 1000, inputs={"s": "HASH"}, parallelism=8))
+    assert not next(each for each in decided(window).vertices if each.id == "w").outside
+
+
+def test_an_ineffective_scale_up_is_not_repeated() -> None:
+    window = chain(98.0, Part("s", 1000), Part("w", 50, inputs={"s": "HASH"}, parallelism=2))
+    tight = msgspec.structs.replace(AT_ONCE, utilization_max=0.9)
+    useless = Memory(scalings=(Scaling(0, "w", 1, 2, true_rate=99.0, expected_rate=198.0),))
+    useful = Memory(scalings=(Scaling(0, "w", 1, 2, true_rate=50.0, expected_rate=100.0),))
+    assert decided(window, tight, useful).changes["w"] > 2
+    assert "w" not in decided(window, tight, useless).changes
+    told = msgspec.structs.replace(tight, block_ineffective=False)
+    assert decided(window, told, useless).changes["w"] > 2
+
+
+def test_a_scale_down_waits_and_takes_the_most_that_was_wanted() -> None:
+    """Wanted for the whole interval; the peak in it decides."""
+    settings = msgspec.structs.replace(AT_ONCE, scale_down_interval_seconds=600.0, max_scale_down_factor=1.0)
+    memory, seen = Memory(), []
+    for minute, load in enumerate([10, 10, 30, 10, 10, 10, 10, 10, 10, 10, 10, 10]):
+        window = chain(float(load), Part("s", 1000), Part("w", 10, inputs={"s": "REBALANCE"}, parallelism=10))
+        shift = minute * 60_000
+        moved = tuple(msgspec.structs.replace(each, at_ms=each.at_ms + shift) for each in window.samples)
+        window = msgspec.structs.replace(window, samples=moved)
+        decision, memory = decide(window, settings, memory, now_ms(window))
+        seen.append(decision.changes.get("w"))
+    assert seen[:10] == [None] * 10
+    at_peak = recommended(
+        decided(
+            chain(30.0, Part("s", 1000), Part("w", 10, inputs={"s": "REBALANCE"}, parallelism=10)),
+            msgspec.structs.replace(settings, scale_down_interval_seconds=0.0),
+        )
+    )["w"]
+    assert seen[10] == at_peak
+
+
+def test_what_was_carried_out_is_remembered_three_times_a_vertex() -> None:
+    window = chain(98.0, Part("s", 1000), Part("w", 50, inputs={"s": "HASH"}, parallelism=2))
+    decision = decided(window, msgspec.structs.replace(AT_ONCE, utilization_max=0.9))
+    memory = Memory()
+    for _ in range(5):
+        memory = memory.scaled(scalings(decision))
+    assert sum(each.vertex == "w" for each in memory.scalings) == 3
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("utilisation.target", "0.7"),
+        ("utilization.target", "1.7"),
+        ("metrics.window", "soon"),
+        ("vertex.limits", "w:5-2"),
+    ],
+)
+def test_settings_that_make_no_sense(key: str, value: str) -> None:
+    with pytest.raises(UsageError):
+        settings_of({}, {key: value})
+
+
+def test_an_unreadable_setting_of_a_job_is_told_and_left_out() -> None:
+    settings, unread = settings_of(
+        {"job.autoscaler.metrics.window": "soon", "job.autoscaler.utilization.target": "0.5"}, {}
+    )
+    assert settings.metrics_window_seconds == Settings().metrics_window_seconds
+    assert settings.utilization_target == 0.5
+    assert "metrics.window" in unread[0]
