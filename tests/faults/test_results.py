@@ -1,0 +1,139 @@
+"""The lab's own arithmetic: when symptoms begin, and what counts as named first."""
+
+import pytest
+
+from flinkops.model.facts import CheckpointFacts, CheckpointsFacts, ClusterFacts, JobFacts, Spread, VertexFacts
+from tests.faults import symptoms
+from tests.faults.cases import SETS, cases, controls
+from tests.faults.results import CaseResult, ControlResult, Results, as_document, as_text, confusion
+from tests.faults.symptoms import FACTS, Seen
+
+
+def seen(at_seconds: float, slots: int | None = None, **fields: object) -> Seen:
+    job = JobFacts(id="1", name="orders", cluster="lab", seen_ms=0, **{"state": "RUNNING", **fields})  # type: ignore[arg-type]
+    return Seen(at_seconds, job, None if slots is None else ClusterFacts("lab", slots_available=slots))
+
+
+def vertices(*last: VertexFacts, out: int = 0) -> tuple[VertexFacts, ...]:
+    return (VertexFacts(id="a", name="orders", parallelism=2, status="RUNNING", records_out=out), *last)
+
+
+def last(**fields: object) -> VertexFacts:
+    return VertexFacts(id="b", name="out", parallelism=2, upstream=("a",), status="RUNNING", **fields)  # type: ignore[arg-type]
+
+
+def checkpoint(number: int, size: int | None = None, failure: str | None = None) -> CheckpointFacts:
+    return CheckpointFacts(number, "FAILED" if failure else "COMPLETED", state_size_bytes=size, failure=failure)
+
+
+def points(*history: CheckpointFacts) -> CheckpointsFacts:
+    return CheckpointsFacts(enabled=True, history=history)
+
+
+def test_every_file_is_complete_and_its_strengths_are_not_those_tuned_on() -> None:
+    tuned, reported = (cases(each) for each in SETS)
+    assert [(each.name, each.strength) for each in tuned] == [(each.name, each.strength) for each in reported]
+    assert all(one.job != other.job for one, other in zip(tuned, reported, strict=True))
+    assert {each.symptom.fact for each in tuned} <= FACTS.keys()
+    assert len({each.name for each in tuned}) * 2 == len(tuned)
+    assert {"high-load", "start-up", "rescaled", "savepoint", "idle-topic"} == {each.name for each in controls()}
+
+
+@pytest.mark.parametrize("fact", FACTS)
+def test_a_job_of_which_nothing_is_known_has_no_symptoms(fact: str) -> None:
+    limits = {each.symptom.fact: each.symptom.limit for each in cases("tuning")}
+    value = FACTS[fact]([seen(0.0), seen(100.0)])
+    assert value is None or value < limits[fact]
+
+
+def test_loads_are_those_of_the_worst_subtask() -> None:
+    busy = last(busy_ratio=Spread(max=0.9, avg=0.5), backpressured_ratio=Spread(max=0.2))
+    polls = [seen(0.0, vertices=vertices(busy))]
+    assert symptoms.busy_ratio(polls) == 0.9
+    assert symptoms.busy_spread(polls) == pytest.approx(0.4)
+    assert symptoms.backpressured_ratio(polls) == 0.2
+
+
+def test_state_growth_counts_from_the_first_checkpoint_that_was_ever_seen() -> None:
+    expired = checkpoint(8, failure="Checkpoint expired before completing.")
+    polls = [
+        seen(0.0, checkpoints=points(checkpoint(1, 100))),
+        seen(
+            9.0, checkpoints=points(checkpoint(9, 700), checkpoint(8, failure="Checkpoint expired before completing."))
+        ),
+    ]
+    assert symptoms.state_growth_times(polls) == 7.0
+    assert symptoms.checkpoints_expired(polls) == 1.0
+
+
+def test_a_watermark_stands_only_while_records_come() -> None:
+    def poll(at: float, out: int, watermark: float) -> Seen:
+        return seen(at, vertices=vertices(last(watermark_ms=Spread(min=watermark, max=watermark)), out=out))
+
+    moving = [poll(0.0, 10, 1000), poll(10.0, 20, 2000)]
+    held = [*moving, poll(20.0, 20, 2000), poll(30.0, 30, 2000)]
+    assert symptoms.watermark_stands_seconds(moving) == 0.0
+    assert symptoms.watermark_stands_seconds(held) == 20.0
+    assert symptoms.watermark_stands_seconds([*moving, poll(30.0, 20, 2000)]) == 0.0
+    assert symptoms.watermark_skew_seconds(held) == 28.0
+    assert symptoms.watermark_ahead_seconds([poll(1.0, 1, 9000)]) == 8.0
+
+
+def test_a_source_is_idle_only_after_records_came() -> None:
+    never = [seen(0.0, vertices=vertices()), seen(50.0, vertices=vertices())]
+    stopped = [seen(at, vertices=vertices(out=out)) for at, out in ((0.0, 5), (10.0, 9), (45.0, 9))]
+    assert symptoms.idle_seconds(never) is None
+    assert symptoms.idle_seconds(stopped) == 35.0
+
+
+def test_a_job_is_unplaced_while_no_slot_is_free() -> None:
+    waiting = [seen(0.0, 3, state="CREATED"), seen(5.0, 0, state="CREATED"), seen(20.0, 0, state="CREATED")]
+    assert symptoms.unplaced_seconds(waiting) == 15.0
+    assert symptoms.unplaced_seconds([*waiting, seen(30.0, 0)]) == 0.0
+
+
+RIGHT = CaseResult("backpressure", "weak", "backpressure", 12.0, "slow-sink")
+
+
+@pytest.mark.parametrize(
+    ("named_first", "seconds", "right"),
+    [
+        ("backpressure", 60.0, True),
+        ("backpressure", -3.0, True),
+        ("backpressure", 60.1, False),
+        (None, None, False),
+        ("key-skew", 5.0, False),
+    ],
+)
+def test_right_is_named_first_and_in_time(named_first: str | None, seconds: float | None, right: bool) -> None:
+    assert CaseResult("backpressure", "weak", named_first, seconds, "slow-sink").right is right
+
+
+def test_a_control_that_was_never_asked_about_proves_nothing() -> None:
+    assert ControlResult("idle", (), 5).right
+    assert not ControlResult("idle", (), 0).right
+    assert not ControlResult("idle", ("source-idle",), 5).right
+    assert not ControlResult("idle", (), 5, problem="lost").right
+
+
+def test_the_table_and_the_document_say_the_same() -> None:
+    wrong = CaseResult("key-skew", "weak", "backpressure", 3.0, "hot-key")
+    silent = CaseResult("key-skew", "strong", None, None, "hot-key")
+    results = Results((RIGHT, wrong, silent), (ControlResult("high-load", (), 9),))
+    assert confusion(results.cases) == {
+        ("backpressure", "backpressure"): 1,
+        ("key-skew", "backpressure"): 1,
+        ("key-skew", "(nothing)"): 1,
+    }
+    assert not results.right
+    assert Results((RIGHT,), results.controls).right
+    text = as_text(results)
+    assert "| key-skew | 1 | 1 |" in text
+    assert "1 of 3 faults named first within 60 s; 1 of 1 controls without a claim" in text
+    assert as_document(results)["cases"][0] == {
+        "injected": "backpressure",
+        "strength": "slow-sink-weak",
+        "named_first": "backpressure",
+        "seconds": 12.0,
+    }
+    assert as_document(results)["controls"] == [{"name": "high-load", "findings_above_info": []}]
