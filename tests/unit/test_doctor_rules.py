@@ -237,6 +237,13 @@ def test_growth_that_slows_is_a_state_that_fills() -> None:
     assert found("state-bloat", evidence(growing(*slowing), FLAT_INPUT)) is None
 
 
+def test_a_size_that_falls_with_each_compaction_does_not_grow() -> None:
+    saw = [1_527_000, 1_890_000, 2_253_000, 2_619_000, 1_530_000, 1_900_000, 2_267_000, 2_628_000, 1_527_000, 1_893_000]
+    assert found("state-bloat", evidence(growing(*saw), FLAT_INPUT)) is None
+    for start in range(4):
+        assert found("state-bloat", evidence(growing(*saw[start:], *saw[:start]), FLAT_INPUT)) is None
+
+
 def test_growth_with_a_growing_input_is_not_judged() -> None:
     past = [sample(20, records_in_per_second=50.0)]
     assert "input rises" in (why_not("state-bloat", evidence(growing(*STEADY), past)) or "")

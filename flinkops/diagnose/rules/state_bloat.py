@@ -11,11 +11,12 @@ from flinkops.model.quantities import human_bytes, human_seconds, parse_duration
 from flinkops.model.trend import theil_sen
 
 CODE = "state-bloat"
-MIN_POINTS = 6
+MIN_POINTS = 9
+"""Three a third; Flink itself remembers ten checkpoints."""
 MIN_SPAN_SECONDS = 20.0
 MIN_UPTIME_SECONDS = 45.0
 STEADY_RATIO = 0.7
-"""The slope of the second half of the points is at least this much of the first half's: growth does not slow."""
+"""The last third rises at least this much of what the middle one did: growth does not slow."""
 MIN_GROWTH_RATIO_PER_HOUR = 0.5
 """Half of itself in an hour: slower growth is for the capacity plan, not for tonight."""
 MIN_STATE_BYTES = 1_000_000
@@ -86,10 +87,14 @@ def _ttl_seconds(case: Case) -> float | None:
 
 
 def _still_growing(points: Points) -> bool:
-    """Both halves grow, the second hardly slower than the first."""
-    middle = len(points) // 2
-    earlier, later = theil_sen(points[: middle + 1]), theil_sen(points[middle:])
-    return earlier is not None and later is not None and earlier > 0 and later >= STEADY_RATIO * earlier
+    """The lows of three thirds rise, hardly slower at the end, and the last third lies above the first.
+
+    RocksDB's size rises with each overwritten key and falls with each compaction: its lows say what it holds.
+    """
+    cut = len(points) // 3
+    thirds = [[size for _, size in part] for part in (points[:cut], points[cut:-cut], points[-cut:])]
+    first, middle, last = (min(third) for third in thirds)
+    return last > max(thirds[0]) and middle > first and last - middle >= STEADY_RATIO * (middle - first)
 
 
 def _input_moves(case: Case) -> str | None:
