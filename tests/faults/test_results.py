@@ -58,9 +58,7 @@ def test_state_growth_counts_from_the_first_checkpoint_that_was_ever_seen() -> N
     expired = checkpoint(8, failure="Checkpoint expired before completing.")
     polls = [
         seen(0.0, checkpoints=points(checkpoint(1, 100))),
-        seen(
-            9.0, checkpoints=points(checkpoint(9, 700), checkpoint(8, failure="Checkpoint expired before completing."))
-        ),
+        seen(9.0, checkpoints=points(checkpoint(9, 700), expired)),
     ]
     assert symptoms.state_growth_times(polls) == 7.0
     assert symptoms.checkpoints_expired(polls) == 1.0
