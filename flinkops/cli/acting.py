@@ -165,12 +165,12 @@ def act(
         report(common, plan, None)
         raise typer.Exit(ExitCode.REFUSED if plan.refused else ExitCode.OK)
     if plan.refused:
-        if _document_format(common):
+        if document_format(common):
             report(common, plan, None)
         raise Refused("; ".join(plan.refused))
     hands = executor(common, control, journal)
     hands.refuse_unfit(plan)
-    _confirm(common, plan, consent)
+    _confirm(plan, consent)
     result = hands.run(plan)
     report(common, plan, result)
     raise typer.Exit(exit_code(result))
@@ -217,7 +217,7 @@ def exit_code(result: "Result") -> ExitCode:
 
 def report(common: Common, plan: "Plan", result: "Result | None") -> None:
     """Plan and result on stdout, in the format asked for."""
-    if form := _document_format(common):
+    if form := document_format(common):
         from flinkops.act.document import action_document
 
         emit_document(action_document(plan, result), form)
@@ -251,7 +251,8 @@ def emit_document(document: Any, form: str) -> None:
     typer.echo(msgspec.json.encode(document).decode())
 
 
-def _document_format(common: Common) -> str | None:
+def document_format(common: Common) -> str | None:
+    """The format when a document is asked for, None for what people read."""
     form = common.settings.output
     return form if form in ("json", "jsonl", "yaml") else None
 
@@ -263,30 +264,37 @@ def _save(path: Path, content: bytes) -> None:
         raise UsageError(f"{path} cannot be written: {problem.strerror or problem}") from None
 
 
-def _confirm(common: Common, plan: "Plan", consent: Consent) -> None:
-    if consent.yes:
-        return
+def _confirm(plan: "Plan", consent: Consent) -> None:
+    from flinkops.cli.plan_text import plan_lines
+
+    if not consent.yes:
+        ask_to_go_on(plan_lines(plan), plan.target.job_name if plan.severe else "")
+
+
+def ask_to_go_on(lines: Sequence[str], typed: str = "") -> None:
+    """Shows what would happen and asks; `typed` is what has to be typed where a yes is too little.
+
+    Raises Refused when the person declines or nobody is there, Interrupted on Ctrl-C.
+    """
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise Refused("nobody is here to confirm it", next_step="give --yes, or look at it first with --plan")
-    from flinkops.cli.plan_text import plan_lines
     from flinkops.render.text import clean
 
-    for line in plan_lines(plan):
+    for line in lines:
         typer.echo(clean(line), err=True)
     try:
-        agreed = _asked(plan)
+        agreed = _asked(typed)
     except typer.Abort:
         raise Interrupted("interrupted; nothing was changed") from None
     if not agreed:
         raise Refused("declined; nothing was changed")
 
 
-def _asked(plan: "Plan") -> bool:
+def _asked(typed: str) -> bool:
     from flinkops.render.text import clean
 
-    if plan.severe and plan.target.job_name:
-        wanted = f"Type {clean(plan.target.job_name)} to go on"
-        return str(typer.prompt(wanted, default="", show_default=False, err=True)) == plan.target.job_name
+    if typed:
+        return str(typer.prompt(f"Type {clean(typed)} to go on", default="", show_default=False, err=True)) == typed
     return typer.confirm("Go on?", default=False, err=True)
 
 

@@ -57,11 +57,11 @@ def resource_on_cluster(common: Common, wanted: str) -> "Iterator[tuple[KubeCont
     """
     from flinkops.cli.targets import pick_job
 
-    job = pick_job(_jobs(common), wanted)
+    job = pick_job(jobs_of_cluster(common), wanted)
     resource = job.resource
     if resource is None or job.kind == "rest":
         raise UsageError(f'"{wanted}" has no custom resource: it was submitted to a session cluster by hand')
-    with _control(common, resource.kind, resource.namespace, resource.name) as control:
+    with control_of_resource(common, resource.kind, resource.namespace, resource.name) as control:
         yield control, job
 
 
@@ -87,14 +87,17 @@ def _control_of_plan(common: Common, plan: "Plan") -> "Iterator[KubeControl]":
     if context != plan.target.source:
         raise UsageError(f"the plan is for {plan.target.source}, named is {context}", next_step="give its --context")
     target = plan.target
-    with _control(common, target.kind, target.namespace or "default", target.job_name, _resource_of(plan)) as control:
+    with control_of_resource(
+        common, target.kind, target.namespace or "default", target.job_name, _resource_of(plan)
+    ) as control:
         yield control
 
 
 @contextmanager
-def _control(
+def control_of_resource(
     common: Common, kind: str, namespace: str, name: str, fallback: dict[str, Any] | None = None
 ) -> "Iterator[KubeControl]":
+    """The control of one custom resource; `fallback` is what it was, where it may be gone. UsageError when it is."""
     from flinkops.act.kube_control import KubeControl
     from flinkops.cli.kube_targets import kubernetes_access
     from flinkops.clock import SystemClock
@@ -126,7 +129,8 @@ def _resource_of(plan: "Plan") -> dict[str, Any] | None:
     return None
 
 
-def _jobs(common: Common) -> "tuple[JobFacts, ...]":
+def jobs_of_cluster(common: Common) -> "tuple[JobFacts, ...]":
+    """The jobs of the one cluster that the settings name. Raises Denied or Unreachable."""
     from flinkops.cli.kube_targets import open_kubernetes
     from flinkops.cli.targets import DEFAULT_TIMEOUT_SECONDS
 

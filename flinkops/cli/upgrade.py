@@ -68,20 +68,26 @@ def upgrade(
     watch_for: WatchOption = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished action.")] = False,
     abandon: Annotated[bool, typer.Option("--abandon", help="Give up an unfinished action.")] = False,
+    max_unavailable: Annotated[
+        str, typer.Option("--max-unavailable", metavar="N", help="With -l: so many at once, or a share such as 25%.")
+    ] = "1",
+    canary: Annotated[bool, typer.Option("--canary", help="With -l: the smallest first, alone.")] = False,
     plan: PlanOption = False,
     out: OutOption = None,
     yes: YesOption = False,
     journal: JournalOption = None,
 ) -> None:
-    """Change a job: stop with a savepoint, start from it, see it work; else bring the old one back from it.
+    r"""Change a job: stop with a savepoint, start from it, see it work; else bring the old one back from it.
 
-    Examples: flinkops upgrade price-aggregation --savepoint --parallelism 2
+    \b
+    flinkops upgrade price-aggregation --savepoint --parallelism 2
+    flinkops upgrade -l team=pricing --savepoint --image shop/prices:7 --max-unavailable 3 --canary
     """
     book, consent = open_journal(journal), Consent(plan, out, yes)
     if resume or abandon:
         return _unfinished_action(common, book, job, abandon=abandon)
-    if job is None:
-        raise UsageError("which job?", next_step="flinkops upgrade JOB --savepoint …")
+    if job is None and common.settings.selector is None:
+        raise UsageError("which job?", next_step="flinkops upgrade JOB --savepoint …, or -l LABELS for many")
     chosen = {"savepoint": savepoint, "last-state": last_state, "stateless": stateless}
     modes = [mode for mode, given in chosen.items() if given]
     if len(modes) > 1:
@@ -98,10 +104,16 @@ def upgrade(
             settings=dict(pairs(settings)),
             arguments=texts(arguments),
             mode=next(iter(modes), None),
-            manifest=None if manifest is None else spec_of_manifest(manifest, job),
+            manifest=None if manifest is None else spec_of_manifest(manifest, job or common.settings.selector or ""),
         )
         asked = ResourceWish("upgrade", edit, operator_terms(checkpoints, watch_for), backup=backup)
+        if job is None:
+            from flinkops.cli.many import Pace, upgrade_many
+
+            return upgrade_many(common, asked, Pace(max_unavailable, canary), consent, book)
         return act_on_resource(common, job, asked, consent, book)
+    if job is None:
+        raise UsageError("-l chooses jobs of the Flink operator by their labels", next_step="name the job")
     for option, given in (("--image", image), ("--filename", manifest), ("--backup-savepoint", backup)):
         if given:
             raise UsageError(f"{option} is for jobs of the Flink operator", next_step="name its cluster with --context")

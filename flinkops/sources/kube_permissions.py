@@ -78,7 +78,13 @@ RULES: tuple[Rule, ...] = (
         "no action: one at a time on a job is kept by a lease",
     ),
     Rule("operator", "", "services/proxy", ("create", "update"), "no savepoint and no rescale by Flink's own API"),
-    Rule("operator", "", "configmaps", ("list",), "whether HA metadata is there is unknown: some plans are refused"),
+    Rule(
+        "operator",
+        "",
+        "configmaps",
+        ("get", "list"),
+        "no word on the operator's autoscaler; whether HA metadata is there is unknown, and some plans are refused",
+    ),
 )
 
 

@@ -1,0 +1,233 @@
+"""`flinkops upgrade -l LABELS`: the same change for many jobs, in waves, until the first that does not go well."""
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from flinkops.cli.acting import Consent, ask_to_go_on, document_format, emit, emit_document, executor, new_stamp
+from flinkops.cli.options import Common
+from flinkops.cli.resource_acting import control_of_resource, jobs_of_cluster
+from flinkops.errors import ExitCode, FlinkopsError, Interrupted, OperationFailed, Refused, UsageError
+
+if TYPE_CHECKING:
+    from flinkops.act.journal import Journal
+    from flinkops.act.kube_control import KubeControl
+    from flinkops.act.prepare_resource import ResourceWish
+    from flinkops.model.facts import JobFacts
+    from flinkops.model.plan import Plan, Result
+    from flinkops.plan.waves import Ended, Summary, Wave
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How many at once (a number, or a share such as 25%), and whether one goes first alone."""
+
+    max_unavailable: str = "1"
+    canary: bool = False
+
+
+@dataclass(frozen=True)
+class _ForJob(Common):
+    """Says whose progress it is."""
+
+    job: str = ""
+
+    def say(self, text: str) -> None:
+        super().say(f"{self.job}: {text.strip()}")
+
+
+@dataclass(frozen=True)
+class _Member:
+    """One job with its plan and the way to it."""
+
+    key: str
+    job: "JobFacts"
+    plan: "Plan"
+    control: "KubeControl"
+    changes: bool
+
+
+def upgrade_many(common: Common, wish: "ResourceWish", pace: Pace, consent: Consent, journal: "Journal") -> None:
+    """All plans first, shown and agreed to as one; then wave after wave. Ends the process with an exit code.
+
+    0: all verified; 1: one failed, and what had not begun was not begun; 5: refused, nothing was changed. Jobs that
+    are already as asked are left alone, so the same command goes on after a failure.
+    """
+    from flinkops.plan.waves import Member, max_unavailable, plan_waves, summarise
+
+    if consent.out is not None:
+        raise UsageError("--out keeps the plan of one job", next_step="give --plan to see them all")
+    if wish.edit.manifest is not None:
+        raise UsageError(
+            "-f is the whole spec of one job", next_step="name the job, or say what changes: --image, --set"
+        )
+    jobs = [job for job in jobs_of_cluster(common) if job.resource is not None and job.kind != "rest"]
+    if not jobs:
+        raise OperationFailed(f"no job has the labels {common.settings.selector}", next_step="flinkops status -A")
+    with ExitStack() as stack:
+        members = [_planned(common, job, wish, journal, stack) for job in jobs]
+        by_key = {one.key: one for one in members}
+        moving = [one for one in members if one.changes]
+        most = max_unavailable(pace.max_unavailable, len(members))
+        sizes = [Member(one.key, _parallelism(one.job)) for one in moving]
+        waves = plan_waves(sizes, most_at_once=most, canary=pace.canary)
+        refused = {one.key: one.plan.refused for one in moving if one.plan.refused}
+        if consent.only_plan or refused or not waves:
+            _show(common, members, waves, {}, None)
+            if refused:
+                raise Refused("; ".join(f"{key}: {', '.join(why)}" for key, why in refused.items()))
+            raise typer.Exit(ExitCode.OK)
+        for one in moving:
+            executor(common, one.control, journal).refuse_unfit(one.plan)
+        if not consent.yes:
+            severe = any(one.plan.severe for one in moving)
+            ask_to_go_on(_plan_lines(members, waves), (common.settings.selector or "") if severe else "")
+        results = _carry_out(common, by_key, waves, journal)
+        ended = {key: _outcome(found) for key, found in results.items()}
+        summary = summarise(waves, ended)
+        _show(common, members, waves, results, summary)
+        raise typer.Exit(_exit_code(summary, ended))
+
+
+def _planned(common: Common, job: "JobFacts", wish: "ResourceWish", journal: "Journal", stack: ExitStack) -> _Member:
+    from flinkops.act.prepare_resource import prepare_for_resource
+    from flinkops.cli.kube_targets import kubernetes_access
+    from flinkops.cli.targets import DEFAULT_TIMEOUT_SECONDS
+    from flinkops.sources.kube_plan import read_for_plan
+
+    assert job.resource is not None
+    ref = job.resource
+    control = stack.enter_context(control_of_resource(common, ref.kind, ref.namespace, ref.name))
+    access = kubernetes_access(common.settings)
+    read = read_for_plan(access, ref.kind, ref.namespace, ref.name, deadline_seconds=DEFAULT_TIMEOUT_SECONDS)
+    made = prepare_for_resource(control, journal, job, read, wish, new_stamp(wish.verb))
+    return _Member(f"{ref.namespace}/{ref.name}", job, made.plan, control, changes=bool(made.patch))
+
+
+def _carry_out(
+    common: Common, members: dict[str, _Member], waves: "Sequence[Wave]", journal: "Journal"
+) -> "dict[str, Result | FlinkopsError]":
+    """Wave after wave, each one's jobs at once; what ended how. Ctrl-C ends it: what runs is in the journal."""
+    from flinkops.plan.waves import next_wave
+
+    found: dict[str, Result | FlinkopsError] = {}
+    lock = threading.Lock()
+
+    def run(key: str) -> None:
+        ended = _one(common, members[key], journal)
+        with lock:
+            found[key] = ended
+
+    most = max(len(wave) for wave in waves)
+    pool = ThreadPoolExecutor(most, thread_name_prefix="flinkops upgrade")
+    try:
+        while (wave := next_wave(waves, {key: _outcome(one) for key, one in found.items()})) is not None:
+            number = waves.index(wave) + 1
+            common.say(f"wave {number} of {len(waves)}: {', '.join(wave)}")
+            for future in [pool.submit(run, key) for key in wave]:
+                future.result()
+    except KeyboardInterrupt:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise Interrupted(
+            "interrupted; the operator keeps the jobs running", next_step="flinkops history, flinkops upgrade --resume"
+        ) from None
+    pool.shutdown()
+    return found
+
+
+def _one(common: Common, member: _Member, journal: "Journal") -> "Result | FlinkopsError":
+    mine = _ForJob(common.settings, common.quiet, common.debug, job=member.key)
+    try:
+        return executor(mine, member.control, journal).run(member.plan)
+    except FlinkopsError as problem:
+        mine.say(problem.line())
+        return problem
+
+
+def _outcome(found: "Result | FlinkopsError") -> "Ended":
+    if not isinstance(found, FlinkopsError):
+        return found.outcome
+    return "refused" if isinstance(found, Refused) else "interrupted" if isinstance(found, Interrupted) else "failed"
+
+
+def _exit_code(summary: "Summary", ended: "dict[str, Ended]") -> ExitCode:
+    if summary.good:
+        return ExitCode.OK
+    outcomes = {ended[key] for key in summary.failed}
+    if not summary.verified and outcomes == {"refused"}:
+        return ExitCode.REFUSED
+    return ExitCode.TIMEOUT if outcomes == {"timed-out"} else ExitCode.FAILED
+
+
+def _parallelism(job: "JobFacts") -> int | None:
+    return max((vertex.parallelism for vertex in job.vertices), default=None)
+
+
+def _show(
+    common: Common,
+    members: "Sequence[_Member]",
+    waves: "Sequence[Wave]",
+    results: "dict[str, Result | FlinkopsError]",
+    summary: "Summary | None",
+) -> None:
+    if form := document_format(common):
+        emit_document(_document(members, waves, results, summary), form)
+    elif summary is None:
+        emit(_plan_lines(members, waves))
+    else:
+        emit(_summary_lines(summary, results))
+
+
+def _plan_lines(members: "Sequence[_Member]", waves: "Sequence[Wave]") -> list[str]:
+    by_key = {one.key: one for one in members}
+    lines = []
+    for number, wave in enumerate(waves, 1):
+        lines.append(f"wave {number} of {len(waves)}")
+        for key in wave:
+            plan = by_key[key].plan
+            lines.append(f"  {key}: {plan.effective_mode}; {'; '.join(plan.diff)}")
+            lines += [f"    risk: {risk}" for risk in plan.risks]
+            lines += [f"    refused: {why}" for why in plan.refused]
+    lines += [f"already as asked: {one.key}" for one in members if not one.changes]
+    return lines
+
+
+def _summary_lines(summary: "Summary", results: "dict[str, Result | FlinkopsError]") -> list[str]:
+    lines = [f"verified: {key}" for key in summary.verified]
+    for key in summary.failed:
+        found = results[key]
+        why = found.line() if isinstance(found, FlinkopsError) else found.error or ""
+        lines.append(f"{_outcome(found)}: {key}: {why}".rstrip(": "))
+    lines += [f"not begun: {key}" for key in summary.not_started]
+    return lines
+
+
+def _document(
+    members: "Sequence[_Member]",
+    waves: "Sequence[Wave]",
+    results: "dict[str, Result | FlinkopsError]",
+    summary: "Summary | None",
+) -> dict[str, Any]:
+    """The contract's document for each job, by its name, and what they come to."""
+    import msgspec
+
+    from flinkops.act.document import action_document
+
+    jobs = {}
+    for one in members:
+        found = results.get(one.key)
+        jobs[one.key] = action_document(one.plan, None if isinstance(found, FlinkopsError) else found)
+        if isinstance(found, FlinkopsError):
+            jobs[one.key]["error"] = found.line()
+    return {
+        "schema_version": 1,
+        "waves": [list(wave) for wave in waves],
+        "unchanged": [one.key for one in members if not one.changes],
+        "jobs": jobs,
+        "summary": None if summary is None else msgspec.to_builtins(summary),
+    }
