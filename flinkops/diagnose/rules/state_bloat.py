@@ -12,7 +12,8 @@ from flinkops.model.trend import theil_sen
 
 CODE = "state-bloat"
 MIN_POINTS = 9
-"""Three a third; Flink itself remembers ten checkpoints."""
+"""Three a third, more or less; Flink itself remembers ten checkpoints."""
+MIN_POINTS_A_THIRD = 2
 MIN_SPAN_SECONDS = 20.0
 MIN_UPTIME_SECONDS = 45.0
 STEADY_RATIO = 0.7
@@ -87,12 +88,16 @@ def _ttl_seconds(case: Case) -> float | None:
 
 
 def _still_growing(points: Points) -> bool:
-    """The lows of three thirds rise, hardly slower at the end, and the last third lies above the first.
+    """The lows of three thirds of the time rise, hardly slower at the end, and the last third lies above the first.
 
     RocksDB's size rises with each overwritten key and falls with each compaction: its lows say what it holds.
     """
-    cut = len(points) // 3
-    thirds = [[size for _, size in part] for part in (points[:cut], points[cut:-cut], points[-cut:])]
+    begin, span = points[0][0], points[-1][0] - points[0][0]
+    thirds: list[list[float]] = [[], [], []]
+    for at, size in points:
+        thirds[min(2, int(3 * (at - begin) / span))].append(size)
+    if min(map(len, thirds)) < MIN_POINTS_A_THIRD:
+        return False
     first, middle, last = (min(third) for third in thirds)
     return last > max(thirds[0]) and middle > first and last - middle >= STEADY_RATIO * (middle - first)
 
