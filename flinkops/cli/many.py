@@ -62,10 +62,6 @@ def upgrade_many(common: Common, wish: "ResourceWish", pace: Pace, consent: Cons
 
     if consent.out is not None:
         raise UsageError("--out keeps the plan of one job", next_step="give --plan to see them all")
-    if wish.edit.manifest is not None:
-        raise UsageError(
-            "-f is the whole spec of one job", next_step="name the job, or say what changes: --image, --set"
-        )
     jobs = [job for job in jobs_of_cluster(common) if job.resource is not None and job.kind != "rest"]
     if not jobs:
         raise OperationFailed(f"no job has the labels {common.settings.selector}", next_step="flinkops status -A")

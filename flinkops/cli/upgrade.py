@@ -86,6 +86,8 @@ def upgrade(
     book, consent = open_journal(journal), Consent(plan, out, yes)
     if resume or abandon:
         return _unfinished_action(common, book, job, abandon=abandon)
+    if job is None and manifest is not None:
+        raise UsageError("which job? -f is the whole spec of one", next_step="flinkops upgrade JOB -f MANIFEST")
     if job is None and common.settings.selector is None:
         raise UsageError("which job?", next_step="flinkops upgrade JOB --savepoint …, or -l LABELS for many")
     chosen = {"savepoint": savepoint, "last-state": last_state, "stateless": stateless}
@@ -104,7 +106,7 @@ def upgrade(
             settings=dict(pairs(settings)),
             arguments=texts(arguments),
             mode=next(iter(modes), None),
-            manifest=None if manifest is None else spec_of_manifest(manifest, job or common.settings.selector or ""),
+            manifest=None if manifest is None else spec_of_manifest(manifest, job or ""),
         )
         asked = ResourceWish("upgrade", edit, operator_terms(checkpoints, watch_for), backup=backup)
         if job is None:
