@@ -93,13 +93,16 @@ def _still_growing(points: Points) -> bool:
     RocksDB's size rises with each overwritten key and falls with each compaction: its lows say what it holds.
     """
     begin, span = points[0][0], points[-1][0] - points[0][0]
-    thirds: list[list[float]] = [[], [], []]
+    thirds: list[list[tuple[float, float]]] = [[], [], []]
     for at, size in points:
-        thirds[min(2, int(3 * (at - begin) / span))].append(size)
+        thirds[min(2, int(3 * (at - begin) / span))].append((size, at))
     if min(map(len, thirds)) < MIN_POINTS_A_THIRD:
         return False
     first, middle, last = (min(third) for third in thirds)
-    return last > max(thirds[0]) and middle > first and last - middle >= STEADY_RATIO * (middle - first)
+    earlier, later = (
+        (after[0] - before[0]) / (after[1] - before[1]) for before, after in ((first, middle), (middle, last))
+    )
+    return earlier > 0 and later >= STEADY_RATIO * earlier and last[0] > max(thirds[0])[0]
 
 
 def _input_moves(case: Case) -> str | None:
