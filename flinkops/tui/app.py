@@ -10,6 +10,7 @@ from textual.binding import BindingType
 
 from flinkops.clock import Clock
 from flinkops.model.assessment import JobAssessment, VertexAssessment
+from flinkops.tui import background
 from flinkops.tui.acting import ActingApp
 from flinkops.tui.actions import KINDS
 from flinkops.tui.base import BaseScreen
@@ -18,6 +19,7 @@ from flinkops.tui.findings import FindingsScreen
 from flinkops.tui.flame import FlameScreen
 from flinkops.tui.fleet import FleetScreen
 from flinkops.tui.fleet_view import View
+from flinkops.tui.incident import Incident, incident
 from flinkops.tui.job import JobScreen
 from flinkops.tui.job_tables import VertexRow, row_lines
 from flinkops.tui.keys import Where, at, bindings
@@ -167,6 +169,21 @@ class FlinkopsApp(ActingApp):
             self.say("a recording has no events")
         else:
             self.say("it is no resource in Kubernetes: nobody keeps events of it")
+
+    def write_incident(self, jobs: Sequence[JobAssessment]) -> None:
+        """Gather the evidence of these jobs into a file; takes some seconds a job, on a thread."""
+        wanted, view = incident(jobs, self.now_ms()), self.view
+        if view is None or not wanted.jobs:
+            self.say("no facts of this job are known")
+            return
+        observation, sources = view.observation, dict(self.sources)
+        background.start(self, wanted, lambda: wanted.write(observation, sources))
+        self.say(f"gathering {wanted.path}: some ten seconds a job")
+
+    def on_done(self, message: background.Done) -> None:
+        """An incident bundle is written, or not."""
+        if isinstance(message.token, Incident):
+            self.say(message.error or str(message.result))
 
     def action_sources(self) -> None:
         """The sources and their errors."""

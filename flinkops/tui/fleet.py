@@ -298,6 +298,10 @@ class FleetScreen(BaseScreen):
         """Everything that can be done to the chosen jobs."""
         self.flinkops.choose_action(self.chosen_jobs())
 
+    def action_bundle(self) -> None:
+        """Evidence, findings and logs in one file."""
+        self.flinkops.write_incident(self.chosen_jobs())
+
     def action_findings(self) -> None:
         """What is wrong with the job under the cursor."""
         job = self.grid.cursor_row

@@ -188,6 +188,10 @@ class JobScreen(BaseScreen):
         job = self.job(self.flinkops.view)
         return [] if job is None else [job]
 
+    def action_bundle(self) -> None:
+        """Evidence, findings and logs in one file."""
+        self.flinkops.write_incident(self.chosen_jobs())
+
     def action_findings(self) -> None:
         """What is wrong, and what to do first."""
         self.flinkops.open_findings(self.key)

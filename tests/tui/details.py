@@ -28,7 +28,7 @@ class FakeSource:
         if self.failing:
             raise Unreachable(f"{self.name} gave no answer within 10 s")
 
-    def detail(self, job_id: str) -> JobDetail:
+    def detail(self, job_id: str, *, deadline_seconds: float = 10.0) -> JobDetail:
         self._answer()
         return JobDetail(id=job_id, seen_ms=T0_MS, taskmanagers=(TaskManagerDetail("tm-1"), TaskManagerDetail("tm-2")))
 
@@ -44,7 +44,9 @@ class FakeSource:
             for index in range(4)
         ))  # fmt: skip
 
-    def flame_graph(self, job_id: str, vertex_id: str, kind: FlameGraphKind = "on_cpu") -> FlameGraph:
+    def flame_graph(
+        self, job_id: str, vertex_id: str, kind: FlameGraphKind = "on_cpu", *, deadline_seconds: float = 10.0
+    ) -> FlameGraph:
         self._answer()
         deep = FlameGraphNode("org.rocksdb.RocksDB.get(RocksDB.java:10)", 60)
         work = FlameGraphNode("org.apache.flink.table.Dedup.processElement(Dedup.java:41)", 80, (deep,))

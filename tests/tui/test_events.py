@@ -1,14 +1,18 @@
-"""The events of a job's resource, and what a vertex says of the TaskManagers below it."""
+"""The events of a job's resource, what a vertex says of the TaskManagers below it, and the bundle of an incident."""
 
 import asyncio
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
+import pytest
 
+from flinkops.bundle import read_evidence
 from flinkops.errors import FlinkopsError
 from flinkops.model.detail import KubeEvent, ResourceEvents, TaskManagerDetail
 from flinkops.model.facts import JobFacts, ResourceFacts, StuckFacts
 from flinkops.tui.vertex import gc_cell, heap_cell
+from tests.tui.details import FakeSource
 from tests.tui.fleet import T0_MS, Seen, fleet
 from tests.tui.screen import make_app, press, running, text_of, until, view_of
 
@@ -77,3 +81,20 @@ def test_garbage_collection_and_heap_are_shown_where_measured() -> None:
     assert gc_cell(tm) == (("25%", "warning"),)
     assert heap_cell(tm) == (("75%", "text"),)
     assert gc_cell(None) == heap_cell(TaskManagerDetail("tm-2")) == (("?", "dim"),)
+
+
+def test_an_incident_bundle_can_be_diagnosed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    async def scenario() -> None:
+        async with running(fleet(140), size=(120, 40), sources=[FakeSource("flink-00")]) as (app, pilot):
+            await press(pilot, ["space", "space", "B"])
+            await until(pilot, lambda: "2 jobs" in app.said, what="the bundle", turns=1500)
+            assert app.view is not None
+            names = {job.name for job in app.view.jobs[:2]}
+            (bundle,) = tmp_path.glob("flinkops-incident-*.tar.gz")
+            assert {each.job.name for each in read_evidence(bundle)} == names
+            await press(pilot, ["B"])
+            await until(pilot, lambda: "cannot write" in app.said, what="a name that is taken", turns=1500)
+
+    asyncio.run(scenario())

@@ -1,0 +1,34 @@
+"""An incident in one file: evidence of the jobs concerned, the findings of the doctor, ends of logs; secrets masked."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from flinkops.model.assessment import JobAssessment
+from flinkops.tui.ports import Observation
+
+
+@dataclass(frozen=True)
+class Incident:
+    """What is to be written, and where."""
+
+    path: Path
+    jobs: tuple[JobAssessment, ...]
+
+    def write(self, observation: Observation, sources: Mapping[str, object]) -> str:
+        """Ask for all there is and write it; blocks. Says what is in it. Raises FlinkopsError."""
+        from flinkops.bundle import write_bundle
+        from flinkops.diagnose.fleet import diagnose_fleet
+        from flinkops.examine import CloseLook
+        from flinkops.render.doctor import doctor_json
+
+        look = CloseLook(sources)
+        evidence = [look.deep(observation, job) for job in self.jobs]
+        logs = look.logs(evidence)
+        write_bundle(self.path, evidence, doctor_json(diagnose_fleet(evidence)), logs)
+        return f"wrote {self.path}: {len(evidence)} jobs, {len(logs)} logs; secrets are masked, names are not"
+
+
+def incident(jobs: Sequence[JobAssessment], now_ms: int) -> Incident:
+    """Under a name that says when, beside where the person is."""
+    return Incident(Path(f"flinkops-incident-{now_ms // 1000}.tar.gz"), tuple(job for job in jobs if job.facts))
