@@ -172,7 +172,9 @@ class _Memory:
 
     def _with_status(self, status: SourceStatus, now_ms: int) -> SourceLook:
         """The last good look, under what is to be said of the source now."""
-        age_seconds = None if self._good is None else max(0.0, (now_ms - self._good_ms) / 1000)
+        age_seconds = None
+        if self._good is not None:  # what it saw then may have been of some age already
+            age_seconds = (self._good.status.age_seconds or 0.0) + max(0.0, (now_ms - self._good_ms) / 1000)
         status = msgspec.structs.replace(status, age_seconds=age_seconds)
         return SourceLook(status) if self._good is None else msgspec.structs.replace(self._good, status=status)
 

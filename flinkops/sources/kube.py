@@ -241,7 +241,7 @@ class KubernetesSource:
             name=self.name,
             kind="kubernetes",
             state=state,
-            age_seconds=0.0 if state == "ok" else None,
+            age_seconds={"ok": 0.0, "stale": self._resources.age_seconds}.get(state),
             error=error,
             requests=max(0, self._requests() - requests_before),
             seconds=time.monotonic() - begun,

@@ -37,6 +37,7 @@ class Resources:
         self._wanted = wanted
         self._feeds: dict[tuple[str, str | None], Feed] = {}
         self._last: Listing | None = None
+        self._last_at = 0.0
         self._operator_version: str | None = None
         self._operator_read: float | None = None
 
@@ -44,6 +45,11 @@ class Resources:
     def last(self) -> Listing | None:
         """As the last good look had them."""
         return self._last
+
+    @property
+    def age_seconds(self) -> float:
+        """How old :attr:`last` is."""
+        return time.monotonic() - self._last_at
 
     @property
     def watches(self) -> int:
@@ -78,6 +84,7 @@ class Resources:
             operator_version=self._operator(client, deadline),
             notes=tuple(notes),
         )
+        self._last_at = time.monotonic()
         return self._last
 
     def forget_watches(self) -> None:

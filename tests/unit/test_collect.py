@@ -225,3 +225,16 @@ def test_one_lying_endpoint_leaves_the_others_correct(kind: str) -> None:
 
 def bad_name(flink: FakeFlink) -> str:
     return f"127.0.0.1:{flink.port}"
+
+
+def test_what_a_source_took_from_memory_is_as_old_as_it_says(clock: FixedClock) -> None:
+    class Partly(ScriptedSource):
+        def look(self, deadline_seconds: float) -> SourceLook:
+            status = SourceStatus(name=self.name, kind="kubernetes", state="stale", age_seconds=40.0, error="no answer")
+            return SourceLook(status)
+
+    collector = Collector([Partly("a", clock)], clock)
+    try:
+        assert status(collector.collect(), "a").age_seconds == 40.0
+    finally:
+        collector.close()

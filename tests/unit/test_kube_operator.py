@@ -1,5 +1,6 @@
 """Beside the rows: the operator's version, the way to REST, a job's events."""
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -147,8 +148,10 @@ def test_without_the_api_server_flinks_own_word_goes_on(api: ApiServer, open_sou
     source = open_source(rest_via="direct")
     assert source.look(5.0).status.state == "ok"
     api.answers[GROUP] = lambda *_: status(503, "the server is shutting down")
+    time.sleep(0.05)
     look = source.look(5.0)
     assert look.status.state == "stale"
+    assert 0.05 <= (look.status.age_seconds or 0.0) < 5.0
     assert "shutting down" in str(look.status.error)
     assert [job.name for job in look.jobs] == ["count"]
     through_it = open_source()
