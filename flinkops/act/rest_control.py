@@ -235,15 +235,18 @@ class RestControl:
             return self._client.get(path, decoder, deadline)
 
     def _restarts(self, path: str, unknown: dict[str, str]) -> int | None:
+        """Restarts for other reasons than a rescale: Flink counts each rescale as a restart too, some seconds late."""
         try:
-            values = self._get(f"{path}/metrics?get=numRestarts", wire.metric_values)
+            values = self._get(f"{path}/metrics?get=numRestarts,numRescales", wire.metric_values)
         except Unreachable as problem:
             unknown["restarts"] = problem.what
             return None
-        number = wire.number(values[0].value) if values else None
+        found = {value.id: wire.number(value.value) for value in values}
+        number = found.get("numRestarts")
         if number is None:
             unknown["restarts"] = "the job does not publish numRestarts yet"
-        return None if number is None else int(number)
+            return None
+        return max(0, int(number - (found.get("numRescales") or 0)))
 
     def _checkpoints(self, path: str, unknown: dict[str, str]) -> CheckpointsFacts | None:
         try:
