@@ -4,8 +4,9 @@ import typer
 
 from flinkops.cli.autoscale import advise, apply
 from flinkops.cli.autoscale_operator import disable, enable, explain
+from flinkops.cli.autoscale_replay import memory, replay
 from flinkops.cli.autoscale_run import run
 
 app = typer.Typer(name="autoscale", no_args_is_help=True, help="What parallelism a job needs, why, and changing it.")
-for command in (advise, apply, run, explain, enable, disable):
+for command in (advise, apply, run, explain, enable, disable, replay, memory):
     app.command()(command)

@@ -1,0 +1,117 @@
+"""`flinkops autoscale replay` and `memory`: what would have happened, and how much memory a TaskManager needs."""
+
+from typing import Annotated, Any
+
+import typer
+
+from flinkops.cli.acting import JobArgument, emit, emit_document
+from flinkops.cli.autoscale import SetOption, look, recorded, settings_for
+from flinkops.cli.options import Common, with_common
+from flinkops.errors import OperationFailed
+
+
+@with_common
+def replay(
+    common: Common,
+    job: JobArgument,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A recording of `flinkops record`.")],
+    settings: SetOption = None,
+    pause: Annotated[float, typer.Option("--pause", min=0, help="Seconds that a rescale stops the job.")] = 15.0,
+    slots: Annotated[int | None, typer.Option("--slots", help="No more than so many.")] = None,
+) -> None:
+    r"""A recorded job again, as a controller with these settings would have scaled it: slot-hours against lag.
+
+    \b
+    flinkops autoscale replay orders day.rec
+    flinkops autoscale replay orders day.rec --set utilization.target=0.85 --set scale-down.interval=15m
+    """
+    from flinkops.autoscale.replay import recorded as measured
+    from flinkops.autoscale.replay import replayed
+    from flinkops.autoscale.settings import operator_defaults
+    from flinkops.autoscale.window import look_of
+
+    seen = recorded(file, job)
+    looks = [look_of(each) for each in seen.looks if each.state == "RUNNING"]
+    chosen = settings_for(common, seen.job, settings)
+    shown = measured(looks, chosen)
+    rows: list[dict[str, Any]] = [
+        {
+            "run": "as recorded",
+            "rescales": shown.rescales,
+            "slot_hours": shown.slot_hours,
+            "peak_lag_records": shown.peak_lag_records,
+            "mean_lag_records": shown.mean_lag_records,
+            "parallelism": {},
+        }
+    ]
+    for name, these in (("these settings", chosen), ("the operator's defaults", operator_defaults())):
+        outcome = replayed(shown, these, pause_seconds=pause, slots=slots)
+        rows.append(
+            {
+                "run": name,
+                "rescales": outcome.rescales,
+                "slot_hours": outcome.slot_hours,
+                "peak_lag_records": outcome.peak_lag_records,
+                "mean_lag_records": outcome.mean_lag_records,
+                "parallelism": dict(outcome.moments[-1].parallelism) if outcome.moments else {},
+            }
+        )
+    _show_replay(common, seen.job.name, shown.seconds, rows)
+
+
+def _show_replay(common: Common, job: str, seconds: float, rows: list[dict[str, Any]]) -> None:
+    from flinkops.model.quantities import human_count, human_seconds
+    from flinkops.render.table import layout
+
+    if common.settings.output in ("json", "jsonl", "yaml"):
+        document = {"schema_version": 1, "job": job, "seconds": seconds, "runs": rows}
+        emit_document(document, common.settings.output)
+        return
+    emit([f"{job}: {human_seconds(seconds)} of a recording"])
+    lines = [
+        [
+            row["run"],
+            str(row["rescales"]),
+            f"{row['slot_hours']:.2f}",
+            human_count(row["peak_lag_records"]),
+            human_count(row["mean_lag_records"]),
+        ]
+        for row in rows
+    ]
+    titles = ["RUN", "RESCALES", "SLOT-HOURS", "PEAK LAG", "MEAN LAG"]
+    emit(layout(titles, lines, [False, True, True, True, True]))
+
+
+@with_common
+def memory(common: Common, job: JobArgument) -> None:
+    """The memory of a TaskManager: what its heap, managed and network memory use, and what they should have.
+
+    One look: ask at the peak of the day.
+    """
+    from flinkops.autoscale.taskmanagers import memory_advice
+    from flinkops.model.quantities import human_bytes
+    from flinkops.render.table import layout
+
+    seen = look(common, job, 0.0)
+    if seen.detail is None or not seen.detail.taskmanagers:
+        raise OperationFailed(f"the TaskManagers of {seen.job.name} tell nothing", next_step="look again in 10 s")
+    latest = seen.job.checkpoints.latest_completed if seen.job.checkpoints else None
+    found = memory_advice(seen.detail.taskmanagers, latest.state_size_bytes if latest else None)
+    if common.settings.output in ("json", "jsonl", "yaml"):
+        import msgspec
+
+        document = {"schema_version": 1, "job": seen.job.name, "pools": msgspec.to_builtins(found)}
+        emit_document(document, common.settings.output)
+        return
+    rows = [
+        [
+            each.pool,
+            human_bytes(each.used_bytes),
+            human_bytes(each.total_bytes),
+            "keep" if each.recommended_bytes is None else human_bytes(each.recommended_bytes),
+            each.key,
+            each.why,
+        ]
+        for each in found
+    ]
+    emit(layout(["POOL", "USED", "NOW", "WANTED", "KEY", "WHY"], rows, [False, True, True, True, False, False]))
