@@ -40,7 +40,8 @@ def _slower_parts(for_pytest: list[str]) -> list[str]:
         failed.append("unit tests of the base installation (.venv-base)")
     if _environment(".venv-flink120", "flink120.txt", editable=False) is None:
         failed.append("the environment of Flink 1.20")
-    if _pytest(sys.executable, "local", for_pytest, may_be_empty=True):
+    # They wait more than they work. A file's tests stay together: they share its jobs and its fleet.
+    if _pytest(sys.executable, "local", ["-n", "2", "--dist", "loadfile", *for_pytest], may_be_empty=True):
         failed.append("tests on the embedded fleet")
     return failed
 
