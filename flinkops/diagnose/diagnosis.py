@@ -18,6 +18,7 @@ def diagnose(evidence: Evidence) -> Diagnosis:
     """Pure: the same evidence gives the same words."""
     case = Case(evidence)
     findings: list[Finding] = []
+    steady: set[str] = set()
     not_assessed: list[NotAssessed] = []
     blind = evidence.assessment.state in BLIND_STATES
     for rule in RULES.values():
@@ -28,8 +29,9 @@ def diagnose(evidence: Evidence) -> Diagnosis:
         if isinstance(verdict, NotAssessed):
             not_assessed.append(verdict)
         else:
-            findings += _softened(case, rule, verdict)
-    ordered = in_order(findings)
+            findings += verdict
+            steady |= {each.code for each in verdict} if rule.steady else set()
+    ordered = in_order(_softened(case, in_order(findings), steady))
     return Diagnosis(
         name=evidence.job.name,
         score=None if blind else score(ordered),
@@ -45,13 +47,16 @@ def _not_asked(case: Case, rule: Rule) -> str | None:
     return f"the job is {state}" if rule.running and state != "RUNNING" else None
 
 
-def _softened(case: Case, rule: Rule, findings: Sequence[Finding]) -> list[Finding]:
-    """What a job shows while it starts or catches up is not yet its fault."""
-    why = case.unsettled if rule.steady and case.job.state == "RUNNING" else None
+def _softened(case: Case, findings: Sequence[Finding], steady: set[str]) -> list[Finding]:
+    """What a job shows while it starts or catches up is not yet its fault, unless something hard follows from it."""
+    why = case.unsettled if case.job.state == "RUNNING" else None
     if why is None:
         return list(findings)
+    hard = {each.caused_by for each in findings if each.code not in steady and each.severity != "info"}
     return [
-        msgspec.structs.replace(
+        each
+        if each.code not in steady or each.code in hard
+        else msgspec.structs.replace(
             each, severity="info", confidence=each.confidence / 2, evidence=(*each.evidence, line(why))
         )
         for each in findings

@@ -19,7 +19,7 @@ class Rule(NamedTuple):
     code: str
     judge: Callable[[Case], Verdict]
     steady: bool = False
-    """Only a job that has settled can have it: before that, its findings are info."""
+    """Only a job that has settled can have it: before that its findings are info, unless something hard follows."""
     running: bool = True
     """Only of a job that runs; the others are judged in every state."""
 

@@ -295,6 +295,15 @@ def test_a_watermark_that_stands_still_while_records_come_in() -> None:
     assert finding.evidence[0].value == pytest.approx(0.0)
 
 
+def test_one_subtask_far_behind_the_others() -> None:
+    apart = Spread(min=NOW_MS - 200_000, max=NOW_MS - 5_000)
+    finding = found("watermark-delay", evidence(with_vertex(job(), "src", watermark_ms=apart)))
+    assert finding is not None
+    assert (finding.severity, finding.vertex, finding.evidence[0].value) == ("warning", "vertex src", 195.0)
+    near = Spread(min=NOW_MS - 40_000, max=NOW_MS - 5_000)
+    assert found("watermark-delay", evidence(with_vertex(job(), "src", watermark_ms=near))) is None
+
+
 def test_old_data_that_is_being_caught_up_with_is_info() -> None:
     facts = job()
     for each in facts.vertices:
@@ -435,6 +444,15 @@ def test_upgrade_hazard_and_managed_memory() -> None:
 def test_a_job_that_starts_up_has_nothing_above_info() -> None:
     facts = msgspec.structs.replace(held_up(), running_since_ms=NOW_MS - 10_000)
     assert above_info(diagnose(evidence(facts, flame_graphs=[JSON]))) == []
+
+
+def test_a_hard_symptom_at_the_start_is_no_less_hard_and_its_cause_comes_first() -> None:
+    facts = msgspec.structs.replace(held_up(), running_since_ms=NOW_MS - 20_000, checkpoints=failing(1))
+    diagnosis = diagnose(evidence(facts))
+    assert [(each.code, each.severity) for each in diagnosis.findings] == [
+        ("backpressure", "warning"),
+        ("checkpoint-timeout", "warning"),
+    ]
 
 
 def test_a_job_that_nobody_sees_is_not_assessed_at_all() -> None:

@@ -20,6 +20,8 @@ STANDSTILL_SKEW_SECONDS = 30.0
 """Windows and bounded delays hold a watermark back by less than this, where the job says no delay of its own."""
 CATCHING_UP_RATIO = 1.2
 """It moves faster than the clock: old data is being read, and it gets there."""
+STRAGGLER_SECONDS = 60.0
+"""The margin beyond its own delay that the policy allows a watermark (skew_margin_seconds)."""
 LATE_RATIO = 0.05
 PAUSED_RATIO = 0.1
 IDLE_RATIO = 0.5
@@ -40,7 +42,7 @@ class Cause(NamedTuple):
 
 def judge(case: Case) -> Verdict:
     """The first cause that fits, from the surest to the vaguest."""
-    causes = (_future(case), _none_yet(case), _standing(case), _trailing(case), _late(case))
+    causes = (_future(case), _none_yet(case), _standing(case), _trailing(case), _straggling(case), _late(case))
     cause = next((each for each in causes if each is not None), None)
     if cause is not None:
         return [
@@ -139,6 +141,29 @@ def _trailing(case: Case) -> Cause | None:
         return Cause(f"{title}: no records come in", lines, [_IDLENESS], name, 0.6, severity_info=True)
     fixes = [_ALIGNMENT] if _is_paused(case) else [_IDLENESS, _partitions()]
     return Cause(title, lines, fixes, name, 0.75, severity_info=catching_up)
+
+
+def _straggling(case: Case) -> Cause | None:
+    """One subtask far behind the others of its vertex: all that wait for the whole wait for it."""
+    apart = [each for each in case.evidence.assessment.vertices if each.watermark_spread_seconds is not None]
+    widest = max(apart, key=lambda each: each.watermark_spread_seconds or 0.0, default=None)
+    spread = widest.watermark_spread_seconds if widest else None
+    behind = widest.skew_seconds if widest else None
+    if widest is None or spread is None or behind is None or not _flows(case):
+        return None
+    if spread < STRAGGLER_SECONDS or behind < STRAGGLER_SECONDS:
+        return None
+    lines = [
+        line("seconds between the subtask furthest behind and the one furthest ahead", spread, STRAGGLER_SECONDS),
+        line("event-time skew in seconds", behind, STRAGGLER_SECONDS),
+        *_split_lines(case),
+    ]
+    fix = remedy(
+        "Find out why that input is behind: its producer's clock, its partition's backlog, its machine; if it may be "
+        "left behind, its records are late"
+    )
+    title = f'One subtask of "{widest.name}" is far behind the others in event time'
+    return Cause(title, lines, [fix, _ALIGNMENT], widest.name, 0.75)
 
 
 def _late(case: Case) -> Cause | None:
