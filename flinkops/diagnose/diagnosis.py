@@ -12,6 +12,8 @@ from flinkops.diagnose.rules import RULES
 from flinkops.model.findings import Diagnosis, Finding, NotAssessed
 
 BLIND_STATES = frozenset({"UNKNOWN"})
+OVER_STATES = frozenset({"CANCELED", "FINISHED"})
+"""It ended as it should, or because somebody wanted it: there is nothing to be done."""
 
 
 def diagnose(evidence: Evidence) -> Diagnosis:
@@ -20,7 +22,7 @@ def diagnose(evidence: Evidence) -> Diagnosis:
     findings: list[Finding] = []
     steady: set[str] = set()
     not_assessed: list[NotAssessed] = []
-    blind = evidence.assessment.state in BLIND_STATES
+    unscored = evidence.assessment.state in BLIND_STATES | OVER_STATES
     for rule in RULES.values():
         if (why := _not_asked(case, rule)) is not None:
             not_assessed.append(NotAssessed(rule.code, why))
@@ -34,7 +36,7 @@ def diagnose(evidence: Evidence) -> Diagnosis:
     ordered = in_order(_softened(case, in_order(findings), steady))
     return Diagnosis(
         name=evidence.job.name,
-        score=None if blind else score(ordered),
+        score=None if unscored else score(ordered),
         findings=tuple(ordered),
         not_assessed=tuple(not_assessed),
     )
@@ -44,6 +46,8 @@ def _not_asked(case: Case, rule: Rule) -> str | None:
     state = case.evidence.assessment.state
     if state in BLIND_STATES:
         return case.why_missing("state", "the job cannot be seen now")
+    if state in OVER_STATES:
+        return f"the job has ended ({state})"
     return f"the job is {state}" if rule.running and state != "RUNNING" else None
 
 

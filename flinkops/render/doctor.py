@@ -80,8 +80,13 @@ def doctor_text(jobs: Sequence[Diagnosis], *, wide: bool = False, colour: bool =
     """For people: worst job first, each finding with its evidence, remedy and next command."""
     if not jobs:
         return "no jobs"
-    parts = [_job_text(job, wide=wide or len(jobs) == 1, colour=colour, cells=cells) for job in jobs]
-    return "\n".join(part for part in parts if part)
+    if wide or len(jobs) == 1:
+        return "\n".join(_job_text(job, wide=True, colour=colour, cells=cells) for job in jobs)
+    ill = [job for job in jobs if any(each.severity != "info" for each in job.findings)]
+    parts = [_job_text(job, wide=False, colour=colour, cells=cells) for job in ill]
+    rest = len(jobs) - len(ill)
+    others = f"{rest} {'others: ' if ill else 'jobs: '}nothing above info in what one look tells"
+    return "\n".join([*parts, f"{others}; flinkops doctor JOB looks closer"] if rest else parts)
 
 
 def evidence_text(line: Evidence) -> str:

@@ -112,6 +112,13 @@ def test_numbers_are_written_in_the_unit_that_their_line_names(line: Evidence, t
     assert evidence_text(line) == text
 
 
+def test_of_many_jobs_those_that_are_well_take_one_line(cli: Cli, tmp_path: Path) -> None:
+    others = [msgspec.structs.replace(job(), id=str(number) * 32, name=f"well-{number}") for number in range(3)]
+    ran = cli("doctor", "--replay", recorded(tmp_path / "a.rec", snapshot(ill(), *others)))
+    assert "well-" not in ran.out
+    assert ran.out.splitlines()[-1].startswith("3 others: nothing above info")
+
+
 def test_exit_code_ten_when_asked_and_something_is_wrong(cli: Cli, tmp_path: Path) -> None:
     bad = recorded(tmp_path / "bad.rec", snapshot(ill()))
     good = recorded(tmp_path / "good.rec", snapshot(job()))

@@ -462,6 +462,13 @@ def test_a_job_that_nobody_sees_is_not_assessed_at_all() -> None:
     assert {each.code for each in diagnosis.not_assessed} == set(RULES)
 
 
+def test_a_job_that_was_ended_is_past_diagnosis() -> None:
+    for state in ("CANCELED", "FINISHED"):
+        diagnosis = diagnose(evidence(job(state=state, exceptions=(thrown(5), thrown(9), thrown(20)))))
+        assert (diagnosis.score, diagnosis.findings) == (None, ())
+        assert {each.why for each in diagnosis.not_assessed} == {f"the job has ended ({state})"}
+
+
 def test_every_finding_says_what_to_do() -> None:
     facts = msgspec.structs.replace(held_up(), checkpoints=failing(3), exceptions=(thrown(5), thrown(9), thrown(20)))
     for finding in diagnose(evidence(facts, flame_graphs=[JSON])).findings:
