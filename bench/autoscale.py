@@ -9,6 +9,7 @@ import itertools
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -30,18 +31,16 @@ WAIT_MICROSECONDS = 20_000
 RATE_EACH = 1_000_000 / WAIT_MICROSECONDS
 SLOTS = 8
 TARGET = 0.85
-SETTLE_SECONDS = 60.0
-"""After so long a phase has to have its parallelism."""
 SETTINGS = {
     "metrics.window": "20s",
     "stabilization.interval": "5s",
     "cool-down": "5s",
-    "scale-down.interval": "20s",
+    "scale-down.interval": "40s",
     "utilization.target": str(TARGET),
     "utilization.max": "0.95",
     "utilization.min": "0.6",
     "restart.time": "3s",
-    "catch-up.duration": "30s",
+    "catch-up.duration": "60s",
     "backlog-processing.lag-threshold": "10s",
     "observed-true-processing-rate.lag-threshold": "5s",
 }
@@ -68,10 +67,10 @@ class Phase(NamedTuple):
 
 
 STEPS = (
-    Phase("start", 60, 35),
-    Phase("up", 140, 120),
+    Phase("start", 40, 35),
+    Phase("up", 130, 120),
     Phase("up more", 220, 240),
-    Phase("down", 300, 80),
+    Phase("down", 330, 80),
 )
 BREATHING = (
     Phase("start", 40, 60),
@@ -241,6 +240,7 @@ def totals(seen: list[Seen]) -> dict[str, Any]:
 
 def main(scenario: str, chart: str | None = None) -> None:
     phases = SCENARIOS[scenario]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is stopped then too
     with tempfile.TemporaryDirectory(prefix="flinkops-autoscale-") as folder:
         home = Path(folder)
         fleet = Fleet(home)
