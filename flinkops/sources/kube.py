@@ -72,6 +72,11 @@ class KubernetesSource:
         return self._access.context
 
     @property
+    def access(self) -> KubeAccess:
+        """How its API server is reached."""
+        return self._access
+
+    @property
     def kind(self) -> SourceKind:
         """Kubernetes."""
         return "kubernetes"

@@ -8,9 +8,10 @@ from flinkops.errors import UsageError
 from flinkops.model.assessment import JobAssessment
 from flinkops.tui import background
 from flinkops.tui.action import ConfirmSheet, ProgressSheet
-from flinkops.tui.actions import KINDS, Kind, Planning, Running, carry_out, make_plan, wish_of
+from flinkops.tui.actions import KINDS, Kind, Planning, Running, takes_actions, wish_of
+from flinkops.tui.hands import carry_out, make_plan
 from flinkops.tui.looking import LookingApp
-from flinkops.tui.ports import Named, Reached
+from flinkops.tui.ports import Governs, Named, Reached
 from flinkops.tui.sheets import Choice, Chooser, Prompt
 from flinkops.tui.words import tidy
 
@@ -33,7 +34,9 @@ class ActingApp(LookingApp):
     @property
     def may_act(self) -> bool:
         """Whether actions are offered; the executor refuses them in any case under --read-only."""
-        return not self.link.read_only and any(isinstance(source, Reached) for source in self.sources.values())
+        return not self.link.read_only and any(
+            isinstance(source, (Reached, Governs)) for source in self.sources.values()
+        )
 
     # ---- what is wanted
 
@@ -77,7 +80,7 @@ class ActingApp(LookingApp):
         """Plan it for the first of the jobs and ask; several are asked for one after another."""
         job, *others = jobs
         source = self.sources.get(job.cluster)
-        if not isinstance(source, Reached):
+        if not isinstance(source, (Reached, Governs)) or not takes_actions(source, job):
             self.say(NO_ACTIONS)
             return
         planning = Planning(kind, job, source, text, tuple(others))
@@ -86,7 +89,7 @@ class ActingApp(LookingApp):
 
         def answered(agreed: bool | None) -> None:
             if agreed and sheet.plan is not None:
-                self._carry_out(Running(sheet.plan, source))
+                self._carry_out(Running(sheet.plan, planning))
             if planning.others:
                 self.plan_action(kind, planning.others, text)
 

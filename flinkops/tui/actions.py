@@ -1,27 +1,28 @@
-"""Actions from the screen: the same Plan and the same executor as the commands. Nothing is changed anywhere else."""
+"""What can be done to a job from the screen, what is typed for it, and the command that does the same. Pure."""
 
 import argparse
-import secrets
 import shlex
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flinkops.clock import Clock
-from flinkops.errors import OperationFailed, UsageError
+from flinkops.errors import UsageError
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.plan import Plan, Result
 from flinkops.tui.job_view import selector
-from flinkops.tui.ports import Reached
+from flinkops.tui.ports import Governs, Reached
 
 if TYPE_CHECKING:  # imported when something is to be done: the first paint does not wait for it
-    from flinkops.act.control import JobControl
     from flinkops.act.executor import Progress
     from flinkops.act.prepare import Wish, WishVerb
 
-ACTION_SECONDS = 600.0
+Source = Reached | Governs
+
+
+def takes_actions(source: object, job: JobAssessment) -> bool:
+    """Whether there is a way to act on this job: its own REST API, or its custom resource."""
+    if isinstance(source, Governs):
+        return job.facts is not None and job.facts.resource is not None and job.kind != "rest"
+    return isinstance(source, Reached)
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def _change_of(text: str) -> Any:
     return Change(given.parallelism, settings, arguments, given.jar, given.entry_class, given.py)
 
 
-def command_of(kind: Kind, job: JobAssessment, text: str, source: Reached) -> str:
+def command_of(kind: Kind, job: JobAssessment, text: str, source: Source) -> str:
     """The command line that does the same."""
     options = text.strip()
     if kind.verb == "rescale":
@@ -113,8 +114,15 @@ def command_of(kind: Kind, job: JobAssessment, text: str, source: Reached) -> st
         options = f"--parallelism {options}" if options.isdigit() else " ".join(f"--vertex {word}" for word in words)
     elif kind.verb == "upgrade":
         options = f"--savepoint {options}".rstrip()
-    parts = [f"flinkops {kind.command} {selector(job)}", options, f"--rest {shlex.quote(source.endpoint.url)}"]
+    parts = [f"flinkops {kind.command} {selector(job)}", options, where_option(source)]
     return " ".join(part for part in parts if part)
+
+
+def where_option(source: Source) -> str:
+    """How a command names the source."""
+    if isinstance(source, Reached):
+        return f"--rest {shlex.quote(source.endpoint.url)}"
+    return f"--context {shlex.quote(source.access.context)}"
 
 
 @dataclass
@@ -123,7 +131,7 @@ class Planning:
 
     kind: Kind
     job: JobAssessment
-    source: Reached
+    source: Source
     text: str = ""
     others: tuple[JobAssessment, ...] = ()
 
@@ -133,7 +141,7 @@ class Running:
     """One action that was confirmed: it goes on whether or not its screen is open."""
 
     plan: Plan
-    source: Reached
+    planning: Planning
     steps: list["Progress"] = field(default_factory=list)
     result: Result | None = None
     error: str | None = None
@@ -147,59 +155,3 @@ class Running:
     def outcome(self) -> str:
         """In one word."""
         return self.result.outcome if self.result else "not done" if self.error else "running"
-
-
-@contextmanager
-def control_for(source: Reached, clock: Clock) -> Iterator["JobControl"]:
-    """The cluster behind a source, as the executor sees it."""
-    from flinkops.act.rest_control import RestControl
-
-    control = RestControl(source.endpoint, clock)
-    try:
-        yield control
-    finally:
-        control.close()
-
-
-def make_plan(planning: Planning, *, clock: Clock, journal_folder: Path | None) -> Plan:
-    """Look closely at the job and plan; blocks, for a thread. Raises FlinkopsError when that cannot be done."""
-    from flinkops.act.journal import Journal, default_folder
-    from flinkops.act.prepare import prepare
-    from flinkops.plan.identity import stamp
-
-    kind, job = planning.kind, planning.job
-    wish = wish_of(kind, planning.text)
-    command = command_of(kind, job, planning.text, planning.source)
-    made = stamp(kind.verb, clock.now_ms(), secrets.token_bytes(3), command)
-    with control_for(planning.source, clock) as control:
-        facts = control.job(job.id)
-        if facts is None:
-            raise OperationFailed(f"{control.name} no longer knows job {job.name}", next_step="look again")
-        return prepare(control, Journal(journal_folder or default_folder(), clock), facts, wish, made)
-
-
-def carry_out(
-    running: Running,
-    *,
-    clock: Clock,
-    read_only: bool,
-    journal_folder: Path | None,
-    progress: Callable[["Progress"], None],
-) -> Result:
-    """Run the plan; blocks, for a thread. Read-only is refused by the executor, not here."""
-    from flinkops.act.actions import ACTIONS
-    from flinkops.act.executor import Executor
-    from flinkops.act.journal import Journal, default_folder
-
-    with control_for(running.source, clock) as control:
-        executor = Executor(
-            control,
-            Journal(journal_folder or default_folder(), clock),
-            clock,
-            ACTIONS,
-            read_only=read_only,
-            timeout_seconds=ACTION_SECONDS,
-            progress=progress,
-            go_on_options=f"--rest {shlex.quote(running.source.endpoint.url)}",
-        )
-        return executor.run(running.plan)

@@ -1,13 +1,16 @@
 """What the TUI needs from the rest, as capabilities: a face asks for what it uses, not for a class."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from flinkops.model.assessment import FleetAssessment
 from flinkops.model.detail import FlameGraph, JobDetail, LogFile, ResourceEvents, VertexDetail
 from flinkops.model.endpoint import RestEndpoint
 from flinkops.model.facts import FleetSnapshot, JobFacts
 from flinkops.model.history import JobSample
+
+if TYPE_CHECKING:
+    from flinkops.sources.kube_access import KubeAccess
 
 JobKey = tuple[str, str, str]
 FlameGraphKind = Literal["full", "on_cpu", "off_cpu"]
@@ -103,6 +106,16 @@ class Reached(Protocol):
     @property
     def endpoint(self) -> RestEndpoint:
         """Where."""
+        ...
+
+
+@runtime_checkable
+class Governs(Protocol):
+    """A source of jobs that belong to custom resources: Kubernetes with the Flink operator."""
+
+    @property
+    def access(self) -> "KubeAccess":
+        """How its API server is reached."""
         ...
 
 

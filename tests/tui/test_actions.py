@@ -14,9 +14,10 @@ from flinkops.clock import Clock, FixedClock
 from flinkops.errors import Refused, UsageError
 from flinkops.model.assessment import JobAssessment
 from flinkops.plan.redeploy import Change
-from flinkops.tui import actions
-from flinkops.tui.actions import KINDS, Kind, Planning, Running, carry_out, command_of, make_plan, wish_of
+from flinkops.tui import hands
+from flinkops.tui.actions import KINDS, Kind, Planning, Running, command_of, wish_of
 from flinkops.tui.app import FlinkopsApp
+from flinkops.tui.hands import carry_out, make_plan
 from flinkops.tui.ports import Reached
 from tests.tui.details import FakeSource
 from tests.tui.fleet import T0_MS, Seen, fleet
@@ -32,13 +33,13 @@ SOURCE = FakeSource(NAME)
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
     """A cluster that the screens act on, with one job, which the fleet shows."""
     made = FakeCluster(tmp_path / "cluster.json")
-    monkeypatch.setattr(actions, "control_for", _always(made))
+    monkeypatch.setattr(hands, "control_for", _always(made))
     return made
 
 
-def _always(control: JobControl) -> Callable[[Reached, Clock], object]:
+def _always(control: JobControl) -> Callable[[Reached, JobAssessment, Clock], object]:
     @contextmanager
-    def given(source: Reached, clock: Clock) -> Iterator[JobControl]:
+    def given(source: Reached, job: JobAssessment, clock: Clock) -> Iterator[JobControl]:
         yield control
 
     return given
@@ -83,9 +84,11 @@ def test_read_only_is_refused_by_the_executor_too(kind: Kind, tmp_path: Path, cl
     texts = {"rescale": "2", "upgrade": "--jar other.jar"}
     if kind.verb == "rollback":
         return  # without an upgrade before it there is no such plan
-    plan = make_plan(Planning(kind, the_job(), SOURCE, texts.get(kind.verb, "")), clock=CLOCK, journal_folder=tmp_path)
+    planning = Planning(kind, the_job(), SOURCE, texts.get(kind.verb, ""))
+    plan = make_plan(planning, clock=CLOCK, journal_folder=tmp_path)
+    running = Running(plan, planning)
     with pytest.raises(Refused, match="read-only"):
-        carry_out(Running(plan, SOURCE), clock=CLOCK, read_only=True, journal_folder=tmp_path, progress=lambda _: None)
+        carry_out(running, clock=CLOCK, read_only=True, journal_folder=tmp_path, progress=lambda _: None)
     assert cluster.state.orders == []
 
 
