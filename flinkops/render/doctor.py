@@ -111,8 +111,9 @@ def _job_text(job: Diagnosis, *, wide: bool, colour: bool, cells: int) -> str:
         lines += _finding_text(finding, colour=colour, cells=cells)
     if wide and job.not_assessed:
         lines.append("  not assessed:")
-        for each in job.not_assessed:
-            lines += _wrapped(f"{each.code}: {clean(each.why)}", "    ", cells)
+        for why in dict.fromkeys(each.why for each in job.not_assessed):
+            codes = ", ".join(each.code for each in job.not_assessed if each.why == why)
+            lines += _wrapped(f"{codes}: {clean(why)}", "    ", cells)
     return "\n".join(lines)
 
 
