@@ -14,6 +14,7 @@ from flinkops.model.numbers import total, worst
 SHARE_RATIO = 0.4
 """Of the on-CPU samples of a vertex: more than a third of the work is not the job's own (calibrated in the lab)."""
 WORTH_SAYING_RATIO = 0.3
+WORTH_A_LINE_RATIO = 0.02
 
 # The innermost frame of a kind decides; "" ends it: what a deserialiser hands on is the job's own work again.
 _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
@@ -88,10 +89,15 @@ def _by_stacks(case: Case, vertex: VertexFacts) -> Finding | None:
     lines = [
         line(f'share of the on-CPU samples of "{vertex.name}" in serialization', share, SHARE_RATIO),
         line("share of time that its worst subtask is busy", busy, BUSY_RATIO),
-        *(line(f"of these samples in {kind}", part) for kind, part in sorted(by_kind.items(), key=lambda kv: -kv[1])),
+        *(line(f"share of its samples in {kind}", part) for kind, part in _parts(by_kind)),
         *_bytes_a_record(vertex),
     ]
     return _finding(case, vertex, severity, min(0.95, 0.5 + share / 2), worst_kind, lines)
+
+
+def _parts(by_kind: dict[str, float]) -> list[tuple[str, float]]:
+    """The largest first; what is hardly there is left out."""
+    return sorted(((kind, part) for kind, part in by_kind.items() if part >= WORTH_A_LINE_RATIO), key=lambda kv: -kv[1])
 
 
 def _by_python(case: Case) -> Finding | None:
