@@ -8,7 +8,7 @@ import msgspec
 
 from flinkops.clock import iso_utc
 from flinkops.model.assessment import FleetAssessment, JobAssessment, Reason
-from flinkops.model.facts import SourceStatus
+from flinkops.model.facts import ResourceFacts, SourceStatus
 
 SCHEMA_VERSION = 1
 _DIGITS = 6
@@ -50,6 +50,18 @@ JOB_FIELDS = (
     "data_age_seconds",
     "unknown",
 )
+RESOURCE_FIELDS = (
+    "image",
+    "upgrade_mode",
+    "upgrade_savepoint",
+    "generation",
+    "observed_generation",
+    "session_cluster",
+    "owner",
+    "blue_green_state",
+    "managed_by",
+    "operator_version",
+)
 VERTEX_FIELDS = (
     "id",
     "name",
@@ -81,7 +93,19 @@ def job_document(job: JobAssessment) -> dict[str, Any]:
         "vertices": [{field: _plain(getattr(vertex, field)) for field in VERTEX_FIELDS} for vertex in job.vertices],
         "unknown": {**job.unknown, **_without_number(reasons)},
     }
-    return {field: special[field] if field in special else _plain(getattr(job, field)) for field in JOB_FIELDS}
+    document = {field: special[field] if field in special else _plain(getattr(job, field)) for field in JOB_FIELDS}
+    if job.facts is not None and job.facts.resource is not None:
+        document["resource"] = resource_document(job.facts.resource)
+    return document
+
+
+def resource_document(resource: ResourceFacts) -> dict[str, Any]:
+    """What the operator's resource says beside the measurements; only what it does say."""
+    said = {field: getattr(resource, field) for field in RESOURCE_FIELDS}
+    document = {field: value for field, value in said.items() if value is not None}
+    if resource.snapshots:
+        document["snapshots"] = [msgspec.to_builtins(one) for one in resource.snapshots]
+    return document
 
 
 def source_document(source: SourceStatus) -> dict[str, Any]:

@@ -99,6 +99,8 @@ def _status(job: JobAssessment) -> Line:
         spans.append((f", {human_count(job.restarts)} restarts", "warning"))
     if job.lifecycle_state:
         spans.append((f", {tidy(job.lifecycle_state)}", "dim"))
+    if job.facts is not None and job.facts.resource is not None and job.facts.resource.blue_green_state:
+        spans.append((f", {tidy(job.facts.resource.blue_green_state)}", "warning"))
     return tuple(spans)
 
 

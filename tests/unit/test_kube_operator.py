@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
-from flinkops.model.facts import JobFacts, ResourceFacts
+from flinkops.assess import assess
+from flinkops.config.policy import Policy
+from flinkops.model.facts import FleetSnapshot, JobFacts, ResourceFacts
+from flinkops.render.status_json import status_document
 from flinkops.sources.kube import KubernetesSource
 from flinkops.sources.kube_access import KubeAccess, open_access
 from flinkops.sources.kube_events import events_of
@@ -220,3 +223,12 @@ def test_events_from_the_source(api: ApiServer, open_source: Open) -> None:
     assert found.unknown == {}
     api.answers["/api/v1/namespaces/default/events"] = lambda *_: status(403, "no")
     assert "not allowed to list events in namespace default" in open_source().events(job).unknown["events"]
+
+
+def test_the_status_document_has_what_the_resource_says(api: ApiServer, open_source: Open) -> None:
+    look = open_source().look(5.0)
+    fleet = assess(FleetSnapshot(taken_ms=look.jobs[0].seen_ms, sources=(look.status,), jobs=look.jobs), {}, Policy())
+    (row,) = status_document(fleet)["jobs"]
+    assert row["resource"]["image"] == "count:23"
+    assert row["resource"]["upgrade_mode"] == "savepoint"
+    assert None not in row["resource"].values()
