@@ -26,10 +26,10 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "gc-pressure": ("state-bloat",),
     "serialization": ("gc-pressure",),
     "key-skew": ("gc-pressure",),
-    "restart-loop": ("out-of-slots", "gc-pressure"),
-    "source-idle": ("restart-loop",),
+    "restart-loop": ("deployment-stuck", "out-of-slots", "gc-pressure"),
+    "source-idle": ("deployment-stuck", "restart-loop"),
     "state-bloat": ("watermark-delay",),
-    "out-of-slots": (),
+    "out-of-slots": ("deployment-stuck",),
 }
 """For each symptom what may be behind it, the deepest first."""
 

@@ -13,6 +13,7 @@ from flinkops.model.facts import (
     JobFacts,
     ResourceFacts,
     Spread,
+    StuckFacts,
 )
 from tests.unit.builders import NOW_MS, checkpoint, checkpoints, failing, spread, with_vertex
 from tests.unit.doctor_cases import above_info, detail, evidence, flames, found, job, manager, sample, why_not
@@ -370,6 +371,23 @@ def test_fewer_subtasks_than_were_asked_for() -> None:
     finding = found("out-of-slots", evidence(detail=wanted, cluster=ClusterFacts("prod", "2.3.0", 1, 8, 0)))
     assert finding is not None
     assert finding.severity == "warning"
+
+
+def test_pods_that_do_not_come_up_are_behind_the_missing_slots() -> None:
+    stuck = (
+        StuckFacts("unschedulable", "orders-tm-1", "0/3 nodes are available", NOW_MS - 90_000),
+        StuckFacts("unschedulable", "orders-tm-2", "0/3 nodes are available"),
+        StuckFacts("image", "orders-0", "ErrImagePull \x1b[31m"),
+    )
+    resource = ResourceFacts("kit", "shop", "orders", "1", stuck=stuck)
+    waiting = job(state="CREATED", started_ms=NOW_MS - 60_000, vertices=(), resource=resource)
+    diagnosis = diagnose(evidence(waiting, cluster=ClusterFacts("prod", "2.3.0", 1, 8, 0)))
+    assert [(each.code, each.caused_by) for each in diagnosis.findings] == [
+        ("deployment-stuck", None),
+        ("out-of-slots", "deployment-stuck"),
+        ("deployment-stuck", None),
+    ]
+    assert found("deployment-stuck", evidence()) is None
 
 
 def dry(idle_seconds: float, **fields: object) -> JobFacts:

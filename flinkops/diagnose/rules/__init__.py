@@ -4,6 +4,7 @@ from flinkops.diagnose.rule import Rule
 from flinkops.diagnose.rules import (
     backpressure,
     checkpoint_timeout,
+    deployment_stuck,
     gc_pressure,
     key_skew,
     known_bugs,
@@ -30,6 +31,7 @@ RULES: dict[str, Rule] = {
         key_skew,
         restart_loop,
         out_of_slots,
+        deployment_stuck,
         source_idle,
         partitions,
         gc_pressure,
