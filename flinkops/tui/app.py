@@ -150,6 +150,12 @@ class FlinkopsApp(ActingApp):
         """What is wrong with a job, and what to do first."""
         self.push_screen(FindingsScreen(key))
 
+    def open_autoscaling(self, key: JobKey) -> None:
+        """What parallelism a job needs, and why."""
+        from flinkops.tui.autoscaling import AutoscalingScreen
+
+        self.push_screen(AutoscalingScreen(key))
+
     def open_flame(self, job: JobAssessment, vertex: VertexAssessment) -> None:
         """The flame graph of a vertex."""
         if (source := self.details_of(job)) is not None:

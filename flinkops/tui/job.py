@@ -208,6 +208,10 @@ class JobScreen(BaseScreen):
         if job is not None:
             self.flinkops.open_logs(job)
 
+    def action_autoscaling(self) -> None:
+        """The parallelism it needs."""
+        self.flinkops.open_autoscaling(self.key)
+
     def action_events(self) -> None:
         """What Kubernetes and the operator said."""
         job = self.job(self.flinkops.view)

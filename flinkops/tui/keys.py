@@ -75,6 +75,7 @@ KEYS: tuple[Key, ...] = (
     Key("job", "s", "s", "savepoint", "", "savepoint now: plan, confirm, watch"),
     Key("job", "x", "x", "act", "act", "savepoint, rescale, upgrade, restart, suspend, resume or rollback"),
     Key("job", "d", "d", "findings", "doctor", "findings: what is wrong, why, and what to do first"),
+    Key("job", "a", "a", "autoscaling", "", "autoscaling: the parallelism it needs, why, and a plan for it"),
     Key("job", "f", "f", "flame", "flame", "flame graph of the vertex under the cursor"),
     Key("job", "L", "L", "logs", "logs", "logs of the TaskManagers"),
     Key("job", "B", "B", "bundle", "", "incident bundle: evidence, findings and logs in one file, secrets masked"),
