@@ -25,7 +25,7 @@ _REMEDIES: dict[str, tuple[str, Remedy]] = {
     "oom-killed": (
         "it was killed for using more memory than it has",
         remedy(
-            "Give the process more memory; where RocksDB or native code uses it, more overhead; costs the node's memory",
+            "Give the process more memory; where RocksDB or native code uses it, more overhead; costs memory",
             "taskmanager.memory.jvm-overhead.fraction",
             "0.2",
         ),
