@@ -208,6 +208,8 @@ def _name(job: JobAssessment, context: Context, history: HistoryOf) -> Line:
 
 def _for(job: JobAssessment, now_ms: int) -> Line:
     since = job.health.since_ms
+    if since is None and job.health.level == "ok":
+        return ()
     return words.value(None if since is None else words.short((now_ms - since) / 1000), "dim")
 
 
