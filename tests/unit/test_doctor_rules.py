@@ -1,5 +1,7 @@
 """Each rule of the doctor: what it names, what it leaves alone, and what it says when it cannot know."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -495,3 +497,8 @@ def test_every_finding_says_what_to_do() -> None:
         assert finding.next.startswith("flinkops ")
         assert finding.reference.startswith("https://")
         assert 0 <= finding.confidence <= 1
+
+
+def test_the_page_has_a_row_for_every_rule() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "doctor.md").read_text(encoding="utf-8")
+    assert [code for code in RULES if f"| `{code}` |" not in page] == []
