@@ -2,7 +2,6 @@
 """`python -m jobs.price_alerts.dispatcher`: delivers alerts until it is told to stop."""
 
 import asyncio
-import contextlib
 import gc
 import logging
 import signal
@@ -17,6 +16,7 @@ from .addresses import Guard
 from .kafka_log import KafkaLog
 from .measures import Measures, serve
 from .options import Options, parse
+from .parent import when_orphaned
 from .sending import Sender
 from .service import Dispatcher
 from .sources import FileSource, TopicSource
@@ -46,16 +46,18 @@ async def deliver(options: Options) -> None:
     except OSError as error:
         await sender.close()
         raise OperationFailed(f"cannot listen on {options.listen_host}:{options.listen_port}: {error}") from None
-    following = asyncio.create_task(source.follow(dispatcher.subscribe))
+    beside = [asyncio.create_task(source.follow(dispatcher.subscribe))]
+    if options.with_parent:
+        beside.append(asyncio.create_task(when_orphaned(dispatcher.stop)))
     gc.collect()
     gc.freeze()  # what is there by now stays: later collections need not look at it
     log.info("delivering to %d clients; metrics on %s:%d", len(subscriptions), options.listen_host, options.listen_port)
     try:
         await dispatcher.run()
     finally:
-        following.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await following
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
         await runner.cleanup()
 
 

@@ -35,6 +35,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     allow_http: bool
     ca_file: Path | None
     timeout_seconds: float
+    with_parent: bool
     limits: Limits
 
 
@@ -63,6 +64,7 @@ def parse(arguments: Sequence[str]) -> Options:
         allow_http=chosen.allow_http,
         ca_file=chosen.ca_file,
         timeout_seconds=chosen.timeout,
+        with_parent=chosen.with_parent,
         limits=_limits(chosen),
     )
 
@@ -99,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--allow-http", action="store_true", help="serve http:// webhooks, too")
     add("--ca-file", type=Path, metavar="PEM", help="authorities to trust instead of the system's")
     add("--timeout", type=_positive, default=10.0, metavar="SECONDS", help="of one request (default 10)")
+    add("--with-parent", action="store_true", help="end when the process that started it does")
     limits = Limits()
     add("--concurrency", type=_count, default=limits.concurrency, help="requests of a client at a time (default 32)")
     add("--queue", type=_count, default=limits.in_memory_per_client, help="of a client in memory (default 256)")

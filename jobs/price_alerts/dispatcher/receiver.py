@@ -19,10 +19,12 @@ import msgspec
 
 from flinkops.clock import SystemClock, parse_iso_utc
 
+from .parent import when_orphaned
 from .sending import signature
 
 _REQUEST_LINE = re.compile(rb"POST (\S+) HTTP/1\.1\r\n")
 _HEADER = re.compile(rb"(?i)\r\n(content-length|idempotency-key|x-flinkops-signature):[ \t]*([^\r\n]*)")
+_PRINTED_A_SECOND = 5
 _MAX_REQUEST_BYTES = 256 * 1024
 _REASONS = {200: "OK", 401: "Unauthorized", 400: "Bad Request"}
 
@@ -46,11 +48,13 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
     sku: str
     effect: bool
     ingested_ms: int | None
+    scraped_at: str
     body: bytes
 
 
 class _Body(msgspec.Struct, gc=False):
     sku: str = ""
+    scraped_at: str = ""
     ingested_at: str | int | None = None
 
 
@@ -112,7 +116,8 @@ class Receiver:
         self.keys.add((path, key))
         self.repeats += not effect
         ingested_ms = parse_iso_utc(since) if isinstance(since, str) else since
-        self.on_arrival(Arrival(self._clock.now_ms(), path, key, content.sku, effect, ingested_ms, body))
+        now_ms = self._clock.now_ms()
+        self.on_arrival(Arrival(now_ms, path, key, content.sku, effect, ingested_ms, content.scraped_at, body))
         return 200, self.manners.delay_seconds
 
 
@@ -174,20 +179,37 @@ class _Connection(asyncio.Protocol):
 
 
 def _logging_to(file: TextIO) -> Callable[[Arrival], None]:
-    """Writes a line an arrival: received_ms, ingested_ms, id, SKU, path, and `again` where the key was known."""
+    """Writes a line an arrival: received_ms, ingested_ms, id, SKU, scraped_at, path, `again` if the key was known."""
 
     def write(arrival: Arrival) -> None:
         again = "" if arrival.effect else "again"
-        fields = (arrival.received_ms, arrival.ingested_ms, arrival.alert_id, arrival.sku, arrival.path, again)
+        fields = (
+            arrival.received_ms,
+            arrival.ingested_ms,
+            arrival.alert_id,
+            arrival.sku,
+            arrival.scraped_at,
+            arrival.path,
+            again,
+        )
         file.write("\t".join(map(str, fields)) + "\n")
 
     return write
 
 
-def _print(arrival: Arrival) -> None:
-    if arrival.effect:
-        sys.stdout.write(arrival.body.decode(errors="replace") + "\n")
-        sys.stdout.flush()
+def _printing() -> Callable[[Arrival], None]:
+    """Prints alerts, a few each second: for people to look at."""
+    second, printed = 0, 0
+
+    def show(arrival: Arrival) -> None:
+        nonlocal second, printed
+        if arrival.received_ms // 1000 != second:
+            second, printed = arrival.received_ms // 1000, 0
+        if arrival.effect and printed < _PRINTED_A_SECOND:
+            printed += 1
+            print(f"{arrival.path[1:]:12} {arrival.body.decode(errors='replace')}", flush=True)
+
+    return show
 
 
 async def _serve(chosen: argparse.Namespace) -> None:
@@ -203,15 +225,18 @@ async def _serve(chosen: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     port = await receiver.start(port=chosen.port)
+    orphaned = asyncio.create_task(when_orphaned(stopping.set)) if chosen.with_parent else None
     print(f"receiving on 127.0.0.1:{port}", file=sys.stderr, flush=True)
     if chosen.log:
         with chosen.log.open("a", buffering=1 << 16) as file:
             receiver.on_arrival = _logging_to(file)
             await stopping.wait()
     else:
-        receiver.on_arrival = _print if chosen.print else receiver.on_arrival
+        receiver.on_arrival = _printing() if chosen.print else receiver.on_arrival
         await stopping.wait()
     await receiver.stop()
+    if orphaned is not None:
+        orphaned.cancel()
     print(
         f"{receiver.requests} requests, {len(receiver.keys)} alerts, {receiver.repeats} repeats,"
         f" {receiver.forged} forged",
@@ -225,7 +250,8 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--secret", required=True)
     parser.add_argument("--log", type=Path, help="a line for each arrival")
-    parser.add_argument("--print", action="store_true", help="print each alert")
+    parser.add_argument("--print", action="store_true", help="print alerts, some each second")
+    parser.add_argument("--with-parent", action="store_true", help="end when the process that started it does")
     parser.add_argument("--fail-ratio", type=float, default=0.0)
     parser.add_argument("--fail-status", type=int, default=503)
     parser.add_argument("--retry-after", help="what the failing answers ask for")

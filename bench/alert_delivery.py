@@ -1,0 +1,276 @@
+"""From Kafka's append of a scrape to the webhook's receiver: `python -m bench.alert_delivery [--rates N ...]`.
+
+Starts an embedded fleet of its own with the job price-alerts, the dispatcher and a receiver, gives the job the first
+price of every SKU, then feeds each rate in turn. Latency is from the broker's timestamp of the scrape until the
+receiver has the request; the first seconds of a rate are not counted. Every alert is counted against the feeder's own
+account. Bars: p50 < 15 ms, p99 < 50 ms, nothing lost, nothing twice.
+
+`--kills` instead kills TaskManager, JobManager (there is high availability then), dispatcher and broker in turn while
+scrapes come in, and says how long no alert arrived, and what was lost, repeated or out of order.
+"""
+
+import argparse
+import json
+import os
+import signal
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bench import _alert_load as alert_load
+from bench.price_alerts import PATIENCE_SECONDS, SETTLE_SECONDS, Shares, prime
+from flinkops.local import fleet, job, kafka
+from flinkops.local.flink import TASKMANAGER_PREFIX
+from flinkops.local.ports import HOST, free_ports
+from flinkops.local.processes import Process, spawn, terminate
+from flinkops.local.signals import signals_interrupt
+from flinkops.local.state import JOBMANAGER, FleetInfo, read_info
+
+REPOSITORY = Path(__file__).parents[1]
+SECRET = "the secret of the bench, which is none"
+P50_BAR_MS, P99_BAR_MS = 15.0, 50.0
+DISPATCHER = "dispatcher"
+KILLED = (TASKMANAGER_PREFIX, JOBMANAGER, DISPATCHER, kafka.ROLE)
+APART_SECONDS = 50.0
+CAUGHT_UP_MS, CALM_MS = 1000.0, 3000.0
+
+
+class Arrival(NamedTuple):
+    """A line of the receiver's log."""
+
+    received_ms: int
+    ingested_ms: int
+    alert_id: str
+    sku: str
+    scraped_at: str
+    again: bool
+
+
+class Post:
+    """The dispatcher and its receiver, on a fleet."""
+
+    def __init__(self, info: FleetInfo, folder: Path, dispatcher_options: Sequence[str]) -> None:
+        self.info, self.folder = info, folder
+        self.log = folder / "arrivals"
+        receiver_port, self.metrics_port = free_ports(2)
+        subscription = {"client": "all", "url": f"http://{HOST}:{receiver_port}/all", "secret": SECRET}
+        (folder / "subscriptions.json").write_text(json.dumps([subscription]))
+        self._options = list(dispatcher_options)
+        options = ["--port", str(receiver_port), "--secret", SECRET, "--log", str(self.log)]
+        self.receiver = self._spawn("receiver", "jobs.price_alerts.dispatcher.receiver", options)
+        self.dispatcher = self.start_dispatcher()
+
+    def start_dispatcher(self) -> Process:
+        options = [
+            *("--bootstrap", self.info.kafka_bootstrap, "--state", str(self.folder / "state")),
+            *("--subscriptions", str(self.folder / "subscriptions.json")),
+            *("--listen", f"{HOST}:{self.metrics_port}", "--allow-http", "--allow-address", f"{HOST}/32"),
+        ]
+        self.dispatcher = self._spawn(DISPATCHER, "jobs.price_alerts.dispatcher", [*options, *self._options])
+        return self.dispatcher
+
+    def _spawn(self, role: str, module: str, options: Sequence[str]) -> Process:
+        environment = dict(os.environ) | {"PYTHONPATH": str(REPOSITORY)}
+        command = [sys.executable, "-m", module, *options, "--with-parent"]
+        return spawn(role, command, output=self.folder / f"{role}.log", environment=environment)
+
+    def arrivals(self) -> list[Arrival]:
+        """What the receiver wrote so far; it buffers, so all of it only after `end`."""
+        fields = (line.split("\t") for line in self.log.read_text().splitlines())
+        return [
+            Arrival(int(received), int(ingested), alert_id, sku, scraped_at, again == "again")
+            for received, ingested, alert_id, sku, scraped_at, _, again in fields
+        ]
+
+    def requests(self) -> int:
+        """How many lines there are by now, about."""
+        return self.log.read_bytes().count(b"\n") if self.log.exists() else 0
+
+    def end(self) -> None:
+        terminate([self.dispatcher], grace_seconds=20)
+        terminate([self.receiver])
+
+
+def feed(
+    info: FleetInfo, load: alert_load.Load, pids: dict[str, int], during: Any
+) -> tuple[list[alert_load.Fed], Shares]:
+    """Feed the phases; `during` is called each second with the seconds since the start."""
+    feeder = alert_load.start(load)
+    shares = Shares({process.role: process.pid for process in info.processes} | pids | {"feeder": feeder.pid})
+    started = time.monotonic()
+    while feeder.poll() is None:
+        shares.sample()
+        during(time.monotonic() - started)
+        time.sleep(1)
+    return alert_load.finish(feeder), shares
+
+
+def await_alerts(post: Post, changes: int) -> list[Arrival]:
+    """Wait until nothing comes any more, or all has; then end both and read what came."""
+    deadline, seen, since = time.monotonic() + PATIENCE_SECONDS, -1, time.monotonic()
+    while post.requests() < changes and time.monotonic() < deadline:
+        if post.requests() != seen:
+            seen, since = post.requests(), time.monotonic()
+        elif time.monotonic() - since > 15:
+            break
+        time.sleep(0.5)
+    time.sleep(2)
+    post.end()
+    return post.arrivals()
+
+
+def account(arrivals: list[Arrival], changes: int) -> dict[str, int]:
+    last: dict[str, str] = {}
+    out_of_order = 0
+    for each in arrivals:
+        if not each.again:
+            out_of_order += each.scraped_at <= last.get(each.sku, "")
+            last[each.sku] = each.scraped_at
+    effects = {each.alert_id for each in arrivals}
+    return {
+        "changes_fed": changes,
+        "effects": len(effects),
+        "lost": changes - len(effects),
+        "repeated_requests": len(arrivals) - len(effects),
+        "out_of_order": out_of_order,
+    }
+
+
+def measure(info: FleetInfo, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    post = Post(info, folder, options.dispatcher_option)
+    try:
+        job_id = job.submit(info, ["price-alerts", *options.job_option])
+        phases = tuple((rate, options.seconds + SETTLE_SECONDS) for rate in options.rates)
+        load = alert_load.Load(
+            bootstrap=info.kafka_bootstrap, topic=kafka.INPUT_TOPIC, phases=phases, skus=options.skus
+        )
+        prime(info, job_id, load)
+        pids = {DISPATCHER: post.dispatcher.pid, "receiver": post.receiver.pid}
+        fed_phases, shares = feed(info, load, pids, lambda _seconds: None)
+        changes = sum(fed.changes for fed in fed_phases)
+        arrivals = await_alerts(post, changes)
+    finally:
+        post.end()
+    return {"rates": [rate(fed, arrivals, shares) for fed in fed_phases]} | account(arrivals, changes)
+
+
+def rate(fed: alert_load.Fed, arrivals: list[Arrival], shares: Shares) -> dict[str, Any]:
+    from_ms = fed.started_ms + SETTLE_SECONDS * 1000
+    latencies = sorted(
+        each.received_ms - each.ingested_ms for each in arrivals if from_ms <= each.ingested_ms < fed.ended_ms
+    )
+    cuts = statistics.quantiles(latencies, n=1000)
+    return {
+        "fed_per_second": round(fed.records / (fed.ended_ms - fed.started_ms) * 1000),
+        "seconds": round((fed.ended_ms - from_ms) / 1000),
+        "alerts": len(latencies),
+        **{f"p{name}_ms": round(cuts[at - 1], 1) for name, at in (("50", 500), ("90", 900), ("99", 990), ("999", 999))},
+        "max_ms": latencies[-1],
+        "feeder_behind_seconds": round(fed.behind_seconds, 3),
+        "cores": shares.between(from_ms, fed.ended_ms),
+    }
+
+
+def kill_in_turn(info: FleetInfo, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    post = Post(info, folder, options.dispatcher_option)
+    killed: list[tuple[str, float]] = []
+
+    def maybe_kill(seconds: float) -> None:
+        if len(killed) < len(KILLED) and seconds > SETTLE_SECONDS + APART_SECONDS * len(killed):
+            killed.append((KILLED[len(killed)], _kill(info, post, KILLED[len(killed)])))
+
+    try:
+        job_id = job.submit(info, ["price-alerts", *options.job_option])
+        seconds = SETTLE_SECONDS + APART_SECONDS * len(KILLED)
+        load = alert_load.Load(
+            bootstrap=info.kafka_bootstrap,
+            topic=kafka.INPUT_TOPIC,
+            phases=((options.rates[0], seconds),),
+            skus=min(options.skus, 50_000),
+        )
+        prime(info, job_id, load)
+        (fed,), _ = feed(info, load, {}, maybe_kill)
+        arrivals = await_alerts(post, fed.changes)
+    finally:
+        post.end()
+    times = [at_ms for _, at_ms in killed] + [fed.ended_ms + PATIENCE_SECONDS * 1000]
+    recoveries = [
+        {"killed": role.rstrip("-"), **recovery(arrivals, at_ms, until_ms)}
+        for (role, at_ms), until_ms in zip(killed, times[1:], strict=True)
+    ]
+    return {"rate_per_second": options.rates[0], "kills": recoveries} | account(arrivals, fed.changes)
+
+
+def _kill(info: FleetInfo, post: Post, role: str) -> float:
+    """Kill it; the fleet's watcher starts its own again, the dispatcher is started again here, as Kubernetes would."""
+    now = read_info(Path(info.home))
+    assert now is not None
+    processes = [*now.processes, post.dispatcher]
+    os.kill(next(each.pid for each in processes if each.role.startswith(role) and each.alive), signal.SIGKILL)
+    killed_ms = time.time() * 1000
+    if role == DISPATCHER:
+        while post.dispatcher.alive:
+            time.sleep(0.01)
+        post.start_dispatcher()
+    return killed_ms
+
+
+def recovery(arrivals: list[Arrival], killed_ms: float, until_ms: float) -> dict[str, Any]:
+    """Seconds without an alert, seconds until they arrive within one second again, and requests that came again."""
+    seen = [each for each in arrivals if killed_ms - CALM_MS <= each.received_ms < until_ms]
+    gaps = (later.received_ms - earlier.received_ms for earlier, later in pairwise(seen))
+    slow = [each.received_ms for each in seen if each.received_ms - each.ingested_ms > CAUGHT_UP_MS]
+    return {
+        "silence_seconds": round(max(gaps, default=0) / 1000, 1),
+        "in_time_again_after_seconds": round((max(slow) - killed_ms) / 1000, 1) if slow else 0.0,
+        "repeated_requests": sum(each.again for each in seen if each.received_ms >= killed_ms),
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rates", type=float, nargs="+", default=[12_400.0], metavar="N", help="scrapes a second")
+    parser.add_argument("--seconds", type=float, default=120.0, help="of each rate, after its first 15")
+    parser.add_argument("--skus", type=int, default=1_000_000)
+    parser.add_argument("--kills", action="store_true", help="kill everything in turn, at the first rate")
+    parser.add_argument("--job-option", action="append", default=[], help="such as --buffer-timeout=1ms")
+    parser.add_argument("--dispatcher-option", action="append", default=[], help="such as --settle-window-ms=20")
+    options = parser.parse_args()
+    with signals_interrupt(), tempfile.TemporaryDirectory(prefix="bench-") as name:
+        home, folder = Path(name, "fleet"), Path(name, "post")
+        folder.mkdir()
+        try:
+            info = fleet.up(home, ha=options.kills)
+            found = (kill_in_turn if options.kills else measure)(info, folder, options)
+        finally:
+            fleet.down(home)
+    _print(found)
+    print(json.dumps(found))
+    held = found["lost"] == found["out_of_order"] == 0
+    if not options.kills:
+        first = found["rates"][0]
+        held = held and not found["repeated_requests"] and first["p50_ms"] < P50_BAR_MS and first["p99_ms"] < P99_BAR_MS
+    return 0 if held else 1
+
+
+def _print(found: dict[str, Any]) -> None:
+    for each in found.get("rates", ()):
+        cores = ", ".join(f"{name} {used:.2f}" for name, used in each["cores"].items())
+        figures = ", ".join(f"{name} {each[f'p{name[1:]}_ms']:g}" for name in ("p50", "p90", "p99", "p999"))
+        print(f"{each['fed_per_second']:,} scrapes/s for {each['seconds']} s, {each['alerts']:,} alerts: {figures} ms,")
+        print(f"  longest {each['max_ms']:g} ms; cores: {cores}")
+    for each in found.get("kills", ()):
+        silent, again = each["silence_seconds"], each["in_time_again_after_seconds"]
+        print(f"{each['killed']:12} no alert for {silent} s, in time again after {again} s", end="")
+        print(f", {each['repeated_requests']} requests repeated")
+    names = ("changes_fed", "effects", "lost", "repeated_requests", "out_of_order")
+    print(", ".join(f"{name.replace('_', ' ')} {found[name]}" for name in names))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
