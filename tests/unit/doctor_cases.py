@@ -8,7 +8,7 @@ from flinkops.config.policy import Policy
 from flinkops.diagnose.diagnosis import diagnose
 from flinkops.diagnose.evidence import Evidence, FlameSample, gathered
 from flinkops.model.detail import FlameGraph, FlameGraphNode, JobDetail, TaskManagerDetail
-from flinkops.model.facts import ClusterFacts, JobFacts, Spread
+from flinkops.model.facts import ClusterFacts, ExceptionFacts, JobFacts, Spread
 from flinkops.model.findings import Diagnosis, Finding
 from flinkops.model.history import JobSample
 from tests.unit.builders import NOW_MS, snapshot, with_vertex
@@ -51,6 +51,10 @@ def manager(gc_ratio: float | None) -> TaskManagerDetail:
 def sample(seconds_ago: float, **fields: Any) -> JobSample:
     defaults: dict[str, Any] = {"state": "RUNNING", "job_id": "a" * 32, "records_in_per_second": 100.0}
     return JobSample(at_ms=NOW_MS - round(seconds_ago * 1000), **{**defaults, **fields})
+
+
+def thrown(seconds_ago: float, message: str = "java.lang.RuntimeException: poison") -> ExceptionFacts:
+    return ExceptionFacts(NOW_MS - round(seconds_ago * 1000), "java.lang.RuntimeException", message, "work", "tm-1")
 
 
 def flames(vertex: str, **samples: int) -> FlameSample:

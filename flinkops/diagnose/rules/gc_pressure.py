@@ -28,6 +28,8 @@ def judge(case: Case) -> Verdict:
     if thrown:
         lines = [line(f"TaskManagers ran out of heap {len(thrown)} times in ten minutes", len(thrown), 0)]
         return [_finding(case, worst[1] if worst else None, "critical", 0.95, lines)]
+    if case.job.state != "RUNNING":
+        return NotAssessed("gc-pressure", f"the job is {case.job.state}: what its TaskManagers did is another's")
     if worst is None:
         why = case.why_missing("taskmanagers", case.why_missing("detail", "no TaskManager was asked for its memory"))
         return NotAssessed("gc-pressure", why)

@@ -1,0 +1,142 @@
+"""The neighbours of the five classic failures: what each rule names, leaves alone, and cannot know."""
+
+import msgspec
+import pytest
+
+from flinkops.diagnose.diagnosis import diagnose
+from flinkops.model.detail import ResourceRequirement
+from flinkops.model.facts import (
+    ClusterFacts,
+    JobFacts,
+    ResourceFacts,
+    StuckFacts,
+)
+from tests.unit.builders import NOW_MS, spread, with_vertex
+from tests.unit.doctor_cases import detail, evidence, found, job, manager, sample, thrown, why_not
+
+
+def test_a_restart_loop_names_the_earliest_exception_after_the_last_stable_time() -> None:
+    exceptions = (
+        thrown(5, "a: later"),
+        thrown(20, "b: later"),
+        thrown(40, "x\nCaused by: c: root"),
+        thrown(4_000, "old"),
+    )
+    finding = found("restart-loop", evidence(job(exceptions=exceptions, restarts=4)))
+    assert finding is not None
+    assert finding.severity == "critical"
+    assert "c: root" in finding.title
+
+
+def test_one_restart_is_info_and_none_is_nothing_and_unknown_is_said() -> None:
+    finding = found("restart-loop", evidence(job(exceptions=(thrown(5),), restarts=1)))
+    assert finding is not None
+    assert finding.severity == "info"
+    assert found("restart-loop", evidence(job(exceptions=(thrown(5_000),), restarts=1))) is None
+    assert why_not("restart-loop", evidence(job(restarts=2, unknown={"exceptions": "timed out"}))) == "timed out"
+
+
+def test_a_failed_job_says_why() -> None:
+    finding = found("restart-loop", evidence(job(state="FAILED", exceptions=(thrown(7_000),))))
+    assert finding is not None
+    assert finding.severity == "critical"
+
+
+def test_out_of_slots_while_it_waits() -> None:
+    full = ClusterFacts("prod", "2.3.0", 1, 8, 0)
+    waiting = job(state="CREATED", started_ms=NOW_MS - 60_000, vertices=())
+    finding = found("out-of-slots", evidence(waiting, cluster=full))
+    assert finding is not None
+    assert finding.severity == "critical"
+    assert found("out-of-slots", evidence(waiting)) is None
+    assert why_not("out-of-slots", evidence(waiting, cluster=None, unknown={"cluster": "not said"})) == "not said"
+
+
+def test_fewer_subtasks_than_were_asked_for() -> None:
+    wanted = detail(resource_requirements=(ResourceRequirement("work", 1, 8),))
+    finding = found("out-of-slots", evidence(detail=wanted, cluster=ClusterFacts("prod", "2.3.0", 1, 8, 0)))
+    assert finding is not None
+    assert finding.severity == "warning"
+
+
+def test_pods_that_do_not_come_up_are_behind_the_missing_slots() -> None:
+    stuck = (
+        StuckFacts("unschedulable", "orders-tm-1", "0/3 nodes are available", NOW_MS - 90_000),
+        StuckFacts("unschedulable", "orders-tm-2", "0/3 nodes are available"),
+        StuckFacts("image", "orders-0", "ErrImagePull \x1b[31m"),
+    )
+    resource = ResourceFacts("kit", "shop", "orders", "1", stuck=stuck)
+    waiting = job(state="CREATED", started_ms=NOW_MS - 60_000, vertices=(), resource=resource)
+    diagnosis = diagnose(evidence(waiting, cluster=ClusterFacts("prod", "2.3.0", 1, 8, 0)))
+    assert [(each.code, each.caused_by) for each in diagnosis.findings] == [
+        ("deployment-stuck", None),
+        ("out-of-slots", "deployment-stuck"),
+        ("deployment-stuck", None),
+    ]
+    assert found("deployment-stuck", evidence()) is None
+
+
+def dry(idle_seconds: float, **fields: object) -> JobFacts:
+    return with_vertex(
+        job(), "src", records_in_per_second=spread(0.0), source_idle_seconds=spread(idle_seconds), **fields
+    )
+
+
+@pytest.mark.parametrize(
+    ("facts", "past", "severity"),
+    [
+        (dry(60), [sample(120)], "warning"),
+        (dry(60, pending_records=spread(40.0)), [], "warning"),
+        (dry(60, records_in=0), [], "info"),
+        (dry(5), [sample(120)], None),
+    ],
+)
+def test_source_idle(facts: JobFacts, past: list[object], severity: str | None) -> None:
+    finding = found("source-idle", evidence(facts, past))  # type: ignore[arg-type]
+    assert (finding.severity if finding else None) == severity
+
+
+def test_source_idle_is_unknown_without_a_rate() -> None:
+    assert why_not("source-idle", evidence(with_vertex(job(), "src", records_in_per_second=None)))
+
+
+def test_partitions_below_parallelism() -> None:
+    finding = found("partitions-below-parallelism", evidence(with_vertex(job(), "src", source_partitions=1)))
+    assert finding is not None
+    assert finding.severity == "info"
+    assert finding.next == "flinkops rescale orders --vertex src=1 --plan"
+    assert found("partitions-below-parallelism", evidence(with_vertex(job(), "src", source_partitions=2))) is None
+    assert why_not("partitions-below-parallelism", evidence())
+
+
+def test_override_drift() -> None:
+    key = "pipeline.jobvertex-parallelism-overrides"
+    finding = found("override-drift", evidence(job(configuration={key: "{work: 4, sink: 2}"})))
+    assert finding is not None
+    assert finding.next == "flinkops rescale orders --vertex work=4 --plan"
+    assert found("override-drift", evidence(job(configuration={key: "work:2"}))) is None
+    assert found("override-drift", evidence(job(configuration={key: "work:many"}))) is None
+
+
+def test_known_bug_by_version_and_make() -> None:
+    key = "pipeline.jobvertex-parallelism-overrides"
+    facts = job(flink_version="2.2.1", scheduler="Adaptive", configuration={key: "work:2"})
+    assert found("known-bug", evidence(facts))
+    assert found("known-bug", evidence(msgspec.structs.replace(facts, flink_version="2.3.0"))) is None
+    old = ResourceFacts("kit", "shop", "orders", "1", operator_version="1.7.0")
+    finding = found("known-bug", evidence(job(resource=old)))
+    assert finding is not None
+    assert "FLINK-35857" in finding.title
+    new = msgspec.structs.replace(old, operator_version="1.15.0")
+    assert found("known-bug", evidence(job(resource=new))) is None
+    assert why_not("known-bug", evidence(job(flink_version=None)))
+
+
+def test_upgrade_hazard_and_managed_memory() -> None:
+    resource = ResourceFacts("kit", "shop", "orders", "1", upgrade_mode="stateless")
+    assert found("upgrade-hazard", evidence(job(resource=resource)))
+    assert found("upgrade-hazard", evidence()) is None
+    big = with_vertex(job(configuration={"state.backend.type": "rocksdb"}), "work", state_sst_bytes=spread(9e9))
+    few = msgspec.structs.replace(manager(0.0), managed_total_bytes=1_000_000_000)
+    assert found("managed-memory-full", evidence(big, detail=detail(taskmanagers=(few,))))
+    assert why_not("managed-memory-full", evidence(big, detail=None, unknown={"detail": "no"})) == "no"
