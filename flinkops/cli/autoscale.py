@@ -201,11 +201,17 @@ def apply(
     """
     from flinkops.act.autoscale_plan import plan_autoscale
     from flinkops.autoscale.controller import advise as decided
+    from flinkops.cli.resource_acting import targets_kubernetes
 
     seen = look(common, job, seconds)
     decision = decided(
         seen.looks, settings_for(common, seen.job, settings), slots_free=seen.slots_free, detail=seen.detail
     )
+    if targets_kubernetes(common):
+        from flinkops.cli.autoscale_resource import apply_to_resource
+
+        consent = Consent(plan, out, yes)
+        return apply_to_resource(common, job, decision, consent, open_journal(journal), take_over=take_over)
     with job_on_cluster(common, job) as (control, facts):
         made = plan_autoscale(
             decision,
@@ -216,7 +222,7 @@ def apply(
             checkpoints=checkpoints,
             take_over=take_over,
         )
-        act(common, control, made, Consent(plan, out, yes), open_journal(journal))
+        return act(common, control, made, Consent(plan, out, yes), open_journal(journal))
 
 
 def _with_settings(facts: "JobFacts", seen: "JobFacts") -> "JobFacts":

@@ -175,6 +175,11 @@ class _Loop:
         from flinkops.act.autoscale_plan import plan_autoscale
         from flinkops.cli.acting import executor, job_on_cluster, new_stamp
 
+        if job.resource is not None:
+            from flinkops.cli.autoscale_resource import carry_out_on_resource
+
+            return carry_out_on_resource(self._common, self._wanted, decision, self._journal, take_over=self._take_over)
+
         with job_on_cluster(self._common, job.id) as (control, facts):
             seen = msgspec.structs.replace(facts, configuration={**facts.configuration, **job.configuration})
             plan = plan_autoscale(
