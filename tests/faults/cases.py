@@ -8,7 +8,7 @@ import msgspec
 FOLDER = Path(__file__).parent
 Set = Literal["tuning", "reported"]
 SETS: tuple[Set, ...] = ("tuning", "reported")
-_CONFIGURATION = "configuration"
+_CONFIGURATION, _FEED = "configuration", "feed"
 
 
 class Symptom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -19,6 +19,14 @@ class Symptom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     why: str
 
 
+class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A Kafka topic: so many of its partitions get records, all together so many a second."""
+
+    partitions: int
+    fed: int
+    per_second: int
+
+
 class Job(msgspec.Struct, frozen=True):
     """One job to run: its name, the knobs of LabJob, Flink's settings."""
 
@@ -26,6 +34,7 @@ class Job(msgspec.Struct, frozen=True):
     options: dict[str, str]
     configuration: dict[str, str]
     parallelism: int = 2
+    feed: Feed | None = None
 
 
 class Case(msgspec.Struct, frozen=True):
@@ -93,7 +102,8 @@ def controls() -> list[Control]:
 
 def _case(name: str, file: _CaseFile, strength: str, own: dict[str, Any]) -> Case:
     configuration = file.configuration | own.pop(_CONFIGURATION, {})
-    job = _job(f"{name}-{strength}", file.options | own, configuration)
+    feed = msgspec.convert(own.pop(_FEED, None), Feed | None)
+    job = msgspec.structs.replace(_job(f"{name}-{strength}", file.options | own, configuration), feed=feed)
     return Case(name, strength, file.code, file.about, file.symptom, job, file.alone, file.fills_slots)
 
 

@@ -1,26 +1,30 @@
-"""An embedded cluster for the lab: one TaskManager with many slots, and its job submitted over REST."""
+"""An embedded cluster for the lab: one TaskManager with many slots, a broker, and the job submitted over REST."""
 
 import shutil
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import requests
 import yaml
 
-from flinkops.errors import OperationFailed
-from flinkops.local import flink
-from flinkops.local.java import find_java
+from flinkops.errors import OperationFailed, TimedOut
+from flinkops.local import flink, kafka
+from flinkops.local.java import clean_environment, find_java
 from flinkops.local.javac import compile_jar
 from flinkops.local.ports import HOST, free_ports
 from flinkops.local.probe import get_json
-from flinkops.local.processes import terminate
+from flinkops.local.processes import Process, terminate
 from tests.faults.cases import Job
 
 SLOTS = 40
 _JAVA = Path(__file__).parent / "java"
+_REPOSITORY = Path(__file__).parents[2]
 _ENTRY = "flinkops.faults.LabJob"
+_GC_METRIC = "Status.JVM.GarbageCollector.All.TimeMsPerSecond"
 _START_SECONDS = 120.0
 _ANSWER_SECONDS = 60.0
 _SETTINGS = {
@@ -35,19 +39,23 @@ _SETTINGS = {
 class Lab:
     """A running cluster: submits and cancels jobs."""
 
-    def __init__(self, home: Path, url: str) -> None:
+    def __init__(self, home: Path, url: str, bootstrap: str) -> None:
         self.home = home
         self.url = url
+        self.bootstrap = bootstrap
         self._jar_id = ""
 
     def submit(self, job: Job) -> str:
         """Start one job and return its id, whatever becomes of it. Raises OperationFailed with Flink's words."""
+        if job.options.get("mode") == "python":
+            return self._submit_python(job)
         if not self._jar_id:
             self._jar_id = self._upload()
-        arguments = [part for name, value in job.options.items() for part in (f"--{name}", value)]
+        options = {**job.options, "name": job.name, "topic": job.name, "bootstrap": self.bootstrap}
+        arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
         body = {
             "entryClass": _ENTRY,
-            "programArgsList": [*arguments, "--name", job.name],
+            "programArgsList": arguments,
             "parallelism": job.parallelism,
             "flinkConfiguration": job.configuration,
         }
@@ -55,6 +63,21 @@ class Lab:
         if answer.status_code != requests.codes.ok:
             raise OperationFailed(f"{job.name} was not submitted: {answer.text[:2000]}")
         return str(answer.json()["jobid"])
+
+    def _submit_python(self, job: Job) -> str:
+        environment = clean_environment() | {
+            "FLINK_CONF_DIR": str(self.home / "flink" / "conf"),
+            "FLINK_LIB_DIR": str(self.home / "flink" / "lib"),
+            "FLINK_LOG_DIR": str(self.home / "logs"),
+            "JAVA_HOME": str(find_java().parent.parent),
+            "PYTHONPATH": str(_REPOSITORY),
+        }
+        options = [f"{name}={value}" for name, value in job.options.items()]
+        command = [sys.executable, "-m", "tests.faults.python_job", self.url, job.name, str(job.parallelism), *options]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=_REPOSITORY)
+        if done.returncode != 0:
+            raise OperationFailed(f"{job.name} was not submitted: {done.stderr[-2000:]}")
+        return done.stdout.split()[-1]
 
     def cancel(self, job_id: str) -> None:
         """Ask for the job's end; one that has ended is fine."""
@@ -75,13 +98,9 @@ class Lab:
 
     def gc_ratio(self) -> float | None:
         """The share of its time that the worst TaskManager spends in garbage collection, as Flink tells."""
-        metric = "Status.JVM.GarbageCollector.All.TimeMsPerSecond"
         managers = (get_json(self.url, "/taskmanagers") or {}).get("taskmanagers", ())
-        values: list[float] = []
-        for manager in managers:
-            answer = requests.get(f"{self.url}/taskmanagers/{manager['id']}/metrics?get={metric}", timeout=10).json()
-            values += [float(each["value"]) / 1000 for each in answer]
-        return max(values, default=None)
+        answers = [get_metric(self.url, f"/taskmanagers/{each['id']}", _GC_METRIC) for each in managers]
+        return max((value / 1000 for value in answers if value is not None), default=None)
 
     def _upload(self) -> str:
         libraries = sorted((self.home / "flink" / "lib").glob("*.jar"))
@@ -93,29 +112,43 @@ class Lab:
         return str(answer.json()["filename"]).rpartition("/")[2]
 
 
+def get_metric(url: str, path: str, metric: str) -> float | None:
+    """One metric's value; None while it is not known, or nobody answers."""
+    try:
+        answer = requests.get(f"{url}{path}/metrics?get={metric}", timeout=_ANSWER_SECONDS).json()
+        return float(answer[0]["value"])
+    except (requests.RequestException, ValueError, KeyError, IndexError):
+        return None
+
+
 @contextmanager
 def running(home: Path) -> Iterator[Lab]:
-    """A cluster in `home` (made anew) that ends with the block."""
+    """A Flink cluster and a Kafka broker in `home` (made anew) that end with the block."""
     shutil.rmtree(home, ignore_errors=True)
-    rest_port, rpc_port = free_ports(2)
+    rest, rpc, broker, controller = free_ports(4)
     (home / "logs").mkdir(parents=True)
-    flink.write_config(home, rest_port, rpc_port)
+    flink.write_config(home, rest, rpc)
     config = home / "flink" / "conf" / "config.yaml"
     config.write_text(yaml.safe_dump(yaml.safe_load(config.read_text()) | _SETTINGS, width=100_000))
+    kafka.write_config(home, broker, controller)
     java = find_java()
-    processes = [flink.start_jobmanager(home, java)]
+    kafka.format_storage(home, java)
+    processes: list[Process] = []
     try:
+        processes.append(kafka.start(home, java))
+        processes.append(flink.start_jobmanager(home, java))
         processes.append(flink.start_taskmanager(home, java, f"{flink.TASKMANAGER_PREFIX}1"))
-        url = f"http://{HOST}:{rest_port}"
-        _await_slots(url)
-        yield Lab(home, url)
+        lab = Lab(home, f"http://{HOST}:{rest}", f"{HOST}:{broker}")
+        _await("TaskManager", lambda: bool((get_json(lab.url, "/overview") or {}).get("slots-total")))
+        _await("Kafka broker", lambda: kafka.answers(lab.bootstrap, timeout_seconds=1.0))
+        yield lab
     finally:
         terminate(processes)
 
 
-def _await_slots(url: str) -> None:
+def _await(what: str, holds: Callable[[], bool]) -> None:
     ends = time.monotonic() + _START_SECONDS
-    while not (get_json(url, "/overview") or {}).get("slots-total"):
+    while not holds():
         if time.monotonic() > ends:
-            raise OperationFailed(f"no TaskManager after {_START_SECONDS:.0f} s")
+            raise TimedOut(f"no {what} after {_START_SECONDS:.0f} s")
         time.sleep(0.2)

@@ -1,8 +1,10 @@
 """Runs the matrix: injects each fault, watches for its symptoms, asks the doctor until it has named something."""
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Protocol
 
@@ -10,6 +12,7 @@ import requests
 
 from flinkops.errors import FlinkopsError, TimedOut
 from tests.faults.cases import Case, Control, Job
+from tests.faults.feeding import feeding
 from tests.faults.lab import SLOTS, Lab
 from tests.faults.results import WITHIN_SECONDS, Answer, CaseResult, ControlResult, Results
 from tests.faults.watching import Watcher
@@ -20,6 +23,7 @@ ASK_SECONDS = 3.0
 """Between the starts of two questions about the same job."""
 SHARED_AT_ONCE = 9
 _SETTLED_SECONDS = 30.0
+_SETTLED_GC_RATIO = 0.1
 _SAVEPOINT_EVERY_SECONDS = 15.0
 
 
@@ -48,12 +52,17 @@ class Runner:
         self._watcher = watcher
         self._doctor_of = doctor_of
         self._report = report
+        self._stop = threading.Event()
 
     def run(self, cases: Sequence[Case], controls: Sequence[Control]) -> Results:
         """All of it; a case that breaks is a result with its problem."""
         with ThreadPoolExecutor(SHARED_AT_ONCE) as workers:
-            healthy = list(workers.map(self._control, controls))
-            shared = list(workers.map(self._case, [case for case in cases if not case.alone]))
+            try:
+                healthy = list(workers.map(self._control, controls))
+                shared = list(workers.map(self._case, [case for case in cases if not case.alone]))
+            except BaseException:  # Ctrl-C too: nobody waits for the jobs that go on
+                self._stop.set()
+                raise
         alone = [self._case(case) for case in cases if case.alone]
         by_name = {(each.case, each.strength): each for each in (*alone, *shared)}
         return Results(tuple(by_name[case.name, case.strength] for case in cases), tuple(healthy))
@@ -61,9 +70,12 @@ class Runner:
     def _case(self, case: Case) -> CaseResult:
         started: list[str] = []
         try:
+            if case.alone:
+                self._settle()
             if case.fills_slots:
-                started.append(self._fill())
-            result = self._inject(case, started)
+                started.append(self._fill(f"{case.job.name}-filler"))
+            with self._fed(case.job):
+                result = self._inject(case, started)
         except (FlinkopsError, requests.RequestException) as problem:
             result = CaseResult(case.code, case.strength, None, None, case.name, problem=str(problem))
         finally:
@@ -75,6 +87,12 @@ class Runner:
         )
         return result
 
+    def _settle(self) -> None:
+        """Until the garbage of the case before is gone; Flink's rate is over a minute."""
+        ends = time.time() + PATIENCE_SECONDS
+        while (self._lab.gc_ratio() or 0.0) > _SETTLED_GC_RATIO and time.time() < ends:
+            self._stop.wait(ASK_SECONDS)
+
     def _inject(self, case: Case, started: list[str]) -> CaseResult:
         submitted = time.time()
         started.append(self._lab.submit(case.job))
@@ -83,16 +101,14 @@ class Runner:
         begun: float | None = None
         named: float | None = None
         try:
-            while begun is None or (named is None and time.time() < begun + WITHIN_SECONDS):
-                if begun is None and time.time() > submitted + PATIENCE_SECONDS:
-                    break
+            while self._goes_on(submitted, begun, named):
                 asked = time.monotonic()
                 codes = doctor.ask()
                 answers.append(Answer(round(time.time() - submitted, 1), codes))
                 if named is None and codes[:1] == (case.code,):
                     named = time.time()
                 begun = begun or self._watcher.begun_at(case.job.name, case.symptom)
-                time.sleep(max(0.0, ASK_SECONDS - (time.monotonic() - asked)))
+                self._stop.wait(max(0.0, ASK_SECONDS - (time.monotonic() - asked)))
         finally:
             doctor.close()
         claims = [answer.codes[0] for answer in answers if answer.codes]
@@ -107,14 +123,24 @@ class Runner:
             problem="its symptoms did not show" if begun is None else None,
         )
 
-    def _fill(self) -> str:
-        job_id = self._lab.submit(Job("orders-filler", {"for-seconds": "0"}, {}, SLOTS))
+    def _goes_on(self, submitted: float, begun: float | None, named: float | None) -> bool:
+        """Until both the symptoms and the right name have come, or it is too late for that."""
+        if begun is not None and named is not None:
+            return False
+        ends = submitted + PATIENCE_SECONDS if begun is None else begun + WITHIN_SECONDS
+        return time.time() < ends and not self._stop.is_set()
+
+    def _fed(self, job: Job) -> AbstractContextManager[None]:
+        return nullcontext() if job.feed is None else feeding(self._lab.bootstrap, job.name, job.feed)
+
+    def _fill(self, name: str) -> str:
+        job_id = self._lab.submit(Job(name, {"for-seconds": "0"}, {}, SLOTS))
         ends = time.time() + PATIENCE_SECONDS
-        while not self._watcher.placed("orders-filler"):
+        while not self._watcher.placed(name):
             if time.time() > ends:
                 self._lab.cancel(job_id)
                 raise TimedOut("the slots are not filled")
-            time.sleep(1.0)
+            self._stop.wait(1.0)
         return job_id
 
     def _control(self, control: Control) -> ControlResult:
@@ -124,17 +150,17 @@ class Runner:
         try:
             job_id = self._lab.submit(control.job)
             if control.during:
-                time.sleep(_SETTLED_SECONDS)
+                self._stop.wait(_SETTLED_SECONDS)
             doctor = self._doctor_of(self._lab.url, control.job.name)
             ends, disturbed = time.monotonic() + control.watch_seconds, 0.0
-            while (now := time.monotonic()) < ends:
+            while (now := time.monotonic()) < ends and not self._stop.is_set():
                 due = control.during == "savepoint" and now - disturbed > _SAVEPOINT_EVERY_SECONDS
                 if control.during and (not disturbed or due):
                     self._disturb(control, job_id)
                     disturbed = now
                 found += [code for code in doctor.ask() if code not in found]
                 asks += 1
-                time.sleep(max(0.0, ASK_SECONDS - (time.monotonic() - now)))
+                self._stop.wait(max(0.0, ASK_SECONDS - (time.monotonic() - now)))
             doctor.close()
             problem = None
         except (FlinkopsError, requests.RequestException) as error:

@@ -18,15 +18,19 @@ public final class LabJob {
     public static void main(String[] arguments) throws Exception {
         Options options = Options.of(arguments);
         StreamExecutionEnvironment environment = StreamExecutionEnvironment.getExecutionEnvironment();
+        DataStream<Event> events = options.text("mode", "").equals("topic") ? Topic.of(environment, options) : generated(environment, options);
+        shaped(options.text("mode", "keyed"), events, options).sinkTo(new DiscardingSink<>()).name("out").uid("out");
+        environment.execute(options.text("name", "lab"));
+    }
+
+    private static DataStream<Event> generated(StreamExecutionEnvironment environment, Options options) {
         DataGeneratorSource<Event> generator =
                 new DataGeneratorSource<>(
                         new Generate(options),
                         Long.MAX_VALUE,
                         Flow.of(options.number("per-second", 200), options.whole("for-seconds", -1)),
                         TypeInformation.of(Event.class));
-        DataStream<Event> events = environment.fromSource(generator, WatermarkStrategy.noWatermarks(), "orders").uid("orders");
-        shaped(options.text("mode", "keyed"), events, options).sinkTo(new DiscardingSink<>()).name("out").uid("out");
-        environment.execute(options.text("name", "lab"));
+        return environment.fromSource(generator, WatermarkStrategy.noWatermarks(), "orders").uid("orders");
     }
 
     private static DataStream<Event> shaped(String mode, DataStream<Event> events, Options options) {
@@ -37,6 +41,8 @@ public final class LabJob {
                 return worked(events.keyBy(event -> event.key), options);
             case "windowed":
                 return windowed(events, options);
+            case "topic":
+                return inWindows(events, options);
             case "documents":
                 return events.rebalance().map(new Documents.Write(options)).name("prepare").uid("prepare").rebalance()
                         .map(new Documents.Read()).name("enrich").uid("enrich");
@@ -60,9 +66,12 @@ public final class LabJob {
         WatermarkStrategy<Event> watermarks =
                 WatermarkStrategy.<Event>forBoundedOutOfOrderness(Duration.ofSeconds(options.whole("disorder-seconds", 2)))
                         .withTimestampAssigner((event, before) -> event.atMs);
-        return events.flatMap(new Clock(options)).name("read clocks").uid("clocks")
-                .assignTimestampsAndWatermarks(watermarks).name("event time").uid("event-time")
-                .keyBy(event -> event.key)
+        return inWindows(events.flatMap(new Clock(options)).name("read clocks").uid("clocks")
+                .assignTimestampsAndWatermarks(watermarks).name("event time").uid("event-time"), options);
+    }
+
+    private static DataStream<Event> inWindows(DataStream<Event> events, Options options) {
+        return events.keyBy(event -> event.key)
                 .window(TumblingEventTimeWindows.of(Duration.ofSeconds(options.whole("window-seconds", 5))))
                 .reduce((one, other) -> other).name("window").uid("window");
     }
