@@ -193,7 +193,7 @@ def executor(common: Common, control: "RestControl", journal: "Journal") -> "Exe
         journal,
         SystemClock(),
         ACTIONS,
-        read_only=common.settings.read_only,
+        read_only=common.settings.read_only_at(control.name),
         timeout_seconds=common.settings.timeout_seconds or ACTION_SECONDS,
         poll_seconds=control.poll_seconds,
         progress=lambda progress: _tell(common, progress),

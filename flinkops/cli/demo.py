@@ -57,6 +57,6 @@ def _show(common: Common, fleet: "FleetInfo", *, headless: bool, seconds: float 
         else:
             from flinkops.tui import run
 
-            run(observer, interval_seconds=interval, read_only=settings.read_only, seconds=seconds)
+            run(observer, interval_seconds=interval, guarded=settings.guarded, seconds=seconds)
     finally:
         observer.close()

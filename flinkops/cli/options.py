@@ -98,7 +98,12 @@ def _options(
     ] = None,
     read_only: Annotated[
         bool | None,
-        typer.Option("--read-only", help="Refuse every action.", show_default=False, rich_help_panel=SHARED),
+        typer.Option(
+            "--read-only/--no-read-only",
+            help="Refuse every action; --no-: none, not even at production sources.",
+            show_default=False,
+            rich_help_panel=SHARED,
+        ),
     ] = None,
     config: Annotated[
         str | None,

@@ -50,7 +50,7 @@ def status(
             run(
                 observer,
                 interval_seconds=settings.interval_seconds,
-                read_only=settings.read_only,
+                guarded=settings.guarded,
                 job=job,
                 links=Links(settings.links, settings.alerts.runbook_base_url, settings.alerts.grafana_url),
             )

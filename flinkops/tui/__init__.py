@@ -13,7 +13,7 @@ def run(
     observer: "Observer",
     *,
     interval_seconds: float = 5.0,
-    read_only: bool = False,
+    guarded: tuple[str, ...] = (),
     job: str | None = None,
     ascii_only: bool | None = None,
     seconds: float | None = None,
@@ -21,7 +21,8 @@ def run(
 ) -> None:
     """Show the fleet until the person leaves. The caller closes the observer.
 
-    `job` (name, namespace/name or id) opens at once; `seconds` after the first answer it leaves by itself. Raises
+    `job` (name, namespace/name or id) opens at once; at sources that match a pattern of `guarded` nothing is
+    changed; `seconds` after the first answer it leaves by itself. Raises
     OperationFailed, naming a log file, when the program itself breaks; the terminal is restored by then.
     """
     from flinkops.tui.start import start
@@ -29,7 +30,7 @@ def run(
     start(
         observer,
         interval_seconds=interval_seconds,
-        read_only=read_only,
+        guarded=guarded,
         job=job,
         ascii_only=ascii_only,
         seconds=seconds,

@@ -27,16 +27,21 @@ class ActingApp(LookingApp):
     def __init__(self, *arguments: Any, sources: Sequence[Named], journal_folder: Path | None, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.sources = {source.name: source for source in sources}
-        self.link.asked = len(self.sources)
+        self.link.sources = tuple(self.sources)
         self._journal_folder = journal_folder
         self._acted: list[Running] = []
 
     @property
     def may_act(self) -> bool:
-        """Whether actions are offered; the executor refuses them in any case under --read-only."""
-        return not self.link.read_only and any(
-            isinstance(source, (Reached, Governs)) for source in self.sources.values()
+        """Whether actions are offered anywhere; the executor refuses them in any case where it is read-only."""
+        return any(
+            isinstance(source, (Reached, Governs)) and not self.link.read_only_at(name)
+            for name, source in self.sources.items()
         )
+
+    def may_act_on(self, jobs: Sequence[JobAssessment]) -> bool:
+        """Whether they are offered for all of these jobs."""
+        return self.may_act and not any(self.link.read_only_at(job.cluster) for job in jobs)
 
     # ---- what is wanted
 
@@ -83,6 +88,9 @@ class ActingApp(LookingApp):
         if not isinstance(source, (Reached, Governs)) or not takes_actions(source, job):
             self.say(NO_ACTIONS)
             return
+        if self.link.read_only_at(job.cluster):
+            self.say(f"read-only: nothing is changed at {tidy(job.cluster)}")
+            return
         planning = Planning(kind, job, source, text, tuple(others))
         clock, folder = self.clock, self._journal_folder
         background.start(self, planning, lambda: make_plan(planning, clock=clock, journal_folder=folder))
@@ -100,7 +108,8 @@ class ActingApp(LookingApp):
 
     def _carry_out(self, running: Running) -> None:
         self._acted.append(running)
-        clock, folder, read_only = self.clock, self._journal_folder, self.link.read_only
+        clock, folder = self.clock, self._journal_folder
+        read_only = self.link.read_only_at(running.planning.job.cluster)
 
         def tell(progress: "Progress") -> None:
             self.call_later(self._action_moved, running, progress)

@@ -46,7 +46,7 @@ class FlinkopsApp(ActingApp):
         observer: Looks,
         *,
         interval_seconds: float = 5.0,
-        read_only: bool = False,
+        guarded: tuple[str, ...] = (),
         ascii_only: bool = False,
         clock: Clock | None = None,
         sources: Sequence[Named] = (),
@@ -62,7 +62,7 @@ class FlinkopsApp(ActingApp):
         super().__init__(
             observer,
             interval_seconds=interval_seconds,
-            read_only=read_only,
+            guarded=guarded,
             ascii_only=ascii_only,
             clock=clock,
             theme=theme,
@@ -242,7 +242,7 @@ class FlinkopsApp(ActingApp):
         for key in at(*places, "everywhere"):
             if key.action not in ("app.find", "goto_tab") and not key.action.startswith("move"):
                 commands[key.help] = (f"key {key.shown}", partial(self.run_action, key.action, screen))
-        if isinstance(screen, (FleetScreen, JobScreen)) and self.may_act:
+        if isinstance(screen, (FleetScreen, JobScreen)) and self.may_act_on(screen.chosen_jobs()):
             for kind in KINDS:
                 commands[f"act: {kind.title}"] = (kind.says, partial(self.ask_action, kind, screen.chosen_jobs()))
         for job in self.view.jobs if self.view else ():

@@ -140,6 +140,8 @@ class FleetScreen(BaseScreen):
     @on(Grid.Moved)
     def _on_moved(self) -> None:
         self._show_preview()
+        if self.flinkops.link.guarded:  # what may be done depends on the row
+            self.redraw_keys()
 
     @on(Grid.Chosen)
     def _on_chosen(self, event: Grid.Chosen) -> None:
@@ -314,7 +316,7 @@ class FleetScreen(BaseScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Grey what may not be done."""
-        return None if action in ("savepoint", "act") and not self.flinkops.may_act else True
+        return None if action in ("savepoint", "act") and not self.flinkops.may_act_on(self.chosen_jobs()) else True
 
     def copies(self) -> Sequence[Choice]:
         """Of the marked rows, else of the one under the cursor."""

@@ -173,8 +173,10 @@ class Grid(LineView, Generic[R], can_focus=True):
 
     def chosen_rows(self) -> list[R]:
         """The marked rows, else the one under the cursor."""
-        marked = [row for row, key in zip(self._rows, self._keys, strict=True) if key in self.marked]
         current = self.cursor_row
+        if not self.marked:  # asked for at every key
+            return [] if current is None else [current]
+        marked = [row for row, key in zip(self._rows, self._keys, strict=True) if key in self.marked]
         return marked or ([] if current is None else [current])
 
     def set_columns(self, columns: Sequence[Column[R]]) -> None:

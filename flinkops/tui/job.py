@@ -220,7 +220,7 @@ class JobScreen(BaseScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Grey what may not be done."""
-        if action in ("savepoint", "act") and not self.flinkops.may_act:
+        if action in ("savepoint", "act") and not self.flinkops.may_act_on(self.chosen_jobs()):
             return None
         if action in ("flame", "logs") and not self.flinkops.has_details:
             return None

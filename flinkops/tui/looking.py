@@ -42,7 +42,7 @@ class LookingApp(App[None]):
         observer: Looks,
         *,
         interval_seconds: float,
-        read_only: bool,
+        guarded: tuple[str, ...],
         ascii_only: bool,
         clock: Clock | None,
         theme: str,
@@ -57,7 +57,7 @@ class LookingApp(App[None]):
         self.replay = observer if isinstance(observer, ReplayObserver) else None
         self.interval_seconds = interval_seconds
         self.clock = clock or SystemClock()
-        self.link = Link(read_only=read_only, replay=self.replay.place if self.replay else None)
+        self.link = Link(guarded=guarded, replay=self.replay.place if self.replay else None)
         self.said = ""
         self._looking = looking
         self._recorder: Recorder | None = None  # gets every look

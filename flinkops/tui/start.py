@@ -18,7 +18,7 @@ def start(
     observer: Observer,
     *,
     interval_seconds: float,
-    read_only: bool,
+    guarded: tuple[str, ...],
     job: str | None,
     ascii_only: bool | None,
     seconds: float | None,
@@ -33,7 +33,7 @@ def start(
     app = FlinkopsApp(
         ReplayObserver(collector, observer.policy) if isinstance(collector, Replay) else observer,
         interval_seconds=interval_seconds,
-        read_only=read_only,
+        guarded=guarded,
         ascii_only=ascii_only,
         sources=getattr(collector, "sources", ()),
         notes_path=platformdirs.user_state_path("flinkops") / "notes.json",

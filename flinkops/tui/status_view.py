@@ -1,6 +1,7 @@
 """The second line of every screen: is this live, how old is it, and what may I do here. Pure."""
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from flinkops.clock import iso_utc
 from flinkops.tui import words
@@ -14,8 +15,8 @@ from flinkops.tui.words import tidy
 class Link:
     """How the looking goes. Paused (a person's wish) and failing (the world's) are different things."""
 
-    read_only: bool = False
-    asked: int = 0  # sources that a look asks
+    guarded: tuple[str, ...] = ()  # patterns of the sources at which nothing may be changed
+    sources: tuple[str, ...] = ()  # all that are asked
     paused: bool = False
     waiting: int = 0  # newer observations behind a paused picture
     error: str | None = None  # why the last look gave nothing at all
@@ -25,13 +26,28 @@ class Link:
     recording: str | None = None  # the file that is written
     overdue: bool = False  # the look in flight takes longer than an interval
 
+    def read_only_at(self, source: str) -> bool:
+        """Whether nothing may be changed there."""
+        return any(fnmatchcase(source, pattern) for pattern in self.guarded)
+
+    @property
+    def banner(self) -> str:
+        """Where nothing may be changed, in a few words."""
+        guarded = [source for source in self.sources if self.read_only_at(source)]
+        if not self.guarded or (self.sources and not guarded):
+            return ""
+        if len(guarded) == len(self.sources):
+            return f"READ-ONLY {tidy(guarded[0])}" if len(guarded) == 1 else "READ-ONLY"
+        return f"READ-ONLY {tidy(guarded[0])}{f' and {len(guarded) - 1} more' if len(guarded) > 1 else ''}"
+
 
 def status_line(link: Link, view: View | None, context: Context, now_ms: int, cells: int) -> Line:
     """For example: ``● live · data 3 s old · 14:02:31Z · 11 of 12 sources ok``."""
-    right = line(" READ-ONLY ", "banner") if link.read_only else ()
+    right = line(f" {banner} ", "banner") if (banner := link.banner) else ()
     dot = f" {context.glyphs.dot} "
     if view is None:
-        sources = f" to {link.asked} source{'s' * (link.asked > 1)}" if link.asked else ""
+        asked = len(link.sources)
+        sources = f" to {asked} source{'s' * (asked > 1)}" if asked else ""
         doing = line(f"connecting{sources}{context.glyphs.ellipsis}", "accent")
         failed = line(tidy(link.error), "critical") if link.error else ()
         return ends(join([doing, _retry(link), failed], dot), right, cells, ellipsis=context.glyphs.ellipsis)

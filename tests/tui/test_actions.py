@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 
 from flinkops.act.control import JobControl
 from flinkops.clock import Clock, FixedClock
+from flinkops.config.load import load_settings
 from flinkops.errors import Refused, UsageError
 from flinkops.model.assessment import JobAssessment
 from flinkops.plan.redeploy import Change
@@ -69,7 +70,7 @@ def scenario(steps: Callable[[FlinkopsApp, Pilot[None]], Awaitable[None]], folde
 def test_read_only_greys_the_keys_and_says_so() -> None:
     async def whole() -> None:
         sources = [FakeSource("flink-00")]
-        async with running(fleet(140), size=(120, 40), sources=sources, read_only=True) as (app, pilot):
+        async with running(fleet(140), size=(120, 40), sources=sources, guarded=("*",)) as (app, pilot):
             assert "READ-ONLY" in text_of(app)
             before = len(app.screen_stack)
             await press(pilot, ["s", "x"])
@@ -77,6 +78,50 @@ def test_read_only_greys_the_keys_and_says_so() -> None:
             assert [app.screen.check_action(key, ()) for key in ("savepoint", "act")] == [None, None], "greyed"
 
     asyncio.run(whole())
+
+
+def test_production_alone_is_read_only_and_named(tmp_path: Path, cluster: FakeCluster) -> None:
+    async def steps(app: FlinkopsApp, pilot: Pilot[None]) -> None:
+        assert f"READ-ONLY {NAME}" in text_of(app)
+        assert app.screen.check_action("act", ()) is None, "greyed"
+        app.ask_action(BY_TITLE["restart"], [the_job()])
+        await pilot.pause()
+        assert f"read-only: nothing is changed at {NAME}" in text_of(app)
+        other = msgspec.structs.replace(the_job(), cluster="staging")
+        assert app.may_act_on([other])
+        assert not app.may_act_on([other, the_job()])
+
+    async def whole() -> None:
+        sources = [SOURCE, FakeSource("staging")]
+        app = make_app(sources=sources, journal_folder=tmp_path, guarded=("cluster.*",))
+        async with running(app=app, size=(120, 40)) as (_, pilot):
+            seen = fleet(140)
+            assessment = msgspec.structs.replace(seen.assessment, jobs=(the_job(),))
+            app.observed(view_of(Seen(seen.snapshot, assessment, seen.history)))
+            await pilot.pause()
+            await steps(app, pilot)
+
+    asyncio.run(whole())
+    assert cluster.state.orders == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "file", "read_only"),
+    [
+        ({}, "", (False, False)),
+        ({}, 'production = ["prod-*"]', (True, False)),
+        ({"read_only": False}, 'production = ["prod-*"]', (False, False)),
+        ({}, 'read_only = false\nproduction = ["prod-*"]', (True, False)),
+        ({"read_only": True}, "", (True, True)),
+    ],
+)
+def test_where_nothing_may_be_changed(
+    flags: dict[str, object], file: str, read_only: tuple[bool, bool], tmp_path: Path
+) -> None:
+    path = tmp_path / "flinkops.toml"
+    path.write_text(file)
+    settings = load_settings(flags, config_file=str(path), environ={})
+    assert (settings.read_only_at("prod-eu"), settings.read_only_at("staging")) == read_only
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.title)

@@ -34,7 +34,7 @@ def test_a_crash_restores_the_terminal_and_leaves_one_line_and_a_log(
     monkeypatch.setattr(FlinkopsApp, "on_mount", lambda self: breaks(self, None))
     monkeypatch.setattr(FlinkopsApp, "run", lambda self: run(self, headless=True))
     with pytest.raises(OperationFailed) as failed:
-        start.start(Observer(), interval_seconds=5, read_only=False, job=None, ascii_only=False, seconds=None)  # type: ignore[arg-type]
+        start.start(Observer(), interval_seconds=5, guarded=(), job=None, ascii_only=False, seconds=None)  # type: ignore[arg-type]
     line = failed.value.line()
     assert "ZeroDivisionError: in a handler" in line
     assert "\n" not in line
