@@ -1,0 +1,342 @@
+"""The autoscale commands as far as they go without a cluster: documents, exit codes, plans, refusals."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from flinkops.act import throughput_steps
+from flinkops.act.autoscale_plan import plan_autoscale
+from flinkops.act.control import Load
+from flinkops.act.running import StepRun
+from flinkops.act.throughput_steps import verify_throughput
+from flinkops.autoscale.controller import advise
+from flinkops.autoscale.settings import Settings
+from flinkops.autoscale.taskmanagers import memory_advice
+from flinkops.cli.main import main
+from flinkops.clock import FixedClock
+from flinkops.errors import OperationFailed
+from flinkops.model.detail import ResourceRequirement, TaskManagerDetail
+from flinkops.model.facts import (
+    CheckpointsFacts,
+    ClusterFacts,
+    FleetSnapshot,
+    JobFacts,
+    SourceStatus,
+    Spread,
+    VertexFacts,
+)
+from flinkops.model.plan import Plan, Target
+from flinkops.plan.identity import Stamp
+from flinkops.recording import Recorder
+from tests.unit.fake_cluster import FakeCluster
+
+T0_MS = 1_795_442_551_000
+SAMPLE = Path(__file__).parent.parent / "cr_samples" / "autoscaler-1.15.json"
+NOBODY = "127.0.0.1:9"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_from_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLINKOPS_JOURNAL", str(tmp_path / "journal"))
+    monkeypatch.setenv("FLINKOPS_LOCAL_HOME", str(tmp_path / "no fleet"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    code = ended.value.code
+    return int(code or 0)
+
+
+def facts(look: int, *, busy: float = 0.98, **changes: Any) -> JobFacts:
+    """Ten seconds a look: 98 records a second through an operator that is so busy."""
+    seconds = 1_000 + 10 * look
+    source = VertexFacts(
+        id="s",
+        name="Source: orders",
+        parallelism=1,
+        max_parallelism=128,
+        status="RUNNING",
+        records_in=98 * seconds,
+        accumulated_busy_ms=10.0 * seconds,
+        busy_ratio=Spread(max=0.01, avg=0.01),
+        pending_records=Spread(sum=0.0),
+    )
+    work = VertexFacts(
+        id="w",
+        name="enrich",
+        parallelism=1,
+        max_parallelism=128,
+        status="RUNNING",
+        upstream=("s",),
+        input_ships=("HASH",),
+        records_in=98 * seconds,
+        accumulated_busy_ms=busy * 1000 * seconds,
+        busy_ratio=Spread(max=busy, avg=busy),
+    )
+    made = JobFacts(
+        id="a" * 32,
+        name="orders",
+        cluster="c",
+        seen_ms=T0_MS + look * 10_000,
+        state="RUNNING",
+        scheduler="Adaptive",
+        running_since_ms=T0_MS - 3_600_000,
+        vertices=(source, work),
+        checkpoints=CheckpointsFacts(enabled=True, completed=5, failed=0, in_progress=0),
+        configuration={"job.autoscaler.utilization.max": "0.9"},
+    )
+    return msgspec.structs.replace(made, **changes)
+
+
+def recording(path: Path, looks: int = 7, **changes: Any) -> str:
+    with Recorder(path) as recorder:
+        for look in range(looks):
+            job = facts(look, **changes)
+            recorder.write(
+                FleetSnapshot(
+                    taken_ms=job.seen_ms,
+                    sources=(SourceStatus("c", "rest", "ok"),),
+                    clusters=(ClusterFacts("c", slots_total=8, slots_available=7),),
+                    jobs=(job,),
+                )
+            )
+    return str(path)
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> Any:
+    return json.loads(capsys.readouterr().out)
+
+
+def test_advise_is_the_contracts_document(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("autoscale", "advise", "orders", "--replay", recording(tmp_path / "r"), "-o", "json") == 0
+    document = said(capsys)
+    assert (document["schema_version"], document["job"], document["verdict"]) == (1, "orders", "scale")
+    assert document["blocked_by"] == []
+    source, work = document["vertices"]
+    assert {
+        "id",
+        "name",
+        "current",
+        "recommended",
+        "true_processing_rate",
+        "target_rate",
+        "expected_rate",
+        "utilization",
+        "why",
+    } <= work.keys()
+    assert (source["recommended"], work["current"], work["recommended"]) == (1, 1, 2)
+    assert work["true_processing_rate"] == pytest.approx(100.0)
+    assert work["target_rate"] == pytest.approx(98.0)
+    assert work["expected_rate"] == pytest.approx(200.0)
+    assert work["utilization"] == pytest.approx(0.98)
+
+
+def test_advise_for_people_and_for_rescale(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = recording(tmp_path / "r")
+    assert run("autoscale", "advise", "orders", "--replay", file) == 0
+    text = capsys.readouterr().out
+    assert "orders: scale enrich 1 -> 2" in text
+    assert "1 × 156/s / 100/s = 1.56" in text
+    assert run("autoscale", "advise", "orders", "--replay", file, "-o", "name") == 0
+    assert capsys.readouterr().out == "w=2\n"
+
+
+def test_advise_exit_code(tmp_path: Path) -> None:
+    assert run("autoscale", "advise", "orders", "--replay", recording(tmp_path / "r"), "--exit-code") == 10
+    assert run("autoscale", "advise", "orders", "--replay", recording(tmp_path / "h", busy=0.7), "--exit-code") == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("advise", "orders", "--rest", NOBODY, "--seconds", "0"), 3),
+        (("advise", "orders", "--replay", "none.rec"), 2),
+        (("run", "orders", "--rest", NOBODY), 5),  # nobody to confirm it
+        (("run", "orders", "--rest", NOBODY, "--yes", "--read-only"), 5),
+        (("run", "orders", "--rest", NOBODY, "--dry-run", "--seconds", "0", "--listen", "here"), 2),
+        (("enable", "orders", "--rest", NOBODY, "--yes"), 2),
+        (("enable", "orders", "--rest", NOBODY, "--yes", "--set", "utilisation=1"), 2),
+        (("memory", "orders", "--rest", NOBODY), 3),
+        (("explain", "orders", "--configmap", "none.yaml"), 2),
+    ],
+)
+def test_exit_codes(arguments: tuple[str, ...], code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("autoscale", *arguments) == code
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_no_such_job_in_a_recording(tmp_path: Path) -> None:
+    assert run("autoscale", "advise", "others", "--replay", recording(tmp_path / "r")) == 1
+
+
+def test_a_setting_that_is_misspelt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert (
+        run("autoscale", "advise", "orders", "--replay", recording(tmp_path / "r"), "--set", "utilization.traget=1")
+        == 2
+    )
+    assert 'did you mean "utilization.target"' in capsys.readouterr().err
+
+
+def test_replay_sets_settings_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = recording(tmp_path / "r", looks=120)
+    assert run("autoscale", "replay", "orders", file, "--set", "metrics.window=1m", "-o", "json") == 0
+    recorded, these, operator = said(capsys)["runs"]
+    assert recorded["slot_hours"] == pytest.approx(1190 / 3600, rel=0.02)
+    assert recorded["rescales"] == 0
+    assert these["parallelism"]["w"] == 2
+    assert operator["run"] == "the operator's defaults"
+
+
+def test_explain_of_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("autoscale", "explain", "count", "--configmap", str(SAMPLE), "-o", "json") == 0
+    document = said(capsys)
+    assert document["enabled"] is None
+    assert document["waits"][0]["wanted"] == 1
+
+
+# ---- the plan
+
+
+REQUIREMENTS = (ResourceRequirement("s", 1, 1), ResourceRequirement("w", 1, 1))
+CLUSTER = ClusterFacts("c", slots_total=8, slots_available=7)
+STAMP = Stamp("autoscale-apply-1", T0_MS)
+
+
+def planned(*, busy: float = 0.98, cluster: ClusterFacts = CLUSTER, take_over: bool = False, **changes: Any) -> Plan:
+    looks = [facts(look, busy=busy, **changes) for look in range(7)]
+    settings = Settings(utilization_max=0.9)
+    decision = advise(looks, settings, slots_free=cluster.slots_available)
+    return plan_autoscale(decision, looks[-1], REQUIREMENTS, cluster, STAMP, take_over=take_over)
+
+
+def test_the_plan_verifies_parallelism_checkpoint_and_throughput() -> None:
+    plan = planned()
+    assert plan.refused == ()
+    assert plan.verb == "autoscale-apply"
+    assert [step.name for step in plan.steps] == ["require", "rescaled", "stable", "throughput"]
+    assert plan.steps[-1].arguments["records_per_second"] == "98.000"
+    assert [step.action for step in plan.rollback_steps][:1] == ["require-parallelism"]
+    assert any("enrich: 1 × " in why for why in plan.why)
+
+
+def test_nothing_to_do_is_refused() -> None:
+    plan = planned(busy=0.7)
+    assert plan.steps == ()
+    assert "nothing to change" in plan.refused[0]
+
+
+def test_beside_the_operators_autoscaler_it_is_refused_unless_taken_over() -> None:
+    on = {"job.autoscaler.enabled": "true"}
+    assert any("operator's autoscaler is on" in why for why in planned(configuration=on).refused)
+    assert planned(configuration=on, take_over=True).refused == ()
+
+
+def test_no_slots_is_refused() -> None:
+    full = msgspec.structs.replace(CLUSTER, slots_available=0)
+    assert any("free" in why for why in planned(cluster=full).refused)
+
+
+# ---- throughput
+
+
+def watched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expected: float, next_load: Callable[[], Load]
+) -> dict[str, str]:
+    monkeypatch.setattr(throughput_steps, "_OVER_SECONDS", 0.05)
+    monkeypatch.setattr(throughput_steps, "_EVERY_SECONDS", 0.01)
+    monkeypatch.setattr(throughput_steps, "_WITHIN_SECONDS", 0.5)
+    control = FakeCluster(tmp_path / "cluster")
+    monkeypatch.setattr(control, "load", lambda _job_id: next_load())
+    import time
+
+    plan = Plan("p", "autoscale-apply", Target("c", "orders", "a" * 32), T0_MS)
+    arguments = {"records_per_second": str(expected)}
+    return verify_throughput(
+        StepRun(control, plan, arguments, {}, FixedClock(T0_MS), time.monotonic() + 5, 0.005, lambda _text: None)
+    )
+
+
+def rising(records_per_second: float, lag_per_second: float | None = 0.0) -> Callable[[], Load]:
+    import time
+
+    began = time.monotonic()
+
+    def load() -> Load:
+        seconds = time.monotonic() - began
+        pending = None if lag_per_second is None else round(1_000_000 + lag_per_second * seconds)
+        return Load(round(1_000_000 + records_per_second * seconds), pending)
+
+    return load
+
+
+def test_enough_throughput(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = watched(tmp_path, monkeypatch, 10_000.0, rising(12_000.0))
+    assert "10000 expected" in seen["throughput"]
+
+
+def test_less_than_expected_but_all_that_arrives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "as much as arrives" in watched(tmp_path, monkeypatch, 10_000.0, rising(5_000.0, -3_000.0))["throughput"]
+
+
+def test_too_little_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(OperationFailed, match="10000 expected"):
+        watched(tmp_path, monkeypatch, 10_000.0, rising(5_000.0, 5_000.0))
+
+
+def test_an_idle_source_that_lags_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(OperationFailed):
+        watched(tmp_path, monkeypatch, 10_000.0, rising(0.0, 0.0))
+
+
+def test_what_flink_does_not_tell_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert watched(tmp_path, monkeypatch, 10.0, lambda: Load(unknown="no metric"))["throughput"] == "unknown: no metric"
+
+
+# ---- memory
+
+
+MIB = 1024 * 1024
+
+
+def manager(**changes: Any) -> TaskManagerDetail:
+    base = TaskManagerDetail(
+        "t", heap_used_bytes=400 * MIB, heap_max_bytes=800 * MIB, managed_used_bytes=300 * MIB,
+        managed_total_bytes=400 * MIB, network_used_bytes=10 * MIB, network_total_bytes=128 * MIB, gc_ratio=0.01,
+    )  # fmt: skip
+    return msgspec.structs.replace(base, **changes)
+
+
+def wanted(managers: list[TaskManagerDetail], state_bytes: int | None = 350 * MIB) -> dict[str, int | None]:
+    return {each.pool: each.recommended_bytes for each in memory_advice(managers, state_bytes)}
+
+
+def test_memory_that_fits_is_kept() -> None:
+    assert wanted([manager(), manager()], 700 * MIB) == {"heap": None, "managed": None, "network": None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "pool", "bytes_"),
+    [
+        ({"heap_used_bytes": 700 * MIB}, "heap", 1024 * MIB),
+        ({"gc_ratio": 0.4}, "heap", 1216 * MIB),
+        ({"heap_used_bytes": 80 * MIB}, "heap", 448 * MIB),
+        ({"managed_used_bytes": 0}, "managed", 0),
+        ({"network_used_bytes": 120 * MIB}, "network", 192 * MIB),
+    ],
+)
+def test_memory_that_does_not_fit(changes: dict[str, Any], pool: str, bytes_: int) -> None:
+    assert wanted([manager(**changes)])[pool] == bytes_
+
+
+def test_memory_that_is_not_told_is_no_advice() -> None:
+    found = memory_advice([TaskManagerDetail("t")], None)
+    assert [each.recommended_bytes for each in found] == [None, None, None]
+    assert all("do not tell" in each.why for each in found)
