@@ -9,6 +9,7 @@ from flinkops.act.stability_steps import all_running, why_failed
 from flinkops.act.storage import same_place
 from flinkops.errors import OperationFailed, Unreachable
 from flinkops.model.facts import JobFacts
+from flinkops.plan.preconditions import operator_sees_it_run
 from flinkops.sources.kube_resources import error_text
 
 _RUNNING_WITHIN_SECONDS = 300.0
@@ -94,8 +95,9 @@ def _await_running(run: StepRun, control: KubeControl) -> JobFacts:
             raise OperationFailed(f"the new job is {job.state}{why_failed(run, job.id)}")
         if (job.restarts or 0) >= _RESTARTS_OF_A_LOOP:
             raise OperationFailed(f"the new job restarts instead of running{why_failed(run, job.id)}")
-        if all_running(job) and job.vertices and job.checkpoints is not None and acted_on(control.resource()):
-            return job
+        if all_running(job) and job.vertices and job.checkpoints is not None:
+            found = control.resource()
+            return job if acted_on(found) and operator_sees_it_run(found) is None else None
         watch.look()
         return None
 

@@ -10,8 +10,8 @@ from flinkops.act.kube_control import KubeControl, kube_control
 from flinkops.act.running import StepAction, StepRun
 from flinkops.errors import OperationFailed, Refused, TimedOut, Unreachable
 from flinkops.model.facts import JobFacts
-from flinkops.plan.operator_actions import merged, spec_patch
-from flinkops.plan.operator_mode import stop_savepoints
+from flinkops.plan.operator_actions import merged, spec_patch, stopped_with
+from flinkops.plan.operator_mode import lost_stop_savepoint, stop_savepoints
 from flinkops.plan.operator_spec import last_reconciled, upgrade_mode
 from flinkops.plan.preconditions import spec_hash
 from flinkops.sources.kube_resources import Json, error_text, section, text
@@ -98,7 +98,7 @@ class _Waiting:
         self._begun = time.monotonic()
         self._error_since: float | None = None
         self._stopped_since: float | None = None
-        self._first_error = error_text(control.resource()) if "savepoint" not in run.seen else None
+        self._first_error = run.arguments.get("error", "")
         self.last_running_ms = run.clock.now_ms()
 
     def savepoint(self) -> str | None:
@@ -108,6 +108,8 @@ class _Waiting:
             return path
         now = time.monotonic()
         job = self._old_job()
+        if job is not None and job.state == "FINISHED" and (path := stopped_with(job)) is not None:
+            return path  # operator 1.7 sometimes loses it: Flink itself still knows
         if job is not None and job.state == "RUNNING":
             self.last_running_ms = self._run.clock.now_ms()
             self._refuse_error(found, now)
@@ -126,16 +128,16 @@ class _Waiting:
             return None
 
     def _refuse_error(self, found: Json, now: float) -> None:
-        error = error_text(found)
-        if error is None or error == self._first_error:
+        error = text(section(found, "status"), "error") or ""
+        if error in ("", self._first_error):
             self._error_since = None
             return
         self._error_since = self._error_since or now
         if now - self._error_since > _ERROR_HOLDS_SECONDS:
-            raise OperationFailed(f"the operator cannot stop the job with a savepoint: {error}")
+            raise OperationFailed(f"the operator cannot stop the job with a savepoint: {error_text(found)}")
 
     def _refuse_without(self, found: Json, now: float) -> None:
-        if not stopping(found):
+        if not stopping(found) and not acted_on(found):
             self._stopped_since = None
             return
         self._stopped_since = self._stopped_since or now
@@ -164,9 +166,8 @@ def await_suspended(run: StepRun) -> dict[str, str]:
         return found if text(section(found, "status"), "lifecycleState") == "SUSPENDED" else None
 
     found = run.until("waiting until the job is suspended", ask)
-    recorded = stop_savepoints(section(found, "status"))
     savepoint = run.seen.get("savepoint")
-    if savepoint and (not recorded or recorded[0].path != savepoint):
+    if savepoint and lost_stop_savepoint(section(found, "status"), savepoint) is not None:
         return {"note": f"the operator has lost {savepoint}; `flinkops resume` starts from it nevertheless"}
     return {}
 

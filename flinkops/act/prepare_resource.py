@@ -15,7 +15,7 @@ from flinkops.model.facts import JobFacts
 from flinkops.model.plan import Plan
 from flinkops.plan.identity import Stamp
 from flinkops.plan.operator import Edit, predict
-from flinkops.plan.operator_actions import OperatorTerms, OperatorVerb, Seen, has_job, plan_for_resource
+from flinkops.plan.operator_actions import OperatorTerms, OperatorVerb, Seen, has_job, plan_for_resource, stopped_with
 from flinkops.plan.operator_checks import ANEW
 from flinkops.plan.operator_mode import Evidence, features, lost_stop_savepoint, savepoint_directory
 from flinkops.plan.operator_spec import upgrade_mode
@@ -57,9 +57,12 @@ def prepare_for_resource(
         return Prepared(_in_place(control, job, wish, stamp), {})
     edit = _edit(journal, control, resource, wish)
     abilities = features(read.definition, read.operator.version)
-    lost = lost_stop_savepoint(resource.get("status") or {}) if wish.verb == "resume" else None
-    accepted = frozenset({ANEW}) if lost else frozenset[str]()
-    found = predict(resource, edit, evidence=evidence_of(job, read), features=abilities, accepted=accepted)
+    evidence = evidence_of(job, read, stopped_by=_suspended_with(journal, control))
+    status = resource.get("status") or {}
+    lost = lost_stop_savepoint(status, evidence.stop_savepoint) if wish.verb == "resume" else None
+    accepted = frozenset({"last-state"}) if wish.verb == "resume" else frozenset[str]()
+    accepted |= {ANEW} if lost else set()
+    found = predict(resource, edit, evidence=evidence, features=abilities, accepted=accepted)
     terms = wish.terms
     if wish.backup:
         directory = savepoint_directory(resource.get("spec") or {})
@@ -75,13 +78,13 @@ def prepare_for_resource(
         abilities,
         stamp,
         terms,
-        start_from=lost.path if lost else None,
+        start_from=lost,
     )
     return Prepared(plan, found.patch)
 
 
-def evidence_of(job: JobFacts, read: Read) -> Evidence:
-    """What a look at the fleet adds to the resource."""
+def evidence_of(job: JobFacts, read: Read, *, stopped_by: str | None = None) -> Evidence:
+    """What a look at the fleet adds to the resource; `stopped_by` is a savepoint that the journal has of the stop."""
     seen = bool(job.vertices)  # else its state is the operator's word, which the resource has too
     points = job.checkpoints
     completed = points.latest_completed if points else None
@@ -98,6 +101,7 @@ def evidence_of(job: JobFacts, read: Read) -> Evidence:
         ha_metadata=read.ha_metadata,
         jobmanager_never_started=read.jobmanager_never_started,
         adaptive=None if job.scheduler is None else job.scheduler.lower() == "adaptive",
+        stop_savepoint=None if job.state == "RUNNING" else stopped_with(job) or stopped_by,
     )
 
 
@@ -115,6 +119,16 @@ def _edit(journal: Journal, control: KubeControl, resource: Mapping[str, Any], w
     if wish.verb == "rollback":
         return Edit(manifest=spec_before(journal, control, wish.undo), mode="savepoint")
     return wish.edit
+
+
+def _suspended_with(journal: Journal, control: KubeControl) -> str | None:
+    """The savepoint of our last action on this job, when that was to suspend it."""
+    for record in reversed(journal.records()):
+        target = record.plan.target
+        same = (target.source, target.namespace, target.job_name) == (control.name, *control.ref[1:])
+        if same and record.plan.verb in ("upgrade", "rollback", "suspend", "resume", "restart", "rescale"):
+            return record.seen.get("savepoint") or None if record.plan.verb == "suspend" else None
+    return None
 
 
 def spec_before(journal: Journal, control: KubeControl, plan_id: str | None) -> dict[str, Any]:

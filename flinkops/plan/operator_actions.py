@@ -9,13 +9,21 @@ from typing import Any, Literal
 import msgspec
 
 from flinkops.model.assessment import Value
+from flinkops.model.facts import JobFacts
 from flinkops.model.plan import Plan, Step, Target, Verb
 from flinkops.plan.identity import Stamp
 from flinkops.plan.operator import Prediction, merge_patch
 from flinkops.plan.operator_mode import Features, recorded_savepoint, stop_savepoints
 from flinkops.plan.operator_return import NO_WAY_BACK, deletion_problems, way_back_words
 from flinkops.plan.operator_spec import desired_state, job_of
-from flinkops.plan.preconditions import NO_SAVEPOINT_RUNNING, OPERATOR_IDLE, in_state, same_spec
+from flinkops.plan.preconditions import (
+    NO_SAVEPOINT_RUNNING,
+    OPERATOR_IDLE,
+    OPERATOR_SEES_IT_RUN,
+    in_state,
+    same_spec,
+    unmet_of_resource,
+)
 from flinkops.plan.savepoint import savepoint_steps
 
 Resource = Mapping[str, Any]
@@ -60,6 +68,9 @@ def plan_for_resource(
     refused = [*found.refused]
     if resource.get("kind") != "FlinkDeployment":
         refused.append(_SESSION_JOB)
+    preconditions = _preconditions(resource, found, terms)
+    if found.patch:
+        refused += [one for one in unmet_of_resource(preconditions, resource)[0] if "another upgrade" not in one]
     if not found.patch and start_from is None:
         refused.append("nothing would change")
     restarts = found.effective_mode != "none" and desired_state(_wanted(resource, found)) == "running"
@@ -86,7 +97,7 @@ def plan_for_resource(
         why=found.why if start_from is None else (f"the resource is created anew and starts from {start_from}",),
         risks=tuple(risks),
         refused=tuple(refused),
-        preconditions=_preconditions(resource, found, terms),
+        preconditions=preconditions,
         steps=() if refused else steps,
         rollback=() if refused or not back else (way_back_words(found.effective_mode, features),),
         rollback_steps=() if refused else back,
@@ -113,8 +124,9 @@ def _target(source: str, resource: Resource, seen: Seen) -> Target:
 
 def _preconditions(resource: Resource, found: Prediction, terms: OperatorTerms) -> tuple[str, ...]:
     stops = found.effective_mode == "savepoint" and desired_state(resource.get("spec") or {}) == "running"
+    seen = (OPERATOR_SEES_IT_RUN,) if stops else ()
     running = (in_state("RUNNING"), NO_SAVEPOINT_RUNNING) if stops or terms.backup_directory else ()
-    return (*same_spec(resource), OPERATOR_IDLE, *running)
+    return (*same_spec(resource), OPERATOR_IDLE, *seen, *running)
 
 
 def _steps(resource: Resource, seen: Seen, found: Prediction, terms: OperatorTerms, stamp: Stamp) -> tuple[Step, ...]:
@@ -135,7 +147,9 @@ def _steps(resource: Resource, seen: Seen, found: Prediction, terms: OperatorTer
     if found.effective_mode == "none":
         return (*steps, Step("taken-up", "await-taken-up", before))
     if found.effective_mode == "savepoint" and stops:
-        steps.append(Step("savepoint", "await-upgrade-savepoint", {**before, "known": _known(resource)}))
+        error = str((resource.get("status") or {}).get("error") or "")
+        awaited = {**before, "known": _known(resource), "error": error}
+        steps.append(Step("savepoint", "await-upgrade-savepoint", awaited))
         steps.append(Step("check", "check-files", {}))
     if not runs:
         return (*steps, Step("suspended", "await-suspended", before))
@@ -234,6 +248,16 @@ def _uid(resource: Resource) -> str:
 
 def _json(value: object) -> str:
     return msgspec.json.encode(value, order="deterministic").decode()
+
+
+def stopped_with(job: JobFacts) -> str | None:
+    """The savepoint that a job was stopped with, as Flink has it: the last that a FINISHED job did."""
+    points = job.checkpoints
+    if job.state != "FINISHED" or points is None:
+        return None
+    known = (*points.history, *filter(None, [points.latest_savepoint]))
+    last = max((one for one in known if one.status == "COMPLETED"), key=lambda one: one.id, default=None)
+    return last.external_path if last is not None and last.is_savepoint else None
 
 
 def has_job(resource: Resource) -> bool:

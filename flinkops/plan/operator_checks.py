@@ -125,13 +125,13 @@ def _silent_last_state(case: Case) -> Iterator[str]:
 
 
 def _older_than_the_stop(case: Case) -> Iterator[str]:
-    newest = lost_stop_savepoint(case.situation.status)
+    lost = lost_stop_savepoint(case.situation.status, case.situation.evidence.stop_savepoint)
     restores = case.situation.job_state != "RUNNING" and case.decision.mode in ("savepoint", "last-state")
-    if restores and newest is not None and ANEW not in case.accepted:
+    if restores and lost is not None and ANEW not in case.accepted:
         recorded = recorded_savepoint(case.situation.status)
         yield (
             f"it would start from {recorded}, not from the savepoint that stopped the job:"
-            f" create the resource anew with spec.job.initialSavepointPath: {newest.path}"
+            f" create the resource anew with spec.job.initialSavepointPath: {lost}"
         )
 
 

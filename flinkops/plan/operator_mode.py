@@ -39,6 +39,7 @@ class Evidence(Value, frozen=True):
     ha_metadata: bool | None = None  # whether the HA ConfigMaps of the job exist
     jobmanager_never_started: bool | None = None  # no container of a JobManager pod ever ran
     adaptive: bool | None = None  # the adaptive scheduler, which scales in place
+    stop_savepoint: str | None = None  # that a job which has stopped was stopped with, by Flink or by the journal
 
 
 class Decision(NamedTuple):
@@ -322,14 +323,23 @@ def stop_savepoints(status: Mapping[str, Any]) -> list[StopSavepoint]:
     return sorted(dict.fromkeys(found), key=lambda one: -one.at_ms)
 
 
-def lost_stop_savepoint(status: Mapping[str, Any]) -> StopSavepoint | None:
-    """The savepoint that stopped the job, where something older is recorded as the state to restore; else None.
+def lost_stop_savepoint(status: Mapping[str, Any], known: str | None = None) -> str | None:
+    """The savepoint that stopped the job, where something else is recorded as the state to restore; else None.
 
-    Operator 1.7, seen on a real one: the last checkpoint may be recorded over the savepoint that stopped the job. Flink
-    drops that checkpoint when the job has stopped, and the next start crash-loops, or repeats what was done.
+    `known` is that savepoint where it was seen elsewhere (by Flink, in the journal). Operator 1.7, seen on a real one:
+    the last checkpoint, or what the job was started from, may be recorded over the savepoint that stopped the job.
+    Flink drops that checkpoint when the job has stopped, and the next start crash-loops, or repeats what was done.
     """
     recorded = ((status.get("jobStatus") or {}).get("savepointInfo") or {}).get("lastSavepoint") or {}
+    if known is not None:
+        restores = recorded_savepoint(status)
+        return None if restores is not None and _folder(restores) == _folder(known) else known
     newest = next(iter(stop_savepoints(status)), None)
     if newest is None or recorded.get("triggerType") == "UPGRADE":
         return None
-    return newest if int(recorded.get("timeStamp") or 0) < newest.at_ms else None
+    return newest.path if int(recorded.get("timeStamp") or 0) < newest.at_ms else None
+
+
+def _folder(path: str) -> str:
+    """The last part of a path: savepoints have unique names, and their roots are spelled in several ways."""
+    return path.rstrip("/").rpartition("/")[2]

@@ -1,0 +1,263 @@
+"""The executor's Kubernetes steps on an operator that is a state machine, killed at each of them, and its faults."""
+
+import copy
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flinkops.act import operator_looks, operator_steps
+from flinkops.act.actions import ACTIONS
+from flinkops.act.executor import Executor, Progress
+from flinkops.act.journal import Journal
+from flinkops.act.kube_control import KubeControl
+from flinkops.act.prepare_resource import ResourceWish, prepare_for_resource
+from flinkops.clock import SystemClock
+from flinkops.errors import Refused
+from flinkops.model.plan import Plan, Result
+from flinkops.plan.identity import Stamp
+from flinkops.plan.operator import Edit
+from flinkops.plan.operator_actions import OperatorTerms
+from flinkops.sources.kube_access import open_access
+from flinkops.sources.kube_operator import OperatorSeen
+from flinkops.sources.kube_plan import Read
+from flinkops.sources.kube_verbs import ResourceRef
+from tests.unit.fake_operator import (
+    BAD_IMAGE,
+    LOOPING_IMAGE,
+    WRONG_STATE_IMAGE,
+    FakeOperator,
+    operating,
+)
+from tests.unit.kube_server import write_kubeconfig
+
+SAVEPOINT = "s3://bucket/savepoint-1"
+OLD_IMAGE = "count:1"
+
+
+class Killed(BaseException):
+    """The process ends here: nothing of its own runs any more but what Python cannot help."""
+
+
+class Bench:
+    """A fake operator, a control of its one job, a journal."""
+
+    def __init__(self, fake: FakeOperator, url: str, folder: Path) -> None:
+        self.fake = fake
+        self.journal = Journal(folder / "journal", SystemClock())
+        self.access = open_access(write_kubeconfig(url, folder))
+        self.ref = ResourceRef("FlinkDeployment", "default", "count")
+        assert fake.resource is not None
+        self.control = KubeControl(self.access, self.ref, copy.deepcopy(fake.resource), SystemClock())
+
+    def plan(self, wish: ResourceWish, plan_id: str = "p1") -> Plan:
+        job = self.control.newest()
+        close = self.control.job(job.id) if job is not None else None
+        assert close is not None
+        properties: dict[str, Any] = {}
+        if self.fake.schema_redeploys:
+            properties = {"spec": {"properties": {"job": {"properties": {"savepointRedeployNonce": {}}}}}}
+        schema = {"spec": {"versions": [{"served": True, "schema": {"openAPIV3Schema": {"properties": properties}}}]}}
+        read = Read(self.control.resource(), schema, True, False, OperatorSeen())
+        return prepare_for_resource(self.control, self.journal, close, read, wish, Stamp(plan_id, 1)).plan
+
+    def upgrade(self, plan_id: str = "p1", **edit: Any) -> Plan:
+        terms = OperatorTerms(checkpoints=1, watch_seconds=0.0)
+        return self.plan(ResourceWish("upgrade", Edit(mode="savepoint", **edit), terms), plan_id)
+
+    def executor(self, progress: Callable[[Progress], None] = lambda _: None, seconds: float = 10.0) -> Executor:
+        return Executor(
+            self.control,
+            self.journal,
+            SystemClock(),
+            ACTIONS,
+            timeout_seconds=seconds,
+            poll_seconds=0.001,
+            progress=progress,
+        )
+
+    def run(self, plan: Plan, seconds: float = 10.0) -> Result:
+        return self.executor(seconds=seconds).run(plan)
+
+    def run_and_die_at(self, plan: Plan, step: str) -> bool:
+        """Whether it died: it does not where the plan never comes to that step."""
+
+        def die(progress: Progress) -> None:
+            if (progress.kind, progress.step) == ("intent", step):
+                raise Killed
+
+        try:
+            self.executor(die).run(plan)
+        except Killed:
+            return True
+        return False
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    monkeypatch.setattr(operator_looks, "_STUCK_SECONDS", {"image": 0.0})
+    monkeypatch.setattr(operator_looks, "_LOOK_AT_PODS_EVERY_SECONDS", 0.0)
+    fake = FakeOperator()
+    with operating(fake) as url:
+        found = Bench(fake, url, tmp_path)
+        yield found
+        found.control.close()
+
+
+def spec_of(bench: Bench) -> dict[str, Any]:
+    assert bench.fake.resource is not None
+    spec: dict[str, Any] = bench.fake.resource["spec"]
+    return spec
+
+
+def restored(bench: Bench) -> Any:
+    assert bench.fake.job is not None
+    return bench.fake.job["restored"]
+
+
+def test_an_upgrade_is_verified_by_what_the_new_job_was_restored_from(bench: Bench) -> None:
+    result = bench.run(bench.upgrade(image="count:2"))
+    assert (result.outcome, result.error) == ("verified", None)
+    assert result.seen["savepoint"] == result.seen["restored_from"] == SAVEPOINT
+    assert float(result.seen["downtime_seconds"]) >= 0
+    assert [one.partition(" ")[0] for one in bench.fake.orders] == ["patch", "stopped", "deployed"]
+    assert bench.fake.leases == {}
+
+
+@pytest.mark.parametrize("image", [BAD_IMAGE, LOOPING_IMAGE, WRONG_STATE_IMAGE])
+def test_a_bad_new_job_gives_way_to_the_old_one_from_the_same_savepoint(bench: Bench, image: str) -> None:
+    result = bench.run(bench.upgrade(image=image))
+    assert result.outcome == "rolled-back", result.error
+    assert spec_of(bench)["image"] == OLD_IMAGE
+    assert restored(bench) == SAVEPOINT == result.seen["restored_from"]
+    assert bench.fake.orders[-3:-1] == ["delete", f"create from {SAVEPOINT}"]
+
+
+GOOD_STEPS = ("dry-run", "patch", "savepoint", "check", "running", "stable", "flow")
+BAD_STEPS = ("running", "take-back", "old-remove", "old-create", "old-running", "old-stable")
+
+
+@pytest.mark.parametrize(
+    ("image", "step"),
+    [*(("count:2", step) for step in GOOD_STEPS), *((BAD_IMAGE, step) for step in BAD_STEPS)],
+)
+def test_killed_at_any_step_it_goes_on_and_does_nothing_twice(bench: Bench, image: str, step: str) -> None:
+    plan = bench.upgrade(image=image)
+    assert bench.run_and_die_at(plan, step)
+    assert bench.journal.record("p1").unfinished_step == step
+    result = bench.executor().resume("p1")
+    assert result.outcome == ("rolled-back" if image == BAD_IMAGE else "verified"), result.error
+    assert restored(bench) == SAVEPOINT
+    kinds = [one.partition(" ")[0] for one in bench.fake.orders]
+    again = ["delete", "create", "deployed"] if image == BAD_IMAGE else ["deployed"]
+    assert kinds == ["patch", "stopped", *again]
+
+
+def test_a_conflicting_edit_is_refused_before_anything_is_done(bench: Bench) -> None:
+    plan = bench.upgrade(image="count:2")
+    bench.fake.edit({**spec_of(bench), "image": "other:1"})
+    bench.fake.asleep = True
+    with pytest.raises(Refused, match="edited by somebody else"):
+        bench.run(plan)
+    assert bench.fake.orders == []
+
+
+def test_an_edit_between_the_check_and_the_patch_is_refused_too(bench: Bench) -> None:
+    plan = bench.upgrade(image="count:2")
+
+    def edit(progress: Progress) -> None:
+        if (progress.kind, progress.step) == ("intent", "patch"):
+            bench.fake.asleep = True
+            bench.fake.edit({**spec_of(bench), "image": "other:1"})
+
+    result = bench.executor(edit).run(plan)
+    assert result.outcome == "refused"
+    assert "edited by somebody else" in (result.error or "")
+    assert bench.fake.orders == []
+
+
+def test_status_updates_in_between_are_no_conflict(bench: Bench) -> None:
+    bench.fake.conflicts = 3
+    assert bench.run(bench.upgrade(image="count:2")).outcome == "verified"
+
+
+def test_a_field_that_the_schema_does_not_have_is_found_by_the_dry_run(bench: Bench) -> None:
+    bench.fake.drops = "parallelism"
+    result = bench.run(bench.upgrade(parallelism=4))
+    assert (result.outcome, bench.fake.orders) == ("failed", [])
+    assert "spec.job.parallelism" in (result.error or "")
+
+
+def test_an_operator_that_is_down_is_waited_for_and_then_told(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operator_steps, "_TAKEN_UP_WITHIN_SECONDS", 0.05)
+    bench.fake.asleep = True
+    result = bench.run(bench.upgrade(image="count:2"))
+    assert result.outcome == "timed-out"
+    assert "is the operator running?" in (result.error or "")
+    assert "--resume p1" in (result.go_on or "")
+    bench.fake.asleep = False
+    assert bench.executor().resume("p1").outcome == "verified"
+
+
+def test_when_no_savepoint_can_be_taken_the_old_job_is_left_running(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operator_steps, "_ERROR_HOLDS_SECONDS", 0.0)
+    bench.fake.savepoint_error = "the folder is read-only"
+    before = copy.deepcopy(spec_of(bench))
+    result = bench.run(bench.upgrade(image="count:2"))
+    assert result.outcome == "rolled-back"
+    assert "the folder is read-only" in (result.error or "")
+    assert spec_of(bench) == before
+    assert restored(bench) is None  # never stopped
+    assert all(one.startswith("patch") for one in bench.fake.orders)
+
+
+def test_somebody_else_has_the_lease(bench: Bench) -> None:
+    plan = bench.upgrade(image="count:2")
+    other = bench.upgrade("p2", image="count:3")
+    with bench.control.lock(other), pytest.raises(Refused, match="another action on default/count is under way: p2"):
+        bench.run(plan)
+    assert bench.fake.orders == []
+    assert bench.run(plan).outcome == "verified"
+
+
+def test_a_lease_whose_holder_is_gone_is_taken_over(bench: Bench) -> None:
+    plan = bench.upgrade(image="count:2")
+    with bench.control.lock(bench.upgrade("p2", image="count:3")):
+        left = copy.deepcopy(bench.fake.leases)
+    left["flinkops-flinkdeployment-count"]["spec"]["renewTime"] = "2020-01-01T00:00:00.000000Z"
+    bench.fake.leases = left
+    assert bench.run(plan).outcome == "verified"
+
+
+def test_a_lease_that_was_lost_stops_every_change(bench: Bench) -> None:
+    plan = bench.upgrade(image="count:2")
+
+    def lose(progress: Progress) -> None:
+        if (progress.kind, progress.step) == ("intent", "patch"):
+            bench.control._lease._lost = "its holder is p9 now"
+
+    result = bench.executor(lose).run(plan)
+    assert "its holder is p9 now" in (result.error or "")
+    assert bench.fake.orders == []
+
+
+def test_suspend_and_resume_from_the_savepoint_of_the_stop(bench: Bench) -> None:
+    assert bench.run(bench.plan(ResourceWish("suspend"))).seen["savepoint"] == SAVEPOINT
+    assert bench.fake.job is None
+
+
+def test_a_session_job_and_a_blue_green_child_are_refused(bench: Bench) -> None:
+    assert bench.fake.resource is not None
+    bench.fake.resource["metadata"]["ownerReferences"] = [{"kind": "FlinkBlueGreenDeployment", "name": "b"}]
+    assert any("FlinkBlueGreenDeployment b" in line for line in bench.upgrade(image="count:2").refused)
+
+
+def test_claim_mode_and_foreign_finalizers_leave_no_way_back(bench: Bench) -> None:
+    spec_of(bench)["flinkConfiguration"]["execution.savepoint-restore-mode"] = "CLAIM"
+    bench.fake._reconciled("DEPLOYED", "RUNNING", "STABLE")
+    plan = bench.upgrade(image="count:2")
+    assert (plan.rollback, plan.rollback_steps, plan.severe) == ((), (), True)
+    assert any("CLAIM" in risk for risk in plan.risks)
