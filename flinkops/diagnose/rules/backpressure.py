@@ -22,8 +22,7 @@ def judge(case: Case) -> Verdict:
     ratio = case.held_ratio
     if ratio is None:
         return NotAssessed("backpressure", case.why_missing("backpressure", "Flink reports no backpressure"))
-    recent = [each.backpressured_ratio for each in case.past[-(RECENT_LOOKS - 1) :]]
-    if ratio <= HIGH_BACKPRESSURE_RATIO or any(each is not None and each <= HIGH_BACKPRESSURE_RATIO for each in recent):
+    if ratio <= HIGH_BACKPRESSURE_RATIO or _is_new(case):
         return ()
     held = case.evidence.assessment.backpressure
     named = held.bottleneck if held else None
@@ -46,6 +45,13 @@ def judge(case: Case) -> Verdict:
             reference=FLINK_DOCS + "ops/monitoring/back_pressure/",
         )
     ]
+
+
+def _is_new(case: Case) -> bool:
+    """It was not high at the look before; of a job that starts up any look counts, since it is held back anyway."""
+    recent = [each.backpressured_ratio for each in case.past[-(RECENT_LOOKS - 1) :]]
+    known = [each for each in recent if each is not None]
+    return case.unsettled is None and any(each <= HIGH_BACKPRESSURE_RATIO for each in known)
 
 
 def _kind(case: Case, vertex: VertexFacts | None, kind: str) -> str:

@@ -44,7 +44,7 @@ def judge(case: Case) -> Verdict:
         return () if over or facts.in_progress is not None else NotAssessed("checkpoint-timeout", "none has ended yet")
     phase = slowest_phase(case)
     severity: Severity = "critical" if expired >= CRITICAL_FAILURES else "warning"
-    if case.savepoint_near:
+    if case.savepoint_near or (not expired and case.unsettled is not None):  # slow is no fault of one that starts
         severity = "info"
     return [
         Finding(

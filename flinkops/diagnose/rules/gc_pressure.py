@@ -14,6 +14,7 @@ GC_CRITICAL_RATIO = 0.5
 GC_NOTABLE_RATIO = 0.1
 OUT_OF_MEMORY = re.compile(r"OutOfMemoryError: (Java heap space|GC overhead)|GC overhead limit exceeded")
 RECENT_MS = 600_000
+NOT_YET = frozenset({"CREATED", "INITIALIZING"})
 
 
 def judge(case: Case) -> Verdict:
@@ -28,7 +29,7 @@ def judge(case: Case) -> Verdict:
     if thrown:
         lines = [line(f"TaskManagers ran out of heap {len(thrown)} times in ten minutes", len(thrown), 0)]
         return [_finding(case, worst[1] if worst else None, "critical", 0.95, lines)]
-    if case.job.state != "RUNNING":
+    if case.job.state in NOT_YET:
         return NotAssessed("gc-pressure", f"the job is {case.job.state}: what its TaskManagers did is another's")
     if worst is None:
         why = case.why_missing("taskmanagers", case.why_missing("detail", "no TaskManager was asked for its memory"))
