@@ -222,7 +222,7 @@ def not_assessed_lines(diagnosis: Diagnosis | None, cells: int) -> list[Line]:
         return []
     lines = [line("  not assessed", "heading")]
     for each in diagnosis.not_assessed:
-        lines += _paragraph(each.code, tidy(each.why), "dim", cells, label_cells=24)
+        lines += _paragraph(each.code, tidy(each.why), "dim", cells, label_cells=30)
     return lines
 
 

@@ -74,7 +74,10 @@ def _stacks_to_come(case: Case, vertex: VertexFacts | None, kind: str) -> Line |
 def _evidence(case: Case, vertex: VertexFacts | None, ratio: float, why: str) -> list[Line]:
     lines = [line("share of time that the worst subtask is backpressured", ratio, HIGH_BACKPRESSURE_RATIO)]
     if vertex is not None:
-        lines.append(line(f'"{vertex.name}": {why}', worst(vertex.busy_ratio)))
+        lines.append(
+            line("share of time that the busiest subtask of the vertex to blame works", worst(vertex.busy_ratio))
+        )
+        lines.append(line(f'"{vertex.name}": {why}'))
         share = waits_outside(case, vertex)
         if share is not None and share >= CALL_RATIO:
             lines.append(line("share of its samples that wait for something outside", share, CALL_RATIO))
