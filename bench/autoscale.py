@@ -13,7 +13,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -196,6 +195,13 @@ def control(fleet: Fleet, name: str, seconds: float, log: Path) -> "subprocess.P
         return subprocess.Popen(command, stdout=out, stderr=err, env={**os.environ, "PYTHONUNBUFFERED": "1"})
 
 
+def record(fleet: Fleet, seconds: float, file: Path) -> "subprocess.Popen[bytes]":
+    """What was seen, for `autoscale replay` and for the comparison with flink-autoscaler."""
+    command = [sys.executable, "-m", "flinkops", "record", str(file), "--rest", fleet.url]
+    command += ["--interval", "5s", "--seconds", str(round(seconds)), "--quiet"]
+    return subprocess.Popen(command)
+
+
 def judged(phases: tuple[Phase, ...], seen: list[Seen]) -> list[dict[str, Any]]:
     """Each phase: what it needed, what it got, how often the job was rescaled, and what waited."""
     rows, begin, before = [], 0.0, None
@@ -244,16 +250,18 @@ def main(scenario: str, chart: str | None = None) -> None:
     with tempfile.TemporaryDirectory(prefix="flinkops-autoscale-") as folder:
         home = Path(folder)
         fleet = Fleet(home)
-        loop = None
+        helpers = []
         try:
             job_id, begins = fleet.start("load", phases)
-            loop = control(fleet, "load", phases[-1].until_seconds + 10, home / "decisions.jsonl")
+            helpers.append(control(fleet, "load", phases[-1].until_seconds + 10, home / "decisions.jsonl"))
+            if chart:
+                helpers.append(record(fleet, phases[-1].until_seconds + 10, Path(chart).with_suffix(".rec")))
             seen = watch(fleet, job_id, begins, phases)
         finally:
-            if loop is not None:
-                loop.terminate()
-                threading.Timer(20, loop.kill).start() if loop.poll() is None else None
-                loop.wait(30)
+            for helper in helpers:
+                helper.terminate()
+            for helper in helpers:
+                helper.wait(30)
             fleet.stop()
         words = (home / "decisions.err").read_text().splitlines()
     result = {"scenario": scenario, "settings": SETTINGS, "totals": totals(seen), "phases": judged(phases, seen)}
