@@ -197,6 +197,7 @@ def control(fleet: Fleet, name: str, seconds: float, log: Path) -> "subprocess.P
 
 def record(fleet: Fleet, seconds: float, file: Path) -> "subprocess.Popen[bytes]":
     """What was seen, for `autoscale replay` and for the comparison with flink-autoscaler."""
+    file.unlink(missing_ok=True)
     command = [sys.executable, "-m", "flinkops", "record", str(file), "--rest", fleet.url]
     command += ["--interval", "5s", "--seconds", str(round(seconds)), "--quiet"]
     return subprocess.Popen(command)
