@@ -268,7 +268,7 @@ def main(scenario: str, chart: str | None = None) -> None:
     result = {"scenario": scenario, "settings": SETTINGS, "totals": totals(seen), "phases": judged(phases, seen)}
     print(json.dumps({**result, "words": words[-40:], "seen": seen}))
     if chart:
-        from bench.autoscale_chart import draw
+        from bench._autoscale_chart import draw
 
         draw(Path(chart), f"autoscale run: {scenario}", seen)
 
