@@ -44,8 +44,8 @@ def main() -> None:
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             size = Path(name, "deliveries.db").stat().st_size
             print(
-                f"{len(ids):>10,} rows: {options.rows / STEPS / seconds:>8,.0f} a second, {size / len(ids):.0f} bytes each,"
-                f" look-up {lookup(store, ids, 0):.1f} us when there, {lookup(store, ids, 1):.1f} us when not",
+                f"{len(ids):>10,} rows: {options.rows / STEPS / seconds:>8,.0f} a second, {size / len(ids):.0f} bytes"
+                f" each, look-up {lookup(store, ids, 0):.1f} us when there, {lookup(store, ids, 1):.1f} us when not",
                 flush=True,
             )
         store._ending = True

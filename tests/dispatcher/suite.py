@@ -258,7 +258,7 @@ class DispatcherSuite:
                 for value in (b"", b"{", b'{"alert_id":"x\\r\\ny","sku":"A","scraped_at":0}', encoded(1)):
                     topic.append(0, value)
                 await until(lambda: box.count("a") == 1 and all_committed(topic))
-                assert [letter["reason"] for letter in topic.dead_letters()] == ["malformed"] * 3
+                await until(lambda: [letter["reason"] for letter in topic.dead_letters()] == ["malformed"] * 3)
 
         asyncio.run(scenario())
 

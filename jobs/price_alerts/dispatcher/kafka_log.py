@@ -4,6 +4,7 @@
 import asyncio
 import contextlib
 import logging
+import queue
 import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _ANSWER_SECONDS = 15.0
+_IDENTITY_SECONDS = 5.0
 _POLL_SECONDS = 0.1
 _BATCH_RECORDS = 256
 _BATCHES_AHEAD = 4
@@ -47,6 +49,7 @@ class KafkaLog:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._queue: asyncio.Queue[Sequence[Record] | OperationFailed] = asyncio.Queue()
         self._room = threading.Semaphore(_BATCHES_AHEAD)
+        self._to_commit: queue.SimpleQueue[dict[int, int]] = queue.SimpleQueue()
         self._ending = False
         self._threads: list[threading.Thread] = []
         self._consumer: Consumer | None = None
@@ -118,7 +121,7 @@ class KafkaLog:
 
         settings: dict[str, Any] = {**self._settings, "error_cb": _say_error}
         admin = AdminClient(settings)
-        future = admin.describe_topics(TopicCollection([self._topic]), request_timeout=_ANSWER_SECONDS)[self._topic]
+        future = admin.describe_topics(TopicCollection([self._topic]), request_timeout=_IDENTITY_SECONDS)[self._topic]
         try:
             return str(future.result().topic_id or "")
         except KafkaException:
@@ -138,9 +141,10 @@ class KafkaLog:
         assert self._consumer is not None
         try:
             while not self._ending:
+                self._commit_what_is_due(self._consumer)
                 records = self._poll(self._consumer)
                 if records:
-                    self._hand_over(records)
+                    self._hand_over(records, self._consumer)
         except KafkaException as error:
             failure = OperationFailed(f"reading alerts failed: {error.args[0].str()}")
             assert self._loop is not None
@@ -155,18 +159,25 @@ class KafkaLog:
             messages += consumer.consume(_BATCH_RECORDS - 1, 0)
         return [record for message in messages if (record := _record(message)) is not None]
 
-    def _hand_over(self, records: list[Record]) -> None:
+    def _hand_over(self, records: list[Record], consumer: "Consumer") -> None:
         assert self._loop is not None
         while not self._room.acquire(timeout=_POLL_SECONDS):
+            self._commit_what_is_due(consumer)
             if self._ending:
                 return
         with contextlib.suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(self._queue.put_nowait, records)
 
     def commit(self, offsets: Mapping[int, int]) -> None:
-        """Commit in the background; what fails is in the next one too."""
-        if self._consumer is not None and offsets:
-            self._consumer.commit(offsets=self._places(offsets), asynchronous=True)
+        """Leave it to the reading thread: Kafka's client does not bear a commit while another thread waits in it."""
+        self._to_commit.put(dict(offsets))
+
+    def _commit_what_is_due(self, consumer: "Consumer") -> None:
+        due: dict[int, int] = {}
+        while not self._to_commit.empty():
+            due |= self._to_commit.get()
+        if due:
+            consumer.commit(offsets=self._places(due), asynchronous=True)
 
     def _places(self, offsets: Mapping[int, int]) -> list[Any]:
         from confluent_kafka import TopicPartition

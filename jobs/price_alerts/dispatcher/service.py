@@ -387,7 +387,8 @@ class Dispatcher:
             offset = progress.settled()
             if offset != progress.committed:
                 offsets[partition] = progress.committed = offset
-        self._log.commit(offsets)
+        if offsets:
+            self._log.commit(offsets)
 
     def _park_the_old(self, now: float) -> None:
         """What takes long must not hold back the offsets of all that was read since."""
