@@ -78,7 +78,7 @@ def _examined(common: Common, job: str | None, bundle: str | None) -> "tuple[lis
 
     def pick(jobs: "Sequence[JobAssessment]") -> "list[JobAssessment]":
         if not jobs:
-            raise Unreachable("no source told of any job", next_step="flinkops status says what each answered")
+            _say_sources(common, examiner)
         return [pick_job(jobs, job or "")]
 
     observer = open_observer(common)
@@ -96,12 +96,13 @@ def _examined(common: Common, job: str | None, bundle: str | None) -> "tuple[lis
 
 
 def _say_sources(common: Common, examiner: "Examiner") -> None:
-    """Which sources did not answer; Unreachable when none did."""
+    """Which sources did not answer; raises Unreachable when none did."""
     failed = [each for each in examiner.sources_seen if each.state not in ("ok", "stale")]
-    for source in failed:
-        common.say(f"flinkops: {source.name} is {source.state}: {source.error or 'no reason given'}")
+    lines = [f"{each.name} is {each.state}: {each.error or 'no reason given'}" for each in failed]
     if failed and len(failed) == len(examiner.sources_seen):
-        raise Unreachable("no source answered", next_step="flinkops doctor --self checks reach and permissions")
+        raise Unreachable("; ".join(lines), next_step="flinkops doctor --self checks reach and permissions")
+    for line in lines:
+        common.say(f"flinkops: {line}")
 
 
 def _replayed(common: Common, replay: str, job: str | None) -> "tuple[list[Evidence], dict[str, str]]":

@@ -69,6 +69,12 @@ def test_it_looks_at_a_flink(flinkops: Path, tmp_path: Path, embedded_fleet: Fle
     assert json.loads(result.stdout)["sources"][0]["state"] == "ok"
 
 
+def test_it_examines_a_flink(flinkops: Path, tmp_path: Path, embedded_fleet: FleetInfo) -> None:
+    result = run(flinkops, "doctor", "--rest", embedded_fleet.rest_url, "-o", "json", home=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["schema_version"] == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
@@ -78,6 +84,7 @@ def test_it_looks_at_a_flink(flinkops: Path, tmp_path: Path, embedded_fleet: Fle
         (("alerts", "generate", "--out", "rules"), 0),
         (("status", "--rest", "http://127.0.0.1:1", "-o", "json"), 3),
         (("upgrade", "prices", "--savepoint", "--plan", "--parallelism", "2", "--rest", "http://127.0.0.1:1"), 3),
+        (("doctor", "--rest", "http://127.0.0.1:1"), 3),
         (("status",), 3),
         (("demo",), 1),
     ],
