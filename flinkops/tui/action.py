@@ -1,6 +1,6 @@
 """An action on the screen: the plan, the question, the progress, what came of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import on
@@ -12,7 +12,8 @@ from textual.widgets import Input
 
 from flinkops.clock import Clock
 from flinkops.model.plan import Plan, Step
-from flinkops.render.text import human_seconds
+from flinkops.render.text import human_bytes, human_seconds
+from flinkops.tui import words
 from flinkops.tui.actions import Planning, Running
 from flinkops.tui.context import Context
 from flinkops.tui.lines import Line, Role, flow, line
@@ -27,6 +28,13 @@ OUTCOME_ROLE: dict[str, Role] = {
     "running": "accent",
     "rolled-back": "warning",
     "timed-out": "warning",
+}
+
+
+SEEN_UNITS: dict[str, Callable[[float], str]] = {
+    "_seconds": human_seconds,
+    "_bytes": human_bytes,
+    "_ms": lambda at_ms: words.moment(round(at_ms)),
 }
 
 
@@ -168,9 +176,9 @@ class ProgressSheet(ModalScreen[None]):
         self.dismiss(None)
 
     def action_copy(self) -> None:
-        """The savepoint's path, when there is one, else the command to go on with."""
+        """The command to go on with, where there is one, else the savepoint's path."""
         result = self.running.result
-        path = (result.seen.get("savepoint") or result.go_on) if result else None
+        path = (result.go_on or result.seen.get("savepoint")) if result else None
         if path:
             self.app.copy_to_clipboard(path)
             cast("FlinkopsApp", self.app).say("copied")
@@ -200,14 +208,25 @@ def progress_lines(running: Running, context: Context, now_ms: int) -> list[Line
     if running.error is not None:
         lines.append(line(tidy(running.error), "critical"))
     if (result := running.result) is not None:
-        lines += [((f"{tidy(name):<22} ", "dim"), (tidy(seen), "strong")) for name, seen in result.seen.items()]
+        lines += [_seen_line(name, seen) for name, seen in result.seen.items()]
         if result.error:
             lines.append(line(tidy(result.error), "critical"))
         if result.go_on:
             lines.append((("go on with  ", "dim"), (tidy(result.go_on), "accent")))
-    hint = "y copies the path; esc: back" if running.ended else "esc: back; it goes on, A shows it again"
+    copied = "y copies the path; " if result and result.seen.get("savepoint") else ""
+    copied = "y copies the command to go on with; " if result and result.go_on else copied
+    hint = f"{copied}esc: back" if running.ended else "esc: back; it goes on, A shows it again"
     lines.append(line(hint, "dim"))
     return lines
+
+
+def _seen_line(name: str, seen: str) -> Line:
+    """What was seen at the end, with times and sizes as people read them."""
+    label, shown = name.replace("_", " "), tidy(seen)
+    for unit, form in SEEN_UNITS.items():
+        if name.endswith(unit) and seen.replace(".", "", 1).isdigit():
+            label, shown = label.removesuffix(unit.replace("_", " ")), form(float(seen))
+    return ((f"{tidy(label):<22} ", "dim"), (shown, "strong"))
 
 
 def _steps_so_far(plan: Plan, begun: Mapping[str, int]) -> list[Step]:

@@ -128,12 +128,16 @@ class FlinkopsApp(ActingApp):
         """The screen of one job."""
         self.push_screen(JobScreen(key))
 
-    def details_of(self, job: JobAssessment) -> Details | None:
-        """The source that can be asked for more of this job; says so when there is none."""
+    def source_of(self, job: JobAssessment) -> Details | None:
+        """The source that can be asked for more of this job."""
         source: object = self.sources.get(job.cluster)
         if isinstance(source, Joins):
             source = source.rest_source(job.id)
-        if isinstance(source, Details):
+        return source if isinstance(source, Details) else None
+
+    def details_of(self, job: JobAssessment) -> Details | None:
+        """The source that can be asked for more of this job; says so when there is none."""
+        if (source := self.source_of(job)) is not None:
             return source
         self.say("a recording has no more than this" if self.link.replay else "its source cannot be asked for this")
         return None

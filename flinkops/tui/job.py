@@ -1,7 +1,7 @@
 """One job: why it is not well, its trace card, the five signals over time, and its tables."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import msgspec
 from textual import on
@@ -9,13 +9,14 @@ from textual.binding import BindingType
 from textual.widget import Widget
 
 from flinkops.model.assessment import JobAssessment
+from flinkops.model.detail import JobDetail
 from flinkops.tui import words
 from flinkops.tui.actions import SAVEPOINT
-from flinkops.tui.base import BaseScreen
+from flinkops.tui.fetching import FetchingScreen
 from flinkops.tui.findings import brief_lines
 from flinkops.tui.fleet_view import View, certainty
 from flinkops.tui.grid import Grid
-from flinkops.tui.job_tables import TABS
+from flinkops.tui.job_tables import TABS, checkpoint_rows, phase_lines
 from flinkops.tui.job_view import card, job_copies, job_links, reason_lines, signal_lines
 from flinkops.tui.keys import Where, bindings
 from flinkops.tui.lines import Line, Span, join, line, width
@@ -29,7 +30,7 @@ TALL_ROWS = 45
 WIDE_CELLS = 150
 
 
-class JobScreen(BaseScreen):
+class JobScreen(FetchingScreen):
     """Follows a job by its key, also over restarts and upgrades."""
 
     PLACES: ClassVar[tuple[Where, ...]] = ("job", "rows")
@@ -40,6 +41,8 @@ class JobScreen(BaseScreen):
         self.key = key
         self._tab = 0
         self._last: JobAssessment | None = None
+        self._detail: JobDetail | None = None
+        self._detail_of: object = None  # the job and the newest of its checkpoints, when it was asked for
 
     def body(self) -> Iterable[Widget]:
         """Card and signals, names of the tabs, one table a tab."""
@@ -110,7 +113,7 @@ class JobScreen(BaseScreen):
         for number, tab in enumerate(TABS):
             grid, intro = self._grid(number), self.query_one(f"#intro-{tab.name}", Pane)
             grid.display = number in shown
-            intro_lines = tab.intro(job) if number in shown else []
+            intro_lines = self._intro(number, job) if number in shown else []
             intro.display = bool(intro_lines)
             if number in shown:
                 intro.show(intro_lines, stale=stale)
@@ -118,6 +121,26 @@ class JobScreen(BaseScreen):
                 stacked = len(shown) > 1 and number != shown[-1]
                 grid.styles.height = min(len(rows) + 2, self.app.size.height // 3) if stacked else "1fr"
                 grid.show(rows)
+
+    def _intro(self, number: int, job: JobAssessment) -> list[Line]:
+        """What stands above a table; for the checkpoints also what has to be asked for, once for each of them."""
+        lines = TABS[number].intro(job)
+        if TABS[number].name != "checkpoints":
+            return lines
+        newest = next(
+            (one.id for one in checkpoint_rows(job, self.flinkops.context) if one.status != "IN_PROGRESS"), None
+        )
+        source = self.flinkops.source_of(job)
+        if source is not None and newest is not None and not self.fetching and self._detail_of != (job.id, newest):
+            self._detail_of = (job.id, newest)
+            self.fetch(lambda: source.detail(job.id))
+        if self._detail is None or self._detail.id != job.id:
+            return [*lines, *self.fetch_line(waiting="asking where the time of the newest one went")]
+        return [*lines, *phase_lines(self._detail, 1 if self.app.size.height < 30 else 4)]
+
+    def fetched(self, result: Any) -> None:
+        """Keep it."""
+        self._detail = cast(JobDetail, result)
 
     def _card(self, job: JobAssessment, view: View) -> list[Line]:
         context, cells = self.flinkops.context, self.app.size.width

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from flinkops.model.assessment import JobAssessment, VertexAssessment
+from flinkops.model.detail import JobDetail
 from flinkops.model.facts import CheckpointFacts, ExceptionFacts, RescaleFacts, VertexFacts
 from flinkops.render.text import human_count, human_seconds
 from flinkops.tui import words
@@ -166,28 +167,40 @@ def checkpoint_rows(job: JobAssessment, context: Context) -> Sequence[Checkpoint
 
 
 def checkpoint_intro(job: JobAssessment) -> list[Line]:
-    """Health in words, the slowest vertex with its phases, what the job was restored from."""
+    """Health in words, and what the job was restored from."""
     facts = job.facts.checkpoints if job.facts else None
     lines: list[Line] = []
     if (health := job.checkpoints) is not None:
         lines.append(_checkpoint_health(job))
         if health.failure:
             lines.append((("  last failure: ", "dim"), (tidy(health.failure), "critical")))
-    if facts and (phases := facts.phases):
-        parts = [
-            line(f"{name} {human_seconds(seconds)}")
-            for name, seconds in (
-                ("start delay", phases.start_delay_seconds), ("alignment", phases.alignment_seconds),
-                ("sync", phases.sync_seconds), ("async", phases.async_seconds),
-            )
-        ]  # fmt: skip
-        slowest: Line = (("  slowest vertex ", "dim"), (tidy(phases.vertex), "strong"), (": ", "dim"))
-        lines.append((*slowest, *join(parts, ", ")))
     restored = job.restored or (facts.restored if facts else None)
     if restored:
         what = "savepoint" if restored.is_savepoint else "checkpoint"
         path = tidy(restored.external_path or "path unknown")
         lines.append(((f"  restored from {what} {restored.id} ", "dim"), (path, "text")))
+    return lines
+
+
+def phase_lines(detail: JobDetail, most: int) -> list[Line]:
+    """Where the time of the newest finished checkpoint went, the slowest vertex first."""
+    if why := detail.unknown.get("checkpoint_phases"):
+        return [(("  phases unknown: ", "unknown"), (tidy(why), "text"))]
+    lines: list[Line] = []
+    for number, phases in enumerate(detail.checkpoint_phases[:most]):
+        parts = [
+            line(f"{name} {human_seconds(seconds)}")
+            for name, seconds in (
+                ("in all", phases.end_to_end_seconds), ("start delay", phases.start_delay_seconds),
+                ("alignment", phases.alignment_seconds), ("sync", phases.sync_seconds),
+                ("async", phases.async_seconds),
+            )
+        ]  # fmt: skip
+        missing = (phases.subtasks or 0) - (phases.acknowledged or 0)
+        if missing > 0:
+            parts.append(line(f"{missing} of {phases.subtasks} subtasks did not acknowledge", "warning"))
+        which = f"  checkpoint {detail.phases_of}, slowest: " if number == 0 else "  then: "
+        lines.append(((which, "dim"), *join(parts, ", "), ("  ", "text"), (tidy(phases.vertex), "strong")))
     return lines
 
 

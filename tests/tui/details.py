@@ -11,7 +11,7 @@ from flinkops.model.detail import (
     VertexDetail,
 )
 from flinkops.model.endpoint import RestEndpoint, parse_endpoint
-from flinkops.model.facts import NO_WATERMARK_MS
+from flinkops.model.facts import NO_WATERMARK_MS, CheckpointPhases
 from flinkops.tui.ports import FlameGraphKind
 from tests.tui.fleet import T0_MS
 
@@ -30,7 +30,11 @@ class FakeSource:
 
     def detail(self, job_id: str, *, deadline_seconds: float = 10.0) -> JobDetail:
         self._answer()
-        return JobDetail(id=job_id, seen_ms=T0_MS, taskmanagers=(TaskManagerDetail("tm-1"), TaskManagerDetail("tm-2")))
+        return JobDetail(id=job_id, seen_ms=T0_MS, taskmanagers=(TaskManagerDetail("tm-1"), TaskManagerDetail("tm-2")),
+            phases_of=1199, checkpoint_phases=(
+                CheckpointPhases("Window(5 min)", 0.2, 310.0, 0.4, 12.0, 330.0, acknowledged=3, subtasks=4),
+                CheckpointPhases("Sink: table", 0.1, 0.0, 0.1, 1.0, 1.5, acknowledged=2, subtasks=2),
+            ))  # fmt: skip
 
     def subtasks(self, job_id: str, vertex_id: str) -> VertexDetail:
         self._answer()

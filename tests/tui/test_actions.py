@@ -10,22 +10,29 @@ import pytest
 from textual.pilot import Pilot
 
 from flinkops.act.control import JobControl
+from flinkops.act.executor import Progress
 from flinkops.clock import Clock, FixedClock
 from flinkops.config.load import load_settings
 from flinkops.errors import Refused, UsageError
 from flinkops.model.assessment import JobAssessment
+from flinkops.model.plan import Plan, Result, Step, Target
 from flinkops.plan.redeploy import Change
 from flinkops.tui import hands
+from flinkops.tui.action import progress_lines
 from flinkops.tui.actions import KINDS, Kind, Planning, Running, command_of, wish_of
 from flinkops.tui.app import FlinkopsApp
+from flinkops.tui.context import Context
+from flinkops.tui.glyphs import UNICODE
 from flinkops.tui.hands import carry_out, make_plan
 from flinkops.tui.ports import Reached
+from flinkops.tui.themes import THEMES, Palette
 from tests.tui.details import FakeSource
 from tests.tui.fleet import T0_MS, Seen, fleet
 from tests.tui.screen import make_app, press, running, text_of, until, view_of
 from tests.unit.fake_cluster import JOB_ID, NAME, FakeCluster
 
 CLOCK = FixedClock(T0_MS)
+CONTEXT = Context(UNICODE, Palette(THEMES[0].to_color_system().generate()))
 BY_TITLE = {kind.title: kind for kind in KINDS}
 SOURCE = FakeSource(NAME)
 
@@ -199,6 +206,22 @@ def test_a_cluster_that_does_not_answer_gives_no_plan_but_a_reason(tmp_path: Pat
         assert list((tmp_path / "journal").glob("*")) == []
 
     scenario(steps, tmp_path)
+
+
+def test_what_was_seen_is_readable_at_the_end() -> None:
+    planning = Planning(BY_TITLE["restart"], the_job(), SOURCE)
+    target = Target(source=NAME, job_name="prices", job_id=JOB_ID)
+    plan = Plan(id="p", verb="restart", target=target, created_ms=1, steps=(Step("stop", "x"),))
+    moved = Progress("intent", "p", T0_MS, "stop")
+    busy = "".join(text for line in progress_lines(Running(plan, planning, [moved]), CONTEXT, T0_MS + 5_000)
+                   for text, _ in line)  # fmt: skip
+    assert "5.0 s  under way" in busy
+    seen = {"downtime_seconds": "38.482", "state_bytes": "1429120", "stopped_ms": str(T0_MS), "odd_bytes": "many"}
+    ended = Running(plan, planning, [moved], Result("p", "verified", seen=seen))
+    text = ["".join(text for text, _ in line).split() for line in progress_lines(ended, CONTEXT, T0_MS)]
+    for expected in ("downtime 38 s", "state 1.4 MB", "odd bytes many", "esc: back"):
+        assert expected.split() in text
+    assert any(line[:2] == ["stopped", "2026-11-23"] for line in text)
 
 
 @pytest.mark.parametrize(

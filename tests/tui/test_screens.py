@@ -76,7 +76,10 @@ def test_deep_screens() -> None:
         async with running(fleet(140), size=(120, 40), sources=[FakeSource("flink-00")]) as (app, pilot):
             from tests.tui.screen import until
 
-            await press(pilot, ["enter", "enter"])
+            await press(pilot, ["enter", "2"])
+            await until(pilot, lambda: "slowest: " in text_of(app), what="the phases came")
+            check_golden("phases-120x40", text_of(app))
+            await press(pilot, ["1", "enter"])
             await until(pilot, lambda: "tm-1" in text_of(app), what="the subtasks came")
             check_golden("vertex-120x40", text_of(app))
             await press(pilot, ["f"])
