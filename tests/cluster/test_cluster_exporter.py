@@ -37,7 +37,8 @@ def exporter(cluster: Cluster) -> Iterator[str]:
         )
         yield "flinkops-exporter"
     finally:
-        cluster.kubectl("delete", "clusterrolebinding,clusterrole", NAMESPACE, "--ignore-not-found")
+        names = [f"{NAMESPACE}-{role}" for role in ("flinkops-reader", "flinkops-cluster")]
+        cluster.kubectl("delete", "clusterrolebinding,clusterrole", *names, "--ignore-not-found")
         cluster.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", seconds=180)
 
 
@@ -55,6 +56,12 @@ def test_two_replicas_share_the_jobs(cluster: Cluster, count: str, exporter: str
     jobs = [line for share in found for line in lines(share, "flinkops_job_running") if f'job="{count}"' in line]
     assert len(jobs) == 1
     assert 'namespace="default"' in jobs[0]
+
+    def measured() -> list[str]:
+        rates = [line for share in shares() for line in lines(share, "flinkops_job_records_in_per_second")]
+        return [line for line in rates if f'job="{count}"' in line]
+
+    wait_for(measured, "the job's REST API is reached by its service's name", seconds=60, every=3.0)
 
 
 def test_the_kubelet_s_probe_is_answered(cluster: Cluster, exporter: str) -> None:
@@ -81,10 +88,12 @@ def _adapt(manifest: dict[str, Any]) -> None:
     """Names of our own; the image and where its package comes from. Everything else is as shipped."""
     text = json.dumps(manifest["metadata"])
     manifest["metadata"] = json.loads(text.replace('"namespace": "flinkops"', f'"namespace": "{NAMESPACE}"'))
-    if manifest["kind"] in ("Namespace", "ClusterRole", "ClusterRoleBinding"):
+    if manifest["kind"] == "Namespace":
         manifest["metadata"]["name"] = NAMESPACE
+    if manifest["kind"] in ("ClusterRole", "ClusterRoleBinding"):
+        manifest["metadata"]["name"] = f"{NAMESPACE}-{manifest['metadata']['name']}"
     if manifest["kind"] == "ClusterRoleBinding":
-        manifest["roleRef"]["name"] = NAMESPACE
+        manifest["roleRef"]["name"] = f"{NAMESPACE}-{manifest['roleRef']['name']}"
         manifest["subjects"][0]["namespace"] = NAMESPACE
     if manifest["kind"] == "StatefulSet":
         _adapt_pods(manifest["spec"])
@@ -103,3 +112,5 @@ def _adapt_pods(spec: dict[str, Any]) -> None:
         if variable["name"] == "SHARDS":
             variable["value"] = str(REPLICAS)
     container["env"].append({"name": "PYTHONPATH", "value": "/repository:/packages"})
+    # The other way to Flink, which only a pod has; tests on this side of the API server go through its proxy.
+    container["env"].append({"name": "FLINKOPS_REST_VIA", "value": "direct"})

@@ -6,16 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from flinkops.sources.kube import KubernetesSource
 from flinkops.sources.kube_access import open_access
-from tests.cluster.kit import REPOSITORY, Cluster, count_manifest, run, wait_for
+from tests.cluster.accounts import READER, kubeconfig_of, shipped_roles
+from tests.cluster.kit import Cluster, count_manifest, run, wait_for
 
 pytestmark = pytest.mark.timeout(600)
 
 REAL_NUMBERS = ("records_in_per_second", "records_out_per_second", "uptime_seconds", "restarts", "state_bytes")
-ACCOUNT = ("-n", "flinkops", "create", "token", "flinkops", "--duration=1h")
 
 
 def measured(row: dict[str, Any]) -> bool:
@@ -96,18 +95,10 @@ def test_why_a_deployment_does_not_come_up(cluster: Cluster, broken: str) -> Non
 @pytest.fixture
 def account(cluster: Cluster, count: str, tmp_path: Path) -> Iterator[str]:
     """A kubeconfig of a service account with the shipped read-only role; `count` has been measured before."""
-    cluster.kubectl("apply", "-f", str(REPOSITORY / "deploy" / "rbac-reader.yaml"))
-    try:
-        config = yaml.safe_load(Path(cluster.kubeconfig).read_text(encoding="utf-8"))
-        config["users"] = [{"name": "account", "user": {"token": cluster.kubectl(*ACCOUNT).strip()}}]
-        config["contexts"][0]["context"]["user"] = "account"
-        path = tmp_path / "kubeconfig"
-        path.write_text(yaml.safe_dump(config), encoding="utf-8")
-        path.chmod(0o600)
+    with shipped_roles(cluster):
+        path = kubeconfig_of(cluster, READER, tmp_path)
         wait_for(lambda: measured(cluster.job(count)), "measured", seconds=60, every=3.0)
-        yield str(path)
-    finally:
-        cluster.kubectl("delete", "-f", str(REPOSITORY / "deploy" / "rbac-reader.yaml"), "--ignore-not-found")
+        yield path
 
 
 def test_the_shipped_role_suffices_and_allows_nothing_else(cluster: Cluster, account: str, count: str) -> None:
