@@ -43,6 +43,10 @@ class Case:
         name = f"{self.job.namespace}/{self.job.name}" if self.job.namespace else self.job.name
         return shlex.quote(self.job.id if name.startswith("-") or not name.isprintable() else name)
 
+    def upgrade_with(self, key: str, value: str) -> str:
+        """The command that plans a restart with this setting."""
+        return f"flinkops upgrade {self.selector} --savepoint --set {shlex.quote(f'{key}={value}')} --plan"
+
     @property
     def uptime_seconds(self) -> float | None:
         """Since it was last seen to switch to RUNNING."""

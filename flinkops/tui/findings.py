@@ -14,7 +14,7 @@ from textual.widget import Widget
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.findings import Diagnosis, Finding
 from flinkops.render.doctor import evidence_text, remedy_text
-from flinkops.tui.actions import KINDS
+from flinkops.tui.actions import KINDS, Kind
 from flinkops.tui.context import Context
 from flinkops.tui.fetching import FetchingScreen
 from flinkops.tui.fleet_view import View
@@ -27,19 +27,20 @@ from flinkops.tui.sheets import Choice
 from flinkops.tui.words import tidy
 
 ROLE: dict[str, Role] = {"critical": "critical", "warning": "warning", "info": "accent"}
-RESCALE = next(kind for kind in KINDS if kind.verb == "rescale")
+_KINDS = {kind.title: kind for kind in KINDS}
 WAITING = "asking for subtasks, TaskManagers and stacks: some ten seconds"
 
 
 class Move(NamedTuple):
-    """A finding's next command as an action on the screen: what would be typed for it."""
+    """A finding's next command as an action on the screen: its kind, and what would be typed for it."""
 
+    kind: Kind
     text: str
 
     @property
     def says(self) -> str:
         """In words."""
-        return f"{RESCALE.title} {self.text}"
+        return f"{self.kind.title} {self.text}".rstrip()
 
 
 class FindingsScreen(FetchingScreen):
@@ -119,7 +120,7 @@ class FindingsScreen(FetchingScreen):
         def answered(wanted: bool | None) -> None:
             job = self.flinkops.view.by_key.get(self.key) if self.flinkops.view else None
             if wanted and move is not None and job is not None:
-                self.flinkops.ask_action(RESCALE, [job], move.text)
+                self.flinkops.ask_action(move.kind, [job], move.text)
 
         self.flinkops.push_screen(FindingSheet(self.flinkops.context, finding, move), answered)
 
@@ -227,14 +228,19 @@ def not_assessed_lines(diagnosis: Diagnosis | None, cells: int) -> list[Line]:
 
 
 def move_of(finding: Finding) -> Move | None:
-    """The action that the screens can plan for this finding: a rescale of one vertex."""
+    """The action that the screens can plan for this finding, as its next command says it."""
     try:
         words = shlex.split(finding.next)
     except ValueError:
         return None
-    if words[:2] != ["flinkops", "rescale"] or "--vertex" not in words[:-1]:
-        return None
-    return Move(words[words.index("--vertex") + 1])
+    command, options = words[:2], words[3:]
+    if command == ["flinkops", "rollback"]:
+        return Move(_KINDS["rollback"], "")
+    if command == ["flinkops", "rescale"] and options[:1] == ["--vertex"] and len(options) > 1:
+        return Move(_KINDS["rescale"], options[1])
+    if command == ["flinkops", "upgrade"] and "--set" in options[:-1]:
+        return Move(_KINDS["upgrade"], shlex.join(["--set", options[options.index("--set") + 1]]))
+    return None
 
 
 def _paragraph(label: str, text: str, role: Role, cells: int, *, label_cells: int = 6) -> list[Line]:

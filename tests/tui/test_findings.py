@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-import msgspec
+import pytest
 
 from flinkops.assess import assess
 from flinkops.config.policy import Policy
@@ -88,13 +88,22 @@ def test_the_jobs_own_screen_has_a_line_a_finding_above_info() -> None:
     assert ["backpressure" in plain(each) for each in lines] == [True]
 
 
-def test_only_a_rescale_of_a_vertex_is_a_move() -> None:
-    finding = Finding("backpressure", "warning", 0.9, "t", next="flinkops rescale 'a b' --vertex x=4 --plan")
-    move = move_of(finding)
-    assert move is not None
-    assert move.text == "x=4"
-    for other in ("flinkops status orders", "flinkops rescale orders --vertex", "'", ""):
-        assert move_of(msgspec.structs.replace(finding, next=other)) is None
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("flinkops rescale 'a b' --vertex x=4 --plan", "rescale x=4"),
+        ("flinkops upgrade 'a b' --savepoint --set 'k=24 h' --plan", "upgrade --set 'k=24 h'"),
+        ("flinkops rollback orders --plan", "rollback"),
+        ("flinkops status orders", None),
+        ("flinkops rescale orders --vertex", None),
+        ("flinkops upgrade orders --set", None),
+        ("'", None),
+        ("", None),
+    ],
+)
+def test_the_next_command_is_the_move_where_the_screens_can_make_it(command: str, says: str | None) -> None:
+    move = move_of(Finding("backpressure", "warning", 0.9, "t", next=command))
+    assert (move.says if move else None) == says
 
 
 def test_hostile_text_is_drawn_as_text() -> None:

@@ -26,6 +26,10 @@ def test_a_restart_loop_names_the_earliest_exception_after_the_last_stable_time(
     assert finding is not None
     assert finding.severity == "critical"
     assert "c: root" in finding.title
+    assert finding.next == "flinkops status orders"
+    fresh = found("restart-loop", evidence(job(exceptions=exceptions[:3], restarts=4, started_ms=NOW_MS - 60_000)))
+    assert fresh is not None
+    assert fresh.next == "flinkops rollback orders --plan"
 
 
 def test_one_restart_is_info_and_none_is_nothing_and_unknown_is_said() -> None:

@@ -187,6 +187,19 @@ def test_a_synchronous_part_that_blocks_is_the_cause_of_backpressure() -> None:
     assert [each.code for each in diagnosis.findings] == ["checkpoint-timeout", "backpressure"]
 
 
+def test_what_is_set_already_is_no_remedy() -> None:
+    slow = detail(checkpoint_phases=(phases(start_delay=0.1, sync=0.1, **{"async": 9.0}),))
+    incremental = "execution.checkpointing.incremental"
+    missing = found("checkpoint-timeout", evidence(job(checkpoints=failing(3)), detail=slow))
+    assert missing is not None
+    assert missing.next == f"flinkops upgrade orders --savepoint --set {incremental}=true --plan"
+    facts = job(checkpoints=failing(3), configuration={incremental: "true"})
+    there = found("checkpoint-timeout", evidence(facts, detail=slow))
+    assert there is not None
+    assert incremental not in [each.key for each in there.remedy]
+    assert there.next == "flinkops status orders"
+
+
 def test_other_failures_and_fast_checkpoints_are_no_timeouts() -> None:
     assert found("checkpoint-timeout", evidence(job(checkpoints=failing(2, "the task failed")))) is None
     assert found("checkpoint-timeout", evidence()) is None
@@ -231,6 +244,7 @@ def test_steady_growth_under_flat_input_is_bloat() -> None:
     assert finding.severity == "warning"
     assert finding.evidence[0].value == pytest.approx(360_000_000)
     assert any(each.key == "table.exec.state.ttl" for each in finding.remedy)
+    assert finding.next == "flinkops upgrade orders --savepoint --set 'table.exec.state.ttl=24 h' --plan"
 
 
 def test_growth_that_slows_is_a_state_that_fills() -> None:

@@ -43,6 +43,7 @@ def judge(case: Case) -> Verdict:
     if not expired and slowest is None:
         return () if over or facts.in_progress is not None else NotAssessed("checkpoint-timeout", "none has ended yet")
     phase = slowest_phase(case)
+    remedies = _remedies(case, phase)
     severity: Severity = "critical" if expired >= CRITICAL_FAILURES else "warning"
     if case.savepoint_near or (not expired and case.unsettled is not None):  # slow is no fault of one that starts
         severity = "info"
@@ -54,8 +55,8 @@ def judge(case: Case) -> Verdict:
             title=_title(expired, phase),
             vertex=phase.vertex,
             evidence=tuple(_evidence(case, facts, expired, slowest, phase)),
-            remedy=tuple(_remedies(phase)),
-            next=f"flinkops status {case.selector}",
+            remedy=tuple(remedies),
+            next=_next(case, remedies),
             reference=FLINK_DOCS + "ops/state/checkpointing_under_backpressure/",
         )
     ]
@@ -147,23 +148,12 @@ def _evidence(case: Case, facts: CheckpointsFacts, expired: int, slowest: float 
     return lines
 
 
-def _remedies(phase: Phase) -> list[Remedy]:
+def _remedies(case: Case, phase: Phase) -> list[Remedy]:
+    """Without what the job has already."""
     if phase.name == "waiting":
-        return [
-            remedy("Remove the bottleneck first: barriers wait behind records (see backpressure)"),
-            remedy(
-                "Let barriers overtake records; costs more state to write, and rescaling from it is slower",
-                key="execution.checkpointing.unaligned.enabled",
-                value="true",
-            ),
-            remedy(
-                "... only when aligning takes longer than this",
-                key="execution.checkpointing.aligned-checkpoint-timeout",
-                value="10 s",
-            ),
-        ]
-    if phase.name == "sync":
-        return [
+        found = [remedy("Remove the bottleneck first: barriers wait behind records (see backpressure)"), *_UNALIGNED]
+    elif phase.name == "sync":
+        found = [
             remedy(
                 f'Make the synchronous part of "{phase.vertex}" short: no I/O in snapshotState or a sink\'s flush; '
                 "RocksDB and asynchronous snapshots of the heap copy in the background",
@@ -171,19 +161,45 @@ def _remedies(phase: Phase) -> list[Remedy]:
                 value="rocksdb",
             )
         ]
-    return [
-        remedy(
-            "Write only what changed since the last checkpoint (RocksDB); costs slower recovery",
-            key="execution.checkpointing.incremental",
-            value="true",
-        ),
-        remedy(
-            "Look at the checkpoint storage: its throughput, throttling and latency; more time alone "
-            "(execution.checkpointing.timeout) hides it",
-            key="execution.checkpointing.min-pause",
-            value="30 s",
-        ),
-    ]
+    else:
+        found = [*_STORAGE]
+    return [each for each in found if each.key is None or case.setting(each.key) != each.value]
+
+
+def _next(case: Case, remedies: list[Remedy]) -> str:
+    """A restart with the first setting that is missing; a look at the job where a setting does not help."""
+    for each in remedies:
+        if each.key in _WORTH_A_RESTART and each.value is not None:
+            return case.upgrade_with(each.key, each.value)
+    return f"flinkops status {case.selector}"
+
+
+_UNALIGNED = (
+    remedy(
+        "Let barriers overtake records; costs more state to write, and rescaling from it is slower",
+        key="execution.checkpointing.unaligned.enabled",
+        value="true",
+    ),
+    remedy(
+        "... only when aligning takes longer than this",
+        key="execution.checkpointing.aligned-checkpoint-timeout",
+        value="10 s",
+    ),
+)
+_STORAGE = (
+    remedy(
+        "Write only what changed since the last checkpoint (RocksDB); costs slower recovery",
+        key="execution.checkpointing.incremental",
+        value="true",
+    ),
+    remedy(
+        "Look at the checkpoint storage: its throughput, throttling and latency; more time alone "
+        "(execution.checkpointing.timeout) hides it",
+        key="execution.checkpointing.min-pause",
+        value="30 s",
+    ),
+)
+_WORTH_A_RESTART = frozenset({"execution.checkpointing.unaligned.enabled", "execution.checkpointing.incremental"})
 
 
 RULE = Rule("checkpoint-timeout", judge)

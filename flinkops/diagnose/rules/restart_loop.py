@@ -13,6 +13,8 @@ LOOP_FAILURES = 3
 """So many since it was last stable are a loop; two are a warning, one happens."""
 RECENT_MS = 900_000
 """A failure longer ago than this is over."""
+FROM_THE_START_MS = 300_000
+"""A first failure so soon after the submission is of what was submitted."""
 ENDED_BADLY = "FAILED"
 MESSAGE_CHARACTERS = 200
 
@@ -61,7 +63,7 @@ def judge(case: Case) -> Verdict:
                     value="exponential-delay",
                 ),
             ),
-            next=f"flinkops status {case.selector}",
+            next=_next(case, root),
             reference=FLINK_DOCS + "ops/state/task_failure_recovery/",
         )
     ]
@@ -83,6 +85,14 @@ def said(exception: ExceptionFacts) -> str:
     text = lines[-1].removeprefix("Caused by: ") if lines else exception.name
     text = " ".join(text.split())
     return text if len(text) <= MESSAGE_CHARACTERS else text[: MESSAGE_CHARACTERS - 1] + "…"
+
+
+def _next(case: Case, root: ExceptionFacts) -> str:
+    """What failed from the start came with it: the way back is the first move."""
+    started_ms = case.job.started_ms
+    if started_ms is not None and root.at_ms - started_ms < FROM_THE_START_MS:
+        return f"flinkops rollback {case.selector} --plan"
+    return f"flinkops status {case.selector}"
 
 
 def _restarts_since(case: Case) -> int:

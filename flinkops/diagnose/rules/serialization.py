@@ -123,9 +123,16 @@ def _finding(
         vertex=vertex.name,
         evidence=tuple(lines),
         remedy=tuple(each for each in (_ADVICE.get(kind), _REUSE) if each is not None),
-        next=f"flinkops status {case.selector}",
+        next=_next(case, kind),
         reference=FLINK_DOCS + "dev/datastream/fault-tolerance/serialization/types_serialization/",
     )
+
+
+def _next(case: Case, kind: str) -> str:
+    setting = _ADVICE.get(kind)
+    if kind == "Python" and setting and setting.key and setting.value:
+        return case.upgrade_with(setting.key, setting.value)
+    return f"flinkops status {case.selector}"
 
 
 def _holds_up(case: Case, vertex: VertexFacts) -> bool:

@@ -11,6 +11,8 @@ from flinkops.model.quantities import human_bytes, human_seconds, parse_duration
 from flinkops.model.trend import theil_sen
 
 CODE = "state-bloat"
+TIME_TO_LIVE = "24 h"
+"""To begin with: a day of keys that may come back."""
 MIN_POINTS = 9
 """Three a third, more or less; Flink itself remembers ten checkpoints."""
 MIN_POINTS_A_THIRD = 2
@@ -146,7 +148,7 @@ def _finding(case: Case, points: Points, slope: float, size: float) -> Finding:
         vertex=largest,
         evidence=tuple(lines),
         remedy=tuple(_remedies(case)),
-        next=f"flinkops status {case.selector}",
+        next=case.upgrade_with("table.exec.state.ttl", TIME_TO_LIVE),
         reference=FLINK_DOCS + "ops/state/large_state_tuning/",
     )
 
@@ -157,7 +159,7 @@ def _remedies(case: Case) -> list[Remedy]:
             "Let state expire that is not needed any more (StateTtlConfig in the DataStream API); costs the memory of "
             "keys that come back later than that",
             key="table.exec.state.ttl",
-            value="24 h",
+            value=TIME_TO_LIVE,
         ),
         remedy("Look at the keys: an id of a request or a time in a key makes as many keys as there are records"),
     ]
