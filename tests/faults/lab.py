@@ -71,6 +71,8 @@ class Lab:
             "FLINK_LOG_DIR": str(self.home / "logs"),
             "JAVA_HOME": str(find_java().parent.parent),
             "PYTHONPATH": str(_REPOSITORY),
+            # else the function would run in the client, which ends with the submission
+            "_python_worker_execution_mode": "process",
         }
         options = [f"{name}={value}" for name, value in job.options.items()]
         command = [sys.executable, "-m", "tests.faults.python_job", self.url, job.name, str(job.parallelism), *options]

@@ -68,24 +68,28 @@ class Runner:
         return Results(tuple(by_name[case.name, case.strength] for case in cases), tuple(healthy))
 
     def _case(self, case: Case) -> CaseResult:
+        try:
+            with self._fed(case.job):
+                result = self._injected(case)
+        except (FlinkopsError, requests.RequestException) as problem:
+            result = CaseResult(case.code, case.strength, None, None, case.name, problem=str(problem))
+        self._report(
+            f"{case.name} {case.strength}: symptoms after {result.symptoms_after_seconds} s, "
+            f"named first {result.named_first}, {result.seconds} s later {result.problem or ''}"
+        )
+        return result
+
+    def _injected(self, case: Case) -> CaseResult:
         started: list[str] = []
         try:
             if case.alone:
                 self._settle()
             if case.fills_slots:
                 started.append(self._fill(f"{case.job.name}-filler"))
-            with self._fed(case.job):
-                result = self._inject(case, started)
-        except (FlinkopsError, requests.RequestException) as problem:
-            result = CaseResult(case.code, case.strength, None, None, case.name, problem=str(problem))
+            return self._inject(case, started)
         finally:
             for job_id in started:
                 self._lab.cancel(job_id)
-        self._report(
-            f"{case.name} {case.strength}: symptoms after {result.symptoms_after_seconds} s, "
-            f"named first {result.named_first}, {result.seconds} s later {result.problem or ''}"
-        )
-        return result
 
     def _settle(self) -> None:
         """Until the garbage of the case before is gone; Flink's rate is over a minute."""
