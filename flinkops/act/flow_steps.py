@@ -58,7 +58,7 @@ def _flow(run: StepRun, job_id: str) -> str:
 
     def ask() -> Load | None:
         load = run.control.load(job_id)
-        return load if load.records_in else None
+        return load if load.records_in or load.pending == 0 else None
 
     try:
         load = run.until("waiting for records", ask, within_seconds=_FLOWS_WITHIN_SECONDS)
@@ -66,8 +66,8 @@ def _flow(run: StepRun, job_id: str) -> str:
         last = _look(run, job_id)
         if last.pending:
             raise OperationFailed(f"{last.pending} records wait, and the new job takes none of them") from None
-        return "unknown: no record came in since the start" if last.pending is None else "nothing waits"
-    return f"{load.records_in} records taken in"
+        return "unknown: no record came in since the start"
+    return f"{load.records_in} records taken in" if load.records_in else "nothing waits"
 
 
 def _look(run: StepRun, job_id: str) -> Load:

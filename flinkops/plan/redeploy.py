@@ -94,6 +94,7 @@ def plan_redeploy(
     if not refused and directory is not None and new is not None:
         steps = (
             Step("prepare", "prepare-launch", {"launch": _encoded(new)}, only_looks=True),
+            Step("measure", "measure-load", {}, only_looks=True),
             *stop_steps(stamp.plan_id, directory, terms),
             *_start_steps("", stamp.plan_id, "job", new, terms),
         )
@@ -215,6 +216,7 @@ def _start_steps(prefix: str, plan_id: str, purpose: str, launch: Launch, terms:
         Step(f"{prefix}submit", "submit-job", {"job_id": job_id, "launch": _encoded(launch)}),
         Step(f"{prefix}running", "verify-restored", {"job_id": job_id}),
         Step(f"{prefix}stable", "verify-stable", {"job_id": job_id, "checkpoints": str(terms.checkpoints)}),
+        Step(f"{prefix}flow", "verify-flow", {}),
     )
 
 
