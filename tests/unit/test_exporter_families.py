@@ -78,6 +78,10 @@ def test_the_contract_s_names_and_labels() -> None:
         (*of_job, ("quantile", "0.5")): 0.01,
         (*of_job, ("quantile", "0.99")): 0.04,
     }
+    assert samples["flinkops_job_delivery_latency_seconds"] == {
+        (*of_job, ("quantile", "0.5")): 0.012,
+        (*of_job, ("quantile", "0.99")): 0.038,
+    }
     assert samples["flinkops_job_health"][(("cluster", "blue"), ("job", "orders"), ("level", "ok"), of_job[2])] == 1
     assert samples["flinkops_job_restarts_total"] == {of_job: 1}
     assert samples["flinkops_job_slo_good"] == {

@@ -61,6 +61,13 @@ def _latency_method(observed: ObservedJob) -> Iterable[Reading]:
         yield (latency.method,), 1.0
 
 
+def _delivery(observed: ObservedJob) -> Iterable[Reading]:
+    latency = observed.job.delivery_latency_seconds
+    if latency:
+        yield ("0.5",), latency.p50
+        yield ("0.99",), latency.p99
+
+
 def _bottleneck(observed: ObservedJob) -> Iterable[Reading]:
     found = observed.job.backpressure.bottleneck if observed.job.backpressure else None
     if found:
@@ -122,6 +129,15 @@ FLOW_METRICS: tuple[Metric[ObservedJob], ...] = (
         "From a record's ingestion to its processing, by quantile.",
         "flinkops.processingLatencyMs, latency markers, or Little's law: see the method",
         _latency,
+        ("quantile",),
+    ),
+    Metric(
+        "flinkops_job_delivery_latency_seconds",
+        "summary",
+        "seconds",
+        "From a record's ingestion to the receiver's word that it has the result, by quantile, of the last minute.",
+        "the metrics of the dispatcher that the job names (flinkops.delivery-metrics-url)",
+        _delivery,
         ("quantile",),
     ),
     Metric(
