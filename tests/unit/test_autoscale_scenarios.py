@@ -6,8 +6,9 @@ import msgspec
 import pytest
 
 from flinkops.autoscale.controller import Controller
-from flinkops.autoscale.decide import decide, scalings
+from flinkops.autoscale.decide import capacity, decide, scalings
 from flinkops.autoscale.memory import Memory, Scaling
+from flinkops.autoscale.rates import Rates, evaluate
 from flinkops.autoscale.settings import Settings, operator_defaults, settings_of
 from flinkops.autoscale.simulate import Load, Outcome, Simulation, Stage, World, simulate
 from flinkops.errors import UsageError
@@ -251,3 +252,46 @@ def test_an_unreadable_setting_of_a_job_is_told_and_left_out() -> None:
     assert settings.metrics_window_seconds == Settings().metrics_window_seconds
     assert settings.utilization_target == 0.5
     assert "metrics.window" in unread[0]
+
+
+# ---- the arithmetic by hand
+
+
+def test_needed_capacity_by_hand() -> None:
+    """Lag 18,000 in 30 min: 10/s; 100/s × 5 min / 30 min: 16.7/s; 100/s at 50 %: 200/s."""
+    rates = Rates(input_rate=100.0, true_rate=250.0, target_rate=100.0, catch_up_rate=10.0)
+    settings = Settings(catch_up_seconds=1800.0, restart_seconds=300.0)
+    assert capacity(rates, 0.5, settings, with_restart=False) == pytest.approx(210.0)
+    assert capacity(rates, 0.5, settings, with_restart=True) == pytest.approx(226.667, abs=0.001)
+    assert capacity(rates, 0.0, settings, with_restart=True) == math.inf
+    assert capacity(Rates(), 0.5, settings, with_restart=True) is None
+
+
+def test_lag_is_caught_up_with() -> None:
+    window = chain(100.0, Part("s", 1_000, lag=18_000.0, lag_grows=5.0), Part("w", 1_000, inputs={"s": "HASH"}))
+    found = evaluate(window, AT_ONCE)
+    assert found["s"].target_rate == pytest.approx(105.0)
+    assert found["s"].catch_up_rate == pytest.approx((18_000 + 5 * 60) / 1800)
+    assert found["w"].target_rate == pytest.approx(105.0)
+    assert found["w"].catch_up_rate == found["s"].catch_up_rate
+
+
+def test_a_vertex_at_its_upper_bound_is_within_it() -> None:
+    """100/s through an operator that can do 100/s, where 100 % is allowed; one record more is not."""
+    settings = msgspec.structs.replace(AT_ONCE, utilization_max=1.0)
+    rates = {"s": Part("s", 1000), "w": Part("w", 100, inputs={"s": "HASH"})}
+    assert decided(chain(100.0, *rates.values()), settings).verdict == "hold"
+    assert decided(chain(101.0, *rates.values()), settings).verdict == "scale"
+
+
+@pytest.mark.parametrize(("factor", "left"), [(0.3, 7), (0.6, 4), (0.9, 1)])
+def test_a_step_down_is_limited(factor: float, left: int) -> None:
+    window = chain(1.0, Part("s", 1000), Part("w", 100, inputs={"s": "REBALANCE"}, parallelism=10))
+    settings = msgspec.structs.replace(AT_ONCE, max_scale_down_factor=factor)
+    assert recommended(decided(window, settings))["w"] == left
+
+
+def test_a_step_up_is_limited() -> None:
+    window = chain(95.0, Part("s", 1000), Part("w", 20, inputs={"s": "REBALANCE"}, parallelism=5))
+    settings = msgspec.structs.replace(AT_ONCE, max_scale_up_factor=0.2, utilization_max=0.9)
+    assert recommended(decided(window, settings))["w"] == 6
