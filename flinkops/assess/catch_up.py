@@ -34,13 +34,17 @@ def skew_easing(job: JobFacts, skew_seconds: float | None, limit: float | None, 
     return "" if left is None else f"it catches up: within its limit in about {human_seconds(left)} at this pace"
 
 
-def _started_lately(job: JobFacts) -> str:
+def started_lately(job: JobFacts) -> float | None:
+    """For how long it has been running, when that is not long; in seconds."""
     if job.running_since_ms is None:
-        return ""
+        return None
     seconds = (job.seen_ms - job.running_since_ms) / 1000
-    if not 0 <= seconds < STARTUP_SECONDS:
-        return ""
-    return f"it runs for {human_seconds(seconds)} only and works off what waited"
+    return seconds if 0 <= seconds < STARTUP_SECONDS else None
+
+
+def _started_lately(job: JobFacts) -> str:
+    seconds = started_lately(job)
+    return "" if seconds is None else f"it runs for {human_seconds(seconds)} only and works off what waited"
 
 
 def _seconds_left(

@@ -1,5 +1,6 @@
 """What is wrong with the checkpoints, beyond the numbers that have a limit."""
 
+from flinkops.assess.catch_up import started_lately
 from flinkops.assess.checkpoints import newest_completed
 from flinkops.assess.signal import reason
 from flinkops.config.policy import JobClass
@@ -38,16 +39,28 @@ def _failing(job: JobFacts, found: Checkpoints, job_class: JobClass) -> list[Rea
     level: Level = "critical" if count >= job_class.checkpoint_failures else "warning"
     done = newest_completed(job.checkpoints) if job.checkpoints else None
     times = "the last checkpoint failed" if count == 1 else f"the last {count} checkpoints failed"
+    text = f"{times}: {found.failure or 'Flink names no cause'}"
+    if _only_declined(job):
+        level, text = "warning", f"{count} checkpoints could not begin yet: tasks were still starting"
     return [
         Reason(
             code="checkpoint-failing",
-            text=f"{times}: {found.failure or 'Flink names no cause'}",
+            text=text,
             value=count,
             limit=job_class.checkpoint_failures,
             level=level,
             since_ms=done.acknowledged_ms if done else None,
         )
     ]
+
+
+def _only_declined(job: JobFacts) -> bool:
+    """Counted as failed, but Flink has no record of any: what it does with a trigger before all tasks run."""
+    facts = job.checkpoints
+    if facts is None or started_lately(job) is None or facts.completed:
+        return False
+    recorded = any(each.status == "FAILED" and not each.is_savepoint for each in facts.history)
+    return not recorded and facts.latest_failed is None
 
 
 def _unknown_interval(job: JobFacts, found: Checkpoints, job_class: JobClass) -> list[Reason]:

@@ -95,6 +95,18 @@ class TestCatchingUp:
             assert found.level == level, seconds
         assert health(backlog(0.0, running_since_ms=None)).level == "critical", "not known is no excuse"
 
+    def test_triggers_declined_while_tasks_start_are_no_failed_checkpoints(self) -> None:
+        declined = checkpoints(history=(), latest_completed=None, completed=0, failed=4)
+        starting = {"checkpoints": declined, "running_since_ms": NOW_MS - 20_000}
+        found = health(job(**starting))
+        reason = next(each for each in found.reasons if each.code == "checkpoint-failing")
+        assert (reason.level, reason.value) == ("warning", 4)
+        assert "could not begin yet" in reason.text
+        later = health(job(**{**starting, "running_since_ms": NOW_MS - 300_000}))
+        assert next(each.level for each in later.reasons if each.code == "checkpoint-failing") == "critical"
+        recorded = msgspec.structs.replace(declined, latest_failed=failing(3).history[0])
+        assert "critical" in {each.level for each in health(job(**{**starting, "checkpoints": recorded})).reasons}
+
     def test_a_backlog_that_shrinks_fast_enough_is_a_warning_that_says_how_long(self) -> None:
         found = health(backlog(800.0), drained(1000.0, 900.0))
         assert (found.level, found.reasons[0].code) == ("warning", "latency-high")
