@@ -54,6 +54,10 @@ class JobControl(Protocol):
         """Keeps others, on other machines too, from the same job; entering raises Refused when they have it."""
         ...
 
+    def held_savepoints(self) -> dict[str, str]:
+        """Savepoints that something beside Flink itself would start the job from: path -> what."""
+        ...
+
     def load(self, job_id: str) -> Load:
         """Records taken in since the start, and those that wait."""
         ...

@@ -28,7 +28,9 @@ class References:
         self._records = _records_of(journal, control.name)
         self._jobs: list[JobFacts] = []
         self._problem: str | None = None
+        self._held: dict[str, str] = {}
         try:
+            self._held = control.held_savepoints()
             self._jobs = [control.job(one.id) or one for one in control.jobs()]
         except Unreachable as problem:
             self._problem = problem.what
@@ -42,6 +44,7 @@ class References:
             for record in self._records
             if record.resumable and same_place(record.seen.get("savepoint"), path)
         ]
+        reasons += [f"it is {what}" for held, what in self._held.items() if same_place(held, path)]
         if self._problem is not None:
             reasons.append(f"whether a job uses it is not known: {self._problem}")
         reasons += [reason for job in self._jobs if job.ended_ms is None for reason in _uses_of_running(job, path)]
@@ -102,7 +105,7 @@ def _from_flink(job: JobFacts) -> list[KnownSavepoint]:
 
 def _from_record(record: ActionRecord, name: str, namespace: str | None) -> KnownSavepoint | None:
     target, path = record.plan.target, record.seen.get("savepoint")
-    if path is None or (target.job_name, target.namespace) != (name, namespace):
+    if not path or (target.job_name, target.namespace) != (name, namespace):
         return None
     size = record.seen.get("state_bytes", "")
     return KnownSavepoint(

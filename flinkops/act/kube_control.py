@@ -12,9 +12,10 @@ from flinkops.clock import Clock
 from flinkops.errors import OperationFailed
 from flinkops.model.facts import JobFacts, JobKind, StuckFacts
 from flinkops.model.plan import Plan
+from flinkops.plan.operator_mode import recorded_savepoint
 from flinkops.plan.preconditions import unmet_of_resource
 from flinkops.sources.kube_access import KubeAccess
-from flinkops.sources.kube_resources import Json
+from flinkops.sources.kube_resources import Json, section, text
 from flinkops.sources.kube_verbs import KubeVerbs, ResourceRef, ServiceClient, rest_service
 
 _REST_SECONDS = 6.0
@@ -57,6 +58,14 @@ class KubeControl(RestControl):
         if found is None:
             raise OperationFailed(f"{self.ref.kind} {self.ref.namespace}/{self.ref.name} does not exist any more")
         return found
+
+    def held_savepoints(self) -> dict[str, str]:
+        """What the resource names: the operator restores from it, or whoever creates the resource again."""
+        found = self.resource()
+        recorded = recorded_savepoint(section(found, "status"))
+        initial = text(section(section(found, "spec"), "job"), "initialSavepointPath")
+        held = {initial: "the resource's initialSavepointPath", recorded: "what the operator would restore from"}
+        return {path: what for path, what in held.items() if path}
 
     def why_stuck(self) -> tuple[StuckFacts, ...]:
         """What its pods and their events say."""

@@ -91,6 +91,10 @@ class RestControl:
         """None beyond the one in the journal's folder: Flink has nothing to lock with."""
         return nullcontext()
 
+    def held_savepoints(self) -> dict[str, str]:
+        """None: there is nothing beside Flink."""
+        return {}
+
     def load(self, job_id: str) -> Load:
         """Records taken in since the start, and those that wait."""
         return read_load(job_id, self._get)

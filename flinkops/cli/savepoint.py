@@ -1,6 +1,7 @@
 """`flinkops savepoint`: take, list, check and remove savepoints."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,11 +21,17 @@ from flinkops.cli.acting import (
     open_journal,
     rest_targets,
 )
+from flinkops.cli.action_options import FormatOption, TargetOption
 from flinkops.cli.options import Common, with_common
+from flinkops.cli.resource_acting import targets_kubernetes
 from flinkops.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flinkops.act.rest_control import RestControl
     from flinkops.act.storage import SavepointCheck
+    from flinkops.model.facts import JobFacts
     from flinkops.plan.retention import KnownSavepoint
 
 app = typer.Typer(name="savepoint", help="Take, list, check and remove savepoints.", no_args_is_help=True)
@@ -35,13 +42,8 @@ app = typer.Typer(name="savepoint", help="Take, list, check and remove savepoint
 def create(
     common: Common,
     job: JobArgument,
-    target: Annotated[
-        str | None, typer.Option("--target", metavar="DIR", help="Where to; else as the cluster is configured.")
-    ] = None,
-    savepoint_format: Annotated[
-        Literal["canonical", "native"],
-        typer.Option("--format", help="canonical: portable; native: fast, same state backend only."),
-    ] = "canonical",
+    target: TargetOption = None,
+    savepoint_format: FormatOption = "canonical",
     plan: PlanOption = False,
     out: OutOption = None,
     yes: YesOption = False,
@@ -111,6 +113,9 @@ def verify(
 def delete(
     common: Common,
     path: Annotated[str, typer.Argument(metavar="PATH", help="The savepoint, as `savepoint list` shows it.")],
+    job: Annotated[
+        str | None, typer.Option("--job", metavar="JOB", help="Operator: the job whose Flink cluster removes it.")
+    ] = None,
     plan: PlanOption = False,
     out: OutOption = None,
     yes: YesOption = False,
@@ -120,14 +125,12 @@ def delete(
     from flinkops.act.inventory import References
     from flinkops.plan.savepoint import plan_delete
 
-    endpoints = rest_targets(common)
-    if len(endpoints) != 1:
-        raise UsageError("several clusters are named", next_step="give the one --rest URL that shall remove it")
     book = open_journal(journal)
-    with control_of(endpoints[0]) as control:
-        made = plan_delete(
-            None, control.name, [path], new_stamp("savepoint-delete"), refused=References(control, book).to(path)
-        )
+    if targets_kubernetes(common) and job is None:
+        raise UsageError("which job's Flink cluster shall remove it?", next_step="give --job JOB")
+    with _remover(common, job) as (control, facts):
+        refused = References(control, book).to(path)
+        made = plan_delete(facts, control.name, [path], new_stamp("savepoint-delete"), refused=refused)
         act(common, control, made, Consent(plan, out, yes), book)
 
 
@@ -161,6 +164,20 @@ def prune(
             kept=[one.path for one in kept],
         )
         act(common, control, made, Consent(plan, out, yes), book)
+
+
+@contextmanager
+def _remover(common: Common, job: str | None) -> "Iterator[tuple[RestControl, JobFacts | None]]":
+    """The Flink cluster that removes savepoints: that of the job, else the only one."""
+    if job is not None:
+        with job_on_cluster(common, job) as found:
+            yield found
+        return
+    endpoints = rest_targets(common)
+    if len(endpoints) != 1:
+        raise UsageError("several clusters are named", next_step="give the one --rest URL that shall remove it")
+    with control_of(endpoints[0]) as control:
+        yield control, None
 
 
 def _latest_path(common: Common, job: str, journal: Any) -> str:

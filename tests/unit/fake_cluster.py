@@ -99,6 +99,9 @@ class FakeCluster:
     def lock(self, _plan: Plan) -> AbstractContextManager[None]:
         return nullcontext()
 
+    def held_savepoints(self) -> dict[str, str]:
+        return {}
+
     def load(self, job_id: str) -> Load:
         self._may_be_away()
         return Load(unknown="a fake has no records") if self.load_now is None else self.load_now
