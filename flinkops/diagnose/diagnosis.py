@@ -12,6 +12,8 @@ from flinkops.diagnose.rules import RULES
 from flinkops.model.findings import Diagnosis, Finding, NotAssessed
 
 BLIND_STATES = frozenset({"UNKNOWN"})
+STALE_CODES = ("source-", "data-old")
+"""Reasons that say that the facts are not of this look (assess.lifecycle)."""
 OVER_STATES = frozenset({"CANCELED", "FINISHED"})
 """It ended as it should, or because somebody wanted it: there is nothing to be done."""
 
@@ -36,7 +38,7 @@ def diagnose(evidence: Evidence) -> Diagnosis:
     ordered = in_order(_softened(case, in_order(findings), steady))
     return Diagnosis(
         name=evidence.job.name,
-        score=None if unscored else score(ordered),
+        score=None if unscored and not ordered else score(ordered),
         findings=tuple(ordered),
         not_assessed=tuple(not_assessed),
     )
@@ -44,11 +46,18 @@ def diagnose(evidence: Evidence) -> Diagnosis:
 
 def _not_asked(case: Case, rule: Rule) -> str | None:
     state = case.evidence.assessment.state
-    if state in BLIND_STATES:
+    if state in BLIND_STATES and not (rule.unseen and _is_fresh(case)):
         return case.why_missing("state", "the job cannot be seen now")
     if state in OVER_STATES:
         return f"the job has ended ({state})"
     return f"the job is {state}" if rule.running and state != "RUNNING" else None
+
+
+def _is_fresh(case: Case) -> bool:
+    """Its resource is seen now: what is not known then, Flink did not tell."""
+    return case.job.resource is not None and not any(
+        each.code.startswith(STALE_CODES) for each in case.evidence.assessment.health.reasons
+    )
 
 
 def _softened(case: Case, findings: Sequence[Finding], steady: set[str]) -> list[Finding]:

@@ -22,6 +22,8 @@ class Rule(NamedTuple):
     """Only a job that has settled can have it: before that its findings are info, unless something hard follows."""
     running: bool = True
     """Only of a job that runs; the others are judged in every state."""
+    unseen: bool = False
+    """Also of a job that no Flink tells of: by its resource."""
 
 
 def line(text: str, value: float | None = None, limit: float | None = None) -> Line:

@@ -40,6 +40,8 @@ def test_a_foreign_job_is_seen_with_real_numbers(cluster: Cluster, count: str) -
     assert len(row["vertices"]) == 2
     assert row["health"]["level"] == "unknown"  # it publishes no latency: not healthy, not ill
     assert {"processing_latency_seconds", "event_time_skew_seconds"} <= row["unknown"].keys()
+    (examined,) = json.loads(cluster.flinkops("doctor", count, "-o", "json").stdout)["jobs"]
+    assert [each["code"] for each in examined["findings"] if each["severity"] != "info"] == []
 
 
 def test_the_details_of_a_job_come_from_its_own_flink_cluster(cluster: Cluster, count: str) -> None:
@@ -90,6 +92,8 @@ def test_why_a_deployment_does_not_come_up(cluster: Cluster, broken: str) -> Non
     assert row["health"]["level"] == "critical"
     assert row["state"] in ("RECONCILING", "UNKNOWN")  # nobody has seen it fail
     assert "error" not in cluster.deployment(broken)["status"]  # the custom resource itself does not say
+    (examined,) = json.loads(cluster.flinkops("doctor", broken, "-o", "json").stdout)["jobs"]
+    assert [finding["code"] for finding in examined["findings"]][:1] == ["deployment-stuck"]
 
 
 @pytest.fixture

@@ -78,6 +78,9 @@ def test_pods_that_do_not_come_up_are_behind_the_missing_slots() -> None:
         ("deployment-stuck", None),
     ]
     assert found("deployment-stuck", evidence()) is None
+    unseen = evidence(job(state="UNKNOWN", resource=resource, vertices=(), checkpoints=None))
+    assert [each.code for each in diagnose(unseen).findings] == ["deployment-stuck", "deployment-stuck"]
+    assert (diagnose(unseen).score or 100) < 60
 
 
 def dry(idle_seconds: float, **fields: object) -> JobFacts:

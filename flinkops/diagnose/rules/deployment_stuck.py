@@ -72,4 +72,4 @@ def _finding(case: Case, code: str, stuck: list[StuckFacts]) -> Finding:
     )
 
 
-RULE = Rule(CODE, judge, running=False)
+RULE = Rule(CODE, judge, running=False, unseen=True)
