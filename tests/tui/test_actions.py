@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import msgspec
 import pytest
@@ -15,11 +17,13 @@ from flinkops.clock import Clock, FixedClock
 from flinkops.config.load import load_settings
 from flinkops.errors import Refused, UsageError
 from flinkops.model.assessment import JobAssessment
+from flinkops.model.facts import ResourceFacts
 from flinkops.model.plan import Plan, Result, Step, Target
 from flinkops.plan.redeploy import Change
+from flinkops.sources.kube_access import KubeAccess
 from flinkops.tui import hands
 from flinkops.tui.action import progress_lines
-from flinkops.tui.actions import KINDS, Kind, Planning, Running, command_of, wish_of
+from flinkops.tui.actions import KINDS, Kind, Planning, Running, command_of, takes_actions, wish_of
 from flinkops.tui.app import FlinkopsApp
 from flinkops.tui.context import Context
 from flinkops.tui.glyphs import UNICODE
@@ -237,6 +241,32 @@ def test_the_command_says_the_same(title: str, text: str, options: str) -> None:
     kind = BY_TITLE[title]
     shown = command_of(kind, the_job(), text, SOURCE)
     assert shown == " ".join(f"flinkops {kind.command} prices {options} --rest http://127.0.0.1:9".split())
+
+
+def test_a_job_of_the_operator_is_acted_on_through_its_resource(tmp_path: Path) -> None:
+    source = Governor()
+    facts = the_job().facts
+    assert facts is not None
+    owned = msgspec.structs.replace(facts, resource=ResourceFacts("kit", "shop", "orders", "7"))
+    job = msgspec.structs.replace(the_job(), namespace="shop", name="orders", kind="FlinkDeployment", facts=owned)
+    assert takes_actions(source, job)
+    assert not takes_actions(source, msgspec.structs.replace(job, kind="rest")), (
+        "submitted by hand: no resource of its own"
+    )
+    assert not takes_actions(object(), job)
+    command = command_of(BY_TITLE["rescale"], job, "2", source)
+    assert command == "flinkops rescale shop/orders --parallelism 2 --context kit"
+    planning = Planning(BY_TITLE["savepoint"], job, source)
+    with pytest.raises(Refused, match="no savepoint of an operator's job"):
+        make_plan(planning, clock=CLOCK, journal_folder=tmp_path)
+
+
+class Governor:
+    """A Kubernetes source, as far as its name goes."""
+
+    @property
+    def access(self) -> KubeAccess:
+        return cast(KubeAccess, SimpleNamespace(context="kit"))
 
 
 def test_wishes() -> None:
