@@ -40,6 +40,9 @@ def evaluate(window: Window, settings: Settings) -> dict[str, Rates]:
     found: dict[str, Rates] = {}
     downstream = _downstream(window.vertices)
     for vertex in window.vertices:
+        if vertex.finished:
+            found[vertex.id] = Rates(input_rate=0.0, true_rate=math.inf, target_rate=0.0, catch_up_rate=0.0)
+            continue
         rates = _own(vertex, window.samples, settings)
         if vertex.inputs:
             found[vertex.id] = _from_inputs(vertex, rates, window, found, downstream, settings)

@@ -173,6 +173,25 @@ def test_an_excluded_vertex_is_left_alone_and_those_below_it_are_not() -> None:
     assert wanted["x"] > 1
 
 
+def test_a_source_that_has_finished_sends_no_more() -> None:
+    window = chain(98.0, Part("s", 1000), Part("old", 1000), Part("w", 100, inputs={"s": "HASH", "old": "HASH"}))
+    vertices = tuple(msgspec.structs.replace(each, finished=each.id == "old") for each in window.vertices)
+    samples = []
+    for sample in window.samples:
+        both = sample.vertices["w"]
+        assert both.records_in is not None
+        assert both.busy_ms is not None
+        halved = msgspec.structs.replace(
+            both, records_in=both.records_in / 2, busy_ms=both.busy_ms / 2, busy_max_ratio=0.98, busy_avg_ratio=0.98
+        )
+        still = msgspec.structs.replace(sample.vertices["old"], records_out=5.0, records_in=None)
+        samples.append(msgspec.structs.replace(sample, vertices={**sample.vertices, "w": halved, "old": still}))
+    window = msgspec.structs.replace(window, vertices=vertices, samples=tuple(samples))
+    decision = decided(window, msgspec.structs.replace(AT_ONCE, utilization_max=0.9))
+    assert decision.verdict == "scale"
+    assert recommended(decision) == {"s": 1, "old": 1, "w": 2}
+
+
 def test_own_limits_of_a_vertex() -> None:
     window = chain(98.0, Part("s", 1000), Part("w", 10, inputs={"s": "HASH"}, parallelism=10))
     settings, _ = settings_of({}, {"vertex.limits": "w:1-12"}, msgspec.structs.replace(AT_ONCE, utilization_max=0.9))
