@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 
 from jobs.price_alerts.dispatcher.addresses import Guard
+from jobs.price_alerts.dispatcher.limits import Limits
 from jobs.price_alerts.dispatcher.measures import Measures
 from jobs.price_alerts.dispatcher.sending import Sender
-from jobs.price_alerts.dispatcher.service import Dispatcher, Limits
+from jobs.price_alerts.dispatcher.service import Dispatcher
 from jobs.price_alerts.dispatcher.store import Store
 from jobs.price_alerts.dispatcher.subscriptions import Subscription
 from tests.dispatcher.alerts import SECRET

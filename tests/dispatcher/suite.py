@@ -15,10 +15,11 @@ import pytest
 
 from jobs.price_alerts.dispatcher.addresses import Guard
 from jobs.price_alerts.dispatcher.broker import AlertLog
+from jobs.price_alerts.dispatcher.limits import Limits
 from jobs.price_alerts.dispatcher.measures import Measures
 from jobs.price_alerts.dispatcher.receiver import Arrival, Manners, Receiver
 from jobs.price_alerts.dispatcher.sending import Sender
-from jobs.price_alerts.dispatcher.service import Dispatcher, Limits
+from jobs.price_alerts.dispatcher.service import Dispatcher
 from jobs.price_alerts.dispatcher.store import Store
 from jobs.price_alerts.dispatcher.subscriptions import Filter, Subscription
 from tests.dispatcher.alerts import SECRET, encoded, number_of

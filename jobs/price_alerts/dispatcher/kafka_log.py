@@ -73,21 +73,30 @@ class KafkaLog:
     def _connect(self) -> dict[int, Bounds]:
         from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
 
-        quiet: dict[str, Any] = {"error_cb": _say_error, "reconnect.backoff.max.ms": 1000}
+        tuning: dict[str, Any] = {
+            "fetch.wait.max.ms": 500,
+            "fetch.queue.backoff.ms": 5,
+            "queued.max.messages.kbytes": 8192,
+            "reconnect.backoff.max.ms": 1000,
+        }
         reading: dict[str, Any] = {
             "group.id": self._group,
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
             "isolation.level": "read_committed",
-            "fetch.wait.max.ms": 500,
-            "fetch.queue.backoff.ms": 5,
-            "queued.max.messages.kbytes": 8192,
             "allow.auto.create.topics": False,
+            "error_cb": _say_error,
         }
-        writing: dict[str, Any] = {"enable.idempotence": True, "linger.ms": 5, "message.timeout.ms": 0}
+        writing: dict[str, Any] = {
+            "enable.idempotence": True,
+            "linger.ms": 5,
+            "message.timeout.ms": 0,  # as long as it takes
+            "reconnect.backoff.max.ms": 1000,
+            "error_cb": _say_error,
+        }
         try:
-            self._consumer = Consumer({**self._settings, **quiet, **reading})
-            self._producer = Producer({**self._settings, **quiet, **writing})
+            self._consumer = Consumer({**tuning, **self._settings, **reading})
+            self._producer = Producer({**self._settings, **writing})
             partitions = self._find_topics(self._consumer)
             self._identity = f"{self._topic} {self._topic_id()}".strip()
             mine = [TopicPartition(self._topic, number) for number in partitions]

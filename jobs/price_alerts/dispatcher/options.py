@@ -11,7 +11,7 @@ import msgspec
 from flinkops.errors import UsageError
 
 from .addresses import Network
-from .service import Limits
+from .limits import Limits
 
 _TOPIC = "topic:"
 

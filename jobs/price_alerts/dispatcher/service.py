@@ -7,6 +7,7 @@ All of it runs in one event loop; only Kafka's client and the writing of the sto
 import asyncio
 import logging
 import random
+import sqlite3
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -21,6 +22,8 @@ from .backoff import backoff_seconds
 from .broker import AlertLog, Bounds
 from .client import Client, Delivery, Parking
 from .dead_letters import DeadLetters
+from .gauges import gauges
+from .limits import Limits
 from .matching import Matcher
 from .measures import Measures
 from .progress import Entry, Progress
@@ -35,24 +38,6 @@ _PARK_AFTER_SECONDS = 5.0
 _TIDY_SECONDS = 0.5
 _PRUNE_SECONDS = 60.0
 _MAX_STORE_BACKLOG = 20_000
-
-
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """How much, how long, how often."""
-
-    concurrency: int = 32
-    """Requests of one client at a time, where its subscription says nothing else."""
-    in_memory_per_client: int = 256
-    in_memory: int = 50_000
-    parked_per_client: int = 1_000_000
-    attempts: int = 100
-    give_up_seconds: float = 24 * 3600.0
-    """An alert older than that is given up; counted from its append to Kafka."""
-    first_backoff_seconds: float = 0.5
-    longest_backoff_seconds: float = 60.0
-    drain_seconds: float = 15.0
-    remember_seconds: float = 72 * 3600.0
-    """How long delivered ids are kept: longer than Kafka keeps the scrapes."""
 
 
 class Dispatcher:
@@ -83,7 +68,7 @@ class Dispatcher:
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._in_memory = 0
         self._stopping = asyncio.Event()
-        self._set_gauges()
+        self.measures.gauges = gauges(self._clients, self._progress, lambda: self._in_memory)
 
     def subscribe(self, subscriptions: dict[str, Subscription]) -> None:
         """From now on these are the clients; what waits for one that left is dropped."""
@@ -121,6 +106,8 @@ class Dispatcher:
             self._store.bind("topic", self._log.identity)
             self._progress.update((partition, Progress(bounds.start)) for partition, bounds in self._bounds.items())
             await self._until_stopped()
+        except sqlite3.Error as error:
+            raise OperationFailed(f"the state cannot be read: {error}") from None
         finally:
             await self._finish()
         if self._failure is not None:
@@ -162,9 +149,14 @@ class Dispatcher:
                 await asyncio.sleep(_TIDY_SECONDS / 10)
 
     def _take_in(self, record: Record) -> None:
-        progress = self._progress[record.partition]
-        entry = progress.read(record.offset)
+        """Hand a record to all that want it; it counts as open until that is done."""
+        entry = self._progress[record.partition].read(record.offset)
+        entry.open += 1
         self.measures.read.inc()
+        self._hand_out(record, entry)
+        entry.open -= 1
+
+    def _hand_out(self, record: Record, entry: Entry) -> None:
         try:
             alert = read_alert(record)
         except Malformed as error:
@@ -398,21 +390,6 @@ class Dispatcher:
                     continue
                 if delivery.parking is Parking.NO:
                     self._park_in_place(client, delivery)
-
-    def _set_gauges(self) -> None:
-        clients, progress = self._clients, self._progress
-
-        def total(count: Callable[[Client], int]) -> Callable[[], float]:
-            return lambda: float(sum(map(count, clients.values())))
-
-        self.measures.gauges = {
-            "clients": ("Clients with a subscription.", total(lambda each: each.subscription is not None)),
-            "clients_unwell": ("Clients that are only probed.", total(lambda each: each.lanes.unwell)),
-            "in_memory": ("Deliveries in memory.", lambda: float(self._in_memory)),
-            "in_flight": ("Requests on their way.", total(lambda each: each.lanes.in_flight)),
-            "backlog": ("Deliveries parked on disk.", total(lambda each: each.backlog)),
-            "uncommitted": ("Records read and not yet safe.", lambda: float(sum(map(len, progress.values())))),
-        }
 
 
 def _nothing() -> None:

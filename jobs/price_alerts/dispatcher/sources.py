@@ -4,6 +4,7 @@
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.5
 _ANSWER_SECONDS = 15.0
 _GATHER_SECONDS = 0.1
+_READ_SECONDS = 60.0
 
 Use = Callable[[dict[str, Subscription]], None]
 
@@ -69,6 +71,8 @@ class TopicSource:
         self._settings, self._topic, self._allow_http = dict(settings), topic, allow_http
         self._known: dict[str, Subscription] = {}
         self._consumer: Any = None
+        self._read_once: set[int] = set()
+        """Partitions that were read to their end."""
         self._ending = threading.Event()
 
     async def first(self) -> dict[str, Subscription]:
@@ -88,30 +92,39 @@ class TopicSource:
     def _read_to_the_end(self) -> None:
         from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
-        reading: dict[str, Any] = {"group.id": "none", "enable.auto.commit": False, "allow.auto.create.topics": False}
+        reading: dict[str, Any] = {
+            "group.id": "none",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "allow.auto.create.topics": False,
+        }
         try:
             consumer = self._consumer = Consumer({**self._settings, **reading})
             found = consumer.list_topics(timeout=_ANSWER_SECONDS).topics.get(self._topic)
             if found is None:
                 raise OperationFailed(f"no topic {self._topic}", next_step="create it, or give a file of subscriptions")
-            places = [TopicPartition(self._topic, each, OFFSET_BEGINNING) for each in found.partitions]
-            ends = {each.partition: consumer.get_watermark_offsets(each, timeout=_ANSWER_SECONDS)[1] for each in places}
-            consumer.assign(places)
-            while any(
-                place.offset < ends[place.partition] for place in consumer.position(places) if ends[place.partition]
-            ):
-                self._read_some(_GATHER_SECONDS)
+            consumer.assign([TopicPartition(self._topic, each, OFFSET_BEGINNING) for each in found.partitions])
         except KafkaException as error:
             raise Unreachable(f"Kafka, asked for {self._topic}: {error.args[0].str()}") from None
+        deadline = time.monotonic() + _READ_SECONDS
+        while not self._read_once.issuperset(found.partitions):
+            if time.monotonic() > deadline:
+                raise Unreachable(f"the topic {self._topic} was not read to its end within {_READ_SECONDS:g} s")
+            self._read_some(_GATHER_SECONDS)
 
     def _read_some(self, wait_seconds: float) -> bool:
         """Take in what comes within this time; whether anything changed."""
+        from confluent_kafka import KafkaError
+
         if self._ending.is_set():
             return False
         changed = False
         for message in self._consumer.consume(1000, wait_seconds):
-            if message.error() is None:
+            error = message.error()
+            if error is None:
                 changed = self._take(message.key() or b"", message.value()) or changed
+            elif error.code() == KafkaError._PARTITION_EOF:
+                self._read_once.add(message.partition())
         return changed
 
     def _take(self, key: bytes, value: bytes | None) -> bool:

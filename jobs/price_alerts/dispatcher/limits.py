@@ -1,0 +1,21 @@
+"""What bounds the dispatcher, and what it waits for."""
+
+import msgspec
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """How much, how long, how often."""
+
+    concurrency: int = 32
+    """Requests of one client at a time, where its subscription says nothing else."""
+    in_memory_per_client: int = 256
+    in_memory: int = 50_000
+    parked_per_client: int = 1_000_000
+    attempts: int = 100
+    give_up_seconds: float = 24 * 3600.0
+    """An alert older than that is given up; counted from its append to Kafka."""
+    first_backoff_seconds: float = 0.5
+    longest_backoff_seconds: float = 60.0
+    drain_seconds: float = 15.0
+    remember_seconds: float = 72 * 3600.0
+    """How long delivered ids are kept: longer than Kafka keeps the scrapes."""
