@@ -74,7 +74,7 @@ def make_plan(planning: Planning, *, clock: Clock, journal_folder: Path | None) 
     kind, job, source = planning.kind, planning.job, planning.source
     made = stamp(kind.verb, clock.now_ms(), secrets.token_bytes(3), command_of(kind, job, planning.text, source))
     journal = Journal(journal_folder or default_folder(), clock)
-    if isinstance(source, Governs):
+    if isinstance(source, Governs) and kind.verb != "savepoint-create":  # Flink takes it, the operator is not asked
         return _plan_for_resource(planning, source, journal_folder, clock, made)
     with control_for(source, job, clock) as control:
         facts = control.job(job.id)
@@ -93,9 +93,7 @@ def _plan_for_resource(
 
     kind, job = planning.kind, planning.job
     if kind.verb == "savepoint-create" or job.facts is None:
-        raise Refused(
-            "this version takes no savepoint of an operator's job by itself", next_step="act: suspend or restart"
-        )
+        raise OperationFailed(f"job {job.name} is not planned through its resource")
     wish = wish_of(kind, planning.text)
     change = wish.change
     if change.entry_class is not None:

@@ -15,7 +15,7 @@ from flinkops.act.control import JobControl
 from flinkops.act.executor import Progress
 from flinkops.clock import Clock, FixedClock
 from flinkops.config.load import load_settings
-from flinkops.errors import Refused, UsageError
+from flinkops.errors import OperationFailed, Refused, UsageError
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.facts import ResourceFacts
 from flinkops.model.plan import Plan, Result, Step, Target
@@ -256,9 +256,9 @@ def test_a_job_of_the_operator_is_acted_on_through_its_resource(tmp_path: Path) 
     assert not takes_actions(object(), job)
     command = command_of(BY_TITLE["rescale"], job, "2", source)
     assert command == "flinkops rescale shop/orders --parallelism 2 --context kit"
-    planning = Planning(BY_TITLE["savepoint"], job, source)
-    with pytest.raises(Refused, match="no savepoint of an operator's job"):
-        make_plan(planning, clock=CLOCK, journal_folder=tmp_path)
+    lost = Planning(BY_TITLE["restart"], msgspec.structs.replace(job, facts=None), source)
+    with pytest.raises(OperationFailed):
+        make_plan(lost, clock=CLOCK, journal_folder=tmp_path)
 
 
 class Governor:
