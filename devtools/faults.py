@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from flinkops.local.signals import signals_interrupt
 from flinkops.local.state import default_home
 
 
@@ -30,7 +31,7 @@ def main(arguments: list[str]) -> int:
     if options.capture:
         options.capture.mkdir(parents=True, exist_ok=True)
     doctor_of = partial(Doctor, capture=partial(capture_file, options.capture))
-    with running(default_home() / "faults") as lab, Watcher(lab) as watcher:
+    with signals_interrupt(), running(default_home() / "faults") as lab, Watcher(lab) as watcher:
         results = Runner(lab, watcher, doctor_of, _say).run(chosen, healthy)
     if options.raw:
         options.raw.write_bytes(msgspec.json.format(msgspec.json.encode(results)) + b"\n")

@@ -83,7 +83,7 @@ class _ControlFile(msgspec.Struct, forbid_unknown_fields=True):
 def cases(chosen: Set) -> list[Case]:
     """All faults at the strengths of one set. Raises msgspec.ValidationError for a file that is wrong."""
     found: list[Case] = []
-    for path in sorted((FOLDER / "cases").glob("*.toml")):
+    for path in sorted((FOLDER / "injected").glob("*.toml")):
         file = msgspec.toml.decode(path.read_bytes(), type=_CaseFile)
         strengths = file.tuning if chosen == "tuning" else file.reported
         found.extend(_case(path.stem, file, strength, own) for strength, own in strengths.items())
@@ -93,7 +93,7 @@ def cases(chosen: Set) -> list[Case]:
 def controls() -> list[Control]:
     """All healthy controls."""
     found = []
-    for path in sorted((FOLDER / "controls").glob("*.toml")):
+    for path in sorted((FOLDER / "healthy").glob("*.toml")):
         file = msgspec.toml.decode(path.read_bytes(), type=_ControlFile)
         job = _job(path.stem, file.options, file.configuration)
         found.append(Control(path.stem, file.about, file.watch_seconds, job, file.during))

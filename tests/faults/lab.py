@@ -1,5 +1,6 @@
 """An embedded cluster for the lab: one TaskManager with many slots, a broker, and the job submitted over REST."""
 
+import fcntl
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import requests
 import yaml
 
-from flinkops.errors import OperationFailed, TimedOut
+from flinkops.errors import OperationFailed, Refused, TimedOut
 from flinkops.local import flink, kafka
 from flinkops.local.java import clean_environment, find_java
 from flinkops.local.javac import compile_jar
@@ -125,7 +126,26 @@ def get_metric(url: str, path: str, metric: str) -> float | None:
 
 @contextmanager
 def running(home: Path) -> Iterator[Lab]:
-    """A Flink cluster and a Kafka broker in `home` (made anew) that end with the block."""
+    """A Flink cluster and a Kafka broker in `home` (made anew) that end with the block.
+
+    Raises Refused while another run has it.
+    """
+    with _alone(home):
+        yield from _running(home)
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with home.with_name(f"{home.name}.lock").open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Refused(f"another run of the lab is in {home}") from None
+        yield
+
+
+def _running(home: Path) -> Iterator[Lab]:
     shutil.rmtree(home, ignore_errors=True)
     rest, rpc, broker, controller = free_ports(4)
     (home / "logs").mkdir(parents=True)
