@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -108,31 +107,28 @@ def _planned(common: Common, job: "JobFacts", wish: "ResourceWish", journal: "Jo
 def _carry_out(
     common: Common, members: dict[str, _Member], waves: "Sequence[Wave]", journal: "Journal"
 ) -> "dict[str, Result | FlinkopsError]":
-    """Wave after wave, each one's jobs at once; what ended how. Ctrl-C ends it: what runs is in the journal."""
+    """Wave after wave, each one's jobs at once; what ended how. Raises Interrupted on Ctrl-C."""
     from flinkops.plan.waves import next_wave
 
     found: dict[str, Result | FlinkopsError] = {}
-    lock = threading.Lock()
 
     def run(key: str) -> None:
-        ended = _one(common, members[key], journal)
-        with lock:
-            found[key] = ended
+        found[key] = _one(common, members[key], journal)
 
-    most = max(len(wave) for wave in waves)
-    pool = ThreadPoolExecutor(most, thread_name_prefix="flinkops upgrade")
-    try:
-        while (wave := next_wave(waves, {key: _outcome(one) for key, one in found.items()})) is not None:
-            number = waves.index(wave) + 1
-            common.say(f"wave {number} of {len(waves)}: {', '.join(wave)}")
-            for future in [pool.submit(run, key) for key in wave]:
-                future.result()
-    except KeyboardInterrupt:
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise Interrupted(
-            "interrupted; the operator keeps the jobs running", next_step="flinkops history, flinkops upgrade --resume"
-        ) from None
-    pool.shutdown()
+    while (wave := next_wave(waves, {key: _outcome(one) for key, one in found.items()})) is not None:
+        common.say(f"wave {waves.index(wave) + 1} of {len(waves)}: {', '.join(wave)}")
+        # Daemons: after Ctrl-C nobody waits for them. To the journal that is a kill at some step.
+        threads = [threading.Thread(target=run, args=(key,), name=f"upgrade {key}", daemon=True) for key in wave]
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        except KeyboardInterrupt:
+            raise Interrupted(
+                f"interrupted while {', '.join(wave)} were changed; the operator keeps them running",
+                next_step="flinkops history names them, flinkops upgrade --resume ID goes on",
+            ) from None
     return found
 
 
@@ -143,6 +139,8 @@ def _one(common: Common, member: _Member, journal: "Journal") -> "Result | Flink
     except FlinkopsError as problem:
         mine.say(problem.line())
         return problem
+    except Exception as problem:  # noqa: BLE001 - a mistake in one thread must not pass for a success
+        return OperationFailed(f"unexpected {type(problem).__name__}: {problem}")
 
 
 def _outcome(found: "Result | FlinkopsError") -> "Ended":

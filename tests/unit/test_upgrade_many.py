@@ -1,6 +1,10 @@
 """`flinkops upgrade -l`: all plans first, waves, stop at the first failure, a summary; refusals change nothing."""
 
 import json
+import os
+import signal
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -149,6 +153,35 @@ def test_an_error_of_one_is_told_and_ends_it(run: Run, changed: list[str], ends:
         "not begun: default/b",
         "not begun: default/c",
     ]
+
+
+def test_ctrl_c_waits_for_nobody(run: Run, changed: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    never = threading.Event()
+
+    def interrupted(self: Hands, plan: Plan) -> Result:
+        changed.append(plan.target.job_name)
+        os.kill(os.getpid(), signal.SIGINT)
+        never.wait(60)
+        return Result(plan_id=plan.id, outcome="failed")
+
+    monkeypatch.setattr(Hands, "run", interrupted)
+    begun = time.monotonic()
+    code, _, err = run(*ALL, "--yes")
+    assert code == 130
+    assert "interrupted while default/a were changed" in err
+    assert changed == ["a"]
+    assert time.monotonic() - begun < 20
+    never.set()
+
+
+def test_a_mistake_in_one_is_a_failure(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Hands, plan: Plan) -> Result:
+        raise ZeroDivisionError("x")
+
+    monkeypatch.setattr(Hands, "run", broken)
+    code, out, _ = run(*ALL, "--yes")
+    assert code == 1
+    assert "failed: default/a: unexpected ZeroDivisionError" in out
 
 
 def test_refused_before_anything_is_changed(run: Run, changed: list[str]) -> None:
