@@ -77,7 +77,8 @@ def advise(
         scale_down_interval_seconds=0.0,
     )
     window = with_memory(window_of([look_of(job) for job in looks], slots_free=slots_free), *memory_pressure(detail))
-    return decide(window, at_once, Memory(), looks[-1].seen_ms)[0]
+    began = Memory(rising_since_ms=looks[0].seen_ms)
+    return decide(window, at_once, began, looks[-1].seen_ms)[0]
 
 
 def memory_pressure(detail: JobDetail | None) -> tuple[float | None, float | None]:

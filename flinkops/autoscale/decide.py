@@ -20,6 +20,8 @@ from flinkops.model.quantities import human_rate, human_seconds
 Verdict = Literal["hold", "scale", "blocked"]
 _FULL = 0.9
 """A window that spans this share of its length is full: looks do not come at round times."""
+_RISES = 1.15
+"""The newer half of the window, against all of it: less is noise."""
 _TIE = 1e-9
 """A parallelism that exceeds a whole number by no more than rounding errors is that number."""
 
@@ -62,7 +64,7 @@ def decide(window: Window, settings: Settings, memory: Memory, now_ms: int) -> t
     """What to do with a job. `now_ms` tells how old the window is."""
     usable = _usable(window, settings)
     holds = _holds(window, usable, settings, now_ms)
-    rates = evaluate(usable, settings)
+    rates, rising = _with_trend(usable, evaluate(usable, settings), settings)
     backlog = _backlog(window.vertices, rates, settings)
     advice: list[VertexAdvice] = []
     waiting: dict[str, tuple[Wanted, ...]] = {}
@@ -80,11 +82,14 @@ def decide(window: Window, settings: Settings, memory: Memory, now_ms: int) -> t
     if holds or missing:
         held = tuple(msgspec.structs.replace(each, recommended=each.current, outside=False) for each in advice)
         return Decision(window.job, now_ms, "hold", (*holds, *missing), held), memory
-    remembered = msgspec.structs.replace(memory, waiting=waiting)
+    since_ms = None
+    if rising:
+        since_ms = now_ms if memory.rising_since_ms is None else memory.rising_since_ms
+    remembered = msgspec.structs.replace(memory, waiting=waiting, rising_since_ms=since_ms)
     if not any(each.outside and each.recommended != each.current for each in advice):
         kept = tuple(_kept(each) for each in advice)
         return Decision(window.job, now_ms, "hold", (), kept), remembered
-    blocks = _blocks(window, advice, settings)
+    blocks = [*_blocks(window, advice, settings), *_unsettled(since_ms, now_ms, settings)]
     verdict: Verdict = "blocked" if blocks else "scale"
     return Decision(window.job, now_ms, verdict, tuple(blocks), tuple(advice)), remembered
 
@@ -295,6 +300,44 @@ def _backlog(vertices: Sequence[Vertex], rates: Mapping[str, Rates], settings: S
         if rate is not None and lag > settings.backlog_lag_seconds * rate:
             return True
     return False
+
+
+def _with_trend(window: Window, rates: dict[str, Rates], settings: Settings) -> tuple[dict[str, Rates], bool]:
+    """Where more arrives in the newer half of the window than over all of it, the newer half tells what is to come.
+
+    A window that holds two loads shows neither: a step up would be followed by two rescales, the first too small.
+    """
+    if settings.settle_seconds <= 0 or not window.samples:
+        return rates, False
+    middle_ms = (window.samples[0].at_ms + window.samples[-1].at_ms) / 2
+    newer = evaluate(window.since(middle_ms), settings)
+    rising = any(
+        _exceeds(newer[vertex.id].target_rate, rates[vertex.id].target_rate)
+        for vertex in window.vertices
+        if not vertex.inputs
+    )
+    if not rising:
+        return rates, False
+    return {key: _greater(each, newer[key]) for key, each in rates.items()}, True
+
+
+def _exceeds(newer: float | None, whole: float | None) -> bool:
+    return newer is not None and whole is not None and newer > whole * _RISES
+
+
+def _greater(whole: Rates, newer: Rates) -> Rates:
+    if whole.target_rate is None or newer.target_rate is None or newer.target_rate <= whole.target_rate:
+        return whole
+    return msgspec.structs.replace(whole, target_rate=newer.target_rate)
+
+
+def _unsettled(since_ms: int | None, now_ms: int, settings: Settings) -> list[str]:
+    """While the load rises, a decision waits, for half a window at most: then the newer half is all of one load."""
+    if since_ms is None:
+        return []
+    wait_seconds = min(settings.settle_seconds, settings.metrics_window_seconds / 2)
+    left_seconds = wait_seconds - (now_ms - since_ms) / 1000
+    return [f"the load is still rising: {human_seconds(left_seconds)} more"] if left_seconds > 0 else []
 
 
 def _blocks(window: Window, advice: Sequence[VertexAdvice], settings: Settings) -> list[str]:

@@ -28,9 +28,10 @@ class Scaling(msgspec.Struct, frozen=True):
 
 
 class Memory(msgspec.Struct, frozen=True):
-    """Scale-downs that wait, by vertex, oldest first; and the newest scalings, oldest first."""
+    """Scale-downs that wait, by vertex, oldest first; the newest scalings, oldest first; since when the load rises."""
 
     waiting: dict[str, tuple[Wanted, ...]] = {}
+    rising_since_ms: int | None = None
     scalings: tuple[Scaling, ...] = ()
 
     def last(self, vertex_id: str) -> Scaling | None:
@@ -43,4 +44,4 @@ class Memory(msgspec.Struct, frozen=True):
         for each in reversed((*self.scalings, *done)):
             if sum(one.vertex == each.vertex for one in kept) < KEPT_SCALINGS_A_VERTEX:
                 kept.append(each)
-        return msgspec.structs.replace(self, waiting={}, scalings=tuple(reversed(kept)))
+        return msgspec.structs.replace(self, waiting={}, rising_since_ms=None, scalings=tuple(reversed(kept)))

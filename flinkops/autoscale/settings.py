@@ -49,6 +49,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     alignment: Alignment = "balanced"
     rates: RateMethod = "fit"
     busy: BusyMethod = "skewed"
+    settle_seconds: float = 120.0  # a load that rises may do so for so long, at most half a window, before a decision
     quota_slots: int | None = None
     stale_after_seconds: float = 60.0
 
@@ -81,6 +82,7 @@ def operator_defaults() -> Settings:
         alignment="evenly-spread",
         rates="ends",
         busy="max",
+        settle_seconds=0.0,
     )
 
 
@@ -220,6 +222,9 @@ OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "metrics.busy-time.aggregator": ("busy", _busy),
     "scaling.parallelism-alignment.mode": ("alignment", _alignment),
     "scaling.key-group.partitions.adjust.mode": ("alignment", _alignment),
+    "settle": ("settle_seconds", parse_duration),
     "quota.slots": ("quota_slots", _count),
 }
-"""Key after `job.autoscaler.` -> field and parser. `cool-down`, `vertex.limits` and `quota.slots` are flinkops' own."""
+"""Key after `job.autoscaler.` -> field and parser.
+
+`cool-down`, `settle`, `vertex.limits` and `quota.slots` are flinkops' own."""

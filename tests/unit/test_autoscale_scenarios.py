@@ -314,3 +314,19 @@ def test_a_step_up_is_limited() -> None:
     window = chain(95.0, Part("s", 1000), Part("w", 20, inputs={"s": "REBALANCE"}, parallelism=5))
     settings = msgspec.structs.replace(AT_ONCE, max_scale_up_factor=0.2, utilization_max=0.9)
     assert recommended(decided(window, settings))["w"] == 6
+
+
+def test_a_step_up_takes_one_rescale_once_the_load_has_settled() -> None:
+    """Deciding at once, on a window that holds two loads, takes two rescales and leaves more behind."""
+    steps = (50.0, 400.0)
+    settled = run(lambda at: steps[at >= 30 * MINUTE], HOUR)
+    at_once = run(lambda at: steps[at >= 30 * MINUTE], HOUR, msgspec.structs.replace(QUICK, settle_seconds=0.0))
+    assert (settled.rescales, at_once.rescales) == (1, 2)
+    assert settled.peak_lag_records < at_once.peak_lag_records
+
+
+def test_a_load_that_rises_is_waited_for_and_told() -> None:
+    controller = Controller(QUICK)
+    job = Simulation(pipeline(), lambda at: 50.0 if at < 300 else 400.0, WORLD)
+    reasons = {reason for _ in range(34) for reason in controller.observe(job.step()).blocked_by}
+    assert any("still rising" in reason for reason in reasons)
