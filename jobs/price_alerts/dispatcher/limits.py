@@ -16,6 +16,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """An alert older than that is given up; counted from its append to Kafka."""
     first_backoff_seconds: float = 0.5
     longest_backoff_seconds: float = 60.0
+    tidy_seconds: float = 0.5
+    """How often offsets are committed and slow deliveries parked."""
     drain_seconds: float = 15.0
     remember_seconds: float = 72 * 3600.0
     """How long delivered ids are kept: longer than Kafka keeps the scrapes."""

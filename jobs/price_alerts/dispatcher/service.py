@@ -35,8 +35,8 @@ log = logging.getLogger(__name__)
 
 _TURN_RECORDS = 32
 _PARK_AFTER_SECONDS = 5.0
-_TIDY_SECONDS = 0.5
 _PRUNE_SECONDS = 60.0
+_PAUSE_SECONDS = 0.05
 _MAX_STORE_BACKLOG = 20_000
 
 
@@ -146,7 +146,7 @@ class Dispatcher:
                     self._take_in(record)
                 await asyncio.sleep(0)
             while self._store.backlog > _MAX_STORE_BACKLOG:  # the disk is the limit: Kafka waits
-                await asyncio.sleep(_TIDY_SECONDS / 10)
+                await asyncio.sleep(_PAUSE_SECONDS)
 
     def _take_in(self, record: Record) -> None:
         """Hand a record to all that want it; it counts as open until that is done."""
@@ -361,7 +361,7 @@ class Dispatcher:
     async def _tidy_on(self) -> None:
         pruned = -_PRUNE_SECONDS
         while True:
-            await asyncio.sleep(_TIDY_SECONDS)
+            await asyncio.sleep(self._limits.tidy_seconds)
             if self._store.failure is not None:
                 raise OperationFailed(f"the state cannot be written: {self._store.failure}")
             now = time.monotonic()
