@@ -43,8 +43,10 @@ class StuckWatch:
             return
         self._next = now + _LOOK_AT_PODS_EVERY_SECONDS
         try:
-            reasons = self._control.why_stuck()
-            error = error_text(self._control.resource())
+            found = self._control.resource()
+            if not acted_on(found):
+                return  # the pods are still those of the spec before
+            reasons, error = self._control.why_stuck(), error_text(found)
         except Unreachable:
             return
         self._since = {one.code: self._since.get(one.code, now) for one in reasons}

@@ -34,12 +34,12 @@ def take_back(run: StepRun) -> dict[str, str]:
     savepoint = run.seen.get("savepoint") or new_savepoint(found, _known(run))
     if savepoint is None:
         return _patched_back(run, control, before)
-    seen = {"savepoint": savepoint, **verify_files(savepoint), **_bad_job(control)}
+    seen, bad = {"savepoint": savepoint, **verify_files(savepoint)}, _bad_job(control)
     if run.arguments["way"] != "redeploy":
-        return {**seen, "way_back": "recreate"}
+        return {**seen, **bad, "way_back": "recreate"}
     nonce = int(job_of(section(found, "spec")).get("savepointRedeployNonce") or 0) + 1
-    _patch_to(run, control, back_patch(before["spec"], savepoint, nonce), "savepointRedeployNonce")
-    return {**seen, "way_back": "redeploy"}
+    now = _patch_to(run, control, back_patch(before["spec"], savepoint, nonce), "savepointRedeployNonce")
+    return {**seen, **(bad if now else {}), "way_back": "redeploy"}
 
 
 def _patched_back(run: StepRun, control: KubeControl, before: dict[str, Any]) -> dict[str, str]:
@@ -54,7 +54,8 @@ def _patched_back(run: StepRun, control: KubeControl, before: dict[str, Any]) ->
             )
         old["job"] = {**job_of(old), "upgradeMode": "last-state"}
     bad = _bad_job(control) if stopped else {}
-    _patch_to(run, control, old, None)
+    if not _patch_to(run, control, old, None):
+        bad = {}  # an earlier try set it: the newest job may be the good one already
     known = _known(run)
 
     def ask() -> str | None:
@@ -133,24 +134,23 @@ def _deleted(control: KubeControl, uid: str) -> bool:
     return True
 
 
-def _patch_to(run: StepRun, control: KubeControl, spec: dict[str, Any], nonce: str | None) -> None:
-    """The resource with this spec; `nonce` names a field of the job that alone does not count as a difference."""
+def _patch_to(run: StepRun, control: KubeControl, spec: dict[str, Any], nonce: str | None) -> bool:
+    """Gives the resource this spec; False when it had it. A difference in the job's field `nonce` alone is none."""
 
-    def ask() -> bool | None:
+    def ask() -> tuple[bool] | None:
         found = control.resource()
         patch = spec_patch(found, spec)
         if not patch or (nonce and patch["spec"].get("job", {}).keys() == {nonce} and patch["spec"].keys() == {"job"}):
-            return True
+            return (False,)
         control.require_lock()
+        version = text(section(found, "metadata"), "resourceVersion")
         try:
-            control.verbs.patch(
-                control.ref, patch, resource_version=text(section(found, "metadata"), "resourceVersion")
-            )
+            control.verbs.patch(control.ref, patch, resource_version=version)
         except Conflict:
             return None
-        return True
+        return (True,)
 
-    run.until("setting the old spec again", ask)
+    return run.until("setting the old spec again", ask)[0]
 
 
 def _was_stopped(run: StepRun, control: KubeControl) -> bool:

@@ -130,7 +130,10 @@ class FakeOperator:
             if self.job is not None:
                 status["jobStatus"]["state"], status["lifecycleState"] = "RUNNING", "STABLE"
         else:
-            if _same(last["spec"], spec):
+            if spec["job"].get("savepointRedeployNonce") != last["spec"]["job"].get("savepointRedeployNonce"):
+                status["jobStatus"]["savepointInfo"].pop("lastSavepoint", None)
+                self._deploy(spec)
+            elif _same(last["spec"], spec):
                 self._reconciled("DEPLOYED", "RUNNING", "STABLE")
             else:
                 self._stop(status, spec)
@@ -156,6 +159,7 @@ class FakeOperator:
         recorded = (status.get("jobStatus") or {}).get("savepointInfo", {}).get("lastSavepoint", {}).get("location")
         restored = recorded or spec["job"].get("initialSavepointPath")
         self._reconciled("DEPLOYED", "RECONCILING", "DEPLOYED")
+        self.pods = []
         if spec["image"] == BAD_IMAGE:
             waiting = {"reason": "ErrImagePull", "message": f"{BAD_IMAGE} is not to be had"}
             self.pods = [

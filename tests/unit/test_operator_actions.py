@@ -10,7 +10,7 @@ import pytest
 from flinkops.act import operator_looks, operator_steps
 from flinkops.act.actions import ACTIONS
 from flinkops.act.executor import Executor, Progress
-from flinkops.act.journal import Journal
+from flinkops.act.journal import Entry, EventName, Journal
 from flinkops.act.kube_control import KubeControl
 from flinkops.act.prepare_resource import ResourceWish, prepare_for_resource
 from flinkops.clock import SystemClock
@@ -132,6 +132,42 @@ def test_a_bad_new_job_gives_way_to_the_old_one_from_the_same_savepoint(bench: B
     assert spec_of(bench)["image"] == OLD_IMAGE
     assert restored(bench) == SAVEPOINT == result.seen["restored_from"]
     assert bench.fake.orders[-3:-1] == ["delete", f"create from {SAVEPOINT}"]
+
+
+@pytest.mark.parametrize("image", [BAD_IMAGE, LOOPING_IMAGE, WRONG_STATE_IMAGE])
+def test_a_newer_operator_redeploys_the_old_spec_from_the_savepoint(bench: Bench, image: str) -> None:
+    bench.fake.schema_redeploys = True
+    result = bench.run(bench.upgrade(image=image))
+    assert result.outcome == "rolled-back", result.error
+    job = spec_of(bench)["job"]
+    assert (spec_of(bench)["image"], job["initialSavepointPath"]) == (OLD_IMAGE, SAVEPOINT)
+    assert job["savepointRedeployNonce"] == 1
+    assert restored(bench) == SAVEPOINT == result.seen["restored_from"]
+    assert "delete" not in bench.fake.orders
+
+
+@pytest.mark.parametrize("redeploys", [False, True])
+@pytest.mark.parametrize("step", ["patch", "take-back", "old-remove", "old-create"])
+def test_killed_before_the_outcome_is_noted_nothing_is_done_twice(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, step: str, redeploys: bool
+) -> None:
+    bench.fake.schema_redeploys = redeploys
+    append = bench.journal.append
+
+    def die(event: EventName, *arguments: Any, **named: Any) -> Entry:
+        if (event, named.get("step")) == ("outcome", step):
+            raise Killed
+        return append(event, *arguments, **named)
+
+    with monkeypatch.context() as dying:
+        dying.setattr(bench.journal, "append", die)
+        with pytest.raises(Killed):
+            bench.executor().run(bench.upgrade(image=BAD_IMAGE))
+    result = bench.executor().resume("p1")
+    assert result.outcome == "rolled-back", result.error
+    assert restored(bench) == SAVEPOINT
+    kinds = [one.partition(" ")[0] for one in bench.fake.orders]
+    assert kinds == ["patch", "stopped", *(["patch"] if redeploys else ["delete", "create"]), "deployed"]
 
 
 GOOD_STEPS = ("dry-run", "patch", "savepoint", "check", "running", "stable", "flow")
