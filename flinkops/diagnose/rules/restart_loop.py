@@ -32,10 +32,12 @@ def judge(case: Case) -> Verdict:
     if not failed and case.job.seen_ms - newest.at_ms > RECENT_MS:
         return ()
     count = max(len(since), _restarts_since(case))
+    return [_finding(case, root, newest, count, failed=failed)]
+
+
+def _finding(case: Case, root: ExceptionFacts, newest: ExceptionFacts, count: int, *, failed: bool) -> Finding:
     severity: Severity = "critical" if failed or count >= LOOP_FAILURES else "warning" if count >= 2 else "info"
-    title = (
-        "The job has failed" if failed else f"The job has failed {count} times" if count > 1 else "The job restarted"
-    )
+    times = f"The job has failed {count} times" if count > 1 else "The job restarted"
     lines = [
         line("failures since the job was last stable", float(count), float(LOOP_FAILURES)),
         line(f"the first of them, the root cause: {said(root)}"),
@@ -43,30 +45,31 @@ def judge(case: Case) -> Verdict:
         *([line(f"at TaskManager {root.taskmanager}")] if root.taskmanager else []),
         *([line(f"the newest: {said(newest)}")] if said(newest) != said(root) else []),
     ]
-    return [
-        Finding(
-            code="restart-loop",
-            severity=severity,
-            confidence=0.95 if count >= LOOP_FAILURES or failed else 0.7,
-            title=f"{title}: {said(root)}",
-            vertex=root.vertex,
-            evidence=tuple(lines),
-            remedy=(
-                remedy(
-                    "Remove the cause that the first exception names: a record that cannot be read goes to a dead "
-                    "letter, not to an exception; the later exceptions only follow from it"
-                ),
-                remedy(
-                    "Until then, restart at growing intervals, so that the cluster and what it reads from can breathe; "
-                    "costs a longer pause after each failure",
-                    key="restart-strategy.type",
-                    value="exponential-delay",
-                ),
-            ),
-            next=_next(case, root),
-            reference=FLINK_DOCS + "ops/state/task_failure_recovery/",
-        )
-    ]
+    return Finding(
+        code="restart-loop",
+        severity=severity,
+        confidence=0.95 if count >= LOOP_FAILURES or failed else 0.7,
+        title=f"{'The job has failed' if failed else times}: {said(root)}",
+        vertex=root.vertex,
+        evidence=tuple(lines),
+        remedy=_REMEDIES,
+        next=_next(case, root),
+        reference=FLINK_DOCS + "ops/state/task_failure_recovery/",
+    )
+
+
+_REMEDIES = (
+    remedy(
+        "Remove the cause that the first exception names: a record that cannot be read goes to a dead letter, not to "
+        "an exception; the later exceptions only follow from it"
+    ),
+    remedy(
+        "Until then, restart at growing intervals, so that the cluster and what it reads from can breathe; costs a "
+        "longer pause after each failure",
+        key="restart-strategy.type",
+        value="exponential-delay",
+    ),
+)
 
 
 def since_stable(exceptions: Sequence[ExceptionFacts]) -> list[ExceptionFacts]:

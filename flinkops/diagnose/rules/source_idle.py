@@ -29,6 +29,10 @@ def judge(case: Case) -> Verdict:
     before = _rate_before(case, idle)
     if before is None and not pending:
         return ()
+    return [_finding(case, sources[0], idle, before, pending)]
+
+
+def _finding(case: Case, source: VertexFacts, idle: float, before: float | None, pending: float | None) -> Finding:
     stopped = before is not None and before >= STEADY_RECORDS_PER_SECOND
     severity: Severity = "warning" if pending or stopped else "info"
     lines = [line("seconds since the last record", idle, IDLE_SECONDS)]
@@ -36,28 +40,27 @@ def judge(case: Case) -> Verdict:
         lines.append(line("records per second before", before, STEADY_RECORDS_PER_SECOND))
     if pending:
         lines.append(line("records wait to be read", pending, 0))
-    return [
-        Finding(
-            code="source-idle",
-            severity=severity,
-            confidence=0.9 if pending else 0.8 if stopped else 0.4,
-            title="No records come in" + (", though some wait" if pending else " any more" if stopped else ""),
-            vertex=sources[0].name,
-            evidence=tuple(lines),
-            remedy=(
-                remedy(
-                    "Look at what writes to the source: its producers, its topic, its permissions; the job only waits"
-                ),
-                remedy(
-                    "An input that is idle by design should not hold event time back; costs late records when it wakes",
-                    key="table.exec.source.idle-timeout",
-                    value="30 s",
-                ),
-            ),
-            next=f"flinkops status {case.selector}",
-            reference=FLINK_DOCS + "dev/datastream/event-time/generating_watermarks/#dealing-with-idle-sources",
-        )
-    ]
+    return Finding(
+        code="source-idle",
+        severity=severity,
+        confidence=0.9 if pending else 0.8 if stopped else 0.4,
+        title="No records come in" + (", though some wait" if pending else " any more" if stopped else ""),
+        vertex=source.name,
+        evidence=tuple(lines),
+        remedy=_REMEDIES,
+        next=f"flinkops status {case.selector}",
+        reference=FLINK_DOCS + "dev/datastream/event-time/generating_watermarks/#dealing-with-idle-sources",
+    )
+
+
+_REMEDIES = (
+    remedy("Look at what writes to the source: its producers, its topic, its permissions"),
+    remedy(
+        "An input that is idle by design should not hold event time back; costs late records afterwards",
+        key="table.exec.source.idle-timeout",
+        value="30 s",
+    ),
+)
 
 
 def _idle_seconds(case: Case, sources: list[VertexFacts]) -> float | None:
