@@ -69,6 +69,19 @@ def test_more_is_found_once_its_source_was_asked_and_enter_plans_the_move() -> N
     assert asked == [("rescale", "work=4")]
 
 
+def test_d_opens_them_from_the_fleet_and_from_the_job() -> None:
+    async def whole() -> None:
+        app = make_app()
+        async with running(app=app, size=(120, 40)) as (_, pilot):
+            app.observed(view_of(ill()))
+            await press(pilot, ["d"])
+            await until(pilot, lambda: findings_of(app) == ["backpressure"], what="from the fleet")
+            await press(pilot, ["escape", "enter", "d"])
+            await until(pilot, lambda: findings_of(app) == ["backpressure"], what="from the job")
+
+    asyncio.run(whole())
+
+
 def test_without_sources_the_look_itself_is_diagnosed_and_the_rest_not_assessed() -> None:
     async def whole() -> None:
         app = make_app()
