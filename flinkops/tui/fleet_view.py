@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from flinkops.model.assessment import LEVEL_ORDER, JobAssessment, Level
-from flinkops.model.facts import ClusterFacts
+from flinkops.model.facts import ClusterFacts, SourceStatus
 from flinkops.render.text import human_bytes, human_rate, human_seconds
 from flinkops.tui import words
 from flinkops.tui.context import Context
@@ -32,11 +32,12 @@ class View:
     def of(observation: Observation, *, interval_seconds: float) -> "View":
         """Index the observation."""
         assessment = observation.assessment
+        stale_after = max(15.0, STALE_FACTOR * interval_seconds)
         return View(
             observation=observation,
-            stale_after_seconds=max(15.0, STALE_FACTOR * interval_seconds),
+            stale_after_seconds=stale_after,
             by_key={job.key: job for job in assessment.jobs},
-            lost_sources=frozenset(s.name for s in assessment.sources if s.state != "ok"),
+            lost_sources=frozenset(s.name for s in assessment.sources if not _answers(s, stale_after)),
             clusters={cluster.name: cluster for cluster in observation.snapshot.clusters},
         )
 
@@ -77,6 +78,13 @@ class View:
         """Of the sources that do not answer."""
         errors = (source.error for source in self.observation.assessment.sources if source.state != "ok")
         return next((error for error in errors if error), "no reason given")
+
+
+def _answers(source: SourceStatus, stale_after_seconds: float) -> bool:
+    """It does, if too slowly for all of it: then each row says by its own age how good it is."""
+    if source.state == "stale":
+        return source.age_seconds is not None and source.age_seconds <= stale_after_seconds
+    return source.state == "ok"
 
 
 def certainty(job: JobAssessment, view: View) -> Line:

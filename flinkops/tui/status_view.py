@@ -78,6 +78,9 @@ def _mode(link: Link, view: View, context: Context) -> Line:
         return line(f"{glyphs.critical} DISCONNECTED", "critical")
     if link.overdue:
         return line(f"{glyphs.warning} slow: still looking", "warning")
+    states = {source.state for source in view.observation.assessment.sources}
+    if states and "ok" not in states:
+        return line(f"{glyphs.warning} slow: not all was read", "warning")
     return line(f"{glyphs.node} live", "ok")
 
 

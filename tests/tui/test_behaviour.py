@@ -147,6 +147,24 @@ def test_stale_rows_say_so_and_are_dim() -> None:
     run(scenario())
 
 
+def test_a_source_that_answers_in_part_is_slow_and_not_disconnected() -> None:
+    async def scenario() -> None:
+        seen = fleet(10)
+        for age, expected, other in ((2.0, "slow: not all was read", "DISCONNECTED"), (60.0, "DISCONNECTED", "slow:")):
+            source = SourceStatus(seen.assessment.jobs[0].cluster, "rest", "stale", age, "not all was read within 8 s")
+            jobs = tuple(
+                msgspec.structs.replace(job, cluster=source.name, data_age_seconds=age) for job in seen.assessment.jobs
+            )
+            assessment = msgspec.structs.replace(seen.assessment, sources=(source,), jobs=jobs)
+            async with running(Seen(seen.snapshot, assessment, seen.history), size=(120, 40)) as (app, _):
+                text = text_of(app)
+                assert expected in text
+                assert other not in text
+                assert ("not sure" in text) == (age > 15)
+
+    run(scenario())
+
+
 def test_pause_holds_the_picture_and_is_not_disconnection() -> None:
     async def scenario() -> None:
         async with running(fleet(140), size=(120, 40)) as (app, pilot):
