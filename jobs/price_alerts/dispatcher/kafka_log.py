@@ -6,6 +6,7 @@ import contextlib
 import logging
 import queue
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _ANSWER_SECONDS = 15.0
+_START_SECONDS = 60.0
 _IDENTITY_SECONDS = 5.0
 _POLL_SECONDS = 0.1
 _BATCH_RECORDS = 256
@@ -101,7 +103,7 @@ class KafkaLog:
             self._identity = f"{self._topic} {self._topic_id()}".strip()
             mine = [TopicPartition(self._topic, number) for number in partitions]
             bounds = {}
-            for each in self._consumer.committed(mine, timeout=_ANSWER_SECONDS):
+            for each in _committed(self._consumer, mine):
                 low, high = self._consumer.get_watermark_offsets(each, timeout=_ANSWER_SECONDS)
                 bounds[each.partition] = Bounds(each.offset if low <= each.offset <= high else low, high)
             self._consumer.assign(
@@ -233,6 +235,20 @@ class KafkaLog:
             self._consumer.close()
         if self._producer is not None:
             self._producer.flush(_ANSWER_SECONDS)
+
+
+def _committed(consumer: "Consumer", places: list[Any]) -> list[Any]:
+    """The committed offsets. A broker that has just started takes a while to find who keeps them."""
+    from confluent_kafka import KafkaException
+
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            return list(consumer.committed(places, timeout=_ANSWER_SECONDS))
+        except KafkaException:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_POLL_SECONDS)
 
 
 def _resolve(written: "asyncio.Future[None]", error: object) -> None:
