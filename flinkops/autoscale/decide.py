@@ -81,7 +81,7 @@ def decide(window: Window, settings: Settings, memory: Memory, now_ms: int) -> t
     ]
     if holds or missing:
         held = tuple(msgspec.structs.replace(each, recommended=each.current, outside=False) for each in advice)
-        return Decision(window.job, now_ms, "hold", (*holds, *missing), held), memory
+        return Decision(window.job, now_ms, "hold", tuple(holds or missing), held), memory
     since_ms = None
     if rising:
         since_ms = now_ms if memory.rising_since_ms is None else memory.rising_since_ms
@@ -256,11 +256,15 @@ def _kept(advice: VertexAdvice) -> VertexAdvice:
 
 
 def _usable(window: Window, settings: Settings) -> Window:
-    """The looks that count: after the stabilization, within the metrics window."""
+    """The looks that count: after the stabilization, and from the last one on that is as old as the metrics window.
+
+    That one lies a little outside of it: else a window that is no multiple of the time between looks never got full.
+    """
     if not window.samples:
         return window
-    newest_ms = window.samples[-1].at_ms
-    since_ms = newest_ms - settings.metrics_window_seconds * 1000
+    newest_ms, length_ms = window.samples[-1].at_ms, settings.metrics_window_seconds * 1000
+    old = [each.at_ms for each in window.samples if newest_ms - 2 * length_ms < each.at_ms <= newest_ms - length_ms]
+    since_ms = max(old, default=newest_ms - length_ms)
     if window.running_since_ms is not None:
         since_ms = max(since_ms, window.running_since_ms + settings.stabilization_seconds * 1000)
     return window.since(since_ms)

@@ -330,3 +330,23 @@ def test_a_load_that_rises_is_waited_for_and_told() -> None:
     job = Simulation(pipeline(), lambda at: 50.0 if at < 300 else 400.0, WORLD)
     reasons = {reason for _ in range(34) for reason in controller.observe(job.step()).blocked_by}
     assert any("still rising" in reason for reason in reasons)
+
+
+@pytest.mark.parametrize("step_seconds", [5.008, 7.0, 13.0, 20.0, 31.0])
+def test_a_window_gets_full_whatever_the_time_between_looks(step_seconds: float) -> None:
+    settings = msgspec.structs.replace(QUICK, metrics_window_seconds=20.0)
+    world = World(step_seconds=step_seconds, pause_seconds=5.0)
+    assert run(lambda _at: 400.0, HOUR, settings, world).moments[-1].parallelism["work"] >= 6
+
+
+def test_after_a_gap_the_window_begins_anew() -> None:
+    """An hour without a look is no window of an hour."""
+    controller = Controller(QUICK)
+    job = Simulation(pipeline(), lambda _at: 50.0, WORLD)
+    looks = [job.step() for _ in range(20)]
+    for look in looks:
+        controller.observe(look)
+    late = msgspec.structs.replace(looks[-1].sample, at_ms=looks[-1].sample.at_ms + 3_600_000)
+    decision = controller.observe(msgspec.structs.replace(looks[-1], sample=late))
+    assert decision.verdict == "hold"
+    assert decision.blocked_by
