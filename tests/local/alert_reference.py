@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -73,6 +74,7 @@ def _alert(row: Any, old_price: Any, old_stock: str | None) -> Alert:
         parts.append(row["stock"])
         kind = {"kind": "availability", "old_availability": old_stock, "new_availability": row["stock"]}
     text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
+    text = re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half[0]):04x}", text)
     ratio = None if not old or new is None else ((new - old) / old).quantize(Decimal("1e-6"), ROUND_HALF_EVEN)
     return {
         "alert_id": hashlib.sha256(text.encode()).hexdigest(),
