@@ -118,6 +118,10 @@ class JobControl(Protocol):
         """The ids of the jars in the cluster's upload folder."""
         ...
 
+    def upload_jar(self, path: str) -> str:
+        """Put a jar of this machine into the cluster's upload folder; its id there."""
+        ...
+
     def run_jar(
         self, run: JarRun, *, job_id: str, savepoint: str | None, parallelism: int | None, settings: dict[str, str]
     ) -> None:

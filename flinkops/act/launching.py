@@ -3,10 +3,12 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from flinkops.act.control import JarRun, JobControl
 from flinkops.act.journal import Journal
@@ -31,7 +33,7 @@ def known_launch(control: JobControl, journal: Journal, job_id: str) -> Launch |
     for record in reversed(journal.records()):
         for step in (*record.plan.steps, *record.plan.rollback_steps):
             if step.arguments.get("job_id") == job_id and (launch := launch_of_step(step)) is not None:
-                return launch
+                return with_uploaded(launch, record.seen)
     return _embedded_launch(control, job_id)
 
 
@@ -40,8 +42,19 @@ def launcher_for(launch: Launch) -> Launcher:
     return {"embedded": _submit_embedded, "jar": _submit_jar, "client": _submit_with_client}[launch.kind]
 
 
-def prepare_launch(control: JobControl, launch: Launch) -> None:
-    """Do all that can be done before the old job stops. Raises UsageError or OperationFailed when it would not work."""
+def with_uploaded(launch: Launch, seen: Mapping[str, str]) -> Launch:
+    """The launch with the id that its jar was given when it was uploaded."""
+    given = seen.get("uploaded_jar")
+    return msgspec.structs.replace(launch, jar_id=given) if launch.local_jar and given else launch
+
+
+def prepare_launch(control: JobControl, launch: Launch) -> dict[str, str]:
+    """Do all that can be done before the old job stops; what it saw.
+
+    Raises UsageError or OperationFailed when it would not work.
+    """
+    if (path := launch.local_jar) is not None:
+        return {"uploaded_jar": control.upload_jar(path)}
     if launch.kind == "jar":
         if launch.jar_id not in control.jars():
             raise OperationFailed(f"{control.name} has no jar {launch.jar_id}", next_step="upload it first")
@@ -53,6 +66,7 @@ def prepare_launch(control: JobControl, launch: Launch) -> None:
         from flinkops.local import job
 
         job.prepare(_fleet_at(control), launch.command)
+    return {}
 
 
 def _embedded_launch(control: JobControl, job_id: str) -> Launch | None:

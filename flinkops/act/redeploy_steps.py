@@ -2,7 +2,7 @@
 
 import msgspec
 
-from flinkops.act.launching import launcher_for, prepare_launch
+from flinkops.act.launching import launcher_for, prepare_launch, with_uploaded
 from flinkops.act.running import StepAction, StepRun
 from flinkops.act.savepoint_steps import verify_files
 from flinkops.act.stability_steps import alive, all_running, why_failed
@@ -21,12 +21,7 @@ def prepare(run: StepRun) -> dict[str, str]:
     """What is wrong with the new program is found while the old one still runs, as far as it can be."""
     launch = msgspec.json.decode(run.arguments["launch"], type=Launch)
 
-    def ask() -> bool:
-        prepare_launch(run.control, launch)
-        return True
-
-    run.until("preparing the submission", ask)
-    return {}
+    return run.until("preparing the submission", lambda: prepare_launch(run.control, launch))
 
 
 def stop(run: StepRun) -> dict[str, str]:
@@ -78,7 +73,7 @@ def submit(run: StepRun) -> dict[str, str]:
         )
     if not _is_known(run, job_id):
         _refuse_beside_another(run, job_id)
-        launch = msgspec.json.decode(run.arguments["launch"], type=Launch)
+        launch = with_uploaded(msgspec.json.decode(run.arguments["launch"], type=Launch), run.seen)
         run.note(f"submitting from {savepoint}")
         try:
             launcher_for(launch)(run.control, launch, job_id, savepoint)

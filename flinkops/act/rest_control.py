@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -22,6 +23,7 @@ from flinkops.sources.deadline import Deadline
 from flinkops.sources.exception_facts import exceptions_facts
 from flinkops.sources.flink_verbs import FlinkVerbs
 from flinkops.sources.http import NotFound, Rejected, RestClient
+from flinkops.sources.jar_upload import upload_jar
 from flinkops.sources.masking import masked_setting
 
 T = TypeVar("T")
@@ -61,6 +63,7 @@ class RestControl:
     ) -> None:
         self._client = client or RestClient(endpoint, connections=2)
         self._verbs = _Verbs(self._client)
+        self._endpoint = endpoint
         self._name = endpoint.name
         self._clock = clock
         self._deadline_seconds = deadline_seconds
@@ -208,6 +211,11 @@ class RestControl:
         """GET /jars."""
         with _no_is_final():
             return tuple(jar.id for jar in self._get("/jars", _jars).files)
+
+    def upload_jar(self, path: str) -> str:
+        """POST /jars/upload."""
+        with _no_is_final():
+            return upload_jar(self._endpoint, Path(path))
 
     def run_jar(
         self, run: JarRun, *, job_id: str, savepoint: str | None, parallelism: int | None, settings: dict[str, str]

@@ -57,6 +57,18 @@ def texts(given: list[str] | None) -> tuple[str, ...] | None:
     return tuple(given) if given else None
 
 
+def jar_here_or_there(given: str | None) -> str | None:
+    """A jar file on this machine, marked as such, or an id in the cluster's upload folder. UsageError for no file."""
+    from flinkops.model.launch import LOCAL_JAR
+
+    if given is None or not ("/" in given or Path(given).is_file()):
+        return given
+    path = Path(given).expanduser().absolute()
+    if not path.is_file():
+        raise UsageError(f"--jar {given}: there is no such file")
+    return f"{LOCAL_JAR}{path}"
+
+
 def pairs(given: list[str] | None, option: str = "--set") -> dict[str, str]:
     """``KEY=VALUE`` each. Raises UsageError for what is not."""
     found = {}

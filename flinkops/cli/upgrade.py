@@ -33,6 +33,7 @@ from flinkops.cli.action_options import (
     SetOption,
     TargetOption,
     WatchOption,
+    jar_here_or_there,
     operator_terms,
     pairs,
     texts,
@@ -126,7 +127,7 @@ def upgrade(
     from flinkops.act.prepare import Wish
     from flinkops.plan.redeploy import Change, Terms
 
-    change = Change(parallelism, pairs(settings), texts(arguments), jar, entry_class, py)
+    change = Change(parallelism, pairs(settings), texts(arguments), jar_here_or_there(jar), entry_class, py)
     terms = Terms(target, savepoint_format, checkpoints)
     return _wished(common, job, Wish("upgrade", change, terms), consent, book)
 
@@ -238,7 +239,7 @@ def resume(
         )
         asked = ResourceWish("resume", edit, operator_terms(checkpoints, watch_for))
         return act_on_resource(common, job, asked, consent, book)
-    change = Change(parallelism, pairs(settings), texts(arguments), jar, entry_class, py)
+    change = Change(parallelism, pairs(settings), texts(arguments), jar_here_or_there(jar), entry_class, py)
     return _wished(common, job, Wish("resume", change, Terms(checkpoints=checkpoints)), consent, book)
 
 

@@ -8,8 +8,8 @@ from flinkops.model.assessment import Value
 class Launch(Value, frozen=True):
     """One way to start one job.
 
-    ``embedded``: ``command`` is what `./dev job` was given. ``jar``: ``jar_id`` is in the cluster's upload folder,
-    ``command`` are the program's arguments. ``client``: ``command`` is a PyFlink script and its arguments, for
+    ``embedded``: ``command`` is what `./dev job` was given. ``jar``: ``jar_id`` is in the cluster's upload folder (or
+    ``file:PATH`` on this machine, which goes there first), ``command`` are the program's arguments. ``client``: ``command`` is a PyFlink script and its arguments, for
     `flink run -py`. ``settings`` are Flink's configuration keys.
     """
 
@@ -19,3 +19,12 @@ class Launch(Value, frozen=True):
     entry_class: str | None = None
     parallelism: int | None = None
     settings: dict[str, str] = {}
+
+    @property
+    def local_jar(self) -> str | None:
+        """The path on this machine of a jar that the cluster does not have yet."""
+        marked = self.kind == "jar" and (self.jar_id or "").startswith(LOCAL_JAR)
+        return (self.jar_id or "").removeprefix(LOCAL_JAR) if marked else None
+
+
+LOCAL_JAR = "file:"

@@ -56,7 +56,8 @@ _errors_decoder = msgspec.json.Decoder(_Errors)
 class RestClient:
     """One pool of connections to one endpoint. Safe to use from several threads."""
 
-    _patch_type = "application/json"  # what a PATCH says its body is
+    _body_type = "application/json"  # what a request says its body is
+    _patch_type = "application/json"  # and what a PATCH says
 
     def __init__(
         self, endpoint: RestEndpoint, *, connections: int = 8, max_answer_bytes: int = MAX_ANSWER_BYTES
@@ -162,7 +163,7 @@ class RestClient:
     def _send(self, method: Method, path: str, body: bytes | None, left_seconds: float) -> urllib3.BaseHTTPResponse:
         self.requests += 1
         pool, prefix = self._adapter.pool()
-        body_type = self._patch_type if method == "PATCH" else "application/json"
+        body_type = self._patch_type if method == "PATCH" else self._body_type
         headers = self._headers if body is None else {**self._headers, "Content-Type": body_type}
         response = pool.urlopen(
             method,

@@ -179,6 +179,11 @@ class FakeCluster:
     def jars(self) -> tuple[str, ...]:
         return ("old.jar", "new.jar", "bad.jar", "loop.jar")
 
+    def upload_jar(self, path: str) -> str:
+        self._may_be_away()
+        self._did(f"upload {Path(path).name}")
+        return f"given_{Path(path).name}"
+
     def run_jar(
         self, run: JarRun, *, job_id: str, savepoint: str | None, parallelism: int | None, settings: dict[str, str]
     ) -> None:

@@ -427,3 +427,16 @@ def test_lag_that_does_not_come_back_gives_way(bench: Bench, monkeypatch: pytest
     result = bench.executor(progress=fall_behind).run(bench.plan(Change(parallelism=2)))
     assert result.outcome == "rolled-back", result.error
     assert "1041 wait, 40 before the change" in (result.error or "")
+
+
+def test_a_jar_of_this_machine_is_uploaded_before_the_job_stops(bench: Bench) -> None:
+    result = bench.executor().run(bench.plan(Change(jar_id="file:/builds/new.jar")))
+    assert result.outcome == "verified", result.error
+    assert [one.partition(" from")[0] for one in bench.cluster.state.orders] == [
+        "upload new.jar",
+        "stop",
+        "run given_new.jar",
+    ]
+    launch = known_launch(bench.cluster, bench.journal, result.seen["new_job_id"])
+    assert launch is not None
+    assert launch.jar_id == "given_new.jar"
