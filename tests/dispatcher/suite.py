@@ -24,7 +24,7 @@ from jobs.price_alerts.dispatcher.store import Store
 from jobs.price_alerts.dispatcher.subscriptions import Filter, Subscription
 from tests.dispatcher.alerts import SECRET, encoded, number_of
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 QUICK = Limits(first_backoff_seconds=0.01, longest_backoff_seconds=0.05, drain_seconds=1.0)
 
 
