@@ -23,7 +23,7 @@ _FULL = 0.9
 _RISES = 1.15
 """The newer half of the window, against all of it: less is noise."""
 _TIE = 1e-9
-"""A parallelism that exceeds a whole number by no more than rounding errors is that number."""
+"""What exceeds a whole number, or a bound, by no more than rounding errors is that number, or on the bound."""
 
 
 class VertexAdvice(msgspec.Struct, frozen=True):
@@ -175,7 +175,7 @@ class _Judge:
         too_large_above = capacity(self._rates, lower, self._settings, with_restart=True)
         if too_small_below is None or too_large_above is None:
             return False
-        return true_rate < too_small_below or true_rate > too_large_above
+        return true_rate < too_small_below * (1 - _TIE) or true_rate > too_large_above * (1 + _TIE)
 
     def _ineffective(self, true_rate: float) -> str | None:
         """Why the last scale-up was no use; None when it was, or when there was none to this parallelism."""

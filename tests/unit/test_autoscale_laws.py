@@ -4,7 +4,7 @@ import math
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flinkops.autoscale.alignment import TOLERANCE, aligned
@@ -14,6 +14,7 @@ from flinkops.autoscale.settings import Alignment, Settings
 from flinkops.autoscale.window import Vertex, VertexSample, Window
 from tests.unit.autoscale_cases import AT_ONCE, Part, chain, decided, now_ms, recommended
 
+ROUGH = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 RATES = st.floats(min_value=0.5, max_value=1e6)
 SHIPS = st.sampled_from(["HASH", "REBALANCE", "FORWARD"])
 MODES: list[Alignment] = ["balanced", "evenly-spread", "off"]
@@ -48,69 +49,76 @@ SETTINGS = st.builds(
 )
 
 
+@ROUGH
 @given(jobs(), SETTINGS)
-def test_bounds_hold(window: Window, settings: Settings) -> None:
-    for vertex, advice in zip(window.vertices, decided(window, settings).vertices, strict=True):
-        least = min(vertex.parallelism, settings.min_parallelism)
-        most = min(vertex.max_parallelism, max(vertex.parallelism, settings.max_parallelism))
+def test_bounds_hold(window: Window, chosen: Settings) -> None:
+    for vertex, advice in zip(window.vertices, decided(window, chosen).vertices, strict=True):
+        least = min(vertex.parallelism, chosen.min_parallelism)
+        most = min(vertex.max_parallelism, max(vertex.parallelism, chosen.max_parallelism))
         assert 1 <= least <= advice.recommended <= most
 
 
+@ROUGH
 @given(jobs(), SETTINGS, st.data())
-def test_what_is_missing_holds_every_vertex(window: Window, settings: Settings, data: st.DataObject) -> None:
+def test_what_is_missing_holds_every_vertex(window: Window, chosen: Settings, data: st.DataObject) -> None:
     """A metric of one vertex that the newest look lacks, or that is no number."""
     vertex = data.draw(st.sampled_from(window.vertices))
     nothing = data.draw(st.sampled_from([None, math.nan, -1.0]))
     last = window.samples[-1]
     broken = msgspec.structs.replace(last.vertices[vertex.id], records_in=nothing)
     sample = msgspec.structs.replace(last, vertices={**last.vertices, vertex.id: broken})
-    decision = decided(msgspec.structs.replace(window, samples=(*window.samples[:-1], sample)), settings)
+    decision = decided(msgspec.structs.replace(window, samples=(*window.samples[:-1], sample)), chosen)
     assert decision.verdict == "hold"
     assert decision.blocked_by
     assert not decision.changes
     assert all(each.recommended == each.current for each in decision.vertices)
 
 
+@ROUGH
 @given(jobs(), SETTINGS, st.floats(min_value=61, max_value=1e6), st.sampled_from([1, -1]))
-def test_what_is_old_or_from_the_future_holds(window: Window, settings: Settings, seconds: float, sign: int) -> None:
-    decision, memory = decide(window, settings, Memory(), now_ms(window) + sign * round(seconds * 1000))
+def test_what_is_old_or_from_the_future_holds(window: Window, chosen: Settings, seconds: float, sign: int) -> None:
+    decision, memory = decide(window, chosen, Memory(), now_ms(window) + sign * round(seconds * 1000))
     assert decision.verdict == "hold"
     assert decision.blocked_by
     assert memory == Memory()
 
 
+@ROUGH
 @given(jobs(greatest_load=0.5), SETTINGS, st.floats(min_value=1.0, max_value=2.0))
-def test_more_load_never_asks_for_less(window: Window, settings: Settings, factor: float) -> None:
+def test_more_load_never_asks_for_less(window: Window, chosen: Settings, factor: float) -> None:
     """As long as the job keeps up. An evenly spread alignment may round down, and is left out."""
-    plain = msgspec.structs.replace(settings, alignment="balanced")
+    plain = msgspec.structs.replace(chosen, alignment="balanced")
     before, after = decided(window, plain), decided(_scaled(window, factor, busy=factor), plain)
     if before.verdict == "scale" or after.verdict == "scale":
         wanted = _wanted(window, plain), _wanted(_scaled(window, factor, busy=factor), plain)
         assert all(wanted[0][vertex] <= wanted[1][vertex] for vertex in wanted[0])
 
 
+@ROUGH
 @given(jobs(), SETTINGS, st.floats(min_value=0.001, max_value=1000))
-def test_the_unit_of_records_does_not_matter(window: Window, settings: Settings, factor: float) -> None:
+def test_the_unit_of_records_does_not_matter(window: Window, chosen: Settings, factor: float) -> None:
     """A job with bytes for records, or a thousand times as many, at the same busy time needs the same."""
-    assert recommended(decided(window, settings)) == recommended(decided(_scaled(window, factor, busy=1.0), settings))
+    assert recommended(decided(window, chosen)) == recommended(decided(_scaled(window, factor, busy=1.0), chosen))
 
 
+@ROUGH
 @given(jobs(), SETTINGS)
-def test_what_is_decided_is_enough_under_its_own_prediction(window: Window, settings: Settings) -> None:
+def test_what_is_decided_is_enough_under_its_own_prediction(window: Window, chosen: Settings) -> None:
     """Applied, it is not changed again: every vertex has what it asked for, or is held by a bound on the step."""
-    free = msgspec.structs.replace(settings, max_scale_down_factor=1.0)
+    free = msgspec.structs.replace(chosen, max_scale_down_factor=1.0)
     decision = decided(window, free)
     after = decided(_rescaled(window, recommended(decision)), free)
     assert after.verdict == "hold"
     assert recommended(after) == recommended(decision)
 
 
+@ROUGH
 @given(jobs(), SETTINGS)
-def test_a_limited_step_never_turns_back(window: Window, settings: Settings) -> None:
+def test_a_limited_step_never_turns_back(window: Window, chosen: Settings) -> None:
     """With small steps downwards, the parallelism of each vertex moves in one direction only, and comes to rest."""
     directions: dict[str, set[bool]] = {vertex.id: set() for vertex in window.vertices}
     for _ in range(20):
-        decision = decided(window, settings)
+        decision = decided(window, chosen)
         if decision.verdict != "scale":
             break
         for advice in decision.vertices:
@@ -122,6 +130,7 @@ def test_a_limited_step_never_turns_back(window: Window, settings: Settings) -> 
     assert all(len(each) <= 1 for each in directions.values())
 
 
+@ROUGH
 @given(st.integers(1, 300), st.integers(1, 400), st.integers(0, 100), st.sampled_from(MODES))
 def test_alignment_stays_in_its_bounds(parallelism: int, groups: int, more: int, mode: Alignment) -> None:
     upper = min(parallelism + more, max(groups, parallelism))
@@ -133,6 +142,7 @@ def test_alignment_stays_in_its_bounds(parallelism: int, groups: int, more: int,
         assert found == (enough[0] if enough else parallelism)
 
 
+@ROUGH
 @given(st.integers(1, 300), st.integers(1, 400), st.integers(1, 50))
 def test_balanced_alignment_is_monotone(parallelism: int, groups: int, more: int) -> None:
     upper = max(groups, parallelism + more)
@@ -140,10 +150,10 @@ def test_balanced_alignment_is_monotone(parallelism: int, groups: int, more: int
     assert less <= aligned(parallelism + more, groups, 1, upper, "balanced")
 
 
-def _wanted(window: Window, settings: Settings) -> dict[str, int]:
+def _wanted(window: Window, chosen: Settings) -> dict[str, int]:
     """What is reckoned for each vertex, also where the bounds make it not worth a rescale."""
     tight = msgspec.structs.replace(
-        settings, utilization_max=settings.utilization_target, utilization_min=settings.utilization_target
+        chosen, utilization_max=chosen.utilization_target, utilization_min=chosen.utilization_target
     )
     return recommended(decided(window, tight))
 
