@@ -1,6 +1,7 @@
 """A run of bench.autoscale as a chart: offered load, parallelism and lag over time."""
 
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -9,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 COLUMNS, ROWS = 100, 8
+_FONTS = re.compile(r"@font-face\s*{.*?}\s*", re.DOTALL)
 BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
@@ -37,7 +39,8 @@ def draw(path: Path, title: str, seen: Sequence[Second]) -> None:
         _band(console, name, colour, values)
     end = f"{seen[-1].seconds:.0f} s"
     console.print(Text(" " * 12 + "0" + end.rjust(COLUMNS - 1), style="dim"))
-    path.write_text(console.export_svg(title=title), encoding="utf-8")
+    plain = _FONTS.sub("", console.export_svg(title=title))  # nothing is fetched to look at it
+    path.write_text(plain, encoding="utf-8")
 
 
 def _band(console: Console, name: str, colour: str, values: Sequence[float | None]) -> None:
