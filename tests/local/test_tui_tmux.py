@@ -93,7 +93,7 @@ def test_from_the_fleet_to_a_verified_savepoint_and_out(tmux: Tmux, rest_url: st
     text = tmux.wait(lambda text: "state backend" in text and "1 vertices" in text)
     assert "RUNNING" in text
     tmux.press("2")
-    tmux.wait(lambda text: "✔ completed" in text)
+    tmux.wait(lambda text: "✔ completed" in text and ", slowest: in all " in text)
     tmux.press("s")
     tmux.wait(lambda text: "same as" in text and "y go on" in text)
     tmux.press("y")
