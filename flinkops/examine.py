@@ -35,6 +35,8 @@ FLAMES = 2
 WORTH_A_FLAME_RATIO = 0.5
 SUSPICIOUS_BUSY_RATIO = 0.85
 STALE_FLAME_MS = 60_000
+STACKS_AFTER_SECONDS = 20.0
+"""Flink keeps stacks for a minute: those of the start, which loads and compiles, would stand for what comes after."""
 LOGGED_TASKMANAGERS = 4
 _THREADS = 8
 
@@ -142,6 +144,9 @@ class CloseLook:
         return source if isinstance(source, Detailed) else None
 
     def _flames(self, source: Detailed, job: JobAssessment, unknown: dict[str, str]) -> list[FlameSample]:
+        if (uptime := job.uptime_seconds) is not None and uptime < STACKS_AFTER_SECONDS:
+            unknown["flame_graphs"] = f"the job runs for {uptime:.0f} s: its stacks would show how it starts"
+            return []
         chosen = busiest_vertices(job)
         if not chosen:
             unknown["flame_graphs"] = f"no vertex is busier than {WORTH_A_FLAME_RATIO:.0%}: none was taken"
@@ -231,6 +236,8 @@ class Examiner(CloseLook):
     def _start_sampling(self, jobs: Iterable[JobAssessment]) -> None:
         """The first request makes Flink sample; by the second look its answer is there, and not an old one."""
         for job in jobs:
+            if (job.uptime_seconds or 0.0) < STACKS_AFTER_SECONDS:
+                continue
             source = self._source(job)
             for vertex_id in busiest_vertices(job):
                 if source is not None:

@@ -234,6 +234,15 @@ def test_of_one_job_the_stacks_of_the_bottleneck_are_asked_for() -> None:
     assert [each.vertex for each in found.flame_graphs] == ["work"]
 
 
+def test_the_stacks_of_a_job_that_starts_are_not_taken() -> None:
+    source = Source()
+    young = msgspec.structs.replace(ill(), running_since_ms=NOW_MS - 10_000)
+    observation = Observer(Still(snapshot(young)), Policy()).look()
+    found = CloseLook({"prod": source}).deep(observation, observation.assessment.jobs[0])
+    assert source.asked == ["detail a"]
+    assert "how it starts" in found.unknown["flame_graphs"]
+
+
 def test_a_fleet_that_is_asked_for_too_much_keeps_its_time() -> None:
     source = Source()
     examiner = Examiner(Observer(Still(snapshot(ill())), Policy()))
