@@ -16,7 +16,7 @@ import msgspec
 
 from flinkops.clock import Clock
 from flinkops.errors import OperationFailed, UsageError
-from flinkops.model.plan import Plan, StepResult
+from flinkops.model.plan import Plan, StepResult, is_for_people
 
 SCHEMA_VERSION = 1
 JOURNAL_FILE = "journal.jsonl"
@@ -228,11 +228,6 @@ def describe_seen(seen: dict[str, str]) -> str:
     return ", ".join(
         f"{name.replace('_', ' ')} {value}" for name, value in seen.items() if value and is_for_people(name)
     )
-
-
-def is_for_people(name: str) -> bool:
-    """Whether something seen means something to a person; the rest is for later steps and the journal."""
-    return not name.endswith("_ms") and name not in ("trigger_id", "generation", "bad_job_id")
 
 
 def _user() -> str:

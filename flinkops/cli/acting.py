@@ -226,7 +226,7 @@ def report(common: Common, plan: "Plan", result: "Result | None") -> None:
         if result is not None and result.outcome == "verified" and "savepoint" in result.seen:
             emit([result.seen["savepoint"]])
         return
-    from flinkops.cli.plan_text import plan_lines, result_lines
+    from flinkops.render.plan import plan_lines, result_lines
 
     emit(plan_lines(plan) if result is None else result_lines(plan, result))
 
@@ -265,7 +265,7 @@ def _save(path: Path, content: bytes) -> None:
 
 
 def _confirm(plan: "Plan", consent: Consent) -> None:
-    from flinkops.cli.plan_text import plan_lines
+    from flinkops.render.plan import plan_lines
 
     if not consent.yes:
         ask_to_go_on(plan_lines(plan), plan.target.job_name if plan.severe else "")

@@ -83,3 +83,8 @@ class Result(Value, frozen=True):
     seen: dict[str, str] = {}
     error: str | None = None
     go_on: str | None = None  # the exact command that continues, where there is something to continue
+
+
+def is_for_people(name: str) -> bool:
+    """Whether something seen means something to a person; the rest is for later steps and the journal."""
+    return not name.endswith("_ms") and name not in ("trigger_id", "generation", "bad_job_id")

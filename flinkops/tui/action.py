@@ -12,6 +12,7 @@ from textual.widgets import Input
 
 from flinkops.clock import Clock
 from flinkops.model.plan import Plan, Step
+from flinkops.render.plan import plan_parts
 from flinkops.render.text import human_bytes, human_seconds
 from flinkops.tui import words
 from flinkops.tui.actions import Planning, Running
@@ -23,6 +24,7 @@ from flinkops.tui.words import tidy
 if TYPE_CHECKING:
     from flinkops.tui.app import FlinkopsApp
 
+_PART_ROLE: dict[str, Role] = {"refused": "critical", "risk": "warning", "needs": "dim"}
 OUTCOME_ROLE: dict[str, Role] = {
     "verified": "ok",
     "running": "accent",
@@ -113,11 +115,8 @@ def plan_lines(plan: Plan, cells: int) -> list[Line]:
     title: Line = ((plan.verb, "strong"), ("  ", "text"), (tidy(plan.target.job_name), "strong"))
     lines: list[Line] = [(*title, (f"  on {tidy(plan.target.source)}", "dim")), ()]
     lines += [line(f"  {tidy(text)}") for text in plan.diff]
-    groups: tuple[tuple[str, Role, Sequence[str]], ...] = (
-        ("refused", "critical", plan.refused), ("why", "text", plan.why), ("risk", "warning", plan.risks),
-        ("undo", "text", plan.rollback), ("needs", "dim", _needs(plan)),
-    )  # fmt: skip
-    for name, role, texts in groups:
+    for name, texts in plan_parts(plan):
+        role = _PART_ROLE.get(name, "text")
         for text in texts:
             words = [line(word, role) for word in tidy(text).split(" ")]
             rows = flow(words, cells - 10, gap=" ")
@@ -127,15 +126,6 @@ def plan_lines(plan: Plan, cells: int) -> list[Line]:
     if plan.command:
         lines.append((("same as   ", "dim"), (tidy(plan.command), "accent")))
     return lines
-
-
-def _needs(plan: Plan) -> list[str]:
-    """The preconditions as one text; those of single vertices by their number."""
-    vertices = [one for one in plan.preconditions if one.startswith("parallelism:")]
-    needs = [one for one in plan.preconditions if one not in vertices]
-    if vertices:
-        needs.append(f"the parallelism of {len(vertices)} vertices as it is now")
-    return [", ".join(needs)] if needs else []
 
 
 class ProgressSheet(ModalScreen[None]):
