@@ -8,7 +8,7 @@ import pytest
 
 from flinkops.clock import SystemClock
 from flinkops.plan.operator import Edit, predict
-from flinkops.plan.operator_mode import Evidence, Features, features
+from flinkops.plan.operator_mode import Evidence, Features, features, lost_stop_savepoint, stop_savepoints
 from flinkops.plan.operator_spec import last_reconciled
 from tests.cluster.kit import Cluster, state_of, wait_for
 
@@ -23,19 +23,36 @@ class Step(NamedTuple):
     mode: str
     ends: tuple[str, str] = ("RUNNING", "STABLE")
     accepted: frozenset[str] = frozenset()
+    of_job: tuple[tuple[str, Any], ...] = ()  # fields of spec.job that no option of the command line sets
 
 
 SUSPENDED = ("FINISHED", "SUSPENDED")
+_HISTORY = "kubernetes.operator.savepoint.history.max"
+_SLOTS = "taskmanager.numberOfTaskSlots"
 CHAIN = {
-    "a setting of the operator's": Step(
-        Edit(settings={"kubernetes.operator.savepoint.history.max.age": "1 d"}), "ignore", "none"
-    ),
+    "nothing": Step(Edit(), "none", "none"),
+    "a setting of the operator's": Step(Edit(settings={f"{_HISTORY}.age": "1 d"}), "ignore", "none"),
+    "a second one": Step(Edit(settings={f"{_HISTORY}.count": "7"}), "ignore", "none"),
+    "one of them taken away": Step(Edit(settings={f"{_HISTORY}.count": None}), "ignore", "none"),
+    "the default parallelism": Step(Edit(settings={"parallelism.default": "3"}), "ignore", "none"),
+    "the autoscaler's pace": Step(Edit(settings={"job.autoscaler.stabilization.interval": "1 min"}), "ignore", "none"),
+    "the autoscaler's target": Step(Edit(settings={"job.autoscaler.target.utilization": "0.6"}), "ignore", "none"),
+    "only the upgrade mode": Step(Edit(mode="last-state"), "ignore", "none"),
+    "state may be dropped": Step(Edit(), "ignore", "none", of_job=(("allowNonRestoredState", True),)),
+    "and may not": Step(Edit(), "ignore", "none", of_job=(("allowNonRestoredState", False),)),
+    "where it would start from": Step(Edit(), "ignore", "none", of_job=(("initialSavepointPath", "file:/nowhere"),)),
+    "a checkpoint is asked for": Step(Edit(), "ignore", "none", of_job=(("checkpointTriggerNonce", 3),)),
     "parallelism 2 by savepoint": Step(Edit(parallelism=2, mode="savepoint"), "upgrade", "savepoint"),
-    "slots by last-state": Step(
-        Edit(settings={"taskmanager.numberOfTaskSlots": "3"}, mode="last-state"), "upgrade", "last-state"
-    ),
+    "slots by last-state": Step(Edit(settings={_SLOTS: "3"}, mode="last-state"), "upgrade", "last-state"),
     "suspend by savepoint": Step(Edit(state="suspended", mode="savepoint"), "upgrade", "savepoint", SUSPENDED),
+    "slots while suspended": Step(Edit(settings={_SLOTS: "2"}), "upgrade", "none", SUSPENDED),
+    "parallelism while suspended": Step(Edit(parallelism=1), "upgrade", "none", SUSPENDED),
+    "the operator's setting while suspended": Step(
+        Edit(settings={f"{_HISTORY}.age": "2 d"}), "ignore", "none", SUSPENDED
+    ),
     "resume": Step(Edit(state="running"), "upgrade", "savepoint"),
+    "suspend by last-state": Step(Edit(state="suspended", mode="last-state"), "upgrade", "last-state", SUSPENDED),
+    "resume from the last state": Step(Edit(state="running"), "upgrade", "last-state"),
     "restart without state": Step(Edit(restart_nonce=1, mode="stateless"), "upgrade", "stateless"),
 }
 
@@ -64,12 +81,14 @@ def acted(cluster: Cluster, name: str, ends: tuple[str, str]) -> dict[str, Any] 
     return found if seen == found["metadata"]["generation"] and state_of(found) == ends else None
 
 
-def lost_savepoint(cluster: Cluster, name: str) -> dict[str, Any] | None:
-    """The resource once operator 1.7 has recorded a checkpoint over the savepoint that it suspended the job with."""
+def stop_savepoint(cluster: Cluster, name: str) -> str | None:
+    """The savepoint that a suspended job was stopped with: by the resource, else by Flink, which still answers."""
     found = cluster.deployment(name)
-    info = found["status"]["jobStatus"].get("savepointInfo") or {}
-    lost = (info.get("lastSavepoint") or {}).get("triggerType") == "UNKNOWN"
-    return found if lost and found["status"].get("lifecycleState") == "DEPLOYED" else None
+    by_operator = stop_savepoints(found["status"])
+    if by_operator and lost_stop_savepoint(found["status"]) is None:
+        return by_operator[0].path
+    latest = checkpoints(cluster, found)["latest"]["savepoint"]
+    return None if latest is None else str(latest["external_path"])
 
 
 def checkpoints(cluster: Cluster, found: dict[str, Any]) -> dict[str, Any]:
@@ -88,30 +107,50 @@ def test_the_operators_features_are_told_by_its_schema(installed: Features) -> N
 def test_the_operator_does_what_was_predicted(cluster: Cluster, job: str, installed: Features, name: str) -> None:
     step = CHAIN[name]
     before = cluster.deployment(job)
-    predicted = predict(
-        before, step.edit, evidence=Evidence(now_ms=SystemClock().now_ms()), features=installed, accepted=step.accepted
-    )
-    if name == "resume" and any("not from the savepoint that stopped" in line for line in predicted.refused):
+    edit = step.edit
+    if step.of_job:
+        spec = before["spec"]
+        edit = Edit(manifest={**spec, "job": {**spec["job"], **dict(step.of_job)}})
+    stopped = stop_savepoint(cluster, job) if name == "resume" else None
+    evidence = Evidence(now_ms=SystemClock().now_ms(), stop_savepoint=stopped)
+    predicted = predict(before, edit, evidence=evidence, features=installed, accepted=step.accepted)
+    if lost_stop_savepoint(before["status"], stopped) is not None and name == "resume":
         # Operator 1.7 lost the savepoint of the suspension, as it does now and then: rightly refused.
-        running = {"spec": {"job": {"state": "running", "upgradeMode": "stateless"}}}
-        cluster.kubectl("patch", "flinkdeployment", job, "--type=merge", "-p", json.dumps(running))
-        wait_for(lambda: acted(cluster, job, step.ends), "running without its state", seconds=240, every=2.0)
+        assert any("not from the savepoint that stopped" in line for line in predicted.refused)
+        start_stateless(cluster, job)
         return
     assert (predicted.change, predicted.effective_mode, predicted.refused) == (step.change, step.mode, ())
-    if step.mode == "last-state":  # until the first one, the last state is the savepoint it started from
+    if step.mode == "last-state" and step.ends != SUSPENDED and state_of(before) != SUSPENDED:
+        # Until the first one, the last state is the savepoint it started from.
         wait_for(lambda: checkpoints(cluster, before)["latest"]["completed"], "a checkpoint", seconds=60)
     pods = cluster.pods(job)
     cluster.kubectl("patch", "flinkdeployment", job, "--type=merge", "-p", json.dumps(predicted.patch))
     after = wait_for(
-        lambda: acted(cluster, job, step.ends) or (name == "resume" and lost_savepoint(cluster, job)),
+        lambda: (
+            acted(cluster, job, step.ends)
+            or (stopped and lost_stop_savepoint(cluster.deployment(job)["status"], stopped) and cluster.deployment(job))
+        ),
         f"{name}: {step.ends}",
         seconds=240,
         every=2.0,
     )
-    if state_of(after) != step.ends:
-        return  # what the plan refuses when it can see it came after the plan; the next step starts without state
+    if state_of(after) != step.ends:  # what the plan refuses when it can see it came after the plan
+        start_stateless(cluster, job)
+        return
+    check_outcome(cluster, job, step, after, pods)
+
+
+def start_stateless(cluster: Cluster, name: str) -> None:
+    """Out of a start that cannot succeed."""
+    running = {"spec": {"job": {"state": "running", "upgradeMode": "stateless"}, "restartNonce": 77}}
+    cluster.kubectl("patch", "flinkdeployment", name, "--type=merge", "-p", json.dumps(running))
+    wait_for(lambda: acted(cluster, name, ("RUNNING", "STABLE")), "running without its state", seconds=240, every=2.0)
+
+
+def check_outcome(cluster: Cluster, name: str, step: Step, after: dict[str, Any], pods: list[str]) -> None:
+    """The mode that the operator used, and what the new job was restored from."""
     if step.mode == "none":
-        assert cluster.pods(job) == pods
+        assert set(cluster.pods(name)) <= set(pods)  # those of a suspended job go after a while
         return
     spec = last_reconciled(after)
     assert spec is not None
@@ -121,8 +160,13 @@ def test_the_operator_does_what_was_predicted(cluster: Cluster, job: str, instal
     restored = checkpoints(cluster, after)["latest"]["restored"]
     if step.mode == "stateless":
         assert restored is None
-    else:
-        assert restored is not None
-        assert restored["is_savepoint"] is (step.mode == "savepoint")
+        return
+    assert restored is not None
+    if step.mode == "savepoint":
         last = after["status"]["jobStatus"]["savepointInfo"]["lastSavepoint"]
-        assert (restored["external_path"] == last["location"]) is (step.mode == "savepoint")
+        assert restored["is_savepoint"]
+        assert restored["external_path"] == last["location"]
+
+
+def test_the_table_is_long_enough() -> None:
+    assert len(CHAIN) >= 20

@@ -1,0 +1,85 @@
+"""flinkops acting on the test cluster: run to its end, killed at a step of its journal, and what the journal says."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.cluster.kit import Cluster, run, wait_for
+
+_CONTAINERD = "/run/flinkops-kit/containerd.sock"
+ACTION_SECONDS = 420.0
+
+
+class Hands:
+    """flinkops with a journal of its own."""
+
+    def __init__(self, cluster: Cluster, journal: Path) -> None:
+        self._cluster = cluster
+        self.journal = journal
+
+    def command(self, *arguments: str) -> list[str]:
+        where = ["--kubeconfig", self._cluster.kubeconfig, "--journal", str(self.journal)]
+        return [sys.executable, "-m", "flinkops", *arguments, *where]
+
+    def run(self, *arguments: str, expect: int | None = 0) -> dict[str, Any]:
+        """The document of an action; fails with all that was said when the exit code is another one (None: any)."""
+        done = subprocess.run(
+            self.command(*arguments, "-o", "json"),
+            capture_output=True,
+            text=True,
+            cwd="/",
+            timeout=ACTION_SECONDS,
+            check=False,
+        )
+        assert expect in (None, done.returncode), f"exit {done.returncode}: {done.stdout[-3000:]}{done.stderr[-3000:]}"
+        document: dict[str, Any] = json.loads(done.stdout) if done.stdout.strip() else {}
+        return {**document, "stderr": done.stderr}
+
+    def entries(self) -> list[dict[str, Any]]:
+        """The journal's whole lines."""
+        path = self.journal / "journal.jsonl"
+        lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
+        return [json.loads(line) for line in lines]
+
+    def kill_at(self, step: str, *arguments: str) -> None:
+        """Begins an action and ends it with SIGKILL once the journal has the intent of `step`."""
+        process = subprocess.Popen(
+            self.command(*arguments, "--yes"), cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            wait_for(lambda: self._intended(step), f"the intent of {step}", seconds=120, every=0.05)
+        finally:
+            os.kill(process.pid, signal.SIGKILL)
+            code = process.wait()
+        assert code == -signal.SIGKILL
+        assert self.entries()[-1]["event"] == "intent", "it died in the middle of a step"
+
+    def _intended(self, step: str) -> bool:
+        return any(one["event"] == "intent" and one["step"] == step for one in self.entries())
+
+
+def settled(cluster: Cluster, name: str) -> bool:
+    """The operator sees the job RUNNING, and has nothing to do."""
+    status = cluster.deployment(name)["status"]
+    ready = (
+        status.get("jobManagerDeploymentStatus") == "READY" and status["reconciliationStatus"]["state"] == "DEPLOYED"
+    )
+    return bool(ready and status["jobStatus"].get("state") == "RUNNING")
+
+
+def restored_from(cluster: Cluster, name: str) -> str | None:
+    """What the running job was restored from, as its own REST API has it."""
+    proxy = f"/api/v1/namespaces/default/services/{name}-rest:8081/proxy/jobs"
+    (job,) = json.loads(cluster.kubectl("get", "--raw", f"{proxy}/overview"))["jobs"]
+    restored = json.loads(cluster.kubectl("get", "--raw", f"{proxy}/{job['jid']}/checkpoints"))["latest"]["restored"]
+    return None if restored is None else str(restored["external_path"])
+
+
+def retag(image: str, name: str) -> None:
+    """Another name for an image that the kit's node has."""
+    command = ["ctr", "-a", _CONTAINERD, "-n", "k8s.io", "images", "tag", "--force"]
+    run([*command, f"docker.io/library/{image}", f"docker.io/library/{name}"])

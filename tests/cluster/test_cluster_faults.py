@@ -1,0 +1,140 @@
+"""What goes wrong in the middle of an upgrade, on the real operator: the job ends up RUNNING with its state, or the
+message says exactly what to do."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flinkops.clock import SystemClock, iso_utc
+from tests.cluster.acting import Hands, restored_from, settled
+from tests.cluster.kit import FLINK, REPOSITORY, Cluster, count_manifest, wait_for
+
+pytestmark = pytest.mark.timeout(600)
+
+NAME = "faulty"
+IMAGE = "faulty:1"
+OPERATOR = ("-n", "flink-operator", "scale", "deployment", "flink-kubernetes-operator")
+SCRIPT = ["-pyclientexec", "/usr/bin/python3", "-pyexec", "/usr/bin/python3", "-py", "/opt/flink/usrlib/faulty.py"]
+QUICK = ("--yes", "--watch-for", "5s", "--checkpoints", "1")
+
+
+@pytest.fixture(scope="module")
+def job(cluster: Cluster) -> Iterator[str]:
+    """A job that has faults on demand, RUNNING as the operator sees it."""
+    cluster.kit.run("image", IMAGE, f"pyflink-{FLINK}", str(REPOSITORY / "tests" / "cluster" / "faulty_layer"))
+    found = count_manifest(cluster.kit, NAME, image=IMAGE)
+    found["spec"]["job"]["args"] = SCRIPT
+    cluster.delete_deployment(NAME)
+    cluster.apply(found)
+    try:
+        wait_for(lambda: settled(cluster, NAME), "RUNNING", seconds=240)
+        yield NAME
+    finally:
+        cluster.delete_deployment(NAME)
+
+
+@pytest.fixture
+def hands(cluster: Cluster, job: str, tmp_path: Path) -> Hands:
+    wait_for(lambda: settled(cluster, job), "the test before left it RUNNING", seconds=180)
+    return Hands(cluster, tmp_path / "journal")
+
+
+def arguments(*options: str) -> list[str]:
+    return [f"--arg={one}" for one in (*SCRIPT, *options)]
+
+
+def test_a_conflicting_edit_is_refused(cluster: Cluster, job: str, hands: Hands, tmp_path: Path) -> None:
+    saved = str(tmp_path / "plan.json")
+    hands.run("upgrade", job, "--savepoint", "--parallelism", "2", "--out", saved)
+    edit = {"spec": {"flinkConfiguration": {"kubernetes.operator.savepoint.history.max.age": "2 d"}}}
+    cluster.kubectl("patch", "flinkdeployment", job, "--type=merge", "-p", json.dumps(edit))
+    pods = cluster.pods(job)
+    refused = hands.run("apply", saved, "--yes", expect=5)
+    assert "edited by somebody else" in refused["stderr"]
+    assert cluster.pods(job) == pods
+    assert hands.entries() == []
+
+
+def test_a_lease_that_somebody_else_holds(cluster: Cluster, job: str, hands: Hands) -> None:
+    now = (iso_utc(SystemClock().now_ms()) or "").replace("Z", "000Z")
+    lease = {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": f"flinkops-flinkdeployment-{job}", "namespace": "default"},
+        "spec": {"holderIdentity": "upgrade-x on afar", "leaseDurationSeconds": 60, "renewTime": now},
+    }
+    cluster.apply(lease)
+    try:
+        refused = hands.run("upgrade", job, "--savepoint", "--parallelism", "2", *QUICK, expect=5)
+        assert "upgrade-x on afar" in refused["stderr"]
+    finally:
+        cluster.kubectl("delete", "lease", lease["metadata"]["name"])  # type: ignore[index]
+
+
+def test_a_crash_loop_that_begins_late_is_seen_and_taken_back(cluster: Cluster, job: str, hands: Hands) -> None:
+    before = cluster.deployment(job)["spec"]["job"]["args"]
+    crash = arguments("--crash-after", "45")
+    done = hands.run("upgrade", job, "--savepoint", *crash, "--yes", "--watch-for", "60s", expect=1)["result"]
+    assert done["outcome"] == "rolled-back"
+    assert "restart" in done["error"]
+    assert done["restored_from"] == done["savepoint"] == restored_from(cluster, job)
+    assert cluster.deployment(job)["spec"]["job"]["args"] == before
+
+
+def test_a_state_that_does_not_fit_is_taken_back(cluster: Cluster, job: str, hands: Hands) -> None:
+    done = hands.run("upgrade", job, "--savepoint", *arguments("--other-state"), *QUICK, expect=1)["result"]
+    assert done["outcome"] == "rolled-back", done
+    assert done["restored_from"] == done["savepoint"] == restored_from(cluster, job)
+
+
+def test_an_operator_that_is_down_is_waited_for(cluster: Cluster, job: str, hands: Hands) -> None:
+    cluster.kubectl(*OPERATOR, "--replicas=0")
+    try:
+        change = ("--parallelism", "2", *QUICK, "--timeout", "25s")
+        late = hands.run("upgrade", job, "--savepoint", *change, expect=4)
+        assert "--resume" in late["result"]["go_on"]
+        assert late["result"]["outcome"] == "timed-out"
+    finally:
+        cluster.kubectl(*OPERATOR, "--replicas=1")
+    done = hands.run("upgrade", "--resume")["result"]
+    assert done["outcome"] == "verified"
+    assert done["restored_from"] == done["savepoint"] == restored_from(cluster, job)
+
+
+@pytest.mark.parametrize(("step", "parallelism"), [("savepoint", "1"), ("running", "2")])
+def test_killed_at_a_step_it_goes_on(cluster: Cluster, job: str, hands: Hands, step: str, parallelism: str) -> None:
+    hands.kill_at(step, "upgrade", job, "--savepoint", "--parallelism", parallelism, "--watch-for", "5s")
+    done = hands.run("upgrade", "--resume")["result"]
+    assert done["outcome"] == "verified"
+    assert done["restored_from"] == done["savepoint"] == restored_from(cluster, job)
+    assert cluster.deployment(job)["spec"]["job"]["parallelism"] == int(parallelism)
+    patches = [one for one in hands.entries() if one["event"] == "outcome" and one["step"] == "patch"]
+    assert len(patches) == 1
+
+
+def test_killed_on_the_way_back_it_goes_on(cluster: Cluster, job: str, hands: Hands) -> None:
+    hands.kill_at("old-create", "upgrade", job, "--savepoint", "--image", "nowhere:1")
+    done = hands.run("upgrade", "--resume", expect=1)["result"]
+    assert done["outcome"] == "rolled-back"
+    assert done["restored_from"] == done["savepoint"] == restored_from(cluster, job)
+    assert cluster.deployment(job)["spec"]["image"] == IMAGE
+
+
+def test_suspended_and_resumed_from_the_savepoint_of_the_stop(cluster: Cluster, job: str, hands: Hands) -> None:
+    savepoint = hands.run("suspend", job, "--yes")["result"]["savepoint"]
+    done: dict[str, Any] = hands.run("resume", job, *QUICK)["result"]
+    assert done["outcome"] == "verified"
+    assert done["restored_from"] == restored_from(cluster, job)
+    assert done["restored_from"].rpartition("/")[2] == savepoint.rpartition("/")[2]
+
+
+def test_a_jobmanager_killed_during_the_savepoint(cluster: Cluster, job: str, hands: Hands) -> None:
+    hands.kill_at("savepoint", "upgrade", job, "--savepoint", "--parallelism", "1", "--watch-for", "5s")
+    managers = f"app={job},component=jobmanager"
+    cluster.kubectl("delete", "pod", "-l", managers, "--grace-period=0", "--force")
+    done = hands.run("upgrade", "--resume", expect=None)["result"]
+    assert done["outcome"] in ("verified", "rolled-back")
+    assert restored_from(cluster, job) is not None
