@@ -1,0 +1,114 @@
+"""How long nothing runs: `flinkops upgrade --savepoint` beside a bare `kubectl patch`, on a cluster with the operator.
+
+    python -m bench.upgrade_downtime KUBECONFIG NAME ROUNDS
+
+Both make the same change in turn (parallelism 1, 2, 1, …; upgradeMode savepoint). One observer, which is neither, asks
+the job's REST API every 0.2 s: downtime is from the last answer in which all tasks of the old job ran to the first in
+which all tasks of the new one do. Names, addresses and figures only are printed.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import threading
+import time
+from typing import NamedTuple
+
+from flinkops.act.kube_control import KubeControl
+from flinkops.act.stability_steps import all_running
+from flinkops.clock import SystemClock
+from flinkops.errors import FlinkopsError
+from flinkops.sources.kube_access import open_access
+from flinkops.sources.kube_verbs import KubeVerbs, ResourceRef
+
+_EVERY_SECONDS = 0.2
+_RUNS_SECONDS = 15.0  # so long the new job is watched before the next change
+
+
+class Seen(NamedTuple):
+    """One look: when (monotonic), and the start time of the job whose tasks all ran; None: no such job."""
+
+    at: float
+    started_ms: int | None
+
+
+class Observer:
+    """Looks until it is stopped."""
+
+    def __init__(self, control: KubeControl) -> None:
+        self._control = control
+        self._stop = threading.Event()
+        self.looks: list[Seen] = []
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        while not self._stop.wait(_EVERY_SECONDS):
+            started = None
+            try:
+                short = self._control.newest()
+                job = self._control.job(short.id) if short is not None else None
+                if job is not None and all_running(job) and job.vertices:
+                    started = job.started_ms
+            except FlinkopsError:
+                started = None
+            self.looks.append(Seen(time.monotonic(), started))
+
+    def downtime_seconds(self) -> float | None:
+        """Of the change from the first job seen to the next one; None while there is no next one."""
+        old = next((one.started_ms for one in self.looks if one.started_ms is not None), None)
+        new = next((one.at for one in self.looks if one.started_ms not in (None, old)), None)
+        last = max((one.at for one in self.looks if one.started_ms == old), default=None)
+        return None if new is None or last is None else new - last
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
+def main() -> None:
+    """Prints one line a change, and the means."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("kubeconfig")
+    parser.add_argument("name")
+    parser.add_argument("rounds", type=int)
+    given = parser.parse_args()
+    access = open_access(given.kubeconfig)
+    ref = ResourceRef("FlinkDeployment", "default", given.name)
+    resource = KubeVerbs(access).resource(ref)
+    if resource is None:
+        sys.exit(f"there is no {given.name}")
+    found: dict[str, list[float]] = {"kubectl patch": [], "flinkops upgrade": []}
+    for _ in range(given.rounds):
+        for way, parallelism in (("kubectl patch", 2), ("flinkops upgrade", 1)):
+            observer = Observer(KubeControl(access, ref, resource, SystemClock()))
+            time.sleep(3.0)
+            _change(way, given.kubeconfig, given.name, parallelism)
+            ends = time.monotonic() + 240
+            while observer.downtime_seconds() is None and time.monotonic() < ends:
+                time.sleep(_EVERY_SECONDS)
+            time.sleep(_RUNS_SECONDS)
+            observer.stop()
+            seconds = observer.downtime_seconds()
+            print(f"{way:<17} parallelism -> {parallelism}: downtime {seconds or float('nan'):.1f} s", flush=True)
+            found[way] += [] if seconds is None else [seconds]
+    for way, values in found.items():
+        if values:
+            print(f"{way:<17} mean of {len(values)}: {sum(values) / len(values):.1f} s")
+
+
+def _change(way: str, kubeconfig: str, name: str, parallelism: int) -> None:
+    if way == "kubectl patch":
+        patch = json.dumps({"spec": {"job": {"parallelism": parallelism, "upgradeMode": "savepoint"}}})
+        command = ["kubectl", "--kubeconfig", kubeconfig, "patch", "flinkdeployment", name, "--type=merge", "-p", patch]
+    else:
+        options = ["--savepoint", "--parallelism", str(parallelism), "--yes", "--watch-for", "5s"]
+        command = [sys.executable, "-m", "flinkops", "upgrade", name, *options, "--kubeconfig", kubeconfig]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{way}: {done.stderr[-1000:]}")
+
+
+if __name__ == "__main__":
+    main()
