@@ -77,8 +77,8 @@ BREATHING = (
     Phase("spike", 145, 340),
     Phase("after it", 190, 200),
     *(
-        Phase(f"day {number}", 190 + 10 * (number + 1), 120 + 80 * math.cos(number / 13 * 2 * math.pi), ramps=True)
-        for number in range(13)
+        Phase(f"day {number}", 190 + 10 * (number + 1), 120 + 80 * math.cos(number / 9 * 2 * math.pi), ramps=True)
+        for number in range(9)
     ),
 )
 SCENARIOS = {"steps": STEPS, "breathing": BREATHING}
