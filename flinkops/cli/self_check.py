@@ -43,14 +43,17 @@ def _program() -> Iterator[Check]:
 
 
 def _folders() -> Iterator[Check]:
+    import os
+
     import platformdirs
 
-    from flinkops.act.journal import default_folder
+    from flinkops.cli.acting import open_journal
     from flinkops.config.load import user_file
 
-    named = ("journal", default_folder()), ("logs", platformdirs.user_log_path("flinkops"))
-    for what, folder in (*named, ("cache", platformdirs.user_cache_path("flinkops"))):
-        yield folder_check(what, folder)
+    named = os.environ.get("FLINKOPS_JOURNAL")
+    yield folder_check("journal", open_journal(Path(named) if named else None).folder)
+    yield folder_check("logs", platformdirs.user_log_path("flinkops"))
+    yield folder_check("cache", platformdirs.user_cache_path("flinkops"))
     file = user_file()
     told = "is read" if file.is_file() else "does not exist, which is fine"
     yield Check("folder", "settings", "ok", f"{file} {told}")

@@ -87,6 +87,7 @@ def test_folders(tmp_path: Path) -> None:
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ApiServer:
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("FLINKOPS_JOURNAL", str(tmp_path / "book"))
     found = ApiServer()
     found.answers["/version"] = lambda *_: (200, {"gitVersion": "v1.34.0"})
     found.answers[OPERATORS] = lambda *_: (200, {"items": [operator("flink-kubernetes-operator:1.7.0")]})
@@ -120,6 +121,7 @@ def test_all_is_well(check: Check) -> None:
     code, checks = check()
     assert code == ExitCode.OK
     assert not [one for one in checks if one["state"] == "failed"]
+    assert any("/book can be written" in one for one in found(checks, "journal", "ok"))
     assert "Flink operator 1.7.0 in namespace flink-operator, running" in found(checks, "operator", "ok")
     assert any("API server v1.34.0" in one for one in found(checks, "reach", "ok"))
     assert any(one.startswith("get services/proxy in namespace default") for one in found(checks, "permission", "ok"))
