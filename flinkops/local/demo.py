@@ -1,17 +1,18 @@
-"""The demo: a fleet of its own (or the one that runs), a real job, scrapes that come in, and a look at it."""
+"""The demo: a fleet of its own (or the one that runs), both jobs, scrapes in, alerts out, and a look at it."""
 
 import contextlib
 import fcntl
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
 
 from flinkops.clock import SystemClock
 from flinkops.errors import Refused
-from flinkops.local import feeder, fleet, job, kafka
+from flinkops.local import delivery, feeder, fleet, job, kafka
 from flinkops.local.probe import get_json, patch
 from flinkops.local.processes import Process, terminate
 from flinkops.local.signals import deferred, signals_interrupt, uninterrupted
@@ -19,7 +20,7 @@ from flinkops.local.state import DEMO_FOLDER, FleetInfo, find_running
 
 _CANCEL_SECONDS = 30.0
 _POLL_SECONDS = 0.2
-_DATA_FOLDERS = ("flink", "kafka", "logs", "warehouse")
+_DATA_FOLDERS = ("delivery", "flink", "kafka", "logs", "warehouse")
 _ENDED = frozenset({"FAILED", "FINISHED", "CANCELED"})
 
 
@@ -28,8 +29,20 @@ class _Plan(msgspec.Struct, frozen=True):
 
     info: FleetInfo
     topic: str
-    job_arguments: tuple[str, ...]
+    alerts_topic: str
+    dead_letter_topic: str
+    suffix: str
+    delivery: delivery.Delivery
     borrowed: bool
+
+    @property
+    def jobs(self) -> tuple[tuple[str, ...], ...]:
+        """The commands of both jobs."""
+        prices = ("price-aggregation", "--topic", self.topic, "--name", f"price-aggregation{self.suffix}")
+        alerts = ("price-alerts", "--topic", self.topic, "--name", f"price-alerts{self.suffix}")
+        table = ("--table", f"prices.{self.topic}") if self.borrowed else ()
+        metrics = ("--delivery-metrics-url", self.delivery.metrics_url)
+        return ((*prices, *table), (*alerts, "--alerts-topic", self.alerts_topic, *metrics))
 
 
 def run(
@@ -49,8 +62,9 @@ def run(
         cleanup = contextlib.ExitStack()
         try:
             plan = _borrow(find_running(home), cleanup, report) or _own_fleet(home / DEMO_FOLDER, cleanup, report)
+            _deliver(plan, cleanup, report)
             _submit(plan, cleanup, report)
-            # Not before the job runs: what waits for it would count as its latency.
+            # Not before the jobs run: what waits for them would count as their latency.
             _feed(plan, rate_per_second, cleanup)
             show(plan.info)
         finally:
@@ -72,11 +86,18 @@ def _borrow(info: FleetInfo | None, cleanup: contextlib.ExitStack, report: fleet
     if info is None:
         return None
     name = f"demo_{SystemClock().now_ms() // 1000}"
-    report(f"using the fleet that runs at {info.rest_url}, which stays; topic, table and job are {name}")
-    kafka.create_topic(info.kafka_bootstrap, name, like=kafka.INPUT_TOPIC)
-    cleanup.callback(kafka.delete_topic, info.kafka_bootstrap, name)
-    arguments = ("--topic", name, "--table", f"prices.{name}", "--name", f"price-aggregation-{name}")
-    return _Plan(info, name, arguments, borrowed=True)
+    report(f"using the fleet that runs at {info.rest_url}, which stays; topics, table and jobs are {name}")
+    alerts, undelivered = f"{name}-alerts", f"{name}-undelivered"
+    for topic, like in (
+        (name, kafka.INPUT_TOPIC),
+        (alerts, kafka.ALERTS_TOPIC),
+        (undelivered, kafka.UNDELIVERED_TOPIC),
+    ):
+        kafka.create_topic(info.kafka_bootstrap, topic, like=like)
+        cleanup.callback(kafka.delete_topic, info.kafka_bootstrap, topic)
+    folder = Path(info.home) / "delivery" / name
+    cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
+    return _Plan(info, name, alerts, undelivered, f"-{name}", delivery.choose(folder), borrowed=True)
 
 
 def _own_fleet(folder: Path, cleanup: contextlib.ExitStack, report: fleet.Report) -> _Plan:
@@ -88,7 +109,8 @@ def _own_fleet(folder: Path, cleanup: contextlib.ExitStack, report: fleet.Report
         shutil.rmtree(folder / leftover, ignore_errors=True)
     cleanup.callback(fleet.down, folder)
     info = fleet.up(folder, report=report)
-    return _Plan(info, kafka.INPUT_TOPIC, (), borrowed=False)
+    topics = (kafka.INPUT_TOPIC, kafka.ALERTS_TOPIC, kafka.UNDELIVERED_TOPIC)
+    return _Plan(info, *topics, "", delivery.choose(folder / "delivery"), borrowed=False)
 
 
 @contextlib.contextmanager
@@ -109,12 +131,38 @@ def _feed(plan: _Plan, rate_per_second: float, cleanup: contextlib.ExitStack) ->
         cleanup.callback(terminate, [process])
 
 
+def _deliver(plan: _Plan, cleanup: contextlib.ExitStack, report: fleet.Report) -> None:
+    """Start what delivers the alerts, before there are any."""
+    cleanup.callback(_count, plan.delivery, report)
+    with deferred():
+        delivery.start(
+            plan.info,
+            plan.delivery,
+            plan.alerts_topic,
+            plan.dead_letter_topic,
+            lambda process: cleanup.callback(terminate, [process]),
+        )
+    report(f"alerts go to a receiver, which prints some to {plan.delivery.alerts_log}")
+
+
+def _count(ended: delivery.Delivery, report: fleet.Report) -> None:
+    counted = ended.counted()
+    if counted is not None:
+        report("the receiver got {} alerts, {} of them twice".format(*counted))
+
+
 def _submit(plan: _Plan, cleanup: contextlib.ExitStack, report: fleet.Report) -> None:
-    report("submitting the job price-aggregation")
-    job_id = job.submit(plan.info, ["price-aggregation", *plan.job_arguments])
+    """Start both jobs at the same time: most of it is waiting for JVMs."""
+    report(f"submitting the jobs {' and '.join(command[0] for command in plan.jobs)}")
+    with ThreadPoolExecutor(len(plan.jobs)) as threads:
+        submitted = [threads.submit(job.submit, plan.info, command) for command in plan.jobs]
     if plan.borrowed:
-        cleanup.callback(_cancel, plan.info, job_id)
-    report(f"the job runs; Flink's own pages are at {plan.info.rest_url}")
+        for each in submitted:
+            if each.exception() is None:
+                cleanup.callback(_cancel, plan.info, each.result())
+    for each in submitted:
+        each.result()
+    report(f"the jobs run; Flink's own pages are at {plan.info.rest_url}")
 
 
 def _cancel(info: FleetInfo, job_id: str) -> None:

@@ -20,13 +20,14 @@ ROLE = "kafka"
 INPUT_TOPIC = "raw-scrapes-in"
 DEAD_LETTER_TOPIC = "raw-scrapes-dead"
 ALERTS_TOPIC = "price-alerts"
+UNDELIVERED_TOPIC = "price-alerts-dead-letters"
 # Ingestion time is when the broker took the record in: the job's latency starts there.
 TOPICS: Mapping[str, tuple[int, dict[str, str]]] = {
     INPUT_TOPIC: (4, {"message.timestamp.type": "LogAppendTime"}),
     DEAD_LETTER_TOPIC: (1, {"message.timestamp.type": "LogAppendTime"}),
     ALERTS_TOPIC: (4, {"message.timestamp.type": "LogAppendTime"}),
     "price-alert-subscriptions": (1, {"cleanup.policy": "compact"}),
-    "price-alerts-dead-letters": (1, {"message.timestamp.type": "LogAppendTime"}),
+    UNDELIVERED_TOPIC: (1, {"message.timestamp.type": "LogAppendTime"}),
 }
 _CLUSTER_ID = "flinkopsLocalFleet0000"
 _ADMIN_SECONDS = 30.0

@@ -2,13 +2,14 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -35,10 +36,11 @@ def test_the_demo_fills_its_table_and_ends_all_that_it_started(tmp_path: Path) -
             seen = time.monotonic()
             assert first, running.communicate()[1]
             status = json.loads(first)
-            assert [job["name"] for job in status["jobs"]] == ["price-aggregation"]
+            assert sorted(job["name"] for job in status["jobs"]) == ["price-aggregation", "price-alerts"]
             info = find_running(tmp_path / "demo")
             assert info is not None
             await_closed_windows(info, seen + WINDOWS_SECONDS)
+            await_delivery_latency(running.stdout, seen + WINDOWS_SECONDS)
             again = subprocess.run(
                 command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
             )
@@ -50,6 +52,9 @@ def test_the_demo_fills_its_table_and_ends_all_that_it_started(tmp_path: Path) -
             words = running.communicate(timeout=60)[1]
     assert running.returncode == 130
     assert "Traceback" not in words
+    counted = re.search(r"the receiver got (\d+) alerts, 0 of them twice", words)
+    assert counted is not None, words
+    assert int(counted[1]) > 0
     assert at_home_in(tmp_path) == {}
 
 
@@ -58,6 +63,16 @@ def await_closed_windows(info: FleetInfo, deadline: float) -> None:
     while (count := len(closed_windows(info))) < 11:
         assert time.monotonic() < deadline, f"{count} windows"
         time.sleep(0.5)
+
+
+def await_delivery_latency(statuses: IO[str], deadline: float) -> None:
+    """Wait for a status that says how long alerts take to their receiver."""
+    latency = None
+    while latency is None:
+        assert time.monotonic() < deadline
+        (alerts,) = (job for job in json.loads(statuses.readline())["jobs"] if job["name"] == "price-alerts")
+        latency = alerts["delivery_latency_seconds"]
+    assert 0 < latency["p50"] <= latency["p99"]
 
 
 def closed_windows(info: FleetInfo) -> set[Any]:
@@ -104,11 +119,12 @@ def test_in_a_fleet_that_runs_it_takes_only_what_is_its_own(embedded_fleet: Flee
         seen.extend(job["name"] for job in jobs(info) if job["state"] == "RUNNING")
 
     demo.run(Path(embedded_fleet.home), show, rate_per_second=50.0, report=said.append)
-    (mine,) = (name for name in seen if name.startswith("price-aggregation-demo_"))
+    mine = sorted(name for name in seen if "-demo_" in name)
+    assert [name.partition("-demo_")[0] for name in mine] == ["price-aggregation", "price-alerts"]
     assert any("which stays" in text for text in said)
     assert find_running(Path(embedded_fleet.home)) == embedded_fleet
     assert embedded_fleet.dead == ()
-    assert [job["state"] for job in jobs(embedded_fleet) if job["name"] == mine] == ["CANCELED"]
+    assert [job["state"] for job in jobs(embedded_fleet) if job["name"] in mine] == ["CANCELED"] * 2
     topics = kafka.admin_client(embedded_fleet.kafka_bootstrap).list_topics(timeout=10).topics
     assert not [name for name in topics if name.startswith("demo_")]
 
