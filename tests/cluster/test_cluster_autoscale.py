@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from tests.cluster.kit import Cluster, wait_for
 
 WINDOWS = ("metrics.window=1m", "stabilization.interval=10s", "scale-down.interval=10m", "vertex.max-parallelism=2")
@@ -18,15 +20,16 @@ def explained(cluster: Cluster, name: str) -> dict[str, Any] | None:
     if f"configmap/autoscaler-{name}" not in names:
         return None
     found: dict[str, Any] = json.loads(cluster.flinkops("autoscale", "explain", name, "-o", "json").stdout)
-    return found if found["collected"] >= 2 else None
+    return found if found["collected"] else None
 
 
+@pytest.mark.timeout(600)
 def test_the_operators_autoscaler_is_explained_and_not_fought(cluster: Cluster, count: str) -> None:
     chosen = [part for setting in WINDOWS for part in ("--set", setting)]
     cluster.flinkops("autoscale", "enable", count, *chosen, "--advise-only", "--yes")
     assert settings_of(cluster, count)["job.autoscaler.enabled"] == "true"
     assert settings_of(cluster, count)["job.autoscaler.metrics.window"] == "1m"
-    found = wait_for(lambda: explained(cluster, count), "the operator collects metrics", seconds=180, every=5)
+    found = wait_for(lambda: explained(cluster, count), "the operator collects metrics", seconds=300, every=10)
     assert (found["enabled"], found["acts"]) == (True, False)
     assert not [note for note in found["notes"] if note.startswith("not read")]
     names = {vertex["name"] for vertex in found["vertices"]}
