@@ -26,7 +26,8 @@ _JAVA = Path(__file__).parent / "java"
 _REPOSITORY = Path(__file__).parents[2]
 _ENTRY = "flinkops.faults.LabJob"
 _GC_METRIC = "Status.JVM.GarbageCollector.All.TimeMsPerSecond"
-_START_SECONDS = 120.0
+_ENDED = {"CANCELED", "FAILED", "FINISHED"}
+_PATIENCE_SECONDS = 120.0
 _ANSWER_SECONDS = 60.0
 _SETTINGS = {
     "taskmanager.numberOfTaskSlots": SLOTS,
@@ -40,11 +41,25 @@ _SETTINGS = {
 class Lab:
     """A running cluster: submits and cancels jobs."""
 
-    def __init__(self, home: Path, url: str, bootstrap: str) -> None:
+    def __init__(self, home: Path, url: str, bootstrap: str, processes: list[Process]) -> None:
         self.home = home
         self.url = url
         self.bootstrap = bootstrap
+        self._processes = processes
+        self._taskmanagers = 0
         self._jar_id = ""
+
+    def ensure_taskmanager(self) -> None:
+        """Start one when none is known: the one before may have died of a fault, or of a machine that is too busy."""
+        if self._slots() == 0:
+            terminate(each for each in self._processes if flink.is_taskmanager(each.role))
+            self._taskmanagers += 1
+            role = f"{flink.TASKMANAGER_PREFIX}{self._taskmanagers}"
+            self._processes.append(flink.start_taskmanager(self.home, find_java(), role))
+        _await("TaskManager", lambda: self._slots() > 0)
+
+    def _slots(self) -> int:
+        return int((get_json(self.url, "/overview") or {}).get("slots-total", 0))
 
     def submit(self, job: Job) -> str:
         """Start one job and return its id, whatever becomes of it. Raises OperationFailed with Flink's words."""
@@ -83,8 +98,10 @@ class Lab:
         return done.stdout.split()[-1]
 
     def cancel(self, job_id: str) -> None:
-        """Ask for the job's end; one that has ended is fine."""
+        """End the job and wait for that; one that has ended is fine. Raises TimedOut."""
         requests.patch(f"{self.url}/jobs/{job_id}?mode=cancel", timeout=_ANSWER_SECONDS)
+        state = f"/jobs/{job_id}"
+        _await(f"end of job {job_id}", lambda: (get_json(self.url, state) or {}).get("state") in _ENDED)
 
     def trigger_savepoint(self, job_id: str) -> None:
         """Ask for a savepoint; not waited for."""
@@ -159,9 +176,8 @@ def _running(home: Path) -> Iterator[Lab]:
     try:
         processes.append(kafka.start(home, java))
         processes.append(flink.start_jobmanager(home, java))
-        processes.append(flink.start_taskmanager(home, java, f"{flink.TASKMANAGER_PREFIX}1"))
-        lab = Lab(home, f"http://{HOST}:{rest}", f"{HOST}:{broker}")
-        _await("TaskManager", lambda: bool((get_json(lab.url, "/overview") or {}).get("slots-total")))
+        lab = Lab(home, f"http://{HOST}:{rest}", f"{HOST}:{broker}", processes)
+        lab.ensure_taskmanager()
         _await("Kafka broker", lambda: kafka.answers(lab.bootstrap, timeout_seconds=1.0))
         yield lab
     finally:
@@ -169,8 +185,8 @@ def _running(home: Path) -> Iterator[Lab]:
 
 
 def _await(what: str, holds: Callable[[], bool]) -> None:
-    ends = time.monotonic() + _START_SECONDS
+    ends = time.monotonic() + _PATIENCE_SECONDS
     while not holds():
         if time.monotonic() > ends:
-            raise TimedOut(f"no {what} after {_START_SECONDS:.0f} s")
+            raise TimedOut(f"no {what} after {_PATIENCE_SECONDS:.0f} s")
         time.sleep(0.2)

@@ -83,6 +83,7 @@ class Runner:
         started: list[str] = []
         try:
             if case.alone:
+                self._lab.ensure_taskmanager()
                 self._settle()
             if case.fills_slots:
                 started.append(self._fill(f"{case.job.name}-filler"))
