@@ -53,6 +53,9 @@ def test_out_of_slots_while_it_waits() -> None:
     assert finding is not None
     assert finding.severity == "critical"
     assert found("out-of-slots", evidence(waiting)) is None
+    gone = found("out-of-slots", evidence(waiting, cluster=ClusterFacts("prod", "2.3.0", 0, 0, 0)))
+    assert gone is not None
+    assert gone.title == "The cluster has no TaskManager"
     assert why_not("out-of-slots", evidence(waiting, cluster=None, unknown={"cluster": "not said"})) == "not said"
 
 

@@ -60,6 +60,9 @@ def _wanted(case: Case) -> int:
 def _finding(case: Case, severity: Severity, confidence: float, lines: list[Line], free: int | None) -> Finding:
     cluster = case.evidence.cluster
     total = cluster.slots_total if cluster else None
+    gone = cluster is not None and cluster.taskmanagers == 0
+    if gone:
+        lines.append(line("TaskManagers that are registered", 0.0, 1.0))
     if free is not None:
         lines.append(line(f"free slots, of {total if total is not None else '?'}", float(free), 1.0))
     fewer = max((each.parallelism for each in case.job.vertices), default=1)
@@ -67,7 +70,7 @@ def _finding(case: Case, severity: Severity, confidence: float, lines: list[Line
         code="out-of-slots",
         severity=severity,
         confidence=confidence,
-        title="The cluster has no free slot for this job",
+        title="The cluster has no TaskManager" if gone else "The cluster has no free slot for this job",
         evidence=tuple(lines),
         remedy=(
             remedy(
