@@ -122,9 +122,16 @@ class FakeOperator:
             return
         status, spec = self.resource["status"], self.resource["spec"]
         reconciliation = status.get("reconciliationStatus") or {}
+        suspended = spec["job"].get("state") == "suspended"
         last = json.loads(reconciliation.get("lastReconciledSpec") or "{}")
         seen = last.get("resource_metadata", {}).get("metadata", {}).get("generation")
-        if reconciliation.get("state") == "UPGRADING" or not last:
+        if (
+            reconciliation.get("state") == "UPGRADING"
+            or not last
+            or (
+                seen != self.resource["metadata"]["generation"] and self.job is None and not suspended and not self.pods
+            )
+        ):
             self._deploy(spec)
         elif seen == self.resource["metadata"]["generation"]:
             if self.job is not None:

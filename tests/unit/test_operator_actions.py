@@ -15,6 +15,7 @@ from flinkops.act.kube_control import KubeControl
 from flinkops.act.prepare_resource import ResourceWish, prepare_for_resource
 from flinkops.clock import SystemClock
 from flinkops.errors import Refused
+from flinkops.model.facts import JobFacts
 from flinkops.model.plan import Plan, Result
 from flinkops.plan.identity import Stamp
 from flinkops.plan.operator import Edit
@@ -33,6 +34,7 @@ from tests.unit.fake_operator import (
 from tests.unit.kube_server import write_kubeconfig
 
 SAVEPOINT = "s3://bucket/savepoint-1"
+QUICK = OperatorTerms(checkpoints=1, watch_seconds=0.0)
 OLD_IMAGE = "count:1"
 
 
@@ -52,8 +54,8 @@ class Bench:
         self.control = KubeControl(self.access, self.ref, copy.deepcopy(fake.resource), SystemClock())
 
     def plan(self, wish: ResourceWish, plan_id: str = "p1") -> Plan:
-        job = self.control.newest()
-        close = self.control.job(job.id) if job is not None else None
+        stopped = JobFacts(id="a" * 32, name="count", cluster="prod", seen_ms=1, state="FINISHED")
+        close = self.control.job("a" * 32) if self.fake.job is not None else stopped
         assert close is not None
         properties: dict[str, Any] = {}
         if self.fake.schema_redeploys:
@@ -63,8 +65,7 @@ class Bench:
         return prepare_for_resource(self.control, self.journal, close, read, wish, Stamp(plan_id, 1)).plan
 
     def upgrade(self, plan_id: str = "p1", **edit: Any) -> Plan:
-        terms = OperatorTerms(checkpoints=1, watch_seconds=0.0)
-        return self.plan(ResourceWish("upgrade", Edit(mode="savepoint", **edit), terms), plan_id)
+        return self.plan(ResourceWish("upgrade", Edit(mode="savepoint", **edit), QUICK), plan_id)
 
     def executor(self, progress: Callable[[Progress], None] = lambda _: None, seconds: float = 10.0) -> Executor:
         return Executor(
@@ -280,9 +281,46 @@ def test_a_lease_that_was_lost_stops_every_change(bench: Bench) -> None:
     assert bench.fake.orders == []
 
 
-def test_suspend_and_resume_from_the_savepoint_of_the_stop(bench: Bench) -> None:
+def test_suspended_and_resumed_from_the_savepoint_of_the_stop(bench: Bench) -> None:
     assert bench.run(bench.plan(ResourceWish("suspend"))).seen["savepoint"] == SAVEPOINT
     assert bench.fake.job is None
+    plan = bench.plan(ResourceWish("resume", terms=QUICK), "p2")
+    assert [step.name for step in plan.steps] == ["dry-run", "patch", "running", "stable", "flow"]
+    assert bench.run(plan).outcome == "verified"
+    assert restored(bench) == SAVEPOINT
+
+
+def test_resumed_from_the_savepoint_of_the_stop_although_the_operator_lost_it(bench: Bench) -> None:
+    bench.run(bench.plan(ResourceWish("suspend")))
+    assert bench.fake.resource is not None
+    info = bench.fake.resource["status"]["jobStatus"]["savepointInfo"]
+    info["lastSavepoint"] = {"location": "s3://bucket/chk-3", "timeStamp": 1, "triggerType": "UNKNOWN"}
+    plan = bench.plan(ResourceWish("resume", terms=QUICK), "p2")
+    assert (plan.refused, plan.change) == ((), "savepoint-redeploy")
+    assert bench.run(plan).outcome == "verified"
+    assert restored(bench) == SAVEPOINT
+    assert spec_of(bench)["job"]["state"] == "running"
+
+
+def test_a_restart_and_a_rollback_keep_the_state(bench: Bench) -> None:
+    assert bench.run(bench.upgrade(image="count:2")).outcome == "verified"
+    assert bench.run(bench.plan(ResourceWish("restart", terms=QUICK), "p2")).outcome == "verified"
+    assert spec_of(bench)["restartNonce"] == 1
+    back = bench.run(bench.plan(ResourceWish("rollback", terms=QUICK, undo="p1"), "p3"))
+    assert back.outcome == "verified", back.error
+    assert (spec_of(bench)["image"], restored(bench)) == (OLD_IMAGE, "s3://bucket/savepoint-3")
+
+
+def test_a_backup_is_kept_and_is_not_the_one_that_counts(bench: Bench) -> None:
+    terms = OperatorTerms(checkpoints=1, watch_seconds=0.0, backup_directory="s3://bucket/backups")
+    plan = bench.plan(ResourceWish("upgrade", Edit(mode="savepoint", image="count:2"), terms))
+    names = [step.name for step in plan.steps]
+    assert names[names.index("measure") + 1 : names.index("patch")] == [
+        "backup-trigger",
+        "backup-await",
+        "backup-verify",
+        "backup",
+    ]
 
 
 def test_a_session_job_and_a_blue_green_child_are_refused(bench: Bench) -> None:
