@@ -65,14 +65,8 @@ def plan_for_resource(
     start_from: str | None = None,
 ) -> Plan:
     """`found` is the prediction of the change; `start_from`: create the resource anew, to start from this savepoint."""
-    refused = [*found.refused]
-    if resource.get("kind") != "FlinkDeployment":
-        refused.append(_SESSION_JOB)
     preconditions = _preconditions(resource, found, terms)
-    if found.patch:
-        refused += [one for one in unmet_of_resource(preconditions, resource)[0] if "another upgrade" not in one]
-    if not found.patch and start_from is None:
-        refused.append("nothing would change")
+    refused = _refused(resource, found, preconditions, start_from)
     restarts = found.effective_mode != "none" and desired_state(_wanted(resource, found)) == "running"
     problems = deletion_problems(resource, features)
     back = _rollback_steps(resource, seen, found, features, terms) if restarts and verb != "resume" else ()
@@ -104,6 +98,19 @@ def plan_for_resource(
         severe=found.effective_mode == "stateless" or (restarts and verb != "resume" and not back),
         command=stamp.command,
     )
+
+
+def _refused(
+    resource: Resource, found: Prediction, preconditions: tuple[str, ...], start_from: str | None
+) -> list[str]:
+    refused = [*found.refused]
+    if resource.get("kind") != "FlinkDeployment":
+        refused.append(_SESSION_JOB)
+    if found.patch:
+        refused += [one for one in unmet_of_resource(preconditions, resource)[0] if "another upgrade" not in one]
+    elif start_from is None:
+        refused.append("nothing would change")
+    return refused
 
 
 def _verb(verb: OperatorVerb) -> Verb:
