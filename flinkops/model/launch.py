@@ -9,8 +9,8 @@ class Launch(Value, frozen=True):
     """One way to start one job.
 
     ``embedded``: ``command`` is what `./dev job` was given. ``jar``: ``jar_id`` is in the cluster's upload folder (or
-    ``file:PATH`` on this machine, which goes there first), ``command`` are the program's arguments. ``client``: ``command`` is a PyFlink script and its arguments, for
-    `flink run -py`. ``settings`` are Flink's configuration keys.
+    ``file:PATH`` on this machine, which goes there first), ``command`` are the program's arguments. ``client``:
+    ``command`` is a PyFlink script and its arguments, for `flink run -py`. ``settings`` are Flink's configuration keys.
     """
 
     kind: Literal["embedded", "jar", "client"]
