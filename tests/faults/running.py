@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -149,32 +149,34 @@ class Runner:
         return job_id
 
     def _control(self, control: Control) -> ControlResult:
-        found: list[str] = []
-        asks = 0
-        job_id = ""
+        answers: list[tuple[str, ...]] = []
+        job_id, problem = "", None
         try:
             job_id = self._lab.submit(control.job)
             if control.during:
                 self._stop.wait(_SETTLED_SECONDS)
-            doctor = self._doctor_of(self._lab.url, control.job.name)
-            ends, disturbed = time.monotonic() + control.watch_seconds, 0.0
+            self._watch(control, job_id, answers)
+        except (FlinkopsError, requests.RequestException) as error:
+            problem = str(error)
+        finally:
+            if job_id:
+                with suppress(FlinkopsError, requests.RequestException):  # it ends with the lab then
+                    self._lab.cancel(job_id)
+        found = tuple(dict.fromkeys(code for codes in answers for code in codes))
+        told = f"{len(answers)} asks, above info: {', '.join(found) or 'none'} {problem or ''}"
+        self._report(f"control {control.name}: {told}")
+        return ControlResult(control.name, found, len(answers), problem)
+
+    def _watch(self, control: Control, job_id: str, answers: list[tuple[str, ...]]) -> None:
+        ends, disturbed = time.monotonic() + control.watch_seconds, 0.0
+        with closing(self._doctor_of(self._lab.url, control.job.name)) as doctor:
             while (now := time.monotonic()) < ends and not self._stop.is_set():
                 due = control.during == "savepoint" and now - disturbed > _SAVEPOINT_EVERY_SECONDS
                 if control.during and (not disturbed or due):
                     self._disturb(control, job_id)
                     disturbed = now
-                found += [code for code in doctor.ask() if code not in found]
-                asks += 1
+                answers.append(doctor.ask())
                 self._stop.wait(max(0.0, ASK_SECONDS - (time.monotonic() - now)))
-            doctor.close()
-            problem = None
-        except (FlinkopsError, requests.RequestException) as error:
-            problem = str(error)
-        finally:
-            if job_id:
-                self._lab.cancel(job_id)
-        self._report(f"control {control.name}: {asks} asks, above info: {', '.join(found) or 'none'} {problem or ''}")
-        return ControlResult(control.name, tuple(found), asks, problem)
 
     def _disturb(self, control: Control, job_id: str) -> None:
         if control.during == "savepoint":
