@@ -35,7 +35,7 @@ Case = dict[str, Any]
 
 def test_the_same_metrics_give_the_same_parallelism(tmp_path: Path) -> None:
     chance = random.Random(20261123)
-    cases = [_case(chance) for _ in range(CASES)]
+    cases = [*(_case(chance) for _ in range(CASES)), *_recorded()]
     answers = _reference(cases, tmp_path)
     causes: dict[str, int] = {}
     scaled = 0
@@ -63,7 +63,7 @@ def test_the_same_metrics_give_the_same_parallelism(tmp_path: Path) -> None:
             assert cause is not None, f"case {number}: {wanted} here, {found} there\n{json.dumps(case)}"
             causes[cause] = causes.get(cause, 0) + 1
     assert scaled > CASES // 3  # or the cases say little
-    assert sum(causes.values()) <= CASES // 100, causes
+    assert sum(causes.values()) <= len(cases) // 50, causes
 
 
 def _cause(window: Window, settings: Settings, decision: Decision) -> str | None:
@@ -152,6 +152,24 @@ def _sample(given: Case) -> VertexSample:
         pending_records=given["pending"],
         records_in_per_second=given["rate"],
     )
+
+
+def _recorded() -> list[Case]:
+    """Windows of a real job under bench.autoscale: growing, shrinking, with lag and without."""
+    windows: list[Case] = json.loads((HERE / "recorded.json").read_text())
+    choices: tuple[dict[str, str], ...] = (
+        {},
+        {"target.utilization.boundary": "0.1"},
+        {"metrics.busy-time.aggregator": "AVG"},
+    )
+    return [
+        {
+            **window,
+            "settings": {PREFIX + key: value for key, value in ({"scale-down.interval": "0 s"} | chosen).items()},
+        }
+        for window in windows
+        for chosen in choices
+    ]
 
 
 # ---- cases: a graph of one to five vertices, rates that wander, sometimes lag, sometimes a scale-up before
