@@ -67,6 +67,8 @@ def explain(
     acts = enabled and spec_settings.get(SCALING, "true").strip().lower() != "false"
     if state.restart_seconds is not None:
         notes.append(f"the longest restart after a rescale that it measured took {state.restart_seconds:.1f} s")
+    if enabled and not state.collected:
+        notes.append("it has collected nothing yet: it looks once a minute, and at no job that lacks a metric it needs")
     if not seen:
         notes.append("the spec was not seen: the operator's default settings are assumed")
     if enabled and not acts and state.overrides:

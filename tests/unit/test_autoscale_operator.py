@@ -143,3 +143,10 @@ def test_outside_text_never_raises(data: dict[str, str]) -> None:
 def test_packed_outside_text_never_raises(text: str) -> None:
     data = {key: packed(text) for key in ("scalingHistory", "scalingTracking", "collectedMetrics")}
     decode_configmap(data)
+
+
+def test_an_empty_configmap_says_that_nothing_was_collected() -> None:
+    """As operator 1.7 leaves it for a job that lacks metrics which it needs."""
+    found = explain("count", VERTICES, ON, decode_configmap({}), SEEN_MS)
+    assert found.decision is None
+    assert any("collected nothing" in note for note in found.notes)
