@@ -266,6 +266,8 @@ def operating(fake: FakeOperator) -> Iterator[str]:
 
     class Requests(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # one packet an answer: small ones wait for each other's acknowledgement
+        disable_nagle_algorithm = True
 
         def _any(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
