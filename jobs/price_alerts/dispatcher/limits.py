@@ -8,8 +8,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     concurrency: int = 32
     """Requests of one client at a time, where its subscription says nothing else."""
-    in_memory_per_client: int = 256
-    in_memory: int = 50_000
+    in_memory_per_client: int = 1024
+    in_memory: int = 100_000
     parked_per_client: int = 1_000_000
     attempts: int = 100
     give_up_seconds: float = 24 * 3600.0
