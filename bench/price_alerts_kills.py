@@ -66,17 +66,17 @@ def kill(info: FleetInfo, prefix: str) -> float:
 
 
 def recovery(account: Account, killed_ms: float, until_ms: float) -> dict[str, float | None]:
-    """Seconds: the longest without an alert, and from the kill until alerts are out within a second for good."""
+    """Seconds: the longest without an alert, and from the kill until alerts are out within a second; None: not yet."""
     seen = [
         (arrived, latency)
         for arrived, latency in zip(account.arrived_ms, account.latency_ms, strict=True)
         if killed_ms - CALM_MS <= arrived < until_ms
     ]
-    times = [arrived for arrived, _ in seen]
+    times = [*(arrived for arrived, _ in seen), until_ms]
     silence = max((later - earlier for earlier, later in pairwise(times)), default=0.0)
     slow = [arrived for arrived, latency in seen if arrived >= killed_ms and latency > CAUGHT_UP_MS]
     caught_up = (max(slow) - killed_ms) / 1000 if slow else 0.0
-    over = bool(slow) and until_ms - max(slow) < CALM_MS
+    over = until_ms - max(slow, default=0.0) < CALM_MS or not any(arrived > killed_ms for arrived, _ in seen)
     return {"silence_seconds": round(silence / 1000, 1), "caught_up_seconds": None if over else round(caught_up, 1)}
 
 
