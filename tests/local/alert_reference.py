@@ -22,7 +22,7 @@ Alert = dict[str, Any]
 
 def alerts(records: Iterable[bytes], ttl_ms: int = 86_400_000) -> dict[str, list[Alert]]:
     """By SKU, in order; of records in their order of arrival. Without `detected_at` and `ingested_at`."""
-    rows = [row for raw in records if (row := _observation(raw)) is not None]
+    rows = [seen for raw in records if (seen := _observation(raw)) is not None]
     frame = pd.DataFrame(rows, columns=["sku", "retailer", "currency", "price", "stock", "at"])
     priced = _judged(frame[frame["price"].notna()], ["sku", "retailer", "currency"], "price", ttl_ms)
     stocked = _judged(frame[frame["stock"].notna()], ["sku", "retailer"], "stock", ttl_ms)
