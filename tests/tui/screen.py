@@ -1,7 +1,8 @@
 """The app under Textual's pilot: looking is off, observations are posted straight in, the clock stands still."""
 
+import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from textual.pilot import Pilot
 
 from flinkops.clock import FixedClock
 from flinkops.tui.app import FlinkopsApp
+from flinkops.tui.fleet import FleetScreen
 from flinkops.tui.fleet_view import View
 from tests.tui.fleet import INTERVAL_SECONDS, T0_MS, Seen, fleet
 
@@ -82,3 +84,19 @@ async def press(pilot: Pilot[None], keys: Sequence[str]) -> None:
     for key in keys:
         await pilot.press(key)
         await pilot.pause()
+
+
+def run(scenario: Awaitable[None]) -> None:
+    """A scenario from start to end."""
+
+    async def whole() -> None:
+        await scenario
+
+    asyncio.run(whole())
+
+
+def fleet_screen(app: FlinkopsApp) -> FleetScreen:
+    """The fleet, which has to be on top."""
+    screen = app.screen
+    assert isinstance(screen, FleetScreen)
+    return screen

@@ -1,8 +1,5 @@
 """How the screens behave: the cursor keeps its row, failures are said, and nothing ends the app."""
 
-import asyncio
-import threading
-from collections.abc import Awaitable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -10,7 +7,6 @@ import pytest
 from textual.geometry import Region
 
 from flinkops.clock import FixedClock
-from flinkops.errors import Unreachable
 from flinkops.model.assessment import FleetAssessment, JobAssessment
 from flinkops.model.facts import SourceStatus
 from flinkops.recording import Recording
@@ -20,20 +16,7 @@ from flinkops.tui.job import JobScreen
 from flinkops.tui.keys import KEYS
 from flinkops.tui.notes import Notes
 from tests.tui.fleet import T0_MS, Seen, fleet
-from tests.tui.screen import make_app, press, running, text_of, until, view_of
-
-
-def run(scenario: Awaitable[None]) -> None:
-    async def whole() -> None:
-        await scenario
-
-    asyncio.run(whole())
-
-
-def fleet_screen(app: FlinkopsApp) -> FleetScreen:
-    screen = app.screen
-    assert isinstance(screen, FleetScreen)
-    return screen
+from tests.tui.screen import fleet_screen, make_app, press, run, running, text_of, until, view_of
 
 
 def with_jobs(seen: Seen, jobs: tuple[JobAssessment, ...]) -> Seen:
@@ -130,157 +113,6 @@ def test_sorting_shows_its_direction_and_puts_unknown_last() -> None:
                 assert rates[len(known) :] == [None] * (len(rates) - len(known))
                 await press(pilot, ["o"])
             assert "by in" in text_of(app)
-
-    run(scenario())
-
-
-def test_stale_rows_say_so_and_are_dim() -> None:
-    async def scenario() -> None:
-        async with running(fleet(140), size=(120, 40)) as (app, pilot):
-            await press(pilot, ["slash", *"cluster:flink-05", "enter"])
-            text = text_of(app)
-            assert "not sure: data 4m old" in text
-            grid = fleet_screen(app).grid
-            dim = app.context.palette.stale["text"]
-            assert all(segment.style is None or segment.style.color == dim.color for segment in grid._strip(2))
-
-    run(scenario())
-
-
-def test_a_source_that_answers_in_part_is_slow_and_not_disconnected() -> None:
-    async def scenario() -> None:
-        seen = fleet(10)
-        for age, expected, other in ((2.0, "slow: not all was read", "DISCONNECTED"), (60.0, "DISCONNECTED", "slow:")):
-            source = SourceStatus(seen.assessment.jobs[0].cluster, "rest", "stale", age, "not all was read within 8 s")
-            jobs = tuple(
-                msgspec.structs.replace(job, cluster=source.name, data_age_seconds=age) for job in seen.assessment.jobs
-            )
-            assessment = msgspec.structs.replace(seen.assessment, sources=(source,), jobs=jobs)
-            async with running(Seen(seen.snapshot, assessment, seen.history), size=(120, 40)) as (app, _):
-                text = text_of(app)
-                assert expected in text
-                assert other not in text
-                assert ("not sure" in text) == (age > 15)
-
-    run(scenario())
-
-
-def test_pause_holds_the_picture_and_is_not_disconnection() -> None:
-    async def scenario() -> None:
-        async with running(fleet(140), size=(120, 40)) as (app, pilot):
-            before = app.view
-            await press(pilot, ["p"])
-            app.observed(view_of(fleet(140, look=1)))
-            await pilot.pause()
-            assert app.view is before
-            assert "PAUSED, 1 newer look waiting" in text_of(app)
-            assert "DISCONNECTED" not in text_of(app)
-            await press(pilot, ["p"])
-            assert app.view is not before
-            lost = SourceStatus(name="flink-00", kind="rest", state="unreachable", age_seconds=9.0, error="refused")
-            assessment = msgspec.structs.replace(fleet(3).assessment, sources=(lost,))
-            app.observed(view_of(Seen(fleet(3).snapshot, assessment)))
-            await pilot.pause()
-            assert "DISCONNECTED" in text_of(app)
-            assert "refused" in text_of(app)
-
-    run(scenario())
-
-
-class Flaky:
-    """Fails twice, then works; remembers on which threads it was asked."""
-
-    def __init__(self) -> None:
-        self.looks = 0
-        self.threads: set[int] = set()
-
-    def look(self) -> Seen:
-        self.looks += 1
-        self.threads.add(threading.get_ident())
-        if self.looks == 1:
-            raise Unreachable("the token has expired", next_step="log in again")
-        if self.looks == 2:
-            raise ZeroDivisionError("a bug")
-        return fleet(20, look=self.looks)
-
-
-def test_looks_happen_off_the_screen_thread_and_failures_are_retried() -> None:
-    async def scenario() -> None:
-        observer = Flaky()
-        app = make_app(observer=observer, looking=True)
-        async with running(app=app) as (_, pilot):
-            await until(pilot, lambda: "the token has expired; log in again" in text_of(app), what="the error is said")
-            assert "retry 1 in" in text_of(app)
-            await press(pilot, ["r"])
-            await until(pilot, lambda: "ZeroDivisionError: a bug" in text_of(app), what="a bug is said too")
-            await press(pilot, ["r"])
-            await until(pilot, lambda: "worst first" in text_of(app) and app.view is not None, what="it comes back")
-            assert app.link.error is None
-            assert threading.get_ident() not in observer.threads
-
-    run(scenario())
-
-
-def test_a_look_that_hangs_does_not_hang_the_keys() -> None:
-    async def scenario() -> None:
-        release = threading.Event()
-
-        class Hanging:
-            def look(self) -> Seen:
-                release.wait(20)
-                return fleet(3)
-
-        app = make_app(observer=Hanging(), looking=True)
-        async with running(app=app) as (_, pilot):
-            await press(pilot, ["question_mark"])
-            assert "In a table" in text_of(app)
-            release.set()
-
-    run(scenario())
-
-
-class Slow:
-    """An observer with a source that is late on the first look."""
-
-    def __init__(self, early: Seen, whole: Seen) -> None:
-        self._early, self._whole = early, whole
-        self.released = threading.Event()
-
-    def early(self) -> Iterator[Seen]:
-        yield self._early
-        self.released.wait(10)
-
-    def look(self) -> Seen:
-        return self._whole
-
-
-def test_the_first_picture_does_not_wait_for_a_source_that_hangs() -> None:
-    async def scenario() -> None:
-        whole = fleet(10)
-        late = whole.assessment.sources[-1].name
-        sources = tuple(
-            msgspec.structs.replace(each, state="unreachable", age_seconds=None, error="not yet", pending=True)
-            if each.name == late
-            else each
-            for each in whole.assessment.sources
-        )
-        jobs = tuple(job for job in whole.assessment.jobs if job.cluster != late)
-        wanted = next(job for job in whole.assessment.jobs if job.cluster == late)
-        assessment = msgspec.structs.replace(whole.assessment, sources=sources, jobs=jobs)
-        observer = Slow(Seen(whole.snapshot, assessment, whole.history), whole)
-        app = make_app(observer=observer, looking=True, job=wanted.id)
-        try:
-            async with app.run_test(size=(120, 40)) as pilot:
-                await until(pilot, lambda: app.view is not None, what="an early picture")
-                assert "1 still being asked" in text_of(app)
-                await press(pilot, ["S"])
-                assert "asking" in text_of(app)
-                await press(pilot, ["escape"])
-                observer.released.set()
-                await until(pilot, lambda: isinstance(app.screen, JobScreen), what="the job that was asked for")
-                assert "still being asked" not in text_of(app)
-        finally:
-            observer.released.set()
 
     run(scenario())
 

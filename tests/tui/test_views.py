@@ -12,8 +12,7 @@ from flinkops.model.assessment import Health, Reason
 from flinkops.tui.links import RUNBOOKS, UNKNOWN_RUNBOOK, Links, fill
 from flinkops.tui.views import SavedView, SavedViews
 from tests.tui.fleet import fleet
-from tests.tui.screen import press, running, text_of
-from tests.tui.test_behaviour import fleet_screen
+from tests.tui.screen import fleet_screen, press, running, text_of
 
 RUNBOOK_FOLDER = Path(__file__).parents[2] / "docs" / "runbooks"
 
