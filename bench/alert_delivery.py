@@ -18,12 +18,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import requests
+
 from bench import _alert_load as alert_load
+from bench._alert_stalls import Checkpoints, Times, stalls
 from bench.price_alerts import PATIENCE_SECONDS, SETTLE_SECONDS, Shares, prime
+from bench.price_alerts_kills import recovery
 from flinkops.local import fleet, job, kafka
 from flinkops.local.flink import TASKMANAGER_PREFIX
 from flinkops.local.ports import HOST, free_ports
@@ -37,7 +40,9 @@ P50_BAR_MS, P99_BAR_MS = 15.0, 50.0
 DISPATCHER = "dispatcher"
 KILLED = (TASKMANAGER_PREFIX, JOBMANAGER, DISPATCHER, kafka.ROLE)
 APART_SECONDS = 45.0
-CAUGHT_UP_MS, CALM_MS = 1000.0, 3000.0
+STILL_SECONDS = 60.0
+"""After so long without an alert no further one is waited for: longer than what was killed takes to come back."""
+_TOLD = ("delivered", "parked", "retries", "repeats_dropped")
 
 
 class Arrival(NamedTuple):
@@ -57,6 +62,7 @@ class Post:
     def __init__(self, info: FleetInfo, folder: Path, dispatcher_options: Sequence[str]) -> None:
         self.info, self.folder = info, folder
         self.log = folder / "arrivals"
+        self.told: dict[str, int] = {}
         receiver_port, self.metrics_port = free_ports(2)
         subscription = {"client": "all", "url": f"http://{HOST}:{receiver_port}/all", "secret": SECRET}
         (folder / "subscriptions.json").write_text(json.dumps([subscription]))
@@ -80,7 +86,7 @@ class Post:
         return spawn(role, command, output=self.folder / f"{role}.log", environment=environment)
 
     def arrivals(self) -> list[Arrival]:
-        """What the receiver wrote so far; it buffers, so all of it only after `end`."""
+        """What the receiver wrote so far; all of it only after `end`."""
         fields = (line.split("\t") for line in self.log.read_text().splitlines())
         return [
             Arrival(int(received), int(ingested), alert_id, sku, scraped_at, again == "again")
@@ -88,8 +94,15 @@ class Post:
         ]
 
     def requests(self) -> int:
-        """How many lines there are by now, about."""
+        """How many lines there are by now; the receiver writes them each second."""
         return self.log.read_bytes().count(b"\n") if self.log.exists() else 0
+
+    def tell(self) -> None:
+        """Add what the dispatcher has counted in its life to what the ones before it had."""
+        answer = requests.get(f"http://{HOST}:{self.metrics_port}/metrics", timeout=5)
+        lines = dict(line.rsplit(" ", 1) for line in answer.text.splitlines() if not line.startswith("#"))
+        for name in _TOLD:
+            self.told[name] = self.told.get(name, 0) + int(float(lines[f"flinkops_alerts_{name}_total"]))
 
     def end(self) -> None:
         terminate([self.dispatcher], grace_seconds=20)
@@ -116,10 +129,11 @@ def await_alerts(post: Post, changes: int) -> list[Arrival]:
     while post.requests() < changes and time.monotonic() < deadline:
         if post.requests() != seen:
             seen, since = post.requests(), time.monotonic()
-        elif time.monotonic() - since > 15:
+        elif time.monotonic() - since > STILL_SECONDS:
             break
         time.sleep(0.5)
     time.sleep(2)
+    post.tell()
     post.end()
     return post.arrivals()
 
@@ -144,26 +158,38 @@ def account(arrivals: list[Arrival], changes: int) -> dict[str, int]:
 def measure(info: FleetInfo, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     post = Post(info, folder, options.dispatcher_option)
     try:
-        job_id = job.submit(info, ["price-alerts", *options.job_option])
+        job_id = _submit(info, options)
         phases = tuple((rate, options.seconds + SETTLE_SECONDS) for rate in options.rates)
         load = alert_load.Load(
             bootstrap=info.kafka_bootstrap, topic=kafka.INPUT_TOPIC, phases=phases, skus=options.skus
         )
         prime(info, job_id, load)
         pids = {DISPATCHER: post.dispatcher.pid, "receiver": post.receiver.pid}
+        going_on = Checkpoints(info, job_id)
+        going_on.start()
         fed_phases, shares = feed(info, load, pids, lambda _seconds: None)
+        times = going_on.end()
         changes = sum(fed.changes for fed in fed_phases)
         arrivals = await_alerts(post, changes)
     finally:
         post.end()
-    return {"rates": [rate(fed, arrivals, shares) for fed in fed_phases]} | account(arrivals, changes)
+    rates = [rate(fed, arrivals, shares, times) for fed in fed_phases]
+    return {"rates": rates} | account(arrivals, changes) | {"dispatcher": post.told}
 
 
-def rate(fed: alert_load.Fed, arrivals: list[Arrival], shares: Shares) -> dict[str, Any]:
+def _submit(info: FleetInfo, options: argparse.Namespace) -> str:
+    settings = [f"-D{each}" for each in options.flink]
+    return job.submit(info, ["price-alerts", *options.job_option], client_options=settings)
+
+
+def rate(fed: alert_load.Fed, arrivals: list[Arrival], shares: Shares, checkpoints: list[Times]) -> dict[str, Any]:
     from_ms = fed.started_ms + SETTLE_SECONDS * 1000
-    latencies = sorted(
-        each.received_ms - each.ingested_ms for each in arrivals if from_ms <= each.ingested_ms < fed.ended_ms
-    )
+    alerts = [
+        (each.ingested_ms, each.received_ms - each.ingested_ms)
+        for each in arrivals
+        if from_ms <= each.ingested_ms < fed.ended_ms
+    ]
+    latencies = sorted(latency for _, latency in alerts)
     cuts = statistics.quantiles(latencies, n=1000)
     return {
         "fed_per_second": round(fed.records / (fed.ended_ms - fed.started_ms) * 1000),
@@ -173,6 +199,7 @@ def rate(fed: alert_load.Fed, arrivals: list[Arrival], shares: Shares) -> dict[s
         "max_ms": latencies[-1],
         "feeder_behind_seconds": round(fed.behind_seconds, 3),
         "cores": shares.between(from_ms, fed.ended_ms),
+        **stalls(alerts, checkpoints),
     }
 
 
@@ -185,7 +212,7 @@ def kill_in_turn(info: FleetInfo, folder: Path, options: argparse.Namespace) -> 
             killed.append((KILLED[len(killed)], _kill(info, post, KILLED[len(killed)])))
 
     try:
-        job_id = job.submit(info, ["price-alerts", *options.job_option])
+        job_id = _submit(info, options)
         seconds = SETTLE_SECONDS + APART_SECONDS * len(KILLED)
         load = alert_load.Load(
             bootstrap=info.kafka_bootstrap,
@@ -198,12 +225,20 @@ def kill_in_turn(info: FleetInfo, folder: Path, options: argparse.Namespace) -> 
         arrivals = await_alerts(post, fed.changes)
     finally:
         post.end()
-    times = [at_ms for _, at_ms in killed] + [fed.ended_ms + PATIENCE_SECONDS * 1000]
-    recoveries = [
-        {"killed": role.rstrip("-"), **recovery(arrivals, at_ms, until_ms)}
-        for (role, at_ms), until_ms in zip(killed, times[1:], strict=True)
+    ends = [at_ms for _, at_ms in killed[1:]] + [max(fed.ended_ms, arrivals[-1].received_ms)]
+    kills = [
+        {"killed": role.rstrip("-"), **_seen_of(arrivals, at_ms, until_ms)}
+        for (role, at_ms), until_ms in zip(killed, ends, strict=True)
     ]
-    return {"rate_per_second": options.rates[0], "kills": recoveries} | account(arrivals, fed.changes)
+    counted = account(arrivals, fed.changes) | {"dispatcher": post.told}
+    return {"rate_per_second": options.rates[0], "kills": kills} | counted
+
+
+def _seen_of(arrivals: list[Arrival], killed_ms: float, until_ms: float) -> dict[str, Any]:
+    """What a kill did until the next one."""
+    alerts = [(float(each.received_ms), float(each.received_ms - each.ingested_ms)) for each in arrivals]
+    again = sum(each.again for each in arrivals if killed_ms <= each.received_ms < until_ms)
+    return {**recovery(alerts, killed_ms, until_ms), "repeated_requests": again}
 
 
 def _kill(info: FleetInfo, post: Post, role: str) -> float:
@@ -211,6 +246,8 @@ def _kill(info: FleetInfo, post: Post, role: str) -> float:
     now = read_info(Path(info.home))
     assert now is not None
     processes = [*now.processes, post.dispatcher]
+    if role == DISPATCHER:
+        post.tell()
     os.kill(next(each.pid for each in processes if each.role.startswith(role) and each.alive), signal.SIGKILL)
     killed_ms = time.time() * 1000
     if role == DISPATCHER:
@@ -220,18 +257,6 @@ def _kill(info: FleetInfo, post: Post, role: str) -> float:
     return killed_ms
 
 
-def recovery(arrivals: list[Arrival], killed_ms: float, until_ms: float) -> dict[str, Any]:
-    """Seconds without an alert, seconds until they arrive within one second again, and requests that came again."""
-    seen = [each for each in arrivals if killed_ms - CALM_MS <= each.received_ms < until_ms]
-    gaps = (later.received_ms - earlier.received_ms for earlier, later in pairwise(seen))
-    slow = [each.received_ms for each in seen if each.received_ms - each.ingested_ms > CAUGHT_UP_MS]
-    return {
-        "silence_seconds": round(max(gaps, default=0) / 1000, 1),
-        "in_time_again_after_seconds": round((max(slow) - killed_ms) / 1000, 1) if slow else 0.0,
-        "repeated_requests": sum(each.again for each in seen if each.received_ms >= killed_ms),
-    }
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rates", type=float, nargs="+", default=[12_400.0], metavar="N", help="scrapes a second")
@@ -239,6 +264,7 @@ def main() -> int:
     parser.add_argument("--skus", type=int, default=1_000_000)
     parser.add_argument("--kills", action="store_true", help="kill everything in turn, at the first rate")
     parser.add_argument("--job-option", action="append", default=[], help="such as --buffer-timeout=1ms")
+    parser.add_argument("--flink", action="append", default=[], metavar="KEY=VALUE", help="Flink's settings of the job")
     parser.add_argument("--dispatcher-option", action="append", default=[], help="such as --settle-window-ms=20")
     options = parser.parse_args()
     with signals_interrupt(), tempfile.TemporaryDirectory(prefix="bench-") as name:
@@ -264,12 +290,20 @@ def _print(found: dict[str, Any]) -> None:
         figures = ", ".join(f"{name} {each[f'p{name[1:]}_ms']:g}" for name in ("p50", "p90", "p99", "p999"))
         print(f"{each['fed_per_second']:,} scrapes/s for {each['seconds']} s, {each['alerts']:,} alerts: {figures} ms,")
         print(f"  longest {each['max_ms']:g} ms; cores: {cores}")
+        print(
+            f"  slower than 50 ms: {each['slow_alerts']:,} alerts in {each['slow_stretches']} stretches, "
+            f"{each['slow_alerts_at_a_checkpoint']:,} of them while a checkpoint was going on"
+        )
     for each in found.get("kills", ()):
-        silent, again = each["silence_seconds"], each["in_time_again_after_seconds"]
+        silent, again = each["silence_seconds"], each["caught_up_seconds"]
         print(f"{each['killed']:12} no alert for {silent} s, in time again after {again} s", end="")
         print(f", {each['repeated_requests']} requests repeated")
     names = ("changes_fed", "effects", "lost", "repeated_requests", "out_of_order")
     print(", ".join(f"{name.replace('_', ' ')} {found[name]}" for name in names))
+    print("the dispatcher's own counts:", ", ".join(f"{name} {count}" for name, count in found["dispatcher"].items()))
+    held = [each["fed_per_second"] for each in found.get("rates", ()) if each["p99_ms"] < P99_BAR_MS]
+    if not found.get("kills"):
+        print(f"highest rate with p99 below {P99_BAR_MS:g} ms: {max(held, default=None)}")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from array import array
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -65,13 +66,12 @@ def kill(info: FleetInfo, prefix: str) -> float:
     return time.time() * 1000
 
 
-def recovery(account: Account, killed_ms: float, until_ms: float) -> dict[str, float | None]:
-    """Seconds: the longest without an alert, and from the kill until alerts are out within a second; None: not yet."""
-    seen = [
-        (arrived, latency)
-        for arrived, latency in zip(account.arrived_ms, account.latency_ms, strict=True)
-        if killed_ms - CALM_MS <= arrived < until_ms
-    ]
+def recovery(alerts: Iterable[tuple[float, float]], killed_ms: float, until_ms: float) -> dict[str, float | None]:
+    """Of alerts as (arrival, latency) in milliseconds, in order.
+
+    Seconds: the longest without an alert, and from the kill until alerts are out within a second; None: not yet.
+    """
+    seen = [(arrived, latency) for arrived, latency in alerts if killed_ms - CALM_MS <= arrived < until_ms]
     times = [*(arrived for arrived, _ in seen), until_ms]
     silence = max((later - earlier for earlier, later in pairwise(times)), default=0.0)
     slow = [arrived for arrived, latency in seen if arrived >= killed_ms and latency > CAUGHT_UP_MS]
@@ -103,10 +103,11 @@ def measure(info: FleetInfo, rate: float, rounds: int) -> dict[str, Any]:
     time.sleep(CALM_MS / 1000)
     account.ended.set()
     account.join()
+    arrivals = list(zip(account.arrived_ms, account.latency_ms, strict=True))
     return {
         "rate_per_second": rate,
         "kills": [
-            {"killed": role.rstrip("-")} | recovery(account, at_ms, at_ms + APART_SECONDS * 1000)
+            {"killed": role.rstrip("-")} | recovery(arrivals, at_ms, at_ms + APART_SECONDS * 1000)
             for role, at_ms in killed
         ],
         "changes_fed": fed.changes,

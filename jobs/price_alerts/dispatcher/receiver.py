@@ -6,6 +6,7 @@
 
 import argparse
 import asyncio
+import contextlib
 import hmac
 import random
 import re
@@ -25,6 +26,7 @@ from .sending import signature
 _REQUEST_LINE = re.compile(rb"POST (\S+) HTTP/1\.1\r\n")
 _HEADER = re.compile(rb"(?i)\r\n(content-length|idempotency-key|x-flinkops-signature):[ \t]*([^\r\n]*)")
 _PRINTED_A_SECOND = 5
+_FLUSH_SECONDS = 1.0  # whoever counts its lines must not take a full buffer for silence
 _MAX_REQUEST_BYTES = 256 * 1024
 _REASONS = {200: "OK", 401: "Unauthorized", 400: "Bad Request"}
 
@@ -230,7 +232,10 @@ async def _serve(chosen: argparse.Namespace) -> None:
     if chosen.log:
         with chosen.log.open("a", buffering=1 << 16) as file:
             receiver.on_arrival = _logging_to(file)
-            await stopping.wait()
+            while not stopping.is_set():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stopping.wait(), _FLUSH_SECONDS)
+                file.flush()
     else:
         receiver.on_arrival = _printing() if chosen.print else receiver.on_arrival
         await stopping.wait()

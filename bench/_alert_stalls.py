@@ -1,0 +1,74 @@
+"""Slow alerts of the price-alerts benches: when they came, and whether the job was at a checkpoint then."""
+
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+from flinkops.local.probe import get_json
+from flinkops.local.state import FleetInfo
+
+SLOW_MS = 50.0
+_APART_MS = 250.0
+_POLL_SECONDS = 20.0  # Flink remembers its last ten checkpoints
+_SHOWN = 5
+
+Times = tuple[float, float]
+"""From and to, milliseconds since the epoch."""
+
+
+class Checkpoints(threading.Thread):
+    """Collects when a job's checkpoints began and ended."""
+
+    def __init__(self, info: FleetInfo, job_id: str) -> None:
+        super().__init__(daemon=True)
+        self._info, self._job_id = info, job_id
+        self._times: dict[int, Times] = {}
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        while not self._ended.wait(_POLL_SECONDS):
+            self._look()
+
+    def end(self) -> list[Times]:
+        """All of them, in order."""
+        self._ended.set()
+        self.join()
+        self._look()
+        return sorted(self._times.values())
+
+    def _look(self) -> None:
+        answer = get_json(self._info.rest_url, f"/jobs/{self._job_id}/checkpoints") or {}
+        for each in answer.get("history", ()):
+            began = each["trigger_timestamp"]
+            self._times[each["id"]] = (began, began + max(0, each["end_to_end_duration"]))
+
+
+def stalls(alerts: Iterable[tuple[float, float]], checkpoints: list[Times]) -> dict[str, Any]:
+    """What was slow, from alerts as (append of the scrape, latency), both in milliseconds.
+
+    A stretch ends where for a quarter of a second every alert was in time.
+    """
+    slow = sorted((ingested, latency) for ingested, latency in alerts if latency > SLOW_MS)
+    stretches: list[list[tuple[float, float]]] = []
+    for each in slow:
+        if stretches and each[0] - stretches[-1][-1][0] < _APART_MS:
+            stretches[-1].append(each)
+        else:
+            stretches.append([each])
+    described = [_described(stretch, checkpoints) for stretch in stretches]
+    return {
+        "slow_alerts": len(slow),
+        "slow_stretches": len(stretches),
+        "slow_alerts_at_a_checkpoint": sum(each["alerts"] for each in described if each["at_a_checkpoint"]),
+        "slowest": sorted(described, key=lambda each: -each["longest_ms"])[:_SHOWN],
+    }
+
+
+def _described(stretch: list[tuple[float, float]], checkpoints: list[Times]) -> dict[str, Any]:
+    began, ended = stretch[0][0], max(ingested + latency for ingested, latency in stretch)
+    return {
+        "at_ms": round(began),
+        "alerts": len(stretch),
+        "longest_ms": round(max(latency for _, latency in stretch), 1),
+        "at_a_checkpoint": any(first < ended and began < last for first, last in checkpoints),
+    }
