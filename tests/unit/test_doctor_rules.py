@@ -124,6 +124,15 @@ def test_what_a_deserialiser_hands_on_is_the_jobs_own_work() -> None:
     assert found("serialization", evidence(held_up(), flame_graphs=[sampled])) is None
 
 
+@pytest.mark.parametrize("sampled", [None, "work", "src"])
+def test_a_python_operator_that_holds_others_up_is_named_whatever_stacks_say_in_passing(sampled: str | None) -> None:
+    some = [flames(sampled, PojoSerializer__serialize=35, orders__Work__count=65)] if sampled else []
+    ill = evidence(held_up(), detail=detail(plan={"work": "PythonCalc(select=[trim(note)])"}), flame_graphs=some)
+    first, *rest = [each for each in diagnose(ill).findings if each.severity != "info"]
+    assert (first.code, first.vertex) == ("serialization", "vertex work")
+    assert [(each.code, each.caused_by) for each in rest] == [("backpressure", "serialization")]
+
+
 def test_much_serialization_with_room_to_spare_is_info() -> None:
     facts = with_vertex(job(), "work", busy_ratio=spread(0.6))
     finding = found("serialization", evidence(facts, flame_graphs=[JSON]))

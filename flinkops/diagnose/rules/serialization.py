@@ -65,8 +65,8 @@ def kind_of(frame: str) -> str | None:
 def judge(case: Case) -> Verdict:
     """By the flame graphs that were taken, and by what the job says of Python."""
     findings = [found for vertex in case.job.vertices if (found := _by_stacks(case, vertex)) is not None]
-    if not findings and (python := _by_python(case)) is not None:
-        findings = [python]
+    if (python := _by_python(case)) is not None:
+        findings = _with_python(findings, python)
     if findings:
         return findings
     if not any(each.graph.root is not None for each in case.evidence.flame_graphs):
@@ -110,6 +110,13 @@ def _by_python(case: Case) -> Finding | None:
         return None
     lines = [line(f'"{vertex.name}" runs Python in a process of its own and holds up its input', case.held_ratio)]
     return _finding(case, vertex, "warning", 0.6, "Python", lines)
+
+
+def _with_python(by_stacks: list[Finding], python: Finding) -> list[Finding]:
+    """Stacks that already warn of its vertex know more; what is info there, or of another vertex, does not hide it."""
+    if any(each.vertex == python.vertex and each.severity != "info" for each in by_stacks):
+        return by_stacks
+    return [*(each for each in by_stacks if each.vertex != python.vertex), python]
 
 
 def _finding(
