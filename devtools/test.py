@@ -10,6 +10,7 @@ from devtools import check
 from devtools.bootstrap import REPOSITORY, ensure_environment
 
 _QUICK = "not local and not cluster"
+_CLUSTER = "cluster and not by_hand"  # those too: ./dev test cluster -m cluster
 _NO_TESTS = 5  # pytest's exit code when nothing was collected
 _CLUSTER_HINT = "not run: the tests on Kubernetes; ./dev test cluster runs them (needs root and ../shared/kit)"
 _QUICK_HINT = "not run: the tests on real Flink and Kafka, and with pandas 3; ./dev test runs them"
@@ -21,7 +22,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("part", nargs="?", choices=("all", "quick", "cluster"), default="all")
     options, for_pytest = parser.parse_known_args(arguments)
     if options.part == "cluster":
-        return _pytest(sys.executable, "cluster", for_pytest, may_be_empty=True)
+        return _pytest(sys.executable, _CLUSTER, for_pytest, may_be_empty=True)
     failed = [*check.run()]
     if _pytest(sys.executable, _QUICK, ["-n", "2", *for_pytest]):
         failed.append("quick tests")
@@ -40,8 +41,7 @@ def _slower_parts(for_pytest: list[str]) -> list[str]:
         failed.append("unit tests of the base installation (.venv-base)")
     if _environment(".venv-flink120", "flink120.txt", editable=False) is None:
         failed.append("the environment of Flink 1.20")
-    # They wait more than they work. A file's tests stay together: they share its jobs and its fleet.
-    if _pytest(sys.executable, "local", ["-n", "2", "--dist", "loadfile", *for_pytest], may_be_empty=True):
+    if _pytest(sys.executable, "local", for_pytest, may_be_empty=True):
         failed.append("tests on the embedded fleet")
     return failed
 

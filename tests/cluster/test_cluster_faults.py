@@ -84,6 +84,7 @@ def test_a_crash_loop_that_begins_late_is_seen_and_taken_back(cluster: Cluster, 
     assert cluster.deployment(job)["spec"]["job"]["args"] == before
 
 
+@pytest.mark.by_hand
 def test_a_state_that_does_not_fit_is_taken_back(cluster: Cluster, job: str, hands: Hands) -> None:
     done = hands.run("upgrade", job, "--savepoint", *arguments("--other-state"), *QUICK, expect=1)["result"]
     assert done["outcome"] == "rolled-back", done
@@ -115,6 +116,7 @@ def test_killed_at_a_step_it_goes_on(cluster: Cluster, job: str, hands: Hands, s
     assert len(patches) == 1
 
 
+@pytest.mark.by_hand
 def test_killed_on_the_way_back_it_goes_on(cluster: Cluster, job: str, hands: Hands) -> None:
     hands.kill_at("old-create", "upgrade", job, "--savepoint", "--image", "nowhere:1")
     done = hands.run("upgrade", "--resume", expect=1)["result"]
@@ -123,6 +125,7 @@ def test_killed_on_the_way_back_it_goes_on(cluster: Cluster, job: str, hands: Ha
     assert cluster.deployment(job)["spec"]["image"] == IMAGE
 
 
+@pytest.mark.by_hand
 def test_suspended_and_resumed_from_the_savepoint_of_the_stop(cluster: Cluster, job: str, hands: Hands) -> None:
     savepoint = hands.run("suspend", job, "--yes")["result"]["savepoint"]
     done: dict[str, Any] = hands.run("resume", job, *QUICK)["result"]
@@ -131,6 +134,7 @@ def test_suspended_and_resumed_from_the_savepoint_of_the_stop(cluster: Cluster, 
     assert done["restored_from"].rpartition("/")[2] == savepoint.rpartition("/")[2]
 
 
+@pytest.mark.by_hand
 def test_a_jobmanager_killed_during_the_savepoint(cluster: Cluster, job: str, hands: Hands) -> None:
     hands.kill_at("savepoint", "upgrade", job, "--savepoint", "--parallelism", "1", "--watch-for", "5s")
     managers = f"app={job},component=jobmanager"

@@ -80,6 +80,7 @@ def test_it_is_measured(cluster: Cluster, streaming: Streaming) -> None:
     wait_for(lambda: measured(cluster.job(NAME)), "latency, skew, state and a checkpoint", seconds=120, every=3.0)
 
 
+@pytest.mark.by_hand
 def test_a_verified_upgrade_of_parallelism_settings_and_image(
     streaming: Streaming, cluster: Cluster, hands: Hands, tmp_path: Path
 ) -> None:
@@ -102,6 +103,7 @@ def test_a_verified_upgrade_of_parallelism_settings_and_image(
     assert (spec["image"], spec["job"]["parallelism"]) == (NEW_IMAGE, 1)
 
 
+@pytest.mark.by_hand
 def test_a_bad_image_gives_way_to_the_old_job_and_the_sink_has_each_row_once(
     cluster: Cluster, streaming: Streaming, hands: Hands
 ) -> None:
