@@ -1,10 +1,10 @@
-"""One action a job at a time: a lock file in the journal's folder, which the system frees when its holder dies."""
+"""One action a job at a time: lock files in the journal's folder, which the system frees when their holder dies."""
 
 import fcntl
 import hashlib
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,11 +24,29 @@ class Holder(msgspec.Struct, frozen=True):
 
 @contextmanager
 def job_lock(folder: Path, plan: Plan) -> Iterator[None]:
-    """Held while the plan is carried out. Raises Refused when another process works on the same job.
+    """Held while the plan is carried out. Raises Refused when another process works on the same job."""
+    target = plan.target
+    path = _path(folder, "", target.source, target.namespace or "", target.job_name)
+    with _exclusive(path, lambda content: Refused(_busy(plan, content), next_step="flinkops history")) as descriptor:
+        content = msgspec.json.encode(Holder(os.getpid(), socket.gethostname(), plan.id))
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, content, 0)
+        yield
+
+
+@contextmanager
+def loop_lock(folder: Path, job: str) -> Iterator[None]:
+    """Held by a control loop. Two on one job would undo each other: raises Refused for the second on this machine."""
+    with _exclusive(_path(folder, "autoscale-", job), lambda _: Refused(f"another `autoscale run` has {job}")):
+        yield
+
+
+@contextmanager
+def _exclusive(path: Path, refusal: Callable[[bytes], Refused]) -> Iterator[int]:
+    """Holds the lock and gives its descriptor; `refusal` is told what another holder wrote into the file.
 
     The file stays behind: removing it would let two processes hold locks on two files of the same name.
     """
-    path = _path(folder, plan)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -38,19 +56,14 @@ def job_lock(folder: Path, plan: Plan) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise Refused(_busy(plan, os.pread(descriptor, 4096, 0)), next_step="flinkops history") from None
-        content = msgspec.json.encode(Holder(os.getpid(), socket.gethostname(), plan.id))
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, content, 0)
-        yield
+            raise refusal(os.pread(descriptor, 4096, 0)) from None
+        yield descriptor
     finally:
         os.close(descriptor)
 
 
-def _path(folder: Path, plan: Plan) -> Path:
-    target = plan.target
-    key = "\0".join((target.source, target.namespace or "", target.job_name))
-    return folder / "locks" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.lock"
+def _path(folder: Path, prefix: str, *key: str) -> Path:
+    return folder / "locks" / f"{prefix}{hashlib.sha256(chr(0).join(key).encode()).hexdigest()[:32]}.lock"
 
 
 def _busy(plan: Plan, content: bytes) -> str:

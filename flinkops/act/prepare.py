@@ -40,14 +40,8 @@ def prepare(control: JobControl, journal: Journal, job: JobFacts, wish: Wish, st
             job, stamp, target_directory=wish.terms.target_directory, savepoint_format=wish.terms.savepoint_format
         )
     if wish.verb == "rescale":
-        return plan_rescale(
-            job,
-            control.requirements(job.id) if job.state == "RUNNING" else (),
-            control.cluster(),
-            stamp,
-            parallelism=wish.parallelism,
-            vertices=wish.vertices,
-            checkpoints=wish.checkpoints,
+        return plan_in_place(
+            control, job, stamp, parallelism=wish.parallelism, vertices=wish.vertices, checkpoints=wish.checkpoints
         )
     launch = known_launch(control, journal, job.id)
     if wish.verb == "suspend":
@@ -56,6 +50,28 @@ def prepare(control: JobControl, journal: Journal, job: JobFacts, wish: Wish, st
         return _resume(control, journal, job, wish, stamp)
     new = launch_before(journal, job, wish.undo) if wish.verb == "rollback" else changed_launch(launch, wish.change)
     return plan_redeploy(wish.verb, job, launch, new, control.cluster(), stamp, wish.terms)
+
+
+def plan_in_place(
+    control: JobControl,
+    job: JobFacts,
+    stamp: Stamp,
+    *,
+    parallelism: int | None,
+    vertices: Mapping[str, int],
+    checkpoints: int,
+) -> Plan:
+    """A rescale by the adaptive scheduler, with the bounds and the slots that the cluster tells now."""
+    requirements = control.requirements(job.id) if job.state == "RUNNING" else ()
+    return plan_rescale(
+        job,
+        requirements,
+        control.cluster(),
+        stamp,
+        parallelism=parallelism,
+        vertices=vertices,
+        checkpoints=checkpoints,
+    )
 
 
 def _resume(control: JobControl, journal: Journal, job: JobFacts, wish: Wish, stamp: Stamp) -> Plan:

@@ -9,6 +9,7 @@ import msgspec
 
 from flinkops.act.journal import Journal
 from flinkops.act.kube_control import KubeControl
+from flinkops.act.prepare import plan_in_place
 from flinkops.errors import UsageError
 from flinkops.model.assessment import Value
 from flinkops.model.facts import JobFacts
@@ -19,7 +20,6 @@ from flinkops.plan.operator_actions import OperatorTerms, OperatorVerb, Seen, ha
 from flinkops.plan.operator_checks import ANEW
 from flinkops.plan.operator_mode import Evidence, features, lost_stop_savepoint, savepoint_directory
 from flinkops.plan.operator_spec import upgrade_mode
-from flinkops.plan.rescale import plan_rescale
 from flinkops.sources.kube_plan import Read
 
 
@@ -154,10 +154,9 @@ def spec_before(journal: Journal, control: KubeControl, plan_id: str | None) -> 
 
 def _in_place(control: KubeControl, job: JobFacts, wish: ResourceWish, stamp: Stamp) -> Plan:
     close = control.job(job.id) or job
-    plan = plan_rescale(
+    plan = plan_in_place(
+        control,
         close,
-        control.requirements(job.id) if close.state == "RUNNING" else (),
-        control.cluster(),
         stamp,
         parallelism=wish.parallelism,
         vertices=wish.vertices,

@@ -1,11 +1,6 @@
 """`flinkops autoscale run`: the control loop."""
 
-import fcntl
-import hashlib
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -54,10 +49,11 @@ def run(
         if common.settings.read_only:
             raise Refused("read-only: no loop that rescales is started", next_step="--dry-run only decides")
         _agree(job, yes=yes)
+    from flinkops.act.lock import loop_lock
     from flinkops.cli.targets import open_collector
 
     loop = _Loop(common, job, settings, book, _metrics(listen), dry_run, take_over, throughput)
-    with _only_one(book.folder, job, dry_run=dry_run):
+    with nullcontext() if dry_run else loop_lock(book.folder, job):
         collector = open_collector(common.settings)
         try:
             loop.go(collector, seconds)
@@ -216,24 +212,3 @@ class _Loop:
             self._common.say(text)
         else:
             emit([f"{iso_utc(SystemClock().now_ms())} {text}"])
-
-
-@contextmanager
-def _only_one(folder: Path, job: str, *, dry_run: bool) -> Iterator[None]:
-    """Two loops on one job would undo each other. Raises Refused for the second one on this machine."""
-    if dry_run:
-        yield
-        return
-    path = folder / "locks" / f"autoscale-{hashlib.sha256(job.encode()).hexdigest()[:32]}.lock"
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as problem:
-        raise OperationFailed(f"the lock {path} cannot be made: {problem.strerror or problem}") from None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise Refused(f"another `autoscale run` has {job}") from None
-    finally:
-        os.close(descriptor)

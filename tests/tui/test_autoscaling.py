@@ -6,38 +6,15 @@ import msgspec
 import pytest
 
 from flinkops.autoscale.explain import OVERRIDES
-from flinkops.model.facts import JobFacts, RescaleFacts, Spread, VertexFacts
+from flinkops.model.facts import JobFacts, RescaleFacts
 from flinkops.tui.autoscaling import AutoscalingScreen
 from tests.tui.fleet import T0_MS, Seen, fleet
 from tests.tui.screen import make_app, press, running, text_of, view_of
+from tests.unit.autoscale_cases import source_and_work
 
 
 def facts(look: int, **changes: object) -> JobFacts:
     """A source that keeps up and an operator that is 98 % busy, 10 s a look."""
-    seconds = 1_000 + 10 * look
-    source = VertexFacts(
-        id="s",
-        name="Source: orders",
-        parallelism=1,
-        max_parallelism=128,
-        status="RUNNING",
-        records_in=98 * seconds,
-        accumulated_busy_ms=10.0 * seconds,
-        busy_ratio=Spread(max=0.01, avg=0.01),
-        pending_records=Spread(sum=0.0),
-    )
-    work = VertexFacts(
-        id="w",
-        name="enrich",
-        parallelism=1,
-        max_parallelism=128,
-        status="RUNNING",
-        upstream=("s",),
-        input_ships=("HASH",),
-        records_in=98 * seconds,
-        accumulated_busy_ms=980.0 * seconds,
-        busy_ratio=Spread(max=0.98, avg=0.98),
-    )
     made = JobFacts(
         id="j",
         name="orders",
@@ -45,7 +22,7 @@ def facts(look: int, **changes: object) -> JobFacts:
         seen_ms=T0_MS + look * 10_000,
         state="RUNNING",
         running_since_ms=T0_MS - 3_600_000,
-        vertices=(source, work),
+        vertices=source_and_work(look),
         configuration={"job.autoscaler.utilization.max": "0.9"},
         rescales=(RescaleFacts(T0_MS - 60_000, state="COMPLETED", cause="UPDATE_REQUIREMENT"),),
     )

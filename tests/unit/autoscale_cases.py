@@ -7,6 +7,7 @@ from flinkops.autoscale.decide import Decision, decide
 from flinkops.autoscale.memory import Memory
 from flinkops.autoscale.settings import Settings
 from flinkops.autoscale.window import Sample, Vertex, VertexSample, Window, in_order
+from flinkops.model.facts import Spread, VertexFacts
 
 START_MS = 1_700_000_000_000
 STEP_MS = 10_000
@@ -89,3 +90,32 @@ def _metrics(part: Part, rate: float, seconds: float) -> VertexSample:
         pending_records=None if part.inputs else max(0.0, part.lag + part.lag_grows * (seconds - 1000)),
         records_in_per_second=rate,
     )
+
+
+def source_and_work(look: int, busy: float = 0.98) -> tuple[VertexFacts, VertexFacts]:
+    """Ten seconds a look: 98 records a second through a source that keeps up and an operator that is so busy."""
+    seconds = 1_000 + 10 * look
+    source = VertexFacts(
+        id="s",
+        name="Source: orders",
+        parallelism=1,
+        max_parallelism=128,
+        status="RUNNING",
+        records_in=98 * seconds,
+        accumulated_busy_ms=10.0 * seconds,
+        busy_ratio=Spread(max=0.01, avg=0.01),
+        pending_records=Spread(sum=0.0),
+    )
+    work = VertexFacts(
+        id="w",
+        name="enrich",
+        parallelism=1,
+        max_parallelism=128,
+        status="RUNNING",
+        upstream=("s",),
+        input_ships=("HASH",),
+        records_in=98 * seconds,
+        accumulated_busy_ms=busy * 1000 * seconds,
+        busy_ratio=Spread(max=busy, avg=busy),
+    )
+    return source, work

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from flinkops.act.journal import Journal
-from flinkops.cli.main import main
 from flinkops.clock import FixedClock
 from flinkops.model.plan import Plan, Target
 from flinkops.plan.identity import encode_plan_file
+from tests.unit.command_line import run
 
 NOBODY = "127.0.0.1:9"  # discard: nothing listens there
 PLAN = Plan(
@@ -21,20 +21,7 @@ PLAN = Plan(
 )
 
 
-@pytest.fixture(autouse=True)
-def _nothing_from_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FLINKOPS_JOURNAL", str(tmp_path / "journal"))
-    monkeypatch.setenv("FLINKOPS_LOCAL_HOME", str(tmp_path / "no fleet"))
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("KUBECONFIG", raising=False)
-    monkeypatch.chdir(tmp_path)
-
-
-def run(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    code = ended.value.code
-    return int(code or 0)
+pytestmark = pytest.mark.usefixtures("nothing_from_outside")
 
 
 @pytest.mark.parametrize(

@@ -11,14 +11,14 @@ import pytest
 from flinkops.act import throughput_steps
 from flinkops.act.autoscale_plan import plan_autoscale
 from flinkops.act.control import Load
+from flinkops.act.lock import loop_lock
 from flinkops.act.running import StepRun
 from flinkops.act.throughput_steps import verify_throughput
 from flinkops.autoscale.controller import advise
 from flinkops.autoscale.settings import Settings
 from flinkops.autoscale.taskmanagers import memory_advice
-from flinkops.cli.main import main
 from flinkops.clock import FixedClock
-from flinkops.errors import OperationFailed
+from flinkops.errors import OperationFailed, Refused
 from flinkops.model.detail import ResourceRequirement, TaskManagerDetail
 from flinkops.model.facts import (
     CheckpointsFacts,
@@ -26,12 +26,12 @@ from flinkops.model.facts import (
     FleetSnapshot,
     JobFacts,
     SourceStatus,
-    Spread,
-    VertexFacts,
 )
 from flinkops.model.plan import Plan, Target
 from flinkops.plan.identity import Stamp
 from flinkops.recording import Recorder
+from tests.unit.autoscale_cases import source_and_work
+from tests.unit.command_line import run
 from tests.unit.fake_cluster import FakeCluster
 
 T0_MS = 1_795_442_551_000
@@ -39,48 +39,11 @@ SAMPLE = Path(__file__).parent.parent / "cr_samples" / "autoscaler-1.15.json"
 NOBODY = "127.0.0.1:9"
 
 
-@pytest.fixture(autouse=True)
-def _nothing_from_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FLINKOPS_JOURNAL", str(tmp_path / "journal"))
-    monkeypatch.setenv("FLINKOPS_LOCAL_HOME", str(tmp_path / "no fleet"))
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("KUBECONFIG", raising=False)
-    monkeypatch.chdir(tmp_path)
-
-
-def run(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    code = ended.value.code
-    return int(code or 0)
+pytestmark = pytest.mark.usefixtures("nothing_from_outside")
 
 
 def facts(look: int, *, busy: float = 0.98, **changes: Any) -> JobFacts:
     """Ten seconds a look: 98 records a second through an operator that is so busy."""
-    seconds = 1_000 + 10 * look
-    source = VertexFacts(
-        id="s",
-        name="Source: orders",
-        parallelism=1,
-        max_parallelism=128,
-        status="RUNNING",
-        records_in=98 * seconds,
-        accumulated_busy_ms=10.0 * seconds,
-        busy_ratio=Spread(max=0.01, avg=0.01),
-        pending_records=Spread(sum=0.0),
-    )
-    work = VertexFacts(
-        id="w",
-        name="enrich",
-        parallelism=1,
-        max_parallelism=128,
-        status="RUNNING",
-        upstream=("s",),
-        input_ships=("HASH",),
-        records_in=98 * seconds,
-        accumulated_busy_ms=busy * 1000 * seconds,
-        busy_ratio=Spread(max=busy, avg=busy),
-    )
     made = JobFacts(
         id="a" * 32,
         name="orders",
@@ -89,7 +52,7 @@ def facts(look: int, *, busy: float = 0.98, **changes: Any) -> JobFacts:
         state="RUNNING",
         scheduler="Adaptive",
         running_since_ms=T0_MS - 3_600_000,
-        vertices=(source, work),
+        vertices=source_and_work(look, busy),
         checkpoints=CheckpointsFacts(enabled=True, completed=5, failed=0, in_progress=0),
         configuration={"job.autoscaler.utilization.max": "0.9"},
     )
@@ -340,3 +303,11 @@ def test_memory_that_is_not_told_is_no_advice() -> None:
     found = memory_advice([TaskManagerDetail("t")], None)
     assert [each.recommended_bytes for each in found] == [None, None, None]
     assert all("do not tell" in each.why for each in found)
+
+
+def test_a_second_loop_on_one_job_is_refused(tmp_path: Path) -> None:
+    with loop_lock(tmp_path, "orders"), loop_lock(tmp_path, "payments"):
+        with pytest.raises(Refused, match="another `autoscale run` has orders"), loop_lock(tmp_path, "orders"):
+            pass
+    with loop_lock(tmp_path, "orders"):
+        pass  # free again

@@ -4,52 +4,15 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from flinkops.cli.main import main
 from tests.fake_flink import FakeFlink, Fault, Recording, serving
+from tests.unit.command_line import Cli
 
 DEAD = "http://127.0.0.1:9"
-
-
-class Outcome:
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-
-class Cli:
-    """Runs commands in this process, as `main` would."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-
-    def __call__(self, *arguments: str) -> Outcome:
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        code = ended.value.code
-        read = self._capsys.readouterr()
-        return Outcome(code if isinstance(code, int) else 0, read.out, read.err)
-
-
-@pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
-    """A person without settings, caches or an embedded fleet."""
-    for name in [name for name in os.environ if name.startswith(("FLINKOPS_", "KUBE"))]:
-        monkeypatch.delenv(name)
-    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "FLINKOPS_LOCAL_HOME"):
-        monkeypatch.setenv(name, str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    return Cli(capsys)
-
-
-@pytest.fixture
-def flink() -> Iterator[FakeFlink]:
-    cluster = FakeFlink(Recording.load("flink-1.20-windows"))
-    with serving(cluster):
-        yield cluster
 
 
 def test_json_is_one_line_of_data_and_no_words(cli: Cli, flink: FakeFlink) -> None:

@@ -1,9 +1,7 @@
 """`flinkops doctor` from outside: the document, the exit codes, recordings, bundles, what is asked of whom."""
 
 import json
-import os
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -19,10 +17,11 @@ from flinkops.model.findings import Evidence
 from flinkops.observe import Observer
 from flinkops.recording import Recorder
 from flinkops.render.doctor import evidence_text
-from tests.fake_flink import FakeFlink, Recording, serving
+from tests.fake_flink import FakeFlink
 from tests.unit.builders import NOW_MS, failing, snapshot, spread, with_vertex
+from tests.unit.command_line import Cli
 from tests.unit.doctor_cases import detail, evidence, job, manager
-from tests.unit.test_cli_status import DEAD, Cli
+from tests.unit.test_cli_status import DEAD
 
 FINDING_KEYS = [
     "code",
@@ -36,24 +35,6 @@ FINDING_KEYS = [
     "reference",
     "caused_by",
 ]
-
-
-@pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
-    """A person without settings."""
-    for name in [name for name in os.environ if name.startswith(("FLINKOPS_", "KUBE"))]:
-        monkeypatch.delenv(name)
-    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "FLINKOPS_LOCAL_HOME"):
-        monkeypatch.setenv(name, str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    return Cli(capsys)
-
-
-@pytest.fixture
-def flink() -> Iterator[FakeFlink]:
-    cluster = FakeFlink(Recording.load("flink-1.20-windows"))
-    with serving(cluster):
-        yield cluster
 
 
 def ill() -> JobFacts:
