@@ -64,11 +64,10 @@ class Hands:
 
 def settled(cluster: Cluster, name: str) -> bool:
     """The operator sees the job RUNNING, and has nothing to do."""
-    status = cluster.deployment(name)["status"]
-    ready = (
-        status.get("jobManagerDeploymentStatus") == "READY" and status["reconciliationStatus"]["state"] == "DEPLOYED"
-    )
-    return bool(ready and status["jobStatus"].get("state") == "RUNNING")
+    status = cluster.deployment(name).get("status") or {}  # none until the operator has looked at it first
+    reconciled = (status.get("reconciliationStatus") or {}).get("state")
+    ready = status.get("jobManagerDeploymentStatus") == "READY" and reconciled == "DEPLOYED"
+    return bool(ready and (status.get("jobStatus") or {}).get("state") == "RUNNING")
 
 
 def restored_from(cluster: Cluster, name: str) -> str | None:

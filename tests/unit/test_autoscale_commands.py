@@ -306,8 +306,8 @@ def test_memory_that_is_not_told_is_no_advice() -> None:
 
 
 def test_a_second_loop_on_one_job_is_refused(tmp_path: Path) -> None:
-    with loop_lock(tmp_path, "orders"), loop_lock(tmp_path, "payments"):
-        with pytest.raises(Refused, match="another `autoscale run` has orders"), loop_lock(tmp_path, "orders"):
-            pass
+    second = pytest.raises(Refused, match="another `autoscale run` has orders")
+    with loop_lock(tmp_path, "orders"), loop_lock(tmp_path, "payments"), second, loop_lock(tmp_path, "orders"):
+        pass
     with loop_lock(tmp_path, "orders"):
         pass  # free again
