@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
-from flinkops.errors import FlinkopsError
+from flinkops.errors import FlinkopsError, Unreachable
 from flinkops.model.endpoint import parse_endpoint
 from flinkops.model.facts import DeliveryFacts, JobFacts
 from flinkops.sources.deadline import Deadline
@@ -21,6 +21,7 @@ from flinkops.sources.protocol import SourceLook
 
 URL_KEY = "flinkops.delivery-metrics-url"
 _PATH = "/metrics"
+_NEXT = f"is the dispatcher running, and is it what the job's {URL_KEY} names?"
 _SECONDS = 1.0
 _AGAIN_AFTER_SECONDS = 10.0
 _MAX_ANSWER_BYTES = 1024 * 1024
@@ -78,6 +79,8 @@ def _fetch(url: str) -> str:
     try:
         with client.enforced(deadline):
             return client.read("GET", _PATH, deadline).decode(errors="replace")
+    except Unreachable as error:  # its advice is for Flink's own address
+        raise Unreachable(error.what, next_step=_NEXT) from None
     finally:
         client.close()
 

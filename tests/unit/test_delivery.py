@@ -105,6 +105,13 @@ def test_an_address_that_is_none_is_a_reason(url: str) -> None:
     assert found.unknown["delivery"]
 
 
+def test_a_dispatcher_that_is_away_is_what_the_advice_is_about() -> None:
+    (found,) = looked(named("http://127.0.0.1:1/metrics"))
+    why = found.unknown["delivery"]
+    assert "is the dispatcher running" in why
+    assert "JobManager" not in why
+
+
 def test_only_a_running_job_is_asked() -> None:
     with serving(200, METRICS) as (url, asked):
         (found,) = looked(named(url, state="CANCELED"))
