@@ -36,10 +36,19 @@ def masked(evidence: Evidence) -> Evidence:
     return msgspec.convert(_masked(plain), Evidence)
 
 
+def check_free(path: Path) -> None:
+    """Before anybody is asked for evidence. Raises UsageError where something is already, or nothing can be written."""
+    if os.path.lexists(path):
+        raise UsageError(f"{path} exists", next_step="name another file")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise UsageError(f"cannot write into {path.parent}", next_step="name a file in a folder of yours")
+
+
 def write_bundle(path: Path, evidence: Sequence[Evidence], doctor_json: str, logs: Mapping[str, str]) -> None:
     """Raises OperationFailed when the file is there already or cannot be written. For its owner alone to read."""
     lines = b"".join(msgspec.json.encode(masked(each)) + b"\n" for each in evidence)
-    files = {"README.txt": _README.encode(), "doctor.json": masked_text(doctor_json).encode(), EVIDENCE: lines}
+    doctor = msgspec.json.encode(_masked(msgspec.json.decode(doctor_json)))
+    files = {"README.txt": _README.encode(), "doctor.json": doctor, EVIDENCE: lines}
     files |= {f"logs/{number:02}-{_safe(name)}": masked_text(text).encode("utf-8", "replace")
               for number, (name, text) in enumerate(logs.items(), 1)}  # fmt: skip
     taken_ms = max((each.taken_ms for each in evidence), default=0)
@@ -65,9 +74,11 @@ def read_evidence(path: Path) -> list[Evidence]:
             evidence = decode_evidence(line)
             newest[evidence.job.key] = evidence
     except (OSError, tarfile.TarError, EOFError) as problem:
-        raise UsageError(f"cannot read {path}: {problem}") from None
+        raise UsageError(f"cannot read {path}: {getattr(problem, 'strerror', None) or problem}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
         raise UsageError(f"{path} is no recording, bundle or evidence of flinkops ({problem})") from None
+    if not newest:
+        raise UsageError(f"{path} holds no evidence", next_step="flinkops doctor --bundle FILE makes one that does")
     return list(newest.values())
 
 

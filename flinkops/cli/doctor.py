@@ -51,8 +51,8 @@ def doctor(
     if self_check:
         _check_self(common)
         return
-    if bundle is not None and Path(bundle).exists():
-        raise UsageError(f"{bundle} exists", next_step="name another file")
+    if bundle is not None:
+        _check_free(Path(bundle))
     evidence, logs = _replayed(common, replay, job) if replay is not None else _examined(common, job, bundle)
     diagnoses = _diagnosed(evidence)
     if bundle is not None:
@@ -60,6 +60,12 @@ def doctor(
     _print(common, diagnoses)
     if exit_code and any(each.severity != "info" for found in diagnoses for each in found.findings):
         raise typer.Exit(ExitCode.NOT_HEALTHY)
+
+
+def _check_free(path: Path) -> None:
+    from flinkops.bundle import check_free
+
+    check_free(path)
 
 
 def _check_self(common: Common) -> None:
@@ -151,7 +157,8 @@ def _write(
     from flinkops.render.doctor import doctor_json
 
     write_bundle(path, evidence, doctor_json(diagnoses), logs)
-    common.say(f"flinkops: {path}: {len(evidence)} jobs, {len(logs)} logs, secrets masked; names are not")
+    jobs = "1 job" if len(evidence) == 1 else f"{len(evidence)} jobs"
+    common.say(f"flinkops: {path}: {jobs}, ends of {len(logs)} logs; secrets are masked, names are not")
 
 
 def _print(common: Common, diagnoses: "Sequence[Diagnosis]") -> None:

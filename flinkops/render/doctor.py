@@ -135,7 +135,12 @@ def _finding_text(finding: Finding, *, colour: bool, cells: int) -> list[str]:
 
 def _wrapped(text: str, indent: str, cells: int) -> list[str]:
     wrapped = textwrap.wrap(
-        text, max(40, cells), initial_indent=indent, subsequent_indent=f"{indent}  ", break_long_words=False
+        text,
+        max(40, cells),
+        initial_indent=indent,
+        subsequent_indent=f"{indent}  ",
+        break_long_words=False,
+        break_on_hyphens=False,  # a key is copied as it stands
     )
     return wrapped or [indent.rstrip()]
 

@@ -10,8 +10,10 @@ _SECRET_KEY = re.compile(
 )
 _USERINFO = re.compile(r"(?<=://)[^/\s@]+(?=@)")
 _ASSIGNMENT = re.compile(
-    r"(?i)([\w.-]*(?:passw(?:or)?d|secret|token|api[-_.]?key|access[-_.]?key)[\w.-]*\s*[=:]\s*)(\"[^\"]*\"|'[^']*'|[^\s,;&]+)"
+    r"(?i)([\w.-]*(?:passw(?:or)?d|secret|token|api[-_.]?key|access[-_.]?key)[\w.-]*[\"']?\s*[=:]\s*)"
+    r"(\"[^\"]*\"|'[^']*'|[^\s,;&]+)"
 )
+_CREDENTIALS = re.compile(r"(?i)(\bauthorization[\"']?\s*[=:]\s*[\"']?(?:[a-z]+\s+)?|\bbearer\s+)[\w.~+/=-]{8,}")
 
 
 def masked_setting(key: str, value: str) -> str:
@@ -31,4 +33,4 @@ def masked_text(text: str) -> str:
     >>> masked_text("jdbc:postgresql://me:pw@db/x?password=hunter2 failed")
     'jdbc:postgresql://******@db/x?password=****** failed'
     """
-    return _ASSIGNMENT.sub(rf"\1{MASK}", _USERINFO.sub(MASK, text))
+    return _CREDENTIALS.sub(rf"\1{MASK}", _ASSIGNMENT.sub(rf"\1{MASK}", _USERINFO.sub(MASK, text)))

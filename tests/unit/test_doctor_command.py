@@ -131,10 +131,13 @@ def test_a_bundle_holds_what_is_needed_and_no_secret(cli: Cli, tmp_path: Path) -
     plan = {"work": "Calc(url=jdbc:postgresql://me:hunter2@db/x?password=hunter2)"}
     kept = evidence(facts, detail=detail(plan=plan))
     path = tmp_path / "case.tar.gz"
-    write_bundle(path, [kept], '{"jobs":[]}', {"../x/../tm\n.log": "token=hunter2 ok"})
+    document = json.dumps({"jobs": [{"name": 'failed with "password=hunter2"', "score": None}]})
+    write_bundle(path, [kept], document, {"../x/../tm\n.log": "token=hunter2 ok"})
     with tarfile.open(path) as archive:
         names = archive.getnames()
-        contents = b"".join(file.read() for each in archive if (file := archive.extractfile(each)))
+        files = {each.name: file.read() for each in archive if (file := archive.extractfile(each))}
+    contents = b"".join(files.values())
+    assert json.loads(files["flinkops-bundle/doctor.json"])["jobs"][0]["score"] is None
     assert names == [f"flinkops-bundle/{name}" for name in ("README.txt", "doctor.json", "evidence.jsonl")] + [
         "flinkops-bundle/logs/01-x_.._tm_.log"
     ]
@@ -152,10 +155,16 @@ def test_a_bundle_never_takes_the_place_of_a_file(cli: Cli, tmp_path: Path) -> N
     with pytest.raises(OperationFailed):
         write_bundle(path, [evidence()], "{}", {})
     assert path.read_text() == "mine"
+    away = tmp_path / "away.tar.gz"
+    away.symlink_to(tmp_path / "nowhere")
+    for wrong in (away, tmp_path, tmp_path / "no folder" / "case.tar.gz"):
+        ran = cli("doctor", "--bundle", str(wrong), "--rest", DEAD)
+        assert (ran.code, ran.err.count("\n")) == (2, 1), wrong
+    assert not away.exists()
 
 
 def test_what_is_no_evidence_is_refused(tmp_path: Path) -> None:
-    for name, content in (("a", b"\x1f\x8bnonsense"), ("b", b"nonsense"), ("c", b'{"a": 1}')):
+    for name, content in (("a", b"\x1f\x8bnonsense"), ("b", b"nonsense"), ("c", b'{"a": 1}'), ("d", b"")):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(UsageError):
             read_evidence(tmp_path / name)

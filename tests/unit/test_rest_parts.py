@@ -193,5 +193,14 @@ def test_secrets_in_text() -> None:
     assert "a=1" in text
 
 
+@pytest.mark.parametrize(
+    "text",
+    ['{"password": "hunter2-hunter2"}', "Authorization: Bearer hunter2-hunter2", "bearer hunter2.hunter2 refused"],
+)
+def test_secrets_in_headers_and_json(text: str) -> None:
+    assert "hunter2" not in masked_text(text)
+    assert "******" in masked_text(text)
+
+
 def test_a_snapshot_goes_through_json() -> None:
     assert msgspec.json.decode(msgspec.json.encode(FleetSnapshot(taken_ms=1)), type=FleetSnapshot).taken_ms == 1
