@@ -47,6 +47,18 @@ class Case:
         """The command that plans a restart with this setting."""
         return f"flinkops upgrade {self.selector} --savepoint --set {shlex.quote(f'{key}={value}')} --plan"
 
+    def more_subtasks(self, vertex: VertexFacts) -> int:
+        """Twice as many, no more than the state can be split into, nor than a source has partitions."""
+        limits = (vertex.max_parallelism, vertex.source_partitions)
+        known = [limit for limit in limits if limit is not None and limit > 0]
+        return max(vertex.parallelism, min([2 * vertex.parallelism, *known]))
+
+    def scaled_or_shown(self, vertex: VertexFacts | None) -> str:
+        """The command that plans more subtasks of the vertex; a look at the job where it can have no more."""
+        if vertex is None or (more := self.more_subtasks(vertex)) <= vertex.parallelism:
+            return f"flinkops status {self.selector}"
+        return f"flinkops rescale {self.selector} --vertex {vertex.id}={more} --plan"
+
     @property
     def uptime_seconds(self) -> float | None:
         """Since it was last seen to switch to RUNNING."""

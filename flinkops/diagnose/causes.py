@@ -12,17 +12,33 @@ SYMPTOM_PENALTY = 5
 """Alibaba's scale: from 100; green above 80, yellow 60 to 80, red below 60. A symptom counts little."""
 
 CAUSES: dict[str, tuple[str, ...]] = {
-    "backpressure": ("restart-loop", "gc-pressure", "key-skew", "serialization", "checkpoint-timeout"),
-    "checkpoint-timeout": ("restart-loop", "gc-pressure", "key-skew", "serialization", "backpressure"),
+    "backpressure": (
+        "restart-loop",
+        "gc-pressure",
+        "key-skew",
+        "managed-memory-full",
+        "serialization",
+        "checkpoint-timeout",
+    ),
+    "checkpoint-timeout": (
+        "restart-loop",
+        "gc-pressure",
+        "key-skew",
+        "managed-memory-full",
+        "serialization",
+        "backpressure",
+    ),
     "watermark-delay": (
         "restart-loop",
         "source-idle",
         "partitions-below-parallelism",
         "gc-pressure",
         "key-skew",
+        "managed-memory-full",
         "serialization",
         "backpressure",
     ),
+    "managed-memory-full": ("state-bloat", "key-skew"),
     "gc-pressure": ("state-bloat",),
     "serialization": ("gc-pressure",),
     "key-skew": ("gc-pressure",),

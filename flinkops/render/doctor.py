@@ -105,7 +105,8 @@ def remedy_text(remedy: Remedy) -> str:
 def _job_text(job: Diagnosis, *, wide: bool, colour: bool, cells: int) -> str:
     score = "score unknown" if job.score is None else f"score {job.score}"
     shown = [each for each in job.findings if wide or each.severity != "info"]
-    found = f"{len(job.findings)} findings" if job.findings else "nothing found"
+    count = len(job.findings)
+    found = "nothing found" if count == 0 else "1 finding" if count == 1 else f"{count} findings"
     lines = [f"{clean(job.name)}: {score}, {found}, {len(job.not_assessed)} not assessed"]
     for finding in shown:
         lines += _finding_text(finding, colour=colour, cells=cells)

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from flinkops.diagnose.diagnosis import diagnose
-from flinkops.model.detail import ResourceRequirement
+from flinkops.model.detail import ResourceRequirement, SubtaskDetail, VertexDetail
 from flinkops.model.facts import (
     ClusterFacts,
     JobFacts,
@@ -12,7 +12,7 @@ from flinkops.model.facts import (
     StuckFacts,
 )
 from tests.unit.builders import NOW_MS, spread, with_vertex
-from tests.unit.doctor_cases import detail, evidence, found, job, manager, sample, thrown, why_not
+from tests.unit.doctor_cases import detail, evidence, flames, found, job, manager, sample, thrown, why_not
 
 
 def test_a_restart_loop_names_the_earliest_exception_after_the_last_stable_time() -> None:
@@ -142,11 +142,41 @@ def test_known_bug_by_version_and_make() -> None:
     assert why_not("known-bug", evidence(job(flink_version=None)))
 
 
-def test_upgrade_hazard_and_managed_memory() -> None:
+def test_upgrade_hazard() -> None:
     resource = ResourceFacts("kit", "shop", "orders", "1", upgrade_mode="stateless")
     assert found("upgrade-hazard", evidence(job(resource=resource)))
     assert found("upgrade-hazard", evidence()) is None
-    big = with_vertex(job(configuration={"state.backend.type": "rocksdb"}), "work", state_sst_bytes=spread(9e9))
-    few = msgspec.structs.replace(manager(0.0), managed_total_bytes=1_000_000_000)
-    assert found("managed-memory-full", evidence(big, detail=detail(taskmanagers=(few,))))
-    assert why_not("managed-memory-full", evidence(big, detail=None, unknown={"detail": "no"})) == "no"
+
+
+ROCKSDB = job(configuration={"state.backend.type": "rocksdb"})
+FEW = msgspec.structs.replace(manager(0.0), managed_total_bytes=1_000_000_000)
+BIG = with_vertex(ROCKSDB, "work", state_sst_bytes=spread(9e9))
+STORED = flames("work", org__rocksdb__RocksDB__get=60, orders__Work__count=40)
+
+
+def test_a_state_far_larger_than_its_memory_is_info_by_its_size_alone() -> None:
+    finding = found("managed-memory-full", evidence(BIG, detail=detail(taskmanagers=(FEW,)), flame_graphs=[STORED]))
+    assert finding is not None
+    assert finding.severity == "info"
+    assert why_not("managed-memory-full", evidence(BIG, detail=None, unknown={"detail": "no"})) == "no"
+
+
+def test_a_state_backend_that_takes_the_time_of_what_holds_others_up_is_the_cause() -> None:
+    slow = with_vertex(BIG, "work", busy_ratio=spread(0.98))
+    slow = with_vertex(slow, "src", backpressured_ratio=spread(0.8), busy_ratio=spread(0.1))
+    parts = {"detail": detail(taskmanagers=(FEW,)), "flame_graphs": [STORED]}
+    first, second = [each for each in diagnose(evidence(slow, **parts)).findings if each.severity != "info"]
+    assert (first.code, first.vertex) == ("managed-memory-full", "vertex work")
+    assert first.next == "flinkops rescale orders --vertex work=4 --plan"
+    assert (second.code, second.caused_by) == ("backpressure", "managed-memory-full")
+    enough = msgspec.structs.replace(FEW, managed_total_bytes=9_000_000_000)
+    assert found("managed-memory-full", evidence(slow, **{**parts, "detail": detail(taskmanagers=(enough,))})) is None
+
+
+def test_a_job_has_only_its_slots_share_of_the_managed_memory() -> None:
+    small = with_vertex(ROCKSDB, "work", state_sst_bytes=spread(5e8))
+    subtasks = tuple(SubtaskDetail(index, "RUNNING", taskmanager=FEW.id) for index in range(2))
+    placed = VertexDetail("work", "vertex work", 2, subtasks)
+    assert found("managed-memory-full", evidence(small, detail=detail(taskmanagers=(FEW,)))) is None
+    few_slots = msgspec.structs.replace(FEW, slots=20)
+    assert found("managed-memory-full", evidence(small, detail=detail(taskmanagers=(few_slots,), vertices=(placed,))))

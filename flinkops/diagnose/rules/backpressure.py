@@ -13,6 +13,7 @@ RECENT_LOOKS = 2
 FIRST_STACKS_SECONDS = 90.0
 """By then Flink has sampled the stacks of a job, on a busy machine too."""
 NO_SAMPLES_YET = "no samples"
+KEY_SKEW = "key-skew"
 CRITICAL_RATIO = 0.9
 """Nearly nothing moves, and what waits before the job grows."""
 
@@ -41,7 +42,7 @@ def judge(case: Case) -> Verdict:
             vertex=named.vertex if named else None,
             evidence=(*_evidence(case, vertex, ratio, named.why if named else ""), *([too_early] if too_early else [])),
             remedy=tuple(_remedies(case, vertex, kind)),
-            next=_next(case, vertex),
+            next=case.scaled_or_shown(None if kind == KEY_SKEW else vertex),
             reference=FLINK_DOCS + "ops/monitoring/back_pressure/",
         )
     ]
@@ -90,7 +91,7 @@ def _evidence(case: Case, vertex: VertexFacts | None, ratio: float, why: str) ->
 def _remedies(case: Case, vertex: VertexFacts | None, kind: str) -> list[Remedy]:
     if vertex is None:
         return [remedy("Look again while it lasts: the vertex to scale shows at a look where one is the slowest")]
-    more = _more(case, vertex)
+    more = case.more_subtasks(vertex)
     scale = remedy(
         f'Scale "{vertex.name}" from {vertex.parallelism} to {more} subtasks; costs {more - vertex.parallelism} slots '
         "and a restart from the last checkpoint",
@@ -110,19 +111,7 @@ def _remedies(case: Case, vertex: VertexFacts | None, kind: str) -> list[Remedy]
         key="taskmanager.network.memory.buffer-debloat.enabled",
         value="true",
     )
-    return [scale, debloat] if more > vertex.parallelism else [debloat]
-
-
-def _more(case: Case, vertex: VertexFacts) -> int:
-    """Twice as many subtasks, no more than the state can be split into, nor than a source has partitions."""
-    limits = [limit for limit in (vertex.max_parallelism, vertex.source_partitions) if limit is not None and limit > 0]
-    return max(vertex.parallelism, min([2 * vertex.parallelism, *limits]))
-
-
-def _next(case: Case, vertex: VertexFacts | None) -> str:
-    if vertex is None or _more(case, vertex) <= vertex.parallelism:
-        return f"flinkops status {case.selector}"
-    return f"flinkops rescale {case.selector} --vertex {vertex.id}={_more(case, vertex)} --plan"
+    return [scale, debloat] if more > vertex.parallelism and kind != KEY_SKEW else [debloat]
 
 
 def _pending(case: Case) -> float | None:

@@ -193,8 +193,8 @@ _STORAGE = (
         value="true",
     ),
     remedy(
-        "Look at the checkpoint storage: its throughput, throttling and latency; more time alone "
-        "(execution.checkpointing.timeout) hides it",
+        "Look at the checkpoint storage: its throughput, throttling and latency; until it is faster, let it rest "
+        "between checkpoints. A longer execution.checkpointing.timeout alone hides it",
         key="execution.checkpointing.min-pause",
         value="30 s",
     ),

@@ -1,47 +1,94 @@
 """managed-memory-full: RocksDB has no more room in memory and lives off the disk."""
 
-from flinkops.diagnose.case import Case
+import re
+
+from flinkops.diagnose.case import BUSY_RATIO, Case
 from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
+from flinkops.diagnose.stacks import shares
+from flinkops.model.detail import TaskManagerDetail
+from flinkops.model.facts import VertexFacts
+from flinkops.model.findings import Evidence as Line
 from flinkops.model.findings import Finding, NotAssessed
-from flinkops.model.numbers import add_known, total
+from flinkops.model.numbers import add_known, total, worst
 
 CODE = "managed-memory-full"
 STATE_TO_MEMORY_RATIO = 3.0
 """State on disk this many times the managed memory: most accesses miss the cache (own proposal)."""
+ACCESS_RATIO = 0.4
+"""Of the on-CPU samples of a vertex: as for serialization, more than a third of the work is not the job's own."""
+_ACCESS = re.compile(r"org\.rocksdb\.|org\.forstdb\.")
 
 
 def judge(case: Case) -> Verdict:
-    """Info: Flink reserves all managed memory at once for RocksDB, so only the size of the state says more."""
+    """Info by size alone, since Flink reserves all managed memory at once; a warning where accesses take the time."""
     backend = (case.setting("state.backend.type", "state.backend") or "").lower()
     if backend not in ("rocksdb", "forst"):
         return ()
-    memory = add_known(each.managed_total_bytes for each in case.taskmanagers)
-    state = add_known(total(each.state_sst_bytes) for each in case.job.vertices)
-    if state is None:
-        size = case.evidence.assessment.state_bytes
-        state = None if size is None else float(size)
+    memory, state = _memory_bytes(case), _state_bytes(case)
     if not memory or state is None:
         return NotAssessed(CODE, case.why_missing("detail", "managed memory or the size of the state is not known"))
     if state <= STATE_TO_MEMORY_RATIO * memory:
         return ()
-    return [
-        Finding(
-            code=CODE,
-            severity="info",
-            confidence=0.5,
-            title="The state is far larger than the memory of its state backend",
-            evidence=(line("bytes of state, against managed memory", state, STATE_TO_MEMORY_RATIO * memory),),
-            remedy=(
-                remedy(
-                    "A larger share of the TaskManager's memory for RocksDB's caches; costs heap and a restart",
-                    key="taskmanager.memory.managed.fraction",
-                    value="0.6",
-                ),
+    lines = [line("bytes of state, against managed memory", state, STATE_TO_MEMORY_RATIO * memory)]
+    slowed = [(share, vertex) for vertex in case.job.vertices if (share := _slowed(case, vertex)) is not None]
+    if not slowed:
+        return [_finding(case, None, 0.5, lines)]
+    share, vertex = max(slowed, key=lambda pair: pair[0])
+    lines.append(line(f'share of the on-CPU samples of "{vertex.name}" in its state backend', share, ACCESS_RATIO))
+    lines.append(line("share of time that its worst subtask is busy", worst(vertex.busy_ratio), BUSY_RATIO))
+    return [_finding(case, vertex, min(0.95, 0.5 + share / 2), lines)]
+
+
+def _memory_bytes(case: Case) -> float | None:
+    """What the slots of this job have of the managed memory; all of it where Flink does not say which slots."""
+    return add_known(_share_bytes(case, each) for each in case.taskmanagers)
+
+
+def _share_bytes(case: Case, manager: TaskManagerDetail) -> float | None:
+    detail, whole = case.evidence.detail, manager.managed_total_bytes
+    vertices = detail.vertices if detail else ()
+    used = max((sum(each.taskmanager == manager.id for each in vertex.subtasks) for vertex in vertices), default=0)
+    if whole is None or not manager.slots or not used:
+        return whole
+    return whole * min(1.0, used / manager.slots)
+
+
+def _state_bytes(case: Case) -> float | None:
+    """On disk now, or in the last checkpoint, whichever is more: RocksDB tells of what it has flushed only."""
+    known = (add_known(total(each.state_sst_bytes) for each in case.job.vertices), case.evidence.assessment.state_bytes)
+    return max((float(each) for each in known if each is not None), default=None)
+
+
+def _slowed(case: Case, vertex: VertexFacts) -> float | None:
+    """The share of its samples in the state backend, where that is much and it has no time left."""
+    graph, busy = case.flame_graph(vertex.id), worst(vertex.busy_ratio)
+    if graph is None or graph.root is None or busy is None:
+        return None
+    share = shares(graph.root, lambda frame: "access" if _ACCESS.search(frame) else None).get("access", 0.0)
+    has_no_time = busy >= BUSY_RATIO or (case.bottleneck is not None and case.bottleneck.id == vertex.id)
+    return share if has_no_time and share >= ACCESS_RATIO else None
+
+
+def _finding(case: Case, vertex: VertexFacts | None, confidence: float, lines: list[Line]) -> Finding:
+    title = "The state is far larger than the memory of its state backend"
+    return Finding(
+        code=CODE,
+        severity="warning" if vertex else "info",
+        confidence=confidence,
+        title=f'{title}, and "{vertex.name}" spends its time on reading and writing it' if vertex else title,
+        vertex=vertex.name if vertex else None,
+        evidence=tuple(lines),
+        remedy=(
+            remedy(
+                "A larger share of the TaskManager's memory for RocksDB's caches; costs heap and a restart",
+                key="taskmanager.memory.managed.fraction",
+                value="0.6",
             ),
-            next=f"flinkops status {case.selector}",
-            reference=FLINK_DOCS + "ops/state/large_state_tuning/#tuning-rocksdb-memory",
-        )
-    ]
+            remedy("Or more subtasks: each slot brings its share of the memory; costs slots and a restart"),
+        ),
+        next=case.scaled_or_shown(vertex),
+        reference=FLINK_DOCS + "ops/state/large_state_tuning/#tuning-rocksdb-memory",
+    )
 
 
 RULE = Rule(CODE, judge, steady=True)

@@ -13,6 +13,8 @@ from flinkops.model.numbers import total, worst
 
 SHARE_RATIO = 0.4
 """Of the on-CPU samples of a vertex: more than a third of the work is not the job's own (calibrated in the lab)."""
+TIME_RATIO = 0.5
+"""Of all its time: half of it is much even where some is left (calibrated in the lab)."""
 WORTH_SAYING_RATIO = 0.3
 WORTH_A_LINE_RATIO = 0.02
 
@@ -83,7 +85,7 @@ def _by_stacks(case: Case, vertex: VertexFacts) -> Finding | None:
     share, busy = min(1.0, sum(by_kind.values())), worst(vertex.busy_ratio)
     if share < WORTH_SAYING_RATIO:
         return None
-    at_limit = busy is not None and (busy >= BUSY_RATIO or _holds_up(case, vertex))
+    at_limit = busy is not None and (busy >= BUSY_RATIO or busy * share >= TIME_RATIO or _holds_up(case, vertex))
     severity: Severity = "warning" if share >= SHARE_RATIO and at_limit else "info"
     worst_kind = max(by_kind, key=lambda kind: by_kind[kind])
     lines = [
@@ -130,16 +132,17 @@ def _finding(
         vertex=vertex.name,
         evidence=tuple(lines),
         remedy=tuple(each for each in (_ADVICE.get(kind), _REUSE) if each is not None),
-        next=_next(case, kind),
+        next=_next(case, vertex, kind),
         reference=FLINK_DOCS + "dev/datastream/fault-tolerance/serialization/types_serialization/",
     )
 
 
-def _next(case: Case, kind: str) -> str:
+def _next(case: Case, vertex: VertexFacts, kind: str) -> str:
+    """Other formats take days: until then, more subtasks where it holds others up."""
     setting = _ADVICE.get(kind)
     if kind == "Python" and setting and setting.key and setting.value:
         return case.upgrade_with(setting.key, setting.value)
-    return f"flinkops status {case.selector}"
+    return case.scaled_or_shown(vertex if _holds_up(case, vertex) else None)
 
 
 def _holds_up(case: Case, vertex: VertexFacts) -> bool:
