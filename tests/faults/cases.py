@@ -8,7 +8,7 @@ import msgspec
 FOLDER = Path(__file__).parent
 Set = Literal["tuning", "reported"]
 SETS: tuple[Set, ...] = ("tuning", "reported")
-_CONFIGURATION, _FEED = "configuration", "feed"
+_CONFIGURATION, _FEED, _RESCALED = "configuration", "feed", "rescaled_to"
 
 
 class Symptom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,6 +35,8 @@ class Job(msgspec.Struct, frozen=True):
     configuration: dict[str, str]
     parallelism: int = 2
     feed: Feed | None = None
+    rescaled_to: int | None = None
+    """In place, as soon as it runs."""
 
 
 class Case(msgspec.Struct, frozen=True):
@@ -103,7 +105,9 @@ def controls() -> list[Control]:
 def _case(name: str, file: _CaseFile, strength: str, own: dict[str, Any]) -> Case:
     configuration = file.configuration | own.pop(_CONFIGURATION, {})
     feed = msgspec.convert(own.pop(_FEED, None), Feed | None)
-    job = msgspec.structs.replace(_job(f"{name}-{strength}", file.options | own, configuration), feed=feed)
+    rescaled_to = msgspec.convert(own.pop(_RESCALED, None), int | None)
+    plain = _job(f"{name}-{strength}", file.options | own, configuration)
+    job = msgspec.structs.replace(plain, feed=feed, rescaled_to=rescaled_to)
     return Case(name, strength, file.code, file.about, file.symptom, job, file.alone, file.fills_slots)
 
 

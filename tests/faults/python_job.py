@@ -1,6 +1,7 @@
 """A job whose function runs in a Python process: `python python_job.py REST_URL NAME PARALLELISM OPTION=VALUE...`.
 
-Prints its id. Options: per-second, and characters of the text that goes to the other process and back.
+Prints its id. Options: per-second, characters of the text that goes to the other process, and how many times it is
+sent back.
 """
 
 import sys
@@ -29,13 +30,16 @@ def main(url: str, name: str, parallelism: str, *options: str) -> None:
     }
     for key, value in settings.items():
         tables.get_config().set(key, value)
-    tables.create_temporary_function("trimmed", udf(lambda text: text.strip(), result_type="STRING"))
+    tables.create_temporary_function("trimmed", udf(lambda text, _number: text.strip(), result_type="STRING"))
     tables.execute_sql(
         f"CREATE TABLE orders (note STRING) WITH ('connector'='datagen', 'rows-per-second'='{given['per-second']}', "
         f"'fields.note.length'='{given['characters']}')"
     )
-    tables.execute_sql("CREATE TABLE nothing (note STRING) WITH ('connector'='blackhole')")
-    client = tables.execute_sql("INSERT INTO nothing SELECT trimmed(note) FROM orders").get_job_client()
+    numbers = range(int(given["columns"]))
+    columns = ", ".join(f"note{number} STRING" for number in numbers)
+    tables.execute_sql(f"CREATE TABLE nothing ({columns}) WITH ('connector'='blackhole')")
+    calls = ", ".join(f"trimmed(note, {number})" for number in numbers)
+    client = tables.execute_sql(f"INSERT INTO nothing SELECT {calls} FROM orders").get_job_client()
     assert client
     sys.stdout.write(f"{client.get_job_id()}\n")
 

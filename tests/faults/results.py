@@ -2,8 +2,11 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from statistics import median
 
 import msgspec
+
+from flinkops.errors import UsageError
 
 NONE = "(nothing)"
 WITHIN_SECONDS = 60.0
@@ -64,6 +67,16 @@ class Results(msgspec.Struct, frozen=True):
         return all(each.right for each in self.cases) and all(each.right for each in self.controls)
 
 
+def joined(parts: Sequence[Results]) -> Results:
+    """Several runs, each of a part of the matrix, as one. Raises UsageError when two of them have the same."""
+    cases = sorted((each for part in parts for each in part.cases), key=lambda each: each.case)
+    controls = sorted((each for part in parts for each in part.controls), key=lambda each: each.name)
+    names = [*(f"{each.case}-{each.strength}" for each in cases), *(each.name for each in controls)]
+    if twice := sorted(name for name, count in Counter(names).items() if count > 1):
+        raise UsageError(f"in more than one of the runs: {', '.join(twice)}")
+    return Results(tuple(cases), tuple(controls))
+
+
 def as_document(results: Results) -> dict[str, list[dict[str, object]]]:
     """What `./dev faults -o json` prints."""
     return {
@@ -117,7 +130,8 @@ def _control_lines(results: Results) -> list[str]:
     for each in results.controls:
         found = ", ".join(each.findings_above_info) or each.problem or "none"
         lines.append(f"| {each.name} | {each.asks} | {found} |")
-    rights = sum(each.right for each in results.cases)
+    seconds = [each.seconds for each in results.cases if each.right and each.seconds is not None]
     wells = sum(each.right for each in results.controls)
-    told = f"{rights} of {len(results.cases)} faults named first within {WITHIN_SECONDS:.0f} s; "
+    told = f"{len(seconds)} of {len(results.cases)} faults named first within {WITHIN_SECONDS:.0f} s"
+    told += f" (median {median(seconds):.0f} s, slowest {max(seconds):.0f} s); " if seconds else "; "
     return [*lines, "", f"{told}{wells} of {len(results.controls)} controls without a claim"]

@@ -101,6 +101,9 @@ class Runner:
     def _inject(self, case: Case, started: list[str]) -> CaseResult:
         submitted = time.time()
         started.append(self._lab.submit(case.job))
+        if case.job.rescaled_to is not None:
+            self._await_placed(case.job.name)
+            self._lab.rescale(started[-1], case.job.rescaled_to)
         doctor = self._doctor_of(self._lab.url, case.job.name)
         answers: list[Answer] = []
         begun: float | None = None
@@ -140,13 +143,19 @@ class Runner:
 
     def _fill(self, name: str) -> str:
         job_id = self._lab.submit(Job(name, {"for-seconds": "0"}, {}, SLOTS))
+        try:
+            self._await_placed(name)
+        except TimedOut:
+            self._lab.cancel(job_id)
+            raise
+        return job_id
+
+    def _await_placed(self, name: str) -> None:
         ends = time.time() + PATIENCE_SECONDS
         while not self._watcher.placed(name):
-            if time.time() > ends:
-                self._lab.cancel(job_id)
-                raise TimedOut("the slots are not filled")
+            if time.time() > ends or self._stop.is_set():
+                raise TimedOut(f"{name} has not got its slots")
             self._stop.wait(1.0)
-        return job_id
 
     def _control(self, control: Control) -> ControlResult:
         answers: list[tuple[str, ...]] = []

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from flinkops.diagnose.rules.override_drift import OVERRIDES, parsed
 from flinkops.model.facts import FINISHED_WATERMARK_MS, NO_WATERMARK_MS, ClusterFacts, JobFacts
 
 _EXPIRED = "expired"  # of Flink's "Checkpoint expired before completing."
@@ -111,6 +112,17 @@ def unplaced_seconds(seen: Sequence[Seen]) -> float | None:
     return seen[-1].at_seconds - since
 
 
+def drift_seconds(seen: Sequence[Seen]) -> float | None:
+    """For how long a vertex has not run with the parallelism that its override in the configuration says."""
+    since = seen[-1].at_seconds
+    for each in reversed(seen):
+        wanted = parsed(each.job.configuration.get(OVERRIDES, ""))
+        if all(wanted.get(vertex.id, vertex.parallelism) == vertex.parallelism for vertex in each.job.vertices):
+            break
+        since = each.at_seconds
+    return seen[-1].at_seconds - since
+
+
 def _watermarks_ms(job: JobFacts, *, least: bool) -> list[float]:
     spreads = [vertex.watermark_ms for vertex in job.vertices]
     values = [spread.min if least else spread.max for spread in spreads if spread]
@@ -144,6 +156,7 @@ FACTS: Mapping[str, Fact] = {
         gc_ratio,
         idle_seconds,
         unplaced_seconds,
+        drift_seconds,
     )
 }
 """By the names that the files of the cases use."""

@@ -2,10 +2,12 @@
 
 import pytest
 
+from flinkops.diagnose.rules.override_drift import OVERRIDES
+from flinkops.errors import UsageError
 from flinkops.model.facts import CheckpointFacts, CheckpointsFacts, ClusterFacts, JobFacts, Spread, VertexFacts
 from tests.faults import symptoms
 from tests.faults.cases import SETS, cases, controls
-from tests.faults.results import CaseResult, ControlResult, Results, as_document, as_text, confusion
+from tests.faults.results import CaseResult, ControlResult, Results, as_document, as_text, confusion, joined
 from tests.faults.symptoms import FACTS, Seen
 
 
@@ -90,6 +92,15 @@ def test_a_job_is_unplaced_while_no_slot_is_free() -> None:
     assert symptoms.unplaced_seconds([*waiting, seen(30.0, 0)]) == 0.0
 
 
+def test_a_drift_lasts_from_the_first_poll_at_which_another_number_runs() -> None:
+    overridden = {OVERRIDES: "b:2"}
+    kept = [seen(0.0, vertices=vertices(last()), configuration=overridden)]
+    other = (VertexFacts(id="b", name="out", parallelism=4),)
+    drifted = [*kept, *(seen(at, vertices=other, configuration=overridden) for at in (10.0, 35.0))]
+    assert symptoms.drift_seconds(kept) == 0.0
+    assert symptoms.drift_seconds(drifted) == 25.0
+
+
 RIGHT = CaseResult("backpressure", "weak", "backpressure", 12.0, "slow-sink")
 
 
@@ -114,6 +125,13 @@ def test_a_control_that_was_never_asked_about_proves_nothing() -> None:
     assert not ControlResult("idle", (), 5, problem="lost").right
 
 
+def test_runs_of_a_part_each_are_joined_unless_they_have_the_same() -> None:
+    one, other = Results((RIGHT,), ()), Results((CaseResult("key-skew", "weak", None, None, "hot-key"),), ())
+    assert [each.case for each in joined([one, other]).cases] == ["hot-key", "slow-sink"]
+    with pytest.raises(UsageError, match="slow-sink-weak"):
+        joined([one, one])
+
+
 def test_the_table_and_the_document_say_the_same() -> None:
     wrong = CaseResult("key-skew", "weak", "backpressure", 3.0, "hot-key")
     silent = CaseResult("key-skew", "strong", None, None, "hot-key")
@@ -127,7 +145,8 @@ def test_the_table_and_the_document_say_the_same() -> None:
     assert Results((RIGHT,), results.controls).right
     text = as_text(results)
     assert "| key-skew | 1 | 1 |" in text
-    assert "1 of 3 faults named first within 60 s; 1 of 1 controls without a claim" in text
+    told = "1 of 3 faults named first within 60 s (median 12 s, slowest 12 s); 1 of 1 controls without a claim"
+    assert told in text
     assert as_document(results)["cases"][0] == {
         "injected": "backpressure",
         "strength": "slow-sink-weak",

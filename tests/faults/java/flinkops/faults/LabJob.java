@@ -36,7 +36,7 @@ public final class LabJob {
     private static DataStream<Event> shaped(String mode, DataStream<Event> events, Options options) {
         switch (mode) {
             case "keyed":
-                return worked(events.keyBy(event -> event.key).process(new Remember()).name("totals").uid("totals").rebalance(), options);
+                return worked(events.keyBy(event -> event.key).process(new Remember(options)).name("totals").uid("totals").rebalance(), options);
             case "skewed":
                 return worked(events.keyBy(event -> event.key), options);
             case "windowed":
@@ -59,7 +59,7 @@ public final class LabJob {
     }
 
     private static DataStream<Event> worked(DataStream<Event> events, Options options) {
-        return events.flatMap(new Work(options)).name("deliver").uid("deliver");
+        return events.flatMap(new Work(options)).name("deliver").uid(options.text("uid", "deliver"));
     }
 
     private static DataStream<Event> windowed(DataStream<Event> events, Options options) {

@@ -7,9 +7,16 @@ import org.apache.flink.api.common.typeinfo.PrimitiveArrayTypeInfo;
 import org.apache.flink.streaming.api.functions.KeyedProcessFunction;
 import org.apache.flink.util.Collector;
 
-/** Keeps the last payload of each key, for ever. */
+/** Keeps the last payload of each key, for ever; with {@code reads} it looks at the one before. */
 public final class Remember extends KeyedProcessFunction<Long, Event, Event> {
+    private final boolean reads;
+
     private transient ValueState<byte[]> last;
+    private transient long bytes;
+
+    public Remember(Options options) {
+        reads = options.whole("reads", 0) > 0;
+    }
 
     @Override
     public void open(OpenContext context) {
@@ -18,6 +25,8 @@ public final class Remember extends KeyedProcessFunction<Long, Event, Event> {
 
     @Override
     public void processElement(Event event, Context context, Collector<Event> out) throws Exception {
+        byte[] before = reads ? last.value() : null;
+        bytes += before == null ? 0 : before.length;
         last.update(event.payload);
         out.collect(event);
     }
