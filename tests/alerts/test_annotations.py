@@ -1,11 +1,11 @@
 """What the person who is called reads: every alert's words, filled in by Prometheus, against a golden file."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from flinkops.config.alerts import AlertSettings
 from flinkops.observability.rules import groups, rule_file
@@ -34,8 +34,8 @@ def words(case: Case, folder: Path) -> str:
     test["alert_rule_test"] = [{"alertname": case.alert, "eval_time": f"{case.lead}m", "exp_alerts": []}]
     (folder / "rules.yaml").write_text(rule_file(groups(AlertSettings())))
     document = promtool_file(folder / "rules.yaml", case, [test])
-    (folder / "tests.yaml").write_text(yaml.safe_dump(document, width=100_000))
-    result = promtool("test", "rules", "tests.yaml", cwd=folder)
+    (folder / "tests.json").write_text(json.dumps(document))
+    result = promtool("test", "rules", "tests.json", cwd=folder)
     said = result.stdout + result.stderr
     alert = next(part for part in said.split("Labels:")[1:] if f'severity="{case.severity}"' in part)
     shown = {key: re.search(key + _TEXT, alert) for key in ("summary", "description", "dashboard_url", "runbook_url")}
