@@ -1,17 +1,20 @@
 """A decision of the autoscaler as a Plan: a rescale whose throughput is verified too."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from flinkops.autoscale.decide import Decision
+from flinkops.autoscale.explain import ENABLED, OVERRIDES, SCALING
 from flinkops.model.detail import ResourceRequirement
 from flinkops.model.facts import ClusterFacts, JobFacts
 from flinkops.model.plan import Plan, Step
 from flinkops.plan.identity import Stamp
+from flinkops.plan.operator_actions import merged
+from flinkops.plan.operator_spec import configuration, last_reconciled
+from flinkops.plan.preconditions import ADAPTIVE, in_state, parallelism_is, same_job
 from flinkops.plan.rescale import plan_rescale
-
-OPERATOR_ENABLED = "job.autoscaler.enabled"
 
 
 def plan_autoscale(
@@ -32,12 +35,11 @@ def plan_autoscale(
     """
     plan = plan_rescale(job, requirements, cluster, stamp, vertices=decision.changes, checkpoints=checkpoints)
     refused = (*_refusals(decision, job, take_over=take_over), *(plan.refused if decision.changes else ()))
-    why = tuple(f"{each.name}: {each.why}" for each in decision.vertices if each.recommended != each.current)
     steps = () if refused else (*plan.steps, *(_throughput(decision, job) if throughput else ()))
     return msgspec.structs.replace(
         plan,
         verb="autoscale-apply",
-        why=(*why, *plan.why),
+        why=(*_reasons(decision), *plan.why),
         refused=refused,
         effective_mode="fail" if refused else plan.effective_mode,
         steps=steps,
@@ -47,8 +49,8 @@ def plan_autoscale(
 
 def _refusals(decision: Decision, job: JobFacts, *, take_over: bool) -> tuple[str, ...]:
     refused = []
-    if operator_scales(job) and not take_over:
-        refused.append(f"the operator's autoscaler is on for this job ({OPERATOR_ENABLED}); --take-over overrules it")
+    if operator_acts(job.configuration) and not take_over:
+        refused.append(f"the operator's autoscaler is on for this job ({ENABLED}); --take-over overrules it")
     if decision.verdict == "blocked":
         refused.extend(decision.blocked_by)
     if decision.verdict == "hold":
@@ -56,9 +58,96 @@ def _refusals(decision: Decision, job: JobFacts, *, take_over: bool) -> tuple[st
     return tuple(refused)
 
 
-def operator_scales(job: JobFacts) -> bool:
-    """The operator's autoscaler is on, as the job's own settings say."""
-    return job.configuration.get(OPERATOR_ENABLED, "").strip().lower() == "true"
+def operator_acts(settings: Mapping[str, str]) -> bool:
+    """By a job's settings: the operator's autoscaler is on for it, and does more than advise."""
+    return _is_true(settings, ENABLED, default=False) and _is_true(settings, SCALING, default=True)
+
+
+def _is_true(settings: Mapping[str, str], key: str, *, default: bool) -> bool:
+    return settings.get(key, str(default)).strip().lower() == "true"
+
+
+def overrides_in_force(resource: Mapping[str, Any]) -> dict[str, str]:
+    """The operator's own parallelism overrides, for the spec of a job whose autoscaler is switched off; else empty.
+
+    The operator keeps them in what it deployed last, not in the spec. Without them there it restarts the job with the
+    parallelism of its spec as soon as the autoscaler is off ("override has been removed, falling back to regular
+    upgrade", NativeFlinkService.scale of operator 1.7.0); in the same words as it wrote them they are no change.
+    """
+    if not _is_true(configuration(resource.get("spec") or {}), ENABLED, default=False):
+        return {}
+    deployed = configuration(last_reconciled(resource) or {}).get(OVERRIDES)
+    return {OVERRIDES: deployed} if deployed else {}
+
+
+def overrides_of(decision: Decision, job: JobFacts | None = None) -> str:
+    """Each vertex as decided; with a job, as that runs now."""
+    running = {vertex.id: vertex.parallelism for vertex in job.vertices} if job is not None else {}
+    return ",".join(f"{each.id}:{running.get(each.id, each.recommended)}" for each in decision.vertices)
+
+
+def plan_autoscale_on_resource(
+    plan: Plan, decision: Decision, job: JobFacts, *, checkpoints: int = 1, throughput: bool = True
+) -> Plan:
+    """`plan` changes the overrides in a resource's spec; here what has to be seen after it, and the way back.
+
+    In place, under the adaptive scheduler: the parallelism in REST, a checkpoint, the throughput; else the overrides
+    that make it run as before. A redeployment has its own verification and way back, and only gets the throughput.
+    """
+    verified = _throughput(decision, job) if throughput else ()
+    plan = msgspec.structs.replace(plan, verb="autoscale-apply", why=(*_reasons(decision), *plan.why))
+    if plan.refused:
+        return plan
+    if (plan.change, plan.effective_mode) != ("scale", "none"):
+        return msgspec.structs.replace(plan, steps=(*plan.steps, *verified))
+    wanted = {each.id: each.recommended for each in decision.vertices}
+    running = {vertex.id: vertex.parallelism for vertex in job.vertices}
+    return msgspec.structs.replace(
+        plan,
+        effective_mode="in-place",
+        preconditions=(
+            *plan.preconditions,
+            same_job(job),
+            in_state("RUNNING"),
+            ADAPTIVE,
+            *(parallelism_is(vertex, parallelism) for vertex, parallelism in running.items()),
+        ),
+        steps=(*plan.steps, *_seen_to_hold("", wanted, checkpoints), *verified),
+        rollback=("the overrides are set to what runs now, and seen to hold",),
+        rollback_steps=_way_back(plan, overrides_of(decision, job), running, checkpoints),
+    )
+
+
+def _way_back(plan: Plan, overrides: str, running: Mapping[str, int], checkpoints: int) -> tuple[Step, ...]:
+    """Overrides are set back, not taken away: without them the operator would redeploy the job."""
+    done = next(step for step in plan.steps if step.action == "patch-resource")
+    taken_up = next(step for step in plan.steps if step.action == "await-taken-up")
+    before = msgspec.json.decode(done.arguments["before"], type=dict[str, Any])
+    patch = msgspec.json.decode(done.arguments["patch"], type=dict[str, Any])["spec"]
+    old = before["spec"].get("flinkConfiguration") or {}
+    undo = {key: old.get(key) for key in patch["flinkConfiguration"]} | {OVERRIDES: overrides}
+    changed = {**before, "spec": merged(before["spec"], patch)}
+    arguments = {"patch": _json({"spec": {"flinkConfiguration": undo}}), "before": _json(changed)}
+    return (
+        Step("undo-patch", "patch-resource", arguments),
+        msgspec.structs.replace(taken_up, name="undo-taken-up"),
+        *_seen_to_hold("undo-", running, checkpoints),
+    )
+
+
+def _seen_to_hold(prefix: str, parallelism: Mapping[str, int], checkpoints: int) -> tuple[Step, ...]:
+    return (
+        Step(f"{prefix}rescaled", "verify-parallelism", {"parallelism": _json(dict(parallelism))}),
+        Step(f"{prefix}stable", "verify-stable", {"checkpoints": str(checkpoints)}),
+    )
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value, order="deterministic").decode()
+
+
+def _reasons(decision: Decision) -> tuple[str, ...]:
+    return tuple(f"{each.name}: {each.why}" for each in decision.vertices if each.recommended != each.current)
 
 
 def _throughput(decision: Decision, job: JobFacts) -> tuple[Step, ...]:

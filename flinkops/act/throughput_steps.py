@@ -20,6 +20,7 @@ def verify_throughput(run: StepRun) -> dict[str, str]:
     Where Flink does not tell, it is unknown, and no reason to go back. Raises OperationFailed when it stays below.
     """
     expected = float(run.arguments["records_per_second"])
+    job_id = run.seen.get("new_job_id", run.job_id)
     seen: deque[tuple[float, Load]] = deque()
     last = ""
 
@@ -27,7 +28,7 @@ def verify_throughput(run: StepRun) -> dict[str, str]:
         nonlocal last
         if seen and time.monotonic() - seen[-1][0] < _EVERY_SECONDS:
             return None
-        load = run.control.load(run.job_id)
+        load = run.control.load(job_id)
         if load.records_in is None:
             return f"unknown: {load.unknown or 'the sources do not tell what they read'}"
         if seen and load.records_in < (seen[-1][1].records_in or 0):

@@ -211,7 +211,9 @@ def apply(
         from flinkops.cli.autoscale_resource import apply_to_resource
 
         consent = Consent(plan, out, yes)
-        return apply_to_resource(common, job, decision, consent, open_journal(journal), take_over=take_over)
+        return apply_to_resource(
+            common, job, decision, consent, open_journal(journal), take_over=take_over, checkpoints=checkpoints
+        )
     with job_on_cluster(common, job) as (control, facts):
         made = plan_autoscale(
             decision,

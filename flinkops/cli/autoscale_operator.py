@@ -188,16 +188,28 @@ def disable(
     yes: YesOption = False,
     journal: JournalOption = None,
 ) -> None:
-    """Switch the operator's autoscaler off in the job's spec; nothing restarts, the parallelism stays."""
-    from flinkops.autoscale.settings import PREFIX
+    """Switch the operator's autoscaler off in the job's spec; nothing restarts, the parallelism stays.
 
-    _change(common, job, {f"{PREFIX}enabled": "false"}, Consent(plan, out, yes), journal)
+    What it has set goes into the spec: the operator would redeploy the job with the spec's own parallelism otherwise.
+    """
+    from flinkops.autoscale.explain import ENABLED
+
+    _change(common, job, {ENABLED: "false"}, Consent(plan, out, yes), journal, keep=True)
 
 
-def _change(common: Common, job: str, settings: dict[str, str | None], consent: Consent, journal: Path | None) -> None:
-    """A change of the spec's settings, by the same plan as `upgrade --set`: the operator ignores these otherwise."""
+def _change(
+    common: Common,
+    job: str,
+    settings: dict[str, str | None],
+    consent: Consent,
+    journal: Path | None,
+    *,
+    keep: bool = False,
+) -> None:
+    """A change of the spec's settings, by the same plan as `upgrade --set`; `keep`: with the overrides in force."""
+    from flinkops.act.autoscale_plan import overrides_in_force
     from flinkops.act.prepare_resource import ResourceWish
-    from flinkops.cli.resource_acting import act_on_resource, targets_kubernetes
+    from flinkops.cli.resource_acting import act_on_resource, resource_on_cluster, targets_kubernetes
     from flinkops.plan.operator import Edit
 
     if not targets_kubernetes(common):
@@ -205,4 +217,7 @@ def _change(common: Common, job: str, settings: dict[str, str | None], consent: 
             "only jobs of the Flink operator have its autoscaler",
             next_step="flinkops autoscale run does it on plain REST",
         )
+    if keep:
+        with resource_on_cluster(common, job) as (control, _facts):
+            settings = {**overrides_in_force(control.resource()), **settings}
     act_on_resource(common, job, ResourceWish("upgrade", Edit(settings=settings)), consent, open_journal(journal))

@@ -4,71 +4,112 @@ The operator itself moves the bounds in place where the adaptive scheduler is on
 only Flink knew would be gone with the next deployment.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from flinkops.cli.acting import Consent, executor, new_stamp
+from flinkops.cli.acting import Consent, act, executor, new_stamp
 from flinkops.cli.options import Common
 from flinkops.errors import Refused
 
 if TYPE_CHECKING:
     from flinkops.act.journal import Journal
+    from flinkops.act.kube_control import KubeControl
     from flinkops.act.prepare_resource import ResourceWish
     from flinkops.autoscale.decide import Decision
+    from flinkops.model.plan import Plan
 
 
 def apply_to_resource(
-    common: Common, job: str, decision: "Decision", consent: Consent, journal: "Journal", *, take_over: bool
+    common: Common,
+    job: str,
+    decision: "Decision",
+    consent: Consent,
+    journal: "Journal",
+    *,
+    take_over: bool,
+    checkpoints: int,
 ) -> None:
     """Plan, show, confirm, carry out, report; ends the process with the outcome's exit code."""
-    from flinkops.cli.resource_acting import act_on_resource
-
-    refuse_beside_operator(common, job, take_over=take_over)
-    act_on_resource(common, job, wish_of(decision), consent, journal)
+    with _planned(common, job, decision, journal, take_over=take_over, checkpoints=checkpoints) as (control, plan):
+        act(common, control, plan, consent, journal)
 
 
 def carry_out_on_resource(
-    common: Common, job: str, decision: "Decision", journal: "Journal", *, take_over: bool
+    common: Common, job: str, decision: "Decision", journal: "Journal", *, take_over: bool, throughput: bool
 ) -> tuple[str, str | None]:
     """The same without asking: outcome and error. Raises Refused when it must not be."""
+    with _planned(common, job, decision, journal, take_over=take_over, throughput=throughput) as (control, plan):
+        result = executor(common, control, journal).run(plan)
+    return result.outcome, result.error
+
+
+@contextmanager
+def _planned(
+    common: Common,
+    job: str,
+    decision: "Decision",
+    journal: "Journal",
+    *,
+    take_over: bool,
+    checkpoints: int = 1,
+    throughput: bool = True,
+) -> "Iterator[tuple[KubeControl, Plan]]":
+    """Raises Refused while the operator's autoscaler acts on the job, unless `take_over`, which switches it off."""
+    from flinkops.act.autoscale_plan import operator_acts, plan_autoscale_on_resource
     from flinkops.act.prepare_resource import prepare_for_resource
     from flinkops.cli.kube_targets import kubernetes_access
     from flinkops.cli.resource_acting import resource_on_cluster
     from flinkops.cli.targets import DEFAULT_TIMEOUT_SECONDS
+    from flinkops.plan.operator_spec import configuration
     from flinkops.sources.kube_plan import read_for_plan
 
-    refuse_beside_operator(common, job, take_over=take_over)
     with resource_on_cluster(common, job) as (control, facts):
         access, ref = kubernetes_access(common.settings), control.ref
         read = read_for_plan(access, ref.kind, ref.namespace, ref.name, deadline_seconds=DEFAULT_TIMEOUT_SECONDS)
-        made = prepare_for_resource(control, journal, facts, read, wish_of(decision), new_stamp("autoscale-apply"))
-        result = executor(common, control, journal).run(made.plan)
-    return result.outcome, result.error
-
-
-def refuse_beside_operator(common: Common, job: str, *, take_over: bool) -> None:
-    """Two controllers would undo each other. Raises Refused while the operator's autoscaler acts on the job."""
-    from flinkops.autoscale.explain import ENABLED, SCALING
-    from flinkops.cli.resource_acting import resource_on_cluster
-
-    if take_over:
-        return
-    with resource_on_cluster(common, job) as (control, _facts):
-        settings = (control.resource().get("spec") or {}).get("flinkConfiguration") or {}
-    on = str(settings.get(ENABLED, "false")).strip().lower() == "true"
-    if on and str(settings.get(SCALING, "true")).strip().lower() != "false":
-        raise Refused(
-            f"the operator's autoscaler is on for {job}",
-            next_step=f"flinkops autoscale disable {job}, or --take-over",
+        operators = operator_acts(configuration(read.resource.get("spec") or {}))
+        if operators and not take_over:
+            raise Refused(
+                f"the operator's autoscaler is on for {job}: two controllers would undo each other",
+                next_step=f"flinkops autoscale disable {job}, or --take-over, which switches it off too",
+            )
+        wish = wish_of(decision, switch_off=operators)
+        made = prepare_for_resource(control, journal, facts, read, wish, new_stamp("autoscale-apply"))
+        close = control.job(facts.id) or facts
+        yield (
+            control,
+            plan_autoscale_on_resource(made.plan, decision, close, checkpoints=checkpoints, throughput=throughput),
         )
 
 
-def wish_of(decision: "Decision") -> "ResourceWish":
+def wish_of(decision: "Decision", *, switch_off: bool = False) -> "ResourceWish":
     """The decision as a change of the spec's settings. Raises Refused when there is nothing to do."""
+    from flinkops.act.autoscale_plan import overrides_of
     from flinkops.act.prepare_resource import ResourceWish
-    from flinkops.autoscale.explain import OVERRIDES
+    from flinkops.autoscale.explain import ENABLED, OVERRIDES
     from flinkops.plan.operator import Edit
 
     if not decision.changes:
         raise Refused("; ".join(decision.blocked_by) or "every vertex is within its bounds: nothing to change")
-    text = ",".join(f"{each.id}:{each.recommended}" for each in decision.vertices)
-    return ResourceWish("upgrade", Edit(settings={OVERRIDES: text}))
+    off: dict[str, str | None] = {ENABLED: "false"} if switch_off else {}
+    return ResourceWish("upgrade", Edit(settings={OVERRIDES: overrides_of(decision), **off}))
+
+
+@contextmanager
+def loop_lease(common: Common, job: str) -> "Iterator[Callable[[], None]]":
+    """The Lease of a control loop, beside that of each action: one loop a job in the whole cluster.
+
+    What is given raises OperationFailed once the Lease is lost. Raises Refused while another loop has it.
+    """
+    from flinkops.act.lease import Lease
+    from flinkops.cli.resource_acting import resource_on_cluster
+    from flinkops.clock import SystemClock
+    from flinkops.model.plan import Plan, Target
+
+    stamp = new_stamp("autoscale-run")
+    with resource_on_cluster(common, job) as (control, facts):
+        ref = control.ref
+        lease = Lease(control.verbs, ref.namespace, "autoscale", ref.name, SystemClock())
+        target = Target(source=control.name, job_name=ref.name, job_id=facts.id, namespace=ref.namespace, kind=ref.kind)
+        with lease.held(Plan(id=stamp.plan_id, verb="autoscale-apply", target=target, created_ms=stamp.now_ms)):
+            yield lease.require

@@ -1,6 +1,7 @@
 """`flinkops autoscale run`: the control loop."""
 
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -49,18 +50,37 @@ def run(
         if common.settings.read_only:
             raise Refused("read-only: no loop that rescales is started", next_step="--dry-run only decides")
         _agree(job, yes=yes)
-    from flinkops.act.lock import loop_lock
     from flinkops.cli.targets import open_collector
 
     loop = _Loop(common, job, settings, book, _metrics(listen), dry_run, take_over, throughput)
-    with nullcontext() if dry_run else loop_lock(book.folder, job):
+    with nullcontext(_no_matter) if dry_run else _leading(common, job, book) as leads:
         collector = open_collector(common.settings)
         try:
-            loop.go(collector, seconds)
+            loop.go(collector, seconds, leads)
         except KeyboardInterrupt:
             raise Interrupted("interrupted; the job stays as it is") from None
         finally:
             collector.close()
+
+
+def _no_matter() -> None:
+    """Nobody else can have the lead."""
+
+
+@contextmanager
+def _leading(common: Common, job: str, journal: "Journal") -> "Iterator[Callable[[], None]]":
+    """One loop a job: on this machine by a file; in a cluster by a Lease too. What is given raises once it is lost."""
+    from flinkops.act.lock import loop_lock
+    from flinkops.cli.resource_acting import targets_kubernetes
+
+    with loop_lock(journal.folder, job):
+        if not targets_kubernetes(common):
+            yield _no_matter
+            return
+        from flinkops.cli.autoscale_resource import loop_lease
+
+        with loop_lease(common, job) as leads:
+            yield leads
 
 
 def _agree(job: str, *, yes: bool) -> None:
@@ -107,10 +127,13 @@ class _Loop:
         self._controller: Controller | None = None
         self._said = ""
         self._detail_ms = 0
+        self._leads: Callable[[], None] = _no_matter
 
-    def go(self, collector: "Collector", seconds: float | None) -> None:
-        """Until `seconds` have passed, or without end."""
+    def go(self, collector: "Collector", seconds: float | None, leads: Callable[[], None]) -> None:
+        """Until `seconds` have passed, or without end. `leads` raises when another loop has taken over."""
         from flinkops.cli.looks import repeated
+
+        self._leads = leads
 
         for snapshot in repeated(collector.collect, self._common.settings.interval_seconds, seconds=seconds):
             job = self._job(snapshot)
@@ -136,11 +159,10 @@ class _Loop:
     def _step(self, collector: "Collector", snapshot: "FleetSnapshot", job: "JobFacts") -> None:
         from flinkops.autoscale.controller import Controller
 
-        settings = settings_for(self._common, job, self._given) if self._controller is None else None
-        if settings is not None:
-            self._controller = Controller(settings)
         controller = self._controller
-        assert controller is not None
+        if controller is None:
+            self._refuse_beside_operator(job)
+            controller = self._controller = Controller(settings_for(self._common, job, self._given))
         detail = None
         if job.seen_ms - self._detail_ms >= _DETAIL_EVERY_SECONDS * 1000:
             detail, self._detail_ms = detail_of(collector.sources, job), job.seen_ms
@@ -149,10 +171,21 @@ class _Loop:
         if decision.verdict == "scale" and not self._dry_run:
             self._rescale(controller, decision, job)
 
+    def _refuse_beside_operator(self, job: "JobFacts") -> None:
+        """At the beginning; each rescale is refused by its plan."""
+        from flinkops.act.autoscale_plan import operator_acts
+
+        if operator_acts(job.configuration) and not (self._take_over or self._dry_run):
+            raise Refused(
+                f"the operator's autoscaler is on for {job.name}: two controllers would undo each other",
+                next_step=f"flinkops autoscale disable {job.name}, --dry-run, or --take-over",
+            )
+
     def _rescale(self, controller: "Controller", decision: "Decision", job: "JobFacts") -> None:
         from flinkops.clock import SystemClock
 
         try:
+            self._leads()
             outcome, error = self._carried_out(decision, job)
         except (OperationFailed, Refused) as problem:
             outcome, error = "refused", problem.line()
@@ -174,7 +207,14 @@ class _Loop:
         if job.resource is not None:
             from flinkops.cli.autoscale_resource import carry_out_on_resource
 
-            return carry_out_on_resource(self._common, self._wanted, decision, self._journal, take_over=self._take_over)
+            return carry_out_on_resource(
+                self._common,
+                self._wanted,
+                decision,
+                self._journal,
+                take_over=self._take_over,
+                throughput=self._throughput,
+            )
 
         with job_on_cluster(self._common, job.id) as (control, facts):
             seen = msgspec.structs.replace(facts, configuration={**facts.configuration, **job.configuration})

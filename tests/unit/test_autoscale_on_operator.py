@@ -1,0 +1,179 @@
+"""A decision carried out through the operator's spec: in place, verified, taken back; and what switching off keeps."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from flinkops.act import stability_steps
+from flinkops.act.autoscale_plan import operator_acts, overrides_in_force, plan_autoscale_on_resource
+from flinkops.act.prepare_resource import ResourceWish
+from flinkops.autoscale.configmap import parse_overrides
+from flinkops.autoscale.decide import Decision, VertexAdvice
+from flinkops.autoscale.explain import ENABLED, OVERRIDES
+from flinkops.cli.autoscale_resource import wish_of
+from flinkops.errors import Refused
+from flinkops.model.plan import Plan
+from flinkops.plan.operator import Edit
+from tests.unit.fake_operator import Answer, FakeOperator, operating
+from tests.unit.test_operator_actions import Bench
+
+JOB_ID = "a" * 32
+
+
+class ScalingOperator(FakeOperator):
+    """Under the adaptive scheduler overrides are a scale in place, while none is taken away (as 1.7.0 does it)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parallelism, self.slots = 1, 8
+        self.settings()["jobmanager.scheduler"] = "adaptive"
+        self._reconciled("DEPLOYED", "RUNNING", "STABLE")
+
+    def settings(self) -> dict[str, str]:
+        assert self.resource is not None
+        found: dict[str, str] = self.resource["spec"].setdefault("flinkConfiguration", {})
+        return found
+
+    def autoscaled(self, overrides: str) -> None:
+        """As if the operator's own autoscaler had done it: written down as deployed, but not in the spec."""
+        self.settings().update({ENABLED: "true", OVERRIDES: overrides})
+        self.parallelism = parse_overrides(overrides)["v"]
+        self._reconciled("DEPLOYED", "RUNNING", "STABLE")
+        del self.settings()[OVERRIDES]
+
+    def _tick(self) -> None:
+        assert self.resource is not None
+        before: dict[str, str] = json.loads(self.resource["status"]["reconciliationStatus"]["lastReconciledSpec"])[
+            "spec"
+        ]["flinkConfiguration"]  # type: ignore[index]
+        now = self.settings()
+        kept = {**now, **({OVERRIDES: before[OVERRIDES]} if OVERRIDES in before and self._acts(now) else {})}
+        if OVERRIDES in kept and _without_ignored(before) == _without_ignored(now) and before != kept:
+            self.parallelism = min(self.slots, parse_overrides(kept[OVERRIDES])["v"])
+            self.orders.append(f"scaled to {self.parallelism}")
+            self._reconciled("DEPLOYED", "RUNNING", "STABLE")
+            self._touch()
+            return
+        super()._tick()
+
+    def _acts(self, settings: Mapping[str, str]) -> bool:
+        return operator_acts(settings)
+
+    def _flink(self, path: str) -> Answer:
+        code, body = super()._flink(path)
+        if path == f"/jobs/{JOB_ID}" and code == 200:
+            body["schedulerType"] = "Adaptive"
+            body["vertices"][0]["parallelism"] = self.parallelism
+        return code, body
+
+
+def _without_ignored(settings: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in settings.items() if key not in (OVERRIDES, ENABLED)}
+
+
+@pytest.fixture
+def fake() -> ScalingOperator:
+    return ScalingOperator()
+
+
+@pytest.fixture
+def bench(fake: ScalingOperator, tmp_path: Path) -> Iterator[Bench]:
+    with operating(fake) as url:
+        found = Bench(fake, url, tmp_path)
+        yield found
+        found.control.close()
+
+
+def decision(recommended: int = 3, verdict: Any = "scale") -> Decision:
+    advice = VertexAdvice("v", "all", 1, recommended, 100.0, 250.0, 300.0, 1.0, 0.0, "1 × 250/s / 100/s = 2.50")
+    return Decision("count", 1, verdict, () if verdict == "scale" else ("no slots",), (advice,))
+
+
+def planned(bench: Bench, *, switch_off: bool = False, throughput: bool = False) -> Plan:
+    job = bench.control.job(JOB_ID)
+    assert job is not None
+    plan = bench.plan(wish_of(decision(), switch_off=switch_off))
+    return plan_autoscale_on_resource(plan, decision(), job, throughput=throughput)
+
+
+def test_it_scales_in_place_and_is_seen_to_hold(bench: Bench, fake: ScalingOperator) -> None:
+    plan = planned(bench, throughput=True)
+    assert (plan.verb, plan.change, plan.effective_mode, plan.refused) == ("autoscale-apply", "scale", "in-place", ())
+    names = [step.name for step in plan.steps]
+    assert names == ["dry-run", "measure", "patch", "taken-up", "rescaled", "stable", "throughput"]
+    assert plan.why[0] == "all: 1 × 250/s / 100/s = 2.50"
+
+    result = bench.run(planned(bench))
+    assert result.outcome == "verified"
+    assert fake.parallelism == 3
+    assert fake.settings()[OVERRIDES] == "v:3"
+    assert "stopped" not in fake.orders
+
+
+def test_a_parallelism_that_is_not_reached_is_taken_back(
+    bench: Bench, fake: ScalingOperator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stability_steps, "_RESCALED_WITHIN_SECONDS", 0.1)
+    fake.slots = 2
+    result = bench.run(planned(bench))
+    assert result.outcome == "rolled-back"
+    assert fake.parallelism == 1
+    assert fake.settings()[OVERRIDES] == "v:1"  # an override that is taken away would be a redeployment
+    assert "stopped" not in fake.orders
+
+
+def test_whatever_moved_meanwhile_refuses_it(bench: Bench, fake: ScalingOperator) -> None:
+    plan = planned(bench)
+    fake.parallelism = 2
+    with pytest.raises(Refused, match="parallelism"):
+        bench.run(plan)
+    assert fake.orders == []
+
+
+def test_taking_over_switches_the_operators_autoscaler_off(bench: Bench, fake: ScalingOperator) -> None:
+    fake.autoscaled("v:1")
+    result = bench.run(planned(bench, switch_off=True))
+    assert result.outcome == "verified"
+    assert (fake.settings()[ENABLED], fake.settings()[OVERRIDES]) == ("false", "v:3")
+    assert fake.parallelism == 3
+    assert "stopped" not in fake.orders
+
+
+def test_without_the_adaptive_scheduler_it_is_a_redeployment_with_its_own_way_back(bench: Bench) -> None:
+    job = bench.control.job(JOB_ID)
+    assert job is not None
+    old = msgspec.structs.replace(bench.plan(wish_of(decision())), effective_mode="savepoint", change="scale")
+    plan = plan_autoscale_on_resource(old, decision(), job)
+    assert plan.rollback_steps == old.rollback_steps
+    assert [step.name for step in plan.steps] == [*(step.name for step in old.steps), "throughput"]
+
+
+def test_a_decision_without_changes_is_no_wish() -> None:
+    with pytest.raises(Refused, match="no slots"):
+        wish_of(decision(verdict="blocked"))
+
+
+@pytest.mark.parametrize(("keep", "parallelism", "stopped"), [(True, 4, False), (False, 4, True)])
+def test_switching_off_keeps_what_the_operator_has_set(
+    bench: Bench, fake: ScalingOperator, keep: bool, parallelism: int, stopped: bool
+) -> None:
+    """Without its overrides in the spec the operator would stop the job."""
+    fake.autoscaled("v:4")
+    kept = overrides_in_force(bench.control.resource()) if keep else {}
+    assert kept == ({OVERRIDES: "v:4"} if keep else {})
+    plan = bench.plan(ResourceWish("upgrade", Edit(settings={**kept, ENABLED: "false"})))
+    result = bench.run(plan, seconds=2.0)
+    assert (result.outcome == "verified") is not stopped
+    assert ("stopped" in fake.orders) is stopped
+    assert fake.parallelism == parallelism
+
+
+def test_an_autoscaler_that_is_off_has_nothing_in_force(fake: ScalingOperator) -> None:
+    fake.autoscaled("v:4")
+    fake.settings()[ENABLED] = "false"
+    assert fake.resource is not None
+    assert overrides_in_force(fake.resource) == {}
