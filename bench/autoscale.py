@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -175,12 +176,12 @@ class Fleet:
         terminate(self.processes)
 
 
-def watch(fleet: Fleet, job_id: str, begins: float, phases: tuple[Phase, ...]) -> list[Seen]:
-    """A look each second, to the end of the scenario."""
+def watch(look: Callable[[], tuple[int | None, float | None]], begins: float, phases: tuple[Phase, ...]) -> list[Seen]:
+    """A look at parallelism and lag each second, to the end of the scenario."""
     seen: list[Seen] = []
     while (now := time.time() - begins) < phases[-1].until_seconds:
         if now >= 0:
-            seen.append(Seen(now, offered(phases, now), *fleet.look(job_id)))
+            seen.append(Seen(now, offered(phases, now), *look()))
         time.sleep(max(0.0, 1.0 - (time.time() - begins - now)))
     return seen
 
@@ -257,7 +258,7 @@ def main(scenario: str, chart: str | None = None) -> None:
             helpers.append(control(fleet, "load", phases[-1].until_seconds + 10, home / "decisions.jsonl"))
             if chart:
                 helpers.append(record(fleet, phases[-1].until_seconds + 10, Path(chart).with_suffix(".rec")))
-            seen = watch(fleet, job_id, begins, phases)
+            seen = watch(lambda: fleet.look(job_id), begins, phases)
         finally:
             for helper in helpers:
                 helper.terminate()

@@ -1,0 +1,192 @@
+"""The same load on the same job of the Flink operator, scaled by flinkops or by the operator's own autoscaler.
+
+    python -m bench.autoscale_kit flinkops|operator CHART.svg
+
+On the Kubernetes test kit, as root. The job of bench.autoscale, whose keyed operator waits 20 ms for each record, runs
+under the adaptive scheduler; both scale it in place, both with the same windows, target and bounds, each with its own
+defaults otherwise. One observer, which is neither, looks each second. One JSON document on stdout.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from bench._autoscale_chart import draw
+from bench.autoscale import RATE_EACH, SLOTS, TARGET, WAIT_MICROSECONDS, Phase, judged, schedule, totals, watch
+from flinkops.act.kube_control import KubeControl
+from flinkops.clock import SystemClock
+from flinkops.errors import FlinkopsError
+from flinkops.local.javac import compile_jar
+from flinkops.sources.kube_access import open_access
+from flinkops.sources.kube_verbs import ResourceRef
+from tests.cluster.kit import FLINK, Cluster, Kit, count_manifest, kit_folder, state_of
+from tests.cluster.price_job import flink_libraries
+
+IMAGE = "wait-bound:bench"
+STARTS_IN_SECONDS = 100.0
+"""From the manifest to the first record: a JobManager and a TaskManager come up meanwhile, on two cores."""
+PHASES = (
+    Phase("start", 45, 35),
+    Phase("up", 165, 120),
+    Phase("up more", 285, 240),
+    Phase("down", 390, 80),
+)
+SETTINGS = {
+    "metrics.window": "1m",
+    "stabilization.interval": "10s",
+    "target.utilization": str(TARGET),
+    "target.utilization.boundary": "0.15",
+    "scale-up.grace-period": "40s",  # operator 1.7: no scale-down so soon after a scale-up; later scale-down.interval
+    "restart.time": "5s",
+    "catch-up.duration": "2m",
+    "backlog-processing.lag-threshold": "30s",
+    "observed-true-processing-rate.lag-threshold": "5s",
+    "vertex.max-parallelism": str(SLOTS),
+}
+FLINK_SETTINGS = {
+    "jobmanager.scheduler": "adaptive",
+    "jobmanager.adaptive-scheduler.scaling-interval.min": "2 s",
+    "jobmanager.adaptive-scheduler.resource-stabilization-timeout": "2 s",
+    "taskmanager.numberOfTaskSlots": str(SLOTS),
+    "taskmanager.memory.segment-size": "4kb",  # what waits shall wait at the source, where it is counted
+    "execution.checkpointing.interval": "3 s",
+    "metrics.fetcher.update-interval": "2000",
+}
+
+
+def build_image(cluster: Cluster, folder: Path) -> None:
+    """The job in an image of the kit's Flink."""
+    usrlib = folder / "layer" / "opt" / "flink" / "usrlib"
+    usrlib.mkdir(parents=True)
+    libraries = sorted((flink_libraries(cluster, folder) / "lib").glob("flink-dist-*.jar"))
+    compile_jar(Path(__file__).parent / "autoscale_java", folder / "load.jar", libraries)
+    shutil.copyfile(folder / "load.jar", usrlib / "load.jar")
+    cluster.kit.run("image", IMAGE, f"pyflink-{FLINK}", str(folder / "layer"))
+
+
+def manifest(kit: Kit, name: str, begins: float, phases: tuple[Phase, ...], **settings: str) -> dict[str, Any]:
+    """The FlinkDeployment; `settings` on top of the example's."""
+    found = count_manifest(kit, name, image=IMAGE)
+    found["spec"]["flinkConfiguration"] |= FLINK_SETTINGS | settings
+    found["spec"]["job"] |= {
+        "jarURI": "local:///opt/flink/usrlib/load.jar",
+        "entryClass": "load.WaitBound",
+        "args": [name, str(WAIT_MICROSECONDS), str(round(begins * 1000)), schedule(phases)],
+    }
+    return found
+
+
+class Observer:
+    """Looks at the job by its REST API."""
+
+    def __init__(self, cluster: Cluster, name: str) -> None:
+        ref = ResourceRef("FlinkDeployment", "default", name)
+        access = open_access(cluster.kubeconfig, None)
+        self._control = KubeControl(access, ref, cluster.deployment(name), SystemClock())
+
+    def look(self) -> tuple[int | None, float | None]:
+        """The waiting operator's parallelism while all of it runs, and the source's lag."""
+        with suppress(FlinkopsError):
+            short = self._control.newest()
+            job = self._control.job(short.id) if short else None
+            if short is None or job is None:
+                return None, None
+            wait = next((one for one in job.vertices if one.name.startswith("wait")), None)
+            pending = self._control.load(short.id).pending
+            return wait.parallelism if wait and wait.status == "RUNNING" else None, pending
+        return None, None
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._control.close()
+
+
+@contextmanager
+def loop(cluster: Cluster, name: str, seconds: float, folder: Path) -> Iterator[Path]:
+    """`flinkops autoscale run`, as a user starts it; the file of its words."""
+    command = [sys.executable, "-m", "flinkops", "autoscale", "run", name, "--kubeconfig", cluster.kubeconfig, "--yes"]
+    command += ["--no-throughput", "--interval", "5s", "-o", "jsonl", "--seconds", str(round(seconds))]
+    command += ["--journal", str(folder / "journal")]
+    command += [part for key, value in SETTINGS.items() for part in ("--set", f"{key}={value}")]
+    words = folder / "decisions.err"
+    with (folder / "decisions.jsonl").open("wb") as out, words.open("wb") as err:
+        process = subprocess.Popen(command, stdout=out, stderr=err, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    try:
+        yield words
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def events(cluster: Cluster, name: str) -> list[str]:
+    """What the operator said of the job, oldest first."""
+    found = json.loads(cluster.kubectl("get", "events", "-o", "json"))["items"]
+    mine = [one for one in found if one["involvedObject"]["name"] == name]
+    mine.sort(key=lambda one: str(one.get("lastTimestamp") or one.get("eventTime") or ""))
+    return [
+        f"{one.get('lastTimestamp')} {one.get('count') or 1}x {one['reason']}: {one.get('message')}" for one in mine
+    ]
+
+
+def measure(cluster: Cluster, by: str, folder: Path) -> dict[str, Any]:
+    """One run, from the manifest to its deletion."""
+    name = f"wait-by-{by}"
+    own = {f"job.autoscaler.{key}": value for key, value in SETTINGS.items()} | {"job.autoscaler.enabled": "true"}
+    cluster.delete_deployment(name)
+    begins = time.time() + STARTS_IN_SECONDS
+    cluster.apply(manifest(cluster.kit, name, begins, PHASES, **(own if by == "operator" else {})))
+    try:
+        while state_of(cluster.deployment(name)) != ("RUNNING", "STABLE"):
+            if time.time() > begins:
+                raise SystemExit(f"{name} was not STABLE within {STARTS_IN_SECONDS:g} s")
+            time.sleep(1.0)
+        print(f"STABLE {begins - time.time():.0f} s before the load begins", file=sys.stderr, flush=True)
+        observer = Observer(cluster, name)
+        try:
+            if by == "flinkops":
+                left = begins - time.time() + PHASES[-1].until_seconds
+                with loop(cluster, name, left, folder) as words:
+                    seen = watch(observer.look, begins, PHASES)
+                said = words.read_text(encoding="utf-8").splitlines()
+            else:
+                seen = watch(observer.look, begins, PHASES)
+                said = cluster.flinkops("autoscale", "explain", name).stdout.splitlines()
+        finally:
+            observer.close()
+        said += events(cluster, name)
+    finally:
+        cluster.delete_deployment(name)
+    return {"by": by, "totals": totals(seen), "phases": judged(PHASES, seen), "said": said, "seen": seen}
+
+
+def main(by: str, chart: str) -> None:
+    folder = kit_folder()
+    if by not in ("flinkops", "operator") or folder is None:
+        raise SystemExit(__doc__)
+    kit = Kit(folder)
+    started = not kit.is_up()
+    if started:
+        kit.run("up", seconds=900)
+    try:
+        kit.run("flink-image", FLINK, "python", seconds=900)
+        with tempfile.TemporaryDirectory(prefix="flinkops-autoscale-") as scratch:
+            cluster = Cluster(kit)
+            build_image(cluster, Path(scratch))
+            found = measure(cluster, by, Path(scratch))
+    finally:
+        if started:
+            kit.run("down")
+    print(json.dumps({"settings": SETTINGS, "rate_each": RATE_EACH, "load_average": os.getloadavg(), **found}))
+    draw(Path(chart), f"scaled by {by}", found["seen"])
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
