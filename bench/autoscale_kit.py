@@ -9,7 +9,6 @@ defaults otherwise. One observer, which is neither, looks each second. One JSON 
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,17 +19,15 @@ from pathlib import Path
 from typing import Any
 
 from bench._autoscale_chart import draw
-from bench.autoscale import RATE_EACH, SLOTS, TARGET, WAIT_MICROSECONDS, Phase, judged, schedule, totals, watch
+from bench.autoscale import RATE_EACH, TARGET, Phase, judged, schedule, totals, watch
 from flinkops.act.kube_control import KubeControl
 from flinkops.clock import SystemClock
 from flinkops.errors import FlinkopsError
-from flinkops.local.javac import compile_jar
 from flinkops.sources.kube_access import open_access
 from flinkops.sources.kube_verbs import ResourceRef
-from tests.cluster.kit import FLINK, Cluster, Kit, count_manifest, kit_folder, state_of
-from tests.cluster.price_job import flink_libraries
+from tests.cluster.kit import FLINK, Cluster, Kit, kit_folder, state_of
+from tests.cluster.wait_bound import SLOTS, build_image, manifest
 
-IMAGE = "wait-bound:bench"
 STARTS_IN_SECONDS = 100.0
 """From the manifest to the first record: a JobManager and a TaskManager come up meanwhile, on two cores."""
 PHASES = (
@@ -51,37 +48,6 @@ SETTINGS = {
     "observed-true-processing-rate.lag-threshold": "5s",
     "vertex.max-parallelism": str(SLOTS),
 }
-FLINK_SETTINGS = {
-    "jobmanager.scheduler": "adaptive",
-    "jobmanager.adaptive-scheduler.scaling-interval.min": "2 s",
-    "jobmanager.adaptive-scheduler.resource-stabilization-timeout": "2 s",
-    "taskmanager.numberOfTaskSlots": str(SLOTS),
-    "taskmanager.memory.segment-size": "4kb",  # what waits shall wait at the source, where it is counted
-    "execution.checkpointing.interval": "3 s",
-    "metrics.fetcher.update-interval": "2000",
-}
-
-
-def build_image(cluster: Cluster, folder: Path) -> None:
-    """The job in an image of the kit's Flink."""
-    usrlib = folder / "layer" / "opt" / "flink" / "usrlib"
-    usrlib.mkdir(parents=True)
-    libraries = sorted((flink_libraries(cluster, folder) / "lib").glob("flink-dist-*.jar"))
-    compile_jar(Path(__file__).parent / "autoscale_java", folder / "load.jar", libraries)
-    shutil.copyfile(folder / "load.jar", usrlib / "load.jar")
-    cluster.kit.run("image", IMAGE, f"pyflink-{FLINK}", str(folder / "layer"))
-
-
-def manifest(kit: Kit, name: str, begins: float, phases: tuple[Phase, ...], **settings: str) -> dict[str, Any]:
-    """The FlinkDeployment; `settings` on top of the example's."""
-    found = count_manifest(kit, name, image=IMAGE)
-    found["spec"]["flinkConfiguration"] |= FLINK_SETTINGS | settings
-    found["spec"]["job"] |= {
-        "jarURI": "local:///opt/flink/usrlib/load.jar",
-        "entryClass": "load.WaitBound",
-        "args": [name, str(WAIT_MICROSECONDS), str(round(begins * 1000)), schedule(phases)],
-    }
-    return found
 
 
 class Observer:
@@ -142,7 +108,7 @@ def measure(cluster: Cluster, by: str, folder: Path) -> dict[str, Any]:
     own = {f"job.autoscaler.{key}": value for key, value in SETTINGS.items()} | {"job.autoscaler.enabled": "true"}
     cluster.delete_deployment(name)
     begins = time.time() + STARTS_IN_SECONDS
-    cluster.apply(manifest(cluster.kit, name, begins, PHASES, **(own if by == "operator" else {})))
+    cluster.apply(manifest(cluster.kit, name, begins, schedule(PHASES), **(own if by == "operator" else {})))
     try:
         while state_of(cluster.deployment(name)) != ("RUNNING", "STABLE"):
             if time.time() > begins:

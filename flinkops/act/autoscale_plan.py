@@ -7,6 +7,7 @@ import msgspec
 
 from flinkops.autoscale.decide import Decision
 from flinkops.autoscale.explain import ENABLED, OVERRIDES, SCALING
+from flinkops.errors import Refused
 from flinkops.model.detail import ResourceRequirement
 from flinkops.model.facts import ClusterFacts, JobFacts
 from flinkops.model.plan import Plan, Step
@@ -61,6 +62,14 @@ def _refusals(decision: Decision, job: JobFacts, *, take_over: bool) -> tuple[st
 def operator_acts(settings: Mapping[str, str]) -> bool:
     """By a job's settings: the operator's autoscaler is on for it, and does more than advise."""
     return _is_true(settings, ENABLED, default=False) and _is_true(settings, SCALING, default=True)
+
+
+def beside_operator(job: str) -> Refused:
+    """Two controllers would undo each other."""
+    return Refused(
+        f"the operator's autoscaler is on for {job}: two controllers would undo each other",
+        next_step=f"flinkops autoscale disable {job}, or --take-over, which switches it off too",
+    )
 
 
 def _is_true(settings: Mapping[str, str], key: str, *, default: bool) -> bool:

@@ -8,7 +8,7 @@ from flinkops.autoscale.configmap import Collected, OperatorState, PastScaling, 
 from flinkops.autoscale.decide import Decision, decide
 from flinkops.autoscale.memory import Memory, Scaling
 from flinkops.autoscale.settings import PREFIX, Settings, operator_defaults, settings_of
-from flinkops.autoscale.window import Sample, Vertex, VertexSample, Window
+from flinkops.autoscale.window import Look, Sample, Vertex, VertexSample, window_of
 
 OVERRIDES = "pipeline.jobvertex-parallelism-overrides"
 ENABLED, SCALING = PREFIX + "enabled", PREFIX + "scaling.enabled"
@@ -126,25 +126,27 @@ def _waits(state: OperatorState, settings: Settings) -> list[Waits]:
     ]
 
 
-def window_of_collected(job: str, vertices: Sequence[Vertex], collected: Sequence[Collected]) -> Window:
-    """The operator's collections as a window; its LOAD is the busiest subtask's."""
-    return Window(
-        job=job,
-        state="RUNNING",
-        vertices=tuple(vertices),
-        samples=tuple(
-            Sample(
-                at_ms=look.at_ms,
-                vertices={vertex: _sample(metrics) for vertex, metrics in look.vertices.items()},
-                gc_ratio=look.job.get("GC_PRESSURE"),
-                heap_ratio=look.job.get("HEAP_MAX_USAGE_RATIO"),
-            )
-            for look in collected
-        ),
-    )
+def looks_of_collected(job: str, vertices: Sequence[Vertex], collected: Sequence[Collected]) -> list[Look]:
+    """The operator's collections as looks at a job with one parallelism: it begins anew after each rescale."""
+    return [
+        Look(
+            job=job,
+            state="RUNNING",
+            attempt=(),
+            vertices=tuple(vertices),
+            sample=Sample(
+                at_ms=one.at_ms,
+                vertices={vertex: _sample(metrics) for vertex, metrics in one.vertices.items()},
+                gc_ratio=one.job.get("GC_PRESSURE"),
+                heap_ratio=one.job.get("HEAP_MAX_USAGE_RATIO"),
+            ),
+        )
+        for one in collected
+    ]
 
 
 def _sample(metrics: Mapping[str, float]) -> VertexSample:
+    """Its LOAD is the busiest subtask's."""
     return VertexSample(
         records_in=metrics.get("NUM_RECORDS_IN"),
         records_out=metrics.get("NUM_RECORDS_OUT"),
@@ -164,7 +166,7 @@ def _decision(
     at_once = msgspec.structs.replace(
         settings, scale_down_interval_seconds=0.0, metrics_window_seconds=span, stabilization_seconds=0.0
     )
-    window = window_of_collected(job, vertices, state.collected)
+    window = window_of(looks_of_collected(job, vertices, state.collected))
     return decide(window, at_once, _memory(state), window.samples[-1].at_ms)[0]
 
 

@@ -1,7 +1,7 @@
 """`flinkops autoscale explain`, `enable` and `disable`: the operator's own autoscaler."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -21,6 +21,7 @@ from flinkops.cli.options import Common, with_common
 from flinkops.errors import OperationFailed, UsageError
 
 if TYPE_CHECKING:
+    from flinkops.autoscale.configmap import OperatorState
     from flinkops.autoscale.explain import Explanation
     from flinkops.autoscale.window import Vertex
 
@@ -76,11 +77,27 @@ def _of_file(job: str, path: Path, now_ms: int) -> "Explanation":
 
 
 def _of_cluster(common: Common, job: str, now_ms: int) -> "Explanation":
-    from flinkops.autoscale.configmap import decode_configmap
     from flinkops.autoscale.explain import explain as explained
+
+    seen = operator_state(common, job)
+    return explained(job, seen.vertices, seen.settings, seen.state, now_ms)
+
+
+class Autoscaled(NamedTuple):
+    """A job under the operator's autoscaler: its graph, its spec's settings, and the ConfigMap decoded."""
+
+    vertices: "tuple[Vertex, ...]"
+    settings: dict[str, str]
+    state: "OperatorState"
+
+
+def operator_state(common: Common, job: str) -> Autoscaled:
+    """Raises OperationFailed when the operator keeps no state of it."""
+    from flinkops.autoscale.configmap import decode_configmap
     from flinkops.autoscale.window import graph_of
     from flinkops.cli.kube_targets import kubernetes_access
     from flinkops.cli.resource_acting import resource_on_cluster
+    from flinkops.plan.operator_spec import configuration
     from flinkops.sources.kube_autoscaler import read_autoscaler_state
 
     with resource_on_cluster(common, job) as (control, facts):
@@ -93,9 +110,7 @@ def _of_cluster(common: Common, job: str, now_ms: int) -> "Explanation":
             f"no ConfigMap autoscaler-{ref.name} in {ref.namespace}: the operator's autoscaler has not looked at it",
             next_step=f"flinkops autoscale enable {job}",
         )
-    vertices: tuple[Vertex, ...] = graph_of(facts)
-    settings = {str(key): str(value) for key, value in (spec.get("flinkConfiguration") or {}).items()}
-    return explained(job, vertices, settings, decode_configmap(data), now_ms)
+    return Autoscaled(graph_of(facts), configuration(spec), decode_configmap(data))
 
 
 def _document(found: "Explanation") -> dict[str, Any]:

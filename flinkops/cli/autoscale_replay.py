@@ -1,20 +1,29 @@
 """`flinkops autoscale replay` and `memory`: what would have happened, and how much memory a TaskManager needs."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from flinkops.cli.acting import JobArgument, emit, emit_document
-from flinkops.cli.autoscale import SetOption, look, recorded, settings_for
+from flinkops.cli.autoscale import SetOption, look, overrides, recorded, settings_for
 from flinkops.cli.options import Common, with_common
-from flinkops.errors import OperationFailed
+from flinkops.errors import OperationFailed, UsageError
+
+if TYPE_CHECKING:
+    from flinkops.autoscale.settings import Settings
+    from flinkops.autoscale.window import Look
 
 
 @with_common
 def replay(
     common: Common,
     job: JobArgument,
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A recording of `flinkops record`.")],
+    file: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[FILE]", help="A recording of `flinkops record`; without it, what the operator's autoscaler keeps."
+        ),
+    ] = None,
     settings: SetOption = None,
     pause: Annotated[float, typer.Option("--pause", min=0, help="Seconds that a rescale stops the job.")] = 15.0,
     slots: Annotated[int | None, typer.Option("--slots", help="No more than so many.")] = None,
@@ -24,15 +33,13 @@ def replay(
     \b
     flinkops autoscale replay orders day.rec
     flinkops autoscale replay orders day.rec --set utilization.target=0.85 --set scale-down.interval=15m
+    flinkops autoscale replay orders --context prod -n flink --set utilization.target=0.85
     """
     from flinkops.autoscale.replay import recorded as measured
     from flinkops.autoscale.replay import replayed
     from flinkops.autoscale.settings import operator_defaults
-    from flinkops.autoscale.window import look_of
 
-    seen = recorded(file, job)
-    looks = [look_of(each) for each in seen.looks if each.state == "RUNNING"]
-    chosen = settings_for(common, seen.job, settings)
+    name, looks, chosen = _of_cluster(common, job, settings) if file is None else _of_file(common, file, job, settings)
     shown = measured(looks, chosen)
     rows: list[dict[str, Any]] = [
         {
@@ -44,11 +51,11 @@ def replay(
             "parallelism": {},
         }
     ]
-    for name, these in (("these settings", chosen), ("the operator's defaults", operator_defaults())):
+    for run, these in (("these settings", chosen), ("the operator's defaults", operator_defaults())):
         outcome = replayed(shown, these, pause_seconds=pause, slots=slots)
         rows.append(
             {
-                "run": name,
+                "run": run,
                 "rescales": outcome.rescales,
                 "slot_hours": outcome.slot_hours,
                 "peak_lag_records": outcome.peak_lag_records,
@@ -56,7 +63,35 @@ def replay(
                 "parallelism": dict(outcome.moments[-1].parallelism) if outcome.moments else {},
             }
         )
-    _show_replay(common, seen.job.name, shown.seconds, rows)
+    _show_replay(common, name, shown.seconds, rows)
+
+
+def _of_file(common: Common, file: str, job: str, given: list[str] | None) -> "tuple[str, list[Look], Settings]":
+    """The job's name, its looks, and the settings that it is judged by."""
+    from flinkops.autoscale.window import look_of
+
+    seen = recorded(file, job)
+    looks = [look_of(each) for each in seen.looks if each.state == "RUNNING"]
+    return seen.job.name, looks, settings_for(common, seen.job, given)
+
+
+def _of_cluster(common: Common, job: str, given: list[str] | None) -> "tuple[str, list[Look], Settings]":
+    """The same from the operator's ConfigMap: its metrics window, since the last rescale."""
+    from flinkops.autoscale.explain import looks_of_collected
+    from flinkops.autoscale.settings import settings_of
+    from flinkops.cli.autoscale_operator import operator_state
+    from flinkops.cli.resource_acting import targets_kubernetes
+
+    if not targets_kubernetes(common):
+        raise UsageError("a FILE is needed: only jobs of the Flink operator have a history in their cluster")
+    seen = operator_state(common, job)
+    looks = looks_of_collected(job, seen.vertices, seen.state.collected)
+    if len(looks) < 2:
+        raise OperationFailed(
+            f"the operator has collected {len(looks)} times since its last rescale of {job}; rates need two",
+            next_step="wait a minute",
+        )
+    return job, looks, settings_of(seen.settings, overrides(given))[0]
 
 
 def _show_replay(common: Common, job: str, seconds: float, rows: list[dict[str, Any]]) -> None:

@@ -56,7 +56,7 @@ def _planned(
     throughput: bool = True,
 ) -> "Iterator[tuple[KubeControl, Plan]]":
     """Raises Refused while the operator's autoscaler acts on the job, unless `take_over`, which switches it off."""
-    from flinkops.act.autoscale_plan import operator_acts, plan_autoscale_on_resource
+    from flinkops.act.autoscale_plan import beside_operator, operator_acts, plan_autoscale_on_resource
     from flinkops.act.prepare_resource import prepare_for_resource
     from flinkops.cli.kube_targets import kubernetes_access
     from flinkops.cli.resource_acting import resource_on_cluster
@@ -69,10 +69,7 @@ def _planned(
         read = read_for_plan(access, ref.kind, ref.namespace, ref.name, deadline_seconds=DEFAULT_TIMEOUT_SECONDS)
         operators = operator_acts(configuration(read.resource.get("spec") or {}))
         if operators and not take_over:
-            raise Refused(
-                f"the operator's autoscaler is on for {job}: two controllers would undo each other",
-                next_step=f"flinkops autoscale disable {job}, or --take-over, which switches it off too",
-            )
+            raise beside_operator(job)
         wish = wish_of(decision, switch_off=operators)
         made = prepare_for_resource(control, journal, facts, read, wish, new_stamp("autoscale-apply"))
         close = control.job(facts.id) or facts
@@ -96,18 +93,23 @@ def wish_of(decision: "Decision", *, switch_off: bool = False) -> "ResourceWish"
 
 
 @contextmanager
-def loop_lease(common: Common, job: str) -> "Iterator[Callable[[], None]]":
+def loop_lease(common: Common, job: str, *, take_over: bool) -> "Iterator[Callable[[], None]]":
     """The Lease of a control loop, beside that of each action: one loop a job in the whole cluster.
 
-    What is given raises OperationFailed once the Lease is lost. Raises Refused while another loop has it.
+    What is given raises OperationFailed once the Lease is lost. Raises Refused while another loop has it, and while
+    the operator's autoscaler acts on the job, unless `take_over`.
     """
+    from flinkops.act.autoscale_plan import beside_operator, operator_acts
     from flinkops.act.lease import Lease
     from flinkops.cli.resource_acting import resource_on_cluster
     from flinkops.clock import SystemClock
     from flinkops.model.plan import Plan, Target
+    from flinkops.plan.operator_spec import configuration
 
     stamp = new_stamp("autoscale-run")
     with resource_on_cluster(common, job) as (control, facts):
+        if operator_acts(configuration(control.resource().get("spec") or {})) and not take_over:
+            raise beside_operator(job)
         ref = control.ref
         lease = Lease(control.verbs, ref.namespace, "autoscale", ref.name, SystemClock())
         target = Target(source=control.name, job_name=ref.name, job_id=facts.id, namespace=ref.namespace, kind=ref.kind)

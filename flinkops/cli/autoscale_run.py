@@ -53,7 +53,7 @@ def run(
     from flinkops.cli.targets import open_collector
 
     loop = _Loop(common, job, settings, book, _metrics(listen), dry_run, take_over, throughput)
-    with nullcontext(_no_matter) if dry_run else _leading(common, job, book) as leads:
+    with nullcontext(_no_matter) if dry_run else _leading(common, job, book, take_over=take_over) as leads:
         collector = open_collector(common.settings)
         try:
             loop.go(collector, seconds, leads)
@@ -68,7 +68,7 @@ def _no_matter() -> None:
 
 
 @contextmanager
-def _leading(common: Common, job: str, journal: "Journal") -> "Iterator[Callable[[], None]]":
+def _leading(common: Common, job: str, journal: "Journal", *, take_over: bool) -> "Iterator[Callable[[], None]]":
     """One loop a job: on this machine by a file; in a cluster by a Lease too. What is given raises once it is lost."""
     from flinkops.act.lock import loop_lock
     from flinkops.cli.resource_acting import targets_kubernetes
@@ -79,7 +79,7 @@ def _leading(common: Common, job: str, journal: "Journal") -> "Iterator[Callable
             return
         from flinkops.cli.autoscale_resource import loop_lease
 
-        with loop_lease(common, job) as leads:
+        with loop_lease(common, job, take_over=take_over) as leads:
             yield leads
 
 
@@ -157,11 +157,14 @@ class _Loop:
             return None
 
     def _step(self, collector: "Collector", snapshot: "FleetSnapshot", job: "JobFacts") -> None:
+        from flinkops.act.autoscale_plan import beside_operator, operator_acts
         from flinkops.autoscale.controller import Controller
 
         controller = self._controller
         if controller is None:
-            self._refuse_beside_operator(job)
+            alone = self._take_over or self._dry_run or job.resource is not None  # its Lease asked the spec already
+            if operator_acts(job.configuration) and not alone:
+                raise beside_operator(job.name)
             controller = self._controller = Controller(settings_for(self._common, job, self._given))
         detail = None
         if job.seen_ms - self._detail_ms >= _DETAIL_EVERY_SECONDS * 1000:
@@ -170,16 +173,6 @@ class _Loop:
         self._tell(decision)
         if decision.verdict == "scale" and not self._dry_run:
             self._rescale(controller, decision, job)
-
-    def _refuse_beside_operator(self, job: "JobFacts") -> None:
-        """At the beginning; each rescale is refused by its plan."""
-        from flinkops.act.autoscale_plan import operator_acts
-
-        if operator_acts(job.configuration) and not (self._take_over or self._dry_run):
-            raise Refused(
-                f"the operator's autoscaler is on for {job.name}: two controllers would undo each other",
-                next_step=f"flinkops autoscale disable {job.name}, --dry-run, or --take-over",
-            )
 
     def _rescale(self, controller: "Controller", decision: "Decision", job: "JobFacts") -> None:
         from flinkops.clock import SystemClock

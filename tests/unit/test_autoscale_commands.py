@@ -129,6 +129,7 @@ def test_advise_exit_code(tmp_path: Path) -> None:
         (("enable", "orders", "--rest", NOBODY, "--yes", "--set", "utilisation=1"), 2),
         (("memory", "orders", "--rest", NOBODY), 3),
         (("explain", "orders", "--configmap", "none.yaml"), 2),
+        (("replay", "orders", "--rest", NOBODY), 2),
     ],
 )
 def test_exit_codes(arguments: tuple[str, ...], code: int, capsys: pytest.CaptureFixture[str]) -> None:

@@ -47,11 +47,10 @@ class ScalingOperator(FakeOperator):
 
     def _tick(self) -> None:
         assert self.resource is not None
-        before: dict[str, str] = json.loads(self.resource["status"]["reconciliationStatus"]["lastReconciledSpec"])[
-            "spec"
-        ]["flinkConfiguration"]  # type: ignore[index]
+        last = json.loads(self.resource["status"]["reconciliationStatus"]["lastReconciledSpec"])
+        before: dict[str, str] = last["spec"]["flinkConfiguration"]
         now = self.settings()
-        kept = {**now, **({OVERRIDES: before[OVERRIDES]} if OVERRIDES in before and self._acts(now) else {})}
+        kept = {**now, **({OVERRIDES: before[OVERRIDES]} if OVERRIDES in before and operator_acts(now) else {})}
         if OVERRIDES in kept and _without_ignored(before) == _without_ignored(now) and before != kept:
             self.parallelism = min(self.slots, parse_overrides(kept[OVERRIDES])["v"])
             self.orders.append(f"scaled to {self.parallelism}")
@@ -59,9 +58,6 @@ class ScalingOperator(FakeOperator):
             self._touch()
             return
         super()._tick()
-
-    def _acts(self, settings: Mapping[str, str]) -> bool:
-        return operator_acts(settings)
 
     def _flink(self, path: str) -> Answer:
         code, body = super()._flink(path)

@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flinkops.autoscale.configmap import decode_configmap, instant_ms, parse_overrides, unpacked
-from flinkops.autoscale.explain import OVERRIDES, explain
+from flinkops.autoscale.explain import OVERRIDES, explain, looks_of_collected
+from flinkops.autoscale.replay import recorded, replayed
+from flinkops.autoscale.settings import operator_defaults
 from flinkops.autoscale.window import Vertex
 
 SAMPLE = Path(__file__).parent.parent / "cr_samples" / "autoscaler-1.15.json"
@@ -51,6 +53,18 @@ def test_the_sample_of_operator_1_15() -> None:
     assert len(state.collected) == 4
     assert state.collected[0].vertices[COUNT]["NUM_RECORDS_IN"] == 9800
     assert "LOAD" not in state.collected[0].vertices[SOURCE]  # NaN
+
+
+def test_what_the_operator_collected_can_be_replayed() -> None:
+    looks = looks_of_collected("count", VERTICES, decode_configmap(sample()).collected)
+    shown = recorded(looks, operator_defaults())
+    span_seconds = (looks[-1].sample.at_ms - looks[0].sample.at_ms) / 1000
+    assert shown.rescales == 0
+    assert shown.seconds == pytest.approx(span_seconds)
+    assert shown.slot_hours == pytest.approx(2 * span_seconds / 3600)
+    assert all(rate > 0 for rate in shown.arrivals_per_second)
+    again = replayed(shown, operator_defaults(), pause_seconds=15.0)
+    assert again.slot_hours == pytest.approx(shown.slot_hours, rel=0.5)
 
 
 def test_history_overrides_and_restart_times() -> None:
