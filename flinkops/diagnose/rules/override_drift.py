@@ -26,15 +26,21 @@ def judge(case: Case) -> Verdict:
             code="override-drift",
             severity="warning",
             confidence=0.8,
-            title=f"{len(drifted)} of {len(wanted)} parallelism overrides are not what runs",
+            title=f'"{vertex.name}" runs with {vertex.parallelism} subtasks, its override says {number}: the next '
+            f"start from the configuration brings {number} back",
             vertex=vertex.name,
             evidence=tuple(
                 line(f'subtasks of "{each.name}" that run, against the override', float(each.parallelism), float(count))
                 for each, count in drifted
             ),
             remedy=(
-                remedy("Set what should run in place (the adaptive scheduler), and see it hold", OVERRIDES, text[:200]),
-                remedy("Or take the overrides back: the operator's autoscaler resets them on a new nonce"),
+                remedy("If the override is right: rescale to it, in place with the adaptive scheduler"),
+                remedy(
+                    "If what runs is right: write that down before the next start; the operator's autoscaler forgets "
+                    "its own overrides on a new nonce",
+                    OVERRIDES,
+                    ",".join(f"{each.id}:{each.parallelism}" for each, _ in drifted)[:200],
+                ),
             ),
             next=f"flinkops rescale {case.selector} --vertex {vertex.id}={number} --plan",
             reference="https://issues.apache.org/jira/browse/FLINK-38770",

@@ -23,9 +23,16 @@ def _finding(case: Case, vertex: VertexFacts) -> Finding:
         code=CODE,
         severity="warning" if holds else "info",
         confidence=0.95,
-        title=f'"{vertex.name}" has {vertex.parallelism} subtasks for {partitions} partitions',
+        title=f'"{vertex.name}" has {vertex.parallelism} subtasks for {partitions} partitions'
+        + (": those without one hold event time back" if holds else ""),
         vertex=vertex.name,
-        evidence=(line("partitions, for more subtasks than that", float(partitions), float(vertex.parallelism)),),
+        evidence=(
+            line(
+                "partitions of its topics, of which each subtask needs one",
+                float(partitions),
+                float(vertex.parallelism),
+            ),
+        ),
         remedy=(
             remedy(
                 f"Read with {partitions} subtasks, or give the topic more partitions (Kafka cannot take them back, and "
