@@ -124,6 +124,7 @@ def test_override_drift() -> None:
     finding = found("override-drift", evidence(job(configuration={key: "{work: 4, sink: 2}"})))
     assert finding is not None
     assert finding.next == "flinkops rescale orders --vertex work=4 --plan"
+    assert [each.value for each in finding.remedy] == [None, "work:2,sink:2"]
     assert found("override-drift", evidence(job(configuration={key: "work:2"}))) is None
     assert found("override-drift", evidence(job(configuration={key: "work:many"}))) is None
 

@@ -21,6 +21,7 @@ def judge(case: Case) -> Verdict:
     if not drifted:
         return ()
     vertex, number = drifted[0]
+    running = {each.id: each.parallelism for each, _ in drifted}
     return [
         Finding(
             code="override-drift",
@@ -39,7 +40,7 @@ def judge(case: Case) -> Verdict:
                     "If what runs is right: write that down before the next start; the operator's autoscaler forgets "
                     "its own overrides on a new nonce",
                     OVERRIDES,
-                    ",".join(f"{each.id}:{each.parallelism}" for each, _ in drifted)[:200],
+                    ",".join(f"{key}:{count}" for key, count in (wanted | running).items())[:200],
                 ),
             ),
             next=f"flinkops rescale {case.selector} --vertex {vertex.id}={number} --plan",
