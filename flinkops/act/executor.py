@@ -6,6 +6,7 @@ step and its outcome after it. The result is what was seen, never what was reque
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Literal
 
 import msgspec
@@ -78,13 +79,14 @@ class Executor:
         the journal cannot be written. Everything else that goes wrong is in the result.
         """
         self.refuse_unfit(plan)
-        with job_lock(self._journal.folder, plan), self._control.lock(plan):
-            self._refuse_beside_unfinished(plan)
-            self._check_preconditions(plan)
-            digest = plan_hash(plan)
-            self._journal.append("planned", plan, digest)
-            self._tell("planned", plan)
-            return self._carry_out(plan, digest, done={}, seen={})
+        with job_lock(self._journal.folder, plan):
+            self._refuse_beside_unfinished(plan)  # before the cluster's lock, which the unfinished one may still hold
+            with self._control.lock(plan):
+                self._check_preconditions(plan)
+                digest = plan_hash(plan)
+                self._journal.append("planned", plan, digest)
+                self._tell("planned", plan)
+                return self._carry_out(plan, digest, done={}, seen={})
 
     def abandon(self, plan_id: str) -> None:
         """Note that a plan that stopped in the middle will not be gone on with; the job is left as it is.
@@ -98,6 +100,8 @@ class Executor:
             raise Refused("read-only: the journal is not changed either")
         with job_lock(self._journal.folder, record.plan):
             self._journal.append("finished", record.plan, record.plan_hash, outcome="abandoned")
+            with suppress(FlinkopsError), self._control.lock(record.plan):
+                pass  # taken as its own and so given back; where that cannot be done it runs out by itself
 
     def resume(self, plan_id: str) -> Result:
         """Go on with a plan that stopped in the middle.
@@ -159,6 +163,7 @@ class Executor:
             seen=dict(attempt.seen),
             error=error,
             go_on=go_on_command(plan.id, self._go_on_options) if outcome == "timed-out" else None,
+            denied=attempt.denied,
         )
         self._journal.append("finished", plan, digest, outcome=outcome, seen=result.seen, error=error)
         self._tell("finished", plan, outcome=outcome, text=error or "")
@@ -190,6 +195,7 @@ class _Attempt:
         self.seen = seen
         self.results: list[StepResult] = []
         self.current = ""
+        self.denied = False
 
     def steps_then_rollback(self) -> tuple[Outcome, str | None]:
         """The outcome, and the error that led to it."""
@@ -201,6 +207,7 @@ class _Attempt:
         if isinstance(problem, Refused):
             return "refused", problem.line()
         begun = self._plan.steps[: len(self.results)]
+        self.denied = isinstance(problem, Denied) and all(step.only_looks for step in begun[:-1])
         if not self._plan.rollback_steps or all(step.only_looks for step in begun):
             return "failed", problem.line()
         worse = self._steps(self._plan.rollback_steps)

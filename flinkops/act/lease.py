@@ -4,6 +4,7 @@ A Lease whose holder has not renewed it for its duration and a grace for differi
 take it over. The same plan may always take its own Lease again, so that going on after a crash does not wait.
 """
 
+import math
 import socket
 import threading
 import time
@@ -86,10 +87,14 @@ class Lease:
         age = None if renewed_ms is None else (self._clock.now_ms() - renewed_ms) / 1000
         if age is not None and age > duration + CLOCK_GRACE_SECONDS:
             return
-        seen = "at an unknown time" if age is None else f"{max(0.0, age):.0f} s ago"
+        if age is None:
+            seen, then = "at an unknown time", f"if it is gone: kubectl -n {self._namespace} delete lease {self._name}"
+        else:
+            left = math.ceil(duration + CLOCK_GRACE_SECONDS - age)
+            seen, then = f"{max(0.0, age):.0f} s ago", f"if it is gone, the job is free again in {left} s"
         raise Refused(
             f"another action on {self._namespace}/{plan.target.job_name} is under way: {holder}, renewed {seen}",
-            next_step=f"a holder that is gone is passed over {duration + CLOCK_GRACE_SECONDS} s after its last sign",
+            next_step=then,
         )
 
     def _body(self, plan: Plan, found: Json | None) -> dict[str, Any]:

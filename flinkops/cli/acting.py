@@ -210,6 +210,8 @@ def _target_options(common: Common) -> list[str]:
 
 def exit_code(result: "Result") -> ExitCode:
     """What the outcome is to a script."""
+    if result.denied:
+        return ExitCode.UNREACHABLE
     return {"verified": ExitCode.OK, "timed-out": ExitCode.TIMEOUT, "refused": ExitCode.REFUSED}.get(
         result.outcome, ExitCode.FAILED
     )

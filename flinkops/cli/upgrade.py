@@ -1,5 +1,6 @@
 """`flinkops upgrade`, `restart`, `rollback`, `suspend`, `resume`: changing a job without losing its state."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -87,14 +88,8 @@ def upgrade(
     book, consent = open_journal(journal), Consent(plan, out, yes)
     if resume or abandon:
         return _unfinished_action(common, book, job, abandon=abandon)
-    if job is None and manifest is not None:
-        raise UsageError("which job? -f is the whole spec of one", next_step="flinkops upgrade JOB -f MANIFEST")
-    if job is None and common.settings.selector is None:
-        raise UsageError("which job?", next_step="flinkops upgrade JOB --savepoint …, or -l LABELS for many")
-    chosen = {"savepoint": savepoint, "last-state": last_state, "stateless": stateless}
-    modes = [mode for mode, given in chosen.items() if given]
-    if len(modes) > 1:
-        raise UsageError(f"one mode, not {' and '.join(modes)}")
+    mode = _one_mode({"savepoint": savepoint, "last-state": last_state, "stateless": stateless})
+    _refuse_nameless(common, job, manifest)
     if targets_kubernetes(common):
         from flinkops.act.prepare_resource import ResourceWish
         from flinkops.plan.operator import Edit
@@ -106,30 +101,49 @@ def upgrade(
             parallelism=parallelism,
             settings=dict(pairs(settings)),
             arguments=texts(arguments),
-            mode=next(iter(modes), None),
+            mode=mode,
             manifest=None if manifest is None else spec_of_manifest(manifest, job or ""),
         )
         asked = ResourceWish("upgrade", edit, operator_terms(checkpoints, watch_for), backup=backup)
-        if job is None:
-            from flinkops.cli.many import Pace, upgrade_many
+        if job is not None:
+            return act_on_resource(common, job, asked, consent, book)
+        from flinkops.cli.many import Pace, upgrade_many
 
-            return upgrade_many(common, asked, Pace(max_unavailable, canary), consent, book)
-        return act_on_resource(common, job, asked, consent, book)
+        return upgrade_many(common, asked, Pace(max_unavailable, canary), consent, book)
     if job is None:
         raise UsageError("-l chooses jobs of the Flink operator by their labels", next_step="name the job")
-    for option, given in (("--image", image), ("--filename", manifest), ("--backup-savepoint", backup)):
-        if given:
-            raise UsageError(f"{option} is for jobs of the Flink operator", next_step="name its cluster with --context")
-    if last_state or stateless:
-        raise Refused("without the operator only --savepoint keeps the state for sure")
-    if not savepoint:
-        raise UsageError("which mode?", next_step="give --savepoint")
+    _refuse_without_operator(mode, {"--image": image, "--filename": manifest, "--backup-savepoint": backup})
     from flinkops.act.prepare import Wish
     from flinkops.plan.redeploy import Change, Terms
 
     change = Change(parallelism, pairs(settings), texts(arguments), jar_here_or_there(jar), entry_class, py)
     terms = Terms(target, savepoint_format, checkpoints)
     return _wished(common, job, Wish("upgrade", change, terms), consent, book)
+
+
+def _refuse_nameless(common: Common, job: str | None, manifest: Path | None) -> None:
+    if job is None and manifest is not None:
+        raise UsageError("which job? -f is the whole spec of one", next_step="flinkops upgrade JOB -f MANIFEST")
+    if job is None and common.settings.selector is None:
+        raise UsageError("which job?", next_step="flinkops upgrade JOB --savepoint …, or -l LABELS for many")
+
+
+def _one_mode(chosen: dict[str, bool]) -> str | None:
+    modes = [mode for mode, given in chosen.items() if given]
+    if len(modes) > 1:
+        raise UsageError(f"one mode, not {' and '.join(modes)}")
+    return next(iter(modes), None)
+
+
+def _refuse_without_operator(mode: str | None, only_with_operator: dict[str, object]) -> None:
+    """What a plain REST cluster cannot do."""
+    for option, given in only_with_operator.items():
+        if given:
+            raise UsageError(f"{option} is for jobs of the Flink operator", next_step="name its cluster with --context")
+    if mode in ("last-state", "stateless"):
+        raise Refused("without the operator only --savepoint keeps the state for sure")
+    if mode is None:
+        raise UsageError("which mode?", next_step="give --savepoint")
 
 
 @with_common

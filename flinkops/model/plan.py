@@ -83,6 +83,7 @@ class Result(Value, frozen=True):
     seen: dict[str, str] = {}
     error: str | None = None
     go_on: str | None = None  # the exact command that continues, where there is something to continue
+    denied: bool = False  # failed before anything was changed, because it is not allowed
 
 
 def is_for_people(name: str) -> bool:

@@ -151,6 +151,8 @@ def _steps(resource: Resource, seen: Seen, found: Prediction, terms: OperatorTer
         ]
         steps.append(Step("backup", "note-backup", {}))
     steps.append(Step("patch", "patch-resource", patch))
+    if not stops and not runs:
+        return tuple(steps)  # the operator takes an edit of a suspended job up when it is resumed, and not before
     if found.effective_mode == "none":
         return (*steps, Step("taken-up", "await-taken-up", before))
     if found.effective_mode == "savepoint" and stops:

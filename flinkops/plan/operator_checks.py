@@ -18,7 +18,7 @@ from flinkops.plan.operator_mode import (
     recorded_savepoint,
     savepoint_directory,
 )
-from flinkops.plan.operator_spec import configuration, job_of, last_reconciled, upgrade_mode
+from flinkops.plan.operator_spec import configuration, desired_state, job_of, last_reconciled, upgrade_mode
 
 MAX_CHECKPOINT_AGE_SECONDS = 15 * 60.0
 """A last-state upgrade repeats everything since the last checkpoint; older than this it needs a savepoint instead."""
@@ -98,10 +98,13 @@ def _another_upgrade(case: Case) -> Iterator[str]:
     state = (status.get("reconciliationStatus") or {}).get("state")
     generation = (case.resource.get("metadata") or {}).get("generation")
     observed = status.get("observedGeneration")
-    if last_reconciled(case.resource) is None:
+    deployed = last_reconciled(case.resource)
+    if deployed is None:
         yield "the operator has not deployed this resource yet"
     elif state in ("UPGRADING", "ROLLING_BACK"):
         yield f"another upgrade is running ({state}): wait for its end"
+    elif desired_state(deployed) == "suspended":
+        return  # edits of a suspended job are taken up when it is resumed, and not before
     elif isinstance(observed, int) and isinstance(generation, int) and observed < generation:
         yield "an earlier edit of the spec has not been taken up by the operator yet: wait for it"
 

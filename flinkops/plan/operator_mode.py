@@ -16,6 +16,7 @@ from flinkops.plan.operator_spec import Spec, configuration, desired_state, upgr
 Mode = Literal["none", "savepoint", "last-state", "stateless", "wait", "fail"]
 
 _OPERATOR = "kubernetes.operator."
+_TAKEN_WHEN_RESUMED = "the job is suspended and stays so: the operator takes the change up when it is resumed"
 _TERMINAL = frozenset({"FINISHED", "CANCELED", "FAILED"})
 
 
@@ -145,7 +146,7 @@ def effective_mode(case: Situation) -> Decision:
     """What the operator will do about an UPGRADE of `case`, by its rules."""
     was, wanted = desired_state(case.deployed), desired_state(case.wanted)
     if was == "suspended":
-        return _resume(case) if wanted == "running" else Decision("none", "the job is suspended and stays so")
+        return _resume(case) if wanted == "running" else Decision("none", _TAKEN_WHEN_RESUMED)
     if pending_savepoint(case.status) and not case.operator_setting(
         "job.upgrade.ignore-pending-savepoint", default=False
     ):

@@ -140,6 +140,8 @@ class FakeOperator:
             if spec["job"].get("savepointRedeployNonce") != last["spec"]["job"].get("savepointRedeployNonce"):
                 status["jobStatus"]["savepointInfo"].pop("lastSavepoint", None)
                 self._deploy(spec)
+            elif suspended and self.job is None:
+                pass  # as the real one: nothing is written down until the job is resumed
             elif _same(last["spec"], spec):
                 self._reconciled("DEPLOYED", "RUNNING", "STABLE")
             else:

@@ -12,8 +12,9 @@ from flinkops.act.actions import ACTIONS
 from flinkops.act.executor import Executor, Progress
 from flinkops.act.inventory import References, savepoints_of
 from flinkops.act.journal import Journal
+from flinkops.cli.acting import exit_code
 from flinkops.clock import SystemClock
-from flinkops.errors import Denied, Interrupted, Refused, Unreachable
+from flinkops.errors import Denied, ExitCode, Interrupted, Refused, Unreachable
 from flinkops.model.plan import Plan, Step
 from flinkops.plan.identity import Stamp
 from flinkops.plan.savepoint import plan_delete, plan_savepoint
@@ -188,7 +189,9 @@ def test_denied_is_not_repeated(bench: Bench, monkeypatch: pytest.MonkeyPatch) -
 
     plan = bench.plan()
     monkeypatch.setattr(bench.cluster, "trigger_savepoint", deny)
-    assert bench.executor().run(plan).outcome == "failed"
+    result = bench.executor().run(plan)
+    assert (result.outcome, result.denied) == ("failed", True)
+    assert exit_code(result) is ExitCode.UNREACHABLE  # the contract's "not allowed"
     assert len(calls) == 1
 
 

@@ -290,6 +290,30 @@ def test_suspended_and_resumed_from_the_savepoint_of_the_stop(bench: Bench) -> N
     assert restored(bench) == SAVEPOINT
 
 
+def test_an_edit_of_a_suspended_job_is_taken_up_when_it_is_resumed(bench: Bench) -> None:
+    bench.run(bench.plan(ResourceWish("suspend")))
+    plan = bench.upgrade("p2", image="count:2")
+    assert [step.name for step in plan.steps] == ["dry-run", "patch"]
+    assert bench.run(plan).outcome == "verified"
+    assert bench.fake.job is None
+    assert bench.run(bench.plan(ResourceWish("resume", terms=QUICK), "p3")).outcome == "verified"
+    assert bench.fake.orders[-1] == f"deployed count:2 from {SAVEPOINT}"
+
+
+def test_what_a_killed_action_left_held_is_told_and_given_back(bench: Bench) -> None:
+    plan = bench.upgrade(image="count:2")
+    with bench.control.lock(plan):
+        left = copy.deepcopy(bench.fake.leases)
+    assert bench.run_and_die_at(plan, "patch")
+    bench.fake.leases = left
+    with pytest.raises(Refused, match="p1 of this job is not finished") as refused:
+        bench.run(bench.upgrade("p2", image="count:3"))
+    assert "flinkops upgrade --resume p1 (or --abandon" in refused.value.line()
+    bench.executor().abandon("p1")
+    assert bench.fake.leases == {}
+    assert bench.run(bench.upgrade("p2", image="count:3")).outcome == "verified"
+
+
 def test_resumed_from_the_savepoint_of_the_stop_although_the_operator_lost_it(bench: Bench) -> None:
     bench.run(bench.plan(ResourceWish("suspend")))
     assert bench.fake.resource is not None
