@@ -1,5 +1,7 @@
 """The neighbours of the five classic failures: what each rule names, leaves alone, and cannot know."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -165,7 +167,7 @@ def test_a_state_far_larger_than_its_memory_is_info_by_its_size_alone() -> None:
 def test_a_state_backend_that_takes_the_time_of_what_holds_others_up_is_the_cause() -> None:
     slow = with_vertex(BIG, "work", busy_ratio=spread(0.98))
     slow = with_vertex(slow, "src", backpressured_ratio=spread(0.8), busy_ratio=spread(0.1))
-    parts = {"detail": detail(taskmanagers=(FEW,)), "flame_graphs": [STORED]}
+    parts: dict[str, Any] = {"detail": detail(taskmanagers=(FEW,)), "flame_graphs": [STORED]}
     first, second = [each for each in diagnose(evidence(slow, **parts)).findings if each.severity != "info"]
     assert (first.code, first.vertex) == ("managed-memory-full", "vertex work")
     assert first.next == "flinkops rescale orders --vertex work=4 --plan"
