@@ -1,6 +1,6 @@
 """A job of the Flink operator as the executor's control: its REST API by the service proxy, and its custom resource."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 import msgspec
@@ -14,25 +14,32 @@ from flinkops.model.facts import JobFacts, JobKind, StuckFacts
 from flinkops.model.plan import Plan
 from flinkops.plan.operator_mode import recorded_savepoint
 from flinkops.plan.preconditions import unmet_of_resource
+from flinkops.plan.session_cluster import SESSION_JOB
 from flinkops.sources.kube_access import KubeAccess
-from flinkops.sources.kube_resources import Json, section, text
+from flinkops.sources.kube_resources import Json, job_id, section, text
 from flinkops.sources.kube_verbs import KubeVerbs, ResourceRef, ServiceClient, rest_service
 
 _REST_SECONDS = 6.0
 
 
 class KubeControl(RestControl):
-    """One custom resource and the job that belongs to it. `resource` is the resource as it was read."""
+    """One custom resource and the job that belongs to it. `resource` is the resource as it was read.
+
+    `cluster` is the FlinkDeployment that a session job runs on.
+    """
 
     poll_seconds = 1.0
 
-    def __init__(self, access: KubeAccess, ref: ResourceRef, resource: Json, clock: Clock) -> None:
-        service, port = rest_service(resource)
+    def __init__(
+        self, access: KubeAccess, ref: ResourceRef, resource: Json, clock: Clock, cluster: Json | None = None
+    ) -> None:
+        service, port = rest_service(resource, cluster)
         endpoint = access.service_endpoint(ref.namespace, service, port)
         named = msgspec.structs.replace(endpoint, name=access.context)
         super().__init__(named, clock, deadline_seconds=_REST_SECONDS, client=ServiceClient(named, connections=2))
         self.ref = ref
         self.cluster_name = service.removesuffix("-rest")
+        self.session_cluster = cluster
         self.verbs = KubeVerbs(access)
         self._clock_of_pods = clock
         self._lease = Lease(self.verbs, ref.namespace, ref.kind, ref.name, clock)
@@ -48,9 +55,26 @@ class KubeControl(RestControl):
         return None if found is None else self._named(found)
 
     def newest(self) -> JobFacts | None:
-        """The job that this resource's REST API shows: one that lives, else the last that ended. A short look only."""
-        jobs = super().jobs()
+        """The resource's job as the REST API shows it: one that lives, else the last that ended. A short look only.
+
+        A session cluster has other jobs too: there it is the one whose id the operator has recorded.
+        """
+        jobs: Sequence[JobFacts] = super().jobs()
+        if self.is_session_job:
+            recorded = job_id(self.resource())
+            jobs = [one for one in jobs if one.id == recorded]
         return max(jobs, key=lambda one: (one.ended_ms is None, one.started_ms or 0), default=None)
+
+    @property
+    def is_session_job(self) -> bool:
+        """Whether the Flink cluster is another resource."""
+        return self.ref.kind == SESSION_JOB
+
+    def leftovers(self, job_ids: Collection[str]) -> tuple[str, ...]:
+        """What is still there of a resource that was deleted: its Flink cluster, or those of these jobs that live."""
+        if not self.is_session_job:
+            return self.verbs.leftovers(self.ref.namespace, self.cluster_name)
+        return tuple(f"job/{one.id}" for one in super().jobs() if one.id in job_ids and one.ended_ms is None)
 
     def resource(self) -> Json:
         """The custom resource now. Raises OperationFailed when it is gone."""
@@ -87,8 +111,22 @@ class KubeControl(RestControl):
         self._lease.require()
 
     def _named(self, job: JobFacts) -> JobFacts:
-        kind: JobKind = "FlinkSessionJob" if self.ref.kind == "FlinkSessionJob" else "FlinkDeployment"
+        kind: JobKind = "FlinkSessionJob" if self.is_session_job else "FlinkDeployment"
         return msgspec.structs.replace(job, name=self.ref.name, namespace=self.ref.namespace, kind=kind)
+
+
+def open_control(
+    access: KubeAccess, ref: ResourceRef, clock: Clock, fallback: Json | None = None
+) -> KubeControl | None:
+    """The control of one custom resource; `fallback` is what it was, where it may be gone. None when it is."""
+    verbs = KubeVerbs(access)
+    try:
+        resource = verbs.resource(ref) or fallback
+        if resource is None:
+            return None
+        return KubeControl(access, ref, resource, clock, verbs.session_cluster(ref, resource))
+    finally:
+        verbs.close()
 
 
 def kube_control(run: StepRun) -> KubeControl:

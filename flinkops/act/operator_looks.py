@@ -25,6 +25,7 @@ _STUCK_SECONDS = {
     "quota": 30.0,
 }
 """How long a reason has to hold before the job is given up; others are only told."""
+_SUBMISSION_FAILS_SECONDS = 30.0  # the operator tries again and again: a server of jars may be back soon
 
 
 class StuckWatch:
@@ -34,6 +35,7 @@ class StuckWatch:
         self._control = control
         self._next = 0.0
         self._since: dict[str, float] = {}
+        self._error_since: float | None = None
         self.last = ""
 
     def look(self) -> None:
@@ -44,16 +46,26 @@ class StuckWatch:
         self._next = now + _LOOK_AT_PODS_EVERY_SECONDS
         try:
             found = self._control.resource()
-            if not acted_on(found):
+            if not self._control.is_session_job and not acted_on(found):
                 return  # the pods are still those of the spec before
             reasons, error = self._control.why_stuck(), error_text(found)
         except Unreachable:
             return
+        self._refuse_submission(error, now)
         self._since = {one.code: self._since.get(one.code, now) for one in reasons}
         self.last = "; ".join([*(f"{one.object}: {one.text}" for one in reasons[:2]), *([error] if error else [])])
         for reason in reasons:
             if now - self._since[reason.code] >= _STUCK_SECONDS.get(reason.code, float("inf")):
                 raise OperationFailed(f"the job does not come up: {reason.object}: {reason.text}")
+
+    def _refuse_submission(self, error: str | None, now: float) -> None:
+        """A session job has no pods of its own: what keeps it from being submitted is the operator's error alone."""
+        if not self._control.is_session_job or error is None:
+            self._error_since = None
+            return
+        self._error_since = self._error_since or now
+        if now - self._error_since >= _SUBMISSION_FAILS_SECONDS:
+            raise OperationFailed(f"the operator cannot submit the job: {error}")
 
 
 def verify_new_job(run: StepRun) -> dict[str, str]:

@@ -17,6 +17,7 @@ from flinkops.plan.operator_actions import spec_patch
 from flinkops.plan.operator_mode import Features, ha_on
 from flinkops.plan.operator_return import PLAN_ANNOTATION, back_patch, deletion_problems, recreated
 from flinkops.plan.operator_spec import job_of, upgrade_mode
+from flinkops.plan.session_cluster import joined
 from flinkops.sources.kube_resources import Json, section, text
 from flinkops.sources.kube_verbs import Conflict
 
@@ -74,14 +75,14 @@ def _patched_back(run: StepRun, control: KubeControl, before: dict[str, Any]) ->
 
 
 def remove(run: StepRun) -> dict[str, str]:
-    """Delete the resource and wait until nothing of its Flink cluster is left; the savepoint stays."""
+    """Delete the resource and wait until nothing of its Flink cluster or session job is left; the savepoint stays."""
     if not _recreates(run):
         return {}
     control = kube_control(run)
     found = control.verbs.resource(control.ref)
     uid = run.arguments["uid"]
     if found is not None and _uid(found) == uid:
-        if problems := deletion_problems(found, Features()):
+        if problems := deletion_problems(joined(found, control.session_cluster), Features()):
             raise OperationFailed(f"it is not deleted: {'; '.join(problems)}", next_step=_by_hand(run))
         control.require_lock()
         run.until("deleting the resource", lambda: _deleted(control, uid))
@@ -92,10 +93,10 @@ def remove(run: StepRun) -> dict[str, str]:
             return None
         if left is not None:
             return True  # created again already
-        return None if control.verbs.leftovers(control.ref.namespace, control.cluster_name) else True
+        return None if control.leftovers({run.job_id, run.seen.get("bad_job_id", "")}) else True
 
     try:
-        run.until("waiting until the resource and its pods are gone", ask, within_seconds=_GONE_WITHIN_SECONDS)
+        run.until("waiting until the resource and what it ran are gone", ask, within_seconds=_GONE_WITHIN_SECONDS)
     except OperationFailed as problem:
         raise TimedOut(problem.what, next_step=OPERATOR_SILENT) from None
     return {}

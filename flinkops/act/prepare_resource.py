@@ -20,6 +20,7 @@ from flinkops.plan.operator_actions import OperatorTerms, OperatorVerb, Seen, ha
 from flinkops.plan.operator_checks import ANEW
 from flinkops.plan.operator_mode import Evidence, features, lost_stop_savepoint, savepoint_directory
 from flinkops.plan.operator_spec import upgrade_mode
+from flinkops.plan.session_cluster import on_cluster
 from flinkops.sources.kube_plan import Read
 
 
@@ -62,10 +63,10 @@ def prepare_for_resource(
     lost = lost_stop_savepoint(status, evidence.stop_savepoint) if wish.verb == "resume" else None
     accepted = frozenset({"last-state"}) if wish.verb == "resume" else frozenset[str]()
     accepted |= {ANEW} if lost else set()
-    found = predict(resource, edit, evidence=evidence, features=abilities, accepted=accepted)
+    found = predict(resource, edit, evidence=evidence, features=abilities, cluster=read.cluster, accepted=accepted)
     terms = wish.terms
     if wish.backup:
-        directory = savepoint_directory(resource.get("spec") or {})
+        directory = savepoint_directory(on_cluster(resource.get("spec") or {}, read.cluster))
         if directory is None:
             raise UsageError("--backup-savepoint: no savepoint directory is configured (state.savepoints.dir)")
         terms = msgspec.structs.replace(terms, backup_directory=directory)
@@ -125,7 +126,7 @@ def _suspended_with(journal: Journal, control: KubeControl) -> str | None:
     """The savepoint of our last action on this job, when that was to suspend it."""
     for record in reversed(journal.records()):
         target = record.plan.target
-        same = (target.source, target.namespace, target.job_name) == (control.name, *control.ref[1:])
+        same = (target.source, target.kind, target.namespace, target.job_name) == (control.name, *control.ref)
         if same and record.plan.verb in ("upgrade", "rollback", "suspend", "resume", "restart", "rescale"):
             return record.seen.get("savepoint") or None if record.plan.verb == "suspend" else None
     return None
@@ -138,7 +139,7 @@ def spec_before(journal: Journal, control: KubeControl, plan_id: str | None) -> 
     """
     for record in reversed(journal.records()):
         target = record.plan.target
-        same = (target.source, target.namespace, target.job_name) == (control.name, *control.ref[1:])
+        same = (target.source, target.kind, target.namespace, target.job_name) == (control.name, *control.ref)
         if not same or plan_id not in (None, record.plan.id) or (plan_id is None and record.outcome != "verified"):
             continue
         for step in record.plan.steps:

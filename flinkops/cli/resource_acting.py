@@ -98,21 +98,15 @@ def control_of_resource(
     common: Common, kind: str, namespace: str, name: str, fallback: dict[str, Any] | None = None
 ) -> "Iterator[KubeControl]":
     """The control of one custom resource; `fallback` is what it was, where it may be gone. UsageError when it is."""
-    from flinkops.act.kube_control import KubeControl
+    from flinkops.act.kube_control import open_control
     from flinkops.cli.kube_targets import kubernetes_access
     from flinkops.clock import SystemClock
-    from flinkops.sources.kube_verbs import KubeVerbs, ResourceRef
+    from flinkops.sources.kube_verbs import ResourceRef
 
     access = kubernetes_access(common.settings)
-    ref = ResourceRef(kind, namespace, name)
-    verbs = KubeVerbs(access)
-    try:
-        resource = verbs.resource(ref) or fallback
-    finally:
-        verbs.close()
-    if resource is None:
+    control = open_control(access, ResourceRef(kind, namespace, name), SystemClock(), fallback)
+    if control is None:
         raise UsageError(f"{kind} {namespace}/{name} does not exist in {access.context}")
-    control = KubeControl(access, ref, resource, SystemClock())
     try:
         yield control
     finally:

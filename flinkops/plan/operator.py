@@ -11,7 +11,9 @@ from flinkops.errors import UsageError
 from flinkops.model.assessment import Value
 from flinkops.plan.operator_checks import Case, refusals, risks
 from flinkops.plan.operator_mode import Decision, Evidence, Features, Situation, effective_mode
+from flinkops.plan.operator_return import deletion_problems
 from flinkops.plan.operator_spec import Change, Spec, change_class, compare, job_of, last_reconciled, upgrade_mode
+from flinkops.plan.session_cluster import is_session_job, joined, on_cluster, why_not_ready
 
 _PYTHON_FILE_ARGUMENTS = ("-py", "--python")
 
@@ -42,6 +44,7 @@ class Prediction(Value, frozen=True):
     risks: tuple[str, ...]
     refused: tuple[str, ...]
     patch: dict[str, Any]  # JSON merge patch of the resource
+    not_deletable: tuple[str, ...] = ()  # why the resource cannot be deleted and created again
 
 
 def edited_spec(spec: Spec, edit: Edit) -> dict[str, Any]:
@@ -82,28 +85,36 @@ def predict(
     *,
     evidence: Evidence,
     features: Features,
+    cluster: Mapping[str, Any] | None = None,
     accepted: frozenset[str] = frozenset(),
     planned_resource_version: str | None = None,
     planned_generation: int | None = None,
 ) -> Prediction:
     """Predicts what `edit` of `resource` (a FlinkDeployment or FlinkSessionJob as JSON) does.
 
-    `accepted` names the modes that the person allowed although they were not asked for (``stateless``, ``last-state``).
-    `planned_*` are those of the resource when an earlier plan was made.
+    `cluster` is the FlinkDeployment that a session job runs on. `accepted` names the modes that the person allowed
+    although they were not asked for (``stateless``, ``last-state``). `planned_*` are those of the resource when an
+    earlier plan was made.
     """
     spec: Spec = resource.get("spec") or {}
+    session_job = is_session_job(resource)
+    if session_job and edit.image is not None:
+        raise UsageError(
+            f"a session job has no image of its own; that of its cluster is {spec.get('deploymentName')}'s"
+        )
     wanted = edited_spec(spec, edit)
     deployed = last_reconciled(resource) or spec
     patch = merge_patch(spec, wanted)
     changes = compare(deployed, wanted) if patch else []
     change = change_class(changes)
     case = Situation(
-        deployed=deployed,
-        wanted=wanted,
-        status=resource.get("status") or {},
+        deployed=on_cluster(deployed, cluster),
+        wanted=on_cluster(wanted, cluster),
+        status=joined(resource, cluster).get("status") or {},
         features=features,
         evidence=evidence,
-        session_job=resource.get("kind") == "FlinkSessionJob",
+        session_job=session_job,
+        not_ready=why_not_ready(resource, cluster) if session_job else None,
     )
     decision, restarts = _decide(case, change)
     checked = Case(
@@ -125,6 +136,7 @@ def predict(
         risks=tuple(risks(checked)),
         refused=tuple(refusals(checked)) if change is not Change.NONE else (),
         patch={"spec": patch} if patch else {},
+        not_deletable=tuple(deletion_problems(joined(resource, cluster), features)),
     )
 
 
@@ -138,6 +150,8 @@ def _decide(case: Situation, change: Change) -> tuple[Decision, bool]:
         return Decision("none", "nothing differs from what the operator deployed"), False
     if change is Change.IGNORE:
         return Decision("none", "the operator only writes it down; it takes effect at the next restart"), False
+    if case.not_ready is not None:
+        return Decision("wait", case.not_ready), True
     if change is Change.SAVEPOINT_REDEPLOY:
         path = job_of(case.wanted).get("initialSavepointPath")
         why = f"redeployed from {path}" if path else "redeployed without initialSavepointPath: empty"

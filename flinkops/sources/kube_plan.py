@@ -6,10 +6,11 @@ from urllib.parse import quote
 from flinkops.errors import Denied, FlinkopsError
 from flinkops.sources import kube_api
 from flinkops.sources.deadline import Deadline
+from flinkops.sources.http import NotFound
 from flinkops.sources.kube_access import KubeAccess
 from flinkops.sources.kube_api import KubeClient
 from flinkops.sources.kube_operator import OperatorSeen, read_operator
-from flinkops.sources.kube_resources import GROUP, Json, items, section
+from flinkops.sources.kube_resources import GROUP, Json, items, section, text
 
 _PLURALS = {"FlinkDeployment": "flinkdeployments", "FlinkSessionJob": "flinksessionjobs"}
 _DEFINITION = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/flinkdeployments.{GROUP}"
@@ -23,6 +24,7 @@ class Read(NamedTuple):
     ha_metadata: bool | None
     jobmanager_never_started: bool | None
     operator: OperatorSeen
+    cluster: Json | None = None  # the FlinkDeployment that a session job runs on; empty when there is none
 
 
 def read_for_plan(access: KubeAccess, kind: str, namespace: str, name: str, *, deadline_seconds: float) -> Read:
@@ -32,12 +34,15 @@ def read_for_plan(access: KubeAccess, kind: str, namespace: str, name: str, *, d
     path = f"{kube_api.custom_path(_PLURALS[kind], namespace)}/{quote(name, safe='')}"
     try:
         with client.enforced(deadline):
+            resource = _allowed(client, path, deadline, f"{_PLURALS[kind]}.{GROUP}", namespace)
+            session = text(section(resource, "spec"), "deploymentName")
             return Read(
-                _allowed(client, path, deadline, f"{_PLURALS[kind]}.{GROUP}", namespace),
+                resource,
                 _allowed(client, _DEFINITION, deadline, "customresourcedefinitions", None),
-                _ha_metadata(client, namespace, name, deadline),
-                _never_started(client, namespace, name, deadline),
+                _ha_metadata(client, namespace, session or name, deadline),
+                _never_started(client, namespace, session or name, deadline),
                 read_operator(client, deadline),
+                None if session is None else _session_cluster(client, namespace, session, deadline),
             )
     finally:
         client.close()
@@ -59,6 +64,15 @@ def _allowed(client: KubeClient, path: str, deadline: Deadline, resource: str, n
         return kube_api.get(client, path, deadline)
     except Denied as problem:
         raise Denied(kube_api.denied_line("get", resource, namespace, problem)) from None
+
+
+def _session_cluster(client: KubeClient, namespace: str, name: str, deadline: Deadline) -> Json:
+    plural = _PLURALS["FlinkDeployment"]
+    path = f"{kube_api.custom_path(plural, namespace)}/{quote(name, safe='')}"
+    try:
+        return _allowed(client, path, deadline, f"{plural}.{GROUP}", namespace)
+    except NotFound:
+        return {}
 
 
 def _ha_metadata(client: KubeClient, namespace: str, name: str, deadline: Deadline) -> bool | None:

@@ -97,6 +97,11 @@ class KubeVerbs:
         """The resource as it is now; None when there is none."""
         return self._get(ref.path)
 
+    def session_cluster(self, ref: ResourceRef, resource: Json) -> Json | None:
+        """The FlinkDeployment that a session job runs on; None when there is none, and for other resources."""
+        name = text(section(resource, "spec"), "deploymentName")
+        return None if name is None else self.resource(ResourceRef("FlinkDeployment", ref.namespace, name))
+
     def patch(
         self, ref: ResourceRef, body: Mapping[str, Any], *, resource_version: str | None, dry_run: bool = False
     ) -> Json:
@@ -191,10 +196,13 @@ class KubeVerbs:
         return self._client
 
 
-def rest_service(resource: Json) -> tuple[str, int]:
-    """Name and port of the service that leads to the REST API of a resource's Flink cluster."""
-    cluster = text(section(resource, "spec"), "deploymentName") or identity(resource)[1]
-    return f"{cluster}-rest", rest_port(resource)
+def rest_service(resource: Json, cluster: Json | None = None) -> tuple[str, int]:
+    """Name and port of the service that leads to the REST API of a resource's Flink cluster.
+
+    `cluster` is the FlinkDeployment that a session job runs on.
+    """
+    name = text(section(resource, "spec"), "deploymentName") or identity(resource)[1]
+    return f"{name}-rest", rest_port(cluster or resource)
 
 
 def _manager(*, dry_run: bool = False) -> str:

@@ -44,21 +44,15 @@ def control_for(source: Source, job: JobAssessment, clock: Clock) -> Iterator["J
 
 @contextmanager
 def _resource(source: Governs, job: JobAssessment, clock: Clock) -> "Iterator[KubeControl]":
-    from flinkops.act.kube_control import KubeControl
-    from flinkops.sources.kube_verbs import KubeVerbs, ResourceRef
+    from flinkops.act.kube_control import open_control
+    from flinkops.sources.kube_verbs import ResourceRef
 
     owner = job.facts.resource if job.facts else None
     if owner is None:
         raise OperationFailed(f"job {job.name} has no custom resource")
-    ref = ResourceRef(owner.kind, owner.namespace, owner.name)
-    verbs = KubeVerbs(source.access)
-    try:
-        found = verbs.resource(ref)
-    finally:
-        verbs.close()
-    if found is None:
+    control = open_control(source.access, ResourceRef(owner.kind, owner.namespace, owner.name), clock)
+    if control is None:
         raise OperationFailed(f"{owner.kind} {owner.namespace}/{owner.name} does not exist any more")
-    control = KubeControl(source.access, ref, found, clock)
     try:
         yield control
     finally:
