@@ -1,10 +1,12 @@
 """The same load on the same job of the Flink operator, scaled by flinkops or by the operator's own autoscaler.
 
-    python -m bench.autoscale_kit flinkops|operator CHART.svg
+    python -m bench.autoscale_kit FOLDER [flinkops|operator]
 
 On the Kubernetes test kit, as root. The job of bench.autoscale, whose keyed operator waits 20 ms for each record, runs
 under the adaptive scheduler; both scale it in place, both with the same windows, target and bounds, each with its own
-defaults otherwise. One observer, which is neither, looks each second. One JSON document on stdout.
+defaults otherwise. Without a name both run at the same time, a job each, so that both have the same machine: the jobs
+wait, they do not compute. Observers, which are neither, look each second. A line of JSON for each on stdout; charts in
+FOLDER.
 """
 
 import json
@@ -14,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -28,6 +31,7 @@ from flinkops.sources.kube_verbs import ResourceRef
 from tests.cluster.kit import FLINK, Cluster, Kit, kit_folder, state_of
 from tests.cluster.wait_bound import SLOTS, build_image, manifest
 
+WAYS = ("flinkops", "operator")
 STARTS_IN_SECONDS = 100.0
 """From the manifest to the first record: a JobManager and a TaskManager come up meanwhile, on two cores."""
 PHASES = (
@@ -102,19 +106,24 @@ def events(cluster: Cluster, name: str) -> list[str]:
     ]
 
 
-def measure(cluster: Cluster, by: str, folder: Path) -> dict[str, Any]:
-    """One run, from the manifest to its deletion."""
+def started(cluster: Cluster, by: str, begins: float) -> str:
+    """The name of the job, STABLE; its load begins at `begins`."""
     name = f"wait-by-{by}"
     own = {f"job.autoscaler.{key}": value for key, value in SETTINGS.items()} | {"job.autoscaler.enabled": "true"}
     cluster.delete_deployment(name)
-    begins = time.time() + STARTS_IN_SECONDS
     cluster.apply(manifest(cluster.kit, name, begins, schedule(PHASES), **(own if by == "operator" else {})))
+    while state_of(cluster.deployment(name)) != ("RUNNING", "STABLE"):
+        if time.time() > begins:
+            raise SystemExit(f"{name} was not STABLE within {STARTS_IN_SECONDS:g} s")
+        time.sleep(1.0)
+    print(f"{name}: STABLE {begins - time.time():.0f} s before the load begins", file=sys.stderr, flush=True)
+    return name
+
+
+def measure(cluster: Cluster, by: str, begins: float, folder: Path) -> dict[str, Any]:
+    """One run, from the manifest to its deletion."""
     try:
-        while state_of(cluster.deployment(name)) != ("RUNNING", "STABLE"):
-            if time.time() > begins:
-                raise SystemExit(f"{name} was not STABLE within {STARTS_IN_SECONDS:g} s")
-            time.sleep(1.0)
-        print(f"STABLE {begins - time.time():.0f} s before the load begins", file=sys.stderr, flush=True)
+        name = started(cluster, by, begins)
         observer = Observer(cluster, name)
         try:
             if by == "flinkops":
@@ -129,29 +138,32 @@ def measure(cluster: Cluster, by: str, folder: Path) -> dict[str, Any]:
             observer.close()
         said += events(cluster, name)
     finally:
-        cluster.delete_deployment(name)
+        cluster.delete_deployment(f"wait-by-{by}")
     return {"by": by, "totals": totals(seen), "phases": judged(PHASES, seen), "said": said, "seen": seen}
 
 
-def main(by: str, chart: str) -> None:
+def main(folder_name: str, *ways: str) -> None:
     folder = kit_folder()
-    if by not in ("flinkops", "operator") or folder is None:
+    if not set(ways) <= set(WAYS) or folder is None:
         raise SystemExit(__doc__)
     kit = Kit(folder)
-    started = not kit.is_up()
-    if started:
+    was_down = not kit.is_up()
+    if was_down:
         kit.run("up", seconds=900)
     try:
         kit.run("flink-image", FLINK, "python", seconds=900)
-        with tempfile.TemporaryDirectory(prefix="flinkops-autoscale-") as scratch:
+        with tempfile.TemporaryDirectory(prefix="flinkops-autoscale-") as scratch, ThreadPoolExecutor() as pool:
             cluster = Cluster(kit)
             build_image(cluster, Path(scratch))
-            found = measure(cluster, by, Path(scratch))
+            begins = time.time() + STARTS_IN_SECONDS
+            runs = [pool.submit(measure, cluster, by, begins, Path(scratch)) for by in ways or WAYS]
+            found = [run.result() for run in runs]
     finally:
-        if started:
+        if was_down:
             kit.run("down")
-    print(json.dumps({"settings": SETTINGS, "rate_each": RATE_EACH, "load_average": os.getloadavg(), **found}))
-    draw(Path(chart), f"scaled by {by}", found["seen"])
+    for one in found:
+        draw(Path(folder_name) / f"autoscaling-kit-{one['by']}.svg", f"scaled by {one['by']}", one["seen"])
+        print(json.dumps({"settings": SETTINGS, "rate_each": RATE_EACH, "load_average": os.getloadavg(), **one}))
 
 
 if __name__ == "__main__":

@@ -40,6 +40,9 @@ def manifest(kit: Kit, name: str, begins: float, schedule: str, **settings: str)
     """
     found = count_manifest(kit, name, image=IMAGE)
     found["spec"]["flinkConfiguration"] |= FLINK_SETTINGS | settings
+    for part in ("jobManager", "taskManager"):
+        found["spec"][part]["resource"]["cpu"] = 0.1
+        found["spec"]["flinkConfiguration"][f"kubernetes.{part.lower()}.cpu.limit-factor"] = "20"
     found["spec"]["job"] |= {
         "jarURI": "local:///opt/flink/usrlib/load.jar",
         "entryClass": "load.WaitBound",
