@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
 def _slower_parts(for_pytest: list[str]) -> list[str]:
     failed = []
     base = _environment(".venv-base", "base.txt", editable=True)
-    if base is None or _pytest(base, _QUICK, ["-n", "2", "tests/unit", *for_pytest]):
+    if base is None or _pytest(base, _QUICK, ["-n", "2", "--hypothesis-profile=thorough", "tests/unit", *for_pytest]):
         failed.append("unit tests of the base installation (.venv-base)")
     if _environment(".venv-flink120", "flink120.txt", editable=False) is None:
         failed.append("the environment of Flink 1.20")

@@ -116,7 +116,7 @@ async def live(world: World, topic: str, state: str) -> None:
         await running
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=1, max_size=25),
     st.integers(0, 2**32),

@@ -14,7 +14,7 @@ from flinkops.autoscale.settings import Alignment, Settings
 from flinkops.autoscale.window import Vertex, VertexSample, Window
 from tests.unit.autoscale_cases import AT_ONCE, Part, chain, decided, now_ms, recommended
 
-ROUGH = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+ROUGH = settings(suppress_health_check=[HealthCheck.too_slow])
 RATES = st.floats(min_value=0.5, max_value=1e6)
 SHIPS = st.sampled_from(["HASH", "REBALANCE", "FORWARD"])
 MODES: list[Alignment] = ["balanced", "evenly-spread", "off"]

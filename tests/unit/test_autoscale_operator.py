@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from flinkops.autoscale.configmap import decode_configmap, instant_ms, parse_overrides, unpacked
@@ -146,13 +146,11 @@ def test_a_bomb_is_refused() -> None:
     assert decode_configmap({"scalingHistory": bomb}).unread
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from([*sample(), "scalingHistory", "parallelismOverrides"]), st.text()))
 def test_outside_text_never_raises(data: dict[str, str]) -> None:
     explain("x", VERTICES, ON, decode_configmap(data), SEEN_MS)
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_packed_outside_text_never_raises(text: str) -> None:
     data = {key: packed(text) for key in ("scalingHistory", "scalingTracking", "collectedMetrics")}

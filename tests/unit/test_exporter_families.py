@@ -193,7 +193,7 @@ hostile = st.text(max_size=300) | st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(names=st.lists(st.tuples(hostile, st.none() | hostile, hostile), min_size=1, max_size=6))
 def test_hostile_names_never_make_an_invalid_exposition(names: list[tuple[str, str | None, str]]) -> None:
     vertices = (VertexAssessment(names[0][0], names[0][0], 1), VertexAssessment(names[0][0], "twin", 1))

@@ -100,7 +100,7 @@ def had(server: Server) -> dict[str, str]:
     return {name: one["metadata"]["resourceVersion"] for name, one in server.objects.items()}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(OPERATIONS)
 def test_what_a_feed_shows_is_what_the_server_has(operations: list[tuple[str, str]]) -> None:
     server = Server()

@@ -3,7 +3,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from flinkops.clock import parse_iso_utc
@@ -247,7 +247,6 @@ anything = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(data=st.data(), operator=st.sampled_from(OPERATORS))
 def test_odd_resources_never_raise(data: st.DataObject, operator: str) -> None:
     """A resource of an unknown version: any part replaced by anything still gives a row that serialises."""

@@ -3,7 +3,7 @@
 import copy
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from flinkops.plan.operator import Edit, merge_patch, predict
@@ -69,7 +69,6 @@ def situations(draw: st.DrawFn) -> tuple[str, dict[str, Any], Edit, Evidence]:
     return operator, found, edit, evidence
 
 
-@settings(deadline=None)
 @given(situations())
 def test_laws(case: tuple[str, dict[str, Any], Edit, Evidence]) -> None:
     operator, found, edit, evidence = case
@@ -113,7 +112,6 @@ def apply_patch(before: Any, patch: Any) -> Any:
     return result
 
 
-@settings(deadline=None)
 @given(json_documents, json_documents)
 def test_a_merge_patch_leads_from_one_to_the_other(before: dict[str, Any], after: dict[str, Any]) -> None:
     assert apply_patch(before, merge_patch(before, after)) == after
