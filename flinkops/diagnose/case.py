@@ -112,6 +112,10 @@ class Case:
         name = held.bottleneck.vertex if held and held.bottleneck else None
         return next((each for each in self.job.vertices if each.name == name), None) if name is not None else None
 
+    def holds_up(self, vertex: VertexFacts) -> bool:
+        """It is the one that the assessment blames."""
+        return self.bottleneck is not None and self.bottleneck.id == vertex.id
+
     @cached_property
     def busiest(self) -> VertexFacts | None:
         """The vertex whose worst subtask works most."""

@@ -34,9 +34,8 @@ def _finding(case: Case, vertex: VertexFacts) -> Finding | None:
     busy = worst(vertex.busy_ratio)
     if share is None or busy is None or share < limit or busy < BUSY_RATIO:
         return None
-    holds_up = case.bottleneck is not None and case.bottleneck.id == vertex.id
     held = case.held_ratio or 0.0
-    severity: Severity = "warning" if holds_up and held > HIGH_BACKPRESSURE_RATIO else "info"
+    severity: Severity = "warning" if case.holds_up(vertex) and held > HIGH_BACKPRESSURE_RATIO else "info"
     return Finding(
         code="key-skew",
         severity=severity,

@@ -65,8 +65,7 @@ def _slowed(case: Case, vertex: VertexFacts) -> float | None:
     if graph is None or graph.root is None or busy is None:
         return None
     share = shares(graph.root, lambda frame: "access" if _ACCESS.search(frame) else None).get("access", 0.0)
-    has_no_time = busy >= BUSY_RATIO or (case.bottleneck is not None and case.bottleneck.id == vertex.id)
-    return share if has_no_time and share >= ACCESS_RATIO else None
+    return share if share >= ACCESS_RATIO and (busy >= BUSY_RATIO or case.holds_up(vertex)) else None
 
 
 def _finding(case: Case, vertex: VertexFacts | None, confidence: float, lines: list[Line]) -> Finding:

@@ -85,7 +85,7 @@ def _by_stacks(case: Case, vertex: VertexFacts) -> Finding | None:
     share, busy = min(1.0, sum(by_kind.values())), worst(vertex.busy_ratio)
     if share < WORTH_SAYING_RATIO:
         return None
-    at_limit = busy is not None and (busy >= BUSY_RATIO or busy * share >= TIME_RATIO or _holds_up(case, vertex))
+    at_limit = busy is not None and (busy >= BUSY_RATIO or busy * share >= TIME_RATIO or case.holds_up(vertex))
     severity: Severity = "warning" if share >= SHARE_RATIO and at_limit else "info"
     worst_kind = max(by_kind, key=lambda kind: by_kind[kind])
     lines = [
@@ -142,11 +142,7 @@ def _next(case: Case, vertex: VertexFacts, kind: str) -> str:
     setting = _ADVICE.get(kind)
     if kind == "Python" and setting and setting.key and setting.value:
         return case.upgrade_with(setting.key, setting.value)
-    return case.scaled_or_shown(vertex if _holds_up(case, vertex) else None)
-
-
-def _holds_up(case: Case, vertex: VertexFacts) -> bool:
-    return case.bottleneck is not None and case.bottleneck.id == vertex.id
+    return case.scaled_or_shown(vertex if case.holds_up(vertex) else None)
 
 
 def _bytes_a_record(vertex: VertexFacts) -> list[Line]:
