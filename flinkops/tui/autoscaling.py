@@ -127,9 +127,13 @@ class AutoscalingScreen(BaseScreen):
 
     def action_apply(self) -> None:
         """The advice as a plan to confirm, the same as for a rescale by hand."""
+        from flinkops.act.autoscale_plan import operator_acts  # the first paint does not wait for it
+
         job: JobAssessment | None = self.flinkops.view.by_key.get(self.key) if self.flinkops.view else None
         if self._decision is None or not self._decision.changes:
             self.flinkops.say("nothing to change" if self._decision else "the advice needs two looks")
+        elif operator_acts(self._looks[-1].configuration):
+            self.flinkops.say("the operator's autoscaler is on: two controllers would undo each other")
         elif not self._may_apply or job is None:
             self.flinkops.say("read-only, or its source takes no actions from here")
         else:

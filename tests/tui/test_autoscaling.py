@@ -86,6 +86,11 @@ def test_without_a_source_that_acts_nothing_is_planned() -> None:
     assert "takes no actions" in shown(*(facts(look) for look in range(4)), keys=("a",))
 
 
+def test_beside_the_operators_autoscaler_nothing_is_planned() -> None:
+    settings = {**facts(0).configuration, "job.autoscaler.enabled": "true"}
+    assert "two controllers" in shown(*(facts(look, configuration=settings) for look in range(4)), keys=("a",))
+
+
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
 def test_every_size_shows_the_verdict(size: tuple[int, int]) -> None:
     assert "1 -> 2" in shown(*(facts(look) for look in range(4)), size=size)
