@@ -52,7 +52,9 @@ def doctor(
         _check_self(common)
         return
     if bundle is not None:
-        _check_free(Path(bundle))
+        from flinkops.bundle import check_free
+
+        check_free(Path(bundle))
     evidence, logs = _replayed(common, replay, job) if replay is not None else _examined(common, job, bundle)
     diagnoses = _diagnosed(evidence)
     if bundle is not None:
@@ -60,12 +62,6 @@ def doctor(
     _print(common, diagnoses)
     if exit_code and any(each.severity != "info" for found in diagnoses for each in found.findings):
         raise typer.Exit(ExitCode.NOT_HEALTHY)
-
-
-def _check_free(path: Path) -> None:
-    from flinkops.bundle import check_free
-
-    check_free(path)
 
 
 def _check_self(common: Common) -> None:
