@@ -46,6 +46,7 @@ class FakeOperator:
         self.conflicts = 0  # answers 409 so often
         self.drops: str | None = None  # a field of the job that the schema does not have
         self.schema_redeploys = False
+        self.job_id = "a" * 32
         self._reconciled("DEPLOYED", "RUNNING", "STABLE")
 
     def answer(self, method: str, target: str, body: dict[str, Any]) -> Answer:
@@ -195,7 +196,7 @@ class FakeOperator:
             "resource_metadata": {"metadata": {"generation": metadata["generation"]}},
         }
         status["reconciliationStatus"] = {"state": state, "lastReconciledSpec": json.dumps(last)}
-        status.setdefault("jobStatus", {}).update(state=job_state, jobId="a" * 32)
+        status.setdefault("jobStatus", {}).update(state=job_state, jobId=self.job_id)
         status["lifecycleState"] = lifecycle
         status.pop("error", None)
 
@@ -224,7 +225,7 @@ class FakeOperator:
     def _flink(self, path: str) -> Answer:
         if self.job is None:
             return refusal(503, 'no endpoints available for service "count-rest"')
-        job, job_id = self.job, "a" * 32
+        job, job_id = self.job, self.job_id
         job["looks"] += 1
         if path == "/jobs/overview":
             row = {"jid": job_id, "name": "a job", "state": "RUNNING", "start-time": job["started_ms"]}

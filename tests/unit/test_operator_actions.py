@@ -1,29 +1,19 @@
 """The executor's Kubernetes steps on an operator that is a state machine, killed at each of them, and its faults."""
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from flinkops.act import operator_looks, operator_steps
-from flinkops.act.actions import ACTIONS
-from flinkops.act.executor import Executor, Progress
-from flinkops.act.journal import Entry, EventName, Journal
-from flinkops.act.kube_control import KubeControl
-from flinkops.act.prepare_resource import ResourceWish, prepare_for_resource
-from flinkops.clock import SystemClock
+from flinkops.act.executor import Progress
+from flinkops.act.journal import Entry, EventName
+from flinkops.act.prepare_resource import ResourceWish
 from flinkops.errors import Refused
-from flinkops.model.facts import JobFacts
-from flinkops.model.plan import Plan, Result
-from flinkops.plan.identity import Stamp
 from flinkops.plan.operator import Edit
 from flinkops.plan.operator_actions import OperatorTerms
-from flinkops.sources.kube_access import open_access
-from flinkops.sources.kube_operator import OperatorSeen
-from flinkops.sources.kube_plan import Read
-from flinkops.sources.kube_verbs import ResourceRef
 from tests.unit.fake_operator import (
     BAD_IMAGE,
     LOOPING_IMAGE,
@@ -31,68 +21,9 @@ from tests.unit.fake_operator import (
     FakeOperator,
     operating,
 )
-from tests.unit.kube_server import write_kubeconfig
+from tests.unit.operator_bench import QUICK, SAVEPOINT, Bench, Killed
 
-SAVEPOINT = "s3://bucket/savepoint-1"
-QUICK = OperatorTerms(checkpoints=1, watch_seconds=0.0)
 OLD_IMAGE = "count:1"
-
-
-class Killed(BaseException):
-    """The process ends here: nothing of its own runs any more but what Python cannot help."""
-
-
-class Bench:
-    """A fake operator, a control of its one job, a journal."""
-
-    def __init__(self, fake: FakeOperator, url: str, folder: Path) -> None:
-        self.fake = fake
-        self.journal = Journal(folder / "journal", SystemClock())
-        self.access = open_access(write_kubeconfig(url, folder))
-        self.ref = ResourceRef("FlinkDeployment", "default", "count")
-        assert fake.resource is not None
-        self.control = KubeControl(self.access, self.ref, copy.deepcopy(fake.resource), SystemClock())
-
-    def plan(self, wish: ResourceWish, plan_id: str = "p1") -> Plan:
-        stopped = JobFacts(id="a" * 32, name="count", cluster="prod", seen_ms=1, state="FINISHED")
-        close = self.control.job("a" * 32) if self.fake.job is not None else stopped
-        assert close is not None
-        properties: dict[str, Any] = {}
-        if self.fake.schema_redeploys:
-            properties = {"spec": {"properties": {"job": {"properties": {"savepointRedeployNonce": {}}}}}}
-        schema = {"spec": {"versions": [{"served": True, "schema": {"openAPIV3Schema": {"properties": properties}}}]}}
-        read = Read(self.control.resource(), schema, True, False, OperatorSeen())
-        return prepare_for_resource(self.control, self.journal, close, read, wish, Stamp(plan_id, 1)).plan
-
-    def upgrade(self, plan_id: str = "p1", **edit: Any) -> Plan:
-        return self.plan(ResourceWish("upgrade", Edit(mode="savepoint", **edit), QUICK), plan_id)
-
-    def executor(self, progress: Callable[[Progress], None] = lambda _: None, seconds: float = 10.0) -> Executor:
-        return Executor(
-            self.control,
-            self.journal,
-            SystemClock(),
-            ACTIONS,
-            timeout_seconds=seconds,
-            poll_seconds=0.001,
-            progress=progress,
-        )
-
-    def run(self, plan: Plan, seconds: float = 10.0) -> Result:
-        return self.executor(seconds=seconds).run(plan)
-
-    def run_and_die_at(self, plan: Plan, step: str) -> bool:
-        """Whether it died: it does not where the plan never comes to that step."""
-
-        def die(progress: Progress) -> None:
-            if (progress.kind, progress.step) == ("intent", step):
-                raise Killed
-
-        try:
-            self.executor(die).run(plan)
-        except Killed:
-            return True
-        return False
 
 
 @pytest.fixture
@@ -347,7 +278,7 @@ def test_a_backup_is_kept_and_is_not_the_one_that_counts(bench: Bench) -> None:
     ]
 
 
-def test_a_session_job_and_a_blue_green_child_are_refused(bench: Bench) -> None:
+def test_a_blue_green_child_is_refused(bench: Bench) -> None:
     assert bench.fake.resource is not None
     bench.fake.resource["metadata"]["ownerReferences"] = [{"kind": "FlinkBlueGreenDeployment", "name": "b"}]
     assert any("FlinkBlueGreenDeployment b" in line for line in bench.upgrade(image="count:2").refused)

@@ -1,0 +1,86 @@
+"""A fake operator, a control of its one job, and a journal: for tests of what is done to custom resources."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from flinkops.act.actions import ACTIONS
+from flinkops.act.executor import Executor, Progress
+from flinkops.act.journal import Journal
+from flinkops.act.kube_control import open_control
+from flinkops.act.prepare_resource import ResourceWish, prepare_for_resource
+from flinkops.clock import SystemClock
+from flinkops.model.facts import JobFacts
+from flinkops.model.plan import Plan, Result
+from flinkops.plan.identity import Stamp
+from flinkops.plan.operator import Edit
+from flinkops.plan.operator_actions import OperatorTerms
+from flinkops.sources.kube_access import open_access
+from flinkops.sources.kube_operator import OperatorSeen
+from flinkops.sources.kube_plan import Read
+from flinkops.sources.kube_verbs import ResourceRef
+from tests.unit.fake_operator import FakeOperator
+from tests.unit.kube_server import write_kubeconfig
+
+SAVEPOINT = "s3://bucket/savepoint-1"
+QUICK = OperatorTerms(checkpoints=1, watch_seconds=0.0)
+
+
+class Killed(BaseException):
+    """The process ends here: nothing of its own runs any more but what Python cannot help."""
+
+
+class Bench:
+    """A fake operator, a control of its one job, a journal."""
+
+    def __init__(self, fake: FakeOperator, url: str, folder: Path) -> None:
+        self.fake = fake
+        self.journal = Journal(folder / "journal", SystemClock())
+        self.access = open_access(write_kubeconfig(url, folder))
+        assert fake.resource is not None
+        self.ref = ResourceRef(fake.resource["kind"], "default", fake.resource["metadata"]["name"])
+        control = open_control(self.access, self.ref, SystemClock())
+        assert control is not None
+        self.control = control
+
+    def plan(self, wish: ResourceWish, plan_id: str = "p1") -> Plan:
+        job_id = self.fake.job_id
+        stopped = JobFacts(id=job_id, name="count", cluster="prod", seen_ms=1, state="FINISHED")
+        close = self.control.job(job_id) if self.fake.job is not None else stopped
+        assert close is not None
+        properties: dict[str, Any] = {}
+        if self.fake.schema_redeploys:
+            properties = {"spec": {"properties": {"job": {"properties": {"savepointRedeployNonce": {}}}}}}
+        schema = {"spec": {"versions": [{"served": True, "schema": {"openAPIV3Schema": {"properties": properties}}}]}}
+        read = Read(self.control.resource(), schema, True, False, OperatorSeen(), self.control.session_cluster)
+        return prepare_for_resource(self.control, self.journal, close, read, wish, Stamp(plan_id, 1)).plan
+
+    def upgrade(self, plan_id: str = "p1", **edit: Any) -> Plan:
+        return self.plan(ResourceWish("upgrade", Edit(mode="savepoint", **edit), QUICK), plan_id)
+
+    def executor(self, progress: Callable[[Progress], None] = lambda _: None, seconds: float = 10.0) -> Executor:
+        return Executor(
+            self.control,
+            self.journal,
+            SystemClock(),
+            ACTIONS,
+            timeout_seconds=seconds,
+            poll_seconds=0.001,
+            progress=progress,
+        )
+
+    def run(self, plan: Plan, seconds: float = 10.0) -> Result:
+        return self.executor(seconds=seconds).run(plan)
+
+    def run_and_die_at(self, plan: Plan, step: str) -> bool:
+        """Whether it died: it does not where the plan never comes to that step."""
+
+        def die(progress: Progress) -> None:
+            if (progress.kind, progress.step) == ("intent", step):
+                raise Killed
+
+        try:
+            self.executor(die).run(plan)
+        except Killed:
+            return True
+        return False
