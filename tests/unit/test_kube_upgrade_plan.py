@@ -131,3 +131,29 @@ def test_what_cannot_be_read_is_named(run: Run, api: ApiServer) -> None:
     code, _, err = run("upgrade", "another", "--savepoint", "--plan")
     assert code == 1
     assert 'no job "another"' in err
+
+
+@pytest.mark.parametrize(("manager", "refusal"), [("READY", None), ("DEPLOYING", "JobManager DEPLOYING")])
+def test_a_session_job_is_planned_with_its_cluster(run: Run, api: ApiServer, manager: str, refusal: str | None) -> None:
+    application = resource("1.15.0", 11)
+    cluster = {**application, "metadata": {**application["metadata"], "name": "session"}}
+    cluster["spec"] = {key: value for key, value in application["spec"].items() if key != "job"}
+    cluster["status"] = {"jobManagerDeploymentStatus": manager}
+    session_job = resource("1.15.0", 11)
+    session_job["kind"] = "FlinkSessionJob"
+    session_job["spec"] = {"deploymentName": "session", "job": application["spec"]["job"]}
+    reconciled = json.dumps({"spec": session_job["spec"]})
+    session_job["status"]["reconciliationStatus"]["lastReconciledSpec"] = reconciled
+    base = f"{GROUP}/namespaces/default"
+    api.lists("default", cluster)
+    api.answers[f"{base}/flinksessionjobs"] = lambda *_: (200, {"items": [session_job]})
+    api.answers[f"{base}/flinksessionjobs/count"] = lambda *_: (200, session_job)
+    api.answers[f"{base}/flinkdeployments/session"] = lambda *_: (200, cluster)
+    code, out, err = run("upgrade", "count", "--savepoint", "--parallelism", "4", "--plan", "-o", "json")
+    found = plan(out)
+    if refusal is None:
+        assert (code, found["effective_mode"], found["refused"]) == (0, "savepoint", [])
+        assert "patch flinksessionjob count" in err
+    else:
+        assert code == 5
+        assert any(refusal in line for line in found["refused"])

@@ -1,0 +1,76 @@
+"""The fake operator with a session cluster: one FlinkSessionJob, and beside it a job of somebody else's.
+
+As operator 1.7.0 was seen to do: the id of each submission is the resource's uid and generation, a jar that cannot be
+had is an error of the resource's that is tried again at each look.
+"""
+
+import copy
+import json
+from typing import Any
+
+from tests.unit.fake_operator import Answer, FakeOperator, refusal
+
+GROUP = "/apis/flink.apache.org/v1beta1/namespaces/default"
+PROXY = "/api/v1/namespaces/default/services/session-rest:8081/proxy"
+BAD_JAR = "http://jars/nowhere.jar"
+OTHERS_JOB = "f" * 32
+
+
+class FakeSession(FakeOperator):
+    """`resource` is the session job, `cluster` what it runs on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        assert self.resource is not None
+        application = copy.deepcopy(self.resource)
+        spec = application["spec"]
+        del spec["job"]
+        status = {"jobManagerDeploymentStatus": "READY", "lifecycleState": "STABLE"}
+        metadata = {"name": "session", "namespace": "default"}
+        self.cluster: dict[str, Any] | None = {**application, "metadata": metadata, "status": status}
+        self.ended: list[str] = []
+        self.resource["kind"] = "FlinkSessionJob"
+        self.resource["metadata"]["name"] = "ticks"
+        del self.resource["status"]["jobManagerDeploymentStatus"]
+        self.resource["spec"] = {
+            "deploymentName": "session",
+            "job": {**self.resource["spec"]["job"], "jarURI": "http://jars/ticks-1.jar"},
+        }
+        self._reconciled("DEPLOYED", "RUNNING", "STABLE")
+
+    def answer(self, method: str, target: str, body: dict[str, Any]) -> Answer:
+        path = target.partition("?")[0]
+        with self.lock:
+            if path == f"{GROUP}/flinkdeployments/session":
+                return refusal(404, "not found") if self.cluster is None else (200, copy.deepcopy(self.cluster))
+            if path.startswith(f"{GROUP}/flinksessionjobs"):
+                return self._custom(method, body, dry_run="dryRun" in target)
+            if path.startswith(PROXY):
+                return self._flink(path.removeprefix(PROXY))
+        return super().answer(method, target, body)
+
+    def _flink(self, path: str) -> Answer:
+        if path == "/jobs/overview":
+            rows = [self._row(OTHERS_JOB, "RUNNING", 9_000_000), *(self._row(one, "FINISHED", 1) for one in self.ended)]
+            if self.job is not None:
+                rows.append(self._row(self.job_id, "RUNNING", self.job["started_ms"]))
+            return 200, {"jobs": rows}
+        return (404, {"errors": [f"no {path}"]}) if self.job is None else super()._flink(path)
+
+    def _row(self, job_id: str, state: str, started_ms: int) -> dict[str, Any]:
+        row = {"jid": job_id, "name": "ticks", "state": state, "start-time": started_ms, "tasks": {}}
+        return {**row, "end-time": -1 if state == "RUNNING" else 2, "duration": 1, "last-modification": 1}
+
+    def _stop(self, status: dict[str, Any], spec: dict[str, Any]) -> None:
+        super()._stop(status, spec)
+        if self.job is None:
+            self.ended.append(self.job_id)
+
+    def _deploy(self, spec: dict[str, Any]) -> None:
+        assert self.resource is not None
+        if spec["job"]["jarURI"] == BAD_JAR:
+            self.resource["status"]["error"] = json.dumps({"message": f"{BAD_JAR}: 404"})
+            return
+        self.versions += 1
+        self.job_id = f"{self.versions:032x}"
+        super()._deploy({**spec, "image": spec["job"]["jarURI"]})

@@ -1,0 +1,162 @@
+"""Session jobs: predicted together with their cluster, changed by their own resource, told from their neighbours."""
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flinkops.act import operator_looks
+from flinkops.act.prepare_resource import ResourceWish
+from flinkops.errors import UsageError
+from flinkops.plan.operator import Edit, Prediction, predict
+from flinkops.plan.operator_mode import Features
+from tests.unit.fake_operator import LOOPING_IMAGE, WRONG_STATE_IMAGE, operating
+from tests.unit.fake_session import BAD_JAR, FakeSession
+from tests.unit.operator_bench import QUICK, SAVEPOINT, Bench
+from tests.unit.operator_cases import NEW, OLD, SEEN
+
+OLD_JAR, NEW_JAR = "http://jars/ticks-1.jar", "http://jars/ticks-2.jar"
+
+
+@pytest.fixture
+def fake() -> FakeSession:
+    return FakeSession()
+
+
+@pytest.fixture
+def bench(fake: FakeSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    monkeypatch.setattr(operator_looks, "_SUBMISSION_FAILS_SECONDS", 0.0)
+    monkeypatch.setattr(operator_looks, "_LOOK_AT_PODS_EVERY_SECONDS", 0.0)
+    with operating(fake) as url:
+        found = Bench(fake, url, tmp_path)
+        yield found
+        found.control.close()
+
+
+def jar_of(fake: FakeSession) -> str:
+    assert fake.resource is not None
+    return str(fake.resource["spec"]["job"]["jarURI"])
+
+
+def restored(fake: FakeSession) -> Any:
+    assert fake.job is not None
+    return fake.job["restored"]
+
+
+def predicted(fake: FakeSession, edit: Edit, features: Features = OLD, **cluster: Any) -> Prediction:
+    """The prediction; `cluster` replaces settings of the session cluster."""
+    assert fake.resource is not None
+    assert fake.cluster is not None
+    settings = {**fake.cluster["spec"]["flinkConfiguration"], **cluster}
+    on = {**fake.cluster, "spec": {**fake.cluster["spec"], "flinkConfiguration": settings}}
+    return predict(fake.resource, edit, evidence=SEEN, features=features, cluster=on)
+
+
+def test_an_upgrade_is_verified_on_the_job_that_the_operator_recorded(bench: Bench, fake: FakeSession) -> None:
+    old_id = fake.job_id
+    result = bench.run(bench.upgrade(jar=NEW_JAR, parallelism=2))
+    assert (result.outcome, result.error) == ("verified", None)
+    assert result.seen["restored_from"] == result.seen["savepoint"] == SAVEPOINT
+    assert result.seen["new_job_id"] == fake.job_id != old_id
+    assert [one.partition(" ")[0] for one in fake.orders] == ["patch", "stopped", "deployed"]
+
+
+def test_a_jar_that_cannot_be_had_gives_way_to_the_old_job_from_the_same_savepoint(
+    bench: Bench, fake: FakeSession
+) -> None:
+    result = bench.run(bench.upgrade(jar=BAD_JAR))
+    assert result.outcome == "rolled-back", result.error
+    assert f"cannot submit the job: {BAD_JAR}: 404" in (result.error or "")
+    assert (jar_of(fake), restored(fake)) == (OLD_JAR, SAVEPOINT)
+    assert fake.orders[-3:-1] == ["delete", f"create from {SAVEPOINT}"]
+
+
+@pytest.mark.parametrize("jar", [LOOPING_IMAGE, WRONG_STATE_IMAGE])
+@pytest.mark.parametrize("redeploys", [False, True])
+def test_a_bad_new_job_gives_way_to_the_old_one(bench: Bench, fake: FakeSession, jar: str, redeploys: bool) -> None:
+    fake.schema_redeploys = redeploys
+    result = bench.run(bench.upgrade(jar=jar))
+    assert result.outcome == "rolled-back", result.error
+    assert (jar_of(fake), restored(fake)) == (OLD_JAR, SAVEPOINT)
+    assert ("delete" in fake.orders) is not redeploys
+
+
+@pytest.mark.parametrize("step", ["patch", "savepoint", "running", "take-back", "old-remove", "old-create"])
+def test_killed_at_any_step_it_goes_on_and_does_nothing_twice(bench: Bench, fake: FakeSession, step: str) -> None:
+    assert bench.run_and_die_at(bench.upgrade(jar=BAD_JAR), step)
+    result = bench.executor().resume("p1")
+    assert result.outcome == "rolled-back", result.error
+    assert [one.partition(" ")[0] for one in fake.orders] == ["patch", "stopped", "delete", "create", "deployed"]
+    assert restored(fake) == SAVEPOINT
+
+
+def test_deleting_waits_until_the_job_itself_has_ended(bench: Bench, fake: FakeSession) -> None:
+    assert bench.control.leftovers({fake.job_id}) == (f"job/{fake.job_id}",)
+    fake.ended, fake.job = [fake.job_id], None
+    assert bench.control.leftovers({fake.job_id}) == ()  # the neighbour's job is none of ours
+
+
+def test_suspended_and_resumed(bench: Bench, fake: FakeSession) -> None:
+    assert bench.run(bench.plan(ResourceWish("suspend"))).seen["savepoint"] == SAVEPOINT
+    assert fake.job is None
+    assert bench.control.newest() is not None  # as it ended
+    result = bench.run(bench.plan(ResourceWish("resume", terms=QUICK), "p2"))
+    assert (result.outcome, restored(fake)) == ("verified", SAVEPOINT), result.error
+
+
+def test_a_restart_and_a_rollback_keep_the_state(bench: Bench, fake: FakeSession) -> None:
+    assert bench.run(bench.upgrade(jar=NEW_JAR)).outcome == "verified"
+    assert bench.run(bench.plan(ResourceWish("restart", terms=QUICK), "p2")).outcome == "verified"
+    back = bench.run(bench.plan(ResourceWish("rollback", terms=QUICK, undo="p1"), "p3"))
+    assert (back.outcome, jar_of(fake), restored(fake)) == ("verified", OLD_JAR, "s3://bucket/savepoint-3"), back.error
+
+
+def test_settings_come_from_the_session_cluster_where_the_job_has_none(fake: FakeSession) -> None:
+    edit = Edit(jar=NEW_JAR, mode="savepoint")
+    assert predicted(fake, edit).refused == ()
+    without = predicted(fake, edit, **{"state.savepoints.dir": "", "execution.checkpointing.savepoint-dir": ""})
+    assert any("no savepoint directory" in line for line in without.refused)
+    assert fake.resource is not None
+    fake.resource["spec"]["flinkConfiguration"] = {"state.savepoints.dir": "s3://bucket/own"}
+    assert not predicted(fake, edit, **{"state.savepoints.dir": ""}).refused
+
+
+def test_a_session_cluster_that_claims_savepoints_leaves_no_way_back(bench: Bench, fake: FakeSession) -> None:
+    assert fake.cluster is not None
+    fake.cluster["spec"]["flinkConfiguration"]["execution.savepoint-restore-mode"] = "CLAIM"
+    bench.control.session_cluster = copy.deepcopy(fake.cluster)
+    plan = bench.upgrade(jar=NEW_JAR)
+    assert (plan.rollback, plan.rollback_steps, plan.severe) == ((), (), True)
+
+
+@pytest.mark.parametrize("manager", ["MISSING", "DEPLOYING", None])
+def test_the_operator_waits_for_a_session_cluster_that_is_not_ready(bench: Bench, manager: str | None) -> None:
+    cluster = bench.control.session_cluster
+    assert cluster is not None
+    bench.control.session_cluster = {**cluster, "status": {"jobManagerDeploymentStatus": manager}}
+    plan = bench.upgrade(jar=NEW_JAR)
+    assert (plan.effective_mode, plan.steps) == ("fail", ())
+    assert any(f"session cluster session: JobManager {manager}" in line for line in plan.refused)
+
+
+def test_a_session_cluster_that_is_not_there(bench: Bench) -> None:
+    bench.control.session_cluster = None
+    assert any("there is no FlinkDeployment session" in line for line in bench.upgrade(jar=NEW_JAR).refused)
+
+
+def test_last_state_is_for_newer_operators(fake: FakeSession) -> None:
+    edit = Edit(jar=NEW_JAR, mode="last-state")
+    assert any("no last-state for session jobs" in line for line in predicted(fake, edit, OLD).refused)
+    found = predicted(fake, edit, NEW)
+    assert (found.effective_mode, found.refused) == ("last-state", ())
+
+
+def test_what_a_session_job_does_not_have(fake: FakeSession) -> None:
+    with pytest.raises(UsageError, match="no image of its own"):
+        predicted(fake, Edit(image="x:1", mode="savepoint"))
+    assert fake.resource is not None
+    moved = {**fake.resource["spec"], "deploymentName": "another"}
+    found = predicted(fake, Edit(manifest=moved, mode="savepoint"))
+    assert any("moves no job to another session cluster" in line for line in found.refused)
