@@ -156,6 +156,14 @@ def test_a_parallelism_that_stays_is_not_held_against_the_change() -> None:
     assert predict(running("1.15.0"), UPGRADE, evidence=one_vertex_of_1, features=NEW).refused == ()
 
 
+def test_an_edit_of_a_suspended_job_stands_in_nobodys_way() -> None:
+    """The operator observes such an edit only when the job is resumed."""
+    suspended = deployed_with(running("1.15.0", observedGeneration=1), job_state="suspended")
+    predicted = predict(suspended, UPGRADE, evidence=SEEN, features=NEW)
+    assert (predicted.change, predicted.effective_mode, predicted.refused) == ("upgrade", "none", ())
+    assert "when it is resumed" in predicted.why[0]
+
+
 def test_what_the_person_accepts_is_not_refused() -> None:
     assert predict(running("1.15.0"), Edit(image="x:1", mode="stateless"), evidence=SEEN, features=NEW).refused == ()
     fallen_back = in_state("1.15.0", "RESTARTING")
