@@ -34,8 +34,8 @@ def usable(subscriptions: list[Subscription], *, allow_http: bool) -> dict[str, 
 class FileSource:
     """A JSON list in a file, read again when it changes. What cannot be read changes nothing."""
 
-    def __init__(self, path: Path, *, allow_http: bool) -> None:
-        self._path, self._allow_http = path, allow_http
+    def __init__(self, path: Path, *, allow_http: bool, look_seconds: float = _LOOK_SECONDS) -> None:
+        self._path, self._allow_http, self._look_seconds = path, allow_http, look_seconds
         self._seen: tuple[int, int, int] | None = None
 
     def _mark(self) -> tuple[int, int, int]:
@@ -52,7 +52,7 @@ class FileSource:
     async def follow(self, use: Use) -> None:
         """Tell of changes, until cancelled."""
         while True:
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(self._look_seconds)
             try:
                 mark = self._mark()
                 if mark == self._seen:
