@@ -1,7 +1,9 @@
 """Slow alerts of the price-alerts benches: when they came, and whether the job was at a checkpoint then."""
 
+import statistics
 import threading
 from collections.abc import Iterable
+from itertools import repeat
 from typing import Any
 
 from flinkops.local.probe import get_json
@@ -17,12 +19,13 @@ Times = tuple[float, float]
 
 
 class Checkpoints(threading.Thread):
-    """Collects when a job's checkpoints began and ended."""
+    """Collects when a job's checkpoints began and ended, and how long they held up its tasks."""
 
     def __init__(self, info: FleetInfo, job_id: str) -> None:
         super().__init__(daemon=True)
-        self._info, self._job_id = info, job_id
+        self._info, self._path = info, f"/jobs/{job_id}"
         self._times: dict[int, Times] = {}
+        self._held_up_ms: dict[int, int] = {}
         self._ended = threading.Event()
 
     def run(self) -> None:
@@ -36,11 +39,27 @@ class Checkpoints(threading.Thread):
         self._look()
         return sorted(self._times.values())
 
+    def held_up_ms(self) -> dict[str, float]:
+        """The synchronous part of its slowest task, of all checkpoints; after `end`."""
+        found = sorted(self._held_up_ms.values())
+        return {"median": statistics.median(found), "max": found[-1]} if found else {}
+
     def _look(self) -> None:
-        answer = get_json(self._info.rest_url, f"/jobs/{self._job_id}/checkpoints") or {}
+        answer = get_json(self._info.rest_url, f"{self._path}/checkpoints") or {}
         for each in answer.get("history", ()):
             began = each["trigger_timestamp"]
             self._times[each["id"]] = (began, began + max(0, each["end_to_end_duration"]))
+            if each["status"] == "COMPLETED" and each["id"] not in self._held_up_ms:
+                parts = map(self._synchronous_ms, self._vertices(), repeat(each["id"]))
+                self._held_up_ms[each["id"]] = max(parts, default=0)
+
+    def _vertices(self) -> list[str]:
+        return [vertex["id"] for vertex in (get_json(self._info.rest_url, self._path) or {}).get("vertices", ())]
+
+    def _synchronous_ms(self, vertex: str, checkpoint: int) -> int:
+        answer = get_json(self._info.rest_url, f"{self._path}/checkpoints/details/{checkpoint}/subtasks/{vertex}")
+        duration = (answer or {}).get("summary", {}).get("checkpoint_duration", {})
+        return int(duration.get("sync", {}).get("max", 0))
 
 
 def stalls(alerts: Iterable[tuple[float, float]], checkpoints: list[Times]) -> dict[str, Any]:

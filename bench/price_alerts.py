@@ -36,6 +36,9 @@ PATIENCE_SECONDS = 300.0
 _IDS_FROM = len('{"alert_id":"')
 _ID_CHARACTERS = 64
 
+Latency = tuple[float, float]
+"""When Kafka took in the scrape, milliseconds since the epoch, and how long after that its alert came, milliseconds."""
+
 
 class Reader(threading.Thread):
     """Reads `price-alerts` as it grows: when each alert came, after how long, and its id."""
@@ -64,16 +67,17 @@ class Reader(threading.Thread):
 
     def take(self, value: bytes, now_ms: float) -> None:
         self.ids.add(value[_IDS_FROM : _IDS_FROM + _ID_CHARACTERS].decode())
-        self.ingested_ms.append(_millis(value))
+        self.ingested_ms.append(ingested_at_ms(value))
         self.latency_ms.append(now_ms - self.ingested_ms[-1])
 
-    def between(self, from_ms: float, to_ms: float) -> list[tuple[float, float]]:
-        """When Kafka took in the scrape, and the latency, of those that it took in between; milliseconds."""
+    def between(self, from_ms: float, to_ms: float) -> list[Latency]:
+        """Of the scrapes that Kafka took in between."""
         pairs = zip(self.ingested_ms, self.latency_ms, strict=False)
         return [(ingested, latency) for ingested, latency in pairs if from_ms <= ingested < to_ms]
 
 
-def _millis(value: bytes) -> int:
+def ingested_at_ms(value: bytes) -> int:
+    """When Kafka took in the scrape of an alert, milliseconds since the epoch."""
     start = value.index(b'"ingested_at":"') + len('"ingested_at":"')
     return round(datetime.fromisoformat(value[start : start + 24].decode()).timestamp() * 1000)
 
@@ -158,6 +162,7 @@ def measure(info: FleetInfo, options: argparse.Namespace) -> dict[str, Any]:
         "late": metric(info, job_id, "flinkops.lateRecords"),
         "checkpoints": checkpoints["counts"]["completed"],
         "checkpoint_ms": checkpoints["summary"]["end_to_end_duration"],
+        "tasks_held_up_ms": going_on.held_up_ms(),
         "full_checkpoint_bytes": latest["full_checkpoint_size"]
         if "full_checkpoint_size" in latest
         else latest["state_size"],
