@@ -25,6 +25,7 @@ from flinkops.sources.flink_verbs import FlinkVerbs
 from flinkops.sources.http import NotFound, Rejected, RestClient
 from flinkops.sources.jar_upload import upload_jar
 from flinkops.sources.masking import masked_setting
+from flinkops.sources.settings_facts import scheduler_of
 
 T = TypeVar("T")
 _PROGRAM_SECONDS = 120.0
@@ -126,13 +127,14 @@ class RestControl:
         except NotFound:
             return None
         unknown: dict[str, str] = {}
+        settings = self._settings(unknown)
         return JobFacts(
             id=answer.jid,
             name=answer.name,
             cluster=self._name,
             seen_ms=self._clock.now_ms(),
             state=answer.state,
-            scheduler=answer.scheduler_type,
+            scheduler=scheduler_of(answer.scheduler_type, settings),
             started_ms=answer.start_time,
             running_since_ms=answer.timestamps.get("RUNNING") or None,
             ended_ms=answer.end_time if answer.end_time > 0 else None,
@@ -140,7 +142,7 @@ class RestControl:
             restarts=self._restarts(path, unknown),
             vertices=_vertices(answer),
             checkpoints=self._checkpoints(path, unknown),
-            configuration=self._settings(unknown),
+            configuration=settings,
             unknown=unknown,
         )
 

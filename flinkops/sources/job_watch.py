@@ -17,7 +17,7 @@ from flinkops.sources.checkpoint_facts import checkpoints_facts
 from flinkops.sources.deadline import Deadline
 from flinkops.sources.exception_facts import MAX_EXCEPTIONS, exceptions_facts, rescales_facts
 from flinkops.sources.http import NotFound, RestClient
-from flinkops.sources.settings_facts import job_settings
+from flinkops.sources.settings_facts import job_settings, scheduler_of
 from flinkops.sources.vertex_facts import vertex_facts
 from flinkops.sources.vertex_watch import VertexWatch
 
@@ -107,7 +107,7 @@ class JobWatch:
             running_since_ms=_time(timestamps.get("RUNNING", 0)) if row.state == "RUNNING" else None,
             ended_ms=_time(row.end_time),
             max_parallelism=_time(job.max_parallelism or 0) if job else None,
-            scheduler=job.scheduler_type if job else None,
+            scheduler=scheduler_of(job.scheduler_type, cluster_configuration) if job else None,
             restarts=self._restarts(),
             vertices=self._vertex_facts(job) if job else (),
             checkpoints=self._checkpoints,

@@ -1,5 +1,7 @@
 """A job's effective settings: the cluster's, overlaid by what the job reports of itself. Secrets are masked."""
 
+from collections.abc import Mapping
+
 from flinkops.sources import wire
 from flinkops.sources.masking import masked_setting
 
@@ -13,6 +15,11 @@ def cluster_settings(answer: list[wire.Setting]) -> dict[str, str]:
         entry.key: masked_setting(entry.key, entry.value)[:_VALUE_CHARACTERS]
         for entry in sorted(answer[:MAX_SETTINGS], key=lambda entry: entry.key)
     }
+
+
+def scheduler_of(told: str | None, cluster: Mapping[str, str] | None) -> str | None:
+    """A job's scheduler. Flink 1.x does not tell it of a job: then the cluster's own setting; None: not known."""
+    return told or (cluster or {}).get("jobmanager.scheduler")
 
 
 def job_settings(
