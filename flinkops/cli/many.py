@@ -61,7 +61,7 @@ def upgrade_many(common: Common, wish: "ResourceWish", pace: Pace, consent: Cons
 
     if consent.out is not None:
         raise UsageError("--out keeps the plan of one job", next_step="give --plan to see them all")
-    jobs = [job for job in jobs_of_cluster(common) if job.resource is not None and job.kind != "rest"]
+    jobs = [job for job in jobs_of_cluster(common) if _is_declared(job)]
     if not jobs:
         raise OperationFailed(f"no job has the labels {common.settings.selector}", next_step="flinkops status -A")
     with ExitStack() as stack:
@@ -87,6 +87,11 @@ def upgrade_many(common: Common, wish: "ResourceWish", pace: Pace, consent: Cons
         summary = summarise(waves, ended)
         _show(common, members, waves, results, summary)
         raise typer.Exit(_exit_code(summary, ended))
+
+
+def _is_declared(job: "JobFacts") -> bool:
+    """Not a job that somebody submitted by hand, nor the row of a session cluster that cannot be looked into."""
+    return job.kind != "rest" and job.resource is not None and job.resource.desired_state is not None
 
 
 def _planned(common: Common, job: "JobFacts", wish: "ResourceWish", journal: "Journal", stack: ExitStack) -> _Member:

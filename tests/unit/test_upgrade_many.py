@@ -206,6 +206,14 @@ def test_what_makes_no_sense(run: Run, changed: list[str]) -> None:
     assert changed == []
 
 
+def test_a_session_cluster_with_the_labels_is_no_job(run: Run, changed: list[str], api: ApiServer) -> None:
+    session = deployment("session")
+    del session["spec"]["job"]
+    api.lists("default", deployment("a"), session)
+    assert run(*ALL, "--yes")[0] == 0
+    assert changed == ["a"]
+
+
 def test_nobody_has_the_labels(run: Run, api: ApiServer) -> None:
     api.lists("default")
     code, _, err = run(*ALL, "--yes")
