@@ -65,8 +65,9 @@ public final class WaitBound {
 
         @Override
         public void processElement(Tuple2<Integer, byte[]> record, Context context, Collector<Long> out) {
-            // From begin to begin, so that what a wake-up comes late is not added up; never more than one wait ahead.
-            next = Math.max(next, System.nanoTime() - waitNanos) + waitNanos;
+            // From begin to begin, so that what a wake-up comes late is not added up; at most a tenth of a wait, or a
+            // subtask that was idle would not wait at all, and look far abler than it is.
+            next = Math.max(next, System.nanoTime() - waitNanos / 10) + waitNanos;
             for (long left = next - System.nanoTime(); left > 0; left = next - System.nanoTime()) {
                 LockSupport.parkNanos(left);
             }
