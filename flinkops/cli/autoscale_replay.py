@@ -91,6 +91,11 @@ def _of_cluster(common: Common, job: str, given: list[str] | None) -> "tuple[str
             f"the operator has collected {len(looks)} times since its last rescale of {job}; rates need two",
             next_step="wait a minute",
         )
+    if all(one.records_in is None for look in looks for one in look.sample.vertices.values()):
+        raise OperationFailed(
+            f"the operator keeps no counts of records of {job}, only rates (up to 1.7)",
+            next_step=f"flinkops record FILE, then flinkops autoscale replay {job} FILE",
+        )
     return job, looks, settings_of(seen.settings, overrides(given))[0]
 
 

@@ -55,6 +55,19 @@ def test_the_sample_of_operator_1_15() -> None:
     assert "LOAD" not in state.collected[0].vertices[SOURCE]  # NaN
 
 
+def test_the_sample_of_operator_1_7() -> None:
+    """After it had scaled in place: overrides, one scaling, and metrics under names of its own."""
+    data: dict[str, str] = json.loads(SAMPLE.with_name("autoscaler-1.7.json").read_text())["data"]
+    state = decode_configmap(data)
+    assert state.unread == ()
+    (scaling,) = state.scalings
+    assert (scaling.before, scaling.after) == (1, 4)
+    assert state.overrides[scaling.vertex] == 4
+    assert scaling.true_rate == pytest.approx(42.366)
+    assert len(state.collected) == 3
+    assert state.collected[-1].vertices[scaling.vertex]["TRUE_PROCESSING_RATE"] == pytest.approx(98.092)
+
+
 def test_what_the_operator_collected_can_be_replayed() -> None:
     looks = looks_of_collected("count", VERTICES, decode_configmap(sample()).collected)
     shown = recorded(looks, operator_defaults())
