@@ -177,8 +177,8 @@ class _Loop:
     def _rescale(self, controller: "Controller", decision: "Decision", job: "JobFacts") -> None:
         from flinkops.clock import SystemClock
 
+        self._leads()  # else the loop ends here: another one has the job
         try:
-            self._leads()
             outcome, error = self._carried_out(decision, job)
         except (OperationFailed, Refused) as problem:
             outcome, error = "refused", problem.line()
