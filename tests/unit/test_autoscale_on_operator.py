@@ -14,8 +14,9 @@ from flinkops.act.prepare_resource import ResourceWish
 from flinkops.autoscale.configmap import parse_overrides
 from flinkops.autoscale.decide import Decision, VertexAdvice
 from flinkops.autoscale.explain import ENABLED, OVERRIDES
+from flinkops.cli import autoscale_run
 from flinkops.cli.autoscale_resource import wish_of
-from flinkops.errors import Refused
+from flinkops.errors import OperationFailed, Refused
 from flinkops.model.plan import Plan
 from flinkops.plan.operator import Edit
 from tests.unit.fake_operator import Answer, FakeOperator, operating
@@ -151,6 +152,18 @@ def test_without_the_adaptive_scheduler_it_is_a_redeployment_with_its_own_way_ba
 def test_a_decision_without_changes_is_no_wish() -> None:
     with pytest.raises(Refused, match="no slots"):
         wish_of(decision(verdict="blocked"))
+
+
+def test_a_loop_that_has_lost_its_lead_ends() -> None:
+    nothing: Any = None
+    loop = autoscale_run._Loop(nothing, "count", None, nothing, None, False, False, False)
+
+    def lost() -> None:
+        raise OperationFailed("the lease is lost")
+
+    loop._leads = lost
+    with pytest.raises(OperationFailed, match="lost"):
+        loop._rescale(nothing, decision(), nothing)
 
 
 @pytest.mark.parametrize(("keep", "parallelism", "stopped"), [(True, 4, False), (False, 4, True)])
