@@ -20,7 +20,7 @@ from flinkops.errors import OperationFailed, Refused
 from flinkops.model.plan import Plan
 from flinkops.plan.operator import Edit
 from tests.unit.fake_operator import Answer, FakeOperator, operating
-from tests.unit.test_operator_actions import Bench
+from tests.unit.operator_bench import Bench
 
 JOB_ID = "a" * 32
 
