@@ -100,17 +100,18 @@ def predict(
     session_job = is_session_job(resource)
     if session_job and edit.image is not None:
         raise UsageError(
-            f"a session job has no image of its own; that of its cluster is {spec.get('deploymentName')}'s"
+            f"a session job has no image of its own, but that of its cluster, {spec.get('deploymentName')}"
         )
     wanted = edited_spec(spec, edit)
     deployed = last_reconciled(resource) or spec
     patch = merge_patch(spec, wanted)
     changes = compare(deployed, wanted) if patch else []
     change = change_class(changes)
+    whole = joined(resource, cluster)
     case = Situation(
         deployed=on_cluster(deployed, cluster),
         wanted=on_cluster(wanted, cluster),
-        status=joined(resource, cluster).get("status") or {},
+        status=whole.get("status") or {},
         features=features,
         evidence=evidence,
         session_job=session_job,
@@ -136,7 +137,7 @@ def predict(
         risks=tuple(risks(checked)),
         refused=tuple(refusals(checked)) if change is not Change.NONE else (),
         patch={"spec": patch} if patch else {},
-        not_deletable=tuple(deletion_problems(joined(resource, cluster), features)),
+        not_deletable=tuple(deletion_problems(whole, features)),
     )
 
 
