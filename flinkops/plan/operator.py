@@ -66,6 +66,8 @@ def edited_spec(spec: Spec, edit: Edit) -> dict[str, Any]:
         if edit.python_file is not None:
             job["args"] = _with_python_file(list(job.get("args") or []), edit.python_file)
     if edit.image is not None:
+        if cluster := spec.get("deploymentName"):
+            raise UsageError(f"a session job has no image of its own, but that of its cluster, {cluster}")
         wanted["image"] = edit.image
     if edit.restart_nonce is not None:
         wanted["restartNonce"] = edit.restart_nonce
@@ -98,10 +100,6 @@ def predict(
     """
     spec: Spec = resource.get("spec") or {}
     session_job = is_session_job(resource)
-    if session_job and edit.image is not None:
-        raise UsageError(
-            f"a session job has no image of its own, but that of its cluster, {spec.get('deploymentName')}"
-        )
     wanted = edited_spec(spec, edit)
     deployed = last_reconciled(resource) or spec
     patch = merge_patch(spec, wanted)
