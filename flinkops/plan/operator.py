@@ -12,7 +12,16 @@ from flinkops.model.assessment import Value
 from flinkops.plan.operator_checks import Case, refusals, risks
 from flinkops.plan.operator_mode import Decision, Evidence, Features, Situation, effective_mode
 from flinkops.plan.operator_return import deletion_problems
-from flinkops.plan.operator_spec import Change, Spec, change_class, compare, job_of, last_reconciled, upgrade_mode
+from flinkops.plan.operator_spec import (
+    Change,
+    Spec,
+    change_class,
+    compare,
+    job_of,
+    last_reconciled,
+    not_in_place,
+    upgrade_mode,
+)
 from flinkops.plan.session_cluster import is_session_job, joined, on_cluster, why_not_ready
 
 _PYTHON_FILE_ARGUMENTS = ("-py", "--python")
@@ -155,9 +164,14 @@ def _decide(case: Situation, change: Change) -> tuple[Decision, bool]:
         path = job_of(case.wanted).get("initialSavepointPath")
         why = f"redeployed from {path}" if path else "redeployed without initialSavepointPath: empty"
         return Decision("savepoint" if path else "stateless", why), True
+    redeployed = None
     if change is Change.SCALE and case.evidence.adaptive:
-        return Decision("none", "the adaptive scheduler changes the parallelism in place"), False
+        redeployed = not_in_place(case.deployed, case.wanted)
+        if redeployed is None:
+            return Decision("none", "the adaptive scheduler changes the parallelism in place"), False
     decision = effective_mode(case)
+    if redeployed is not None:
+        decision = decision._replace(why=f"{redeployed}; {decision.why}")
     return decision, decision.mode != "none"
 
 

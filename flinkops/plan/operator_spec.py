@@ -111,6 +111,31 @@ def change_class(changes: list[FieldChange]) -> Change:
     return max((one.change for one in changes), default=Change.NONE)
 
 
+_IN_PLACE = "kubernetes.operator.job.upgrade.inplace-scaling.enabled"
+_BEFORE_IN_PLACE = frozenset({"v1_13", "v1_14", "v1_15", "v1_16", "v1_17"})
+
+
+def not_in_place(before: Spec, after: Spec) -> str | None:
+    """Why a SCALE under the adaptive scheduler is a redeployment all the same; None when the operator does it in place.
+
+    Source: NativeFlinkService.scale of operator 1.7.0. While its autoscaler is on it puts its overrides back itself.
+    """
+    settings = configuration(after)
+    if settings.get(_IN_PLACE, "true").strip().lower() == "false":
+        return f"{_IN_PLACE} is false"
+    if after.get("flinkVersion") in _BEFORE_IN_PLACE:
+        return "Flink scales in place from 1.18 on"
+    gone = _overridden(configuration(before)) - _overridden(settings)
+    if gone and settings.get("job.autoscaler.enabled", "false").strip().lower() != "true":
+        return f"the parallelism override of {min(gone)} is taken away, which the operator does not do in place"
+    return None
+
+
+def _overridden(settings: Mapping[str, str]) -> set[str]:
+    pairs = settings.get(_OVERRIDES_PREFIX, "").strip("{} ").split(",")
+    return {pair.rpartition(":")[0].strip(" '\"") for pair in pairs if ":" in pair}
+
+
 def _compare_fields(prefix: str, old: Spec, new: Spec, classify: Any) -> Iterator[FieldChange]:
     for key in sorted(old.keys() | new.keys()):
         if old.get(key) != new.get(key):

@@ -4,6 +4,7 @@ import copy
 import re
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 
 from flinkops.plan.operator import Edit, Prediction, predict
@@ -27,6 +28,8 @@ from tests.unit.operator_cases import (
     in_state,
     running,
 )
+
+OVERRIDES = "pipeline.jobvertex-parallelism-overrides"
 
 # --- what the recorded operators did ------------------------------------------------------------------------------
 
@@ -346,9 +349,25 @@ def test_the_last_state_mark_is_no_savepoint() -> None:
 
 
 def test_scale_in_place_only_with_the_adaptive_scheduler() -> None:
-    edit = Edit(settings={"pipeline.jobvertex-parallelism-overrides": "a:2"})
+    edit = Edit(settings={OVERRIDES: "a:2"})
     assert (
         predict(running("1.15.0"), edit, evidence=Evidence(now_ms=NOW_MS, adaptive=True), features=NEW).effective_mode
         == "none"
     )
     assert predict(running("1.15.0"), edit, evidence=SEEN, features=NEW).effective_mode == "savepoint"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "mode"),
+    [
+        ({OVERRIDES: "a:2,b:1"}, {OVERRIDES: "b:1,a:3"}, "none"),
+        ({OVERRIDES: "a:2,b:1"}, {OVERRIDES: "a:3"}, "savepoint"),  # the operator redeploys when one is taken away
+        ({OVERRIDES: "a:2"}, {OVERRIDES: None}, "savepoint"),
+        ({OVERRIDES: "a:2"}, {OVERRIDES: None, "job.autoscaler.enabled": "true"}, "none"),  # and puts its own back
+        ({}, {OVERRIDES: "a:2", "kubernetes.operator.job.upgrade.inplace-scaling.enabled": "false"}, "savepoint"),
+    ],
+)
+def test_what_the_operator_scales_in_place(before: dict[str, str], after: dict[str, str | None], mode: str) -> None:
+    found = deployed_with(running("1.15.0"), settings=before)
+    seen = msgspec.structs.replace(SEEN, adaptive=True)
+    assert predict(found, Edit(settings=after), evidence=seen, features=NEW).effective_mode == mode
