@@ -14,7 +14,7 @@ from flinkops.model.plan import Plan, Step, Target, Verb
 from flinkops.plan.identity import Stamp
 from flinkops.plan.operator import Prediction, merge_patch
 from flinkops.plan.operator_mode import Features, recorded_savepoint, stop_savepoints
-from flinkops.plan.operator_return import NO_WAY_BACK, deletion_problems, way_back_words
+from flinkops.plan.operator_return import NO_WAY_BACK, way_back_words
 from flinkops.plan.operator_spec import desired_state, job_of
 from flinkops.plan.preconditions import (
     NO_SAVEPOINT_RUNNING,
@@ -32,8 +32,6 @@ OperatorVerb = Literal["upgrade", "restart", "rollback", "suspend", "resume", "r
 DEFAULT_CHECKPOINTS = 2
 DEFAULT_WATCH_SECONDS = 60.0
 """The operator calls a spec stable at the first RUNNING; many a crash loop begins only after that."""
-
-_SESSION_JOB = "session jobs are not changed by this version: apply the patch with kubectl"
 
 
 class OperatorTerms(Value, frozen=True):
@@ -68,7 +66,7 @@ def plan_for_resource(
     preconditions = _preconditions(resource, found, terms)
     refused = _refused(resource, found, preconditions, start_from)
     restarts = found.effective_mode != "none" and desired_state(_wanted(resource, found)) == "running"
-    problems = deletion_problems(resource, features)
+    problems = found.not_deletable
     back = _rollback_steps(resource, seen, found, features, terms) if restarts and verb != "resume" else ()
     if start_from is not None:
         refused += problems
@@ -104,8 +102,6 @@ def _refused(
     resource: Resource, found: Prediction, preconditions: tuple[str, ...], start_from: str | None
 ) -> list[str]:
     refused = [*found.refused]
-    if resource.get("kind") != "FlinkDeployment":
-        refused.append(_SESSION_JOB)
     if found.patch:
         refused += [one for one in unmet_of_resource(preconditions, resource)[0] if "another upgrade" not in one]
     elif start_from is None:

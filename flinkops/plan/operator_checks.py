@@ -157,6 +157,18 @@ def _ha_off(case: Case) -> Iterator[str]:
         yield "last-state needs high availability, which is off: set high-availability.type and .storageDir"
 
 
+def _session_last_state(case: Case) -> Iterator[str]:
+    situation = case.situation
+    if case.requested == "last-state" and situation.session_job and not situation.features.upgrade_savepoint_path:
+        yield "this operator takes no last-state for session jobs (1.10 and newer do): use --savepoint"
+
+
+def _another_cluster(case: Case) -> Iterator[str]:
+    before, after = (one.get("deploymentName") for one in (case.situation.deployed, case.situation.wanted))
+    if before != after:
+        yield f"deploymentName {before} -> {after}: the operator moves no job to another session cluster"
+
+
 def _old_checkpoint(case: Case) -> Iterator[str]:
     age = case.situation.evidence.checkpoint_age_seconds
     if case.decision.mode == "last-state" and age is not None and age > MAX_CHECKPOINT_AGE_SECONDS:
@@ -261,6 +273,8 @@ _RESTARTING: tuple[Check, ...] = (
     _pending_savepoint,
     _savepoint_directory,
     _ha_off,
+    _session_last_state,
+    _another_cluster,
     _old_checkpoint,
     _stop_timeout,
     _major_version,

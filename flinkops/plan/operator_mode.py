@@ -59,6 +59,7 @@ class Situation(NamedTuple):
     features: Features
     evidence: Evidence
     session_job: bool = False
+    not_ready: str | None = None  # why the operator does nothing about a session job
 
     @property
     def job_status(self) -> Mapping[str, Any]:
