@@ -107,7 +107,7 @@ class KubeControl(RestControl):
             yield
 
     def require_lock(self) -> None:
-        """Asked before each change; raises OperationFailed when the Lease is lost."""
+        """Asked before each change; raises OperationFailed when the Lease is lost, Unreachable when it may be."""
         self._lease.require()
 
     def _named(self, job: JobFacts) -> JobFacts:

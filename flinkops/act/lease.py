@@ -38,13 +38,16 @@ class Lease:
         self._held = False
 
     def require(self) -> None:
-        """Raises OperationFailed when somebody else has the Lease, or may have it: nothing may be changed then."""
+        """Raises OperationFailed when somebody else has the Lease: nothing may be changed any more.
+
+        Unreachable when it was not renewed for so long that somebody may have it: a renewal tells, once one succeeds.
+        """
         if not self._held:
             raise OperationFailed(f"the lease {self._name} is not held")
         if self._lost is not None:
             raise OperationFailed(f"the lease {self._name} is lost: {self._lost}")
         if time.monotonic() - self._renewed > DURATION_SECONDS:
-            raise OperationFailed(f"the lease {self._name} could not be renewed for {DURATION_SECONDS} s")
+            raise Unreachable(f"the lease {self._name} could not be renewed for {DURATION_SECONDS} s")
 
     @contextmanager
     def held(self, plan: Plan) -> Iterator[None]:

@@ -29,7 +29,7 @@ _SILENT_SECONDS = 45.0
 def take_back(run: StepRun) -> dict[str, str]:
     """Decide the way back by what has happened, and begin it. ``way_back`` says which."""
     control, before = kube_control(run), _before(run)
-    found = control.verbs.resource(control.ref)
+    found = _look(run, control)
     if found is None:  # an earlier try was interrupted after deleting it
         return {"way_back": "recreate"}
     savepoint = run.seen.get("savepoint") or new_savepoint(found, _known(run))
@@ -79,12 +79,11 @@ def remove(run: StepRun) -> dict[str, str]:
     if not _recreates(run):
         return {}
     control = kube_control(run)
-    found = control.verbs.resource(control.ref)
+    found = _look(run, control)
     uid = run.arguments["uid"]
     if found is not None and _uid(found) == uid:
         if problems := deletion_problems(joined(found, control.session_cluster), Features()):
             raise OperationFailed(f"it is not deleted: {'; '.join(problems)}", next_step=_by_hand(run))
-        control.require_lock()
         run.until("deleting the resource", lambda: _deleted(control, uid))
 
     def ask() -> bool | None:
@@ -131,8 +130,14 @@ def _recreates(run: StepRun) -> bool:
 
 
 def _deleted(control: KubeControl, uid: str) -> bool:
+    control.require_lock()
     control.verbs.delete(control.ref, uid=uid)
     return True
+
+
+def _look(run: StepRun, control: KubeControl) -> Json | None:
+    """The resource; None when it is gone."""
+    return run.until("looking at the resource", lambda: (control.verbs.resource(control.ref),))[0]
 
 
 def _patch_to(run: StepRun, control: KubeControl, spec: dict[str, Any], nonce: str | None) -> bool:
@@ -159,7 +164,7 @@ def _was_stopped(run: StepRun, control: KubeControl) -> bool:
     try:
         job = run.until("looking at the job", control.newest, within_seconds=_SILENT_SECONDS)
     except OperationFailed:
-        return stopping(control.resource())
+        return stopping(run.until("looking at the resource", control.resource))
     old = (run.arguments["job_id"], run.arguments["started_ms"])
     return job.ended_ms is not None or (job.id, str(job.started_ms or 0)) != old
 

@@ -42,6 +42,7 @@ class FakeOperator:
         self.resource["metadata"]["uid"] = "uid-1"
         self.resource["spec"]["job"]["upgradeMode"] = "savepoint"
         self.asleep = False  # the operator is down
+        self.away = 0  # the API server answers nothing so often
         self.savepoint_error: str | None = None
         self.conflicts = 0  # answers 409 so often
         self.drops: str | None = None  # a field of the job that the schema does not have
@@ -53,6 +54,9 @@ class FakeOperator:
         url = urlsplit(target)
         query = parse_qs(url.query)
         with self.lock:
+            if self.away:
+                self.away -= 1
+                return refusal(503, "the API server is starting")
             if url.path.startswith(PROXY):
                 return self._flink(url.path.removeprefix(PROXY))
             if url.path.startswith(LEASES):

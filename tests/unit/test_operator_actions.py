@@ -104,12 +104,26 @@ def test_killed_before_the_outcome_is_noted_nothing_is_done_twice(
 
 GOOD_STEPS = ("dry-run", "patch", "savepoint", "check", "running", "stable", "flow")
 BAD_STEPS = ("running", "take-back", "old-remove", "old-create", "old-running", "old-stable")
-
-
-@pytest.mark.parametrize(
+AT_EACH_STEP = pytest.mark.parametrize(
     ("image", "step"),
     [*(("count:2", step) for step in GOOD_STEPS), *((BAD_IMAGE, step) for step in BAD_STEPS)],
 )
+
+
+@AT_EACH_STEP
+def test_an_api_server_that_is_away_for_a_while_at_any_step_changes_nothing(
+    bench: Bench, image: str, step: str
+) -> None:
+    def go_away(progress: Progress) -> None:
+        if (progress.kind, progress.step) == ("intent", step):
+            bench.fake.away = 5
+
+    result = bench.executor(go_away).run(bench.upgrade(image=image))
+    assert result.outcome == ("rolled-back" if image == BAD_IMAGE else "verified"), result.error
+    assert restored(bench) == SAVEPOINT
+
+
+@AT_EACH_STEP
 def test_killed_at_any_step_it_goes_on_and_does_nothing_twice(bench: Bench, image: str, step: str) -> None:
     plan = bench.upgrade(image=image)
     assert bench.run_and_die_at(plan, step)
