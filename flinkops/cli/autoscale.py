@@ -84,6 +84,7 @@ def settings_for(common: Common, job: "JobFacts", given: list[str] | None) -> "S
 
 def look(common: Common, wanted: str, seconds: float) -> Looked:
     """Look at a job for a while. Raises OperationFailed when there is no such job or it goes meanwhile."""
+    from flinkops.cli.autoscale_resource import as_its_spec_says
     from flinkops.cli.looks import repeated
     from flinkops.cli.targets import open_collector, pick_job
 
@@ -100,6 +101,7 @@ def look(common: Common, wanted: str, seconds: float) -> Looked:
                 looks.append(job)
         if snapshot is None or not looks:
             raise OperationFailed(f'nothing was seen of "{wanted}"')
+        looks[-1] = as_its_spec_says(common, looks[-1])
         return Looked(looks, slots_free(snapshot, looks[-1]), detail_of(collector.sources, looks[-1]))
     finally:
         collector.close()

@@ -17,7 +17,26 @@ if TYPE_CHECKING:
     from flinkops.act.kube_control import KubeControl
     from flinkops.act.prepare_resource import ResourceWish
     from flinkops.autoscale.decide import Decision
+    from flinkops.model.facts import JobFacts
     from flinkops.model.plan import Plan
+
+
+def as_its_spec_says(common: Common, job: "JobFacts") -> "JobFacts":
+    """The job with the autoscaler's settings of its resource: Flink itself knows those of the last deployment only."""
+    import msgspec
+
+    from flinkops.autoscale.settings import PREFIX
+    from flinkops.cli.resource_acting import control_of_resource
+    from flinkops.plan.operator_spec import configuration
+
+    ref = job.resource
+    if ref is None:
+        return job
+    with control_of_resource(common, ref.kind, ref.namespace, ref.name) as control:
+        spec = configuration(control.resource().get("spec") or {})
+    own = {key: value for key, value in spec.items() if key.startswith(PREFIX)}
+    others = {key: value for key, value in job.configuration.items() if not key.startswith(PREFIX)}
+    return msgspec.structs.replace(job, configuration=others | own)
 
 
 def apply_to_resource(

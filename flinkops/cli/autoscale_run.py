@@ -159,13 +159,15 @@ class _Loop:
     def _step(self, collector: "Collector", snapshot: "FleetSnapshot", job: "JobFacts") -> None:
         from flinkops.act.autoscale_plan import beside_operator, operator_acts
         from flinkops.autoscale.controller import Controller
+        from flinkops.cli.autoscale_resource import as_its_spec_says
 
         controller = self._controller
         if controller is None:
             alone = self._take_over or self._dry_run or job.resource is not None  # its Lease asked the spec already
             if operator_acts(job.configuration) and not alone:
                 raise beside_operator(job.name)
-            controller = self._controller = Controller(settings_for(self._common, job, self._given))
+            settings = settings_for(self._common, as_its_spec_says(self._common, job), self._given)
+            controller = self._controller = Controller(settings)
         detail = None
         if job.seen_ms - self._detail_ms >= _DETAIL_EVERY_SECONDS * 1000:
             detail, self._detail_ms = detail_of(collector.sources, job), job.seen_ms

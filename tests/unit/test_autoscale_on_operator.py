@@ -15,11 +15,15 @@ from flinkops.autoscale.configmap import parse_overrides
 from flinkops.autoscale.decide import Decision, VertexAdvice
 from flinkops.autoscale.explain import ENABLED, OVERRIDES
 from flinkops.cli import autoscale_run
-from flinkops.cli.autoscale_resource import wish_of
+from flinkops.cli.autoscale_resource import as_its_spec_says, wish_of
+from flinkops.cli.options import Common
+from flinkops.config.settings import Settings as LoadedSettings
 from flinkops.errors import OperationFailed, Refused
+from flinkops.model.facts import JobFacts, ResourceFacts
 from flinkops.model.plan import Plan
 from flinkops.plan.operator import Edit
 from tests.unit.fake_operator import Answer, FakeOperator, operating
+from tests.unit.kube_server import write_kubeconfig
 from tests.unit.operator_bench import Bench
 
 JOB_ID = "a" * 32
@@ -186,3 +190,23 @@ def test_an_autoscaler_that_is_off_has_nothing_in_force(fake: ScalingOperator) -
     fake.settings()[ENABLED] = "false"
     assert fake.resource is not None
     assert overrides_in_force(fake.resource) == {}
+
+
+def test_a_job_is_judged_by_what_its_spec_says_now(fake: ScalingOperator, tmp_path: Path) -> None:
+    """Flink itself knows the settings of the last deployment only."""
+    fake.settings()["job.autoscaler.utilization.target"] = "0.8"
+    job = JobFacts(
+        id=JOB_ID,
+        name="count",
+        cluster="prod",
+        seen_ms=1,
+        state="RUNNING",
+        configuration={"job.autoscaler.utilization.target": "0.5", "job.autoscaler.metrics.window": "5m", "k": "v"},
+        resource=ResourceFacts(context="prod", namespace="default", name="count", resource_version="1"),
+    )
+    with operating(fake) as url:
+        common = Common(LoadedSettings(kubeconfigs=(str(write_kubeconfig(url, tmp_path)),)))
+        found = as_its_spec_says(common, job)
+    assert found.configuration == {"job.autoscaler.utilization.target": "0.8", "k": "v"}
+    plain = msgspec.structs.replace(job, resource=None)
+    assert as_its_spec_says(common, plain) is plain
