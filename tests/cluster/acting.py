@@ -1,10 +1,11 @@
 """flinkops acting on the test cluster: run to its end, killed at a step of its journal, and what the journal says."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,20 +46,29 @@ class Hands:
         lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
         return [json.loads(line) for line in lines]
 
-    def kill_at(self, step: str, *arguments: str) -> None:
-        """Begins an action and ends it with SIGKILL once the journal has the intent of `step`."""
+    @contextmanager
+    def begun(self, step: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """An action of which the journal has the intent of `step`; killed afterwards if it still runs."""
+        command = self.command(*arguments, "--yes", "-o", "json")
         process = subprocess.Popen(
-            self.command(*arguments, "--yes"), cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command, cwd="/", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
         )
         try:
-            wait_for(lambda: self._intended(step), f"the intent of {step}", seconds=120, every=0.05)
+            wait_for(lambda: self._intended(step, process), f"the intent of {step}", seconds=180, every=0.05)
+            yield process
         finally:
-            os.kill(process.pid, signal.SIGKILL)
-            code = process.wait()
-        assert code == -signal.SIGKILL
+            process.kill()
+            process.communicate()
+
+    def kill_at(self, step: str, *arguments: str) -> None:
+        """Begins an action and ends it with SIGKILL once the journal has the intent of `step`."""
+        with self.begun(step, *arguments) as process:
+            process.kill()
+            assert process.wait() == -signal.SIGKILL
         assert self.entries()[-1]["event"] == "intent", "it died in the middle of a step"
 
-    def _intended(self, step: str) -> bool:
+    def _intended(self, step: str, process: subprocess.Popen[str]) -> bool:
+        assert process.poll() is None, f"it ended before {step}: {process.communicate()}"
         return any(one["event"] == "intent" and one["step"] == step for one in self.entries())
 
 
@@ -68,6 +78,11 @@ def settled(cluster: Cluster, name: str) -> bool:
     reconciled = (status.get("reconciliationStatus") or {}).get("state")
     ready = status.get("jobManagerDeploymentStatus") == "READY" and reconciled == "DEPLOYED"
     return bool(ready and (status.get("jobStatus") or {}).get("state") == "RUNNING")
+
+
+def another_parallelism(cluster: Cluster, name: str) -> str:
+    """1 or 2, whichever it does not have."""
+    return "1" if cluster.deployment(name)["spec"]["job"]["parallelism"] == 2 else "2"
 
 
 def restored_from(cluster: Cluster, name: str) -> str | None:

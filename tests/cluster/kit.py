@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -34,6 +35,13 @@ class Kit:
 
     def run(self, *arguments: str, seconds: float = 600) -> str:
         return run([self._command, *arguments], seconds=seconds)
+
+    def restart_api_server(self) -> None:
+        """Ended, and started again by the kit; nothing else of the cluster is."""
+        process = int((Path(self.kubeconfig).parent / "pids" / "apiserver").read_text(encoding="ascii"))
+        os.kill(process, signal.SIGTERM)
+        wait_for(lambda: not Path(f"/proc/{process}").exists(), "the API server has ended", seconds=90, every=0.2)
+        self.run("up", seconds=180)
 
     def is_up(self) -> bool:
         ready = ["kubectl", "--kubeconfig", self.kubeconfig, "get", "--raw", "/readyz", "--request-timeout=2s"]

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from flinkops.clock import SystemClock, iso_utc
-from tests.cluster.acting import Hands, restored_from, settled
-from tests.cluster.kit import FLINK, REPOSITORY, Cluster, count_manifest, wait_for
+from tests.cluster.acting import ACTION_SECONDS, Hands, another_parallelism, restored_from, settled
+from tests.cluster.kit import DATA, FLINK, REPOSITORY, Cluster, count_manifest, wait_for
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -94,7 +94,7 @@ def test_a_state_that_does_not_fit_is_taken_back(cluster: Cluster, job: str, han
 def test_an_operator_that_is_down_is_waited_for(cluster: Cluster, job: str, hands: Hands) -> None:
     cluster.kubectl(*OPERATOR, "--replicas=0")
     try:
-        change = ("--parallelism", "2", *QUICK, "--timeout", "25s")
+        change = ("--parallelism", another_parallelism(cluster, job), *QUICK, "--timeout", "25s")
         late = hands.run("upgrade", job, "--savepoint", *change, expect=4)
         assert "--resume" in late["result"]["go_on"]
         assert late["result"]["outcome"] == "timed-out"
@@ -105,8 +105,9 @@ def test_an_operator_that_is_down_is_waited_for(cluster: Cluster, job: str, hand
     assert done["restored_from"] == done["savepoint"] == restored_from(cluster, job)
 
 
-@pytest.mark.parametrize(("step", "parallelism"), [("savepoint", "1"), ("running", "2")])
-def test_killed_at_a_step_it_goes_on(cluster: Cluster, job: str, hands: Hands, step: str, parallelism: str) -> None:
+@pytest.mark.parametrize("step", ["savepoint", "running"])
+def test_killed_at_a_step_it_goes_on(cluster: Cluster, job: str, hands: Hands, step: str) -> None:
+    parallelism = another_parallelism(cluster, job)
     hands.kill_at(step, "upgrade", job, "--savepoint", "--parallelism", parallelism, "--watch-for", "5s")
     done = hands.run("upgrade", "--resume")["result"]
     assert done["outcome"] == "verified"
@@ -136,9 +137,43 @@ def test_suspended_and_resumed_from_the_savepoint_of_the_stop(cluster: Cluster, 
 
 @pytest.mark.by_hand
 def test_a_jobmanager_killed_during_the_savepoint(cluster: Cluster, job: str, hands: Hands) -> None:
-    hands.kill_at("savepoint", "upgrade", job, "--savepoint", "--parallelism", "1", "--watch-for", "5s")
-    managers = f"app={job},component=jobmanager"
-    cluster.kubectl("delete", "pod", "-l", managers, "--grace-period=0", "--force")
-    done = hands.run("upgrade", "--resume", expect=None)["result"]
-    assert done["outcome"] in ("verified", "rolled-back")
-    assert restored_from(cluster, job) is not None
+    """The operator takes the savepoint of the JobManager that comes back, or falls back to its last checkpoint."""
+    change = ("--parallelism", another_parallelism(cluster, job), *QUICK[1:])
+    with hands.begun("savepoint", "upgrade", job, "--savepoint", *change) as process:
+        managers = f"app={job},component=jobmanager"
+        cluster.kubectl("delete", "pod", "-l", managers, "--grace-period=0", "--force")
+        done = json.loads(process.communicate(timeout=ACTION_SECONDS)[0])["result"]
+    assert done["outcome"] in ("verified", "rolled-back"), done
+    assert restored_from(cluster, job) == done["restored_from"]
+
+
+@pytest.mark.by_hand
+def test_an_api_server_that_is_restarted_in_mid_upgrade(cluster: Cluster, job: str, hands: Hands) -> None:
+    change = ("--parallelism", another_parallelism(cluster, job), *QUICK[1:])
+    with hands.begun("savepoint", "upgrade", job, "--savepoint", *change) as process:
+        cluster.kit.restart_api_server()
+        done = json.loads(process.communicate(timeout=ACTION_SECONDS)[0])["result"]
+    assert done["outcome"] == "verified", done
+    assert done["restored_from"] == done["savepoint"] == restored_from(cluster, job)
+
+
+@pytest.fixture
+def no_room_for_savepoints() -> Iterator[None]:
+    """Flink runs as another user, which may not write there any more."""
+    folder = DATA / "savepoints"
+    mode = folder.stat().st_mode
+    folder.chmod(0o555)
+    yield
+    folder.chmod(mode)
+
+
+@pytest.mark.by_hand
+@pytest.mark.usefixtures("no_room_for_savepoints")
+def test_a_savepoint_directory_that_is_not_writable(cluster: Cluster, job: str, hands: Hands) -> None:
+    before, pods = cluster.deployment(job)["spec"], cluster.pods(job)
+    change = ("--parallelism", another_parallelism(cluster, job), *QUICK)
+    done = hands.run("upgrade", job, "--savepoint", *change, expect=1)["result"]
+    assert done["outcome"] == "rolled-back", done
+    assert "savepoint" in done["error"]
+    assert done["restored_from"].startswith("nothing: the old job was never stopped")
+    assert (cluster.deployment(job)["spec"], cluster.pods(job)) == (before, pods)
