@@ -2,7 +2,8 @@
 
     python -m bench.upgrade_downtime KUBECONFIG NAME ROUNDS
 
-Both make the same change in turn (parallelism 1, 2, 1, …; upgradeMode savepoint). One observer, which is neither, asks
+Both make the same change in turn (parallelism 1, 2, 1, …; upgradeMode savepoint), now the one first and now the other,
+once the operator sees the job RUNNING (else it would take no savepoint). One observer, which is neither, asks
 the job's REST API every 0.2 s: downtime is from the last answer in which all tasks of the old job ran to the first in
 which all tasks of the new one do. Names, addresses and figures only are printed.
 """
@@ -16,14 +17,19 @@ import time
 from typing import NamedTuple
 
 from flinkops.act.kube_control import KubeControl
+from flinkops.act.operator_steps import acted_on
 from flinkops.act.stability_steps import all_running
 from flinkops.clock import SystemClock
 from flinkops.errors import FlinkopsError
+from flinkops.plan.preconditions import operator_sees_it_run
 from flinkops.sources.kube_access import open_access
+from flinkops.sources.kube_resources import Json
 from flinkops.sources.kube_verbs import KubeVerbs, ResourceRef
 
 _EVERY_SECONDS = 0.2
-_RUNS_SECONDS = 15.0  # so long the new job is watched before the next change
+_RUNS_SECONDS = 10.0  # so long the new job is watched before the next change
+_PATIENCE_SECONDS = 240.0
+_WAYS = ("kubectl patch", "flinkops upgrade")
 
 
 class Seen(NamedTuple):
@@ -76,16 +82,16 @@ def main() -> None:
     given = parser.parse_args()
     access = open_access(given.kubeconfig)
     ref = ResourceRef("FlinkDeployment", "default", given.name)
-    resource = KubeVerbs(access).resource(ref)
-    if resource is None:
-        sys.exit(f"there is no {given.name}")
-    found: dict[str, list[float]] = {"kubectl patch": [], "flinkops upgrade": []}
-    for _ in range(given.rounds):
-        for way, parallelism in (("kubectl patch", 2), ("flinkops upgrade", 1)):
+    verbs = KubeVerbs(access)
+    found: dict[str, list[float]] = {way: [] for way in _WAYS}
+    for order in (_WAYS[:: 1 if round_ % 2 == 0 else -1] for round_ in range(given.rounds)):
+        for way in order:
+            resource = _settled(verbs, ref)
+            parallelism = 1 if resource["spec"]["job"]["parallelism"] == 2 else 2
             observer = Observer(KubeControl(access, ref, resource, SystemClock()))
             time.sleep(3.0)
             _change(way, given.kubeconfig, given.name, parallelism)
-            ends = time.monotonic() + 240
+            ends = time.monotonic() + _PATIENCE_SECONDS
             while observer.downtime_seconds() is None and time.monotonic() < ends:
                 time.sleep(_EVERY_SECONDS)
             time.sleep(_RUNS_SECONDS)
@@ -96,6 +102,17 @@ def main() -> None:
     for way, values in found.items():
         if values:
             print(f"{way:<17} mean of {len(values)}: {sum(values) / len(values):.1f} s")
+
+
+def _settled(verbs: KubeVerbs, ref: ResourceRef) -> Json:
+    """The resource, once the operator has taken it up and sees its job RUNNING."""
+    ends = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < ends:
+        resource = verbs.resource(ref)
+        if resource is not None and acted_on(resource) and operator_sees_it_run(resource) is None:
+            return resource
+        time.sleep(1.0)
+    sys.exit(f"{ref.name} does not run")
 
 
 def _change(way: str, kubeconfig: str, name: str, parallelism: int) -> None:
