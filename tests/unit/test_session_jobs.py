@@ -1,7 +1,7 @@
 """Session jobs: predicted together with their cluster, changed by their own resource, told from their neighbours."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from tests.unit.fake_session import BAD_JAR, FakeSession
 from tests.unit.operator_bench import QUICK, SAVEPOINT, Bench
 from tests.unit.operator_cases import NEW, OLD, SEEN
 
+NO_DIRECTORY = {"state.savepoints.dir": "", "execution.checkpointing.savepoint-dir": ""}
 OLD_JAR, NEW_JAR = "http://jars/ticks-1.jar", "http://jars/ticks-2.jar"
 
 
@@ -45,11 +46,13 @@ def restored(fake: FakeSession) -> Any:
     return fake.job["restored"]
 
 
-def predicted(fake: FakeSession, edit: Edit, features: Features = OLD, **cluster: Any) -> Prediction:
-    """The prediction; `cluster` replaces settings of the session cluster."""
+def predicted(
+    fake: FakeSession, edit: Edit, features: Features = OLD, replaced: Mapping[str, str] | None = None
+) -> Prediction:
+    """The prediction; `replaced` are settings of the session cluster."""
     assert fake.resource is not None
     assert fake.cluster is not None
-    settings = {**fake.cluster["spec"]["flinkConfiguration"], **cluster}
+    settings = {**fake.cluster["spec"]["flinkConfiguration"], **(replaced or {})}
     on = {**fake.cluster, "spec": {**fake.cluster["spec"], "flinkConfiguration": settings}}
     return predict(fake.resource, edit, evidence=SEEN, features=features, cluster=on)
 
@@ -116,11 +119,11 @@ def test_a_restart_and_a_rollback_keep_the_state(bench: Bench, fake: FakeSession
 def test_settings_come_from_the_session_cluster_where_the_job_has_none(fake: FakeSession) -> None:
     edit = Edit(jar=NEW_JAR, mode="savepoint")
     assert predicted(fake, edit).refused == ()
-    without = predicted(fake, edit, **{"state.savepoints.dir": "", "execution.checkpointing.savepoint-dir": ""})
+    without = predicted(fake, edit, replaced=NO_DIRECTORY)
     assert any("no savepoint directory" in line for line in without.refused)
     assert fake.resource is not None
     fake.resource["spec"]["flinkConfiguration"] = {"state.savepoints.dir": "s3://bucket/own"}
-    assert not predicted(fake, edit, **{"state.savepoints.dir": ""}).refused
+    assert not predicted(fake, edit, replaced=NO_DIRECTORY).refused
 
 
 def test_a_session_cluster_that_claims_savepoints_leaves_no_way_back(bench: Bench, fake: FakeSession) -> None:
