@@ -17,7 +17,7 @@ from tests.unit.fake_session import BAD_JAR, FakeSession
 from tests.unit.operator_bench import QUICK, SAVEPOINT, Bench
 from tests.unit.operator_cases import NEW, OLD, SEEN
 
-NO_DIRECTORY = {"state.savepoints.dir": "", "execution.checkpointing.savepoint-dir": ""}
+NO_DIRECTORY = {"state.savepoints.dir": ""}
 OLD_JAR, NEW_JAR = "http://jars/ticks-1.jar", "http://jars/ticks-2.jar"
 
 
