@@ -37,9 +37,15 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
-def count(cluster: Cluster) -> Iterator[str]:
-    """The kit's example job, RUNNING; its name."""
+def count_image(cluster: Cluster) -> str:
+    """The image of the kit's example."""
     cluster.kit.run("image", COUNT_IMAGE, f"pyflink-{FLINK}", str(cluster.kit.folder / "examples" / "layer"))
+    return COUNT_IMAGE
+
+
+@pytest.fixture(scope="session")
+def count(cluster: Cluster, count_image: str) -> Iterator[str]:
+    """The kit's example job, RUNNING; its name."""
     cluster.delete_deployment("count")
     cluster.apply(count_manifest(cluster.kit))
     try:

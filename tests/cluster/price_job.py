@@ -1,4 +1,4 @@
-"""The reference job as it is shipped: its image, built by the kit, and its manifest with what a user sets."""
+"""The jobs as they are shipped: their images, built by the kit, and their manifests with what a user sets."""
 
 import sys
 import tarfile
@@ -14,14 +14,14 @@ JOB = REPOSITORY / "jobs" / "price_aggregation"
 IMAGE = "price-aggregation:test"
 
 
-def build_image(cluster: Cluster, folder: Path) -> str:
+def build_image(cluster: Cluster, folder: Path, job: Path = JOB, image: str = IMAGE) -> str:
     """The image, from the tree that the Dockerfile copies too; its name."""
     distribution = flink_libraries(cluster, folder)
     tree = folder / "tree"
-    script = str(JOB / "image.py")
+    script = str(job / "image.py")
     run([sys.executable, script, str(tree), "--flink", "1.20", "--distribution", str(distribution)], seconds=600)
-    cluster.kit.run("image", IMAGE, f"pyflink-{FLINK}", str(tree))
-    return IMAGE
+    cluster.kit.run("image", image, f"pyflink-{FLINK}", str(tree))
+    return image
 
 
 def flink_libraries(cluster: Cluster, folder: Path) -> Path:
@@ -36,13 +36,13 @@ def flink_libraries(cluster: Cluster, folder: Path) -> Path:
     return folder
 
 
-def manifest(name: str, image: str, arguments: Sequence[str], *, parallelism: int) -> dict[str, Any]:
+def manifest(name: str, image: str, arguments: Sequence[str], *, parallelism: int, job: Path = JOB) -> dict[str, Any]:
     """The shipped manifest with what a user has to set: image, addresses, storage; smaller requests for two cores.
 
     `arguments` take the place of the manifest's own from --bootstrap on. The volume has the same path in the pods and
     here, so that the paths in the table's metadata are right for both.
     """
-    text = (JOB / "flinkdeployment.yaml").read_text(encoding="utf-8").replace("/flink-data", str(DATA))
+    text = (job / "flinkdeployment.yaml").read_text(encoding="utf-8").replace("/flink-data", str(DATA))
     found: dict[str, Any] = yaml.safe_load(text)
     spec = found["spec"]
     found["metadata"]["name"] = name
