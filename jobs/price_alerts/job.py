@@ -30,9 +30,16 @@ _SETTINGS = prices.SHARED_SETTINGS | {
     # A backlog, as after a restart, must not hold up checkpoints.
     "execution.checkpointing.unaligned.enabled": "true",
     "execution.checkpointing.aligned-checkpoint-timeout": "5 s",
+    # A checkpoint writes out what is in RocksDB's buffer while records wait: little.
+    "state.backend.rocksdb.writebuffer.size": "8 mb",
+}
+# Every request has its price in CPU, and what has to wait for the CPU waits longer than for these few milliseconds.
+_CONSUMER = {
+    "fetch.min.bytes": "16384",
+    "fetch.max.wait.ms": "5",
 }
 _PRODUCER = {
-    "linger.ms": "0",  # an alert waits for no other
+    "linger.ms": "1",
     "acks": "all",
     "enable.idempotence": "true",  # retries keep the order
 }
@@ -49,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
     add("--transactional", action="store_true", help="exactly once; readers see alerts with the next checkpoint")
     add("--output", metavar="DIR", help="of --sink files; default WAREHOUSE/alerts/NAME")
     add("--warehouse", metavar="DIR", help="a folder or a file:// address")
-    add("--buffer-timeout", type=prices.duration_ms, default=0, metavar="0ms", help="how long records may be gathered")
+    add("--buffer-timeout", type=prices.duration_ms, default=1, metavar="1ms", help="how long records may be gathered")
     add("--subscriptions", metavar="FILE", help="for the dispatcher, a service of its own, which delivers the alerts")
     add("--delivery-metrics-url", metavar="URL", help="the dispatcher's metrics, for flinkops to read")
     return options
@@ -117,7 +124,8 @@ def read(flink: "prices.Flink", chosen: argparse.Namespace) -> Any:
         prices.check_readable(chosen.input)
         paths = prices.java_list(flink, [prices.file_uri(path) for path in chosen.input])
         return pipeline.ofFiles(environment, paths, chosen.state_ttl)
-    properties = prices.kafka_properties(flink, chosen) | {"group.id": chosen.name, "isolation.level": "read_committed"}
+    kafka = prices.kafka_properties(flink, chosen)
+    properties = _CONSUMER | kafka | {"group.id": chosen.name, "isolation.level": "read_committed"}
     return pipeline.ofKafka(
         environment,
         prices.java_properties(flink, properties),

@@ -76,7 +76,9 @@ class KafkaLog:
         from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
 
         tuning: dict[str, Any] = {
-            "fetch.wait.max.ms": 500,
+            # A few alerts at a time: each request, and each turn of the loop, has its price in CPU.
+            "fetch.min.bytes": 4096,
+            "fetch.wait.max.ms": 5,
             "fetch.queue.backoff.ms": 5,
             "queued.max.messages.kbytes": 8192,
             "reconnect.backoff.max.ms": 1000,
