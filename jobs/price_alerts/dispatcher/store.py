@@ -26,6 +26,7 @@ from .alert import Record
 _SCHEMA_VERSION = 1
 _FILE = "deliveries.db"
 _PRUNE_ROWS = 2000
+_ROWS_A_STATEMENT = 100
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE clients (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
@@ -181,7 +182,8 @@ class Store:
         with _transaction(connection):
             now_s = self._clock.now_ms() // 1000
             for change, _ in batch:
-                _apply(connection, change, now_s)
+                _apply(connection, change)
+            _remember(connection, [change for change, _ in batch], now_s)
             forgotten = self._forget(connection)
         if batch and self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits for it any more
@@ -205,20 +207,25 @@ class Store:
         return deleted >= _PRUNE_ROWS
 
 
-def _apply(connection: sqlite3.Connection, change: Change, now_s: int) -> None:
+def _apply(connection: sqlite3.Connection, change: Change) -> None:
+    """Put what is to be parked into the file, and take out what no longer is."""
     if isinstance(change, Park):
         record = change.record
         row = (change.client, record.partition, record.offset, record.appended_ms, record.value)
         connection.execute("INSERT OR IGNORE INTO parked VALUES (?, ?, ?, ?, ?)", row)
-        return
-    if change.remember:
-        connection.execute(
-            "INSERT OR IGNORE INTO delivered VALUES (?, ?, ?, ?)",
-            (change.scraped_ms, change.client, change.alert, now_s),
-        )
-    if change.parked is not None:
+    elif change.parked is not None:
         question = "DELETE FROM parked WHERE client = ? AND partition = ? AND position = ?"
         connection.execute(question, (change.client, *change.parked))
+
+
+def _remember(connection: sqlite3.Connection, changes: Sequence[Change], now_s: int) -> None:
+    """Keep the ids of what is done with, many in a statement: each that is run has to wait for Python's lock."""
+    settled = [change for change in changes if isinstance(change, Settled) and change.remember]
+    for start in range(0, len(settled), _ROWS_A_STATEMENT):
+        rows = settled[start : start + _ROWS_A_STATEMENT]
+        values = [value for each in rows for value in (each.scraped_ms, each.client, each.alert, now_s)]
+        places = ", ".join(["(?, ?, ?, ?)"] * len(rows))
+        connection.execute(f"INSERT OR IGNORE INTO delivered VALUES {places}", values)  # noqa: S608 - question marks
 
 
 def _tell(callbacks: Sequence[Then]) -> None:
