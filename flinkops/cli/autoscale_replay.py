@@ -10,7 +10,11 @@ from flinkops.cli.options import Common, with_common
 from flinkops.errors import OperationFailed, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from flinkops.autoscale.replay import Recorded
     from flinkops.autoscale.settings import Settings
+    from flinkops.autoscale.simulate import Outcome
     from flinkops.autoscale.window import Look
 
 
@@ -41,29 +45,22 @@ def replay(
 
     name, looks, chosen = _of_cluster(common, job, settings) if file is None else _of_file(common, file, job, settings)
     shown = measured(looks, chosen)
-    rows: list[dict[str, Any]] = [
-        {
-            "run": "as recorded",
-            "rescales": shown.rescales,
-            "slot_hours": shown.slot_hours,
-            "peak_lag_records": shown.peak_lag_records,
-            "mean_lag_records": shown.mean_lag_records,
-            "parallelism": {},
-        }
-    ]
+    rows = [_row("as recorded", shown, {})]
     for run, these in (("these settings", chosen), ("the operator's defaults", operator_defaults())):
         outcome = replayed(shown, these, pause_seconds=pause, slots=slots)
-        rows.append(
-            {
-                "run": run,
-                "rescales": outcome.rescales,
-                "slot_hours": outcome.slot_hours,
-                "peak_lag_records": outcome.peak_lag_records,
-                "mean_lag_records": outcome.mean_lag_records,
-                "parallelism": dict(outcome.moments[-1].parallelism) if outcome.moments else {},
-            }
-        )
+        rows.append(_row(run, outcome, outcome.moments[-1].parallelism if outcome.moments else {}))
     _show_replay(common, name, shown.seconds, rows)
+
+
+def _row(run: str, of: "Recorded | Outcome", parallelism: "Mapping[str, int]") -> dict[str, Any]:
+    return {
+        "run": run,
+        "rescales": of.rescales,
+        "slot_hours": of.slot_hours,
+        "peak_lag_records": of.peak_lag_records,
+        "mean_lag_records": of.mean_lag_records,
+        "parallelism": dict(parallelism),
+    }
 
 
 def _of_file(common: Common, file: str, job: str, given: list[str] | None) -> "tuple[str, list[Look], Settings]":

@@ -9,7 +9,7 @@ import typer
 from flinkops.cli.acting import JobArgument, JournalOption, YesOption, emit, emit_document, open_journal
 from flinkops.cli.autoscale import SetOption, TakeOverOption, detail_of, settings_for, slots_free
 from flinkops.cli.options import Common, with_common
-from flinkops.errors import Interrupted, OperationFailed, Refused, UsageError
+from flinkops.errors import Interrupted, OperationFailed, Refused, Unreachable, UsageError
 
 if TYPE_CHECKING:
     from flinkops.act.journal import Journal
@@ -182,7 +182,7 @@ class _Loop:
         self._leads()  # else the loop ends here: another one has the job
         try:
             outcome, error = self._carried_out(decision, job)
-        except (OperationFailed, Refused) as problem:
+        except (OperationFailed, Refused, Unreachable) as problem:
             outcome, error = "refused", problem.line()
         now_ms = SystemClock().now_ms()
         if outcome == "verified":

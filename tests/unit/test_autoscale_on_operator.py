@@ -12,13 +12,15 @@ from flinkops.act import stability_steps
 from flinkops.act.autoscale_plan import operator_acts, overrides_in_force, plan_autoscale_on_resource
 from flinkops.act.prepare_resource import ResourceWish
 from flinkops.autoscale.configmap import parse_overrides
+from flinkops.autoscale.controller import Controller
 from flinkops.autoscale.decide import Decision, VertexAdvice
 from flinkops.autoscale.explain import ENABLED, OVERRIDES
+from flinkops.autoscale.settings import Settings
 from flinkops.cli import autoscale_run
 from flinkops.cli.autoscale_resource import as_its_spec_says, wish_of
 from flinkops.cli.options import Common
 from flinkops.config.settings import Settings as LoadedSettings
-from flinkops.errors import OperationFailed, Refused
+from flinkops.errors import FlinkopsError, OperationFailed, Refused, Unreachable
 from flinkops.model.facts import JobFacts, ResourceFacts
 from flinkops.model.plan import Plan
 from flinkops.plan.operator import Edit
@@ -158,16 +160,35 @@ def test_a_decision_without_changes_is_no_wish() -> None:
         wish_of(decision(verdict="blocked"))
 
 
-def test_a_loop_that_has_lost_its_lead_ends() -> None:
-    nothing: Any = None
-    loop = autoscale_run._Loop(nothing, "count", None, nothing, None, False, False, False)
+NOTHING: Any = None
 
+
+def a_loop() -> autoscale_run._Loop:
+    common = Common(LoadedSettings())
+    return autoscale_run._Loop(common, "count", None, NOTHING, None, False, False, False)
+
+
+def test_a_loop_that_has_lost_its_lead_ends() -> None:
     def lost() -> None:
         raise OperationFailed("the lease is lost")
 
+    loop = a_loop()
     loop._leads = lost
     with pytest.raises(OperationFailed, match="lost"):
-        loop._rescale(nothing, decision(), nothing)
+        loop._rescale(NOTHING, decision(), NOTHING)
+
+
+@pytest.mark.parametrize("problem", [Unreachable("no answer"), Refused("things have moved"), OperationFailed("no")])
+def test_a_rescale_that_cannot_be_tried_does_not_end_the_loop(
+    problem: FlinkopsError, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(*_: object) -> None:
+        raise problem
+
+    loop, controller = a_loop(), Controller(Settings(cool_down_seconds=60.0))
+    monkeypatch.setattr(loop, "_carried_out", fails)
+    loop._rescale(controller, decision(), NOTHING)
+    assert problem.what in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("keep", "parallelism", "stopped"), [(True, 4, False), (False, 4, True)])
