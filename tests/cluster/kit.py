@@ -37,11 +37,16 @@ class Kit:
         return run([self._command, *arguments], seconds=seconds)
 
     def restart_api_server(self) -> None:
-        """Ended, and started again by the kit; nothing else of the cluster is."""
-        process = int((Path(self.kubeconfig).parent / "pids" / "apiserver").read_text(encoding="ascii"))
+        """Ended, and started again as it was. Not by `kit up`: kube-proxy exits when that writes its settings again."""
+        state = Path(self.kubeconfig).parent
+        process = int((state / "pids" / "apiserver").read_text(encoding="ascii"))
+        command = Path(f"/proc/{process}/cmdline").read_text(encoding="utf-8").split("\0")[:-1]
         os.kill(process, signal.SIGTERM)
         wait_for(lambda: not Path(f"/proc/{process}").exists(), "the API server has ended", seconds=90, every=0.2)
-        self.run("up", seconds=180)
+        detached = 'log=$1; shift; setsid "$@" >> "$log" 2>&1 < /dev/null & echo $!'
+        started = run(["sh", "-c", detached, "sh", str(state / "log" / "apiserver.log"), *command])
+        (state / "pids" / "apiserver").write_text(started, encoding="ascii")
+        wait_for(self.is_up, "the API server is ready", seconds=90, every=0.5)
 
     def is_up(self) -> bool:
         ready = ["kubectl", "--kubeconfig", self.kubeconfig, "get", "--raw", "/readyz", "--request-timeout=2s"]
