@@ -54,6 +54,7 @@ def explained(cluster: Cluster) -> dict[str, Any] | None:
     return found
 
 
+@pytest.mark.by_hand
 @pytest.mark.timeout(600)
 def test_scaled_in_place_handed_over_and_taken_back(cluster: Cluster, too_small: str, tmp_path: Path) -> None:
     hands = Hands(cluster, tmp_path / "journal")
