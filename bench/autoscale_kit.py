@@ -35,10 +35,9 @@ WAYS = ("flinkops", "operator")
 STARTS_IN_SECONDS = 60.0
 """From the manifest to the first record: a JobManager and a TaskManager come up meanwhile: 25 to 40 s on two cores."""
 PHASES = (
-    Phase("start", 45, 35),
-    Phase("up", 165, 120),
-    Phase("up more", 285, 240),
-    Phase("down", 390, 80),
+    Phase("start", 40, 35),
+    Phase("up", 165, 200),
+    Phase("down", 290, 80),
 )
 SETTINGS = {
     "metrics.window": "1m",
