@@ -132,7 +132,7 @@ def measure(cluster: Cluster, by: str, begins: float, folder: Path) -> dict[str,
                 said = words.read_text(encoding="utf-8").splitlines()
             else:
                 seen = watch(observer.look, begins, PHASES)
-                said = cluster.flinkops("autoscale", "explain", name).stdout.splitlines()
+                said = []
         finally:
             observer.close()
         said += events(cluster, name)
@@ -155,13 +155,21 @@ def main(folder_name: str, *ways: str) -> None:
             build_image(cluster, Path(scratch))
             begins = time.time() + STARTS_IN_SECONDS
             runs = [pool.submit(measure, cluster, by, begins, Path(scratch)) for by in ways or WAYS]
-            found = [run.result() for run in runs]
+            for run in runs:
+                if run.exception() is None:  # what one of them has seen is not lost with the other
+                    report(run.result(), Path(folder_name))
+            for run in runs:
+                run.result()
     finally:
         if was_down:
             kit.run("down")
-    for one in found:
-        draw(Path(folder_name) / f"autoscaling-kit-{one['by']}.svg", f"scaled by {one['by']}", one["seen"])
-        print(json.dumps({"settings": SETTINGS, "rate_each": RATE_EACH, "load_average": os.getloadavg(), **one}))
+
+
+def report(found: dict[str, Any], folder: Path) -> None:
+    """A line on stdout, and the chart."""
+    around = {"settings": SETTINGS, "rate_each": RATE_EACH, "load_average": os.getloadavg()}
+    print(json.dumps({**around, **found}), flush=True)
+    draw(folder / f"autoscaling-kit-{found['by']}.svg", f"scaled by {found['by']}", found["seen"])
 
 
 if __name__ == "__main__":
