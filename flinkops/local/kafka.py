@@ -68,8 +68,7 @@ def write_config(home: Path, broker_port: int, controller_port: int) -> None:
         "group.initial.rebalance.delay.ms": "0",
         # Flink's transactional sink asks for up to an hour.
         "transaction.max.timeout.ms": "3600000",
-        # At the end of a segment it is written to the disk, and everything waits.
-        "log.segment.bytes": str(256 * 1024 * 1024),
+        "log.segment.bytes": str(64 * 1024 * 1024),
         "log.retention.bytes": str(1024 * 1024 * 1024),
         "log.retention.hours": "48",
         "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),  # 128 MiB of heap otherwise, and little to compact
