@@ -1,4 +1,4 @@
-"""Run the tests: all that this machine can run, `quick` (under a minute) or `cluster` (Kubernetes)."""
+"""Run the tests: in a quarter of an hour, `quick` (a minute), `long` (minutes each) or `cluster` (Kubernetes)."""
 
 import argparse
 import subprocess
@@ -10,8 +10,11 @@ from devtools import check
 from devtools.bootstrap import REPOSITORY, ensure_environment
 
 _QUICK = "not local and not cluster"
+_LOCAL = "local and not long"
+_LONG = "local and long"
 _CLUSTER = "cluster and not by_hand"  # those too: ./dev test cluster -m cluster
 _NO_TESTS = 5  # pytest's exit code when nothing was collected
+_LONG_HINT = "not run: kills, pages and the demo from end to end; ./dev test long runs them"
 _CLUSTER_HINT = "not run: the tests on Kubernetes; ./dev test cluster runs them (needs root and ../shared/kit)"
 _QUICK_HINT = "not run: the tests on real Flink and Kafka, and with pandas 3; ./dev test runs them"
 
@@ -19,16 +22,19 @@ _QUICK_HINT = "not run: the tests on real Flink and Kafka, and with pandas 3; ./
 def main(arguments: list[str]) -> int:
     """Run the chosen part; arguments that are not ours go to pytest."""
     parser = argparse.ArgumentParser(prog="./dev test", description=__doc__)
-    parser.add_argument("part", nargs="?", choices=("all", "quick", "cluster"), default="all")
+    parser.add_argument("part", nargs="?", choices=("all", "quick", "long", "cluster"), default="all")
     options, for_pytest = parser.parse_known_args(arguments)
     if options.part == "cluster":
         return _pytest(sys.executable, _CLUSTER, for_pytest, may_be_empty=True)
+    if options.part == "long":
+        return _pytest(sys.executable, _LONG, for_pytest, may_be_empty=True)
     failed = [*check.run()]
     if _pytest(sys.executable, _QUICK, ["-n", "2", *for_pytest]):
         failed.append("quick tests")
     if options.part == "all":
         failed += _slower_parts(for_pytest)
-    _say(_CLUSTER_HINT if options.part == "all" else _QUICK_HINT)
+    for hint in (_LONG_HINT, _CLUSTER_HINT) if options.part == "all" else (_QUICK_HINT,):
+        _say(hint)
     if failed:
         _say(f"FAILED: {', '.join(failed)}")
     return int(bool(failed))
@@ -41,7 +47,7 @@ def _slower_parts(for_pytest: list[str]) -> list[str]:
         failed.append("unit tests of the base installation (.venv-base)")
     if _environment(".venv-flink120", "flink120.txt", editable=False) is None:
         failed.append("the environment of Flink 1.20")
-    if _pytest(sys.executable, "local", for_pytest, may_be_empty=True):
+    if _pytest(sys.executable, _LOCAL, for_pytest, may_be_empty=True):
         failed.append("tests on the embedded fleet")
     return failed
 

@@ -15,6 +15,7 @@ pytestmark = [pytest.mark.local, pytest.mark.timeout(300)]
 WATCH_SECONDS = 20.0
 
 
+@pytest.mark.long
 def test_the_cause_is_named_first_and_a_healthy_job_is_left_alone(tmp_path: Path) -> None:
     fault = next(each for each in cases("tuning") if (each.name, each.strength) == ("slow-storage", "weak"))
     healthy = next(each for each in controls() if each.name == "high-load")

@@ -88,6 +88,7 @@ def running(info: FleetInfo, job_id: str) -> bool:
     return found["state"] == "RUNNING" and all(vertex["status"] == "RUNNING" for vertex in found["vertices"])
 
 
+@pytest.mark.long
 def test_kills(ha_fleet: FleetInfo) -> None:
     info = ha_fleet
     never = ["-Dexecution.checkpointing.interval=1h"]

@@ -24,6 +24,7 @@ WINDOWS_SECONDS = 60.0 if os.environ.get("CI") else 240.0
 CHECKPOINT_SECONDS = 120.0
 
 
+@pytest.mark.long
 def test_the_demo_fills_its_table_and_ends_all_that_it_started(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "devtools", "demo", "--headless", "--rate", "200"]
     environment = os.environ | {"FLINKOPS_LOCAL_HOME": str(tmp_path)}

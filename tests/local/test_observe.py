@@ -118,6 +118,7 @@ def stack(
         yield found
 
 
+@pytest.mark.long
 def test_a_slow_sink_pages_once_and_resolves(stack: Stack, slow_sink: SlowSink) -> None:
     latency = f'flinkops_job_processing_latency_seconds{{job="{JOB}",quantile="0.99"}}'
     await_(lambda: bool(stack.query(latency)))

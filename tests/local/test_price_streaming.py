@@ -108,6 +108,7 @@ def checkpoints(info: FleetInfo, job_id: str) -> int:
     return int(counts.get("completed", 0))
 
 
+@pytest.mark.long
 def test_stream_with_a_killed_taskmanager_equals_the_reference(own_fleet: FleetInfo) -> None:
     info = own_fleet
     market_day = market(seed=7, minutes=40, skus=12)
