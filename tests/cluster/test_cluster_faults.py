@@ -39,7 +39,12 @@ def job(cluster: Cluster) -> Iterator[str]:
 @pytest.fixture
 def hands(cluster: Cluster, job: str, tmp_path: Path) -> Hands:
     wait_for(lambda: settled(cluster, job), "the test before left it RUNNING", seconds=180)
+    cluster.kubectl("delete", "lease", lease_of(job), "--ignore-not-found")  # of a test that failed in the middle
     return Hands(cluster, tmp_path / "journal")
+
+
+def lease_of(job: str) -> str:
+    return f"flinkops-flinkdeployment-{job}"
 
 
 def arguments(*options: str) -> list[str]:
@@ -63,7 +68,7 @@ def test_a_lease_that_somebody_else_holds(cluster: Cluster, job: str, hands: Han
     lease = {
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",
-        "metadata": {"name": f"flinkops-flinkdeployment-{job}", "namespace": "default"},
+        "metadata": {"name": lease_of(job), "namespace": "default"},
         "spec": {"holderIdentity": "upgrade-x on afar", "leaseDurationSeconds": 60, "renewTime": now},
     }
     cluster.apply(lease)
@@ -71,7 +76,7 @@ def test_a_lease_that_somebody_else_holds(cluster: Cluster, job: str, hands: Han
         refused = hands.run("upgrade", job, "--savepoint", "--parallelism", "2", *QUICK, expect=5)
         assert "upgrade-x on afar" in refused["stderr"]
     finally:
-        cluster.kubectl("delete", "lease", lease["metadata"]["name"])  # type: ignore[index]
+        cluster.kubectl("delete", "lease", lease_of(job))
 
 
 def test_a_crash_loop_that_begins_late_is_seen_and_taken_back(cluster: Cluster, job: str, hands: Hands) -> None:
@@ -119,7 +124,7 @@ def test_killed_at_a_step_it_goes_on(cluster: Cluster, job: str, hands: Hands, s
 
 @pytest.mark.by_hand
 def test_killed_on_the_way_back_it_goes_on(cluster: Cluster, job: str, hands: Hands) -> None:
-    hands.kill_at("old-create", "upgrade", job, "--savepoint", "--image", "nowhere:1")
+    hands.kill_at("old-running", "upgrade", job, "--savepoint", "--image", "nowhere:1")
     done = hands.run("upgrade", "--resume", expect=1)["result"]
     assert done["outcome"] == "rolled-back"
     assert done["restored_from"] == done["savepoint"] == restored_from(cluster, job)
