@@ -1,6 +1,7 @@
 """Seeing whether the job that the operator deployed is the right one, and why it does not come up."""
 
 import time
+from collections.abc import Collection
 
 from flinkops.act.kube_control import KubeControl, kube_control
 from flinkops.act.operator_steps import acted_on
@@ -102,7 +103,7 @@ def _await_running(run: StepRun, control: KubeControl) -> JobFacts:
         except Unreachable:
             watch.look()
             raise
-        if job is None or (job.id, str(job.started_ms or 0)) in olds:
+        if job is None or _is_one_of(olds, job):
             watch.look()
             return None
         if job.ended_ms is not None or job.state == "FAILED":
@@ -120,6 +121,11 @@ def _await_running(run: StepRun, control: KubeControl) -> JobFacts:
     except OperationFailed as problem:
         why = f"; {watch.last}" if watch.last and watch.last not in problem.what else ""
         raise OperationFailed(f"{problem.what}{why}") from None
+
+
+def _is_one_of(olds: Collection[tuple[str, str]], job: JobFacts) -> bool:
+    """By id and start. Where the start was not known, as of a suspended job, a session cluster still shows its end."""
+    return (job.id, str(job.started_ms or 0)) in olds or (job.ended_ms is not None and (job.id, "0") in olds)
 
 
 LOOK_ACTIONS: dict[str, StepAction] = {"verify-new-job": verify_new_job}

@@ -29,6 +29,8 @@ class FakeSession(FakeOperator):
         metadata = {"name": "session", "namespace": "default"}
         self.cluster: dict[str, Any] | None = {**application, "metadata": metadata, "status": status}
         self.ended: list[str] = []
+        self.began_ms: dict[str, int] = {}
+        self.late = 0  # how many looks the operator sleeps through
         self.resource["kind"] = "FlinkSessionJob"
         self.resource["metadata"]["name"] = "ticks"
         del self.resource["status"]["jobManagerDeploymentStatus"]
@@ -51,19 +53,31 @@ class FakeSession(FakeOperator):
 
     def _flink(self, path: str) -> Answer:
         if path == "/jobs/overview":
-            rows = [self._row(OTHERS_JOB, "RUNNING", 9_000_000), *(self._row(one, "FINISHED", 1) for one in self.ended)]
+            rows = [self._row(OTHERS_JOB, "RUNNING", 9_000_000), *map(self._ended, self.ended)]
             if self.job is not None:
                 rows.append(self._row(self.job_id, "RUNNING", self.job["started_ms"]))
             return 200, {"jobs": rows}
+        if path.removeprefix("/jobs/") in self.ended:
+            return 200, {**self._ended(path.removeprefix("/jobs/")), "vertices": [], "plan": {"nodes": []}}
         return (404, {"errors": [f"no {path}"]}) if self.job is None else super()._flink(path)
+
+    def _ended(self, job_id: str) -> dict[str, Any]:
+        return self._row(job_id, "FINISHED", self.began_ms.get(job_id, 1))
 
     def _row(self, job_id: str, state: str, started_ms: int) -> dict[str, Any]:
         row = {"jid": job_id, "name": "ticks", "state": state, "start-time": started_ms, "tasks": {}}
         return {**row, "end-time": -1 if state == "RUNNING" else 2, "duration": 1, "last-modification": 1}
 
+    def _tick(self) -> None:
+        self.late = max(0, self.late - 1)
+        if not self.late:
+            super()._tick()
+
     def _stop(self, status: dict[str, Any], spec: dict[str, Any]) -> None:
+        began_ms = self.job["started_ms"] if self.job is not None else 1
         super()._stop(status, spec)
         if self.job is None:
+            self.began_ms[self.job_id] = began_ms
             self.ended.append(self.job_id)
 
     def _deploy(self, spec: dict[str, Any]) -> None:

@@ -105,6 +105,7 @@ def test_suspended_and_resumed(bench: Bench, fake: FakeSession) -> None:
     assert bench.run(bench.plan(ResourceWish("suspend"))).seen["savepoint"] == SAVEPOINT
     assert fake.job is None
     assert bench.control.newest() is not None  # as it ended
+    fake.late = 20  # and so it is seen for a while yet
     result = bench.run(bench.plan(ResourceWish("resume", terms=QUICK), "p2"))
     assert (result.outcome, restored(fake)) == ("verified", SAVEPOINT), result.error
 
