@@ -44,7 +44,8 @@ class KafkaLog:
         shard: int = 0,
         shards: int = 1,
     ) -> None:
-        self._settings = dict(settings)
+        # Errors come by error_cb: the library's own lines on stderr, at any time, would stand beside ours.
+        self._settings = {"log_level": 2, **settings}
         self._topic, self._dead_letter_topic, self._group = topic, dead_letter_topic, group
         self._shard, self._shards = shard, shards
         self._identity = ""
