@@ -260,11 +260,6 @@ def _non_restored(case: Case) -> Iterator[str]:
         yield "allowNonRestoredState is on: state of operators that are gone is dropped without a word"
 
 
-def _session_job(case: Case) -> Iterator[str]:
-    if case.situation.session_job:
-        yield "changing session jobs was tested on a simulated operator only: --plan first, and one job before many"
-
-
 def _flink_version(spec: Mapping[str, Any]) -> tuple[int, ...]:
     return version_numbers(str(spec.get("flinkVersion") or "").replace("_", "."))
 
@@ -286,4 +281,4 @@ _RESTARTING: tuple[Check, ...] = (
     _max_parallelism,
     _conflicting_keys,
 )
-_RISKS: tuple[Check, ...] = (_known_bugs, _session_job, _minor_version, _old_keys, _no_ha, _non_restored)
+_RISKS: tuple[Check, ...] = (_known_bugs, _minor_version, _old_keys, _no_ha, _non_restored)

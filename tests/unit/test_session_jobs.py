@@ -121,7 +121,6 @@ def test_settings_come_from_the_session_cluster_where_the_job_has_none(fake: Fak
     edit = Edit(jar=NEW_JAR, mode="savepoint")
     found = predicted(fake, edit)
     assert found.refused == ()
-    assert any("simulated operator only" in line for line in found.risks)
     without = predicted(fake, edit, replaced=NO_DIRECTORY)
     assert any("no savepoint directory" in line for line in without.refused)
     assert fake.resource is not None
