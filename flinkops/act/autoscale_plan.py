@@ -11,7 +11,7 @@ from flinkops.errors import Refused
 from flinkops.model.detail import ResourceRequirement
 from flinkops.model.facts import ClusterFacts, JobFacts
 from flinkops.model.plan import Plan, Step
-from flinkops.plan.identity import Stamp
+from flinkops.plan.identity import Stamp, canonical_json
 from flinkops.plan.operator_actions import merged
 from flinkops.plan.operator_spec import configuration, last_reconciled
 from flinkops.plan.preconditions import ADAPTIVE, in_state, parallelism_is, same_job
@@ -136,7 +136,7 @@ def _way_back(plan: Plan, overrides: str, running: Mapping[str, int], checkpoint
     old = before["spec"].get("flinkConfiguration") or {}
     undo = {key: old.get(key) for key in patch["flinkConfiguration"]} | {OVERRIDES: overrides}
     changed = {**before, "spec": merged(before["spec"], patch)}
-    arguments = {"patch": _json({"spec": {"flinkConfiguration": undo}}), "before": _json(changed)}
+    arguments = {"patch": canonical_json({"spec": {"flinkConfiguration": undo}}), "before": canonical_json(changed)}
     return (
         Step("undo-patch", "patch-resource", arguments),
         msgspec.structs.replace(taken_up, name="undo-taken-up"),
@@ -146,13 +146,9 @@ def _way_back(plan: Plan, overrides: str, running: Mapping[str, int], checkpoint
 
 def _seen_to_hold(prefix: str, parallelism: Mapping[str, int], checkpoints: int) -> tuple[Step, ...]:
     return (
-        Step(f"{prefix}rescaled", "verify-parallelism", {"parallelism": _json(dict(parallelism))}),
+        Step(f"{prefix}rescaled", "verify-parallelism", {"parallelism": canonical_json(dict(parallelism))}),
         Step(f"{prefix}stable", "verify-stable", {"checkpoints": str(checkpoints)}),
     )
-
-
-def _json(value: object) -> str:
-    return msgspec.json.encode(value, order="deterministic").decode()
 
 
 def _reasons(decision: Decision) -> tuple[str, ...]:

@@ -29,9 +29,14 @@ def stamp(verb: str, now_ms: int, randomness: bytes, command: str = "") -> Stamp
     return Stamp(f"{verb}-{at}-{randomness.hex()}", now_ms, command)
 
 
+def canonical_json(value: object) -> str:
+    """JSON with sorted keys: what a step's arguments hold, and what is hashed."""
+    return msgspec.json.encode(value, order="deterministic").decode()
+
+
 def plan_hash(plan: Plan) -> str:
     """SHA-256 over everything in the plan: two plans with the same hash do the same."""
-    return hashlib.sha256(msgspec.json.encode(plan, order="deterministic")).hexdigest()
+    return hashlib.sha256(canonical_json(plan).encode()).hexdigest()
 
 
 def derived_id(plan_id: str, purpose: str) -> str:

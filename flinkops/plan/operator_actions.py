@@ -11,7 +11,7 @@ import msgspec
 from flinkops.model.assessment import Value
 from flinkops.model.facts import JobFacts
 from flinkops.model.plan import Plan, Step, Target, Verb
-from flinkops.plan.identity import Stamp
+from flinkops.plan.identity import Stamp, canonical_json
 from flinkops.plan.operator import Prediction, merge_patch
 from flinkops.plan.operator_mode import Features, recorded_savepoint, stop_savepoints
 from flinkops.plan.operator_return import NO_WAY_BACK, way_back_words
@@ -136,8 +136,8 @@ def _steps(resource: Resource, seen: Seen, found: Prediction, terms: OperatorTer
     stops = desired_state(resource.get("spec") or {}) == "running"
     runs = desired_state(_wanted(resource, found)) == "running"
     before = {"job_id": seen.job_id, "started_ms": str(seen.started_ms or 0)}
-    patch = {"patch": _json(found.patch), "before": _json(kept(resource))}
-    steps = [Step("dry-run", "dry-run-patch", {"patch": _json(found.patch)}, only_looks=True)]
+    patch = {"patch": canonical_json(found.patch), "before": canonical_json(kept(resource))}
+    steps = [Step("dry-run", "dry-run-patch", {"patch": canonical_json(found.patch)}, only_looks=True)]
     if seen.running:
         steps.append(Step("measure", "measure-load", {}, only_looks=True))
     if terms.backup_directory is not None:
@@ -180,7 +180,7 @@ def _start_steps(
 
 def _anew_steps(resource: Resource, found: Prediction, savepoint: str, terms: OperatorTerms) -> tuple[Step, ...]:
     anew = {**kept(resource), "spec": _wanted(resource, found)}
-    arguments = {"before": _json(anew), "uid": _uid(resource), "savepoint": savepoint}
+    arguments = {"before": canonical_json(anew), "uid": _uid(resource), "savepoint": savepoint}
     return (
         Step("files", "check-files", {"savepoint": savepoint}),
         Step("remove", "remove-resource", arguments),
@@ -195,7 +195,7 @@ def _rollback_steps(
     if found.effective_mode == "stateless":
         return ()
     way = "redeploy" if features.savepoint_redeploy else "recreate"
-    old = {"before": _json(kept(resource)), "uid": _uid(resource), "way": way}
+    old = {"before": canonical_json(kept(resource)), "uid": _uid(resource), "way": way}
     before = {"job_id": seen.job_id, "started_ms": str(seen.started_ms or 0)}
     back = Step("take-back", "take-back", {**old, **before, "known": _known(resource)})
     recreate = (Step("old-remove", "remove-resource", old), Step("old-create", "create-resource", old))
@@ -244,15 +244,11 @@ def merged(before: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any
 
 def _known(resource: Resource) -> str:
     """Savepoints that the operator took before: not those of this change."""
-    return _json([one.path for one in stop_savepoints(resource.get("status") or {})])
+    return canonical_json([one.path for one in stop_savepoints(resource.get("status") or {})])
 
 
 def _uid(resource: Resource) -> str:
     return str((resource.get("metadata") or {}).get("uid") or "")
-
-
-def _json(value: object) -> str:
-    return msgspec.json.encode(value, order="deterministic").decode()
 
 
 def stopped_with(job: JobFacts) -> str | None:

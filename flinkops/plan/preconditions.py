@@ -7,9 +7,8 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import msgspec
-
 from flinkops.model.facts import JobFacts
+from flinkops.plan.identity import canonical_json
 
 
 def same_job(job: JobFacts) -> str:
@@ -45,7 +44,7 @@ def spec_hash(resource: Mapping[str, Any]) -> str:
     spec = dict(resource.get("spec") or {})
     if isinstance(job := spec.get("job"), Mapping):
         spec["job"] = {key: value for key, value in job.items() if not key.endswith("TriggerNonce")}
-    return hashlib.sha256(msgspec.json.encode(spec, order="deterministic")).hexdigest()[:16]
+    return hashlib.sha256(canonical_json(spec).encode()).hexdigest()[:16]
 
 
 def unmet_of_resource(

@@ -12,7 +12,7 @@ from flinkops.model.assessment import Value
 from flinkops.model.facts import ClusterFacts, JobFacts
 from flinkops.model.launch import Launch
 from flinkops.model.plan import Plan, Step
-from flinkops.plan.identity import Stamp, derived_id
+from flinkops.plan.identity import Stamp, canonical_json, derived_id
 from flinkops.plan.preconditions import NO_SAVEPOINT_RUNNING, in_state, same_job, unmet
 from flinkops.plan.rescale import slots_problem
 from flinkops.plan.savepoint import SavepointFormat, directory_problem, savepoint_directory, target_of
@@ -93,7 +93,7 @@ def plan_redeploy(
     rollback_steps: tuple[Step, ...] = ()
     if not refused and directory is not None and new is not None:
         steps = (
-            Step("prepare", "prepare-launch", {"launch": _encoded(new)}, only_looks=True),
+            Step("prepare", "prepare-launch", {"launch": canonical_json(new)}, only_looks=True),
             Step("measure", "measure-load", {}, only_looks=True),
             *stop_steps(stamp.plan_id, directory, terms),
             *_start_steps("", stamp.plan_id, "job", new, terms),
@@ -165,7 +165,7 @@ def plan_resume(
     steps: tuple[Step, ...] = ()
     if not refused and launch is not None and savepoint is not None:
         steps = (
-            Step("prepare", "prepare-launch", {"launch": _encoded(launch)}, only_looks=True),
+            Step("prepare", "prepare-launch", {"launch": canonical_json(launch)}, only_looks=True),
             Step("check", "check-files", {"savepoint": savepoint}),
             *_start_steps("", stamp.plan_id, "job", launch, terms),
         )
@@ -213,15 +213,11 @@ def _rollback_steps(plan_id: str, old: Launch, terms: Terms) -> tuple[Step, ...]
 def _start_steps(prefix: str, plan_id: str, purpose: str, launch: Launch, terms: Terms) -> tuple[Step, ...]:
     job_id = derived_id(plan_id, purpose)
     return (
-        Step(f"{prefix}submit", "submit-job", {"job_id": job_id, "launch": _encoded(launch)}),
+        Step(f"{prefix}submit", "submit-job", {"job_id": job_id, "launch": canonical_json(launch)}),
         Step(f"{prefix}running", "verify-restored", {"job_id": job_id}),
         Step(f"{prefix}stable", "verify-stable", {"job_id": job_id, "checkpoints": str(terms.checkpoints)}),
         Step(f"{prefix}flow", "verify-flow", {}),
     )
-
-
-def _encoded(launch: Launch) -> str:
-    return msgspec.json.encode(launch, order="deterministic").decode()
 
 
 def _refusals(

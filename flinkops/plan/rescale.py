@@ -2,12 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-import msgspec
-
 from flinkops.model.detail import ResourceRequirement
 from flinkops.model.facts import ClusterFacts, JobFacts, VertexFacts
 from flinkops.model.plan import Plan, Step
-from flinkops.plan.identity import Stamp
+from flinkops.plan.identity import Stamp, canonical_json
 from flinkops.plan.preconditions import ADAPTIVE, NO_SAVEPOINT_RUNNING, in_state, parallelism_is, same_job, unmet
 from flinkops.plan.savepoint import target_of
 
@@ -120,11 +118,7 @@ def _steps(
 ) -> tuple[Step, ...]:
     required = {one.vertex: [one.lower, one.upper] for one in bounds}
     return (
-        Step(f"{prefix}require", "require-parallelism", {"bounds": _json(required)}),
-        Step(f"{prefix}rescaled", "verify-parallelism", {"parallelism": _json(dict(parallelism))}),
+        Step(f"{prefix}require", "require-parallelism", {"bounds": canonical_json(required)}),
+        Step(f"{prefix}rescaled", "verify-parallelism", {"parallelism": canonical_json(dict(parallelism))}),
         Step(f"{prefix}stable", "verify-stable", {"checkpoints": str(checkpoints)}),
     )
-
-
-def _json(value: object) -> str:
-    return msgspec.json.encode(value, order="deterministic").decode()
