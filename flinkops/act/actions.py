@@ -4,6 +4,7 @@ from flinkops.act.flow_steps import FLOW_ACTIONS
 from flinkops.act.operator_looks import LOOK_ACTIONS
 from flinkops.act.operator_return import RETURN_ACTIONS
 from flinkops.act.operator_steps import OPERATOR_ACTIONS
+from flinkops.act.operator_stop import STOP_ACTIONS
 from flinkops.act.redeploy_steps import REDEPLOY_ACTIONS
 from flinkops.act.running import StepAction
 from flinkops.act.savepoint_steps import SAVEPOINT_ACTIONS
@@ -16,6 +17,7 @@ ACTIONS: dict[str, StepAction] = {
     **FLOW_ACTIONS,
     **REDEPLOY_ACTIONS,
     **OPERATOR_ACTIONS,
+    **STOP_ACTIONS,
     **LOOK_ACTIONS,
     **RETURN_ACTIONS,
     **THROUGHPUT_ACTIONS,

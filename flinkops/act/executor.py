@@ -250,7 +250,7 @@ class _Attempt:
             seen = executor._actions[step.action](run)
         except FlinkopsError as error:
             problem = error if isinstance(error, _KEPT) else OperationFailed(error.line())
-        self._record(step, began, seen, problem)
+        self._record(step, began, {**run.found, **seen}, problem)
         return problem
 
     def _record(self, step: Step, began: float, seen: dict[str, str], problem: FlinkopsError | None) -> None:

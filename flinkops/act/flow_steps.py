@@ -1,8 +1,12 @@
 """Steps that see whether records flow on after a change, and whether what waits became less again."""
 
+from contextlib import suppress
+
 from flinkops.act.control import Load
 from flinkops.act.running import StepAction, StepRun
 from flinkops.errors import OperationFailed, Unreachable
+from flinkops.model.facts import JobFacts
+from flinkops.plan.continuity import newest_completed, place_of
 
 _FLOWS_WITHIN_SECONDS = 60.0
 _CAUGHT_UP_WITHIN_SECONDS = 300.0
@@ -11,14 +15,24 @@ _SLACK_RATIO = 0.1
 
 
 def measure(run: StepRun) -> dict[str, str]:
-    """What waits before the change. That it cannot be measured is no reason not to go on."""
+    """What waits before the change, and its newest checkpoint. What cannot be measured is no reason not to go on."""
     load = _look(run, run.job_id)
+    with suppress(Unreachable):
+        if (job := run.control.job(run.job_id)) is not None:
+            note_checkpoint(run, job)
     seen = {}
     if load.pending is not None:
         seen["pending_before"] = str(load.pending)
     if load.records_in is not None:
         seen["records_before"] = str(load.records_in)
     return seen
+
+
+def note_checkpoint(run: StepRun, job: JobFacts) -> None:
+    """Keep the number and the place of its newest checkpoint: what a job that carries on must not fall behind."""
+    if (newest := newest_completed(job)) is not None:
+        run.found["checkpoint_before"] = str(newest.id)
+        run.found["checkpoint_path"] = place_of(newest) or ""
 
 
 def verify_flow(run: StepRun) -> dict[str, str]:

@@ -10,6 +10,7 @@ from flinkops.act.stability_steps import all_running, why_failed
 from flinkops.act.storage import same_place
 from flinkops.errors import OperationFailed, Unreachable
 from flinkops.model.facts import JobFacts
+from flinkops.plan.continuity import TWICE, went_back
 from flinkops.plan.preconditions import operator_sees_it_run
 from flinkops.sources.kube_resources import error_text
 
@@ -30,10 +31,14 @@ _SUBMISSION_FAILS_SECONDS = 30.0  # the operator tries again and again: a server
 
 
 class StuckWatch:
-    """Reads the pods now and then while a job does not come up, and gives up when a grave reason holds."""
+    """Reads the pods now and then while a job does not come up, and gives up when a grave reason holds.
 
-    def __init__(self, control: KubeControl) -> None:
+    ``of_new_spec``: the pods do not count before the operator has deployed the spec as it is now.
+    """
+
+    def __init__(self, control: KubeControl, *, of_new_spec: bool = True) -> None:
         self._control = control
+        self._of_new_spec = of_new_spec
         self._next = 0.0
         self._since: dict[str, float] = {}
         self._error_since: float | None = None
@@ -47,17 +52,17 @@ class StuckWatch:
         self._next = now + _LOOK_AT_PODS_EVERY_SECONDS
         try:
             found = self._control.resource()
-            if not self._control.is_session_job and not acted_on(found):
+            if self._of_new_spec and not self._control.is_session_job and not acted_on(found):
                 return  # the pods are still those of the spec before
             reasons, error = self._control.why_stuck(), error_text(found)
         except Unreachable:
             return
         self._refuse_submission(error, now)
         self._since = {one.code: self._since.get(one.code, now) for one in reasons}
-        self.last = "; ".join([*(f"{one.object}: {one.text}" for one in reasons[:2]), *([error] if error else [])])
+        self.last = "; ".join(f"{one.object}: {one.text}" for one in reasons[:2]) + _said(error)
         for reason in reasons:
             if now - self._since[reason.code] >= _STUCK_SECONDS.get(reason.code, float("inf")):
-                raise OperationFailed(f"the job does not come up: {reason.object}: {reason.text}")
+                raise OperationFailed(f"the job does not come up: {reason.object}: {reason.text}{_said(error)}")
 
     def _refuse_submission(self, error: str | None, now: float) -> None:
         """A session job has no pods of its own: what keeps it from being submitted is the operator's error alone."""
@@ -67,6 +72,10 @@ class StuckWatch:
         self._error_since = self._error_since or now
         if now - self._error_since >= _SUBMISSION_FAILS_SECONDS:
             raise OperationFailed(f"the operator cannot submit the job: {error}")
+
+
+def _said(error: str | None) -> str:
+    return f"; the operator says: {error}" if error else ""
 
 
 def verify_new_job(run: StepRun) -> dict[str, str]:
@@ -84,6 +93,10 @@ def verify_new_job(run: StepRun) -> dict[str, str]:
         raise OperationFailed(f"it was restored from {path or 'nothing'}, not from {savepoint}")
     if mode == "last-state" and path is None:
         raise OperationFailed("it started with empty state instead of its last checkpoint")
+    completed = run.seen.get("checkpoint_before")
+    if mode in ("savepoint", "last-state") and (why := went_back(int(completed) if completed else None, restored)):
+        run.found["went_back"] = why
+        raise OperationFailed(f"the new job misses state: {why}; {TWICE}")
     seen = {"new_job_id": job.id, "new_started_ms": str(job.started_ms or 0), "restored_from": path or "nothing"}
     if "stopped_ms" in run.seen:
         seen["downtime_seconds"] = f"{(run.clock.now_ms() - int(run.seen['stopped_ms'])) / 1000:.1f}"

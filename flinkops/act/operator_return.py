@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from flinkops.act.kept_state import kept_state
 from flinkops.act.kube_control import KubeControl, kube_control
 from flinkops.act.operator_steps import OPERATOR_SILENT, acted_on, new_savepoint, stopping
 from flinkops.act.running import StepAction, StepRun
@@ -32,27 +33,32 @@ def take_back(run: StepRun) -> dict[str, str]:
     found = _look(run, control)
     if found is None:  # an earlier try was interrupted after deleting it
         return {"way_back": "recreate"}
-    savepoint = run.seen.get("savepoint") or new_savepoint(found, _known(run))
-    if savepoint is None:
-        return _patched_back(run, control, before)
-    seen, bad = {"savepoint": savepoint, **verify_files(savepoint)}, _bad_job(control)
+    if "went_back" in run.seen:  # a savepoint that the operator took since then misses what the job forgot
+        state: str | None = kept_state(run, control, before)
+    else:
+        state = run.seen.get("savepoint") or new_savepoint(found, _known(run))
+    if state is None:
+        return _patched_back(run, control, found, before)
+    return _back_from(run, control, found, before, state)
+
+
+def _back_from(run: StepRun, control: KubeControl, found: Json, before: dict[str, Any], state: str) -> dict[str, str]:
+    """The old spec, started from a savepoint or checkpoint."""
+    seen, bad = {"savepoint": state, **verify_files(state)}, _bad_job(control)
     if run.arguments["way"] != "redeploy":
         return {**seen, **bad, "way_back": "recreate"}
     nonce = int(job_of(section(found, "spec")).get("savepointRedeployNonce") or 0) + 1
-    now = _patch_to(run, control, back_patch(before["spec"], savepoint, nonce), "savepointRedeployNonce")
+    now = _patch_to(run, control, back_patch(before["spec"], state, nonce), "savepointRedeployNonce")
     return {**seen, **(bad if now else {}), "way_back": "redeploy"}
 
 
-def _patched_back(run: StepRun, control: KubeControl, before: dict[str, Any]) -> dict[str, str]:
-    """No savepoint of the operator's is known: either the job was never stopped, or it was stopped by last-state."""
+def _patched_back(run: StepRun, control: KubeControl, found: Json, before: dict[str, Any]) -> dict[str, str]:
+    """No savepoint of the operator's is known: the job was never stopped, or by last-state, or it died."""
     old = dict(before["spec"])
     stopped = _was_stopped(run, control)
     if stopped and upgrade_mode(old) != "last-state":
-        if not ha_on(old):
-            raise OperationFailed(
-                "the job was stopped without a savepoint and high availability is off",
-                next_step="its latest checkpoint is in the job's checkpoint folder; start it from there by hand",
-            )
+        if not _has_ha_metadata(run, control, before):
+            return _back_from(run, control, found, before, kept_state(run, control, before))
         old["job"] = {**job_of(old), "upgradeMode": "last-state"}
     bad = _bad_job(control) if stopped else {}
     if not _patch_to(run, control, old, None):
@@ -164,9 +170,19 @@ def _was_stopped(run: StepRun, control: KubeControl) -> bool:
     try:
         job = run.until("looking at the job", control.newest, within_seconds=_SILENT_SECONDS)
     except OperationFailed:
-        return stopping(run.until("looking at the resource", control.resource))
+        found = run.until("looking at the resource", control.resource)
+        manager = text(section(found, "status"), "jobManagerDeploymentStatus")
+        return stopping(found) or manager not in ("READY", None)
     old = (run.arguments["job_id"], run.arguments["started_ms"])
     return job.ended_ms is not None or (job.id, str(job.started_ms or 0)) != old
+
+
+def _has_ha_metadata(run: StepRun, control: KubeControl, before: dict[str, Any]) -> bool:
+    """Whether the operator can bring the job back by last-state: a job that has ended leaves no metadata behind."""
+    if not ha_on(joined(before, control.session_cluster)["spec"]) or control.is_session_job:
+        return False
+    left = run.until("looking for its metadata", lambda: control.leftovers({run.job_id}))
+    return any(one.startswith("configmap/") and run.job_id in one for one in left)
 
 
 def _bad_job(control: KubeControl) -> dict[str, str]:

@@ -18,8 +18,6 @@ from flinkops.sources.kube_resources import Json, error_text, section, text
 from flinkops.sources.kube_verbs import Conflict
 
 _TAKEN_UP_WITHIN_SECONDS = 120.0
-_ERROR_HOLDS_SECONDS = 20.0
-_WITHOUT_SAVEPOINT_SECONDS = 15.0
 OPERATOR_SILENT = (
     "is the operator running? kubectl get pods -A -l app.kubernetes.io/name=flink-kubernetes-operator;"
     " the job goes on as before until the operator acts"
@@ -76,74 +74,6 @@ def patch_resource(run: StepRun) -> dict[str, str]:
 
     answer = run.until("changing the resource", ask)
     return {"generation": str(section(answer, "metadata").get("generation")), "old_job_id": run.job_id}
-
-
-def await_upgrade_savepoint(run: StepRun) -> dict[str, str]:
-    """The savepoint that the operator takes when it stops the job; the only one that counts.
-
-    When the operator has not begun after two minutes, nothing is taken back: it may only be down.
-    """
-    control = kube_control(run)
-    watch = _Waiting(run, control)
-    path = run.until("waiting for the operator's savepoint", watch.savepoint)
-    return {"savepoint": path, "stopped_ms": str(watch.last_running_ms)}
-
-
-class _Waiting:
-    """Watches the old job and the resource until the operator has stopped the job."""
-
-    def __init__(self, run: StepRun, control: KubeControl) -> None:
-        self._run, self._control = run, control
-        self._known = set(_decoded_list(run, "known"))
-        self._begun = time.monotonic()
-        self._error_since: float | None = None
-        self._stopped_since: float | None = None
-        self._first_error = run.arguments.get("error", "")
-        self.last_running_ms = run.clock.now_ms()
-
-    def savepoint(self) -> str | None:
-        """Its path, once the resource has it."""
-        found = self._control.resource()
-        if (path := new_savepoint(found, self._known)) is not None:
-            return path
-        now = time.monotonic()
-        job = self._old_job()
-        if job is not None and job.state == "FINISHED" and (path := stopped_with(job)) is not None:
-            return path  # operator 1.7 sometimes loses it: Flink itself still knows
-        if job is not None and job.state == "RUNNING":
-            self.last_running_ms = self._run.clock.now_ms()
-            self._refuse_error(found, now)
-            if not _savepoint_begun(job) and now - self._begun > _TAKEN_UP_WITHIN_SECONDS:
-                raise TimedOut(
-                    f"the operator has not acted on the change within {now - self._begun:.0f} s",
-                    next_step=OPERATOR_SILENT,
-                )
-        self._refuse_without(found, now)
-        return None
-
-    def _old_job(self) -> JobFacts | None:
-        try:
-            return self._control.job(self._run.job_id)
-        except Unreachable:
-            return None
-
-    def _refuse_error(self, found: Json, now: float) -> None:
-        error = text(section(found, "status"), "error") or ""
-        if error in ("", self._first_error):
-            self._error_since = None
-            return
-        self._error_since = self._error_since or now
-        if now - self._error_since > _ERROR_HOLDS_SECONDS:
-            raise OperationFailed(f"the operator cannot stop the job with a savepoint: {error_text(found)}")
-
-    def _refuse_without(self, found: Json, now: float) -> None:
-        if not stopping(found) and not acted_on(found):
-            self._stopped_since = None
-            return
-        self._stopped_since = self._stopped_since or now
-        if now - self._stopped_since > _WITHOUT_SAVEPOINT_SECONDS:
-            used = upgrade_mode(last_reconciled(found) or {})
-            raise OperationFailed(f"the operator stopped the job without a savepoint (by {used})")
 
 
 def await_taken_up(run: StepRun) -> dict[str, str]:
@@ -218,11 +148,6 @@ def note_backup(run: StepRun) -> dict[str, str]:
     return {"backup_savepoint": run.seen["savepoint"], "savepoint": ""}
 
 
-def _savepoint_begun(job: JobFacts) -> bool:
-    history = job.checkpoints.history if job.checkpoints else ()
-    return any(one.is_savepoint and one.status == "IN_PROGRESS" for one in history)
-
-
 def _version(resource: Json) -> str | None:
     return text(section(resource, "metadata"), "resourceVersion")
 
@@ -231,14 +156,9 @@ def _decoded(run: StepRun, name: str) -> dict[str, Any]:
     return msgspec.json.decode(run.arguments[name], type=dict[str, Any])
 
 
-def _decoded_list(run: StepRun, name: str) -> list[str]:
-    return msgspec.json.decode(run.arguments.get(name, "[]"), type=list[str])
-
-
 OPERATOR_ACTIONS: dict[str, StepAction] = {
     "dry-run-patch": dry_run,
     "patch-resource": patch_resource,
-    "await-upgrade-savepoint": await_upgrade_savepoint,
     "await-taken-up": await_taken_up,
     "await-suspended": await_suspended,
     "note-backup": note_backup,

@@ -28,6 +28,7 @@ class Wish(Value, frozen=True):
     vertices: Mapping[str, int] = {}  # rescale: of these
     checkpoints: int = 1  # rescale: so many afterwards
     undo: str | None = None  # rollback: the id of the action to undo; None is the last
+    start_from: str | None = None  # resume: this savepoint or checkpoint, not the newest that is known
 
 
 def prepare(control: JobControl, journal: Journal, job: JobFacts, wish: Wish, stamp: Stamp) -> Plan:
@@ -79,7 +80,7 @@ def _resume(control: JobControl, journal: Journal, job: JobFacts, wish: Wish, st
     return plan_resume(
         job,
         changed_launch(known_launch(control, journal, job.id), wish.change),
-        latest.path if latest else None,
+        wish.start_from or (latest.path if latest else None),
         control.cluster(),
         stamp,
         wish.terms,

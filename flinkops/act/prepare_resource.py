@@ -34,6 +34,7 @@ class ResourceWish(Value, frozen=True):
     parallelism: int | None = None  # rescale
     vertices: Mapping[str, int] = {}  # rescale
     undo: str | None = None  # rollback: the id of the action to undo; None is the last
+    start_from: str | None = None  # resume: this savepoint or checkpoint, whatever the operator has recorded
 
 
 class Prepared(Value, frozen=True):
@@ -61,6 +62,7 @@ def prepare_for_resource(
     evidence = evidence_of(job, read, stopped_by=_suspended_with(journal, control))
     status = resource.get("status") or {}
     lost = lost_stop_savepoint(status, evidence.stop_savepoint) if wish.verb == "resume" else None
+    lost = wish.start_from or lost
     accepted = frozenset({"last-state"}) if wish.verb == "resume" else frozenset[str]()
     accepted |= {ANEW} if lost else set()
     found = predict(resource, edit, evidence=evidence, features=abilities, cluster=read.cluster, accepted=accepted)

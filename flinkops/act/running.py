@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from flinkops.act.control import JobControl
@@ -15,7 +15,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class StepRun:
-    """The surroundings of one step. ``seen`` is what the steps before it saw; ``ends`` is a monotonic time."""
+    """The surroundings of one step. ``seen`` is what the steps before it saw; ``ends`` is a monotonic time.
+
+    What a step writes into ``found`` is kept even when the step fails: the way back may need it.
+    """
 
     control: JobControl
     plan: Plan
@@ -25,6 +28,7 @@ class StepRun:
     ends: float
     poll_seconds: float
     note: Callable[[str], None]
+    found: dict[str, str] = field(default_factory=dict)
 
     @property
     def job_id(self) -> str:

@@ -1,5 +1,6 @@
 """Savepoints as files: is everything there? Only local folders can be looked into; the rest stays unknown."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
@@ -58,6 +59,23 @@ def local_folder(path: str) -> Path | None:
     found = next((form for form in forms if form.exists()), None)
     found = found or next((form for form in forms if form.parent.exists()), forms[0])
     return found.parent if found.name == METADATA_FILE else found
+
+
+def savepoints_in(directory: str, job_id: str, *, since_seconds: float) -> list[str]:
+    """Savepoints of a job that were written into this folder since then, newest first; empty where it is out of reach.
+
+    Flink names them ``savepoint-<first six of the job id>-<random>``.
+    """
+    folder = local_folder(directory)
+    if folder is None:
+        return []
+    written: list[tuple[float, str]] = []
+    for metadata in folder.glob(f"savepoint-{job_id[:6]}-*/{METADATA_FILE}"):
+        with suppress(OSError):
+            at_seconds = metadata.stat().st_mtime
+            if at_seconds >= since_seconds:
+                written.append((at_seconds, f"{directory.rstrip('/')}/{metadata.parent.name}"))
+    return [path for _, path in sorted(written, reverse=True)]
 
 
 def same_place(one: str | None, other: str | None) -> bool:

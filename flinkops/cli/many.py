@@ -105,7 +105,11 @@ def _planned(common: Common, job: "JobFacts", wish: "ResourceWish", journal: "Jo
     control = stack.enter_context(control_of_resource(common, ref.kind, ref.namespace, ref.name))
     access = kubernetes_access(common.settings)
     read = read_for_plan(access, ref.kind, ref.namespace, ref.name, deadline_seconds=DEFAULT_TIMEOUT_SECONDS)
-    made = prepare_for_resource(control, journal, job, read, wish, new_stamp(wish.verb))
+    try:
+        made = prepare_for_resource(control, journal, job, read, wish, new_stamp(wish.verb))
+    except UsageError as problem:
+        beside = problem.next_step or "leave it out by its labels: -l '…,type!=…'; nothing was changed"
+        raise UsageError(f"{ref.namespace}/{ref.name}: {problem.what}", next_step=beside) from None
     return _Member(f"{ref.namespace}/{ref.name}", job, made.plan, control, changes=bool(made.patch))
 
 

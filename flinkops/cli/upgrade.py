@@ -227,6 +227,10 @@ def suspend(
 def resume(
     common: Common,
     job: JobArgument,
+    start_from: Annotated[
+        str | None,
+        typer.Option("--from", metavar="PATH", help="This savepoint or checkpoint; else the job's latest savepoint."),
+    ] = None,
     jar: JarOption = None,
     entry_class: ClassOption = None,
     py: PyOption = None,
@@ -240,7 +244,7 @@ def resume(
     yes: YesOption = False,
     journal: JournalOption = None,
 ) -> None:
-    """Start a job that was suspended, from its latest savepoint."""
+    """Start a job that was suspended or has died, from its latest savepoint or another one."""
     from flinkops.act.prepare import Wish
     from flinkops.act.prepare_resource import ResourceWish
     from flinkops.plan.operator import Edit
@@ -251,10 +255,11 @@ def resume(
         edit = Edit(
             jar=jar, python_file=py, parallelism=parallelism, settings=dict(pairs(settings)), arguments=texts(arguments)
         )
-        asked = ResourceWish("resume", edit, operator_terms(checkpoints, watch_for))
+        asked = ResourceWish("resume", edit, operator_terms(checkpoints, watch_for), start_from=start_from)
         return act_on_resource(common, job, asked, consent, book)
     change = Change(parallelism, pairs(settings), texts(arguments), jar_here_or_there(jar), entry_class, py)
-    return _wished(common, job, Wish("resume", change, Terms(checkpoints=checkpoints)), consent, book)
+    wish = Wish("resume", change, Terms(checkpoints=checkpoints), start_from=start_from)
+    return _wished(common, job, wish, consent, book)
 
 
 def _wished(common: Common, job: str, wish: "Wish", consent: Consent, journal: "Journal") -> None:

@@ -86,6 +86,9 @@ class Result(Value, frozen=True):
     denied: bool = False  # failed before anything was changed, because it is not allowed
 
 
+_FOR_STEPS = ("trigger_id", "generation", "bad_job_id", "checkpoint_before", "checkpoint_path", "went_back")
+
+
 def is_for_people(name: str) -> bool:
     """Whether something seen means something to a person; the rest is for later steps and the journal."""
-    return not name.endswith("_ms") and name not in ("trigger_id", "generation", "bad_job_id")
+    return not name.endswith("_ms") and name not in _FOR_STEPS

@@ -9,7 +9,7 @@ from typing import Any
 
 from flinkops.errors import UsageError
 from flinkops.model.assessment import Value
-from flinkops.plan.operator_checks import Case, refusals, risks
+from flinkops.plan.operator_checks import ANEW, Case, refusals, risks
 from flinkops.plan.operator_mode import Decision, Evidence, Features, Situation, effective_mode
 from flinkops.plan.operator_return import deletion_problems
 from flinkops.plan.operator_spec import (
@@ -142,7 +142,7 @@ def predict(
         effective_mode=decision.mode,
         why=(decision.why,),
         risks=tuple(risks(checked)),
-        refused=tuple(refusals(checked)) if change is not Change.NONE else (),
+        refused=tuple(refusals(checked)) if change is not Change.NONE or ANEW in accepted else (),
         patch={"spec": patch} if patch else {},
         not_deletable=tuple(deletion_problems(whole, features)),
     )

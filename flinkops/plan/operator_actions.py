@@ -63,9 +63,10 @@ def plan_for_resource(
     start_from: str | None = None,
 ) -> Plan:
     """`found` is the prediction of the change; `start_from`: create the resource anew, to start from this savepoint."""
-    preconditions = _preconditions(resource, found, terms)
+    preconditions = _preconditions(resource, found, terms) if start_from is None else same_spec(resource)
     refused = _refused(resource, found, preconditions, start_from)
-    restarts = found.effective_mode != "none" and desired_state(_wanted(resource, found)) == "running"
+    mode = found.effective_mode if start_from is None else "savepoint"
+    restarts = mode != "none" and desired_state(_wanted(resource, found)) == "running"
     problems = found.not_deletable
     back = _rollback_steps(resource, seen, found, features, terms) if restarts and verb != "resume" else ()
     if start_from is not None:
@@ -74,7 +75,7 @@ def plan_for_resource(
     else:
         steps = _steps(resource, seen, found, terms, stamp)
     risks = [*found.risks]
-    if restarts and found.effective_mode == "savepoint" and verb != "resume":
+    if restarts and mode == "savepoint" and verb != "resume":
         risks += [f"{NO_WAY_BACK}: {problem}" for problem in problems]
         back = back if not problems else ()
     return Plan(
@@ -85,15 +86,15 @@ def plan_for_resource(
         change=found.change if start_from is None else "savepoint-redeploy",
         diff=found.diff,
         requested_mode=found.requested_mode,
-        effective_mode="fail" if refused else found.effective_mode,
+        effective_mode="fail" if refused else mode,
         why=found.why if start_from is None else (f"the resource is created anew and starts from {start_from}",),
         risks=tuple(risks),
         refused=tuple(refused),
         preconditions=preconditions,
         steps=() if refused else steps,
-        rollback=() if refused or not back else (way_back_words(found.effective_mode, features),),
+        rollback=() if refused or not back else (way_back_words(mode, features),),
         rollback_steps=() if refused else back,
-        severe=found.effective_mode == "stateless" or (restarts and verb != "resume" and not back),
+        severe=mode == "stateless" or (restarts and verb != "resume" and not back),
         command=stamp.command,
     )
 

@@ -55,7 +55,10 @@ Check = Callable[[Case], Iterator[str]]
 
 def refusals(case: Case) -> list[str]:
     """Every reason not to carry it out, in words."""
-    checks = _ALWAYS + (_RESTARTING if case.restarts else ())
+    if ANEW in case.accepted:
+        checks = _ANEW
+    else:
+        checks = _ALWAYS + (_RESTARTING if case.restarts else ())
     return [line for check in checks for line in check(case)]
 
 
@@ -130,12 +133,19 @@ def _silent_last_state(case: Case) -> Iterator[str]:
 def _older_than_the_stop(case: Case) -> Iterator[str]:
     lost = lost_stop_savepoint(case.situation.status, case.situation.evidence.stop_savepoint)
     restores = case.situation.job_state != "RUNNING" and case.decision.mode in ("savepoint", "last-state")
-    if restores and lost is not None and ANEW not in case.accepted:
+    if restores and lost is not None:
         recorded = recorded_savepoint(case.situation.status)
+        name = (case.resource.get("metadata") or {}).get("name")
         yield (
             f"it would start from {recorded}, not from the savepoint that stopped the job:"
-            f" create the resource anew with spec.job.initialSavepointPath: {lost}"
+            f" flinkops resume {name} --from {lost}"
         )
+
+
+def _runs(case: Case) -> Iterator[str]:
+    if case.situation.evidence.job_state == "RUNNING":
+        name = (case.resource.get("metadata") or {}).get("name")
+        yield f"the job runs, and what it has done since that savepoint would be lost: flinkops suspend {name} first"
 
 
 def _cannot(case: Case) -> Iterator[str]:
@@ -281,4 +291,17 @@ _RESTARTING: tuple[Check, ...] = (
     _max_parallelism,
     _conflicting_keys,
 )
+_ANEW: tuple[Check, ...] = (
+    _deleting,
+    _owned,
+    _gitops,
+    _edited_since,
+    _unknown_nonce,
+    _runs,
+    _another_cluster,
+    _major_version,
+    _max_parallelism,
+    _conflicting_keys,
+)
+"""What the operator has recorded and would do does not matter where the resource is created anew."""
 _RISKS: tuple[Check, ...] = (_known_bugs, _minor_version, _old_keys, _no_ha, _non_restored)

@@ -339,6 +339,8 @@ def lost_stop_savepoint(status: Mapping[str, Any], known: str | None = None) -> 
     newest = next(iter(stop_savepoints(status)), None)
     if newest is None or recorded.get("triggerType") == "UPGRADE":
         return None
+    if _folder(str(recorded.get("location") or "")) == _folder(newest.path):
+        return None
     return newest.path if int(recorded.get("timeStamp") or 0) < newest.at_ms else None
 
 

@@ -67,6 +67,10 @@ class Hands:
             assert process.wait() == -signal.SIGKILL
         assert self.entries()[-1]["event"] != "finished", "it died in the middle"
 
+    def seen(self, step: str) -> bool:
+        """Whether the step has an outcome."""
+        return any(one["event"] == "outcome" and one["step"] == step for one in self.entries())
+
     def _intended(self, step: str, process: subprocess.Popen[str]) -> bool:
         assert process.poll() is None, f"it ended before {step}: {process.communicate()}"
         return any(one["event"] == "intent" and one["step"] == step for one in self.entries())

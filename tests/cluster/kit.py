@@ -84,6 +84,23 @@ class Cluster:
     def pods(self, name: str) -> list[str]:
         return self.kubectl("get", "pods", "-l", f"app={name}", "-o", "name").split()
 
+    def operator_pods(self) -> list[str]:
+        labels = "app=flink-kubernetes-operator"
+        return self.kubectl("-n", "flink-operator", "get", "pods", "-l", labels, "-o", "name").split()
+
+    def stop_with_savepoint(self, name: str, job_id: str) -> str:
+        """As the operator does it, over REST through the API server; the savepoint's path."""
+        proxy = f"/api/v1/namespaces/default/services/{name}-rest:8081/proxy/jobs/{job_id}"
+        body = json.dumps({"drain": False, "formatType": "CANONICAL"})
+        asked = json.loads(self.kubectl("create", "--raw", f"{proxy}/stop", "-f", "-", stdin=body))
+
+        def look() -> str | None:
+            answer = json.loads(self.kubectl("get", "--raw", f"{proxy}/savepoints/{asked['request-id']}"))
+            return (answer.get("operation") or {}).get("location")
+
+        path: str = wait_for(look, "the savepoint", seconds=60, every=0.2)
+        return path
+
     def flinkops(
         self, *arguments: str, kubeconfig: str | None = None, expect: int = 0
     ) -> subprocess.CompletedProcess[str]:

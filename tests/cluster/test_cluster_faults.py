@@ -140,26 +140,108 @@ def test_suspended_and_resumed_from_the_savepoint_of_the_stop(cluster: Cluster, 
     assert done["restored_from"].rpartition("/")[2] == savepoint.rpartition("/")[2]
 
 
+def kill_jobmanager(cluster: Cluster, job: str) -> None:
+    cluster.kubectl("delete", "pod", "-l", f"app={job},component=jobmanager", "--grace-period=0", "--force")
+
+
+def completed(cluster: Cluster, job: str, at_least: int) -> dict[str, Any]:
+    """The job of the REST API, once it has completed so many checkpoints; `newest` is the number of the last."""
+    proxy = f"/api/v1/namespaces/default/services/{job}-rest:8081/proxy/jobs"
+
+    def look() -> dict[str, Any] | None:
+        (found,) = json.loads(cluster.kubectl("get", "--raw", f"{proxy}/overview"))["jobs"]
+        points = json.loads(cluster.kubectl("get", "--raw", f"{proxy}/{found['jid']}/checkpoints"))
+        enough = points["counts"]["completed"] >= at_least
+        return {**found, "newest": points["latest"]["completed"]["id"]} if enough else None
+
+    found: dict[str, Any] = wait_for(look, f"{at_least} checkpoints", seconds=60)
+    return found
+
+
 @pytest.mark.by_hand
 def test_a_jobmanager_killed_during_the_savepoint(cluster: Cluster, job: str, hands: Hands) -> None:
-    """The operator takes the savepoint of the JobManager that comes back, or falls back to its last checkpoint."""
+    """With high availability: the one that comes back carries on, and the operator takes the savepoint of that."""
+    completed(cluster, job, 2)
     change = ("--parallelism", another_parallelism(cluster, job), *QUICK[1:])
     with hands.begun("savepoint", "upgrade", job, "--savepoint", *change) as process:
-        managers = f"app={job},component=jobmanager"
-        cluster.kubectl("delete", "pod", "-l", managers, "--grace-period=0", "--force")
+        kill_jobmanager(cluster, job)
         done = json.loads(process.communicate(timeout=ACTION_SECONDS)[0])["result"]
-    assert done["outcome"] in ("verified", "rolled-back"), done
+    assert done["outcome"] in ("verified", "rolled-back"), json.dumps(done)
     assert restored_from(cluster, job) == done["restored_from"]
+
+
+def test_a_job_that_ended_before_the_operator_noted_its_savepoint(cluster: Cluster, job: str, hands: Hands) -> None:
+    """The operator then asks for a manual restore; the savepoint lies in its folder, and flinkops says how to go on."""
+    running = completed(cluster, job, 2)
+    cluster.kubectl(*OPERATOR, "--replicas=0")
+    wait_for(lambda: not cluster.operator_pods(), "the operator is down", seconds=60)
+    change = ("--parallelism", another_parallelism(cluster, job), *QUICK[1:])
+    with hands.begun("savepoint", "upgrade", job, "--savepoint", *change) as process:
+        savepoint = cluster.stop_with_savepoint(job, running["jid"])
+        kill_jobmanager(cluster, job)
+        cluster.kubectl(*OPERATOR, "--replicas=1")
+        done = json.loads(process.communicate(timeout=ACTION_SECONDS)[0])["result"]
+    assert done["outcome"] == "failed", json.dumps(done)
+    assert "Manual restore required" in done["error"]
+    assert f"flinkops resume {job} --from" in done["error"]
+    resumed = hands.run("resume", job, "--from", savepoint, *QUICK)["result"]
+    assert resumed["outcome"] == "verified"
+    assert restored_from(cluster, job) == savepoint
+
+
+@pytest.fixture
+def careless(cluster: Cluster) -> Iterator[str]:
+    """A job without high availability, RUNNING as the operator sees it."""
+    name = "careless"
+    found = count_manifest(cluster.kit, name, image=IMAGE)
+    found["spec"]["job"]["args"] = SCRIPT
+    for key in [key for key in found["spec"]["flinkConfiguration"] if key.startswith("high-availability")]:
+        del found["spec"]["flinkConfiguration"][key]
+    cluster.delete_deployment(name)
+    cluster.apply(found)
+    try:
+        wait_for(lambda: settled(cluster, name), "RUNNING", seconds=240)
+        yield name
+    finally:
+        cluster.delete_deployment(name)
+
+
+def test_a_job_that_forgot_its_state_is_brought_back_with_it(
+    cluster: Cluster, job: str, careless: str, tmp_path: Path
+) -> None:
+    """Its JobManager dies in mid-upgrade and comes back without state; the operator would save that, and go on."""
+    hands = Hands(cluster, tmp_path / "journal")
+    completed(cluster, careless, 3)
+    cluster.kubectl(*OPERATOR, "--replicas=0")
+    try:
+        wait_for(lambda: not cluster.operator_pods(), "the operator is down", seconds=60)
+        with hands.begun("savepoint", "upgrade", careless, "--savepoint", "--parallelism", "2", *QUICK[1:]) as process:
+            kill_jobmanager(cluster, careless)
+            wait_for(lambda: hands.seen("savepoint"), "it is seen", seconds=120)
+            cluster.kubectl(*OPERATOR, "--replicas=1")
+            done = json.loads(process.communicate(timeout=ACTION_SECONDS)[0])["result"]
+    finally:
+        cluster.kubectl(*OPERATOR, "--replicas=1")
+    assert done["outcome"] == "rolled-back", json.dumps(done)
+    assert "began with empty state, although checkpoint" in done["error"]
+    assert done["restored_from"] == restored_from(cluster, careless)
+    assert "/chk-" in done["restored_from"]
+    assert cluster.deployment(careless)["spec"]["job"]["parallelism"] == 1
 
 
 @pytest.mark.by_hand
 def test_an_api_server_that_is_restarted_in_mid_upgrade(cluster: Cluster, job: str, hands: Hands) -> None:
+    """The operator loses sight of the job with it, and may stop it by last-state; then the old spec comes back."""
+    number = completed(cluster, job, 2)["newest"]
     change = ("--parallelism", another_parallelism(cluster, job), *QUICK[1:])
     with hands.begun("savepoint", "upgrade", job, "--savepoint", *change) as process:
         cluster.kit.restart_api_server()
         done = json.loads(process.communicate(timeout=ACTION_SECONDS)[0])["result"]
-    assert done["outcome"] == "verified", done
-    assert done["restored_from"] == done["savepoint"] == restored_from(cluster, job)
+    assert done["outcome"] in ("verified", "rolled-back"), json.dumps(done)
+    assert done["restored_from"] == restored_from(cluster, job)
+    if done["outcome"] == "rolled-back":
+        assert "without a savepoint (by last-state)" in done["error"]
+        assert int(done["restored_from"].rpartition("/chk-")[2]) >= number
 
 
 @pytest.fixture
@@ -172,7 +254,6 @@ def no_room_for_savepoints() -> Iterator[None]:
     folder.chmod(mode)
 
 
-@pytest.mark.by_hand
 @pytest.mark.usefixtures("no_room_for_savepoints")
 def test_a_savepoint_directory_that_is_not_writable(cluster: Cluster, job: str, hands: Hands) -> None:
     before, pods = cluster.deployment(job)["spec"], cluster.pods(job)

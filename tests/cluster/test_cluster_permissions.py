@@ -74,7 +74,6 @@ def upgrade(kubeconfig: str, name: str, journal: Path, parallelism: int) -> subp
     )
 
 
-@pytest.mark.by_hand
 def test_the_operators_role_upgrades_a_job_and_nothing_less_does(
     cluster: Cluster, accounts: dict[str, str], count: str, tmp_path: Path
 ) -> None:

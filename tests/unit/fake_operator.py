@@ -44,6 +44,7 @@ class FakeOperator:
         self.asleep = False  # the operator is down
         self.away = 0  # the API server answers nothing so often
         self.savepoint_error: str | None = None
+        self.dies: str | None = None  # the JobManager, at the stop: "forgets" its job's state, or the job "ended"
         self.conflicts = 0  # answers 409 so often
         self.drops: str | None = None  # a field of the job that the schema does not have
         self.schema_redeploys = False
@@ -109,6 +110,7 @@ class FakeOperator:
     def _create(self, body: dict[str, Any]) -> Answer:
         if self.resource is not None:
             return refusal(409, "it exists already")
+        self.dies = None
         self.orders.append(f"create from {body['spec']['job'].get('initialSavepointPath')}")
         self.resource = {**body, "status": {}}
         self.resource["metadata"] = {**body["metadata"], "uid": f"uid-{self.versions}", "generation": 1}
@@ -123,7 +125,7 @@ class FakeOperator:
     def _tick(self) -> None:
         """One step of the operator."""
         assert self.resource is not None
-        if self.asleep:
+        if self.asleep or (self.dies == "ended" and self.job is None):
             return
         status, spec = self.resource["status"], self.resource["spec"]
         reconciliation = status.get("reconciliationStatus") or {}
@@ -157,6 +159,9 @@ class FakeOperator:
         if self.savepoint_error is not None:
             status["error"] = json.dumps({"message": self.savepoint_error})
             return
+        if self.dies is not None:
+            self._die(status)
+            return
         self.savepoints += 1
         path = f"s3://bucket/savepoint-{self.savepoints}"
         info = status["jobStatus"].setdefault("savepointInfo", {})
@@ -167,6 +172,16 @@ class FakeOperator:
             self._reconciled("DEPLOYED", "FINISHED", "SUSPENDED")
         else:
             self.resource["status"]["reconciliationStatus"]["state"] = "UPGRADING"  # type: ignore[index]
+
+    def _die(self, status: dict[str, Any]) -> None:
+        if self.dies == "ended":
+            status["error"] = json.dumps({"message": "HA data is not available. Manual restore required."})
+            status["jobManagerDeploymentStatus"] = "ERROR"
+            self.job = None
+            return
+        self.dies = None
+        self.started_ms += 1
+        self.job = {"restored": None, "started_ms": self.started_ms, "completed": 0, "looks": 0}
 
     def _deploy(self, spec: dict[str, Any]) -> None:
         status = self.resource["status"]  # type: ignore[index]
@@ -259,7 +274,7 @@ def _checkpoints(job: dict[str, Any]) -> dict[str, Any]:
         "is_savepoint": True,
         "external_path": job["restored"],
     }
-    latest = {"completed": None, "savepoint": None, "failed": None, "restored": restored or None}
+    latest = {"completed": job.get("newest"), "savepoint": None, "failed": None, "restored": restored or None}
     return {"counts": counts, "latest": latest, "history": []}
 
 

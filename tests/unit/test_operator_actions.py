@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flinkops.act import operator_looks, operator_steps
+from flinkops.act import operator_looks, operator_return, operator_stop
 from flinkops.act.executor import Progress
 from flinkops.act.journal import Entry, EventName
 from flinkops.act.prepare_resource import ResourceWish
@@ -172,7 +172,7 @@ def test_a_field_that_the_schema_does_not_have_is_found_by_the_dry_run(bench: Be
 
 
 def test_an_operator_that_is_down_is_waited_for_and_then_told(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operator_steps, "_TAKEN_UP_WITHIN_SECONDS", 0.05)
+    monkeypatch.setattr(operator_stop, "_TAKEN_UP_WITHIN_SECONDS", 0.05)
     bench.fake.asleep = True
     result = bench.run(bench.upgrade(image="count:2"))
     assert result.outcome == "timed-out"
@@ -185,7 +185,7 @@ def test_an_operator_that_is_down_is_waited_for_and_then_told(bench: Bench, monk
 def test_when_no_savepoint_can_be_taken_the_old_job_is_left_running(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operator_steps, "_ERROR_HOLDS_SECONDS", 0.0)
+    monkeypatch.setattr(operator_stop, "_ERROR_HOLDS_SECONDS", 0.0)
     bench.fake.savepoint_error = "the folder is read-only"
     before = copy.deepcopy(spec_of(bench))
     result = bench.run(bench.upgrade(image="count:2"))

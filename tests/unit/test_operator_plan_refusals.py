@@ -269,4 +269,4 @@ def test_a_checkpoint_recorded_over_the_savepoint_of_the_stop_is_not_restored(
     found = in_state("1.7.0", "FINISHED", jobmanager="MISSING", savepointInfo=info)
     predicted = predict(found, Edit(state="running", image="x:1"), evidence=SEEN, features=FEATURES["1.7.0"])
     assert predicted.effective_mode == "savepoint"
-    assert any("initialSavepointPath: file:/s/savepoint-1" in line for line in predicted.refused) == refused
+    assert any("--from file:/s/savepoint-1" in line for line in predicted.refused) == refused

@@ -16,6 +16,7 @@ from flinkops.act.executor import Executor, Progress
 from flinkops.act.inventory import References, savepoints_of
 from flinkops.act.journal import Journal
 from flinkops.act.launching import known_launch, launch_before
+from flinkops.act.prepare import Wish, prepare
 from flinkops.clock import SystemClock
 from flinkops.errors import Interrupted, Refused, UsageError
 from flinkops.model.launch import Launch
@@ -226,6 +227,18 @@ def test_suspended_and_resumed(bench: Bench) -> None:
     assert result.outcome == "verified"
     assert result.seen["restored_from"] == latest.path
     assert bench.live() == [derived_id("r1", "job")]
+
+
+def test_resumed_from_a_savepoint_that_is_named(bench: Bench) -> None:
+    facts = bench.cluster.job(JOB_ID)
+    assert facts is not None
+    assert bench.executor().run(plan_suspend(facts, OLD, Stamp("s1", 10_000), Terms())).outcome == "verified"
+    stopped = bench.cluster.job(JOB_ID)
+    assert stopped is not None
+    wish = Wish("resume", Change(jar_id="old.jar"), start_from="s3://b/older")
+    plan = prepare(bench.cluster, bench.journal, stopped, wish, Stamp("r1", 20_000))
+    assert plan.refused == ()
+    assert bench.executor().run(plan).seen["restored_from"] == "s3://b/older"
 
 
 @pytest.mark.parametrize(

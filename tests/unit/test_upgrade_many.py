@@ -206,6 +206,17 @@ def test_what_makes_no_sense(run: Run, changed: list[str]) -> None:
     assert changed == []
 
 
+def test_whose_plan_makes_no_sense_is_said(run: Run, changed: list[str], api: ApiServer) -> None:
+    bare = deployment("b")
+    for key in [key for key in bare["spec"]["flinkConfiguration"] if "savepoint" in key]:
+        del bare["spec"]["flinkConfiguration"][key]
+    api.lists("default", deployment("a"), bare)
+    api.answers[f"{GROUP}/namespaces/default/flinkdeployments/b"] = lambda *_: (200, bare)
+    code, _, err = run(*ALL, "--backup-savepoint", "--yes")
+    assert (code, changed) == (2, [])
+    assert "default/b: --backup-savepoint: no savepoint directory" in err
+
+
 def test_a_session_cluster_with_the_labels_is_no_job(run: Run, changed: list[str], api: ApiServer) -> None:
     session = deployment("session")
     del session["spec"]["job"]

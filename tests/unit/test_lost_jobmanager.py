@@ -1,0 +1,165 @@
+"""A JobManager that dies while its job is to be stopped: what the job forgot is seen, and comes back or is told."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flinkops.act import operator_looks, operator_return, operator_stop
+from flinkops.act.prepare_resource import ResourceWish
+from flinkops.act.storage import savepoints_in
+from flinkops.model.facts import CheckpointFacts, CheckpointsFacts, JobFacts, RestoredFacts
+from flinkops.plan.continuity import newest_completed, place_of, went_back
+from tests.unit.fake_operator import FakeOperator, operating
+from tests.unit.operator_bench import QUICK, Bench
+
+INLINE = Path(__file__).parent / "savepoints" / "flink-1.20-hashmap-canonical.metadata"
+CHECKPOINT = "s3://bucket/chk-9"
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    monkeypatch.setattr(operator_looks, "_LOOK_AT_PODS_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(operator_stop, "_ERROR_HOLDS_SECONDS", 0.0)
+    monkeypatch.setattr(operator_return, "_SILENT_SECONDS", 0.02)
+    fake = FakeOperator()
+    with operating(fake) as url:
+        found = Bench(fake, url, tmp_path)
+        settings = spec_of(found)["flinkConfiguration"]
+        settings["state.savepoints.dir"] = (tmp_path / "savepoints").as_uri()
+        del settings["high-availability.type"]
+        fake._reconciled("DEPLOYED", "RUNNING", "STABLE")
+        yield found
+        found.control.close()
+
+
+def spec_of(bench: Bench) -> dict[str, Any]:
+    assert bench.fake.resource is not None
+    spec: dict[str, Any] = bench.fake.resource["spec"]
+    return spec
+
+
+def completed(bench: Bench, number: int, path: str | None = CHECKPOINT) -> None:
+    """The job has completed this checkpoint."""
+    assert bench.fake.job is not None
+    bench.fake.job["newest"] = {"id": number, "status": "COMPLETED", "external_path": path}
+
+
+def restored(bench: Bench) -> Any:
+    assert bench.fake.job is not None
+    return bench.fake.job["restored"]
+
+
+def checkpoint(number: int, status: Any = "COMPLETED", **more: Any) -> CheckpointFacts:
+    return CheckpointFacts(id=number, status=status, **more)
+
+
+def job_with(*history: CheckpointFacts) -> JobFacts:
+    points = CheckpointsFacts(enabled=True, history=history)
+    return JobFacts(id="a", name="a", cluster="c", seen_ms=1, state="RUNNING", checkpoints=points)
+
+
+@given(st.integers(1, 10**9), st.integers(1, 10**9))
+def test_a_job_goes_on_or_back_by_the_numbers_of_its_checkpoints(number: int, restored_id: int) -> None:
+    found = went_back(number, RestoredFacts(id=restored_id, at_ms=0, is_savepoint=False))
+    assert (found is None) == (restored_id >= number)
+    assert went_back(None, None) is None
+    assert str(number) in (went_back(number, None) or "")
+
+
+def test_savepoints_and_what_never_completed_are_no_checkpoint_to_fall_behind() -> None:
+    history = (checkpoint(9, "IN_PROGRESS"), checkpoint(8, is_savepoint=True), checkpoint(7), checkpoint(6))
+    assert newest_completed(job_with(*history)) == checkpoint(7)
+    assert newest_completed(job_with()) is None
+    assert place_of(checkpoint(1, external_path="<checkpoint-not-externally-addressable>")) is None
+
+
+def test_a_job_that_forgot_its_state_comes_back_from_its_last_checkpoint(bench: Bench) -> None:
+    completed(bench, 9)
+    bench.fake.dies = "forgets"
+    result = bench.run(bench.upgrade(image="count:2"))
+    assert result.outcome == "rolled-back", result
+    assert "empty state, although checkpoint 9 had been completed" in (result.error or "")
+    assert restored(bench) == CHECKPOINT
+    assert spec_of(bench)["image"] == "count:1"
+
+
+def test_a_savepoint_of_a_job_that_went_back_is_seen_by_its_number(bench: Bench) -> None:
+    """It was too quick to be seen running: the number of what the new job was restored from (7 here) tells."""
+    completed(bench, 9)
+    result = bench.run(bench.upgrade(image="count:2"))
+    assert result.outcome == "rolled-back", result
+    assert "went back to checkpoint 7, although 9 had been completed" in (result.error or "")
+    assert restored(bench) == CHECKPOINT
+
+
+def test_without_a_place_of_its_state_nothing_is_removed(bench: Bench) -> None:
+    completed(bench, 9, None)
+    bench.fake.dies = "forgets"
+    result = bench.run(bench.upgrade(image="count:2"))
+    assert result.outcome == "failed"
+    assert "flinkops resume count --from PATH" in (result.error or "")
+    assert "delete" not in bench.fake.orders
+
+
+def test_a_savepoint_that_nobody_noted_is_found_in_its_folder(bench: Bench, tmp_path: Path) -> None:
+    completed(bench, 3)
+    bench.fake.dies = "ended"
+    folder = tmp_path / "savepoints" / f"savepoint-{bench.fake.job_id[:6]}-0123456789ab"
+    folder.mkdir(parents=True)
+    (folder / "_metadata").write_bytes(INLINE.read_bytes())
+    plan = bench.upgrade(image="count:2")
+    os.utime(folder / "_metadata", (plan.created_ms / 1000, plan.created_ms / 1000))
+    result = bench.run(plan)
+    assert result.outcome == "rolled-back", result
+    assert "Manual restore required" in (result.error or "")
+    assert restored(bench) == folder.as_uri()
+
+
+def test_where_no_state_can_be_seen_the_command_that_goes_on_is_told(bench: Bench) -> None:
+    spec_of(bench)["flinkConfiguration"]["high-availability.type"] = "kubernetes"
+    bench.fake._reconciled("DEPLOYED", "RUNNING", "STABLE")
+    completed(bench, 3)  # Flink has dropped it with the end of the job
+    bench.fake.dies = "ended"
+    result = bench.run(bench.upgrade(image="count:2"))
+    assert result.outcome == "failed"
+    assert f"savepoint-{bench.fake.job_id[:6]}-" in (result.error or "")
+    assert "flinkops resume count --from PATH" in (result.error or "")
+    assert "delete" not in bench.fake.orders
+
+
+def test_resumed_from_a_savepoint_that_is_named(bench: Bench) -> None:
+    wish = ResourceWish("resume", terms=QUICK, start_from=CHECKPOINT)
+    assert any("the job runs" in line for line in bench.plan(wish).refused)
+    bench.fake.job = None
+    assert bench.fake.resource is not None
+    bench.fake.resource["status"]["reconciliationStatus"]["state"] = "UPGRADING"
+    bench.fake.asleep = True  # it would deploy at the next look
+    plan = bench.plan(wish, "p2")
+    assert (plan.refused, plan.effective_mode) == ((), "savepoint")
+    bench.fake.asleep = False
+    assert bench.run(plan).outcome == "verified"
+    assert restored(bench) == CHECKPOINT
+
+
+def test_savepoints_of_a_folder(tmp_path: Path) -> None:
+    for number, (name, at_seconds) in enumerate(
+        [
+            ("savepoint-abcdef-1", 100),
+            ("savepoint-abcdef-2", 300),
+            ("savepoint-abcdef-3", 200),
+            ("savepoint-fedcba-4", 400),
+        ]
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "_metadata").write_bytes(b"x" * number)
+        os.utime(tmp_path / name / "_metadata", (at_seconds, at_seconds))
+    (tmp_path / "savepoint-abcdef-5").mkdir()  # not complete
+    found = savepoints_in(tmp_path.as_uri() + "/", "abcdef0123", since_seconds=150)
+    assert found == [f"{tmp_path.as_uri()}/savepoint-abcdef-2", f"{tmp_path.as_uri()}/savepoint-abcdef-3"]
+    assert savepoints_in("s3://bucket/savepoints", "abcdef0123", since_seconds=0) == []
+    assert savepoints_in(str(tmp_path / "nowhere"), "abcdef0123", since_seconds=0) == []
