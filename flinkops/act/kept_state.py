@@ -31,8 +31,9 @@ def kept_state(run: StepRun, control: KubeControl, before: dict[str, Any]) -> st
     usable = ("ok",) if ha_on(spec) else ("ok", "unknown")
     if checkpoint and check_savepoint(checkpoint).verdict in usable:
         return checkpoint
+    last = f" (last checkpoint {completed})" if completed else ""
     raise OperationFailed(
-        f"the job is gone, and from here no state of it can be seen{f' (last checkpoint {completed})' if completed else ''}",
+        f"the job is gone, and from here no state of it can be seen{last}",
         next_step=f"look for the newest savepoint-{run.job_id[:6]}-… in {directory or 'its savepoint directory'},"
         f" then: flinkops resume {control.ref.name} --from PATH",
     )

@@ -1,20 +1,17 @@
 """Steps that change a custom resource of the Flink operator, and wait for what the operator makes of it."""
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from flinkops.act.kube_control import KubeControl, kube_control
+from flinkops.act.kube_control import kube_control
 from flinkops.act.running import StepAction, StepRun
-from flinkops.errors import OperationFailed, Refused, TimedOut, Unreachable
-from flinkops.model.facts import JobFacts
-from flinkops.plan.operator_actions import merged, spec_patch, stopped_with
+from flinkops.errors import OperationFailed, Refused, TimedOut
+from flinkops.plan.operator_actions import merged, spec_patch
 from flinkops.plan.operator_mode import lost_stop_savepoint, stop_savepoints
-from flinkops.plan.operator_spec import last_reconciled, upgrade_mode
 from flinkops.plan.preconditions import spec_hash
-from flinkops.sources.kube_resources import Json, error_text, section, text
+from flinkops.sources.kube_resources import Json, section, text
 from flinkops.sources.kube_verbs import Conflict
 
 _TAKEN_UP_WITHIN_SECONDS = 120.0

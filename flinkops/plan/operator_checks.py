@@ -55,10 +55,7 @@ Check = Callable[[Case], Iterator[str]]
 
 def refusals(case: Case) -> list[str]:
     """Every reason not to carry it out, in words."""
-    if ANEW in case.accepted:
-        checks = _ANEW
-    else:
-        checks = _ALWAYS + (_RESTARTING if case.restarts else ())
+    checks = _ANEW if ANEW in case.accepted else _ALWAYS + (_RESTARTING if case.restarts else ())
     return [line for check in checks for line in check(case)]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flinkops.act import operator_looks, operator_return, operator_stop
+from flinkops.act import operator_looks, operator_stop
 from flinkops.act.executor import Progress
 from flinkops.act.journal import Entry, EventName
 from flinkops.act.prepare_resource import ResourceWish

@@ -270,3 +270,12 @@ def test_a_checkpoint_recorded_over_the_savepoint_of_the_stop_is_not_restored(
     predicted = predict(found, Edit(state="running", image="x:1"), evidence=SEEN, features=FEATURES["1.7.0"])
     assert predicted.effective_mode == "savepoint"
     assert any("--from file:/s/savepoint-1" in line for line in predicted.refused) == refused
+
+
+def test_the_same_savepoint_recorded_under_another_name_is_not_lost() -> None:
+    """Suspended by last-state before a checkpoint: what the job was started from is recorded anew, as UNKNOWN."""
+    stop = {"location": "file:///s/savepoint-1", "timeStamp": 1795451214210, "triggerType": "UPGRADE"}
+    again = {"location": "file:/s/savepoint-1/", "timeStamp": 0, "triggerType": "UNKNOWN"}
+    found = in_state("1.7.0", "FINISHED", savepointInfo={"lastSavepoint": again, "savepointHistory": [stop]})
+    predicted = predict(found, Edit(state="running", image="x:1"), evidence=SEEN, features=FEATURES["1.7.0"])
+    assert not any("not from the savepoint that stopped" in line for line in predicted.refused)
