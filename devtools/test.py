@@ -13,6 +13,7 @@ _QUICK = "not local and not cluster"
 _LOCAL = "local and not long"
 _LONG = "local and long"
 _CLUSTER = "cluster and not by_hand"  # those too: ./dev test cluster -m cluster
+_WORKERS = "5"  # on two cores: half of a quick test's time is waiting
 _NO_TESTS = 5  # pytest's exit code when nothing was collected
 _LONG_HINT = "not run: kills, pages and the demo from end to end; ./dev test long runs them"
 _CLUSTER_HINT = "not run: the tests on Kubernetes; ./dev test cluster runs them (needs root and ../shared/kit)"
@@ -29,7 +30,7 @@ def main(arguments: list[str]) -> int:
     if options.part == "long":
         return _pytest(sys.executable, _LONG, for_pytest, may_be_empty=True)
     failed = [*check.run()]
-    if _pytest(sys.executable, _QUICK, ["-n", "2", *for_pytest]):
+    if _pytest(sys.executable, _QUICK, ["-n", _WORKERS, *for_pytest]):
         failed.append("quick tests")
     if options.part == "all":
         failed += _slower_parts(for_pytest)
@@ -43,7 +44,8 @@ def main(arguments: list[str]) -> int:
 def _slower_parts(for_pytest: list[str]) -> list[str]:
     failed = []
     base = _environment(".venv-base", "base.txt", editable=True)
-    if base is None or _pytest(base, _QUICK, ["-n", "2", "--hypothesis-profile=thorough", "tests/unit", *for_pytest]):
+    thorough = ["-n", _WORKERS, "--hypothesis-profile=thorough", "tests/unit"]
+    if base is None or _pytest(base, _QUICK, [*thorough, *for_pytest]):
         failed.append("unit tests of the base installation (.venv-base)")
     if _environment(".venv-flink120", "flink120.txt", editable=False) is None:
         failed.append("the environment of Flink 1.20")
