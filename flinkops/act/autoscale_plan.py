@@ -11,6 +11,7 @@ from flinkops.errors import Refused
 from flinkops.model.detail import ResourceRequirement
 from flinkops.model.facts import ClusterFacts, JobFacts
 from flinkops.model.plan import Plan, Step
+from flinkops.model.switches import is_on
 from flinkops.plan.identity import Stamp, canonical_json
 from flinkops.plan.operator_actions import merged
 from flinkops.plan.operator_spec import configuration, last_reconciled
@@ -61,7 +62,7 @@ def _refusals(decision: Decision, job: JobFacts, *, take_over: bool) -> tuple[st
 
 def operator_acts(settings: Mapping[str, str]) -> bool:
     """By a job's settings: the operator's autoscaler is on for it, and does more than advise."""
-    return _is_true(settings, ENABLED, default=False) and _is_true(settings, SCALING, default=True)
+    return is_on(settings, ENABLED, default=False) and is_on(settings, SCALING, default=True)
 
 
 def beside_operator(job: str) -> Refused:
@@ -72,10 +73,6 @@ def beside_operator(job: str) -> Refused:
     )
 
 
-def _is_true(settings: Mapping[str, str], key: str, *, default: bool) -> bool:
-    return settings.get(key, str(default)).strip().lower() == "true"
-
-
 def overrides_in_force(resource: Mapping[str, Any]) -> dict[str, str]:
     """The operator's own parallelism overrides, for the spec of a job whose autoscaler is switched off; else empty.
 
@@ -83,7 +80,7 @@ def overrides_in_force(resource: Mapping[str, Any]) -> dict[str, str]:
     parallelism of its spec as soon as the autoscaler is off ("override has been removed, falling back to regular
     upgrade", NativeFlinkService.scale of operator 1.7.0); in the same words as it wrote them they are no change.
     """
-    if not _is_true(configuration(resource.get("spec") or {}), ENABLED, default=False):
+    if not is_on(configuration(resource.get("spec") or {}), ENABLED, default=False):
         return {}
     deployed = configuration(last_reconciled(resource) or {}).get(OVERRIDES)
     return {OVERRIDES: deployed} if deployed else {}

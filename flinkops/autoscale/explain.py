@@ -9,6 +9,7 @@ from flinkops.autoscale.decide import Decision, decide
 from flinkops.autoscale.memory import Memory, Scaling
 from flinkops.autoscale.settings import PREFIX, Settings, operator_defaults, settings_of
 from flinkops.autoscale.window import Look, Sample, Vertex, VertexSample, window_of
+from flinkops.model.switches import is_on
 
 OVERRIDES = "pipeline.jobvertex-parallelism-overrides"
 ENABLED, SCALING = PREFIX + "enabled", PREFIX + "scaling.enabled"
@@ -63,8 +64,8 @@ def explain(
         spec = parse_overrides(spec_settings.get(OVERRIDES, ""))
     except ValueError as problem:
         notes.append(f"not read: {OVERRIDES}: {problem}")
-    enabled = spec_settings.get(ENABLED, "false").strip().lower() == "true"
-    acts = enabled and spec_settings.get(SCALING, "true").strip().lower() != "false"
+    enabled = is_on(spec_settings, ENABLED, default=False)
+    acts = enabled and is_on(spec_settings, SCALING, default=True)
     if state.restart_seconds is not None:
         notes.append(f"the longest restart after a rescale that it measured took {state.restart_seconds:.1f} s")
     if enabled and not state.collected:

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from flinkops.model.assessment import Value
 from flinkops.model.operator_marks import LAST_STATE_DUMMY
+from flinkops.model.switches import is_on
 from flinkops.plan.operator_spec import Spec, configuration, desired_state, upgrade_mode
 
 Mode = Literal["none", "savepoint", "last-state", "stateless", "wait", "fail"]
@@ -78,7 +79,7 @@ class Situation(NamedTuple):
 
     def operator_setting(self, key: str, *, default: bool) -> bool:
         """A ``kubernetes.operator.*`` switch of the wanted spec."""
-        return configuration(self.wanted).get(f"{_OPERATOR}{key}", str(default)).strip().lower() == "true"
+        return is_on(configuration(self.wanted), f"{_OPERATOR}{key}", default=default)
 
     @property
     def ha_usable(self) -> bool:

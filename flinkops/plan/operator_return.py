@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from flinkops.model.switches import is_on
 from flinkops.plan.operator_mode import Features
 from flinkops.plan.operator_spec import configuration, job_of
 
@@ -53,7 +54,7 @@ def deletion_problems(resource: Mapping[str, Any], features: Features) -> list[s
         for key in _CLAIM_KEYS
         if settings.get(key, "NO_CLAIM").upper() == "CLAIM"
     ]
-    if settings.get("kubernetes.operator.job.savepoint-on-deletion", "false").lower() == "true":
+    if is_on(settings, "kubernetes.operator.job.savepoint-on-deletion", default=False):
         problems.append("kubernetes.operator.job.savepoint-on-deletion: deleting a job that does not run may never end")
     metadata = resource.get("metadata") or {}
     problems += [

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from enum import IntEnum
 from typing import Any, NamedTuple
 
+from flinkops.model.switches import is_on
+
 Spec = Mapping[str, Any]
 
 
@@ -121,12 +123,12 @@ def not_in_place(before: Spec, after: Spec) -> str | None:
     Source: NativeFlinkService.scale of operator 1.7.0. While its autoscaler is on it puts its overrides back itself.
     """
     settings = configuration(after)
-    if settings.get(_IN_PLACE, "true").strip().lower() == "false":
+    if not is_on(settings, _IN_PLACE, default=True):
         return f"{_IN_PLACE} is false"
     if after.get("flinkVersion") in _BEFORE_IN_PLACE:
         return "Flink scales in place from 1.18 on"
     gone = _overridden(configuration(before)) - _overridden(settings)
-    if gone and settings.get("job.autoscaler.enabled", "false").strip().lower() != "true":
+    if gone and not is_on(settings, "job.autoscaler.enabled", default=False):
         return f"the parallelism override of {min(gone)} is taken away, which the operator does not do in place"
     return None
 
