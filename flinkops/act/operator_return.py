@@ -8,14 +8,14 @@ from typing import Any
 
 import msgspec
 
-from flinkops.act.kept_state import kept_state
+from flinkops.act.kept_state import kept_state, nothing_in_sight, where_to_look
 from flinkops.act.kube_control import KubeControl, kube_control
 from flinkops.act.operator_steps import OPERATOR_SILENT, acted_on, new_savepoint, stopping
 from flinkops.act.running import StepAction, StepRun
 from flinkops.act.savepoint_steps import verify_files
 from flinkops.errors import OperationFailed, TimedOut, Unreachable
 from flinkops.plan.operator_actions import spec_patch
-from flinkops.plan.operator_mode import Features, ha_on
+from flinkops.plan.operator_mode import Features, ha_on, savepoint_directory
 from flinkops.plan.operator_return import PLAN_ANNOTATION, back_patch, deletion_problems, recreated
 from flinkops.plan.operator_spec import job_of, upgrade_mode
 from flinkops.plan.session_cluster import joined
@@ -34,7 +34,7 @@ def take_back(run: StepRun) -> dict[str, str]:
     if found is None:  # an earlier try was interrupted after deleting it
         return {"way_back": "recreate"}
     if "went_back" in run.seen:  # a savepoint that the operator took since then misses what the job forgot
-        state: str | None = kept_state(run, control, before)
+        state: str | None = _kept_state(run, control, before)
     else:
         state = run.seen.get("savepoint") or new_savepoint(found, _known(run))
     if state is None:
@@ -58,7 +58,7 @@ def _patched_back(run: StepRun, control: KubeControl, found: Json, before: dict[
     stopped = _was_stopped(run, control)
     if stopped and upgrade_mode(old) != "last-state":
         if not _has_ha_metadata(run, control, before):
-            return _back_from(run, control, found, before, kept_state(run, control, before))
+            return _back_from(run, control, found, before, _kept_state(run, control, before))
         old["job"] = {**job_of(old), "upgradeMode": "last-state"}
     bad = _bad_job(control) if stopped else {}
     if not _patch_to(run, control, old, None):
@@ -175,6 +175,17 @@ def _was_stopped(run: StepRun, control: KubeControl) -> bool:
         return stopping(found) or manager not in ("READY", None)
     old = (run.arguments["job_id"], run.arguments["started_ms"])
     return job.ended_ms is not None or (job.id, str(job.started_ms or 0)) != old
+
+
+def _kept_state(run: StepRun, control: KubeControl, before: dict[str, Any]) -> str:
+    """What the old spec can be started from; raises OperationFailed with what to do when nothing is in sight."""
+    spec = joined(before, control.session_cluster)["spec"]
+    directory = savepoint_directory(spec)
+    # With high availability only the end of the job cleans its metadata up, and its checkpoints with it.
+    if (state := kept_state(run, directory, checkpoints_dropped=ha_on(spec))) is not None:
+        return state
+    go_on = f"flinkops resume {control.ref.name} --from PATH"
+    raise OperationFailed(nothing_in_sight(run), next_step=f"{where_to_look(run, directory)}, then: {go_on}")
 
 
 def _has_ha_metadata(run: StepRun, control: KubeControl, before: dict[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from flinkops.act.kept_state import kept_state, nothing_in_sight, where_to_look
 from flinkops.act.launching import launcher_for, prepare_launch, with_uploaded
 from flinkops.act.running import StepAction, StepRun
 from flinkops.act.savepoint_steps import verify_files
@@ -15,6 +16,7 @@ _ENDED_WITHIN_SECONDS = 120.0
 _KNOWN_WITHIN_SECONDS = 60.0
 _RUNNING_WITHIN_SECONDS = 180.0
 _RESTARTS_OF_A_LOOP = 3
+_STOP = "stop-with-savepoint"
 
 
 def prepare(run: StepRun) -> dict[str, str]:
@@ -63,14 +65,9 @@ def check_files(run: StepRun) -> dict[str, str]:
 def submit(run: StepRun) -> dict[str, str]:
     """Submit the job under an id of ours, from the savepoint; when Flink knows that id, it was done before."""
     job_id = run.arguments["job_id"]
-    savepoint = run.seen.get("savepoint")
     if _old_job_lives(run):
         return {"new_job_id": run.job_id}
-    if savepoint is None:
-        raise OperationFailed(
-            "the job has ended and no savepoint of the stop is known",
-            next_step=f"its latest checkpoint is shown by: flinkops status {run.plan.target.job_name} -o json",
-        )
+    savepoint = run.seen.get("savepoint") or _kept_savepoint(run)
     if not _is_known(run, job_id):
         _refuse_beside_another(run, job_id)
         launch = with_uploaded(msgspec.json.decode(run.arguments["launch"], type=Launch), run.seen)
@@ -85,7 +82,20 @@ def submit(run: StepRun) -> dict[str, str]:
             raise
         except Unreachable as problem:
             _await_known(run, job_id, problem)
-    return {"new_job_id": job_id}
+    return {"new_job_id": job_id, "savepoint": savepoint}
+
+
+def _kept_savepoint(run: StepRun) -> str:
+    """What the old job can come back from, when nobody knows a savepoint of its stop: its JobManager died with it."""
+    directories = [one.arguments.get("target_directory") for one in run.plan.steps if one.action == _STOP]
+    directory = next(iter(directories), None)
+    old = run.until("looking at the old job", lambda: (run.control.job(run.job_id),))[0]
+    if old is not None and old.state == "CANCELED":
+        raise OperationFailed("somebody has cancelled the job meanwhile: it is left so")
+    if (state := kept_state(run, directory, checkpoints_dropped=old is not None)) is not None:
+        return state
+    by_hand = "start the job from there by hand (flink run -s PATH)"
+    raise OperationFailed(nothing_in_sight(run), next_step=f"{where_to_look(run, directory)}, and {by_hand}")
 
 
 def verify_restored(run: StepRun) -> dict[str, str]:
@@ -164,7 +174,7 @@ def _old_job_lives(run: StepRun) -> bool:
 
 REDEPLOY_ACTIONS: dict[str, StepAction] = {
     "prepare-launch": prepare,
-    "stop-with-savepoint": stop,
+    _STOP: stop,
     "await-end": await_end,
     "check-files": check_files,
     "submit-job": submit,

@@ -73,6 +73,7 @@ class FakeCluster:
         self.swallows_requests = False  # a submission that does not
         self.hides_savepoints = False
         self.checkpoints_known = True
+        self.last_checkpoint: CheckpointFacts | None = None
         self.configuration = {"execution.checkpointing.savepoint-dir": SAVEPOINTS}
         if file.exists():
             self.state = msgspec.json.decode(file.read_bytes(), type=FakeState)
@@ -254,6 +255,7 @@ class FakeCluster:
             interval_seconds=1.0,
             completed=job.completed,
             failed=0,
+            latest_completed=self.last_checkpoint,
             latest_savepoint=saved[-1] if saved else None,
             history=tuple(reversed(saved)),
             restored=RestoredFacts(id=1, at_ms=1, is_savepoint=True, external_path=job.restored)

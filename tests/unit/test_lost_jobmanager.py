@@ -10,12 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flinkops.act import operator_looks, operator_return, operator_stop
+from flinkops.act.executor import Progress
 from flinkops.act.prepare_resource import ResourceWish
 from flinkops.act.storage import savepoints_in
 from flinkops.model.facts import CheckpointFacts, CheckpointsFacts, JobFacts, RestoredFacts
 from flinkops.plan.continuity import newest_completed, place_of, went_back
+from flinkops.plan.identity import derived_id
+from flinkops.plan.redeploy import Change
+from tests.unit.fake_cluster import JOB_ID
 from tests.unit.fake_operator import FakeOperator, operating
 from tests.unit.operator_bench import QUICK, Bench
+from tests.unit.test_redeploy import Bench as RestBench
 
 INLINE = Path(__file__).parent / "savepoints" / "flink-1.20-hashmap-canonical.metadata"
 CHECKPOINT = "s3://bucket/chk-9"
@@ -144,6 +149,38 @@ def test_resumed_from_a_savepoint_that_is_named(bench: Bench) -> None:
     bench.fake.asleep = False
     assert bench.run(plan).outcome == "verified"
     assert restored(bench) == CHECKPOINT
+
+
+@pytest.mark.parametrize(
+    ("path", "state", "outcome", "words"),
+    [
+        (CHECKPOINT, None, "rolled-back", "does not know the job any more"),
+        (None, None, "failed", "look for the newest savepoint-"),
+        (CHECKPOINT, "CANCELED", "failed", "somebody has cancelled the job"),
+        (CHECKPOINT, "FINISHED", "failed", "look for the newest savepoint-"),  # Flink drops it with the end of the job
+    ],
+)
+def test_a_cluster_without_the_operator_that_lost_its_jobmanager(
+    tmp_path: Path, path: str | None, state: str | None, outcome: str, words: str
+) -> None:
+    found = RestBench(tmp_path)
+    found.cluster.last_checkpoint = checkpoint(9, external_path=path)
+    found.cluster.hides_savepoints = True
+
+    def die(progress: Progress) -> None:
+        if (progress.kind, progress.step) == ("intent", "savepoint"):
+            found.cluster.forgets = True
+            if state is None:
+                del found.cluster.state.jobs[JOB_ID]
+            else:
+                found.cluster.state.jobs[JOB_ID].state = state
+
+    result = found.executor(die).run(found.plan(Change(parallelism=2)))
+    assert (result.outcome, words in (result.error or "")) == (outcome, True), result
+    if outcome == "rolled-back":
+        assert found.cluster.state.jobs[derived_id("p1", "old job")].restored == CHECKPOINT
+    else:
+        assert found.live() == []
 
 
 def test_savepoints_of_a_folder(tmp_path: Path) -> None:
