@@ -166,13 +166,16 @@ def _patch_to(run: StepRun, control: KubeControl, spec: dict[str, Any], nonce: s
 
 
 def _was_stopped(run: StepRun, control: KubeControl) -> bool:
-    """Whether the old job is gone: as the REST API has it; when that is silent for long, as the operator has it."""
+    """Whether the old job is gone: as the REST API has it; when that is silent for long, by what else was seen.
+
+    A JobManager in a crash loop is READY in the operator's eyes every now and then.
+    """
     try:
         job = run.until("looking at the job", control.newest, within_seconds=_SILENT_SECONDS)
     except OperationFailed:
         found = run.until("looking at the resource", control.resource)
         manager = text(section(found, "status"), "jobManagerDeploymentStatus")
-        return stopping(found) or manager not in ("READY", None)
+        return "job_gone" in run.seen or stopping(found) or manager not in ("READY", None)
     old = (run.arguments["job_id"], run.arguments["started_ms"])
     return job.ended_ms is not None or (job.id, str(job.started_ms or 0)) != old
 

@@ -19,6 +19,7 @@ from flinkops.sources.kube_resources import Json, error_text, section, text
 _TAKEN_UP_WITHIN_SECONDS = 120.0
 _ERROR_HOLDS_SECONDS = 20.0
 _WITHOUT_SAVEPOINT_SECONDS = 15.0
+_MANUAL_RESTORE = "Manual restore required"  # of its RecoveryFailureException, in 1.7 as in 1.15
 _NOT_YET_RESTORED = ("INITIALIZING", "CREATED")
 
 
@@ -57,7 +58,7 @@ class _Waiting:
         now = time.monotonic()
         job = self._old_job()
         if job is None:
-            self._stuck.look()
+            self._refuse_dead()
         else:
             self._refuse_going_back(job)
         if job is not None and job.state == "FINISHED" and (path := stopped_with(job)) is not None:
@@ -65,7 +66,7 @@ class _Waiting:
         if job is not None and job.state == "RUNNING":
             self.last_running_ms = self._run.clock.now_ms()
             self._refuse_silence(job, now)
-        self._refuse_error(found, now)
+        self._refuse_error(found, now, dead=job is None)
         self._refuse_without(found, now)
         return None
 
@@ -96,13 +97,23 @@ class _Waiting:
             waited = f"the operator has not acted on the change within {now - self._begun:.0f} s"
             raise TimedOut(waited, next_step=OPERATOR_SILENT)
 
-    def _refuse_error(self, found: Json, now: float) -> None:
+    def _refuse_dead(self) -> None:
+        """Nobody answers for the job: what its pods say ends the wait, and the way back then knows that it is gone."""
+        try:
+            self._stuck.look()
+        except OperationFailed:
+            self._run.found["job_gone"] = "its JobManager does not come back"
+            raise
+
+    def _refuse_error(self, found: Json, now: float, *, dead: bool) -> None:
         error = text(section(found, "status"), "error") or ""
         if error in ("", self._first_error):
             self._error_since = None
             return
         self._error_since = self._error_since or now
         if now - self._error_since > _ERROR_HOLDS_SECONDS:
+            if dead and _MANUAL_RESTORE in error:
+                self._run.found["job_gone"] = "the operator asks for a manual restore"
             raise OperationFailed(f"the operator cannot stop the job with a savepoint: {error_text(found)}")
 
     def _refuse_without(self, found: Json, now: float) -> None:

@@ -86,7 +86,7 @@ class Result(Value, frozen=True):
     denied: bool = False  # failed before anything was changed, because it is not allowed
 
 
-_FOR_STEPS = ("trigger_id", "generation", "bad_job_id", "checkpoint_before", "checkpoint_path", "went_back")
+_FOR_STEPS = ("trigger_id", "generation", "bad_job_id", "checkpoint_before", "checkpoint_path", "went_back", "job_gone")
 
 
 def is_for_people(name: str) -> bool:

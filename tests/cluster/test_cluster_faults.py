@@ -170,6 +170,7 @@ def test_a_jobmanager_killed_during_the_savepoint(cluster: Cluster, job: str, ha
     assert restored_from(cluster, job) == done["restored_from"]
 
 
+@pytest.mark.by_hand
 def test_a_job_that_ended_before_the_operator_noted_its_savepoint(cluster: Cluster, job: str, hands: Hands) -> None:
     """The operator then asks for a manual restore; the savepoint lies in its folder, and flinkops says how to go on."""
     running = completed(cluster, job, 2)

@@ -44,7 +44,9 @@ class FakeOperator:
         self.asleep = False  # the operator is down
         self.away = 0  # the API server answers nothing so often
         self.savepoint_error: str | None = None
-        self.dies: str | None = None  # the JobManager, at the stop: "forgets" its job's state, or the job "ended"
+        self.dies: str | None = (
+            None  # the JobManager, at the stop: "forgets" its job's state; "ended" or "loops": no job
+        )
         self.conflicts = 0  # answers 409 so often
         self.drops: str | None = None  # a field of the job that the schema does not have
         self.schema_redeploys = False
@@ -125,7 +127,7 @@ class FakeOperator:
     def _tick(self) -> None:
         """One step of the operator."""
         assert self.resource is not None
-        if self.asleep or (self.dies == "ended" and self.job is None):
+        if self.asleep or (self.dies in ("ended", "loops") and self.job is None):
             return
         status, spec = self.resource["status"], self.resource["spec"]
         reconciliation = status.get("reconciliationStatus") or {}
@@ -174,10 +176,15 @@ class FakeOperator:
             self.resource["status"]["reconciliationStatus"]["state"] = "UPGRADING"  # type: ignore[index]
 
     def _die(self, status: dict[str, Any]) -> None:
-        if self.dies == "ended":
-            status["error"] = json.dumps({"message": "HA data is not available. Manual restore required."})
-            status["jobManagerDeploymentStatus"] = "ERROR"
+        if self.dies != "forgets":
+            status["jobManagerDeploymentStatus"] = "READY"  # as a crash loop is now and then
             self.job = None
+            if self.dies == "ended":
+                status["error"] = json.dumps({"message": "HA data is not available. Manual restore required."})
+                return
+            waiting = {"reason": "CrashLoopBackOff", "message": "back-off restarting"}
+            found = {"containerStatuses": [{"state": {"waiting": waiting}, "restartCount": 5}]}
+            self.pods = [{"metadata": {"name": "count-1"}, "status": found}]
             return
         self.dies = None
         self.started_ms += 1

@@ -29,6 +29,7 @@ CHECKPOINT = "s3://bucket/chk-9"
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     monkeypatch.setattr(operator_looks, "_LOOK_AT_PODS_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(operator_looks, "_STUCK_SECONDS", {"crash-loop": 0.0})
     monkeypatch.setattr(operator_stop, "_ERROR_HOLDS_SECONDS", 0.0)
     monkeypatch.setattr(operator_return, "_SILENT_SECONDS", 0.02)
     fake = FakeOperator()
@@ -111,9 +112,12 @@ def test_without_a_place_of_its_state_nothing_is_removed(bench: Bench) -> None:
     assert "delete" not in bench.fake.orders
 
 
-def test_a_savepoint_that_nobody_noted_is_found_in_its_folder(bench: Bench, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("dies", "words"), [("ended", "Manual restore required"), ("loops", "CrashLoopBackOff")])
+def test_a_savepoint_that_nobody_noted_is_found_in_its_folder(
+    bench: Bench, tmp_path: Path, dies: str, words: str
+) -> None:
     completed(bench, 3)
-    bench.fake.dies = "ended"
+    bench.fake.dies = dies
     folder = tmp_path / "savepoints" / f"savepoint-{bench.fake.job_id[:6]}-0123456789ab"
     folder.mkdir(parents=True)
     (folder / "_metadata").write_bytes(INLINE.read_bytes())
@@ -121,7 +125,7 @@ def test_a_savepoint_that_nobody_noted_is_found_in_its_folder(bench: Bench, tmp_
     os.utime(folder / "_metadata", (plan.created_ms / 1000, plan.created_ms / 1000))
     result = bench.run(plan)
     assert result.outcome == "rolled-back", result
-    assert "Manual restore required" in (result.error or "")
+    assert words in (result.error or "")
     assert restored(bench) == folder.as_uri()
 
 
