@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from flinkops.act.operator_steps import acted_on
 from flinkops.sources.kube_permissions import RULES
 from tests.cluster.accounts import OPERATOR, READER, kubeconfig_of, shipped_roles, without
-from tests.cluster.kit import Cluster, state_of, wait_for
+from tests.cluster.acting import settled
+from tests.cluster.kit import Cluster, wait_for
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -74,12 +76,19 @@ def upgrade(kubeconfig: str, name: str, journal: Path, parallelism: int) -> subp
     )
 
 
+def _parallelism(cluster: Cluster, name: str, parallelism: int) -> None:
+    """As it was, for the tests that come after."""
+    patch = json.dumps({"spec": {"job": {"parallelism": parallelism}}})
+    cluster.kubectl("patch", "flinkdeployment", name, "--type=merge", "-p", patch)
+    wait_for(lambda: acted_on(cluster.deployment(name)) and settled(cluster, name), "as it was", seconds=180)
+
+
 def test_the_operators_role_upgrades_a_job_and_nothing_less_does(
-    cluster: Cluster, accounts: dict[str, str], count: str, tmp_path: Path
+    cluster: Cluster, accounts: dict[str, str], count: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    running = ("RUNNING", "STABLE")
-    wait_for(lambda: state_of(cluster.deployment(count)) == running, "count runs", seconds=120)
+    wait_for(lambda: settled(cluster, count), "count runs", seconds=120)
     before = cluster.deployment(count)["spec"]["job"]["parallelism"]
+    request.addfinalizer(lambda: _parallelism(cluster, count, before))
     wish = ("upgrade", count, "--savepoint", "--parallelism", str(before + 1), "--plan", "-o", "json")
     plan = json.loads(cluster.flinkops(*wish, kubeconfig=accounts[READER]).stdout)["plan"]
     assert plan["effective_mode"] == "savepoint"
