@@ -4,6 +4,7 @@ Where the resource has a savepointRedeployNonce it is redeployed; on older opera
 dispose of nothing, and created again. When the job was never stopped, the old spec is patched back and that is all.
 """
 
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from flinkops.act.kube_control import KubeControl, kube_control
 from flinkops.act.operator_steps import OPERATOR_SILENT, acted_on, new_savepoint, stopping
 from flinkops.act.running import StepAction, StepRun
 from flinkops.act.savepoint_steps import verify_files
-from flinkops.errors import OperationFailed, TimedOut, Unreachable
+from flinkops.errors import FlinkopsError, OperationFailed, TimedOut, Unreachable
 from flinkops.plan.operator_actions import spec_patch
 from flinkops.plan.operator_mode import Features, ha_on, savepoint_directory
 from flinkops.plan.operator_return import PLAN_ANNOTATION, back_patch, deletion_problems, recreated
@@ -35,6 +36,7 @@ def take_back(run: StepRun) -> dict[str, str]:
         return {"way_back": "recreate"}
     if "went_back" in run.seen:  # a savepoint that the operator took since then misses what the job forgot
         state: str | None = _kept_state(run, control, before)
+        _halt(control)
     else:
         state = run.seen.get("savepoint") or new_savepoint(found, _known(run))
     if state is None:
@@ -189,6 +191,17 @@ def _kept_state(run: StepRun, control: KubeControl, before: dict[str, Any]) -> s
         return state
     go_on = f"flinkops resume {control.ref.name} --from PATH"
     raise OperationFailed(nothing_in_sight(run), next_step=f"{where_to_look(run, directory)}, then: {go_on}")
+
+
+def _halt(control: KubeControl) -> None:
+    """End a job that forgot its state, at once and as far as it can be done.
+
+    It counts its checkpoints from 1, under the same job id and so in the same folder: as soon as it comes to the number
+    of one from before, Flink disposes of that one. Seen on a real operator 1.7.0.
+    """
+    if bad := _bad_job(control):
+        with suppress(FlinkopsError):
+            control.cancel(bad["bad_job_id"])
 
 
 def _has_ha_metadata(run: StepRun, control: KubeControl, before: dict[str, Any]) -> bool:

@@ -77,7 +77,13 @@ RULES: tuple[Rule, ...] = (
         ("get", "create", "update", "delete"),
         "no action: one at a time on a job is kept by a lease",
     ),
-    Rule("operator", "", "services/proxy", ("create", "update"), "no savepoint and no rescale by Flink's own API"),
+    Rule(
+        "operator",
+        "",
+        "services/proxy",
+        ("create", "update", "patch"),
+        "no savepoint, rescale or cancel by Flink's own API",
+    ),
     Rule(
         "operator",
         "",

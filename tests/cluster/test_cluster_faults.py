@@ -226,7 +226,7 @@ def test_a_job_that_forgot_its_state_is_brought_back_with_it(
 ) -> None:
     """Its JobManager dies in mid-upgrade and comes back without state; the operator would save that, and go on."""
     hands = Hands(cluster, tmp_path / "journal")
-    completed(cluster, careless, 3)
+    completed(cluster, careless, 4)
     cluster.kubectl(*OPERATOR, "--replicas=0")
     try:
         wait_for(lambda: not cluster.operator_pods(), "the operator is down", seconds=60)

@@ -61,6 +61,8 @@ class FakeOperator:
                 self.away -= 1
                 return refusal(503, "the API server is starting")
             if url.path.startswith(PROXY):
+                if method == "PATCH":
+                    self.orders.append(f"{query['mode'][0]} {url.path.rpartition('/')[2][:4]}")
                 return self._flink(url.path.removeprefix(PROXY))
             if url.path.startswith(LEASES):
                 return self._lease(method, url.path, body)
@@ -301,7 +303,7 @@ def operating(fake: FakeOperator) -> Iterator[str]:
         def _any(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             sent = json.loads(self.rfile.read(length) or b"{}")
-            if self.command == "PATCH":
+            if self.command == "PATCH" and "/proxy/" not in self.path:
                 assert self.headers["Content-Type"] == "application/merge-patch+json"
             code, body = fake.answer(self.command, self.path, sent)
             content = json.dumps(body).encode()

@@ -100,6 +100,8 @@ def test_a_savepoint_of_a_job_that_went_back_is_seen_by_its_number(bench: Bench)
     result = bench.run(bench.upgrade(image="count:2"))
     assert result.outcome == "rolled-back", result
     assert "went back to checkpoint 7, although 9 had been completed" in (result.error or "")
+    ended = bench.fake.orders.index("cancel aaaa")  # before it comes to checkpoint 9 itself
+    assert bench.fake.orders[ended + 1] == "delete"
     assert restored(bench) == CHECKPOINT
 
 
