@@ -1,7 +1,7 @@
 """What is left of the state of a job that died while it was to be stopped."""
 
 from flinkops.act.running import StepRun
-from flinkops.act.storage import check_savepoint, savepoints_in
+from flinkops.act.storage import check_savepoint, newer_beside, savepoints_in
 
 _CLOCKS_DIFFER_SECONDS = 60.0
 
@@ -20,8 +20,13 @@ def kept_state(run: StepRun, directory: str | None, *, checkpoints_dropped: bool
             if found.verdict == "ok" and found.metadata is not None and found.metadata.checkpoint_id > completed:
                 return path
     checkpoint = run.seen.get("checkpoint_path")
+    if not checkpoint:
+        return None
+    for path in newer_beside(checkpoint):
+        if check_savepoint(path).verdict == "ok":
+            return path
     usable = ("ok",) if checkpoints_dropped else ("ok", "unknown")
-    return checkpoint if checkpoint and check_savepoint(checkpoint).verdict in usable else None
+    return checkpoint if check_savepoint(checkpoint).verdict in usable else None
 
 
 def where_to_look(run: StepRun, directory: str | None) -> str:

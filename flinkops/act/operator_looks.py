@@ -86,7 +86,10 @@ def verify_new_job(run: StepRun) -> dict[str, str]:
         if mode == "never stopped":
             return {"new_job_id": run.job_id, "restored_from": "nothing: the old job was never stopped"}
     savepoint = run.arguments.get("savepoint") or run.seen.get("savepoint")
-    job = _await_running(run, kube_control(run))
+    try:
+        job = _await_running(run, kube_control(run))
+    except OperationFailed as problem:
+        raise OperationFailed(problem.what, next_step=_beside(run, mode) or problem.next_step) from None
     restored = job.checkpoints.restored if job.checkpoints else None
     path = restored.external_path if restored else None
     if mode in ("savepoint", "redeploy", "recreate") and not same_place(path, savepoint):
@@ -101,6 +104,15 @@ def verify_new_job(run: StepRun) -> dict[str, str]:
     if "stopped_ms" in run.seen:
         seen["downtime_seconds"] = f"{(run.clock.now_ms() - int(run.seen['stopped_ms'])) / 1000:.1f}"
     return seen
+
+
+def _beside(run: StepRun, mode: str) -> str | None:
+    """Flink tells of checkpoints seconds late: the last that was seen may have given way to the next one."""
+    path = run.seen.get("savepoint", "")
+    if "went_back" not in run.seen or mode not in ("recreate", "redeploy") or "/chk-" not in path:
+        return None
+    name = run.plan.target.job_name
+    return f"if {path} is gone, the next chk-… lies beside it: flinkops resume {name} --from PATH"
 
 
 def _await_running(run: StepRun, control: KubeControl) -> JobFacts:

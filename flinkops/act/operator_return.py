@@ -196,8 +196,8 @@ def _kept_state(run: StepRun, control: KubeControl, before: dict[str, Any]) -> s
 def _halt(control: KubeControl) -> None:
     """End a job that forgot its state, at once and as far as it can be done.
 
-    It counts its checkpoints from 1, under the same job id and so in the same folder: as soon as it comes to the number
-    of one from before, Flink disposes of that one. Seen on a real operator 1.7.0.
+    It counts its checkpoints from 1, under the same job id and so in the same folder. At the number of one from before
+    it would fail at the file that is there, and remove the folder (FsCheckpointStorageLocation.disposeOnFailure).
     """
     if bad := _bad_job(control):
         with suppress(FlinkopsError):

@@ -78,6 +78,25 @@ def savepoints_in(directory: str, job_id: str, *, since_seconds: float) -> list[
     return [path for _, path in sorted(written, reverse=True)]
 
 
+def newer_beside(checkpoint: str) -> list[str]:
+    """Complete checkpoints (``chk-<number>``) in the same folder with greater numbers, greatest first.
+
+    REST tells of a checkpoint seconds late, and Flink has then disposed of the one before. Empty where the folder is
+    out of reach.
+    """
+    root, _, name = checkpoint.rstrip("/").removesuffix(f"/{METADATA_FILE}").rpartition("/")
+    folder, number = local_folder(root), _checkpoint_number(name)
+    if folder is None or number is None:
+        return []
+    found = [_checkpoint_number(one.parent.name) for one in folder.glob(f"chk-*/{METADATA_FILE}")]
+    return [f"{root}/chk-{one}" for one in sorted((one for one in found if one and one > number), reverse=True)]
+
+
+def _checkpoint_number(name: str) -> int | None:
+    digits = name.removeprefix("chk-")
+    return int(digits) if name.startswith("chk-") and digits.isascii() and digits.isdigit() else None
+
+
 def same_place(one: str | None, other: str | None) -> bool:
     """Whether two paths name one savepoint: ``file:/a``, ``file:///a`` and ``/a/`` do."""
     return one is not None and other is not None and _normal(one) == _normal(other)

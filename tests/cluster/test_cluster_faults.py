@@ -212,6 +212,7 @@ def careless(cluster: Cluster) -> Iterator[str]:
     found["spec"]["job"]["args"] = SCRIPT
     for key in [key for key in found["spec"]["flinkConfiguration"] if key.startswith("high-availability")]:
         del found["spec"]["flinkConfiguration"][key]
+    found["spec"]["flinkConfiguration"]["execution.checkpointing.interval"] = "20s"  # REST tells of them 3 s late
     cluster.delete_deployment(name)
     cluster.apply(found)
     try:
@@ -226,7 +227,7 @@ def test_a_job_that_forgot_its_state_is_brought_back_with_it(
 ) -> None:
     """Its JobManager dies in mid-upgrade and comes back without state; the operator would save that, and go on."""
     hands = Hands(cluster, tmp_path / "journal")
-    completed(cluster, careless, 4)
+    completed(cluster, careless, 1)
     cluster.kubectl(*OPERATOR, "--replicas=0")
     try:
         wait_for(lambda: not cluster.operator_pods(), "the operator is down", seconds=60)

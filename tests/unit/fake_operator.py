@@ -47,6 +47,7 @@ class FakeOperator:
         self.dies: str | None = (
             None  # the JobManager, at the stop: "forgets" its job's state; "ended" or "loops": no job
         )
+        self.lost_states: list[str] = []  # a start from these crash-loops
         self.conflicts = 0  # answers 409 so often
         self.drops: str | None = None  # a field of the job that the schema does not have
         self.schema_redeploys = False
@@ -184,13 +185,16 @@ class FakeOperator:
             if self.dies == "ended":
                 status["error"] = json.dumps({"message": "HA data is not available. Manual restore required."})
                 return
-            waiting = {"reason": "CrashLoopBackOff", "message": "back-off restarting"}
-            found = {"containerStatuses": [{"state": {"waiting": waiting}, "restartCount": 5}]}
-            self.pods = [{"metadata": {"name": "count-1"}, "status": found}]
+            self._loop()
             return
         self.dies = None
         self.started_ms += 1
         self.job = {"restored": None, "started_ms": self.started_ms, "completed": 0, "looks": 0}
+
+    def _loop(self) -> None:
+        waiting = {"reason": "CrashLoopBackOff", "message": "back-off restarting"}
+        found = {"containerStatuses": [{"state": {"waiting": waiting}, "restartCount": 5}]}
+        self.pods = [{"metadata": {"name": "count-1"}, "status": found}]
 
     def _deploy(self, spec: dict[str, Any]) -> None:
         status = self.resource["status"]  # type: ignore[index]
@@ -203,6 +207,9 @@ class FakeOperator:
             self.pods = [
                 {"metadata": {"name": "count-1"}, "status": {"containerStatuses": [{"state": {"waiting": waiting}}]}}
             ]
+            return
+        if restored in self.lost_states:
+            self._loop()
             return
         self.orders.append(f"deployed {spec['image']} from {restored}")
         self.started_ms += 1000

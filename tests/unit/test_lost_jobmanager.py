@@ -131,6 +131,29 @@ def test_a_savepoint_that_nobody_noted_is_found_in_its_folder(
     assert restored(bench) == folder.as_uri()
 
 
+def test_the_next_checkpoint_is_taken_where_the_last_that_was_seen_has_given_way_to_it(
+    bench: Bench, tmp_path: Path
+) -> None:
+    for name in ("chk-1", "chk-10", "chk-11", "chk-x", "shared"):
+        (tmp_path / "checkpoints" / name).mkdir(parents=True)
+    for name in ("chk-1", "chk-10", "chk-x"):  # 11 is not complete
+        (tmp_path / "checkpoints" / name / "_metadata").write_bytes(INLINE.read_bytes())
+    completed(bench, 9, f"{(tmp_path / 'checkpoints').as_uri()}/chk-9")
+    bench.fake.dies = "forgets"
+    result = bench.run(bench.upgrade(image="count:2"))
+    assert result.outcome == "rolled-back", result
+    assert restored(bench) == f"{(tmp_path / 'checkpoints').as_uri()}/chk-10"
+
+
+def test_where_it_cannot_be_seen_the_message_says_where_the_next_one_lies(bench: Bench) -> None:
+    completed(bench, 9)
+    bench.fake.dies = "forgets"
+    bench.fake.lost_states.append(CHECKPOINT)
+    result = bench.run(bench.upgrade(image="count:2"))
+    assert result.outcome == "failed"
+    assert f"if {CHECKPOINT} is gone, the next chk-… lies beside it" in (result.error or "")
+
+
 def test_where_no_state_can_be_seen_the_command_that_goes_on_is_told(bench: Bench) -> None:
     spec_of(bench)["flinkConfiguration"]["high-availability.type"] = "kubernetes"
     bench.fake._reconciled("DEPLOYED", "RUNNING", "STABLE")
