@@ -1,7 +1,8 @@
 """What is left of the state of a job that died while it was to be stopped."""
 
 from flinkops.act.running import StepRun
-from flinkops.act.storage import check_savepoint, newer_beside, savepoints_in
+from flinkops.act.storage import check_savepoint, newer_beside, same_place, savepoints_in
+from flinkops.clock import iso_utc
 
 _CLOCKS_DIFFER_SECONDS = 60.0
 
@@ -14,8 +15,11 @@ def kept_state(run: StepRun, directory: str | None, *, checkpoints_dropped: bool
     """
     completed = int(run.seen.get("checkpoint_before") or 0)
     if directory is not None:
-        since_seconds = run.plan.created_ms / 1000 - _CLOCKS_DIFFER_SECONDS
-        for path in savepoints_in(directory, run.job_id, since_seconds=since_seconds):
+        since = run.plan.created_ms / 1000 - _CLOCKS_DIFFER_SECONDS
+        until = _began_anew_ms(run) / 1000 or float("inf")
+        for path in savepoints_in(directory, run.job_id, since_seconds=since, until_seconds=until):
+            if same_place(path, run.seen.get("savepoint")):
+                continue  # the operator's, of the job that had forgotten its state
             found = check_savepoint(path)
             if found.verdict == "ok" and found.metadata is not None and found.metadata.checkpoint_id > completed:
                 return path
@@ -30,8 +34,14 @@ def kept_state(run: StepRun, directory: str | None, *, checkpoints_dropped: bool
 
 
 def where_to_look(run: StepRun, directory: str | None) -> str:
-    """For a person: the savepoint of the stop, where it would be."""
-    return f"look for the newest savepoint-{run.job_id[:6]}-… in {directory or 'its savepoint directory'}"
+    """For a person: the savepoint of the stop, where it would be; not one of the job that began anew after it."""
+    before = _began_anew_ms(run)
+    written = f" written before {iso_utc(before)}" if before else ""
+    return f"look for the newest savepoint-{run.job_id[:6]}-…{written} in {directory or 'its savepoint directory'}"
+
+
+def _began_anew_ms(run: StepRun) -> int:
+    return int(run.seen.get("began_anew_ms") or 0)
 
 
 def nothing_in_sight(run: StepRun) -> str:

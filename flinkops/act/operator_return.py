@@ -189,7 +189,9 @@ def _kept_state(run: StepRun, control: KubeControl, before: dict[str, Any]) -> s
     # With high availability only the end of the job cleans its metadata up, and its checkpoints with it.
     if (state := kept_state(run, directory, checkpoints_dropped=ha_on(spec))) is not None:
         return state
-    go_on = f"flinkops resume {control.ref.name} --from PATH"
+    name = control.ref.name
+    runs = f"flinkops suspend {name}; " if "went_back" in run.seen else ""
+    go_on = f"{runs}flinkops resume {name} --from PATH"
     raise OperationFailed(nothing_in_sight(run), next_step=f"{where_to_look(run, directory)}, then: {go_on}")
 
 

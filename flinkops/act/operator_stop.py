@@ -86,7 +86,8 @@ class _Waiting:
             completed = run.found.get("checkpoint_before") or run.seen.get("checkpoint_before")
             why = went_back(int(completed) if completed else None, job.checkpoints.restored)
             if why is not None:
-                run.found.update(went_back=why, stopped_ms=str(self.last_running_ms))
+                anew = {"began_anew_ms": str(job.started_ms or 0), "stopped_ms": str(self.last_running_ms)}
+                run.found.update(went_back=why, **anew)
                 raise OperationFailed(f"the job was started again while it was to be stopped: {why}; {TWICE}")
         note_checkpoint(run, job)
 

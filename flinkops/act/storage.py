@@ -61,8 +61,10 @@ def local_folder(path: str) -> Path | None:
     return found.parent if found.name == METADATA_FILE else found
 
 
-def savepoints_in(directory: str, job_id: str, *, since_seconds: float) -> list[str]:
-    """Savepoints of a job that were written into this folder since then, newest first; empty where it is out of reach.
+def savepoints_in(
+    directory: str, job_id: str, *, since_seconds: float, until_seconds: float = float("inf")
+) -> list[str]:
+    """Savepoints of a job written into this folder in that time, newest first; empty where it is out of reach.
 
     Flink names them ``savepoint-<first six of the job id>-<random>``.
     """
@@ -73,7 +75,7 @@ def savepoints_in(directory: str, job_id: str, *, since_seconds: float) -> list[
     for metadata in folder.glob(f"savepoint-{job_id[:6]}-*/{METADATA_FILE}"):
         with suppress(OSError):
             at_seconds = metadata.stat().st_mtime
-            if at_seconds >= since_seconds:
+            if since_seconds <= at_seconds < until_seconds:
                 written.append((at_seconds, f"{directory.rstrip('/')}/{metadata.parent.name}"))
     return [path for _, path in sorted(written, reverse=True)]
 

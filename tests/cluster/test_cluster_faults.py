@@ -158,10 +158,16 @@ def completed(cluster: Cluster, job: str, at_least: int) -> dict[str, Any]:
     return found
 
 
-def resumed_from_what_is_left(cluster: Cluster, job: str, hands: Hands, old_id: str) -> None:
-    """As the message says: the newest savepoint of the old job in the savepoint folder, which is the kit's own."""
-    left = sorted((DATA / "savepoints").glob(f"savepoint-{old_id[:6]}-*"), key=lambda one: one.stat().st_mtime)
-    savepoint = f"file:/flink-data/savepoints/{left[-1].name}"
+def resumed_from_what_is_left(cluster: Cluster, job: str, hands: Hands, old_id: str, error: str) -> None:
+    """As the message says: from the savepoint of the stop, which lies in the savepoint folder, the kit's own."""
+    assert f"flinkops resume {job} --from" in error
+    begun_seconds = hands.entries()[0]["at_ms"] / 1000
+    found = [(one.stat().st_mtime, one.name) for one in (DATA / "savepoints").glob(f"savepoint-{old_id[:6]}-*")]
+    _, name = min(one for one in found if one[0] >= begun_seconds)  # later ones are of a job that began anew
+    if f"flinkops suspend {job}" in error:
+        wait_for(lambda: settled(cluster, job), "it runs, with empty state", seconds=180)
+        hands.run("suspend", job, "--yes")
+    savepoint = f"file:/flink-data/savepoints/{name}"
     resumed = hands.run("resume", job, "--from", savepoint, *QUICK)["result"]
     assert resumed["outcome"] == "verified"
     assert restored_from(cluster, job) == savepoint
@@ -176,8 +182,7 @@ def test_a_jobmanager_killed_during_the_savepoint(cluster: Cluster, job: str, ha
         kill_jobmanager(cluster, job)
         done = json.loads(process.communicate(timeout=ACTION_SECONDS)[0])["result"]
     if done["outcome"] == "failed":
-        assert f"flinkops resume {job} --from" in done["error"]
-        resumed_from_what_is_left(cluster, job, hands, old["jid"])
+        resumed_from_what_is_left(cluster, job, hands, old["jid"], done["error"])
         return
     assert done["outcome"] in ("verified", "rolled-back"), json.dumps(done)
     assert restored_from(cluster, job) == done["restored_from"]
@@ -200,8 +205,7 @@ def test_a_job_that_ended_before_the_operator_noted_its_savepoint(cluster: Clust
         cluster.kubectl(*OPERATOR, "--replicas=1")
     assert done["outcome"] == "failed", json.dumps(done)
     assert "Manual restore required" in done["error"]
-    assert f"flinkops resume {job} --from" in done["error"]
-    resumed_from_what_is_left(cluster, job, hands, running["jid"])
+    resumed_from_what_is_left(cluster, job, hands, running["jid"], done["error"])
 
 
 @pytest.fixture

@@ -110,8 +110,25 @@ def test_without_a_place_of_its_state_nothing_is_removed(bench: Bench) -> None:
     bench.fake.dies = "forgets"
     result = bench.run(bench.upgrade(image="count:2"))
     assert result.outcome == "failed"
-    assert "flinkops resume count --from PATH" in (result.error or "")
+    assert "written before 1970-01-01T00:16:40" in (result.error or "")  # when it began anew
+    assert "flinkops suspend count; flinkops resume count --from PATH" in (result.error or "")
     assert "delete" not in bench.fake.orders
+
+
+def test_a_savepoint_of_the_job_that_began_anew_is_not_the_one(bench: Bench, tmp_path: Path) -> None:
+    completed(bench, 3, None)
+    bench.fake.dies = "forgets"
+    plan = bench.upgrade(image="count:2")
+    bench.fake.started_ms = plan.created_ms + 5_000
+    for name, after_seconds in (("old", 1.0), ("anew", 60.0)):
+        folder = tmp_path / "savepoints" / f"savepoint-{bench.fake.job_id[:6]}-{name}"
+        folder.mkdir(parents=True)
+        (folder / "_metadata").write_bytes(INLINE.read_bytes())
+        at_seconds = plan.created_ms / 1000 + after_seconds
+        os.utime(folder / "_metadata", (at_seconds, at_seconds))
+    result = bench.run(plan)
+    assert result.outcome == "rolled-back", result
+    assert restored(bench) == f"{(tmp_path / 'savepoints').as_uri()}/savepoint-{bench.fake.job_id[:6]}-old"
 
 
 @pytest.mark.parametrize(("dies", "words"), [("ended", "Manual restore required"), ("loops", "CrashLoopBackOff")])
