@@ -4,9 +4,10 @@ from contextlib import suppress
 
 from flinkops.act.control import Load
 from flinkops.act.running import StepAction, StepRun
+from flinkops.assess.checkpoints import newest_completed
 from flinkops.errors import OperationFailed, Unreachable
 from flinkops.model.facts import JobFacts
-from flinkops.plan.continuity import newest_completed, place_of
+from flinkops.plan.continuity import place_of
 
 _FLOWS_WITHIN_SECONDS = 60.0
 _CAUGHT_UP_WITHIN_SECONDS = 300.0
@@ -29,10 +30,19 @@ def measure(run: StepRun) -> dict[str, str]:
 
 
 def note_checkpoint(run: StepRun, job: JobFacts) -> None:
-    """Keep the number and the place of its newest checkpoint: what a job that carries on must not fall behind."""
-    if (newest := newest_completed(job)) is not None:
+    """Keep the number and the place of its newest checkpoint: what a job that carries on must not fall behind.
+
+    Savepoints do not count: Flink itself recovers from checkpoints alone, and that loses nothing.
+    """
+    if job.checkpoints is not None and (newest := newest_completed(job.checkpoints)) is not None:
         run.found["checkpoint_before"] = str(newest.id)
         run.found["checkpoint_path"] = place_of(newest) or ""
+
+
+def completed_before(run: StepRun) -> int | None:
+    """The number that :func:`note_checkpoint` kept last, in this step or one before; None when it saw none."""
+    number = run.found.get("checkpoint_before") or run.seen.get("checkpoint_before")
+    return int(number) if number else None
 
 
 def verify_flow(run: StepRun) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """What is left of the state of a job that died while it was to be stopped."""
 
+from flinkops.act.flow_steps import completed_before
 from flinkops.act.running import StepRun
 from flinkops.act.storage import check_savepoint, newer_beside, same_place, savepoints_in
 from flinkops.clock import iso_utc
@@ -13,7 +14,7 @@ def kept_state(run: StepRun, directory: str | None, *, checkpoints_dropped: bool
     `directory` is where its savepoints go. ``checkpoints_dropped``: the job has ended, and Flink has dropped its
     checkpoints with it, so that one which cannot be seen from here is not counted on. None: nothing is in sight.
     """
-    completed = int(run.seen.get("checkpoint_before") or 0)
+    completed = completed_before(run) or 0
     if directory is not None:
         since = run.plan.created_ms / 1000 - _CLOCKS_DIFFER_SECONDS
         until = _began_anew_ms(run) / 1000 or float("inf")
@@ -46,6 +47,6 @@ def _began_anew_ms(run: StepRun) -> int:
 
 def nothing_in_sight(run: StepRun) -> str:
     """What to say when nothing is left in sight."""
-    completed = run.seen.get("checkpoint_before")
+    completed = completed_before(run)
     last = f" (last checkpoint {completed})" if completed else ""
     return f"the job is gone, and from here no state of it can be seen{last}"

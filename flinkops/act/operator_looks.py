@@ -3,6 +3,7 @@
 import time
 from collections.abc import Collection
 
+from flinkops.act.flow_steps import completed_before
 from flinkops.act.kube_control import KubeControl, kube_control
 from flinkops.act.operator_steps import acted_on
 from flinkops.act.running import StepAction, StepRun
@@ -59,10 +60,12 @@ class StuckWatch:
             return
         self._refuse_submission(error, now)
         self._since = {one.code: self._since.get(one.code, now) for one in reasons}
-        self.last = "; ".join(f"{one.object}: {one.text}" for one in reasons[:2]) + _said(error)
+        told = [f"the operator says: {error}"] if error else []
+        self.last = "; ".join([*(f"{one.object}: {one.text}" for one in reasons[:2]), *told])
         for reason in reasons:
             if now - self._since[reason.code] >= _STUCK_SECONDS.get(reason.code, float("inf")):
-                raise OperationFailed(f"the job does not come up: {reason.object}: {reason.text}{_said(error)}")
+                why = "; ".join([f"{reason.object}: {reason.text}", *told])
+                raise OperationFailed(f"the job does not come up: {why}")
 
     def _refuse_submission(self, error: str | None, now: float) -> None:
         """A session job has no pods of its own: what keeps it from being submitted is the operator's error alone."""
@@ -72,10 +75,6 @@ class StuckWatch:
         self._error_since = self._error_since or now
         if now - self._error_since >= _SUBMISSION_FAILS_SECONDS:
             raise OperationFailed(f"the operator cannot submit the job: {error}")
-
-
-def _said(error: str | None) -> str:
-    return f"; the operator says: {error}" if error else ""
 
 
 def verify_new_job(run: StepRun) -> dict[str, str]:
@@ -96,8 +95,7 @@ def verify_new_job(run: StepRun) -> dict[str, str]:
         raise OperationFailed(f"it was restored from {path or 'nothing'}, not from {savepoint}")
     if mode == "last-state" and path is None:
         raise OperationFailed("it started with empty state instead of its last checkpoint")
-    completed = run.seen.get("checkpoint_before")
-    if mode in ("savepoint", "last-state") and (why := went_back(int(completed) if completed else None, restored)):
+    if mode in ("savepoint", "last-state") and (why := went_back(completed_before(run), restored)):
         run.found["went_back"] = why
         raise OperationFailed(f"the new job misses state: {why}; {TWICE}")
     seen = {"new_job_id": job.id, "new_started_ms": str(job.started_ms or 0), "restored_from": path or "nothing"}

@@ -4,7 +4,7 @@ import time
 
 import msgspec
 
-from flinkops.act.flow_steps import note_checkpoint
+from flinkops.act.flow_steps import completed_before, note_checkpoint
 from flinkops.act.kube_control import KubeControl, kube_control
 from flinkops.act.operator_looks import StuckWatch
 from flinkops.act.operator_steps import OPERATOR_SILENT, acted_on, new_savepoint, stopping
@@ -83,8 +83,7 @@ class _Waiting:
         if planned not in ("0", str(job.started_ms or 0)):
             if job.checkpoints is None or job.state in _NOT_YET_RESTORED:
                 return
-            completed = run.found.get("checkpoint_before") or run.seen.get("checkpoint_before")
-            why = went_back(int(completed) if completed else None, job.checkpoints.restored)
+            why = went_back(completed_before(run), job.checkpoints.restored)
             if why is not None:
                 anew = {"began_anew_ms": str(job.started_ms or 0), "stopped_ms": str(self.last_running_ms)}
                 run.found.update(went_back=why, **anew)

@@ -6,24 +6,11 @@ completed before has gone back; one that was restored from nothing has begun ane
 asking for it: a JobManager without high availability that dies and comes back starts its job as it was deployed.
 """
 
-from flinkops.model.facts import CheckpointFacts, JobFacts, RestoredFacts
+from flinkops.model.facts import CheckpointFacts, RestoredFacts
 
 _NO_PLACE = "<"  # Flink's "<checkpoint-not-externally-addressable>"
 
 TWICE = "what it took in and wrote since then may stand twice in its sinks"
-
-
-def newest_completed(job: JobFacts) -> CheckpointFacts | None:
-    """The newest completed checkpoint of the job; None when none is known.
-
-    Savepoints do not count: Flink itself recovers from checkpoints alone, and that loses nothing.
-    """
-    points = job.checkpoints
-    if points is None:
-        return None
-    known = (*points.history, *filter(None, [points.latest_completed]))
-    done = (one for one in known if one.status == "COMPLETED" and not one.is_savepoint)
-    return max(done, key=lambda one: one.id, default=None)
 
 
 def place_of(checkpoint: CheckpointFacts) -> str | None:

@@ -3,6 +3,7 @@ message says exactly what to do."""
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +22,26 @@ SCRIPT = ["-pyclientexec", "/usr/bin/python3", "-pyexec", "/usr/bin/python3", "-
 QUICK = ("--yes", "--watch-for", "5s", "--checkpoints", "1")
 
 
-@pytest.fixture(scope="module")
-def job(cluster: Cluster) -> Iterator[str]:
-    """A job that has faults on demand, RUNNING as the operator sees it."""
-    cluster.kit.run("image", IMAGE, f"pyflink-{FLINK}", str(REPOSITORY / "tests" / "cluster" / "faulty_layer"))
-    found = count_manifest(cluster.kit, NAME, image=IMAGE)
+@contextmanager
+def deployed(cluster: Cluster, found: dict[str, Any]) -> Iterator[str]:
+    """A job that has faults on demand, RUNNING as the operator sees it; its name."""
+    name = found["metadata"]["name"]
     found["spec"]["job"]["args"] = SCRIPT
-    cluster.delete_deployment(NAME)
+    cluster.delete_deployment(name)
     cluster.apply(found)
     try:
-        wait_for(lambda: settled(cluster, NAME), "RUNNING", seconds=240)
-        yield NAME
+        wait_for(lambda: settled(cluster, name), "RUNNING", seconds=240)
+        yield name
     finally:
-        cluster.delete_deployment(NAME)
+        cluster.delete_deployment(name)
+
+
+@pytest.fixture(scope="module")
+def job(cluster: Cluster) -> Iterator[str]:
+    """The job of nearly all tests here, with high availability."""
+    cluster.kit.run("image", IMAGE, f"pyflink-{FLINK}", str(REPOSITORY / "tests" / "cluster" / "faulty_layer"))
+    with deployed(cluster, count_manifest(cluster.kit, NAME, image=IMAGE)) as name:
+        yield name
 
 
 @pytest.fixture
@@ -210,20 +218,14 @@ def test_a_job_that_ended_before_the_operator_noted_its_savepoint(cluster: Clust
 
 @pytest.fixture
 def careless(cluster: Cluster) -> Iterator[str]:
-    """A job without high availability, RUNNING as the operator sees it."""
-    name = "careless"
-    found = count_manifest(cluster.kit, name, image=IMAGE)
-    found["spec"]["job"]["args"] = SCRIPT
-    for key in [key for key in found["spec"]["flinkConfiguration"] if key.startswith("high-availability")]:
-        del found["spec"]["flinkConfiguration"][key]
-    found["spec"]["flinkConfiguration"]["execution.checkpointing.interval"] = "20s"  # REST tells of them 3 s late
-    cluster.delete_deployment(name)
-    cluster.apply(found)
-    try:
-        wait_for(lambda: settled(cluster, name), "RUNNING", seconds=240)
+    """One without high availability."""
+    found = count_manifest(cluster.kit, "careless", image=IMAGE)
+    settings = found["spec"]["flinkConfiguration"]
+    for key in [key for key in settings if key.startswith("high-availability")]:
+        del settings[key]
+    settings["execution.checkpointing.interval"] = "20s"  # REST tells of them 3 s late
+    with deployed(cluster, found) as name:
         yield name
-    finally:
-        cluster.delete_deployment(name)
 
 
 def test_a_job_that_forgot_its_state_is_brought_back_with_it(

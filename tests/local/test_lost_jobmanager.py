@@ -10,10 +10,10 @@ import pytest
 
 from flinkops.act.rest_control import RestControl
 from flinkops.act.storage import same_place
+from flinkops.assess.checkpoints import newest_completed
 from flinkops.clock import SystemClock
 from flinkops.local import fleet, job, kafka
 from flinkops.model.endpoint import parse_endpoint
-from flinkops.plan.continuity import newest_completed
 from tests.local.guard import guarded
 from tests.local.test_actions import NAME, REPOSITORY, Shell
 from tests.local.test_price_streaming import await_true
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.local, pytest.mark.long, pytest.mark.timeout(600)]
 def completed(control: RestControl, job_id: str) -> int:
     """The number of the job's newest checkpoint; 0 before the first."""
     found = control.job(job_id)
-    newest = newest_completed(found) if found is not None else None
+    newest = newest_completed(found.checkpoints) if found is not None and found.checkpoints is not None else None
     return 0 if newest is None else newest.id
 
 

@@ -43,6 +43,17 @@ class Bench:
         assert control is not None
         self.control = control
 
+    def spec(self) -> dict[str, Any]:
+        """Of the resource as it is now."""
+        assert self.fake.resource is not None
+        spec: dict[str, Any] = self.fake.resource["spec"]
+        return spec
+
+    def restored(self) -> Any:
+        """What the job that runs now started from."""
+        assert self.fake.job is not None
+        return self.fake.job["restored"]
+
     def plan(self, wish: ResourceWish, plan_id: str = "p1") -> Plan:
         job_id = self.fake.job_id
         stopped = JobFacts(id=job_id, name="count", cluster="prod", seen_ms=1, state="FINISHED")

@@ -13,8 +13,9 @@ from flinkops.act import operator_looks, operator_return, operator_stop
 from flinkops.act.executor import Progress
 from flinkops.act.prepare_resource import ResourceWish
 from flinkops.act.storage import savepoints_in
-from flinkops.model.facts import CheckpointFacts, CheckpointsFacts, JobFacts, RestoredFacts
-from flinkops.plan.continuity import newest_completed, place_of, went_back
+from flinkops.assess.checkpoints import newest_completed
+from flinkops.model.facts import CheckpointFacts, CheckpointsFacts, RestoredFacts
+from flinkops.plan.continuity import place_of, went_back
 from flinkops.plan.identity import derived_id
 from flinkops.plan.redeploy import Change
 from tests.unit.fake_cluster import JOB_ID
@@ -35,18 +36,12 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     fake = FakeOperator()
     with operating(fake) as url:
         found = Bench(fake, url, tmp_path)
-        settings = spec_of(found)["flinkConfiguration"]
+        settings = found.spec()["flinkConfiguration"]
         settings["state.savepoints.dir"] = (tmp_path / "savepoints").as_uri()
         del settings["high-availability.type"]
         fake._reconciled("DEPLOYED", "RUNNING", "STABLE")
         yield found
         found.control.close()
-
-
-def spec_of(bench: Bench) -> dict[str, Any]:
-    assert bench.fake.resource is not None
-    spec: dict[str, Any] = bench.fake.resource["spec"]
-    return spec
 
 
 def completed(bench: Bench, number: int, path: str | None = CHECKPOINT) -> None:
@@ -55,18 +50,12 @@ def completed(bench: Bench, number: int, path: str | None = CHECKPOINT) -> None:
     bench.fake.job["newest"] = {"id": number, "status": "COMPLETED", "external_path": path}
 
 
-def restored(bench: Bench) -> Any:
-    assert bench.fake.job is not None
-    return bench.fake.job["restored"]
-
-
 def checkpoint(number: int, status: Any = "COMPLETED", **more: Any) -> CheckpointFacts:
     return CheckpointFacts(id=number, status=status, **more)
 
 
-def job_with(*history: CheckpointFacts) -> JobFacts:
-    points = CheckpointsFacts(enabled=True, history=history)
-    return JobFacts(id="a", name="a", cluster="c", seen_ms=1, state="RUNNING", checkpoints=points)
+def points(*history: CheckpointFacts) -> CheckpointsFacts:
+    return CheckpointsFacts(enabled=True, history=history)
 
 
 @given(st.integers(1, 10**9), st.integers(1, 10**9))
@@ -79,8 +68,8 @@ def test_a_job_goes_on_or_back_by_the_numbers_of_its_checkpoints(number: int, re
 
 def test_savepoints_and_what_never_completed_are_no_checkpoint_to_fall_behind() -> None:
     history = (checkpoint(9, "IN_PROGRESS"), checkpoint(8, is_savepoint=True), checkpoint(7), checkpoint(6))
-    assert newest_completed(job_with(*history)) == checkpoint(7)
-    assert newest_completed(job_with()) is None
+    assert newest_completed(points(*history)) == checkpoint(7)
+    assert newest_completed(points()) is None
     assert place_of(checkpoint(1, external_path="<checkpoint-not-externally-addressable>")) is None
 
 
@@ -90,8 +79,8 @@ def test_a_job_that_forgot_its_state_comes_back_from_its_last_checkpoint(bench: 
     result = bench.run(bench.upgrade(image="count:2"))
     assert result.outcome == "rolled-back", result
     assert "empty state, although checkpoint 9 had been completed" in (result.error or "")
-    assert restored(bench) == CHECKPOINT
-    assert spec_of(bench)["image"] == "count:1"
+    assert bench.restored() == CHECKPOINT
+    assert bench.spec()["image"] == "count:1"
 
 
 def test_a_savepoint_of_a_job_that_went_back_is_seen_by_its_number(bench: Bench) -> None:
@@ -102,7 +91,7 @@ def test_a_savepoint_of_a_job_that_went_back_is_seen_by_its_number(bench: Bench)
     assert "went back to checkpoint 7, although 9 had been completed" in (result.error or "")
     ended = bench.fake.orders.index("cancel aaaa")  # before it comes to checkpoint 9 itself
     assert bench.fake.orders[ended + 1] == "delete"
-    assert restored(bench) == CHECKPOINT
+    assert bench.restored() == CHECKPOINT
 
 
 def test_without_a_place_of_its_state_nothing_is_removed(bench: Bench) -> None:
@@ -128,7 +117,7 @@ def test_a_savepoint_of_the_job_that_began_anew_is_not_the_one(bench: Bench, tmp
         os.utime(folder / "_metadata", (at_seconds, at_seconds))
     result = bench.run(plan)
     assert result.outcome == "rolled-back", result
-    assert restored(bench) == f"{(tmp_path / 'savepoints').as_uri()}/savepoint-{bench.fake.job_id[:6]}-old"
+    assert bench.restored() == f"{(tmp_path / 'savepoints').as_uri()}/savepoint-{bench.fake.job_id[:6]}-old"
 
 
 @pytest.mark.parametrize(("dies", "words"), [("ended", "Manual restore required"), ("loops", "CrashLoopBackOff")])
@@ -145,7 +134,7 @@ def test_a_savepoint_that_nobody_noted_is_found_in_its_folder(
     result = bench.run(plan)
     assert result.outcome == "rolled-back", result
     assert words in (result.error or "")
-    assert restored(bench) == folder.as_uri()
+    assert bench.restored() == folder.as_uri()
 
 
 def test_the_next_checkpoint_is_taken_where_the_last_that_was_seen_has_given_way_to_it(
@@ -159,7 +148,7 @@ def test_the_next_checkpoint_is_taken_where_the_last_that_was_seen_has_given_way
     bench.fake.dies = "forgets"
     result = bench.run(bench.upgrade(image="count:2"))
     assert result.outcome == "rolled-back", result
-    assert restored(bench) == f"{(tmp_path / 'checkpoints').as_uri()}/chk-10"
+    assert bench.restored() == f"{(tmp_path / 'checkpoints').as_uri()}/chk-10"
 
 
 def test_where_it_cannot_be_seen_the_message_says_where_the_next_one_lies(bench: Bench) -> None:
@@ -172,7 +161,7 @@ def test_where_it_cannot_be_seen_the_message_says_where_the_next_one_lies(bench:
 
 
 def test_where_no_state_can_be_seen_the_command_that_goes_on_is_told(bench: Bench) -> None:
-    spec_of(bench)["flinkConfiguration"]["high-availability.type"] = "kubernetes"
+    bench.spec()["flinkConfiguration"]["high-availability.type"] = "kubernetes"
     bench.fake._reconciled("DEPLOYED", "RUNNING", "STABLE")
     completed(bench, 3)  # Flink has dropped it with the end of the job
     bench.fake.dies = "ended"
@@ -194,7 +183,7 @@ def test_resumed_from_a_savepoint_that_is_named(bench: Bench) -> None:
     assert (plan.refused, plan.effective_mode) == ((), "savepoint")
     bench.fake.asleep = False
     assert bench.run(plan).outcome == "verified"
-    assert restored(bench) == CHECKPOINT
+    assert bench.restored() == CHECKPOINT
 
 
 @pytest.mark.parametrize(

@@ -37,17 +37,6 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
         found.control.close()
 
 
-def spec_of(bench: Bench) -> dict[str, Any]:
-    assert bench.fake.resource is not None
-    spec: dict[str, Any] = bench.fake.resource["spec"]
-    return spec
-
-
-def restored(bench: Bench) -> Any:
-    assert bench.fake.job is not None
-    return bench.fake.job["restored"]
-
-
 def test_an_upgrade_is_verified_by_what_the_new_job_was_restored_from(bench: Bench) -> None:
     result = bench.run(bench.upgrade(image="count:2"))
     assert (result.outcome, result.error) == ("verified", None)
@@ -61,8 +50,8 @@ def test_an_upgrade_is_verified_by_what_the_new_job_was_restored_from(bench: Ben
 def test_a_bad_new_job_gives_way_to_the_old_one_from_the_same_savepoint(bench: Bench, image: str) -> None:
     result = bench.run(bench.upgrade(image=image))
     assert result.outcome == "rolled-back", result.error
-    assert spec_of(bench)["image"] == OLD_IMAGE
-    assert restored(bench) == SAVEPOINT == result.seen["restored_from"]
+    assert bench.spec()["image"] == OLD_IMAGE
+    assert bench.restored() == SAVEPOINT == result.seen["restored_from"]
     assert bench.fake.orders[-3:-1] == ["delete", f"create from {SAVEPOINT}"]
 
 
@@ -71,10 +60,10 @@ def test_a_newer_operator_redeploys_the_old_spec_from_the_savepoint(bench: Bench
     bench.fake.schema_redeploys = True
     result = bench.run(bench.upgrade(image=image))
     assert result.outcome == "rolled-back", result.error
-    job = spec_of(bench)["job"]
-    assert (spec_of(bench)["image"], job["initialSavepointPath"]) == (OLD_IMAGE, SAVEPOINT)
+    job = bench.spec()["job"]
+    assert (bench.spec()["image"], job["initialSavepointPath"]) == (OLD_IMAGE, SAVEPOINT)
     assert job["savepointRedeployNonce"] == 1
-    assert restored(bench) == SAVEPOINT == result.seen["restored_from"]
+    assert bench.restored() == SAVEPOINT == result.seen["restored_from"]
     assert "delete" not in bench.fake.orders
 
 
@@ -97,7 +86,7 @@ def test_killed_before_the_outcome_is_noted_nothing_is_done_twice(
             bench.executor().run(bench.upgrade(image=BAD_IMAGE))
     result = bench.executor().resume("p1")
     assert result.outcome == "rolled-back", result.error
-    assert restored(bench) == SAVEPOINT
+    assert bench.restored() == SAVEPOINT
     kinds = [one.partition(" ")[0] for one in bench.fake.orders]
     assert kinds == ["patch", "stopped", *(["patch"] if redeploys else ["delete", "create"]), "deployed"]
 
@@ -120,7 +109,7 @@ def test_an_api_server_that_is_away_for_a_while_at_any_step_changes_nothing(
 
     result = bench.executor(go_away).run(bench.upgrade(image=image))
     assert result.outcome == ("rolled-back" if image == BAD_IMAGE else "verified"), result.error
-    assert restored(bench) == SAVEPOINT
+    assert bench.restored() == SAVEPOINT
 
 
 @AT_EACH_STEP
@@ -130,7 +119,7 @@ def test_killed_at_any_step_it_goes_on_and_does_nothing_twice(bench: Bench, imag
     assert bench.journal.record("p1").unfinished_step == step
     result = bench.executor().resume("p1")
     assert result.outcome == ("rolled-back" if image == BAD_IMAGE else "verified"), result.error
-    assert restored(bench) == SAVEPOINT
+    assert bench.restored() == SAVEPOINT
     kinds = [one.partition(" ")[0] for one in bench.fake.orders]
     again = ["delete", "create", "deployed"] if image == BAD_IMAGE else ["deployed"]
     assert kinds == ["patch", "stopped", *again]
@@ -138,7 +127,7 @@ def test_killed_at_any_step_it_goes_on_and_does_nothing_twice(bench: Bench, imag
 
 def test_a_conflicting_edit_is_refused_before_anything_is_done(bench: Bench) -> None:
     plan = bench.upgrade(image="count:2")
-    bench.fake.edit({**spec_of(bench), "image": "other:1"})
+    bench.fake.edit({**bench.spec(), "image": "other:1"})
     bench.fake.asleep = True
     with pytest.raises(Refused, match="edited by somebody else"):
         bench.run(plan)
@@ -151,7 +140,7 @@ def test_an_edit_between_the_check_and_the_patch_is_refused_too(bench: Bench) ->
     def edit(progress: Progress) -> None:
         if (progress.kind, progress.step) == ("intent", "patch"):
             bench.fake.asleep = True
-            bench.fake.edit({**spec_of(bench), "image": "other:1"})
+            bench.fake.edit({**bench.spec(), "image": "other:1"})
 
     result = bench.executor(edit).run(plan)
     assert result.outcome == "refused"
@@ -187,12 +176,12 @@ def test_when_no_savepoint_can_be_taken_the_old_job_is_left_running(
 ) -> None:
     monkeypatch.setattr(operator_stop, "_ERROR_HOLDS_SECONDS", 0.0)
     bench.fake.savepoint_error = "the folder is read-only"
-    before = copy.deepcopy(spec_of(bench))
+    before = copy.deepcopy(bench.spec())
     result = bench.run(bench.upgrade(image="count:2"))
     assert result.outcome == "rolled-back"
     assert "the folder is read-only" in (result.error or "")
-    assert spec_of(bench) == before
-    assert restored(bench) is None  # never stopped
+    assert bench.spec() == before
+    assert bench.restored() is None  # never stopped
     assert all(one.startswith("patch") for one in bench.fake.orders)
 
 
@@ -232,7 +221,7 @@ def test_suspended_and_resumed_from_the_savepoint_of_the_stop(bench: Bench) -> N
     plan = bench.plan(ResourceWish("resume", terms=QUICK), "p2")
     assert [step.name for step in plan.steps] == ["dry-run", "patch", "running", "stable", "flow"]
     assert bench.run(plan).outcome == "verified"
-    assert restored(bench) == SAVEPOINT
+    assert bench.restored() == SAVEPOINT
 
 
 def test_an_edit_of_a_suspended_job_is_taken_up_when_it_is_resumed(bench: Bench) -> None:
@@ -267,17 +256,17 @@ def test_resumed_from_the_savepoint_of_the_stop_although_the_operator_lost_it(be
     plan = bench.plan(ResourceWish("resume", terms=QUICK), "p2")
     assert (plan.refused, plan.change) == ((), "savepoint-redeploy")
     assert bench.run(plan).outcome == "verified"
-    assert restored(bench) == SAVEPOINT
-    assert spec_of(bench)["job"]["state"] == "running"
+    assert bench.restored() == SAVEPOINT
+    assert bench.spec()["job"]["state"] == "running"
 
 
 def test_a_restart_and_a_rollback_keep_the_state(bench: Bench) -> None:
     assert bench.run(bench.upgrade(image="count:2")).outcome == "verified"
     assert bench.run(bench.plan(ResourceWish("restart", terms=QUICK), "p2")).outcome == "verified"
-    assert spec_of(bench)["restartNonce"] == 1
+    assert bench.spec()["restartNonce"] == 1
     back = bench.run(bench.plan(ResourceWish("rollback", terms=QUICK, undo="p1"), "p3"))
     assert back.outcome == "verified", back.error
-    assert (spec_of(bench)["image"], restored(bench)) == (OLD_IMAGE, "s3://bucket/savepoint-3")
+    assert (bench.spec()["image"], bench.restored()) == (OLD_IMAGE, "s3://bucket/savepoint-3")
 
 
 def test_a_backup_is_kept_and_is_not_the_one_that_counts(bench: Bench) -> None:
@@ -299,7 +288,7 @@ def test_a_blue_green_child_is_refused(bench: Bench) -> None:
 
 
 def test_claim_mode_and_foreign_finalizers_leave_no_way_back(bench: Bench) -> None:
-    spec_of(bench)["flinkConfiguration"]["execution.savepoint-restore-mode"] = "CLAIM"
+    bench.spec()["flinkConfiguration"]["execution.savepoint-restore-mode"] = "CLAIM"
     bench.fake._reconciled("DEPLOYED", "RUNNING", "STABLE")
     plan = bench.upgrade(image="count:2")
     assert (plan.rollback, plan.rollback_steps, plan.severe) == ((), (), True)
