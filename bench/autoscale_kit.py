@@ -23,11 +23,11 @@ from typing import Any
 
 from bench._autoscale_chart import draw
 from bench.autoscale import RATE_EACH, TARGET, Phase, judged, schedule, totals, watch
-from flinkops.act.kube_control import KubeControl
+from flinkops.act.operator.control import KubeControl
 from flinkops.clock import SystemClock
 from flinkops.errors import FlinkopsError
-from flinkops.sources.kube_access import open_access
-from flinkops.sources.kube_verbs import ResourceRef
+from flinkops.sources.kubernetes.access import open_access
+from flinkops.sources.kubernetes.verbs import ResourceRef
 from tests.cluster.kit import Cluster, Kit, kit_folder, state_of
 from tests.cluster.wait_bound import SLOTS, build_image, manifest
 

@@ -22,7 +22,7 @@ from flinkops.clock import SystemClock
 from flinkops.collect import Collector
 from flinkops.model.endpoint import parse_endpoint
 from flinkops.model.facts import FleetSnapshot
-from flinkops.sources.flink import FlinkRestSource
+from flinkops.sources.flink.source import FlinkRestSource
 from tests.fake_flink import FakeFlink, Recording, serving
 
 CLUSTERS, JOBS_A_CLUSTER = 100, 10

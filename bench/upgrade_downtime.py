@@ -16,15 +16,15 @@ import threading
 import time
 from typing import NamedTuple
 
-from flinkops.act.kube_control import KubeControl
-from flinkops.act.operator_steps import acted_on
+from flinkops.act.operator.control import KubeControl
+from flinkops.act.operator.spec_steps import acted_on
 from flinkops.act.stability_steps import all_running
 from flinkops.clock import SystemClock
 from flinkops.errors import FlinkopsError
 from flinkops.plan.preconditions import operator_sees_it_run
-from flinkops.sources.kube_access import open_access
-from flinkops.sources.kube_resources import Json
-from flinkops.sources.kube_verbs import KubeVerbs, ResourceRef
+from flinkops.sources.kubernetes.access import open_access
+from flinkops.sources.kubernetes.resources import Json
+from flinkops.sources.kubernetes.verbs import KubeVerbs, ResourceRef
 
 _EVERY_SECONDS = 0.2
 _RUNS_SECONDS = 10.0  # so long the new job is watched before the next change

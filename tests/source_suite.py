@@ -10,7 +10,7 @@ import pytest
 
 from flinkops.errors import Unreachable
 from flinkops.model.facts import JobFacts, VertexFacts
-from flinkops.sources.flink import FlinkRestSource
+from flinkops.sources.flink.source import FlinkRestSource
 
 PATIENCE_SECONDS = 60.0
 

@@ -1,11 +1,11 @@
 """All steps that the executor knows, by name."""
 
 from flinkops.act.flow_steps import FLOW_ACTIONS
-from flinkops.act.operator_looks import LOOK_ACTIONS
-from flinkops.act.operator_return import RETURN_ACTIONS
-from flinkops.act.operator_steps import OPERATOR_ACTIONS
-from flinkops.act.operator_stop import STOP_ACTIONS
-from flinkops.act.redeploy_steps import REDEPLOY_ACTIONS
+from flinkops.act.operator.rollback_steps import RETURN_ACTIONS
+from flinkops.act.operator.spec_steps import OPERATOR_ACTIONS
+from flinkops.act.operator.startup import LOOK_ACTIONS
+from flinkops.act.operator.stop import STOP_ACTIONS
+from flinkops.act.rest.redeploy_steps import REDEPLOY_ACTIONS
 from flinkops.act.running import StepAction
 from flinkops.act.savepoint_steps import SAVEPOINT_ACTIONS
 from flinkops.act.stability_steps import STABILITY_ACTIONS

@@ -13,8 +13,8 @@ from flinkops.model.facts import ClusterFacts, JobFacts
 from flinkops.model.plan import Plan, Step
 from flinkops.model.switches import is_on
 from flinkops.plan.identity import Stamp, canonical_json
-from flinkops.plan.operator_actions import merged
-from flinkops.plan.operator_spec import configuration, last_reconciled
+from flinkops.plan.operator.spec import configuration, last_reconciled
+from flinkops.plan.operator.steps import merged
 from flinkops.plan.preconditions import ADAPTIVE, in_state, parallelism_is, same_job
 from flinkops.plan.rescale import plan_rescale
 

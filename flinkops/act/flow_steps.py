@@ -7,7 +7,7 @@ from flinkops.act.running import StepAction, StepRun
 from flinkops.assess.checkpoints import newest_completed
 from flinkops.errors import OperationFailed, Unreachable
 from flinkops.model.facts import JobFacts
-from flinkops.plan.continuity import place_of
+from flinkops.plan.state_loss import place_of
 
 _FLOWS_WITHIN_SECONDS = 60.0
 _CAUGHT_UP_WITHIN_SECONDS = 300.0

@@ -8,7 +8,7 @@ import typer
 from flinkops.errors import UsageError
 
 if TYPE_CHECKING:
-    from flinkops.plan.operator_actions import OperatorTerms
+    from flinkops.plan.operator.steps import OperatorTerms
 
 CheckpointsOption = Annotated[
     int,
@@ -83,7 +83,7 @@ def pairs(given: list[str] | None, option: str = "--set") -> dict[str, str]:
 def operator_terms(checkpoints: int, watch_for: str | None) -> "OperatorTerms":
     """When a change through the operator counts. Raises UsageError for what is no duration."""
     from flinkops.model.quantities import parse_duration
-    from flinkops.plan.operator_actions import DEFAULT_WATCH_SECONDS, OperatorTerms
+    from flinkops.plan.operator.steps import DEFAULT_WATCH_SECONDS, OperatorTerms
 
     try:
         seconds = DEFAULT_WATCH_SECONDS if watch_for is None else parse_duration(watch_for)

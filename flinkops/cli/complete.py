@@ -59,7 +59,7 @@ def _names() -> list[str]:
 def _ask(settings: "Settings") -> list[str] | None:
     """What the REST sources say now; None when none of them does, in time."""
     from flinkops.cli.targets import embedded_endpoint, rest_endpoints
-    from flinkops.sources.job_names import job_names
+    from flinkops.sources.flink.job_names import job_names
 
     fleet = embedded_endpoint()
     endpoints = (rest_endpoints(settings) or ([fleet] if fleet else []))[:MAX_SOURCES]

@@ -41,11 +41,11 @@ def demo(
 
 def _show(common: Common, fleet: "FleetInfo", *, headless: bool, seconds: float | None) -> None:
     """Look at the demo's fleet, and at nothing else, until the time is up or the person leaves."""
-    from flinkops.cli.looks import repeated
+    from flinkops.cli.repeat import repeated
     from flinkops.cli.targets import open_observer
     from flinkops.model.endpoint import parse_endpoint
     from flinkops.render.status_json import status_json
-    from flinkops.sources.flink import FlinkRestSource
+    from flinkops.sources.flink.source import FlinkRestSource
 
     settings = common.settings
     interval = settings.interval_seconds if settings.origins["interval"] != "default" else REFRESH_SECONDS

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from flinkops.diagnose.evidence import Evidence
-    from flinkops.examine import Examiner
+    from flinkops.evidence_collector import Examiner
     from flinkops.model.assessment import JobAssessment
     from flinkops.model.findings import Diagnosis
 
@@ -76,7 +76,7 @@ def _check_self(common: Common) -> None:
 def _examined(common: Common, job: str | None, bundle: str | None) -> "tuple[list[Evidence], dict[str, str]]":
     """Live: the whole fleet at one look, or one job in depth; the ends of the logs where they are to be kept."""
     from flinkops.cli.targets import open_observer, pick_job
-    from flinkops.examine import Examiner
+    from flinkops.evidence_collector import Examiner
 
     def pick(jobs: "Sequence[JobAssessment]") -> "list[JobAssessment]":
         if not jobs:
@@ -111,11 +111,11 @@ def _replayed(common: Common, replay: str, job: str | None) -> "tuple[list[Evide
     """All looks of a recording, judged at its last one; or the evidence of a bundle."""
     from flinkops.bundle import describe, read_evidence
     from flinkops.cli.targets import pick_job
-    from flinkops.examine import from_observation
+    from flinkops.evidence_collector import from_observation
     from flinkops.recording import Replay, is_recording
 
     if is_recording(replay):
-        from flinkops.observe import Observer
+        from flinkops.observer import Observer
 
         recording = Replay(replay)
         observer = Observer(recording, common.settings.policy)

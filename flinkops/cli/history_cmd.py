@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flinkops.cli.acting import (
+from flinkops.cli.operator_targets import control_of_source
+from flinkops.cli.options import Common, with_common
+from flinkops.cli.run_action import (
     Consent,
     JournalOption,
     YesOption,
@@ -14,8 +16,6 @@ from flinkops.cli.acting import (
     emit_document,
     open_journal,
 )
-from flinkops.cli.options import Common, with_common
-from flinkops.cli.resource_acting import control_of_source
 from flinkops.errors import UsageError
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ Examples:
 def build() -> typer.Typer:
     """All commands."""
     from flinkops.cli.alerts import app as alerts
-    from flinkops.cli.autoscale_app import app as autoscale
+    from flinkops.cli.autoscale.app import app as autoscale
     from flinkops.cli.config_cmd import app as config
     from flinkops.cli.demo import demo
     from flinkops.cli.doctor import doctor

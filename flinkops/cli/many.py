@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from flinkops.cli.acting import Consent, ask_to_go_on, document_format, emit, emit_document, executor, new_stamp
+from flinkops.cli.operator_targets import control_of_resource, jobs_of_cluster
 from flinkops.cli.options import Common
-from flinkops.cli.resource_acting import control_of_resource, jobs_of_cluster
+from flinkops.cli.run_action import Consent, ask_to_go_on, document_format, emit, emit_document, executor, new_stamp
 from flinkops.errors import ExitCode, FlinkopsError, Interrupted, OperationFailed, Refused, UsageError
 
 if TYPE_CHECKING:
     from flinkops.act.journal import Journal
-    from flinkops.act.kube_control import KubeControl
-    from flinkops.act.prepare_resource import ResourceWish
+    from flinkops.act.operator.control import KubeControl
+    from flinkops.act.operator.prepare import ResourceWish
     from flinkops.model.facts import JobFacts
     from flinkops.model.plan import Plan, Result
     from flinkops.plan.waves import Ended, Summary, Wave
@@ -95,10 +95,10 @@ def _is_declared(job: "JobFacts") -> bool:
 
 
 def _planned(common: Common, job: "JobFacts", wish: "ResourceWish", journal: "Journal", stack: ExitStack) -> _Member:
-    from flinkops.act.prepare_resource import prepare_for_resource
-    from flinkops.cli.kube_targets import kubernetes_access
+    from flinkops.act.operator.prepare import prepare_for_resource
+    from flinkops.cli.cluster_targets import kubernetes_access
     from flinkops.cli.targets import DEFAULT_TIMEOUT_SECONDS
-    from flinkops.sources.kube_plan import read_for_plan
+    from flinkops.sources.kubernetes.plan_inputs import read_for_plan
 
     assert job.resource is not None
     ref = job.resource

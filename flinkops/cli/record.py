@@ -22,7 +22,7 @@ def record(
     flinkops record incident.rec --interval 5s --seconds 600
     flinkops status --replay incident.rec
     """
-    from flinkops.cli.looks import repeated
+    from flinkops.cli.repeat import repeated
     from flinkops.cli.targets import open_collector
     from flinkops.recording import Recorder
 

@@ -4,7 +4,10 @@ from typing import Annotated
 
 import typer
 
-from flinkops.cli.acting import (
+from flinkops.cli.action_options import CheckpointsOption, ParallelismOption, WatchOption, operator_terms
+from flinkops.cli.operator_targets import act_on_resource, targets_kubernetes
+from flinkops.cli.options import Common, with_common
+from flinkops.cli.run_action import (
     Consent,
     JobArgument,
     JournalOption,
@@ -16,9 +19,6 @@ from flinkops.cli.acting import (
     new_stamp,
     open_journal,
 )
-from flinkops.cli.action_options import CheckpointsOption, ParallelismOption, WatchOption, operator_terms
-from flinkops.cli.options import Common, with_common
-from flinkops.cli.resource_acting import act_on_resource, targets_kubernetes
 from flinkops.errors import UsageError
 
 
@@ -43,8 +43,8 @@ def rescale(
 
     Examples: flinkops rescale price-aggregation --parallelism 2
     """
-    from flinkops.act.prepare import Wish, prepare
-    from flinkops.act.prepare_resource import ResourceWish
+    from flinkops.act.operator.prepare import ResourceWish
+    from flinkops.act.rest.prepare import Wish, prepare
 
     vertices = _vertices(vertex or [])
     if parallelism is None and not vertices:

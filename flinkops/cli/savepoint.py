@@ -5,7 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flinkops.cli.acting import (
+from flinkops.cli.action_options import FormatOption, TargetOption
+from flinkops.cli.operator_targets import targets_kubernetes
+from flinkops.cli.options import Common, with_common
+from flinkops.cli.run_action import (
     Consent,
     JobArgument,
     JournalOption,
@@ -21,15 +24,12 @@ from flinkops.cli.acting import (
     open_journal,
     rest_targets,
 )
-from flinkops.cli.action_options import FormatOption, TargetOption
-from flinkops.cli.options import Common, with_common
-from flinkops.cli.resource_acting import targets_kubernetes
 from flinkops.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from flinkops.act.rest_control import RestControl
+    from flinkops.act.rest.control import RestControl
     from flinkops.act.storage import SavepointCheck
     from flinkops.model.facts import JobFacts
     from flinkops.plan.retention import KnownSavepoint

@@ -12,7 +12,7 @@ from flinkops.errors import Denied, ExitCode, FlinkopsError
 from flinkops.model.check import Check
 
 if TYPE_CHECKING:
-    from flinkops.sources.kube_access import KubeAccess
+    from flinkops.sources.kubernetes.access import KubeAccess
     from flinkops.sources.protocol import Source
 
 
@@ -47,7 +47,7 @@ def _folders() -> Iterator[Check]:
 
     import platformdirs
 
-    from flinkops.cli.acting import open_journal
+    from flinkops.cli.run_action import open_journal
     from flinkops.config.load import user_file
 
     named = os.environ.get("FLINKOPS_JOURNAL")
@@ -108,9 +108,9 @@ def _look(source: "Source", seconds: float) -> Iterator[Check]:
 
 
 def _kubernetes(common: Common, seconds: float) -> Iterator[Check]:
-    from flinkops.cli.kube_targets import kubernetes_accesses
+    from flinkops.cli.cluster_targets import kubernetes_accesses
     from flinkops.clock import SystemClock
-    from flinkops.sources.kube_check import check_cluster
+    from flinkops.sources.kubernetes.self_check import check_cluster
 
     for cluster, access in kubernetes_accesses(common.settings):
         scopes = (None,) if cluster.all_namespaces else cluster.namespaces or (access.namespace,)
@@ -121,8 +121,8 @@ def _kubernetes(common: Common, seconds: float) -> Iterator[Check]:
 
 def _abilities(access: "KubeAccess", seconds: float) -> Iterator[Check]:
     """What the operator's resource offers, by its schema; nothing where it may not be read: that is said already."""
-    from flinkops.plan.operator_mode import features
-    from flinkops.sources.kube_plan import read_definition
+    from flinkops.plan.operator.effective_mode import features
+    from flinkops.sources.kubernetes.plan_inputs import read_definition
 
     try:
         found = features(read_definition(access, deadline_seconds=seconds))
@@ -146,7 +146,7 @@ def _show(common: Common, checks: Sequence[Check]) -> None:
     from flinkops.render.table import layout
 
     if common.settings.output in ("json", "jsonl", "yaml"):
-        from flinkops.cli.acting import emit_document
+        from flinkops.cli.run_action import emit_document
 
         document = {"schema_version": 1, "checks": [msgspec.to_builtins(check) for check in checks]}
         emit_document(document, common.settings.output)

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flinkops.cli.complete import complete_job, remember_names
-from flinkops.cli.looks import repeated
 from flinkops.cli.options import Common, with_common
+from flinkops.cli.repeat import repeated
 from flinkops.errors import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from flinkops.model.assessment import FleetAssessment
-    from flinkops.observe import Observer
+    from flinkops.observer import Observer
 
 
 @with_common
@@ -71,7 +71,7 @@ def _open(common: Common, replay: str | None) -> "Observer":
         from flinkops.cli.targets import open_observer
 
         return open_observer(common)
-    from flinkops.observe import Observer
+    from flinkops.observer import Observer
     from flinkops.recording import Replay
 
     return Observer(Replay(replay), common.settings.policy)

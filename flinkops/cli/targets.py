@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from flinkops.collect import Collector
     from flinkops.config.settings import Settings, SourceSettings
     from flinkops.model.endpoint import RestEndpoint
-    from flinkops.observe import Observer
+    from flinkops.observer import Observer
     from flinkops.sources.protocol import Source, Wanted
 
 KUBERNETES_KEYS = ("context", "kubeconfig", "namespace", "all_namespaces", "selector", "rest_via")
@@ -53,8 +53,8 @@ def open_sources(settings: "Settings", wanted: "Wanted | None" = None) -> list["
     --rest on the command line takes the place of the listed ``sources``. Raises UsageError for what cannot be meant,
     Unreachable when there is nothing to look at.
     """
-    from flinkops.cli.kube_targets import open_kubernetes_sources
-    from flinkops.sources.flink import FlinkRestSource
+    from flinkops.cli.cluster_targets import open_kubernetes_sources
+    from flinkops.sources.flink.source import FlinkRestSource
 
     found: list[Source] = [FlinkRestSource(endpoint, wanted=wanted) for endpoint in rest_endpoints(settings)]
     if names_kubernetes(settings):
@@ -64,7 +64,7 @@ def open_sources(settings: "Settings", wanted: "Wanted | None" = None) -> list["
     fleet = embedded_endpoint()
     if fleet is not None:
         return [FlinkRestSource(fleet, wanted=wanted)]
-    from flinkops.sources.kube_access import in_cluster, kubeconfig_exists
+    from flinkops.sources.kubernetes.access import in_cluster, kubeconfig_exists
 
     if kubeconfig_exists() or in_cluster():
         return [*open_kubernetes_sources(settings, wanted)]
@@ -149,7 +149,7 @@ def open_collector(settings: "Settings", sources: Sequence["Source"] | None = No
 
 def open_observer(common: "Common", sources: Sequence["Source"] | None = None) -> "Observer":
     """What `status`, the TUI and the exporter look through. The caller closes it."""
-    from flinkops.observe import Observer
+    from flinkops.observer import Observer
 
     return Observer(open_collector(common.settings, sources), common.settings.policy)
 

@@ -5,21 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flinkops.cli.acting import (
-    Consent,
-    JobArgument,
-    JournalOption,
-    OutOption,
-    PlanOption,
-    YesOption,
-    act,
-    executor,
-    exit_code,
-    job_on_cluster,
-    new_stamp,
-    open_journal,
-    report,
-)
 from flinkops.cli.action_options import (
     ArgOption,
     BackupOption,
@@ -39,13 +24,28 @@ from flinkops.cli.action_options import (
     pairs,
     texts,
 )
+from flinkops.cli.operator_targets import act_on_resource, control_of_source, spec_of_manifest, targets_kubernetes
 from flinkops.cli.options import Common, with_common
-from flinkops.cli.resource_acting import act_on_resource, control_of_source, spec_of_manifest, targets_kubernetes
+from flinkops.cli.run_action import (
+    Consent,
+    JobArgument,
+    JournalOption,
+    OutOption,
+    PlanOption,
+    YesOption,
+    act,
+    executor,
+    exit_code,
+    job_on_cluster,
+    new_stamp,
+    open_journal,
+    report,
+)
 from flinkops.errors import Refused, UsageError
 
 if TYPE_CHECKING:
     from flinkops.act.journal import Journal
-    from flinkops.act.prepare import Wish
+    from flinkops.act.rest.prepare import Wish
 
 
 @with_common
@@ -91,8 +91,8 @@ def upgrade(
     mode = _one_mode({"savepoint": savepoint, "last-state": last_state, "stateless": stateless})
     _refuse_nameless(common, job, manifest)
     if targets_kubernetes(common):
-        from flinkops.act.prepare_resource import ResourceWish
-        from flinkops.plan.operator import Edit
+        from flinkops.act.operator.prepare import ResourceWish
+        from flinkops.plan.operator.predict import Edit
 
         edit = Edit(
             image=image,
@@ -113,7 +113,7 @@ def upgrade(
     if job is None:
         raise UsageError("-l chooses jobs of the Flink operator by their labels", next_step="name the job")
     _refuse_without_operator(mode, {"--image": image, "--filename": manifest, "--backup-savepoint": backup})
-    from flinkops.act.prepare import Wish
+    from flinkops.act.rest.prepare import Wish
     from flinkops.plan.redeploy import Change, Terms
 
     change = Change(parallelism, pairs(settings), texts(arguments), jar_here_or_there(jar), entry_class, py)
@@ -160,8 +160,8 @@ def restart(
     journal: JournalOption = None,
 ) -> None:
     """Stop a job with a savepoint and start it as it was from there."""
-    from flinkops.act.prepare import Wish
-    from flinkops.act.prepare_resource import ResourceWish
+    from flinkops.act.operator.prepare import ResourceWish
+    from flinkops.act.rest.prepare import Wish
     from flinkops.plan.redeploy import Terms
 
     book, consent = open_journal(journal), Consent(plan, out, yes)
@@ -189,8 +189,8 @@ def rollback(
     journal: JournalOption = None,
 ) -> None:
     """Back to how a job was submitted before its last upgrade, with the state it has now."""
-    from flinkops.act.prepare import Wish
-    from flinkops.act.prepare_resource import ResourceWish
+    from flinkops.act.operator.prepare import ResourceWish
+    from flinkops.act.rest.prepare import Wish
     from flinkops.plan.redeploy import Terms
 
     book, consent = open_journal(journal), Consent(plan, out, yes)
@@ -213,8 +213,8 @@ def suspend(
     journal: JournalOption = None,
 ) -> None:
     """Stop a job with a savepoint; `flinkops resume` starts it from there."""
-    from flinkops.act.prepare import Wish
-    from flinkops.act.prepare_resource import ResourceWish
+    from flinkops.act.operator.prepare import ResourceWish
+    from flinkops.act.rest.prepare import Wish
     from flinkops.plan.redeploy import Terms
 
     book, consent = open_journal(journal), Consent(plan, out, yes)
@@ -245,9 +245,9 @@ def resume(
     journal: JournalOption = None,
 ) -> None:
     """Start a job that was suspended or has died, from its latest savepoint or another one."""
-    from flinkops.act.prepare import Wish
-    from flinkops.act.prepare_resource import ResourceWish
-    from flinkops.plan.operator import Edit
+    from flinkops.act.operator.prepare import ResourceWish
+    from flinkops.act.rest.prepare import Wish
+    from flinkops.plan.operator.predict import Edit
     from flinkops.plan.redeploy import Change, Terms
 
     book, consent = open_journal(journal), Consent(plan, out, yes)
@@ -263,7 +263,7 @@ def resume(
 
 
 def _wished(common: Common, job: str, wish: "Wish", consent: Consent, journal: "Journal") -> None:
-    from flinkops.act.prepare import prepare
+    from flinkops.act.rest.prepare import prepare
 
     with job_on_cluster(common, job) as (control, facts):
         made = prepare(control, journal, facts, wish, new_stamp(wish.verb))

@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 
 import flinkops
 from flinkops.exporter.families import Options, described, families
-from flinkops.exporter.looker import Looker
+from flinkops.exporter.poller import Looker
 from flinkops.observability.metrics.fleet import FleetView
 
 DEADLINE_SECONDS = 8.0

@@ -14,7 +14,7 @@ from flinkops.clock import Clock, SystemClock
 from flinkops.errors import UsageError
 from flinkops.exporter.collector import DEADLINE_SECONDS, FleetCollector
 from flinkops.exporter.families import Options
-from flinkops.exporter.looker import Looker, Observed
+from flinkops.exporter.poller import Looker, Observed
 from flinkops.exporter.server import Credentials, MetricsServer, Tls, application
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from flinkops.errors import FlinkopsError, Unreachable
 from flinkops.model.endpoint import parse_endpoint
 from flinkops.model.facts import DeliveryFacts, JobFacts
 from flinkops.sources.deadline import Deadline
-from flinkops.sources.http import RestClient
+from flinkops.sources.flink.http import RestClient
 from flinkops.sources.protocol import SourceLook
 
 URL_KEY = "flinkops.delivery-metrics-url"

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from flinkops.observe import Observer
+    from flinkops.observer import Observer
     from flinkops.tui.links import Links
 
 __all__ = ["run"]

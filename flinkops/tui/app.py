@@ -11,9 +11,10 @@ from textual.binding import BindingType
 from flinkops.clock import Clock
 from flinkops.model.assessment import JobAssessment, VertexAssessment
 from flinkops.tui import background
-from flinkops.tui.acting import ActingApp
-from flinkops.tui.actions import KINDS
+from flinkops.tui.actions.catalog import KINDS
+from flinkops.tui.actions.controller import ActingApp
 from flinkops.tui.base import BaseScreen
+from flinkops.tui.dialogs import Choice, Finder, Prompt, Reader, help_lines
 from flinkops.tui.events import EventsScreen
 from flinkops.tui.findings import FindingsScreen
 from flinkops.tui.flame import FlameScreen
@@ -26,8 +27,7 @@ from flinkops.tui.keys import Where, at, bindings
 from flinkops.tui.links import Links
 from flinkops.tui.logs import LogsScreen
 from flinkops.tui.notes import Notes
-from flinkops.tui.ports import Details, JobKey, Joins, Looks, Named, TellsEvents
-from flinkops.tui.sheets import Choice, Finder, Prompt, Reader, help_lines
+from flinkops.tui.protocols import Details, JobKey, Joins, Looks, Named, TellsEvents
 from flinkops.tui.sources import SourcesScreen
 from flinkops.tui.vertex import VertexScreen
 from flinkops.tui.views import SavedViews

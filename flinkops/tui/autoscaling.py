@@ -16,17 +16,17 @@ from flinkops.autoscale.explain import OVERRIDES
 from flinkops.autoscale.settings import Settings, settings_of
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.facts import JobFacts
-from flinkops.tui import words
-from flinkops.tui.actions import KINDS
+from flinkops.tui import cells as words
+from flinkops.tui.actions.catalog import KINDS
 from flinkops.tui.base import BaseScreen
+from flinkops.tui.cells import tidy
+from flinkops.tui.dialogs import Choice
 from flinkops.tui.fleet_view import View
 from flinkops.tui.grid import Column, Grid
 from flinkops.tui.keys import Where
 from flinkops.tui.lines import Line, Role, flow, join, line
 from flinkops.tui.lineview import Pane
-from flinkops.tui.ports import JobKey
-from flinkops.tui.sheets import Choice
-from flinkops.tui.words import tidy
+from flinkops.tui.protocols import JobKey
 
 LOOKS = 240
 """So many are kept while the screen is open: twenty minutes, a look every 5 s."""

@@ -8,8 +8,10 @@ from textual.widget import Widget
 
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.detail import KubeEvent, ResourceEvents
-from flinkops.tui import words
+from flinkops.tui import cells as words
+from flinkops.tui.cells import tidy
 from flinkops.tui.context import Context
+from flinkops.tui.dialogs import Choice, Reader
 from flinkops.tui.fetching import FetchingScreen
 from flinkops.tui.fleet_view import View
 from flinkops.tui.grid import Column, Grid
@@ -17,9 +19,7 @@ from flinkops.tui.job_tables import row_lines
 from flinkops.tui.keys import Where
 from flinkops.tui.lines import Line, join, line
 from flinkops.tui.lineview import Pane
-from flinkops.tui.ports import TellsEvents
-from flinkops.tui.sheets import Choice, Reader
-from flinkops.tui.words import tidy
+from flinkops.tui.protocols import TellsEvents
 
 
 class EventsScreen(FetchingScreen):

@@ -8,8 +8,8 @@ from textual import on
 
 from flinkops.tui import background
 from flinkops.tui.base import BaseScreen
+from flinkops.tui.cells import tidy
 from flinkops.tui.lines import Line, line
-from flinkops.tui.words import tidy
 
 _numbers = itertools.count()
 

@@ -14,17 +14,17 @@ from textual.widget import Widget
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.findings import Diagnosis, Finding
 from flinkops.render.doctor import evidence_text, remedy_text
-from flinkops.tui.actions import KINDS, Kind
+from flinkops.tui.actions.catalog import KINDS, Kind
+from flinkops.tui.cells import tidy
 from flinkops.tui.context import Context
+from flinkops.tui.dialogs import Choice
 from flinkops.tui.fetching import FetchingScreen
 from flinkops.tui.fleet_view import View
 from flinkops.tui.grid import Column, Grid
 from flinkops.tui.keys import Where
 from flinkops.tui.lines import Line, Role, flow, join, line
 from flinkops.tui.lineview import Pane
-from flinkops.tui.ports import JobKey
-from flinkops.tui.sheets import Choice
-from flinkops.tui.words import tidy
+from flinkops.tui.protocols import JobKey
 
 ROLE: dict[str, Role] = {"critical": "critical", "warning": "warning", "info": "accent"}
 _KINDS = {kind.title: kind for kind in KINDS}
@@ -100,7 +100,7 @@ class FindingsScreen(FetchingScreen):
 
     def _ask(self, view: View, job: JobAssessment) -> None:
         from flinkops.diagnose.diagnosis import diagnose
-        from flinkops.examine import CloseLook
+        from flinkops.evidence_collector import CloseLook
 
         if not self.flinkops.has_details:
             self._deep = True
@@ -169,7 +169,7 @@ class FindingSheet(ModalScreen[bool]):
 def diagnosed(view: View, job: JobAssessment) -> Diagnosis:
     """By what the look itself tells."""
     from flinkops.diagnose.diagnosis import diagnose
-    from flinkops.examine import CloseLook
+    from flinkops.evidence_collector import CloseLook
 
     return diagnose(CloseLook({}).deep(view.observation, job))
 

@@ -10,14 +10,14 @@ from flinkops.clock import iso_utc
 from flinkops.model.assessment import JobAssessment, VertexAssessment
 from flinkops.model.detail import FlameGraph, FlameGraphNode
 from flinkops.render.text import human_ratio
+from flinkops.tui.cells import tidy
 from flinkops.tui.context import Context
 from flinkops.tui.fetching import FetchingScreen
 from flinkops.tui.fleet_view import View
 from flinkops.tui.keys import Where, bindings
 from flinkops.tui.lines import Line, Role, Span, fit, join, line
 from flinkops.tui.lineview import Pane
-from flinkops.tui.ports import Details, FlameGraphKind
-from flinkops.tui.words import tidy
+from flinkops.tui.protocols import Details, FlameGraphKind
 
 KINDS: tuple[FlameGraphKind, ...] = ("full", "on_cpu", "off_cpu")
 HOTTEST = 12

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flinkops.model.assessment import JobAssessment
-from flinkops.tui.ports import Observation
+from flinkops.tui.protocols import Observation
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Incident:
         """Ask for all there is and write it; blocks. Says what is in it. Raises FlinkopsError."""
         from flinkops.bundle import write_bundle
         from flinkops.diagnose.fleet import diagnose_fleet
-        from flinkops.examine import CloseLook
+        from flinkops.evidence_collector import CloseLook
         from flinkops.render.doctor import doctor_json
 
         look = CloseLook(sources)

@@ -10,8 +10,10 @@ from textual.widget import Widget
 
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.detail import JobDetail
-from flinkops.tui import words
-from flinkops.tui.actions import SAVEPOINT
+from flinkops.tui import cells as words
+from flinkops.tui.actions.catalog import SAVEPOINT
+from flinkops.tui.cells import tidy
+from flinkops.tui.dialogs import Choice
 from flinkops.tui.fetching import FetchingScreen
 from flinkops.tui.findings import brief_lines
 from flinkops.tui.fleet_view import View, certainty
@@ -21,9 +23,7 @@ from flinkops.tui.job_view import card, job_copies, job_links, reason_lines, sig
 from flinkops.tui.keys import Where, bindings
 from flinkops.tui.lines import Line, Span, join, line, width
 from flinkops.tui.lineview import Pane
-from flinkops.tui.ports import JobKey
-from flinkops.tui.sheets import Choice
-from flinkops.tui.words import tidy
+from flinkops.tui.protocols import JobKey
 
 TALL_ROWS = 45
 """From this height on, checkpoints and exceptions stand below the vertices."""

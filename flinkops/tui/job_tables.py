@@ -11,12 +11,12 @@ from flinkops.model.assessment import JobAssessment, VertexAssessment
 from flinkops.model.detail import JobDetail
 from flinkops.model.facts import CheckpointFacts, ExceptionFacts, RescaleFacts, VertexFacts
 from flinkops.render.text import human_count, human_seconds
-from flinkops.tui import words
+from flinkops.tui import cells as words
+from flinkops.tui.cells import tidy
 from flinkops.tui.context import Context
 from flinkops.tui.glyphs import lanes, usage_bar
 from flinkops.tui.grid import Column
 from flinkops.tui.lines import Line, Role, join, line
-from flinkops.tui.words import tidy
 
 Intro = Callable[[JobAssessment], list[Line]]
 

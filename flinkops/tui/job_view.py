@@ -9,13 +9,13 @@ from flinkops.model.assessment import JobAssessment
 from flinkops.model.history import JobSample
 from flinkops.render.delivery_card import CardLine, card_lines, delivers
 from flinkops.render.text import human_bytes, human_count, human_ratio, human_seconds
-from flinkops.tui import words
+from flinkops.tui import cells as words
+from flinkops.tui.cells import tidy
 from flinkops.tui.context import Context
+from flinkops.tui.dialogs import Choice
 from flinkops.tui.glyphs import sparkline
 from flinkops.tui.lines import Line, Span, fit, line
 from flinkops.tui.links import Links
-from flinkops.tui.sheets import Choice
-from flinkops.tui.words import tidy
 
 if TYPE_CHECKING:
     from flinkops.tui.fleet_view import View

@@ -13,16 +13,16 @@ from flinkops.clock import iso_utc
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.detail import LogFile, TaskManagerDetail
 from flinkops.render.text import human_bytes
-from flinkops.tui import words
+from flinkops.tui import cells as words
+from flinkops.tui.cells import tidy
+from flinkops.tui.dialogs import Choice
 from flinkops.tui.fetching import FetchingScreen
 from flinkops.tui.fleet_view import View
 from flinkops.tui.grid import Column, Grid
 from flinkops.tui.keys import Where, bindings
 from flinkops.tui.lines import Line, Role, join, line
 from flinkops.tui.lineview import Pane
-from flinkops.tui.ports import Details
-from flinkops.tui.sheets import Choice
-from flinkops.tui.words import tidy
+from flinkops.tui.protocols import Details
 
 JOBMANAGER = "JobManager"
 GC_WARNING_RATIO = 0.1

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from flinkops.clock import Clock, iso_utc
-from flinkops.tui.ports import JobKey
+from flinkops.tui.protocols import JobKey
 
 
 class Note(msgspec.Struct, frozen=True):

@@ -8,17 +8,17 @@ from textual import on
 from textual.widget import Widget
 
 from flinkops.model.facts import SourceStatus
-from flinkops.tui import words
+from flinkops.tui import cells as words
 from flinkops.tui.base import BaseScreen
+from flinkops.tui.cells import tidy
 from flinkops.tui.context import Context
+from flinkops.tui.dialogs import Choice
 from flinkops.tui.fleet_view import View
 from flinkops.tui.glyphs import Glyphs
 from flinkops.tui.grid import Column, Grid
 from flinkops.tui.keys import Where
 from flinkops.tui.lines import Line, Role, line
 from flinkops.tui.lineview import Pane
-from flinkops.tui.sheets import Choice
-from flinkops.tui.words import tidy
 
 STATE_ROLE: dict[str, Role] = {"ok": "ok", "stale": "warning", "unreachable": "critical", "denied": "critical"}
 ORDER = {"denied": 0, "unreachable": 1, "stale": 2, "ok": 3}

@@ -7,7 +7,7 @@ import traceback
 from pathlib import Path
 
 from flinkops.errors import OperationFailed
-from flinkops.observe import Observer
+from flinkops.observer import Observer
 from flinkops.recording import Replay
 from flinkops.tui.app import FlinkopsApp
 from flinkops.tui.links import Links

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from flinkops.clock import iso_utc
-from flinkops.tui import words
+from flinkops.tui import cells as words
+from flinkops.tui.cells import tidy
 from flinkops.tui.context import Context
 from flinkops.tui.fleet_view import View
 from flinkops.tui.lines import Line, ends, join, line
-from flinkops.tui.words import tidy
 
 
 @dataclass

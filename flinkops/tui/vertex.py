@@ -10,8 +10,10 @@ from flinkops.model.assessment import JobAssessment, VertexAssessment
 from flinkops.model.detail import SubtaskDetail, TaskManagerDetail, VertexDetail
 from flinkops.model.facts import FINISHED_WATERMARK_MS, NO_WATERMARK_MS
 from flinkops.render.text import human_count, human_seconds
-from flinkops.tui import words
+from flinkops.tui import cells as words
+from flinkops.tui.cells import tidy
 from flinkops.tui.context import Context
+from flinkops.tui.dialogs import Choice
 from flinkops.tui.fetching import FetchingScreen
 from flinkops.tui.fleet_view import View
 from flinkops.tui.glyphs import usage_bar
@@ -20,9 +22,7 @@ from flinkops.tui.keys import Where, bindings
 from flinkops.tui.lines import Line, join, line
 from flinkops.tui.lineview import Pane
 from flinkops.tui.logs import GC_WARNING_RATIO
-from flinkops.tui.ports import Details
-from flinkops.tui.sheets import Choice
-from flinkops.tui.words import tidy
+from flinkops.tui.protocols import Details
 
 TASKMANAGERS_EVERY_MS = 20_000
 

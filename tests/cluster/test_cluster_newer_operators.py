@@ -16,11 +16,11 @@ import yaml
 
 from flinkops.local.jars import Jar, cache_folder, ensure_jars
 from flinkops.model.facts import JobFacts, ResourceFacts
-from flinkops.plan.operator_mode import features
-from flinkops.sources.kube import KubernetesSource
-from flinkops.sources.kube_access import open_access
-from flinkops.sources.kube_plan import read_definition
-from flinkops.sources.kube_resources import resource_facts, snapshot_facts
+from flinkops.plan.operator.effective_mode import features
+from flinkops.sources.kubernetes.access import open_access
+from flinkops.sources.kubernetes.plan_inputs import read_definition
+from flinkops.sources.kubernetes.resources import resource_facts, snapshot_facts
+from flinkops.sources.kubernetes.source import KubernetesSource
 from tests.cluster.kit import Cluster, wait_for
 from tests.unit.cr_samples import recorded
 

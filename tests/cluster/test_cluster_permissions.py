@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from flinkops.act.operator_steps import acted_on
-from flinkops.sources.kube_permissions import RULES
+from flinkops.act.operator.spec_steps import acted_on
+from flinkops.sources.kubernetes.permissions import RULES
 from tests.cluster.accounts import OPERATOR, READER, kubeconfig_of, shipped_roles, without
 from tests.cluster.acting import settled
 from tests.cluster.kit import Cluster, wait_for

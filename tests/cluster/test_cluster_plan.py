@@ -8,9 +8,9 @@ import pytest
 from _pytest.mark import ParameterSet
 
 from flinkops.clock import SystemClock
-from flinkops.plan.operator import Edit, predict
-from flinkops.plan.operator_mode import Evidence, Features, features, lost_stop_savepoint, stop_savepoints
-from flinkops.plan.operator_spec import last_reconciled
+from flinkops.plan.operator.effective_mode import Evidence, Features, features, lost_stop_savepoint, stop_savepoints
+from flinkops.plan.operator.predict import Edit, predict
+from flinkops.plan.operator.spec import last_reconciled
 from tests.cluster.kit import Cluster, state_of, wait_for
 
 pytestmark = pytest.mark.timeout(600)

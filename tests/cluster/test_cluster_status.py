@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from flinkops.sources.kube import KubernetesSource
-from flinkops.sources.kube_access import open_access
+from flinkops.sources.kubernetes.access import open_access
+from flinkops.sources.kubernetes.source import KubernetesSource
 from tests.cluster.accounts import READER, kubeconfig_of, shipped_roles
 from tests.cluster.kit import Cluster, count_manifest, run, wait_for
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from pandas.testing import assert_frame_equal
 
-from flinkops.plan.operator_spec import compare
+from flinkops.plan.operator.spec import compare
 from tests.cluster.acting import Hands, restored_from, retag
 from tests.cluster.broker import broker
 from tests.cluster.kit import DATA, Cluster, state_of, wait_for

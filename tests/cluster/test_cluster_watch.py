@@ -12,10 +12,10 @@ import yaml
 from flinkops.clock import SystemClock
 from flinkops.collect import Collector
 from flinkops.model.facts import FleetSnapshot
-from flinkops.sources import kube_api
-from flinkops.sources.kube import KubernetesSource
-from flinkops.sources.kube_access import open_access
-from flinkops.sources.kube_api import Gone, KubeClient
+from flinkops.sources.kubernetes import api as kube_api
+from flinkops.sources.kubernetes.access import open_access
+from flinkops.sources.kubernetes.api import Gone, KubeClient
+from flinkops.sources.kubernetes.source import KubernetesSource
 from tests.cluster.kit import Cluster, count_manifest, wait_for
 from tests.relay import Relay, relay_to
 

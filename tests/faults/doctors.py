@@ -8,10 +8,10 @@ from flinkops.collect import Collector
 from flinkops.config.policy import Policy
 from flinkops.diagnose.diagnosis import diagnose
 from flinkops.diagnose.evidence import Evidence, encode_evidence
-from flinkops.examine import Examiner
+from flinkops.evidence_collector import Examiner
 from flinkops.model.endpoint import parse_endpoint
-from flinkops.observe import Observer
-from flinkops.sources.flink import FlinkRestSource
+from flinkops.observer import Observer
+from flinkops.sources.flink.source import FlinkRestSource
 
 _LOOK_SECONDS = 20.0
 

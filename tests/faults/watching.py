@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from flinkops.clock import SystemClock
 from flinkops.collect import Collector
 from flinkops.model.endpoint import parse_endpoint
-from flinkops.sources.flink import FlinkRestSource
+from flinkops.sources.flink.source import FlinkRestSource
 from tests.faults.cases import Symptom
 from tests.faults.lab import Lab
 from tests.faults.symptoms import FACTS, Seen

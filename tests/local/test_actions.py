@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from flinkops.act.rest_control import RestControl
+from flinkops.act.rest.control import RestControl
 from flinkops.act.storage import local_folder
 from flinkops.clock import SystemClock
 from flinkops.local import job, kafka

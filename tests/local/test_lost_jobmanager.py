@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flinkops.act.rest_control import RestControl
+from flinkops.act.rest.control import RestControl
 from flinkops.act.storage import same_place
 from flinkops.assess.checkpoints import newest_completed
 from flinkops.clock import SystemClock

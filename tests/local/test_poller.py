@@ -16,8 +16,8 @@ from flinkops.local.state import FleetInfo
 from flinkops.model.detail import AsyncOutcome, ResourceRequirement
 from flinkops.model.endpoint import parse_endpoint
 from flinkops.model.facts import JobFacts
-from flinkops.sources.flink import FlinkRestSource
-from flinkops.sources.http import Rejected
+from flinkops.sources.flink.http import Rejected
+from flinkops.sources.flink.source import FlinkRestSource
 from tests.source_suite import SourceSuite, measured, seen, total
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(400)]

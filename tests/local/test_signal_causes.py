@@ -24,8 +24,8 @@ from flinkops.local.probe import patch
 from flinkops.local.state import FleetInfo
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.endpoint import parse_endpoint
-from flinkops.observe import Observer
-from flinkops.sources.flink import FlinkRestSource
+from flinkops.observer import Observer
+from flinkops.sources.flink.source import FlinkRestSource
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(900)]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from flinkops.act.rest_control import RestControl
+from flinkops.act.rest.control import RestControl
 from flinkops.clock import SystemClock
 from flinkops.local import job, kafka
 from flinkops.local.state import FleetInfo

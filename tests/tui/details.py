@@ -12,7 +12,7 @@ from flinkops.model.detail import (
 )
 from flinkops.model.endpoint import RestEndpoint, parse_endpoint
 from flinkops.model.facts import NO_WATERMARK_MS, CheckpointPhases
-from flinkops.tui.ports import FlameGraphKind
+from flinkops.tui.protocols import FlameGraphKind
 from tests.tui.fleet import T0_MS
 
 

@@ -51,7 +51,7 @@ _VERBS = ("enrich", "aggregate", "join", "dedup", "score", "index", "alert", "ar
 
 @dataclass(frozen=True)
 class Seen:
-    """An observation, as flinkops.observe makes them."""
+    """An observation, as flinkops.observer makes them."""
 
     snapshot: FleetSnapshot
     assessment: FleetAssessment

@@ -20,15 +20,15 @@ from flinkops.model.assessment import JobAssessment
 from flinkops.model.facts import ResourceFacts
 from flinkops.model.plan import Plan, Result, Step, Target
 from flinkops.plan.redeploy import Change
-from flinkops.sources.kube_access import KubeAccess
-from flinkops.tui import hands
-from flinkops.tui.action import progress_lines
-from flinkops.tui.actions import KINDS, Kind, Planning, Running, command_of, takes_actions, wish_of
+from flinkops.sources.kubernetes.access import KubeAccess
+from flinkops.tui.actions import execute as hands
+from flinkops.tui.actions.catalog import KINDS, Kind, Planning, Running, command_of, takes_actions, wish_of
+from flinkops.tui.actions.execute import carry_out, make_plan
+from flinkops.tui.actions.sheets import progress_lines
 from flinkops.tui.app import FlinkopsApp
 from flinkops.tui.context import Context
 from flinkops.tui.glyphs import UNICODE
-from flinkops.tui.hands import carry_out, make_plan
-from flinkops.tui.ports import Reached
+from flinkops.tui.protocols import Reached
 from flinkops.tui.themes import THEMES, Palette
 from tests.tui.details import FakeSource
 from tests.tui.fleet import T0_MS, Seen, fleet

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
+from flinkops.tui.dialogs import PLACE_TITLES
 from flinkops.tui.keys import KEYS
-from flinkops.tui.sheets import PLACE_TITLES
 
 PAGE = Path(__file__).parents[2] / "docs" / "tui.md"
 BEGIN, END = "<!-- keys: made from flinkops/tui/keys.py; a test compares -->\n", "<!-- keys end -->"

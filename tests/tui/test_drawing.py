@@ -9,12 +9,12 @@ from rich.cells import cell_len
 from textual.color import Color
 from textual.theme import BUILTIN_THEMES
 
+from flinkops.tui.cells import tidy
 from flinkops.tui.glyphs import ASCII, UNICODE, lanes, sparkline, usage_bar
 from flinkops.tui.grid import Column, choose
 from flinkops.tui.lines import fit, line, plain
 from flinkops.tui.query import matches, parse
 from flinkops.tui.themes import THEMES, Palette
-from flinkops.tui.words import tidy
 from tests.tui.fleet import fleet
 
 JOBS = fleet(40, hostile=True).assessment.jobs

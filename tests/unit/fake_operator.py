@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from flinkops.plan.operator_actions import merged
+from flinkops.plan.operator.steps import merged
 from tests.unit.cr_samples import resource
 
 RESOURCES = "/apis/flink.apache.org/v1beta1/namespaces/default/flinkdeployments"

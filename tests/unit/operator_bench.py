@@ -7,18 +7,18 @@ from typing import Any
 from flinkops.act.actions import ACTIONS
 from flinkops.act.executor import Executor, Progress
 from flinkops.act.journal import Journal
-from flinkops.act.kube_control import open_control
-from flinkops.act.prepare_resource import ResourceWish, prepare_for_resource
+from flinkops.act.operator.control import open_control
+from flinkops.act.operator.prepare import ResourceWish, prepare_for_resource
 from flinkops.clock import SystemClock
 from flinkops.model.facts import JobFacts
 from flinkops.model.plan import Plan, Result
 from flinkops.plan.identity import Stamp
-from flinkops.plan.operator import Edit
-from flinkops.plan.operator_actions import OperatorTerms
-from flinkops.sources.kube_access import open_access
-from flinkops.sources.kube_operator import OperatorSeen
-from flinkops.sources.kube_plan import Read
-from flinkops.sources.kube_verbs import ResourceRef
+from flinkops.plan.operator.predict import Edit
+from flinkops.plan.operator.steps import OperatorTerms
+from flinkops.sources.kubernetes.access import open_access
+from flinkops.sources.kubernetes.operator_version import OperatorSeen
+from flinkops.sources.kubernetes.plan_inputs import Read
+from flinkops.sources.kubernetes.verbs import ResourceRef
 from tests.unit.fake_operator import FakeOperator
 from tests.unit.kube_server import write_kubeconfig
 

@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 from flinkops.clock import parse_iso_utc
-from flinkops.plan.operator_mode import Evidence, Features
-from flinkops.plan.operator_spec import last_reconciled
+from flinkops.plan.operator.effective_mode import Evidence, Features
+from flinkops.plan.operator.spec import last_reconciled
 from tests.unit.cr_samples import resource
 
 NOW_MS = parse_iso_utc("2026-11-23T12:00:00Z")

@@ -10,20 +10,20 @@ import pytest
 
 from flinkops.act import stability_steps
 from flinkops.act.autoscale_plan import operator_acts, overrides_in_force, plan_autoscale_on_resource
-from flinkops.act.prepare_resource import ResourceWish
+from flinkops.act.operator.prepare import ResourceWish
 from flinkops.autoscale.configmap import parse_overrides
 from flinkops.autoscale.controller import Controller
 from flinkops.autoscale.decide import Decision, VertexAdvice
 from flinkops.autoscale.explain import ENABLED, OVERRIDES
 from flinkops.autoscale.settings import Settings
-from flinkops.cli import autoscale_run
-from flinkops.cli.autoscale_resource import as_its_spec_says, wish_of
+from flinkops.cli.autoscale import run as autoscale_run
+from flinkops.cli.autoscale.resource import as_its_spec_says, wish_of
 from flinkops.cli.options import Common
 from flinkops.config.settings import Settings as LoadedSettings
 from flinkops.errors import FlinkopsError, OperationFailed, Refused, Unreachable
 from flinkops.model.facts import JobFacts, ResourceFacts
 from flinkops.model.plan import Plan
-from flinkops.plan.operator import Edit
+from flinkops.plan.operator.predict import Edit
 from tests.unit.fake_operator import Answer, FakeOperator, operating
 from tests.unit.kube_server import write_kubeconfig
 from tests.unit.operator_bench import Bench

@@ -118,7 +118,7 @@ class TestErrors:
         def broken(*_: object) -> None:
             raise ZeroDivisionError("by \x1b[31mzero")
 
-        monkeypatch.setattr("flinkops.observe.assess", broken)
+        monkeypatch.setattr("flinkops.observer.assess", broken)
         ran = cli("status", "--rest", flink.url)
         assert (ran.code, ran.out, ran.err.count("\n")) == (1, "", 1)
         assert "unexpected ZeroDivisionError: by zero" in ran.err

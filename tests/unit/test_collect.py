@@ -10,7 +10,7 @@ from flinkops.clock import FixedClock, SystemClock
 from flinkops.collect import Collector
 from flinkops.model.endpoint import parse_endpoint
 from flinkops.model.facts import FleetSnapshot, JobFacts, SourceKind, SourceState, SourceStatus
-from flinkops.sources.flink import FlinkRestSource
+from flinkops.sources.flink.source import FlinkRestSource
 from flinkops.sources.protocol import SourceLook
 from tests.fake_flink import FakeFlink, Fault, Recording, serving
 

@@ -10,11 +10,11 @@ import pytest
 from flinkops.bundle import masked, read_evidence, write_bundle
 from flinkops.config.policy import Policy
 from flinkops.errors import OperationFailed, UsageError
-from flinkops.examine import CloseLook, Examiner
+from flinkops.evidence_collector import CloseLook, Examiner
 from flinkops.model.detail import FlameGraph, FlameGraphNode, JobDetail
 from flinkops.model.facts import FleetSnapshot, JobFacts
 from flinkops.model.findings import Evidence
-from flinkops.observe import Observer
+from flinkops.observer import Observer
 from flinkops.recording import Recorder
 from flinkops.render.doctor import evidence_text
 from tests.fake_flink import FakeFlink

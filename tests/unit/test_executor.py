@@ -12,7 +12,7 @@ from flinkops.act.actions import ACTIONS
 from flinkops.act.executor import Executor, Progress
 from flinkops.act.inventory import References, savepoints_of
 from flinkops.act.journal import Journal
-from flinkops.cli.acting import exit_code
+from flinkops.cli.run_action import exit_code
 from flinkops.clock import SystemClock
 from flinkops.errors import Denied, ExitCode, Interrupted, Refused, Unreachable
 from flinkops.model.plan import Plan, Step

@@ -9,7 +9,7 @@ import pytest
 
 from flinkops.clock import FixedClock
 from flinkops.errors import Unreachable
-from flinkops.exporter.looker import Looker
+from flinkops.exporter.poller import Looker
 from flinkops.model.assessment import FleetAssessment
 from flinkops.model.facts import FleetSnapshot
 from tests.unit.assessments import NOW_MS, fleet

@@ -15,7 +15,7 @@ from flinkops.config.policy import Policy
 from flinkops.model.endpoint import parse_endpoint
 from flinkops.model.facts import FleetSnapshot, JobFacts
 from flinkops.render.status_json import status_json
-from flinkops.sources.flink import FlinkRestSource
+from flinkops.sources.flink.source import FlinkRestSource
 from tests.fake_flink import FakeFlink, Recording, serving
 
 PACKAGE = Path(flinkops.__file__).parent

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flinkops.errors import Denied, Unreachable
-from flinkops.sources import kube_api
 from flinkops.sources.circuit import Circuit
 from flinkops.sources.deadline import Deadline
-from flinkops.sources.http import Overdue
-from flinkops.sources.kube_api import Change, Gone, Listed
-from flinkops.sources.kube_feed import Feed
+from flinkops.sources.flink.http import Overdue
+from flinkops.sources.kubernetes import api as kube_api
+from flinkops.sources.kubernetes.api import Change, Gone, Listed
+from flinkops.sources.kubernetes.watch import Feed
 
 NAMES = ("a", "b", "c")
 BREAKS = {
@@ -108,7 +108,7 @@ def test_what_a_feed_shows_is_what_the_server_has(operations: list[tuple[str, st
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kube_api, "list_versioned", server.list)
         patch.setattr(kube_api, "watch", server.watch)
-        patch.setattr("flinkops.sources.kube_feed._HASTY_SECONDS", 0.0)
+        patch.setattr("flinkops.sources.kubernetes.watch._HASTY_SECONDS", 0.0)
         try:
             for kind, name in operations:
                 if kind in ("put", "delete", "bookmark"):

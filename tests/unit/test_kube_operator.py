@@ -11,12 +11,12 @@ from flinkops.assess import assess
 from flinkops.config.policy import Policy
 from flinkops.model.facts import FleetSnapshot, JobFacts, ResourceFacts
 from flinkops.render.status_json import status_document
-from flinkops.sources.kube import KubernetesSource
-from flinkops.sources.kube_access import KubeAccess, open_access
-from flinkops.sources.kube_events import events_of
-from flinkops.sources.kube_operator import operator_seen
-from flinkops.sources.kube_plan import read_for_plan
-from flinkops.sources.kube_reach import RestVia, rest_endpoint
+from flinkops.sources.kubernetes.access import KubeAccess, open_access
+from flinkops.sources.kubernetes.events import events_of
+from flinkops.sources.kubernetes.operator_version import operator_seen
+from flinkops.sources.kubernetes.plan_inputs import read_for_plan
+from flinkops.sources.kubernetes.rest_route import RestVia, rest_endpoint
+from flinkops.sources.kubernetes.source import KubernetesSource
 from tests.unit.cr_samples import recorded, resource, stuck
 from tests.unit.kube_server import GROUP, ApiServer, serving, status, write_kubeconfig
 

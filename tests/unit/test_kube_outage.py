@@ -11,8 +11,8 @@ import pytest
 from flinkops.clock import SystemClock
 from flinkops.collect import Collector
 from flinkops.model.facts import FleetSnapshot
-from flinkops.sources.kube import KubernetesSource
-from flinkops.sources.kube_access import open_access
+from flinkops.sources.kubernetes.access import open_access
+from flinkops.sources.kubernetes.source import KubernetesSource
 from tests.relay import Relay, relay_to
 from tests.unit.cr_samples import resource
 from tests.unit.kube_server import GROUP, Answer, ApiServer, serving, write_kubeconfig

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from flinkops.clock import parse_iso_utc
 from flinkops.model.facts import CheckpointsFacts, JobFacts, SourceStatus
-from flinkops.sources.kube_resources import (
+from flinkops.sources.kubernetes.join import Cluster, Listing, rows, suspects
+from flinkops.sources.kubernetes.resources import (
     error_text,
     is_session_cluster,
     resource_facts,
@@ -17,8 +18,7 @@ from flinkops.sources.kube_resources import (
     time_ms,
     upgrade_savepoint,
 )
-from flinkops.sources.kube_rows import Cluster, Listing, rows, suspects
-from flinkops.sources.kube_stuck import stuck_reasons
+from flinkops.sources.kubernetes.startup_blockers import stuck_reasons
 from flinkops.sources.protocol import SourceLook
 from tests.unit.cr_samples import OPERATORS, recorded, resource, stuck
 

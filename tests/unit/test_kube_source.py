@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from flinkops.errors import UsageError
-from flinkops.sources.kube import KubernetesSource
-from flinkops.sources.kube_access import list_contexts, open_access
+from flinkops.sources.kubernetes.access import list_contexts, open_access
+from flinkops.sources.kubernetes.source import KubernetesSource
 from tests.unit.cr_samples import resource, stuck
 from tests.unit.kube_server import GROUP, RESOURCES, Answer, ApiServer, serving, status, write_kubeconfig
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from flinkops.cli.kube_targets import kubernetes_access, kubernetes_accesses, open_kubernetes_sources
+from flinkops.cli.cluster_targets import kubernetes_access, kubernetes_accesses, open_kubernetes_sources
 from flinkops.cli.targets import names_kubernetes, open_sources
 from flinkops.config.load import load_settings
 from flinkops.config.settings import Settings

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from flinkops.sources.kube import KubernetesSource
-from flinkops.sources.kube_access import open_access
+from flinkops.sources.kubernetes.access import open_access
+from flinkops.sources.kubernetes.source import KubernetesSource
 from tests.unit.cr_samples import resource
 from tests.unit.kube_server import GROUP, Answer, ApiServer, serving, status, write_kubeconfig
 

@@ -9,15 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flinkops.act import operator_looks, operator_return, operator_stop
 from flinkops.act.executor import Progress
-from flinkops.act.prepare_resource import ResourceWish
+from flinkops.act.operator import rollback_steps as operator_return
+from flinkops.act.operator import startup as operator_looks
+from flinkops.act.operator import stop as operator_stop
+from flinkops.act.operator.prepare import ResourceWish
 from flinkops.act.storage import savepoints_in
 from flinkops.assess.checkpoints import newest_completed
 from flinkops.model.facts import CheckpointFacts, CheckpointsFacts, RestoredFacts
-from flinkops.plan.continuity import place_of, went_back
 from flinkops.plan.identity import derived_id
 from flinkops.plan.redeploy import Change
+from flinkops.plan.state_loss import place_of, went_back
 from tests.unit.fake_cluster import JOB_ID
 from tests.unit.fake_operator import FakeOperator, operating
 from tests.unit.operator_bench import QUICK, Bench

@@ -6,7 +6,7 @@ from flinkops.config.policy import Policy
 from flinkops.history import MAX_SAMPLES, History
 from flinkops.model.facts import FleetSnapshot
 from flinkops.model.history import JobSample
-from flinkops.observe import Observer
+from flinkops.observer import Observer
 from tests.unit.builders import NOW_MS, job, snapshot, spread, with_vertex
 
 KEY = job().key

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from flinkops.act import operator_looks, operator_stop
 from flinkops.act.executor import Progress
 from flinkops.act.journal import Entry, EventName
-from flinkops.act.prepare_resource import ResourceWish
+from flinkops.act.operator import startup as operator_looks
+from flinkops.act.operator import stop as operator_stop
+from flinkops.act.operator.prepare import ResourceWish
 from flinkops.errors import Refused
-from flinkops.plan.operator import Edit
-from flinkops.plan.operator_actions import OperatorTerms
+from flinkops.plan.operator.predict import Edit
+from flinkops.plan.operator.steps import OperatorTerms
 from tests.unit.fake_operator import (
     BAD_IMAGE,
     LOOPING_IMAGE,

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from flinkops.plan.operator import Edit, Prediction, predict
-from flinkops.plan.operator_mode import Evidence
-from flinkops.plan.operator_spec import Change, change_class, compare, configuration, last_reconciled
+from flinkops.plan.operator.effective_mode import Evidence
+from flinkops.plan.operator.predict import Edit, Prediction, predict
+from flinkops.plan.operator.spec import Change, change_class, compare, configuration, last_reconciled
 from tests.unit.cr_samples import OPERATORS, recorded, resource
 from tests.unit.operator_cases import (
     AGE_KEY,

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from flinkops.errors import UsageError
-from flinkops.plan.operator import Edit, edited_spec, predict
-from flinkops.plan.operator_mode import Evidence, Features, duration_seconds, features
+from flinkops.plan.operator.effective_mode import Evidence, Features, duration_seconds, features
+from flinkops.plan.operator.predict import Edit, edited_spec, predict
 from tests.unit.cr_samples import OPERATORS, resource
 from tests.unit.operator_cases import (
     FEATURES,

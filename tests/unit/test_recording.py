@@ -29,7 +29,7 @@ from flinkops.model.facts import (
     VertexFacts,
 )
 from flinkops.recording import Recorder, Recording, Replay
-from flinkops.sources.flink import FlinkRestSource
+from flinkops.sources.flink.source import FlinkRestSource
 from tests.fake_flink import FakeFlink, serving
 from tests.fake_flink import Recording as RestRecording
 

@@ -15,8 +15,8 @@ from flinkops.act.document import action_document
 from flinkops.act.executor import Executor, Progress
 from flinkops.act.inventory import References, savepoints_of
 from flinkops.act.journal import Journal
-from flinkops.act.launching import known_launch, launch_before
-from flinkops.act.prepare import Wish, prepare
+from flinkops.act.rest.launching import known_launch, launch_before
+from flinkops.act.rest.prepare import Wish, prepare
 from flinkops.clock import SystemClock
 from flinkops.errors import Interrupted, Refused, UsageError
 from flinkops.model.launch import Launch
@@ -325,7 +325,7 @@ def test_a_submission_without_an_answer_is_looked_for(bench: Bench) -> None:
 def test_nothing_is_taken_back_while_nobody_knows_whether_it_was_submitted(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flinkops.act.redeploy_steps._KNOWN_WITHIN_SECONDS", 0.02)
+    monkeypatch.setattr("flinkops.act.rest.redeploy_steps._KNOWN_WITHIN_SECONDS", 0.02)
     bench.cluster.swallows_requests = True
     result = bench.executor().run(bench.plan(Change(parallelism=2)))
     assert result.outcome == "timed-out"

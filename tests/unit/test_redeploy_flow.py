@@ -7,7 +7,7 @@ import pytest
 from flinkops.act import flow_steps
 from flinkops.act.control import Load
 from flinkops.act.executor import Progress
-from flinkops.act.launching import known_launch
+from flinkops.act.rest.launching import known_launch
 from flinkops.plan.redeploy import Change
 from tests.unit.test_redeploy import Bench
 

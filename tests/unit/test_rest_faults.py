@@ -12,8 +12,8 @@ import pytest
 
 from flinkops.model.endpoint import RestEndpoint, parse_endpoint
 from flinkops.model.facts import SourceStatus
-from flinkops.sources.flink import FlinkRestSource
-from flinkops.sources.http import RestClient
+from flinkops.sources.flink.http import RestClient
+from flinkops.sources.flink.source import FlinkRestSource
 from tests.fake_flink import FakeFlink, Fault, Recording, serving
 
 

@@ -7,7 +7,7 @@ import pytest
 from flinkops.clock import FixedClock
 from flinkops.model.endpoint import parse_endpoint
 from flinkops.model.facts import JobFacts, VertexFacts
-from flinkops.sources.flink import FlinkRestSource
+from flinkops.sources.flink.source import FlinkRestSource
 from tests.fake_flink import FakeFlink, Fault, Recording, serving
 
 NOW_MS = 1_795_000_000_000

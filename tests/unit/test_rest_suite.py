@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from flinkops.model.endpoint import parse_endpoint
-from flinkops.sources.flink import FlinkRestSource
+from flinkops.sources.flink.source import FlinkRestSource
 from tests.fake_flink import FakeFlink, Recording, serving
 from tests.source_suite import SourceSuite
 

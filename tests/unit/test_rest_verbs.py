@@ -7,8 +7,8 @@ import pytest
 from flinkops.errors import Unreachable
 from flinkops.model.detail import AsyncOutcome, ResourceRequirement
 from flinkops.model.endpoint import parse_endpoint
-from flinkops.sources.flink import FlinkRestSource
-from flinkops.sources.http import NotFound, Overdue, Rejected
+from flinkops.sources.flink.http import NotFound, Overdue, Rejected
+from flinkops.sources.flink.source import FlinkRestSource
 from tests.fake_flink import FakeFlink, Fault, Recording, serving
 
 JOB = "00000000000000000000000000000abc"

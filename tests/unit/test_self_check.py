@@ -12,8 +12,8 @@ from flinkops.cli.options import Common
 from flinkops.cli.self_check import folder_check, self_check
 from flinkops.config.load import load_settings
 from flinkops.errors import ExitCode
-from flinkops.sources.kube_check import clock_check, permission_check
-from flinkops.sources.kube_permissions import RULES, Review, Role
+from flinkops.sources.kubernetes.permissions import RULES, Review, Role
+from flinkops.sources.kubernetes.self_check import clock_check, permission_check
 from tests.unit.kube_server import ApiServer, serving, status, write_kubeconfig
 from tests.unit.test_kube_operator import DEFINITION, OPERATORS, operator
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from flinkops.act import operator_looks
-from flinkops.act.prepare_resource import ResourceWish
+from flinkops.act.operator import startup as operator_looks
+from flinkops.act.operator.prepare import ResourceWish
 from flinkops.errors import UsageError
-from flinkops.plan.operator import Edit, Prediction, predict
-from flinkops.plan.operator_mode import Features
+from flinkops.plan.operator.effective_mode import Features
+from flinkops.plan.operator.predict import Edit, Prediction, predict
 from tests.unit.fake_operator import LOOPING_IMAGE, WRONG_STATE_IMAGE, operating
 from tests.unit.fake_session import BAD_JAR, FakeSession
 from tests.unit.operator_bench import QUICK, SAVEPOINT, Bench

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flinkops.sources.settings_facts import scheduler_of
+from flinkops.sources.flink.settings_facts import scheduler_of
 
 
 @pytest.mark.parametrize(

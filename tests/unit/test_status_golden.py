@@ -20,7 +20,7 @@ from flinkops.model.endpoint import parse_endpoint
 from flinkops.model.facts import FleetSnapshot
 from flinkops.render.status_json import status_json
 from flinkops.render.table import FORMATS
-from flinkops.sources.flink import FlinkRestSource
+from flinkops.sources.flink.source import FlinkRestSource
 from tests.fake_flink import FakeFlink, Recording, serving
 from tests.unit.builders import NOW_MS, failing, job, snapshot, spread, with_vertex
 from tests.unit.test_assess_laws import nulls

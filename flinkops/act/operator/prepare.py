@@ -1,0 +1,178 @@
+"""From a wish about a job of the Flink operator to a Plan, for every face; the deciding is in flinkops.plan."""
+
+import json
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from flinkops.act.journal import Journal
+from flinkops.act.operator.control import KubeControl
+from flinkops.act.rest.prepare import plan_in_place
+from flinkops.errors import UsageError
+from flinkops.model.assessment import Value
+from flinkops.model.facts import JobFacts
+from flinkops.model.plan import Plan
+from flinkops.plan.identity import Stamp
+from flinkops.plan.operator.checks import ANEW
+from flinkops.plan.operator.effective_mode import Evidence, features, lost_stop_savepoint, savepoint_directory
+from flinkops.plan.operator.predict import Edit, predict
+from flinkops.plan.operator.session_cluster import on_cluster
+from flinkops.plan.operator.spec import upgrade_mode
+from flinkops.plan.operator.steps import OperatorTerms, OperatorVerb, Seen, has_job, plan_for_resource, stopped_with
+from flinkops.sources.kubernetes.plan_inputs import Read
+
+
+class ResourceWish(Value, frozen=True):
+    """What a person wants of a job of the operator; each verb looks only at its own part."""
+
+    verb: OperatorVerb
+    edit: Edit = Edit()  # upgrade, resume
+    terms: OperatorTerms = OperatorTerms()
+    backup: bool = False  # a savepoint of our own first
+    parallelism: int | None = None  # rescale
+    vertices: Mapping[str, int] = {}  # rescale
+    undo: str | None = None  # rollback: the id of the action to undo; None is the last
+    start_from: str | None = None  # resume: this savepoint or checkpoint, whatever the operator has recorded
+
+
+class Prepared(Value, frozen=True):
+    """The plan, and what the change is as a JSON merge patch of the resource."""
+
+    plan: Plan
+    patch: dict[str, Any]
+
+
+def prepare_for_resource(
+    control: KubeControl, journal: Journal, job: JobFacts, read: Read, wish: ResourceWish, stamp: Stamp
+) -> Prepared:
+    """The plan, or one that says why it is refused. `job` is what a look at the fleet gave, `read` the resource now.
+
+    Raises UsageError when the wish makes no sense for this job, Unreachable and OperationFailed as the control does.
+    """
+    resource = read.resource
+    if not has_job(resource):
+        raise UsageError("this is a session cluster without a job of its own; name one of its jobs")
+    adaptive = (job.scheduler or "").lower() == "adaptive"
+    if wish.verb == "rescale" and (adaptive or wish.vertices):
+        return Prepared(_in_place(control, job, wish, stamp), {})
+    edit = _edit(journal, control, resource, wish)
+    abilities = features(read.definition, read.operator.version)
+    evidence = evidence_of(job, read, stopped_by=_suspended_with(journal, control))
+    status = resource.get("status") or {}
+    lost = lost_stop_savepoint(status, evidence.stop_savepoint) if wish.verb == "resume" else None
+    lost = wish.start_from or lost
+    accepted = frozenset({"last-state"}) if wish.verb == "resume" else frozenset[str]()
+    accepted |= {ANEW} if lost else set()
+    found = predict(resource, edit, evidence=evidence, features=abilities, cluster=read.cluster, accepted=accepted)
+    terms = wish.terms
+    if wish.backup:
+        directory = savepoint_directory(on_cluster(resource.get("spec") or {}, read.cluster))
+        if directory is None:
+            raise UsageError("--backup-savepoint: no savepoint directory is configured (state.savepoints.dir)")
+        terms = msgspec.structs.replace(terms, backup_directory=directory)
+    plan = plan_for_resource(
+        wish.verb,
+        control.name,
+        resource,
+        Seen(job.id, job.started_ms, running=bool(job.vertices) and job.state == "RUNNING"),
+        found,
+        abilities,
+        stamp,
+        terms,
+        start_from=lost,
+    )
+    return Prepared(plan, found.patch)
+
+
+def evidence_of(job: JobFacts, read: Read, *, stopped_by: str | None = None) -> Evidence:
+    """What a look at the fleet adds to the resource; `stopped_by` is a savepoint that the journal has of the stop."""
+    seen = bool(job.vertices)  # else its state is the operator's word, which the resource has too
+    points = job.checkpoints
+    completed = points.latest_completed if points else None
+    # A vertex that can only be 1, such as the committer of a sink, does not follow the job's parallelism.
+    limits = [limit for vertex in job.vertices if (limit := vertex.max_parallelism) and limit > 1]
+    return Evidence(
+        now_ms=job.seen_ms,
+        job_state=job.state if seen else None,
+        checkpoint_age_seconds=None
+        if completed is None or completed.triggered_ms is None
+        else max(0.0, (job.seen_ms - completed.triggered_ms) / 1000),
+        checkpoint_p99_seconds=points.duration_p99_seconds if points else None,
+        max_parallelism=min(limits, default=None),
+        ha_metadata=read.ha_metadata,
+        jobmanager_never_started=read.jobmanager_never_started,
+        adaptive=None if job.scheduler is None else job.scheduler.lower() == "adaptive",
+        stop_savepoint=None if job.state == "RUNNING" else stopped_with(job) or stopped_by,
+    )
+
+
+def _edit(journal: Journal, control: KubeControl, resource: Mapping[str, Any], wish: ResourceWish) -> Edit:
+    spec = resource.get("spec") or {}
+    if wish.verb == "suspend":
+        return Edit(state="suspended", mode="savepoint")
+    if wish.verb == "resume":
+        kept = None if upgrade_mode(spec) == "last-state" else "savepoint"
+        return msgspec.structs.replace(wish.edit, state="running", mode=wish.edit.mode or kept)
+    if wish.verb == "restart":
+        return Edit(restart_nonce=int(spec.get("restartNonce") or 0) + 1, mode="savepoint")
+    if wish.verb == "rescale":
+        return Edit(parallelism=wish.parallelism, mode="savepoint")
+    if wish.verb == "rollback":
+        return Edit(manifest=spec_before(journal, control, wish.undo), mode="savepoint")
+    return wish.edit
+
+
+def _suspended_with(journal: Journal, control: KubeControl) -> str | None:
+    """The savepoint of our last action on this job, when that was to suspend it."""
+    for record in reversed(journal.records()):
+        target = record.plan.target
+        same = (target.source, target.kind, target.namespace, target.job_name) == (control.name, *control.ref)
+        if same and record.plan.verb in ("upgrade", "rollback", "suspend", "resume", "restart", "rescale"):
+            return record.seen.get("savepoint") or None if record.plan.verb == "suspend" else None
+    return None
+
+
+def spec_before(journal: Journal, control: KubeControl, plan_id: str | None) -> dict[str, Any]:
+    """The spec before the last change of this resource, or before the action `plan_id`.
+
+    Raises UsageError when the journal does not know it.
+    """
+    for record in reversed(journal.records()):
+        target = record.plan.target
+        same = (target.source, target.kind, target.namespace, target.job_name) == (control.name, *control.ref)
+        if not same or plan_id not in (None, record.plan.id) or (plan_id is None and record.outcome != "verified"):
+            continue
+        for step in record.plan.steps:
+            if step.action == "patch-resource" and record.plan.change == "upgrade":
+                before = msgspec.json.decode(step.arguments["before"], type=dict[str, Any])
+                found: dict[str, Any] = before["spec"]
+                return found
+    raise UsageError(
+        f"the journal knows no {'such ' if plan_id else ''}change of {control.ref.name} to go back before",
+        next_step=f"flinkops history {control.ref.name}",
+    )
+
+
+def _in_place(control: KubeControl, job: JobFacts, wish: ResourceWish, stamp: Stamp) -> Plan:
+    close = control.job(job.id) or job
+    plan = plan_in_place(
+        control,
+        close,
+        stamp,
+        parallelism=wish.parallelism,
+        vertices=wish.vertices,
+        checkpoints=wish.terms.checkpoints,
+    )
+    spoken = "the resource's spec keeps its parallelism: the next restart goes back to it"
+    return msgspec.structs.replace(plan, risks=(*plan.risks, spoken))
+
+
+def patch_command(plan: Plan, prediction_patch: Mapping[str, Any]) -> str | None:
+    """The same change as a kubectl command, for whoever wants to do it another way; None when there is none."""
+    if not prediction_patch:
+        return None
+    target = plan.target
+    patch = shlex.quote(json.dumps(prediction_patch))
+    return f"kubectl -n {target.namespace} patch {target.kind.lower()} {target.job_name} --type=merge -p {patch}"

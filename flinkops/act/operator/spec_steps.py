@@ -1,0 +1,162 @@
+"""Steps that change a custom resource of the Flink operator, and wait for what the operator makes of it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from flinkops.act.operator.control import kube_control
+from flinkops.act.running import StepAction, StepRun
+from flinkops.errors import OperationFailed, Refused, TimedOut
+from flinkops.plan.operator.effective_mode import lost_stop_savepoint, stop_savepoints
+from flinkops.plan.operator.steps import merged, spec_patch
+from flinkops.plan.preconditions import spec_hash
+from flinkops.sources.kubernetes.resources import Json, section, text
+from flinkops.sources.kubernetes.verbs import Conflict
+
+_TAKEN_UP_WITHIN_SECONDS = 120.0
+OPERATOR_SILENT = (
+    "is the operator running? kubectl get pods -A -l app.kubernetes.io/name=flink-kubernetes-operator;"
+    " the job goes on as before until the operator acts"
+)
+
+
+def dry_run(run: StepRun) -> dict[str, str]:
+    """The API server takes the change, its webhooks too, and drops nothing of it."""
+    control = kube_control(run)
+    patch = _decoded(run, "patch")
+
+    def ask() -> Json | None:
+        version = _version(control.resource())
+        try:
+            return control.verbs.patch(control.ref, patch, resource_version=version, dry_run=True)
+        except Conflict:
+            return None
+
+    answer = run.until("asking the API server for a dry run", ask)
+    if lost := dropped(patch.get("spec") or {}, section(answer, "spec"), "spec"):
+        raise OperationFailed(f"this operator's resource has no {lost}: the API server would drop it silently")
+    return {}
+
+
+def dropped(patch: Mapping[str, Any], answer: Mapping[str, Any], path: str) -> str | None:
+    """The path of the first part of a merge patch that the answer does not have; None when it has all."""
+    for key, value in patch.items():
+        here = f"{path}.{key}"
+        if isinstance(value, Mapping):
+            inner = answer.get(key)
+            if (lost := dropped(value, inner if isinstance(inner, Mapping) else {}, here)) is not None:
+                return lost
+        elif value is not None and answer.get(key) != value:
+            return here
+    return None
+
+
+def patch_resource(run: StepRun) -> dict[str, str]:
+    """Change the spec, if it is still the one that the plan was made for; once it is changed, nothing more."""
+    control, patch, before = kube_control(run), _decoded(run, "patch"), _decoded(run, "before")
+
+    def ask() -> Json | None:
+        found = control.resource()
+        spec = section(found, "spec")
+        if not spec_patch(found, merged(spec, patch.get("spec") or {})):
+            return found  # an earlier try did it
+        if spec_hash(found) != spec_hash(before):
+            raise Refused("the spec was edited by somebody else since the plan was made: plan again")
+        control.require_lock()
+        try:
+            return control.verbs.patch(control.ref, patch, resource_version=_version(found))
+        except Conflict:
+            return None
+
+    answer = run.until("changing the resource", ask)
+    return {"generation": str(section(answer, "metadata").get("generation")), "old_job_id": run.job_id}
+
+
+def await_taken_up(run: StepRun) -> dict[str, str]:
+    """The operator has seen a change that stops nothing, and the job is the same."""
+    control = kube_control(run)
+    taken_up(run)
+    job = run.until("looking at the job", control.newest, within_seconds=60.0)
+    started_ms = int(run.arguments["started_ms"])
+    if run.job_id and (job.id != run.job_id or (started_ms and job.started_ms != started_ms)):
+        raise OperationFailed(f"the job was restarted, against the plan: {job.id} is {job.state}")
+    return {"job": f"{job.state}, untouched"}
+
+
+def await_suspended(run: StepRun) -> dict[str, str]:
+    """The operator says SUSPENDED, and nothing runs any more."""
+    control = kube_control(run)
+
+    def ask() -> Json | None:
+        found = control.resource()
+        return found if text(section(found, "status"), "lifecycleState") == "SUSPENDED" else None
+
+    found = run.until("waiting until the job is suspended", ask)
+    savepoint = run.seen.get("savepoint")
+    if savepoint and lost_stop_savepoint(section(found, "status"), savepoint) is not None:
+        return {"note": f"the operator has lost {savepoint}; `flinkops resume` starts from it nevertheless"}
+    return {}
+
+
+def taken_up(run: StepRun) -> Json:
+    """The resource once the operator has acted on its spec. Raises TimedOut when it does not for two minutes."""
+    control = kube_control(run)
+
+    def ask() -> Json | None:
+        found = control.resource()
+        return found if acted_on(found) else None
+
+    try:
+        return run.until("waiting for the operator", ask, within_seconds=_TAKEN_UP_WITHIN_SECONDS)
+    except OperationFailed as problem:
+        if problem.what.startswith("waiting"):
+            raise TimedOut(f"the operator has not acted: {problem.what}", next_step=OPERATOR_SILENT) from None
+        raise
+
+
+def acted_on(found: Json) -> bool:
+    """Whether the operator has deployed the spec as it is now: by observedGeneration, or by what it reconciled last."""
+    status, generation = section(found, "status"), section(found, "metadata").get("generation")
+    reconciliation = section(status, "reconciliationStatus")
+    if text(reconciliation, "state") in ("UPGRADING", "ROLLING_BACK"):
+        return False
+    if isinstance(observed := status.get("observedGeneration"), int):
+        return observed == generation
+    try:
+        last = msgspec.json.decode(text(reconciliation, "lastReconciledSpec") or "{}", type=dict[str, Any])
+    except msgspec.DecodeError:
+        return False
+    return section(section(last, "resource_metadata"), "metadata").get("generation") == generation
+
+
+def stopping(found: Json) -> bool:
+    """Whether the operator has stopped the job to deploy another spec."""
+    return text(section(section(found, "status"), "reconciliationStatus"), "state") in ("UPGRADING", "ROLLING_BACK")
+
+
+def new_savepoint(found: Json, known: set[str]) -> str | None:
+    """The path of an upgrade's savepoint that is not among the `known`."""
+    return next((one.path for one in stop_savepoints(section(found, "status")) if one.path not in known), None)
+
+
+def note_backup(run: StepRun) -> dict[str, str]:
+    """A savepoint of ours is a backup: never the one that counts."""
+    return {"backup_savepoint": run.seen["savepoint"], "savepoint": ""}
+
+
+def _version(resource: Json) -> str | None:
+    return text(section(resource, "metadata"), "resourceVersion")
+
+
+def _decoded(run: StepRun, name: str) -> dict[str, Any]:
+    return msgspec.json.decode(run.arguments[name], type=dict[str, Any])
+
+
+OPERATOR_ACTIONS: dict[str, StepAction] = {
+    "dry-run-patch": dry_run,
+    "patch-resource": patch_resource,
+    "await-taken-up": await_taken_up,
+    "await-suspended": await_suspended,
+    "note-backup": note_backup,
+}

@@ -1,0 +1,154 @@
+"""Seeing whether the job that the operator deployed is the right one, and why it does not come up."""
+
+import time
+from collections.abc import Collection
+
+from flinkops.act.flow_steps import completed_before
+from flinkops.act.operator.control import KubeControl, kube_control
+from flinkops.act.operator.spec_steps import acted_on
+from flinkops.act.running import StepAction, StepRun
+from flinkops.act.stability_steps import all_running, why_failed
+from flinkops.act.storage import same_place
+from flinkops.errors import OperationFailed, Unreachable
+from flinkops.model.facts import JobFacts
+from flinkops.plan.preconditions import operator_sees_it_run
+from flinkops.plan.state_loss import TWICE, went_back
+from flinkops.sources.kubernetes.resources import error_text
+
+_RUNNING_WITHIN_SECONDS = 300.0
+_RESTARTS_OF_A_LOOP = 3
+_LOOK_AT_PODS_EVERY_SECONDS = 3.0
+_STUCK_SECONDS = {
+    "image": 15.0,
+    "container": 30.0,
+    "crash-loop": 20.0,
+    "oom-killed": 20.0,
+    "unschedulable": 60.0,  # a cluster autoscaler takes a while
+    "volume": 60.0,
+    "quota": 30.0,
+}
+"""How long a reason has to hold before the job is given up; others are only told."""
+_SUBMISSION_FAILS_SECONDS = 30.0  # the operator tries again and again: a server of jars may be back soon
+
+
+class StuckWatch:
+    """Reads the pods now and then while a job does not come up, and gives up when a grave reason holds.
+
+    ``of_new_spec``: the pods do not count before the operator has deployed the spec as it is now.
+    """
+
+    def __init__(self, control: KubeControl, *, of_new_spec: bool = True) -> None:
+        self._control = control
+        self._of_new_spec = of_new_spec
+        self._next = 0.0
+        self._since: dict[str, float] = {}
+        self._error_since: float | None = None
+        self.last = ""
+
+    def look(self) -> None:
+        """Raises OperationFailed with the reason once it has held long enough."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + _LOOK_AT_PODS_EVERY_SECONDS
+        try:
+            found = self._control.resource()
+            if self._of_new_spec and not self._control.is_session_job and not acted_on(found):
+                return  # the pods are still those of the spec before
+            reasons, error = self._control.why_stuck(), error_text(found)
+        except Unreachable:
+            return
+        self._refuse_submission(error, now)
+        self._since = {one.code: self._since.get(one.code, now) for one in reasons}
+        told = [f"the operator says: {error}"] if error else []
+        self.last = "; ".join([*(f"{one.object}: {one.text}" for one in reasons[:2]), *told])
+        for reason in reasons:
+            if now - self._since[reason.code] >= _STUCK_SECONDS.get(reason.code, float("inf")):
+                why = "; ".join([f"{reason.object}: {reason.text}", *told])
+                raise OperationFailed(f"the job does not come up: {why}")
+
+    def _refuse_submission(self, error: str | None, now: float) -> None:
+        """A session job has no pods of its own: what keeps it from being submitted is the operator's error alone."""
+        if not self._control.is_session_job or error is None:
+            self._error_since = None
+            return
+        self._error_since = self._error_since or now
+        if now - self._error_since >= _SUBMISSION_FAILS_SECONDS:
+            raise OperationFailed(f"the operator cannot submit the job: {error}")
+
+
+def verify_new_job(run: StepRun) -> dict[str, str]:
+    """A new job runs, restored from what it had to be restored from; how long nothing ran."""
+    mode = run.arguments["mode"]
+    if mode == "back":
+        mode = run.seen["way_back"]
+        if mode == "never stopped":
+            return {"new_job_id": run.job_id, "restored_from": "nothing: the old job was never stopped"}
+    savepoint = run.arguments.get("savepoint") or run.seen.get("savepoint")
+    try:
+        job = _await_running(run, kube_control(run))
+    except OperationFailed as problem:
+        raise OperationFailed(problem.what, next_step=_beside(run, mode) or problem.next_step) from None
+    restored = job.checkpoints.restored if job.checkpoints else None
+    path = restored.external_path if restored else None
+    if mode in ("savepoint", "redeploy", "recreate") and not same_place(path, savepoint):
+        raise OperationFailed(f"it was restored from {path or 'nothing'}, not from {savepoint}")
+    if mode == "last-state" and path is None:
+        raise OperationFailed("it started with empty state instead of its last checkpoint")
+    if mode in ("savepoint", "last-state") and (why := went_back(completed_before(run), restored)):
+        run.found["went_back"] = why
+        raise OperationFailed(f"the new job misses state: {why}; {TWICE}")
+    seen = {"new_job_id": job.id, "new_started_ms": str(job.started_ms or 0), "restored_from": path or "nothing"}
+    if "stopped_ms" in run.seen:
+        seen["downtime_seconds"] = f"{(run.clock.now_ms() - int(run.seen['stopped_ms'])) / 1000:.1f}"
+    return seen
+
+
+def _beside(run: StepRun, mode: str) -> str | None:
+    """Flink tells of checkpoints seconds late: the last that was seen may have given way to the next one."""
+    path = run.seen.get("savepoint", "")
+    if "went_back" not in run.seen or mode not in ("recreate", "redeploy") or "/chk-" not in path:
+        return None
+    name = run.plan.target.job_name
+    return f"if {path} is gone, the next chk-… lies beside it: flinkops resume {name} --from PATH"
+
+
+def _await_running(run: StepRun, control: KubeControl) -> JobFacts:
+    watch = StuckWatch(control)
+    olds = {(run.arguments["job_id"], run.arguments["started_ms"])}
+    if "bad_job_id" in run.seen:
+        olds.add((run.seen["bad_job_id"], run.seen["bad_started_ms"]))
+
+    def ask() -> JobFacts | None:
+        try:
+            short = control.newest()
+            job = control.job(short.id) if short is not None else None
+        except Unreachable:
+            watch.look()
+            raise
+        if job is None or _is_one_of(olds, job):
+            watch.look()
+            return None
+        if job.ended_ms is not None or job.state == "FAILED":
+            raise OperationFailed(f"the new job is {job.state}{why_failed(run, job.id)}")
+        if (job.restarts or 0) >= _RESTARTS_OF_A_LOOP:
+            raise OperationFailed(f"the new job restarts instead of running{why_failed(run, job.id)}")
+        if all_running(job) and job.vertices and job.checkpoints is not None:
+            found = control.resource()
+            return job if acted_on(found) and operator_sees_it_run(found) is None else None
+        watch.look()
+        return None
+
+    try:
+        return run.until("waiting until the new job runs", ask, within_seconds=_RUNNING_WITHIN_SECONDS)
+    except OperationFailed as problem:
+        why = f"; {watch.last}" if watch.last and watch.last not in problem.what else ""
+        raise OperationFailed(f"{problem.what}{why}") from None
+
+
+def _is_one_of(olds: Collection[tuple[str, str]], job: JobFacts) -> bool:
+    """By id and start. Where the start was not known, as of a suspended job, a session cluster still shows its end."""
+    return (job.id, str(job.started_ms or 0)) in olds or (job.ended_ms is not None and (job.id, "0") in olds)
+
+
+LOOK_ACTIONS: dict[str, StepAction] = {"verify-new-job": verify_new_job}

@@ -1,0 +1,129 @@
+"""Waiting for the savepoint that the operator takes when it stops a job, and seeing when that went wrong."""
+
+import time
+
+import msgspec
+
+from flinkops.act.flow_steps import completed_before, note_checkpoint
+from flinkops.act.operator.control import KubeControl, kube_control
+from flinkops.act.operator.spec_steps import OPERATOR_SILENT, acted_on, new_savepoint, stopping
+from flinkops.act.operator.startup import StuckWatch
+from flinkops.act.running import StepAction, StepRun
+from flinkops.errors import OperationFailed, TimedOut, Unreachable
+from flinkops.model.facts import JobFacts
+from flinkops.plan.operator.spec import last_reconciled, upgrade_mode
+from flinkops.plan.operator.steps import stopped_with
+from flinkops.plan.state_loss import TWICE, went_back
+from flinkops.sources.kubernetes.resources import Json, error_text, section, text
+
+_TAKEN_UP_WITHIN_SECONDS = 120.0
+_ERROR_HOLDS_SECONDS = 20.0
+_WITHOUT_SAVEPOINT_SECONDS = 15.0
+_MANUAL_RESTORE = "Manual restore required"  # of its RecoveryFailureException, in 1.7 as in 1.15
+_NOT_YET_RESTORED = ("INITIALIZING", "CREATED")
+
+
+def await_upgrade_savepoint(run: StepRun) -> dict[str, str]:
+    """The savepoint that the operator takes when it stops the job; the only one that counts.
+
+    When the operator has not begun after two minutes, nothing is taken back: it may only be down.
+    """
+    watch = _Waiting(run, kube_control(run))
+    path = run.until("waiting for the operator's savepoint", watch.savepoint)
+    return {"savepoint": path, "stopped_ms": str(watch.last_running_ms)}
+
+
+class _Waiting:
+    """Watches the old job and the resource until the operator has stopped the job."""
+
+    def __init__(self, run: StepRun, control: KubeControl) -> None:
+        self._run, self._control = run, control
+        self._known = set(msgspec.json.decode(run.arguments.get("known", "[]"), type=list[str]))
+        self._stuck = StuckWatch(control, of_new_spec=False)
+        self._begun = time.monotonic()
+        self._error_since: float | None = None
+        self._stopped_since: float | None = None
+        self._first_error = run.arguments.get("error", "")
+        self.last_running_ms = run.clock.now_ms()
+
+    def savepoint(self) -> str | None:
+        """Its path, once the resource has it."""
+        try:
+            found = self._control.resource()
+        except Unreachable:
+            self._begun = time.monotonic()  # the operator could not act either
+            raise
+        if (path := new_savepoint(found, self._known)) is not None:
+            return path
+        now = time.monotonic()
+        job = self._old_job()
+        if job is None:
+            self._refuse_dead()
+        else:
+            self._refuse_going_back(job)
+        if job is not None and job.state == "FINISHED" and (path := stopped_with(job)) is not None:
+            return path  # operator 1.7 sometimes loses it: Flink itself still knows
+        if job is not None and job.state == "RUNNING":
+            self.last_running_ms = self._run.clock.now_ms()
+            self._refuse_silence(job, now)
+        self._refuse_error(found, now, dead=job is None)
+        self._refuse_without(found, now)
+        return None
+
+    def _old_job(self) -> JobFacts | None:
+        try:
+            return self._control.job(self._run.job_id)
+        except Unreachable:
+            return None
+
+    def _refuse_going_back(self, job: JobFacts) -> None:
+        """A JobManager that died meanwhile brings its job back; without high availability, without its state."""
+        run = self._run
+        planned = run.arguments.get("started_ms", "0")
+        if planned not in ("0", str(job.started_ms or 0)):
+            if job.checkpoints is None or job.state in _NOT_YET_RESTORED:
+                return
+            why = went_back(completed_before(run), job.checkpoints.restored)
+            if why is not None:
+                anew = {"began_anew_ms": str(job.started_ms or 0), "stopped_ms": str(self.last_running_ms)}
+                run.found.update(went_back=why, **anew)
+                raise OperationFailed(f"the job was started again while it was to be stopped: {why}; {TWICE}")
+        note_checkpoint(run, job)
+
+    def _refuse_silence(self, job: JobFacts, now: float) -> None:
+        history = job.checkpoints.history if job.checkpoints else ()
+        begun = any(one.is_savepoint and one.status == "IN_PROGRESS" for one in history)
+        if not begun and now - self._begun > _TAKEN_UP_WITHIN_SECONDS:
+            waited = f"the operator has not acted on the change within {now - self._begun:.0f} s"
+            raise TimedOut(waited, next_step=OPERATOR_SILENT)
+
+    def _refuse_dead(self) -> None:
+        """Nobody answers for the job: what its pods say ends the wait, and the way back then knows that it is gone."""
+        try:
+            self._stuck.look()
+        except OperationFailed:
+            self._run.found["job_gone"] = "its JobManager does not come back"
+            raise
+
+    def _refuse_error(self, found: Json, now: float, *, dead: bool) -> None:
+        error = text(section(found, "status"), "error") or ""
+        if error in ("", self._first_error):
+            self._error_since = None
+            return
+        self._error_since = self._error_since or now
+        if now - self._error_since > _ERROR_HOLDS_SECONDS:
+            if dead and _MANUAL_RESTORE in error:
+                self._run.found["job_gone"] = "the operator asks for a manual restore"
+            raise OperationFailed(f"the operator cannot stop the job with a savepoint: {error_text(found)}")
+
+    def _refuse_without(self, found: Json, now: float) -> None:
+        if not stopping(found) and not acted_on(found):
+            self._stopped_since = None
+            return
+        self._stopped_since = self._stopped_since or now
+        if now - self._stopped_since > _WITHOUT_SAVEPOINT_SECONDS:
+            used = upgrade_mode(last_reconciled(found) or {})
+            raise OperationFailed(f"the operator stopped the job without a savepoint (by {used})")
+
+
+STOP_ACTIONS: dict[str, StepAction] = {"await-upgrade-savepoint": await_upgrade_savepoint}

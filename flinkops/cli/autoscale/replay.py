@@ -1,0 +1,154 @@
+"""`flinkops autoscale replay` and `memory`: what would have happened, and how much memory a TaskManager needs."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from flinkops.cli.autoscale.advise import SetOption, look, overrides, recorded, settings_for
+from flinkops.cli.options import Common, with_common
+from flinkops.cli.run_action import JobArgument, emit, emit_document
+from flinkops.errors import OperationFailed, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from flinkops.autoscale.replay import Recorded
+    from flinkops.autoscale.settings import Settings
+    from flinkops.autoscale.simulate import Outcome
+    from flinkops.autoscale.window import Look
+
+
+@with_common
+def replay(
+    common: Common,
+    job: JobArgument,
+    file: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[FILE]", help="A recording of `flinkops record`; without it, what the operator's autoscaler keeps."
+        ),
+    ] = None,
+    settings: SetOption = None,
+    pause: Annotated[float, typer.Option("--pause", min=0, help="Seconds that a rescale stops the job.")] = 15.0,
+    slots: Annotated[int | None, typer.Option("--slots", help="No more than so many.")] = None,
+) -> None:
+    r"""A recorded job again, as a controller with these settings would have scaled it: slot-hours against lag.
+
+    \b
+    flinkops autoscale replay orders day.rec
+    flinkops autoscale replay orders day.rec --set utilization.target=0.85 --set scale-down.interval=15m
+    flinkops autoscale replay orders --context prod -n flink --set utilization.target=0.85
+    """
+    from flinkops.autoscale.replay import recorded as measured
+    from flinkops.autoscale.replay import replayed
+    from flinkops.autoscale.settings import operator_defaults
+
+    name, looks, chosen = _of_cluster(common, job, settings) if file is None else _of_file(common, file, job, settings)
+    shown = measured(looks, chosen)
+    rows = [_row("as recorded", shown, {})]
+    for run, these in (("these settings", chosen), ("the operator's defaults", operator_defaults())):
+        outcome = replayed(shown, these, pause_seconds=pause, slots=slots)
+        rows.append(_row(run, outcome, outcome.moments[-1].parallelism if outcome.moments else {}))
+    _show_replay(common, name, shown.seconds, rows)
+
+
+def _row(run: str, of: "Recorded | Outcome", parallelism: "Mapping[str, int]") -> dict[str, Any]:
+    return {
+        "run": run,
+        "rescales": of.rescales,
+        "slot_hours": of.slot_hours,
+        "peak_lag_records": of.peak_lag_records,
+        "mean_lag_records": of.mean_lag_records,
+        "parallelism": dict(parallelism),
+    }
+
+
+def _of_file(common: Common, file: str, job: str, given: list[str] | None) -> "tuple[str, list[Look], Settings]":
+    """The job's name, its looks, and the settings that it is judged by."""
+    from flinkops.autoscale.window import look_of
+
+    seen = recorded(file, job)
+    looks = [look_of(each) for each in seen.looks if each.state == "RUNNING"]
+    return seen.job.name, looks, settings_for(common, seen.job, given)
+
+
+def _of_cluster(common: Common, job: str, given: list[str] | None) -> "tuple[str, list[Look], Settings]":
+    """The same from the operator's ConfigMap: its metrics window, since the last rescale."""
+    from flinkops.autoscale.explain import looks_of_collected
+    from flinkops.autoscale.settings import settings_of
+    from flinkops.cli.autoscale.operator import operator_state
+    from flinkops.cli.operator_targets import targets_kubernetes
+
+    if not targets_kubernetes(common):
+        raise UsageError("a FILE is needed: only jobs of the Flink operator have a history in their cluster")
+    seen = operator_state(common, job)
+    looks = looks_of_collected(job, seen.vertices, seen.state.collected)
+    if len(looks) < 2:
+        raise OperationFailed(
+            f"the operator has collected {len(looks)} times since its last rescale of {job}; rates need two",
+            next_step="wait a minute",
+        )
+    if all(one.records_in is None for look in looks for one in look.sample.vertices.values()):
+        raise OperationFailed(
+            f"the operator keeps no counts of records of {job}, only rates (up to 1.7)",
+            next_step=f"flinkops record FILE, then flinkops autoscale replay {job} FILE",
+        )
+    return job, looks, settings_of(seen.settings, overrides(given))[0]
+
+
+def _show_replay(common: Common, job: str, seconds: float, rows: list[dict[str, Any]]) -> None:
+    from flinkops.model.quantities import human_count, human_seconds
+    from flinkops.render.table import layout
+
+    if common.settings.output in ("json", "jsonl", "yaml"):
+        document = {"schema_version": 1, "job": job, "seconds": seconds, "runs": rows}
+        emit_document(document, common.settings.output)
+        return
+    emit([f"{job}: {human_seconds(seconds)} of a recording"])
+    lines = [
+        [
+            row["run"],
+            str(row["rescales"]),
+            f"{row['slot_hours']:.2f}",
+            human_count(row["peak_lag_records"]),
+            human_count(row["mean_lag_records"]),
+        ]
+        for row in rows
+    ]
+    titles = ["RUN", "RESCALES", "SLOT-HOURS", "PEAK LAG", "MEAN LAG"]
+    emit(layout(titles, lines, [False, True, True, True, True]))
+
+
+@with_common
+def memory(common: Common, job: JobArgument) -> None:
+    """The memory of a TaskManager: what its heap, managed and network memory use, and what they should have.
+
+    One look: ask at the peak of the day.
+    """
+    from flinkops.autoscale.taskmanagers import memory_advice
+    from flinkops.model.quantities import human_bytes
+    from flinkops.render.table import layout
+
+    seen = look(common, job, 0.0)
+    if seen.detail is None or not seen.detail.taskmanagers:
+        raise OperationFailed(f"the TaskManagers of {seen.job.name} tell nothing", next_step="look again in 10 s")
+    latest = seen.job.checkpoints.latest_completed if seen.job.checkpoints else None
+    found = memory_advice(seen.detail.taskmanagers, latest.state_size_bytes if latest else None)
+    if common.settings.output in ("json", "jsonl", "yaml"):
+        import msgspec
+
+        document = {"schema_version": 1, "job": seen.job.name, "pools": msgspec.to_builtins(found)}
+        emit_document(document, common.settings.output)
+        return
+    rows = [
+        [
+            each.pool,
+            human_bytes(each.used_bytes),
+            human_bytes(each.total_bytes),
+            "keep" if each.recommended_bytes is None else human_bytes(each.recommended_bytes),
+            each.key,
+            each.why,
+        ]
+        for each in found
+    ]
+    emit(layout(["POOL", "USED", "NOW", "WANTED", "KEY", "WHY"], rows, [False, True, True, True, False, False]))

@@ -1,0 +1,356 @@
+"""Gathers the evidence of a diagnosis: cheap facts of every job, and more of those where these point at something.
+
+A whole fleet costs one look and, within BUDGET_SECONDS, the details of the jobs that look worst. One job that is asked
+for costs a second look and the flame graphs of the vertices that work most.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Protocol, TypeVar, runtime_checkable
+
+from flinkops.collect import Collector
+from flinkops.diagnose.evidence import Evidence, FlameSample, gathered
+from flinkops.errors import FlinkopsError
+from flinkops.model.assessment import FleetAssessment, JobAssessment
+from flinkops.model.detail import FlameGraph, JobDetail, LogFile
+from flinkops.model.facts import FleetSnapshot, SourceStatus
+from flinkops.model.history import JobSample
+from flinkops.model.numbers import worst
+from flinkops.observer import Observer
+
+T = TypeVar("T")
+
+BUDGET_SECONDS = 3.0
+"""For the details of a whole fleet, beyond the look."""
+DEEP_SECONDS = 10.0
+FLAME_SECONDS = 10.0
+"""Flink samples for some five seconds, on a busy machine for longer."""
+FLAME_AGAIN_SECONDS = 1.0
+SECOND_LOOK_SECONDS = 6.0
+"""Flink collects metrics each 10 s at most; the look itself makes it collect anew."""
+SUSPECTS = 24
+FLAMES = 2
+WORTH_A_FLAME_RATIO = 0.5
+SUSPICIOUS_BUSY_RATIO = 0.85
+STALE_FLAME_MS = 60_000
+STACKS_AFTER_SECONDS = 20.0
+"""Flink keeps stacks for a minute: those of the start, which loads and compiles, would stand for what comes after."""
+LOGGED_TASKMANAGERS = 4
+_THREADS = 8
+
+
+@runtime_checkable
+class Detailed(Protocol):
+    """A source that can be asked for more of one job; raises FlinkopsError."""
+
+    def detail(self, job_id: str, *, deadline_seconds: float = ...) -> JobDetail:
+        """Everything about one job."""
+        ...
+
+    def flame_graph(self, job_id: str, vertex_id: str, *, deadline_seconds: float = ...) -> FlameGraph:
+        """On-CPU stacks."""
+        ...
+
+
+@runtime_checkable
+class Logged(Protocol):
+    """A source that has logs."""
+
+    def jobmanager_log(self) -> str:
+        """The end of the JobManager's log."""
+        ...
+
+    def taskmanager_logs(self, taskmanager_id: str) -> tuple[LogFile, ...]:
+        """The files in a TaskManager's log folder."""
+        ...
+
+    def taskmanager_log(self, taskmanager_id: str, file_name: str) -> str:
+        """The end of one of them."""
+        ...
+
+
+@runtime_checkable
+class Joined(Protocol):
+    """A source of many Flink clusters."""
+
+    def rest_source(self, job_id: str) -> Detailed | None:
+        """The cluster that had the job at the last look."""
+        ...
+
+
+class Seen(Protocol):
+    """One look at the fleet (flinkops.observer.Observation)."""
+
+    @property
+    def snapshot(self) -> FleetSnapshot:
+        """The facts."""
+        ...
+
+    @property
+    def assessment(self) -> FleetAssessment:
+        """Their meaning."""
+        ...
+
+    @property
+    def history(self) -> Mapping[tuple[str, str, str], Sequence[JobSample]]:
+        """By job, oldest first; this look is the newest."""
+        ...
+
+
+Pick = Callable[[Sequence[JobAssessment]], Sequence[JobAssessment]]
+"""Which jobs are meant; raises FlinkopsError when it makes no sense."""
+
+
+class CloseLook:
+    """Asks sources for more about single jobs than a look at the fleet tells. From one thread at a time."""
+
+    def __init__(self, sources: Mapping[str, object]) -> None:
+        """`sources` by the name of their clusters (JobFacts.cluster)."""
+        self._sources = sources
+        self._sampled: set[tuple[str, str, str]] = set()
+
+    def deep(self, observation: Seen, job: JobAssessment) -> Evidence:
+        """Everything about one job of a look, as the TUI and the doctor show it."""
+        unknown: dict[str, str] = {}
+        source = self._source(job)
+        if source is None:
+            unknown["detail"] = unknown["flame_graphs"] = "its source cannot be asked for more than it said"
+            return _evidence(observation, job, unknown=unknown)
+        ask = partial(source.detail, job.id, deadline_seconds=DEEP_SECONDS)
+        detail = _attempt(unknown, "detail", ask)
+        flames = self._flames(source, job, unknown)
+        return _evidence(observation, job, detail=detail, flames=flames, unknown=unknown)
+
+    def logs(self, evidence: Sequence[Evidence]) -> dict[str, str]:
+        """The ends of the logs of the JobManagers and of a few TaskManagers that run these jobs, by a name for each."""
+        found: dict[str, str] = {}
+        for each in evidence:
+            source = self._source(each.assessment)
+            if not isinstance(source, Logged):
+                continue
+            if (manager := f"{each.job.cluster}-jobmanager.log") not in found:
+                found |= _named(manager, _attempt({}, "", source.jobmanager_log))
+            for taskmanager in (each.detail.taskmanagers if each.detail else ())[:LOGGED_TASKMANAGERS]:
+                if (name := f"{each.job.cluster}-{taskmanager.id}.log") not in found:
+                    found |= _named(name, _attempt({}, "", partial(_newest_log, source, taskmanager.id)))
+        return found
+
+    def _source(self, job: JobAssessment) -> Detailed | None:
+        source: object = self._sources.get(job.cluster)
+        if isinstance(source, Joined):
+            source = source.rest_source(job.id)
+        return source if isinstance(source, Detailed) else None
+
+    def _flames(self, source: Detailed, job: JobAssessment, unknown: dict[str, str]) -> list[FlameSample]:
+        if (uptime := job.uptime_seconds) is not None and uptime < STACKS_AFTER_SECONDS:
+            unknown["flame_graphs"] = f"the job runs for {uptime:.0f} s: its stacks would show how it starts"
+            return []
+        chosen = busiest_vertices(job)
+        if not chosen:
+            unknown["flame_graphs"] = f"no vertex is busier than {WORTH_A_FLAME_RATIO:.0%}: none was taken"
+            return []
+        with ThreadPoolExecutor(len(chosen), thread_name_prefix="flinkops flame") as threads:
+            graphs = list(threads.map(lambda vertex: self._flame(source, job, vertex, unknown), chosen))
+        return [FlameSample(vertex, graph) for vertex, graph in zip(chosen, graphs, strict=True) if graph is not None]
+
+    def _flame(self, source: Detailed, job: JobAssessment, vertex: str, unknown: dict[str, str]) -> FlameGraph | None:
+        """Waits for the first one; when it did not come, later questions find it ready or go on without."""
+        asked = (*_identity(job), vertex)
+        seconds = FLAME_AGAIN_SECONDS if asked in self._sampled else FLAME_SECONDS
+        self._sampled.add(asked)
+        return _fresh(source, job, vertex, unknown, seconds)
+
+
+class Examiner(CloseLook):
+    """Asks again and again, and remembers what it saw: later answers know of growth. Used by one thread at a time."""
+
+    def __init__(self, observer: Observer) -> None:
+        super().__init__(_sources(observer))
+        self._observer = observer
+        self.sources_seen: tuple[SourceStatus, ...] = ()
+        """How each source answered at the last look."""
+
+    def evidence(self, job: str | None = None) -> list[Evidence]:
+        """Of all jobs, shallow; or in full of those that have this name or id, none while there is none."""
+        if job is None:
+            return self.fleet()
+        return self.jobs(lambda jobs: [each for each in jobs if job in (each.name, each.id)])
+
+    def fleet(self, *, budget_seconds: float = BUDGET_SECONDS) -> list[Evidence]:
+        """Of every job, worst first; details only of those that the cheap facts make suspicious, within the budget."""
+        observation = self._look()
+        until = time.monotonic() + budget_seconds
+        jobs = [job for job in observation.assessment.jobs if job.facts is not None]
+        suspects = [job for job in jobs if is_suspicious(job)][:SUSPECTS]
+        details = dict(zip([_identity(job) for job in suspects], self._details(suspects, until), strict=True))
+        return [self._shallow(observation, job, details) for job in jobs]
+
+    def jobs(self, pick: Pick, *, second_look_seconds: float = SECOND_LOOK_SECONDS) -> list[Evidence]:
+        """Of the jobs that `pick` chooses, in full. The second look is spared where an earlier one is remembered."""
+        observation = self._look()
+        chosen = pick(observation.assessment.jobs)
+        if second_look_seconds and any(_is_new(observation, job) for job in chosen):
+            self._start_sampling(chosen)
+            time.sleep(second_look_seconds)
+            observation = self._look()
+            chosen = pick(observation.assessment.jobs)
+        return [self.deep(observation, job) for job in chosen if job.facts is not None]
+
+    def _look(self) -> Seen:
+        observation = self._observer.look()
+        self.sources_seen = observation.snapshot.sources
+        return observation
+
+    def _details(self, jobs: Sequence[JobAssessment], until: float) -> list[tuple[JobDetail | None, str | None]]:
+        if not jobs:
+            return []
+        with ThreadPoolExecutor(min(_THREADS, len(jobs)), thread_name_prefix="flinkops doctor") as threads:
+            return list(threads.map(partial(self._detail_until, until), jobs))
+
+    def _detail_until(self, until: float, job: JobAssessment) -> tuple[JobDetail | None, str | None]:
+        source, left = self._source(job), until - time.monotonic()
+        if source is None:
+            return None, "its source cannot be asked for more than it said"
+        if left <= 0.1:
+            return None, "left out of a look at the whole fleet: flinkops doctor JOB asks for it"
+        try:
+            return source.detail(job.id, deadline_seconds=left), None
+        except FlinkopsError as problem:
+            return None, problem.line()
+
+    def _shallow(
+        self,
+        observation: Seen,
+        job: JobAssessment,
+        details: Mapping[tuple[str, str], tuple[JobDetail | None, str | None]],
+    ) -> Evidence:
+        spared = "nothing pointed at it in a look at the whole fleet: flinkops doctor JOB asks for it"
+        detail, why = details.get(_identity(job), (None, spared))
+        unknown = {"flame_graphs": "a look at the whole fleet takes none: flinkops doctor JOB does"}
+        if why is not None:
+            unknown["detail"] = why
+        return _evidence(observation, job, detail=detail, unknown=unknown)
+
+    def _start_sampling(self, jobs: Iterable[JobAssessment]) -> None:
+        """The first request makes Flink sample; by the second look its answer is there, and not an old one."""
+        for job in jobs:
+            if (job.uptime_seconds or 0.0) < STACKS_AFTER_SECONDS:
+                continue
+            source = self._source(job)
+            for vertex_id in busiest_vertices(job):
+                if source is not None:
+                    _attempt({}, "", partial(_once, source, job.id, vertex_id))
+
+
+def _sources(observer: Observer) -> dict[str, object]:
+    collector = observer.collector
+    return {source.name: source for source in collector.sources} if isinstance(collector, Collector) else {}
+
+
+def is_suspicious(job: JobAssessment) -> bool:
+    """Whether the cheap facts point at something that its details would explain."""
+    held, points = job.backpressure, job.checkpoints
+    return (
+        job.health.level != "ok"
+        or job.state != "RUNNING"
+        or (held is not None and held.level == "high")
+        or (points is not None and bool(points.failed_in_a_row))
+        or any((vertex.busy_ratio or 0.0) >= SUSPICIOUS_BUSY_RATIO for vertex in job.vertices)
+    )
+
+
+def busiest_vertices(job: JobAssessment) -> list[str]:
+    """The ids of those that work most, and of the bottleneck."""
+    held = job.backpressure
+    blamed = held.bottleneck.vertex if held and held.bottleneck else None
+    vertices = job.facts.vertices if job.facts else ()
+    loads = [(each.name == blamed, worst(each.busy_ratio) or 0.0, each.id) for each in vertices]
+    chosen = sorted((each for each in loads if each[0] or each[1] >= WORTH_A_FLAME_RATIO), reverse=True)
+    return [vertex_id for _, _, vertex_id in chosen[:FLAMES]]
+
+
+def _fresh(
+    source: Detailed, job: JobAssessment, vertex: str, unknown: dict[str, str], seconds: float
+) -> FlameGraph | None:
+    """Asked twice where the first is of before this run or older than Flink keeps it: that starts a new one."""
+    until = time.monotonic() + seconds
+    facts = job.facts
+    since_ms = (facts.running_since_ms or 0) if facts else 0
+    oldest_ms = max(since_ms, (facts.seen_ms if facts else 0) - STALE_FLAME_MS)
+    graph: FlameGraph | None = None
+    while (left := until - time.monotonic()) > 0.2:
+        ask = partial(source.flame_graph, job.id, vertex, deadline_seconds=left)
+        graph = _attempt(unknown, "flame_graphs", ask)
+        if graph is None or graph.root is None or graph.at_ms is None or graph.at_ms >= oldest_ms:
+            return graph
+        time.sleep(min(1.0, left))
+    return graph
+
+
+def _once(source: Detailed, job_id: str, vertex_id: str) -> FlameGraph:
+    return source.flame_graph(job_id, vertex_id, deadline_seconds=0.5)
+
+
+def _attempt(unknown: dict[str, str], part: str, ask: Callable[[], T]) -> T | None:
+    try:
+        return ask()
+    except FlinkopsError as problem:
+        unknown[part] = problem.line()
+        return None
+
+
+def _named(name: str, text: str | None) -> dict[str, str]:
+    return {} if text is None else {name: text}
+
+
+def _newest_log(source: Logged, taskmanager_id: str) -> str:
+    logs = [each for each in source.taskmanager_logs(taskmanager_id) if each.name.endswith(".log")]
+    newest = max(logs, key=lambda each: (each.modified_ms or 0, each.name), default=None)
+    return source.taskmanager_log(taskmanager_id, newest.name) if newest else ""
+
+
+def _identity(job: JobAssessment) -> tuple[str, str]:
+    return (job.cluster, job.id)
+
+
+def _is_new(observation: Seen, job: JobAssessment) -> bool:
+    """It runs, and no earlier look at this run is remembered."""
+    samples = [each for each in observation.history.get(job.key, ()) if each.job_id == job.id]
+    return job.state == "RUNNING" and len(samples) < 2
+
+
+def _evidence(
+    observation: Seen,
+    job: JobAssessment,
+    *,
+    detail: JobDetail | None = None,
+    flames: Sequence[FlameSample] = (),
+    unknown: dict[str, str],
+) -> Evidence:
+    clusters = {each.name: each for each in observation.snapshot.clusters}
+    cluster = clusters.get(job.cluster)
+    if cluster is None:
+        unknown["cluster"] = "its cluster's size is not known"
+    if detail is not None and "taskmanagers" in detail.unknown:
+        unknown["taskmanagers"] = detail.unknown["taskmanagers"]
+    return gathered(
+        observation.snapshot.taken_ms,
+        job,
+        observation.history.get(job.key, ()),
+        detail=detail,
+        flame_graphs=flames,
+        cluster=cluster,
+        unknown=unknown,
+    )
+
+
+def from_observation(observation: Seen) -> list[Evidence]:
+    """What a recording, or a look without anything else, tells of each job."""
+    why = "a recording holds the facts of each look only"
+    return [
+        _evidence(observation, job, unknown={"detail": why, "flame_graphs": why})
+        for job in observation.assessment.jobs
+        if job.facts is not None
+    ]

@@ -1,0 +1,101 @@
+"""Looks at the fleet on demand: one look at a time, shared by all who wait, with a deadline for each."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from flinkops.clock import Clock
+from flinkops.errors import FlinkopsError
+from flinkops.model.assessment import FleetAssessment
+from flinkops.model.facts import FleetSnapshot
+
+log = logging.getLogger(__name__)
+
+
+class Observed(Protocol):
+    """What a look gives (flinkops.observer.Observation)."""
+
+    @property
+    def snapshot(self) -> FleetSnapshot:
+        """The facts."""
+        ...
+
+    @property
+    def assessment(self) -> FleetAssessment:
+        """What they mean."""
+        ...
+
+
+class Looker:
+    """Single flight: a scrape starts a look unless one is running or the last is fresh, and waits for its result.
+
+    A look that outlasts a scrape's deadline goes on, for the next scrape. What is older than ``max_age_seconds`` is
+    never given out: no data is better than data that only looks alive.
+    """
+
+    def __init__(
+        self, look: Callable[[], Observed], clock: Clock, *, max_age_seconds: float = 60.0, reuse_seconds: float = 2.0
+    ) -> None:
+        self._look = look
+        self._clock = clock
+        self._max_age_seconds = max_age_seconds
+        self._reuse_seconds = reuse_seconds
+        self._changed = threading.Condition()
+        self._last: Observed | None = None
+        self._worker: threading.Thread | None = None
+        self._started_at = 0.0
+        self.looks = 0
+        self.failed_looks = 0
+        self.overdue_scrapes = 0
+
+    def newest(self, deadline_seconds: float) -> Observed | None:
+        """A look that is fresh now, else the one that is done by the deadline, else the last one unless too old."""
+        with self._changed:
+            if self._age_seconds() > self._reuse_seconds:
+                worker = self._worker or self._start()
+                if not self._changed.wait_for(lambda: self._worker is not worker, deadline_seconds):
+                    self.overdue_scrapes += 1
+            return self._last if self._age_seconds() <= self._max_age_seconds else None
+
+    @property
+    def running_for_seconds(self) -> float:
+        """How long the look under way has been running, 0 when there is none."""
+        with self._changed:
+            return time.monotonic() - self._started_at if self._worker else 0.0
+
+    @property
+    def taken_ms(self) -> int | None:
+        """When the newest look was taken, however old; None before the first."""
+        last = self._last
+        return last.snapshot.taken_ms if last else None
+
+    def _age_seconds(self) -> float:
+        if self._last is None:
+            return float("inf")
+        return max(0.0, (self._clock.now_ms() - self._last.snapshot.taken_ms) / 1000)
+
+    def _start(self) -> threading.Thread:
+        self._started_at = time.monotonic()
+        self._worker = threading.Thread(target=self._run, name="look", daemon=True)
+        self._worker.start()
+        return self._worker
+
+    def _run(self) -> None:
+        seen: Observed | None = None
+        try:
+            seen = self._look()
+        except FlinkopsError as error:
+            log.warning("look failed: %s", error.line())
+        except Exception as error:
+            # The end of a thread: a scrape must be answered whatever happens.
+            log.warning("look failed: %s: %s", type(error).__name__, error, exc_info=log.isEnabledFor(logging.DEBUG))
+        with self._changed:
+            self.looks += 1
+            if seen is None:
+                self.failed_looks += 1
+            else:
+                self._last = seen
+            self._worker = None
+            self._changed.notify_all()

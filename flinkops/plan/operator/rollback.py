@@ -1,0 +1,65 @@
+"""The way back from a change that did not work, through the operator. Pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flinkops.model.switches import is_on
+from flinkops.plan.operator.effective_mode import Features
+from flinkops.plan.operator.spec import configuration, job_of
+
+NO_WAY_BACK = "there is no way back by itself"
+
+_CLAIM_KEYS = ("execution.state-recovery.claim-mode", "execution.savepoint-restore-mode")
+_OURS = "flink.apache.org/"
+
+
+def way_back_words(mode: str, features: Features) -> str:
+    """What would be done, for the plan."""
+    if mode != "savepoint":
+        return "the old spec is patched back; the operator restores it from the job's latest checkpoint"
+    if features.savepoint_redeploy:
+        return "the old spec is redeployed from the upgrade's savepoint (savepointRedeployNonce, initialSavepointPath)"
+    return (
+        "the resource is deleted (seen to dispose of no savepoint) and created again with the old spec,"
+        " from the upgrade's savepoint (initialSavepointPath): this operator has no savepointRedeployNonce"
+    )
+
+
+def back_patch(before: Mapping[str, Any], savepoint: str, nonce: int) -> dict[str, Any]:
+    """The old spec as it is redeployed from a savepoint."""
+    job = {**job_of(before), "initialSavepointPath": savepoint, "savepointRedeployNonce": nonce, "state": "running"}
+    return {**before, "job": job}
+
+
+def recreated(before: Mapping[str, Any], savepoint: str, plan_id: str) -> dict[str, Any]:
+    """The resource to create again from a savepoint, with the mark by which it is known for ours."""
+    metadata = dict(before.get("metadata") or {})
+    metadata["annotations"] = {**(metadata.get("annotations") or {}), PLAN_ANNOTATION: plan_id}
+    spec = dict(before.get("spec") or {})
+    spec["job"] = {**job_of(spec), "initialSavepointPath": savepoint, "state": "running"}
+    return {**before, "metadata": metadata, "spec": spec}
+
+
+PLAN_ANNOTATION = "flinkops/plan"
+
+
+def deletion_problems(resource: Mapping[str, Any], features: Features) -> list[str]:
+    """Why deleting the resource may take a savepoint with it, or not end; empty where it is not deleted at all."""
+    if features.savepoint_redeploy:
+        return []
+    spec = resource.get("spec") or {}
+    settings = configuration(spec)
+    problems = [
+        f"{key} is CLAIM: Flink itself deletes the savepoint that it was started from"
+        for key in _CLAIM_KEYS
+        if settings.get(key, "NO_CLAIM").upper() == "CLAIM"
+    ]
+    if is_on(settings, "kubernetes.operator.job.savepoint-on-deletion", default=False):
+        problems.append("kubernetes.operator.job.savepoint-on-deletion: deleting a job that does not run may never end")
+    metadata = resource.get("metadata") or {}
+    problems += [
+        f"finalizer {one} is not the operator's: deleting may not end, or do more"
+        for one in metadata.get("finalizers") or []
+        if _OURS not in one
+    ]
+    return problems

@@ -1,0 +1,267 @@
+"""Actions on a job of the Flink operator as Plans: change the resource, see what the operator makes of it, go back.
+
+The savepoint that counts is the operator's own, taken when it stops the job; the old spec comes back from that.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from flinkops.model.assessment import Value
+from flinkops.model.facts import JobFacts
+from flinkops.model.plan import Plan, Step, Target, Verb
+from flinkops.plan.identity import Stamp, canonical_json
+from flinkops.plan.operator.effective_mode import Features, recorded_savepoint, stop_savepoints
+from flinkops.plan.operator.predict import Prediction, merge_patch
+from flinkops.plan.operator.rollback import NO_WAY_BACK, way_back_words
+from flinkops.plan.operator.spec import desired_state, job_of
+from flinkops.plan.preconditions import (
+    NO_SAVEPOINT_RUNNING,
+    OPERATOR_IDLE,
+    OPERATOR_SEES_IT_RUN,
+    in_state,
+    same_spec,
+    unmet_of_resource,
+)
+from flinkops.plan.savepoint import savepoint_steps
+
+Resource = Mapping[str, Any]
+OperatorVerb = Literal["upgrade", "restart", "rollback", "suspend", "resume", "rescale"]
+
+DEFAULT_CHECKPOINTS = 2
+DEFAULT_WATCH_SECONDS = 60.0
+"""The operator calls a spec stable at the first RUNNING; many a crash loop begins only after that."""
+
+
+class OperatorTerms(Value, frozen=True):
+    """How to go about it."""
+
+    checkpoints: int = DEFAULT_CHECKPOINTS
+    watch_seconds: float = DEFAULT_WATCH_SECONDS
+    backup_directory: str | None = None  # None: no savepoint of our own before
+
+
+class Seen(Value, frozen=True):
+    """The job as it was when the plan was made; what is no longer this one is a new job."""
+
+    job_id: str = ""
+    started_ms: int | None = None
+    running: bool = False
+
+
+def plan_for_resource(
+    verb: OperatorVerb,
+    source: str,
+    resource: Resource,
+    seen: Seen,
+    found: Prediction,
+    features: Features,
+    stamp: Stamp,
+    terms: OperatorTerms,
+    *,
+    start_from: str | None = None,
+) -> Plan:
+    """`found` is the prediction of the change; `start_from`: create the resource anew, to start from this savepoint."""
+    preconditions = _preconditions(resource, found, terms) if start_from is None else same_spec(resource)
+    refused = _refused(resource, found, preconditions, start_from)
+    mode = found.effective_mode if start_from is None else "savepoint"
+    restarts = mode != "none" and desired_state(_wanted(resource, found)) == "running"
+    problems = found.not_deletable
+    back = _rollback_steps(resource, seen, found, features, terms) if restarts and verb != "resume" else ()
+    if start_from is not None:
+        refused += problems
+        steps = _anew_steps(resource, found, start_from, terms)
+    else:
+        steps = _steps(resource, seen, found, terms, stamp)
+    risks = [*found.risks]
+    if restarts and mode == "savepoint" and verb != "resume":
+        risks += [f"{NO_WAY_BACK}: {problem}" for problem in problems]
+        back = back if not problems else ()
+    return Plan(
+        id=stamp.plan_id,
+        verb=_verb(verb),
+        target=_target(source, resource, seen),
+        created_ms=stamp.now_ms,
+        change=found.change if start_from is None else "savepoint-redeploy",
+        diff=found.diff,
+        requested_mode=found.requested_mode,
+        effective_mode="fail" if refused else mode,
+        why=found.why if start_from is None else (f"the resource is created anew and starts from {start_from}",),
+        risks=tuple(risks),
+        refused=tuple(refused),
+        preconditions=preconditions,
+        steps=() if refused else steps,
+        rollback=() if refused or not back else (way_back_words(mode, features),),
+        rollback_steps=() if refused else back,
+        severe=mode == "stateless" or (restarts and verb != "resume" and not back),
+        command=stamp.command,
+    )
+
+
+def _refused(
+    resource: Resource, found: Prediction, preconditions: tuple[str, ...], start_from: str | None
+) -> list[str]:
+    refused = [*found.refused]
+    if found.patch:
+        refused += [one for one in unmet_of_resource(preconditions, resource)[0] if "another upgrade" not in one]
+    elif start_from is None:
+        refused.append("nothing would change")
+    return refused
+
+
+def _verb(verb: OperatorVerb) -> Verb:
+    return verb
+
+
+def _target(source: str, resource: Resource, seen: Seen) -> Target:
+    metadata = resource.get("metadata") or {}
+    return Target(
+        source=source,
+        job_name=str(metadata.get("name")),
+        job_id=seen.job_id,
+        namespace=str(metadata.get("namespace")),
+        kind=str(resource.get("kind")),
+        resource_version=metadata.get("resourceVersion"),
+    )
+
+
+def _preconditions(resource: Resource, found: Prediction, terms: OperatorTerms) -> tuple[str, ...]:
+    stops = found.effective_mode == "savepoint" and desired_state(resource.get("spec") or {}) == "running"
+    seen = (OPERATOR_SEES_IT_RUN,) if stops else ()
+    running = (in_state("RUNNING"), NO_SAVEPOINT_RUNNING) if stops or terms.backup_directory else ()
+    return (*same_spec(resource), OPERATOR_IDLE, *seen, *running)
+
+
+def _steps(resource: Resource, seen: Seen, found: Prediction, terms: OperatorTerms, stamp: Stamp) -> tuple[Step, ...]:
+    stops = desired_state(resource.get("spec") or {}) == "running"
+    runs = desired_state(_wanted(resource, found)) == "running"
+    before = {"job_id": seen.job_id, "started_ms": str(seen.started_ms or 0)}
+    patch = {"patch": canonical_json(found.patch), "before": canonical_json(kept(resource))}
+    steps = [Step("dry-run", "dry-run-patch", {"patch": canonical_json(found.patch)}, only_looks=True)]
+    if seen.running:
+        steps.append(Step("measure", "measure-load", {}, only_looks=True))
+    if terms.backup_directory is not None:
+        steps += [
+            msgspec.structs.replace(one, name=f"backup-{one.name}")
+            for one in savepoint_steps(stamp.plan_id, terms.backup_directory, "canonical")
+        ]
+        steps.append(Step("backup", "note-backup", {}))
+    steps.append(Step("patch", "patch-resource", patch))
+    if not stops and not runs:
+        return tuple(steps)  # the operator takes an edit of a suspended job up when it is resumed, and not before
+    if found.effective_mode == "none":
+        return (*steps, Step("taken-up", "await-taken-up", before))
+    if found.effective_mode == "savepoint" and stops:
+        error = str((resource.get("status") or {}).get("error") or "")
+        awaited = {**before, "known": _known(resource), "error": error}
+        steps.append(Step("savepoint", "await-upgrade-savepoint", awaited))
+        steps.append(Step("check", "check-files", {}))
+    if not runs:
+        return (*steps, Step("suspended", "await-suspended", before))
+    return (*steps, *_start_steps("", found.effective_mode, before, _recorded(resource, stops=stops), terms))
+
+
+def _recorded(resource: Resource, *, stops: bool) -> str | None:
+    """What a suspended job has to start from."""
+    return None if stops else recorded_savepoint(resource.get("status") or {})
+
+
+def _start_steps(
+    prefix: str, mode: str, before: dict[str, str], savepoint: str | None, terms: OperatorTerms
+) -> tuple[Step, ...]:
+    expected = {"mode": mode, **before, **({"savepoint": savepoint} if savepoint and mode == "savepoint" else {})}
+    stable = {"checkpoints": str(terms.checkpoints), "watch_seconds": f"{terms.watch_seconds:g}"}
+    return (
+        Step(f"{prefix}running", "verify-new-job", expected),
+        Step(f"{prefix}stable", "verify-stable", stable),
+        Step(f"{prefix}flow", "verify-flow", {}),
+    )
+
+
+def _anew_steps(resource: Resource, found: Prediction, savepoint: str, terms: OperatorTerms) -> tuple[Step, ...]:
+    anew = {**kept(resource), "spec": _wanted(resource, found)}
+    arguments = {"before": canonical_json(anew), "uid": _uid(resource), "savepoint": savepoint}
+    return (
+        Step("files", "check-files", {"savepoint": savepoint}),
+        Step("remove", "remove-resource", arguments),
+        Step("create", "create-resource", arguments),
+        *_start_steps("", "savepoint", {"job_id": "", "started_ms": "0"}, savepoint, terms),
+    )
+
+
+def _rollback_steps(
+    resource: Resource, seen: Seen, found: Prediction, features: Features, terms: OperatorTerms
+) -> tuple[Step, ...]:
+    if found.effective_mode == "stateless":
+        return ()
+    way = "redeploy" if features.savepoint_redeploy else "recreate"
+    old = {"before": canonical_json(kept(resource)), "uid": _uid(resource), "way": way}
+    before = {"job_id": seen.job_id, "started_ms": str(seen.started_ms or 0)}
+    back = Step("take-back", "take-back", {**old, **before, "known": _known(resource)})
+    recreate = (Step("old-remove", "remove-resource", old), Step("old-create", "create-resource", old))
+    return (back, *recreate, *_start_steps("old-", "back", before, None, terms))
+
+
+def kept(resource: Resource) -> dict[str, Any]:
+    """What is needed to create the resource again as it was: without what the API server and the operator write."""
+    metadata = resource.get("metadata") or {}
+    names = ("name", "namespace", "labels", "annotations")
+    return {
+        "apiVersion": resource.get("apiVersion"),
+        "kind": resource.get("kind"),
+        "metadata": {key: metadata[key] for key in names if metadata.get(key)},
+        "spec": resource.get("spec") or {},
+    }
+
+
+def spec_patch(resource: Resource, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The merge patch that gives the resource this spec; empty when it has it."""
+    patch = merge_patch(resource.get("spec") or {}, wanted)
+    return {"spec": patch} if patch else {}
+
+
+def _wanted(resource: Resource, found: Prediction) -> dict[str, Any]:
+    return merged(resource.get("spec") or {}, found.patch.get("spec") or {})
+
+
+def merged(before: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """What a JSON merge patch (RFC 7396) makes of `before`.
+
+    >>> merged({"a": 1, "b": {"c": 2, "d": 3}}, {"a": None, "b": {"c": 4}})
+    {'b': {'c': 4, 'd': 3}}
+    """
+    after = dict(before)
+    for key, value in patch.items():
+        if value is None:
+            after.pop(key, None)
+        elif isinstance(value, Mapping):
+            old = after.get(key)
+            after[key] = merged(old if isinstance(old, Mapping) else {}, value)
+        else:
+            after[key] = value
+    return after
+
+
+def _known(resource: Resource) -> str:
+    """Savepoints that the operator took before: not those of this change."""
+    return canonical_json([one.path for one in stop_savepoints(resource.get("status") or {})])
+
+
+def _uid(resource: Resource) -> str:
+    return str((resource.get("metadata") or {}).get("uid") or "")
+
+
+def stopped_with(job: JobFacts) -> str | None:
+    """The savepoint that a job was stopped with, as Flink has it: the last that a FINISHED job did."""
+    points = job.checkpoints
+    if job.state != "FINISHED" or points is None:
+        return None
+    known = (*points.history, *filter(None, [points.latest_savepoint]))
+    last = max((one for one in known if one.status == "COMPLETED"), key=lambda one: one.id, default=None)
+    return last.external_path if last is not None and last.is_savepoint else None
+
+
+def has_job(resource: Resource) -> bool:
+    """Whether it is an application, or a session job; not a session cluster."""
+    return bool(job_of(resource.get("spec") or {}))

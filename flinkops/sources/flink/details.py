@@ -1,0 +1,278 @@
+"""One job in full, on demand: subtasks, checkpoint phases, TaskManagers, flame graphs, logs."""
+
+import html
+import re
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Literal, TypeVar
+from urllib.parse import quote
+
+from flinkops.clock import Clock
+from flinkops.errors import Unreachable
+from flinkops.model.detail import (
+    FlameGraph,
+    FlameGraphNode,
+    JobDetail,
+    LogFile,
+    SubtaskDetail,
+    TaskManagerDetail,
+    VertexDetail,
+)
+from flinkops.model.facts import CheckpointPhases
+from flinkops.sources.deadline import Deadline
+from flinkops.sources.flink import wire, wire_detail
+from flinkops.sources.flink.checkpoint_facts import phases_facts
+from flinkops.sources.flink.exception_facts import exceptions_facts
+from flinkops.sources.flink.http import NotFound, RestClient
+from flinkops.sources.flink.verbs import FlinkVerbs
+from flinkops.sources.masking import masked_text
+
+T = TypeVar("T")
+FlameGraphKind = Literal["full", "on_cpu", "off_cpu"]
+
+DETAIL_SECONDS = 10.0
+FLAME_GRAPH_SECONDS = 30.0
+MAX_TASKMANAGERS = 16
+MAX_PHASED_VERTICES = 8
+LOG_TAIL_BYTES = 256 * 1024
+_ASK_AGAIN_SECONDS = 0.5
+_FLAME_GRAPH_ENDED, _FLAME_GRAPH_OFF = -1, -2
+_TASKMANAGER_METRICS = {
+    "Status.JVM.Memory.Heap.Used": "heap_used_bytes",
+    "Status.JVM.Memory.Heap.Max": "heap_max_bytes",
+    "Status.Flink.Memory.Managed.Used": "managed_used_bytes",
+    "Status.Flink.Memory.Managed.Total": "managed_total_bytes",
+    "Status.Shuffle.Netty.UsedMemory": "network_used_bytes",
+    "Status.Shuffle.Netty.TotalMemory": "network_total_bytes",
+    "Status.JVM.CPU.Load": "cpu_ratio",
+    "Status.JVM.GarbageCollector.All.TimeMsPerSecond": "gc_ratio",
+}
+
+
+class FlinkDetails(FlinkVerbs):
+    """The details of one cluster's jobs. What fails raises errors.Unreachable; inside a JobDetail it is `unknown`."""
+
+    _client: RestClient
+    _clock: Clock
+
+    def detail(self, job_id: str, *, deadline_seconds: float = DETAIL_SECONDS) -> JobDetail:
+        """Everything about one job. Raises errors.Unreachable when not even the job itself can be read."""
+        deadline = Deadline(deadline_seconds)
+        path = _job(job_id)
+        unknown: dict[str, str] = {}
+
+        def attempt(what: str, ask: Callable[[], T]) -> T | None:
+            try:
+                return ask()
+            except Unreachable as problem:
+                unknown[what] = problem.what
+                return None
+
+        with self._client.enforced(deadline):
+            job = self._client.get(path, wire.job, deadline)
+            vertices = [
+                attempt(f"vertices.{each.id}", partial(self._vertex, path, each.id, deadline)) for each in job.vertices
+            ]
+            phases = attempt("checkpoint_phases", lambda: self._phases(path, job, deadline))
+            exceptions = attempt(
+                "exceptions", lambda: self._client.get(f"{path}/exceptions", wire.exceptions, deadline)
+            )
+            taskmanagers = attempt("taskmanagers", lambda: self._taskmanagers(deadline))
+            requirements = attempt(
+                "resource_requirements",
+                lambda: self.resource_requirements(job_id, deadline_seconds=deadline.remaining_seconds),
+            )
+            plan = attempt("plan", lambda: self._plan(path, deadline))
+        return JobDetail(
+            id=job.jid,
+            seen_ms=self._clock.now_ms(),
+            vertices=tuple(vertex for vertex in vertices if vertex is not None),
+            taskmanagers=taskmanagers or (),
+            phases_of=phases[0] if phases else None,
+            checkpoint_phases=phases[1] if phases else (),
+            exceptions=exceptions_facts(exceptions) if exceptions else (),
+            resource_requirements=requirements or (),
+            plan=plan or {},
+            unknown=unknown,
+        )
+
+    def subtasks(self, job_id: str, vertex_id: str, *, deadline_seconds: float = DETAIL_SECONDS) -> VertexDetail:
+        """One vertex with all its subtasks."""
+        deadline = Deadline(deadline_seconds)
+        with self._client.enforced(deadline):
+            return self._vertex(_job(job_id), vertex_id, deadline)
+
+    def flame_graph(
+        self,
+        job_id: str,
+        vertex_id: str,
+        kind: FlameGraphKind = "on_cpu",
+        *,
+        deadline_seconds: float = FLAME_GRAPH_SECONDS,
+    ) -> FlameGraph:
+        """Asks Flink to sample the vertex and waits for it (about 6 s). Flink shows the same one for a minute."""
+        deadline = Deadline(deadline_seconds)
+        path = f"{_job(job_id)}/vertices/{quote(vertex_id, safe='')}/flamegraph?type={kind}"
+        with self._client.enforced(deadline):
+            while True:
+                answer = self._client.get(path, wire_detail.flame_graph, deadline)
+                if answer.data is not None:
+                    return FlameGraph(at_ms=answer.end_timestamp, root=_frame(answer.data))
+                if answer.end_timestamp == _FLAME_GRAPH_OFF:
+                    return FlameGraph(why="flame graphs are switched off (rest.flamegraph.enabled: true)")
+                if answer.end_timestamp == _FLAME_GRAPH_ENDED:
+                    return FlameGraph(why="the vertex does not run")
+                if deadline.remaining_seconds < 2 * _ASK_AGAIN_SECONDS:
+                    return FlameGraph(why=f"Flink has no samples after {deadline_seconds:g} s")
+                time.sleep(_ASK_AGAIN_SECONDS)
+
+    def taskmanager_logs(self, taskmanager_id: str, *, deadline_seconds: float = DETAIL_SECONDS) -> tuple[LogFile, ...]:
+        """The files in a TaskManager's log folder."""
+        path = f"/taskmanagers/{quote(taskmanager_id, safe='')}/logs"
+        answer = self._client.get(path, wire_detail.logs, Deadline(deadline_seconds))
+        return tuple(LogFile(name=each.name, size_bytes=each.size, modified_ms=each.mtime) for each in answer.logs)
+
+    def taskmanager_log(
+        self,
+        taskmanager_id: str,
+        file_name: str,
+        *,
+        tail_bytes: int = LOG_TAIL_BYTES,
+        deadline_seconds: float = FLAME_GRAPH_SECONDS,
+    ) -> str:
+        """The end of a log file, from a full line on. Flink sends the whole file; only its end is kept."""
+        path = f"/taskmanagers/{quote(taskmanager_id, safe='')}/logs/{quote(file_name, safe='')}"
+        return self._log(path, tail_bytes, deadline_seconds)
+
+    def jobmanager_log(self, *, tail_bytes: int = LOG_TAIL_BYTES, deadline_seconds: float = FLAME_GRAPH_SECONDS) -> str:
+        """The end of the JobManager's log."""
+        return self._log("/jobmanager/log", tail_bytes, deadline_seconds)
+
+    def _log(self, path: str, tail_bytes: int, deadline_seconds: float) -> str:
+        deadline = Deadline(deadline_seconds)
+        with self._client.enforced(deadline):
+            content = self._client.read("GET", path, deadline, tail_bytes=tail_bytes)
+        if len(content) >= tail_bytes:
+            content = content[-tail_bytes:].partition(b"\n")[2]
+        return masked_text(content.decode("utf-8", "replace"))
+
+    def _vertex(self, job_path: str, vertex_id: str, deadline: Deadline) -> VertexDetail:
+        path = f"{job_path}/vertices/{quote(vertex_id, safe='')}"
+        vertex = self._client.get(path, wire_detail.vertex, deadline)
+        unknown: dict[str, str] = {}
+        loads: dict[int, wire_detail.SubtaskBackpressure] = {}
+        watermarks: dict[int, int] = {}
+        try:
+            answer = self._client.get(f"{path}/backpressure", wire_detail.backpressure, deadline)
+            loads = {each.subtask: each for each in answer.subtasks}
+        except Unreachable as problem:
+            unknown["backpressure"] = problem.what
+        try:
+            for value in self._client.get(f"{path}/watermarks", wire.metric_values, deadline):
+                watermarks[int(value.id.partition(".")[0])] = int(value.value)
+        except (Unreachable, ValueError) as problem:
+            unknown["watermarks"] = str(problem)
+        return VertexDetail(
+            id=vertex.id,
+            name=vertex.name,
+            parallelism=vertex.parallelism,
+            subtasks=tuple(
+                _subtask(each, loads.get(each.subtask), watermarks.get(each.subtask)) for each in vertex.subtasks
+            ),
+            unknown=unknown,
+        )
+
+    def _phases(
+        self, job_path: str, job: wire.Job, deadline: Deadline
+    ) -> tuple[int | None, tuple[CheckpointPhases, ...]]:
+        """Of the newest checkpoint that is over, completed or failed; the slowest vertices first."""
+        try:
+            history = self._client.get(f"{job_path}/checkpoints", wire.checkpoints, deadline).history
+        except NotFound:
+            return None, ()
+        over = [each for each in history if each.status != "IN_PROGRESS"]
+        if not over:
+            return None, ()
+        newest = max(over, key=lambda each: each.id)
+        base = f"{job_path}/checkpoints/details/{newest.id}"
+        tasks = self._client.get(base, wire.checkpoint, deadline).tasks
+        names = {vertex.id: vertex.name for vertex in job.vertices}
+        slowest = sorted(tasks.items(), key=lambda item: -(item[1].end_to_end_duration or 0))[:MAX_PHASED_VERTICES]
+        phases = []
+        for vertex_id, task in slowest:
+            path = f"{base}/subtasks/{quote(vertex_id, safe='')}"
+            try:
+                summary = self._client.get(path, wire.vertex_checkpoint, deadline)
+            except NotFound:  # not yet acknowledged by any subtask
+                summary = wire.VertexCheckpoint()
+            phases.append(phases_facts(names.get(vertex_id, vertex_id), task, summary))
+        return newest.id, tuple(phases)
+
+    def _taskmanagers(self, deadline: Deadline) -> tuple[TaskManagerDetail, ...]:
+        answer = self._client.get("/taskmanagers", wire_detail.taskmanagers, deadline).taskmanagers
+        return tuple(self._taskmanager(each, deadline) for each in answer[:MAX_TASKMANAGERS])
+
+    def _taskmanager(self, manager: wire_detail.TaskManager, deadline: Deadline) -> TaskManagerDetail:
+        path = f"/taskmanagers/{quote(manager.id, safe='')}/metrics?get={','.join(_TASKMANAGER_METRICS)}"
+        values = {each.id: wire.number(each.value) for each in self._client.get(path, wire.metric_values, deadline)}
+        fields: dict[str, float | int] = {}
+        for metric, field in _TASKMANAGER_METRICS.items():
+            value = values.get(metric)
+            if value is not None and value >= 0:
+                fields[field] = round(value) if field.endswith("_bytes") else value
+        if "gc_ratio" in fields:
+            fields["gc_ratio"] /= 1000  # milliseconds a second
+        return TaskManagerDetail(
+            id=manager.id,
+            slots=manager.slots_number,
+            free_slots=manager.free_slots,
+            last_heartbeat_ms=manager.time_since_last_heartbeat,
+            **fields,  # type: ignore[arg-type]
+        )
+
+    def _plan(self, job_path: str, deadline: Deadline) -> dict[str, str]:
+        nodes = self._client.get(f"{job_path}/plan", wire_detail.described_job, deadline).plan.nodes
+        return {node.id: plain_description(node.description) for node in nodes}
+
+
+def plain_description(description: str) -> str:
+    r"""Flink's HTML description of a vertex as text, one operator a line.
+
+    >>> plain_description("Source: a<br/>+- [2]:Calc(where=[(x &lt; 3)])<br/>")
+    'Source: a\n+- [2]:Calc(where=[(x < 3)])'
+    """
+    return html.unescape(re.sub(r"<br\s*/?>", "\n", description)).strip()
+
+
+def _subtask(
+    subtask: wire_detail.Subtask, load: wire_detail.SubtaskBackpressure | None, watermark_ms: int | None
+) -> SubtaskDetail:
+    io = subtask.metrics
+    return SubtaskDetail(
+        index=subtask.subtask,
+        status=subtask.status,
+        attempt=subtask.attempt,
+        endpoint=subtask.endpoint or subtask.host,
+        taskmanager=subtask.taskmanager_id,
+        started_ms=subtask.start_time if subtask.start_time > 0 else None,
+        records_in=io.read_records if io.read_records_complete else None,
+        records_out=io.write_records if io.write_records_complete else None,
+        bytes_in=io.read_bytes if io.read_records_complete else None,
+        bytes_out=io.write_bytes if io.write_records_complete else None,
+        accumulated_busy_ms=wire.number(io.accumulated_busy_time),
+        accumulated_backpressured_ms=wire.number(io.accumulated_backpressured_time),
+        accumulated_idle_ms=wire.number(io.accumulated_idle_time),
+        busy_ratio=wire.number(load.busy_ratio) if load else None,
+        backpressured_ratio=wire.number(load.ratio) if load else None,
+        idle_ratio=wire.number(load.idle_ratio) if load else None,
+        watermark_ms=watermark_ms,
+    )
+
+
+def _frame(frame: wire_detail.Frame) -> FlameGraphNode:
+    return FlameGraphNode(frame=frame.name, samples=frame.value, children=tuple(map(_frame, frame.children)))
+
+
+def _job(job_id: str) -> str:
+    return f"/jobs/{quote(job_id, safe='')}"

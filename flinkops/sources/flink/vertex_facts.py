@@ -1,0 +1,120 @@
+"""The answers about one vertex as VertexFacts."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flinkops.model.facts import Spread, VertexFacts
+from flinkops.sources.flink import wire
+from flinkops.sources.flink.wire import Aggregate, number
+
+_SINGLE_VALUES = {"marker_p50_seconds", "marker_p99_seconds"}
+_NOTHING = Spread()
+_EARLIEST_MS, _LATEST_MS = -(2**62), 2**62
+"""Between them lies every watermark that is a time; Long.MIN and Long.MAX lie outside, also as rounded doubles."""
+
+
+def vertex_facts(
+    vertex: wire.JobVertex,
+    upstream: tuple[str, ...],
+    spreads: Mapping[str, Spread],
+    watermark: "Watermark | None",
+    *,
+    input_ships: tuple[str, ...] = (),
+    source_partitions: int | None = None,
+) -> VertexFacts:
+    """Puts it all together. A fact without a metric stays None."""
+    io = vertex.metrics
+    fields: dict[str, Any] = {field: spread for field, spread in spreads.items() if spread != _NOTHING}
+    for field in _SINGLE_VALUES & fields.keys():
+        fields[field] = fields[field].max
+    commits, failed, age = (fields.pop(field, None) for field in ("commits", "commit_failed", "commit_age_seconds"))
+    read = _read_by_source(fields, legacy=spreads.get("busy_ratio") == _NOTHING)
+    complete_in, complete_out = io.read_records_complete, io.write_records_complete
+    records_in = io.read_records if complete_in else None
+    if not records_in and read is not None:
+        records_in = read
+    return VertexFacts(
+        id=vertex.id,
+        name=vertex.name,
+        parallelism=vertex.parallelism,
+        max_parallelism=vertex.max_parallelism if vertex.max_parallelism and vertex.max_parallelism > 0 else None,
+        status=vertex.status,
+        upstream=upstream,
+        input_ships=input_ships,
+        source_partitions=source_partitions,
+        started_ms=vertex.start_time if vertex.start_time > 0 else None,
+        records_in=records_in,
+        records_out=io.write_records if complete_out else None,
+        bytes_in=io.read_bytes if complete_in else None,
+        bytes_out=io.write_bytes if complete_out else None,
+        accumulated_busy_ms=number(io.accumulated_busy_time) if complete_in else None,
+        accumulated_backpressured_ms=number(io.accumulated_backpressured_time) if complete_in else None,
+        accumulated_idle_ms=number(io.accumulated_idle_time) if complete_in else None,
+        watermark_ms=watermark.spread if watermark else None,
+        watermark_none_yet=watermark.none_yet if watermark else False,
+        watermark_finished=watermark.finished if watermark else False,
+        commit_age_seconds=_commit_age(age),
+        commit_failed=_integer(failed.sum) if failed else None,
+        commits=_integer(commits.sum) if commits else None,
+        **fields,
+    )
+
+
+class Watermark:
+    """The watermarks of a vertex's subtasks: Long.MIN (none yet) and Long.MAX (ended) are states, not times."""
+
+    __slots__ = ("finished", "none_yet", "spread")
+
+    def __init__(self, lowest: float | None, highest: float | None) -> None:
+        self.none_yet = lowest is not None and lowest <= _EARLIEST_MS
+        self.finished = lowest is not None and lowest >= _LATEST_MS
+        self.spread = _watermark_spread(lowest, highest)
+
+    @property
+    def mixed(self) -> bool:
+        """Some subtasks have a watermark and some have none yet: the aggregate hides the lowest real one."""
+        return self.none_yet and self.spread is not None
+
+    @classmethod
+    def of(cls, metric: Aggregate) -> "Watermark":
+        """As the aggregated endpoint gives it."""
+        return cls(number(metric.min), number(metric.max))
+
+    def refined(self, values: list[float]) -> "Watermark":
+        """With the real times of the single subtasks in place of the aggregate."""
+        times = [value for value in values if _EARLIEST_MS < value < _LATEST_MS]
+        if not times:
+            return self
+        better = Watermark(min(times), max(times))
+        better.none_yet = self.none_yet
+        return better
+
+
+def _watermark_spread(lowest: float | None, highest: float | None) -> Spread | None:
+    low = None if lowest is None or not _EARLIEST_MS < lowest < _LATEST_MS else lowest
+    high = None if highest is None or not _EARLIEST_MS < highest < _LATEST_MS else highest
+    return None if low is None and high is None else Spread(min=low, max=high)
+
+
+def _read_by_source(fields: dict[str, Any], *, legacy: bool) -> int | None:
+    """How many records a source operator has read; None for other vertices. Takes its own metrics out of `fields`.
+
+    A legacy source (SourceFunction; its busy time is NaN) counts only what it emits, which is what it read.
+    """
+    read, emitted, rate = (fields.pop(field, None) for field in ("records_in", "emitted", "emitted_per_second"))
+    if legacy and emitted is not None:
+        if rate is not None:
+            fields["records_in_per_second"] = rate
+        return _integer(emitted.sum)
+    return None if read is None else _integer(read.sum)
+
+
+def _commit_age(age: Spread | None) -> float | None:
+    """The newest commit of any committer; Iceberg says a negative or absurd age before its first one."""
+    if age is None or age.min is None or age.min < 0:
+        return None
+    return age.min
+
+
+def _integer(value: float | None) -> int | None:
+    return None if value is None else round(value)

@@ -1,0 +1,149 @@
+"""What the shipped roles (deploy/) allow and why, and asking the API server which of it the present account has.
+
+The roles and this list are compared by a test: neither has a rule that the other lacks.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from flinkops.errors import FlinkopsError
+from flinkops.sources.deadline import Deadline
+from flinkops.sources.kubernetes.api import KubeClient
+from flinkops.sources.kubernetes.operator_version import DEPLOYMENT
+from flinkops.sources.kubernetes.resources import GROUP, section, text
+
+Role = Literal["cluster", "reader", "operator"]
+
+_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+_SEE = ("get", "list", "watch")
+_decoder: "msgspec.json.Decoder[dict[str, Any]]" = msgspec.json.Decoder(dict[str, Any])
+
+
+class Rule(NamedTuple):
+    """One rule of a role. ``without`` says what does not work without it; ``names`` limit it to some objects."""
+
+    role: Role
+    group: str
+    resource: str
+    verbs: tuple[str, ...]
+    without: str
+    names: tuple[str, ...] = ()
+    needed: bool = False  # without it nothing works at all
+
+    @property
+    def shown(self) -> str:
+        """The resource as `kubectl auth can-i` takes it."""
+        return f"{self.resource}.{self.group}" if self.group else self.resource
+
+    def yaml(self, verbs: Sequence[str]) -> str:
+        """The rule to add to a role, for these verbs, on one line."""
+        names = f", resourceNames: [{', '.join(self.names)}]" if self.names else ""
+        return f'{{apiGroups: ["{self.group}"], resources: [{self.resource}]{names}, verbs: [{", ".join(verbs)}]}}'
+
+
+RULES: tuple[Rule, ...] = (
+    Rule("reader", GROUP, "flinkdeployments", _SEE, "no job is seen", needed=True),
+    Rule("reader", GROUP, "flinksessionjobs", _SEE, "session jobs are not seen"),
+    Rule("reader", GROUP, "flinkstatesnapshots", _SEE, "snapshots are not seen"),
+    Rule("reader", GROUP, "flinkbluegreendeployments", _SEE, "blue/green states are not seen"),
+    Rule("reader", "", "services/proxy", ("get",), "jobs are seen without measurements (unless --rest-via says else)"),
+    Rule("reader", "", "pods", ("list",), "why a deployment does not come up is unknown"),
+    Rule("reader", "", "events", ("list",), "events, and why a deployment does not come up, are unknown"),
+    Rule(
+        "cluster",
+        "apiextensions.k8s.io",
+        "customresourcedefinitions",
+        ("get",),
+        "no plan of an upgrade: the operator's rules are told by its resource's schema",
+        (f"flinkdeployments.{GROUP}",),
+    ),
+    Rule(
+        "cluster",
+        "apps",
+        "deployments",
+        ("list",),
+        "the operator's version is unknown, and its known bugs are not warned of",
+        (DEPLOYMENT,),
+    ),
+    Rule("operator", GROUP, "flinkdeployments", ("patch", "create", "delete"), "no upgrade, suspend, rollback"),
+    Rule("operator", GROUP, "flinksessionjobs", ("patch", "create", "delete"), "the same for session jobs"),
+    Rule("operator", GROUP, "flinkstatesnapshots", ("create", "delete"), "no savepoints by operators from 1.10 on"),
+    Rule(
+        "operator",
+        "coordination.k8s.io",
+        "leases",
+        ("get", "create", "update", "delete"),
+        "no action: one at a time on a job is kept by a lease",
+    ),
+    Rule(
+        "operator",
+        "",
+        "services/proxy",
+        ("create", "update", "patch"),
+        "no savepoint, rescale or cancel by Flink's own API",
+    ),
+    Rule(
+        "operator",
+        "",
+        "configmaps",
+        ("get", "list"),
+        "no word on the operator's autoscaler; whether HA metadata is there is unknown, and some plans are refused",
+    ),
+)
+
+
+class Review(NamedTuple):
+    """Which verbs of a rule the account has in one namespace (None: in all), and which it lacks."""
+
+    rule: Rule
+    namespace: str | None
+    lacks: tuple[str, ...]
+
+    @property
+    def allowed(self) -> bool:
+        """Whether nothing is missing."""
+        return not self.lacks
+
+
+def review(
+    client: KubeClient, present: frozenset[str], scopes: Sequence[str | None], deadline: Deadline
+) -> Iterator[Review]:
+    """Asks for each rule (of the resources that the cluster has) in each scope. Raises Unreachable or a kind of it."""
+    for rule in RULES:
+        if rule.group == GROUP and rule.resource not in present:
+            continue
+        for namespace in (None,) if rule.role == "cluster" else scopes:
+            lacks = tuple(verb for verb in rule.verbs if not _may(client, rule, verb, namespace, deadline))
+            yield Review(rule, namespace, lacks)
+
+
+def whoami(client: KubeClient, deadline: Deadline) -> str | None:
+    """The account's name as the API server sees it (Kubernetes 1.28 and newer), else None."""
+    path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    try:
+        answer = client.send("POST", path, body, _decoder, deadline)
+    except FlinkopsError:
+        return None
+    return text(section(section(answer, "status"), "userInfo"), "username")
+
+
+def _may(client: KubeClient, rule: Rule, verb: str, namespace: str | None, deadline: Deadline) -> bool:
+    resource, _, subresource = rule.resource.partition("/")
+    attributes = {
+        "namespace": namespace or "",
+        "group": rule.group,
+        "resource": resource,
+        "subresource": subresource,
+        "verb": verb,
+        "name": rule.names[0] if rule.names else "",
+    }
+    body = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": attributes},
+    }
+    answer = client.send("POST", _REVIEWS, body, _decoder, deadline)
+    return section(answer, "status").get("allowed") is True

@@ -1,0 +1,101 @@
+"""What planning a change of a custom resource needs to know beyond a look at the fleet."""
+
+from typing import NamedTuple
+from urllib.parse import quote
+
+from flinkops.errors import Denied, FlinkopsError
+from flinkops.sources.deadline import Deadline
+from flinkops.sources.flink.http import NotFound
+from flinkops.sources.kubernetes import api as kube_api
+from flinkops.sources.kubernetes.access import KubeAccess
+from flinkops.sources.kubernetes.api import KubeClient
+from flinkops.sources.kubernetes.operator_version import OperatorSeen, read_operator
+from flinkops.sources.kubernetes.resources import GROUP, Json, items, section, text
+
+_PLURALS = {"FlinkDeployment": "flinkdeployments", "FlinkSessionJob": "flinksessionjobs"}
+_DEFINITION = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/flinkdeployments.{GROUP}"
+
+
+class Read(NamedTuple):
+    """The resource as it is now, its definition, and the evidence; None where it could not be looked at."""
+
+    resource: Json
+    definition: Json
+    ha_metadata: bool | None
+    jobmanager_never_started: bool | None
+    operator: OperatorSeen
+    cluster: Json | None = None  # the FlinkDeployment that a session job runs on; empty when there is none
+
+
+def read_for_plan(access: KubeAccess, kind: str, namespace: str, name: str, *, deadline_seconds: float) -> Read:
+    """Reads one resource and its definition; raises Denied with the missing permission, or Unreachable."""
+    deadline = Deadline(deadline_seconds)
+    client = KubeClient(access.endpoint())
+    path = f"{kube_api.custom_path(_PLURALS[kind], namespace)}/{quote(name, safe='')}"
+    try:
+        with client.enforced(deadline):
+            resource = _allowed(client, path, deadline, f"{_PLURALS[kind]}.{GROUP}", namespace)
+            session = text(section(resource, "spec"), "deploymentName")
+            return Read(
+                resource,
+                _allowed(client, _DEFINITION, deadline, "customresourcedefinitions", None),
+                _ha_metadata(client, namespace, session or name, deadline),
+                _never_started(client, namespace, session or name, deadline),
+                read_operator(client, deadline),
+                None if session is None else _session_cluster(client, namespace, session, deadline),
+            )
+    finally:
+        client.close()
+
+
+def read_definition(access: KubeAccess, *, deadline_seconds: float) -> Json:
+    """The definition of FlinkDeployment, whose schema tells what the operator can. Raises Denied or Unreachable."""
+    deadline = Deadline(deadline_seconds)
+    client = KubeClient(access.endpoint())
+    try:
+        with client.enforced(deadline):
+            return _allowed(client, _DEFINITION, deadline, "customresourcedefinitions", None)
+    finally:
+        client.close()
+
+
+def _allowed(client: KubeClient, path: str, deadline: Deadline, resource: str, namespace: str | None) -> Json:
+    try:
+        return kube_api.get(client, path, deadline)
+    except Denied as problem:
+        raise Denied(kube_api.denied_line("get", resource, namespace, problem)) from None
+
+
+def _session_cluster(client: KubeClient, namespace: str, name: str, deadline: Deadline) -> Json:
+    plural = _PLURALS["FlinkDeployment"]
+    path = f"{kube_api.custom_path(plural, namespace)}/{quote(name, safe='')}"
+    try:
+        return _allowed(client, path, deadline, f"{plural}.{GROUP}", namespace)
+    except NotFound:
+        return {}
+
+
+def _ha_metadata(client: KubeClient, namespace: str, name: str, deadline: Deadline) -> bool | None:
+    """Whether Flink's HA ConfigMaps of this cluster exist."""
+    labels = f"app={name},configmap-type=high-availability"
+    try:
+        return bool(
+            kube_api.list_all(client, kube_api.core_path("configmaps", namespace), deadline, labelSelector=labels)
+        )
+    except FlinkopsError:
+        return None
+
+
+def _never_started(client: KubeClient, namespace: str, name: str, deadline: Deadline) -> bool | None:
+    """Whether there are JobManager pods, and no container of them has ever run."""
+    labels = f"app={name},component=jobmanager"
+    try:
+        pods = kube_api.list_all(client, kube_api.core_path("pods", namespace), deadline, labelSelector=labels)
+    except FlinkopsError:
+        return None
+    containers = [one for pod in pods for one in items(section(pod, "status"), "containerStatuses")]
+    ran = any(
+        "running" in section(one, "state") or "terminated" in section(one, "state") or section(one, "lastState")
+        for one in containers
+    )
+    return bool(pods) and not ran

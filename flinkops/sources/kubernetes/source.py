@@ -1,0 +1,259 @@
+"""The fleet as one Kubernetes cluster has it: the operator's custom resources, joined to each job's REST API.
+
+Each look takes the custom resources (listed, then watched) and asks the REST API of every Flink cluster among them,
+by default through the API server's service proxy. A resource whose REST API does not answer is still a row: with what
+the operator wrote, the reason, and what its pods say. A failed probe never turns a job into a dead one.
+"""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import TypeVar
+
+from flinkops.clock import Clock, SystemClock
+from flinkops.errors import Denied, FlinkopsError, Unreachable
+from flinkops.model.detail import ResourceEvents
+from flinkops.model.endpoint import RestEndpoint
+from flinkops.model.facts import JobFacts, SourceKind, SourceState, SourceStatus, StuckFacts
+from flinkops.sources.circuit import Circuit
+from flinkops.sources.deadline import Deadline
+from flinkops.sources.flink.source import FlinkRestSource
+from flinkops.sources.kubernetes import api as kube_api
+from flinkops.sources.kubernetes import join as kube_rows
+from flinkops.sources.kubernetes.access import KubeAccess
+from flinkops.sources.kubernetes.api import KubeClient
+from flinkops.sources.kubernetes.events import events_of
+from flinkops.sources.kubernetes.join import Cluster, Listing
+from flinkops.sources.kubernetes.resource_cache import Resources
+from flinkops.sources.kubernetes.resources import Json, identity, section, text
+from flinkops.sources.kubernetes.rest_route import RestVia, rest_endpoint
+from flinkops.sources.kubernetes.startup_blockers import stuck_reasons
+from flinkops.sources.protocol import SourceLook, Wanted
+
+T = TypeVar("T")
+Key = tuple[str, str]  # namespace, name
+
+_REST_WORKERS = 16
+_REST_SHARE = 0.9  # of what is left after the resources; the rest is for reading the pods of what did not answer
+_API_SHARE = 0.4  # of the whole, where REST does not need the API server and must not wait for it
+_LONGEST_WAIT_SECONDS = 10.0  # a JobManager that comes up is seen soon; the API server refuses cheaply till then
+
+
+class KubernetesSource:
+    """All Flink jobs of one context, in some namespaces (None: in all), optionally by label selector.
+
+    ``rest_via`` is the way to the Flink clusters' REST APIs (:mod:`flinkops.sources.kubernetes.rest_route`).
+    """
+
+    def __init__(
+        self,
+        access: KubeAccess,
+        *,
+        namespaces: Sequence[str] | None = None,
+        all_namespaces: bool = False,
+        selector: str | None = None,
+        rest_via: RestVia = "proxy",
+        clock: Clock | None = None,
+        wanted: Wanted | None = None,
+    ) -> None:
+        self._access = access
+        self._clock = clock or SystemClock()
+        scopes = (None,) if all_namespaces else tuple(dict.fromkeys(namespaces or (access.namespace,)))
+        self._resources = Resources(access.context, scopes, selector, wanted)
+        self._rest_via: RestVia = rest_via
+        self._client: KubeClient | None = None
+        self._endpoint_seen: object = None
+        self._rest: dict[Key, tuple[RestEndpoint, FlinkRestSource]] = {}
+        self._rest_of_job: dict[str, FlinkRestSource] = {}
+        self._pool = ThreadPoolExecutor(_REST_WORKERS, thread_name_prefix=f"kube-{access.context[:20]}")
+
+    @property
+    def name(self) -> str:
+        """The context."""
+        return self._access.context
+
+    @property
+    def access(self) -> KubeAccess:
+        """How its API server is reached."""
+        return self._access
+
+    @property
+    def kind(self) -> SourceKind:
+        """Kubernetes."""
+        return "kubernetes"
+
+    def look(self, deadline_seconds: float) -> SourceLook:
+        """The resources, then all Flink clusters at once. Never raises.
+
+        When the API server does not answer and the REST APIs need it not, the resources are those of the last look
+        and the source is ``stale``: what Flink says is new all the same.
+        """
+        begun = time.monotonic()
+        deadline = Deadline(deadline_seconds)
+        before = self._requests()
+        state: SourceState = "ok"
+        try:
+            client = self._connect()
+            try:
+                listing = self._list(client, deadline)
+                notes = listing.notes
+            except Unreachable as problem:
+                if isinstance(problem, Denied) or self._rest_via == "proxy" or self._resources.last is None:
+                    raise
+                state, listing, notes = "stale", self._resources.last, (problem.line(),)
+            with client.enforced(deadline):
+                clusters = self._probe(client, listing, deadline)
+            jobs, cluster_facts = kube_rows.rows(listing, clusters, self.name, self._clock.now_ms())
+        except Denied as problem:
+            return SourceLook(self._status("denied", problem.line(), begun, before))
+        except FlinkopsError as problem:
+            return SourceLook(self._status("unreachable", problem.line(), begun, before))
+        self._rest_of_job = {
+            job.id: source
+            for key, (_, source) in self._rest.items()
+            if (probed := clusters.get(key)) is not None and probed.look is not None
+            for job in probed.look.jobs
+        }
+        return SourceLook(self._status(state, "; ".join(notes) or None, begun, before), cluster_facts, jobs)
+
+    def events(self, job: JobFacts, *, deadline_seconds: float = 5.0) -> ResourceEvents:
+        """What Kubernetes and the operator said about this job lately, and what holds it up. Never raises."""
+        resource = job.resource
+        if resource is None:
+            return ResourceEvents(unknown={"events": "the job has no resource in Kubernetes"})
+        deadline = Deadline(deadline_seconds)
+        cluster = resource.session_cluster or resource.name
+        names = {resource.name, cluster, *(one.name for one in resource.snapshots)}
+        try:
+            client = KubeClient(self._access.endpoint())  # not the look's: this is another thread
+        except FlinkopsError as problem:
+            return ResourceEvents(unknown={"events": problem.line()})
+        try:
+            with client.enforced(deadline):
+                events = kube_api.list_all(client, kube_api.core_path("events", resource.namespace), deadline)
+                stuck, unknown = self._why_stuck(client, (resource.namespace, cluster), deadline)
+        except Denied as problem:
+            line = kube_api.denied_line("list", "events", resource.namespace, problem)
+            return ResourceEvents(unknown={"events": line})
+        except FlinkopsError as problem:
+            return ResourceEvents(unknown={"events": problem.line()})
+        finally:
+            client.close()
+        found = events_of(events, resources=names, cluster=cluster)
+        return ResourceEvents(found, stuck, {"stuck": unknown} if unknown else {})
+
+    @property
+    def watches(self) -> int:
+        """How many watches stand: what they cover is not listed at a look."""
+        return self._resources.watches
+
+    def rest_source(self, job_id: str) -> FlinkRestSource | None:
+        """The REST API that answered for this job at the last look."""
+        return self._rest_of_job.get(job_id)
+
+    def retry_now(self) -> None:
+        """The next look asks also the JobManagers that did not answer lately."""
+        for _, source in self._rest.values():
+            source.retry_now()
+
+    def close(self) -> None:
+        """Frees connections and threads."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._drop_connections()
+
+    def _connect(self) -> KubeClient:
+        """The client for the API server; a new one when the credentials were renewed."""
+        endpoint = self._access.endpoint()
+        if self._client is None or endpoint != self._endpoint_seen:
+            self._drop_connections()
+            self._client, self._endpoint_seen = KubeClient(endpoint), endpoint
+        return self._client
+
+    def _drop_connections(self) -> None:
+        for _, source in self._rest.values():
+            source.close()
+        self._rest.clear()
+        self._resources.forget_watches()
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _list(self, client: KubeClient, deadline: Deadline) -> Listing:
+        if self._rest_via != "proxy":
+            deadline = Deadline(deadline.remaining_seconds * _API_SHARE)
+        with client.enforced(deadline):
+            return self._resources.look(client, deadline)
+
+    def _probe(self, client: KubeClient, listing: Listing, deadline: Deadline) -> dict[Key, Cluster]:
+        """What each Flink cluster's REST API says, and, where that is not enough, what its pods say."""
+        wanted: dict[Key, Json | None] = {identity(one): one for one in listing.deployments}
+        for session_job in listing.session_jobs:  # its cluster may not match the selector
+            namespace, _ = identity(session_job)
+            wanted.setdefault((namespace, text(section(session_job, "spec"), "deploymentName") or ""), None)
+        for key in set(self._rest) - set(wanted):
+            self._rest.pop(key)[1].close()
+        rest_seconds = max(0.0, deadline.remaining_seconds * _REST_SHARE)
+        futures: dict[Key, Future[SourceLook]] = {
+            key: self._pool.submit(self._rest_for(key, deployment).look, rest_seconds)
+            for key, deployment in wanted.items()
+        }
+        wait(futures.values(), timeout=rest_seconds)
+        looks = {key: _result(future) for key, future in futures.items()}
+        reading = {
+            key: self._pool.submit(self._why_stuck, client, key, deadline) for key in kube_rows.suspects(listing, looks)
+        }
+        wait(reading.values(), timeout=max(0.0, deadline.remaining_seconds))
+        found: dict[Key, Cluster] = {}
+        for key, look in looks.items():
+            stuck, unknown = _result(reading[key]) or ((), "no time was left") if key in reading else ((), None)
+            found[key] = Cluster(look, stuck, unknown)
+        return found
+
+    def _why_stuck(
+        self, client: KubeClient, key: tuple[str, str], deadline: Deadline
+    ) -> tuple[tuple[StuckFacts, ...], str | None]:
+        """The reasons that hold up a Flink cluster, or why they could not be read."""
+        namespace, name = key
+        try:
+            pods = kube_api.list_all(
+                client, kube_api.core_path("pods", namespace), deadline, labelSelector=f"app={name}"
+            )
+            events = kube_api.list_all(
+                client, kube_api.core_path("events", namespace), deadline, fieldSelector="type=Warning"
+            )
+        except Denied as problem:
+            return (), kube_api.denied_line("list", "pods and events", namespace, problem)
+        except FlinkopsError as problem:
+            return (), problem.line()
+        return stuck_reasons(pods, events, cluster=name, now_ms=self._clock.now_ms()), None
+
+    def _rest_for(self, key: Key, deployment: Json | None) -> FlinkRestSource:
+        endpoint = rest_endpoint(self._access, key, deployment, self._rest_via)
+        known = self._rest.get(key)
+        if known is not None and known[0] == endpoint:
+            return known[1]
+        if known is not None:
+            known[1].close()
+        circuit = Circuit(longest_wait_seconds=_LONGEST_WAIT_SECONDS)
+        source = FlinkRestSource(endpoint, clock=self._clock, circuit=circuit)
+        self._rest[key] = endpoint, source
+        return source
+
+    def _requests(self) -> int:
+        return self._client.requests if self._client is not None else 0
+
+    def _status(self, state: SourceState, error: str | None, begun: float, requests_before: int) -> SourceStatus:
+        return SourceStatus(
+            name=self.name,
+            kind="kubernetes",
+            state=state,
+            age_seconds={"ok": 0.0, "stale": self._resources.age_seconds}.get(state),
+            error=error,
+            requests=max(0, self._requests() - requests_before),
+            seconds=time.monotonic() - begun,
+        )
+
+
+def _result(future: "Future[T]") -> T | None:
+    """What was asked for, or None when it did not come in time."""
+    return future.result() if future.done() and not future.cancelled() else None

@@ -1,0 +1,209 @@
+"""What can be done to custom resources over the Kubernetes API: one request each, no waiting, no judgement.
+
+Only the executor (flinkops.act) calls these. All raise Unreachable (a later try may work), Denied, Conflict (the object
+has changed since it was read), or OperationFailed with the API server's words when the answer is no for good.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import msgspec
+
+from flinkops.clock import Clock
+from flinkops.errors import OperationFailed, Unreachable
+from flinkops.model.facts import StuckFacts
+from flinkops.sources.deadline import Deadline
+from flinkops.sources.flink.http import BadAnswer, Method, NotFound, Rejected, RestClient
+from flinkops.sources.kubernetes import api as kube_api
+from flinkops.sources.kubernetes.access import KubeAccess
+from flinkops.sources.kubernetes.api import KubeClient, core_path, custom_path
+from flinkops.sources.kubernetes.resources import Json, identity, rest_port, section, text
+from flinkops.sources.kubernetes.startup_blockers import stuck_reasons
+
+PLURALS = {
+    "FlinkDeployment": "flinkdeployments",
+    "FlinkSessionJob": "flinksessionjobs",
+    "FlinkStateSnapshot": "flinkstatesnapshots",
+}
+FIELD_MANAGER = "flinkops"
+HA_LABEL = "configmap-type=high-availability"
+_LEASES = "/apis/coordination.k8s.io/v1/namespaces/{}/leases"
+_FINAL = frozenset({400, 405, 406, 413, 415, 422})
+
+_decoder: "msgspec.json.Decoder[dict[str, Any]]" = msgspec.json.Decoder(dict[str, Any])
+
+
+class ResourceRef(NamedTuple):
+    """One custom resource of the operator."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    @property
+    def path(self) -> str:
+        """Where the API server has it."""
+        return f"{custom_path(PLURALS[self.kind], self.namespace)}/{quote(self.name, safe='')}"
+
+
+class Conflict(Rejected):
+    """HTTP 409: it has changed since it was read, or it exists already."""
+
+
+class _Invalid(Rejected):
+    """The API server will never take that."""
+
+
+class _VerbClient(KubeClient):
+    """Tells apart what is worth another try."""
+
+    _patch_type = "application/merge-patch+json"
+
+    def _refusal(self, status: int, content: bytes, path: str, location: str | None) -> Unreachable:
+        problem = super()._refusal(status, content, path, location)
+        if status == 409:
+            return Conflict(problem.what)
+        return _Invalid(problem.what) if status in _FINAL else problem
+
+
+class ServiceClient(RestClient):
+    """A Flink REST API behind the API server's service proxy.
+
+    A 404 of the API server's own means that there is no such service, not that Flink does not know a job.
+    """
+
+    def _refusal(self, status: int, content: bytes, path: str, location: str | None) -> Unreachable:
+        said = kube_api.status_message(content)
+        return BadAnswer(f"{self.url}: {said}") if said else super()._refusal(status, content, path, location)
+
+
+class KubeVerbs:
+    """The verbs of one API server. Safe to use from several threads."""
+
+    def __init__(self, access: KubeAccess, *, deadline_seconds: float = 15.0) -> None:
+        self._access = access
+        self._deadline_seconds = deadline_seconds
+        self._client: _VerbClient | None = None
+        self._endpoint_seen: object = None
+
+    def close(self) -> None:
+        """Close all connections."""
+        if self._client is not None:
+            self._client.close()
+
+    def resource(self, ref: ResourceRef) -> Json | None:
+        """The resource as it is now; None when there is none."""
+        return self._get(ref.path)
+
+    def session_cluster(self, ref: ResourceRef, resource: Json) -> Json | None:
+        """The FlinkDeployment that a session job runs on; None when there is none, and for other resources."""
+        name = text(section(resource, "spec"), "deploymentName")
+        return None if name is None else self.resource(ResourceRef("FlinkDeployment", ref.namespace, name))
+
+    def patch(
+        self, ref: ResourceRef, body: Mapping[str, Any], *, resource_version: str | None, dry_run: bool = False
+    ) -> Json:
+        """A JSON merge patch; with `resource_version` only if the resource is still at that version."""
+        sent = dict(body)
+        if resource_version is not None:
+            sent["metadata"] = {**(body.get("metadata") or {}), "resourceVersion": resource_version}
+        return self._send("PATCH", f"{ref.path}?{_manager(dry_run=dry_run)}", sent)
+
+    def create(self, ref: ResourceRef, body: Mapping[str, Any]) -> Json:
+        """Creates it. Raises Conflict when it exists."""
+        return self._send("POST", f"{custom_path(PLURALS[ref.kind], ref.namespace)}?{_manager()}", body)
+
+    def delete(self, ref: ResourceRef, *, uid: str) -> None:
+        """Begins to delete just this one. Raises Conflict when another one has its name; nothing when it is gone."""
+        try:
+            self._send("DELETE", ref.path, {"preconditions": {"uid": uid}})
+        except NotFound:
+            return
+
+    def lease(self, namespace: str, name: str) -> Json | None:
+        """The Lease, None when there is none."""
+        return self._get(f"{_LEASES.format(quote(namespace, safe=''))}/{quote(name, safe='')}")
+
+    def create_lease(self, namespace: str, body: Mapping[str, Any]) -> Json:
+        """Raises Conflict when somebody was faster."""
+        return self._send("POST", f"{_LEASES.format(quote(namespace, safe=''))}?{_manager()}", body)
+
+    def replace_lease(self, namespace: str, name: str, body: Mapping[str, Any]) -> Json:
+        """The body carries the resourceVersion; raises Conflict when somebody was faster."""
+        path = f"{_LEASES.format(quote(namespace, safe=''))}/{quote(name, safe='')}?{_manager()}"
+        return self._send("PUT", path, body)
+
+    def delete_lease(self, namespace: str, name: str, resource_version: str) -> None:
+        """Raises Conflict when it is not the one that was read."""
+        path = f"{_LEASES.format(quote(namespace, safe=''))}/{quote(name, safe='')}"
+        try:
+            self._send("DELETE", path, {"preconditions": {"resourceVersion": resource_version}})
+        except NotFound:
+            return
+
+    def why_stuck(self, namespace: str, cluster: str, clock: Clock) -> tuple[StuckFacts, ...]:
+        """What holds up a Flink cluster, from its pods and their events."""
+        with self._asking() as (client, deadline):
+            pods = kube_api.list_all(client, core_path("pods", namespace), deadline, labelSelector=f"app={cluster}")
+            events = kube_api.list_all(client, core_path("events", namespace), deadline, fieldSelector="type=Warning")
+        return stuck_reasons(pods, events, cluster=cluster, now_ms=clock.now_ms())
+
+    def leftovers(self, namespace: str, cluster: str) -> tuple[str, ...]:
+        """Pods of a Flink cluster and its high-availability ConfigMaps, by name."""
+        with self._asking() as (client, deadline):
+            pods = kube_api.list_all(client, core_path("pods", namespace), deadline, labelSelector=f"app={cluster}")
+            maps = kube_api.list_all(
+                client, core_path("configmaps", namespace), deadline, labelSelector=f"app={cluster},{HA_LABEL}"
+            )
+        named = [("pod", one) for one in pods] + [("configmap", one) for one in maps]
+        return tuple(f"{kind}/{identity(one)[1]}" for kind, one in named)
+
+    def snapshots(self, namespace: str) -> list[Json]:
+        """All FlinkStateSnapshots of a namespace; empty where the operator has no such resource."""
+        with self._asking() as (client, deadline):
+            if PLURALS["FlinkStateSnapshot"] not in kube_api.flink_resources(client, deadline):
+                return []
+            return kube_api.list_all(client, custom_path(PLURALS["FlinkStateSnapshot"], namespace), deadline)
+
+    def _get(self, path: str) -> Json | None:
+        try:
+            with self._asking() as (client, deadline):
+                return kube_api.get(client, path, deadline)
+        except NotFound:
+            return None
+
+    def _send(self, method: Method, path: str, body: Mapping[str, Any]) -> Json:
+        with self._asking() as (client, deadline):
+            return client.send(method, path, body, _decoder, deadline)
+
+    @contextmanager
+    def _asking(self) -> Iterator[tuple[_VerbClient, Deadline]]:
+        client = self._connected()
+        deadline = Deadline(self._deadline_seconds)
+        try:
+            with client.enforced(deadline):
+                yield client, deadline
+        except _Invalid as problem:
+            raise OperationFailed(problem.what) from None
+
+    def _connected(self) -> _VerbClient:
+        """The client; a new one when the credentials were renewed."""
+        endpoint = self._access.endpoint()
+        if self._client is None or endpoint != self._endpoint_seen:
+            self._client, self._endpoint_seen = _VerbClient(endpoint, connections=4), endpoint
+        return self._client
+
+
+def rest_service(resource: Json, cluster: Json | None = None) -> tuple[str, int]:
+    """Name and port of the service that leads to the REST API of a resource's Flink cluster.
+
+    `cluster` is the FlinkDeployment that a session job runs on.
+    """
+    name = text(section(resource, "spec"), "deploymentName") or identity(resource)[1]
+    return f"{name}-rest", rest_port(cluster or resource)
+
+
+def _manager(*, dry_run: bool = False) -> str:
+    return f"fieldManager={FIELD_MANAGER}{'&dryRun=All' if dry_run else ''}"

@@ -1,0 +1,206 @@
+"""Small windows over a screen: a choice, a line to type, a text to read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input
+
+from flinkops.tui.cells import tidy
+from flinkops.tui.context import Context
+from flinkops.tui.grid import Column, Grid
+from flinkops.tui.keys import KEYS, Where
+from flinkops.tui.lines import Line, line, width
+from flinkops.tui.lineview import Pane
+
+PLACE_TITLES: dict[Where, str] = {
+    "everywhere": "Everywhere", "rows": "In a table", "lines": "In a text", "fleet": "Fleet", "job": "Job",
+    "vertex": "Vertex", "flame": "Flame graph", "logs": "Logs", "replay": "While a recording plays",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One thing to choose; `value` is what is copied or meant."""
+
+    label: str
+    value: str
+
+
+class Chooser(ModalScreen[Choice | None]):
+    """A list; enter takes one, escape none."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,h,left", "leave", show=False)]
+
+    def __init__(self, context: Context, title: str, choices: Sequence[Choice]) -> None:
+        super().__init__()
+        self._ctx = context
+        self._title = title
+        self._choices = choices
+
+    def compose(self) -> ComposeResult:
+        """A box with a table under its title."""
+        widest = max((width(line(tidy(choice.label))) for choice in self._choices), default=0)
+        columns: list[Column[Choice]] = [
+            Column("what", "", lambda c: line(tidy(c.label)), max(12, min(32, widest))),
+            Column("value", "", lambda c: line(tidy(c.value), "dim"), 30, flex=True, widest=120),
+        ]
+        with Vertical(classes="sheet"):
+            yield Pane(self._ctx, grow=True, id="title")
+            grid: Grid[Choice] = Grid(self._ctx, columns, key=lambda c: c.label)
+            grid.styles.height = len(self._choices) + 1
+            yield grid
+
+    def on_mount(self) -> None:
+        """Fill and focus."""
+        self.query_one("#title", Pane).show([line(tidy(self._title), "strong")])
+        grid = self.query_one(Grid)
+        grid.show(self._choices)
+        grid.focus()
+
+    def on_grid_chosen(self, event: Grid.Chosen) -> None:
+        """Taken."""
+        self.dismiss(next((c for c in self._choices if c.label == event.key), None))
+
+    def action_leave(self) -> None:
+        """Leave it."""
+        self.dismiss(None)
+
+
+class Finder(ModalScreen[Choice | None]):
+    """Type some words, take one of what has them all: every command, job and theme."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", show=False),
+        Binding("down", "move('1')", show=False),
+        Binding("up", "move('-1')", show=False),
+        Binding("pagedown", "move('page')", show=False),
+        Binding("pageup", "move('-page')", show=False),
+    ]
+
+    def __init__(self, context: Context, choices: Sequence[Choice]) -> None:
+        super().__init__()
+        self._ctx = context
+        self._choices = choices
+
+    def compose(self) -> ComposeResult:
+        """A line to type over a table."""
+        columns: list[Column[Choice]] = [
+            Column("what", "COMMAND", lambda c: line(tidy(c.label)), 30, flex=True, widest=80),
+            Column("value", "", lambda c: line(tidy(c.value), "dim"), 14),
+        ]
+        with Vertical(classes="sheet"):
+            yield Input(placeholder="words of a command, a job, a theme", id="line")
+            grid: Grid[Choice] = Grid(self._ctx, columns, key=lambda c: c.label, empty="nothing has these words")
+            grid.styles.height = min(len(self._choices), 16) + 1
+            grid.can_focus = False
+            yield grid
+
+    def on_mount(self) -> None:
+        """All of it."""
+        entry = self.query_one(Input)
+        entry.cursor_blink = False
+        entry.focus()
+        self.query_one(Grid).show(self._choices)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Fewer with each word."""
+        words = event.value.casefold().split()
+        grid = self.query_one(Grid)
+        grid.show([c for c in self._choices if all(word in c.label.casefold() for word in words)])
+        grid.move_to(0)
+
+    def on_input_submitted(self) -> None:
+        """Taken."""
+        self.dismiss(self.query_one(Grid).cursor_row)
+
+    def action_move(self, by: str) -> None:
+        """Up and down while typing."""
+        self.query_one(Grid).action_move(by)
+
+    def action_leave(self) -> None:
+        """None."""
+        self.dismiss(None)
+
+
+class Prompt(ModalScreen[str | None]):
+    """One line to type; enter gives it, escape gives None."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", show=False)]
+
+    def __init__(self, context: Context, title: str, *, value: str = "", hint: str = "") -> None:
+        super().__init__()
+        self._ctx = context
+        self._title = title
+        self._value = value
+        self._hint = hint
+
+    def compose(self) -> ComposeResult:
+        """A box with a title and an input."""
+        with Vertical(classes="sheet"):
+            yield Pane(self._ctx, grow=True, id="title")
+            yield Input(self._value, placeholder=self._hint, id="line")
+
+    def on_mount(self) -> None:
+        """Focus; a blinking cursor would repaint all the time."""
+        hint = [line(self._hint, "dim")] if self._hint and self._value else []  # else it stands in the empty line
+        self.query_one("#title", Pane).show([line(tidy(self._title), "strong"), *hint])
+        entry = self.query_one(Input)
+        entry.cursor_blink = False
+        entry.focus()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter."""
+        self.dismiss(event.value)
+
+    def action_leave(self) -> None:
+        """Escape."""
+        self.dismiss(None)
+
+
+class Reader(ModalScreen[None]):
+    """A text to read and scroll."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,h,left,enter", "leave", show=False)]
+
+    def __init__(self, context: Context, lines: Sequence[Line]) -> None:
+        super().__init__()
+        self._ctx = context
+        self._lines = list(lines)
+
+    def compose(self) -> ComposeResult:
+        """A box with a pane, as high as the text where there is room."""
+        with Vertical(classes="sheet"):
+            pane = Pane(self._ctx, id="text")
+            pane.styles.height = len(self._lines)
+            pane.styles.max_height = "80vh"
+            yield pane
+
+    def on_mount(self) -> None:
+        """Fill and focus."""
+        pane = self.query_one("#text", Pane)
+        pane.show(self._lines)
+        pane.focus()
+
+    def action_leave(self) -> None:
+        """Back."""
+        self.dismiss(None)
+
+
+def help_lines(places: Sequence[Where]) -> list[Line]:
+    """The keys of these places, from the one table."""
+    lines: list[Line] = []
+    for place in places:
+        keys = [key for key in KEYS if key.where == place]
+        if not keys:
+            continue
+        lines += [line(PLACE_TITLES[place], "heading")]
+        for key in keys:
+            lines.append(((f"  {key.shown:<12}", "accent"), (key.help, "text")))
+        lines.append(())
+    lines.append(line("Signs: ? is unknown, never zero; ~ before a latency: not measured by the job itself", "dim"))
+    return lines
