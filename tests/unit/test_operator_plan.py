@@ -130,9 +130,42 @@ def test_savepoint_redeploy_where_the_resource_has_it() -> None:
     manifest = copy.deepcopy(found["spec"])
     manifest["job"].update(savepointRedeployNonce=1, initialSavepointPath="s3://b/savepoint-1")
     predicted = predict(found, Edit(manifest=manifest), evidence=SEEN, features=NEW)
-    assert (predicted.change, predicted.effective_mode, predicted.refused) == ("savepoint-redeploy", "savepoint", ())
+    assert (predicted.change, predicted.effective_mode) == ("savepoint-redeploy", "savepoint-redeploy")
+    assert len(predicted.refused) == 1
+    assert predicted.refused[0].startswith("state would be lost, all since s3://b/savepoint-1")
+    assert "what the job did since s3://b/savepoint-1 is lost" in predicted.risks
+    allowed = predict(
+        found, Edit(manifest=manifest), evidence=SEEN, features=NEW, accepted=frozenset({"savepoint-redeploy"})
+    )
+    assert allowed.refused == ()
     on_old = predict(running("1.7.0"), Edit(manifest=manifest), evidence=SEEN, features=OLD)
     assert any("savepointRedeployNonce" in line for line in on_old.refused)
+
+
+@pytest.mark.parametrize(
+    "beside", [Edit(), Edit(image="other:1"), Edit(parallelism=5), Edit(state="suspended"), Edit(mode="savepoint")]
+)
+def test_a_changed_redeploy_nonce_takes_no_savepoint_whatever_changes_beside_it(beside: Edit) -> None:
+    """Operator 1.15.0, seen: a rollback that set an old nonce back lost twelve minutes of state."""
+    found = deployed_with(running("1.15.0"), job_savepointRedeployNonce=4)
+    manifest = copy.deepcopy(found["spec"])
+    manifest["job"].update(savepointRedeployNonce=3, initialSavepointPath="s3://b/savepoint-1")
+    edit = msgspec.structs.replace(beside, manifest=manifest)
+    predicted = predict(found, edit, evidence=SEEN, features=NEW)
+    assert (predicted.change, predicted.effective_mode) == ("savepoint-redeploy", "savepoint-redeploy")
+    assert any("state would be lost" in line for line in predicted.refused)
+
+
+def test_a_changed_redeploy_nonce_without_a_path_starts_empty() -> None:
+    predicted = predict(running("1.15.0"), Edit(manifest=_redeployed_empty()), evidence=SEEN, features=NEW)
+    assert (predicted.change, predicted.effective_mode) == ("savepoint-redeploy", "stateless")
+    assert any("all state would be lost" in line for line in predicted.refused)
+
+
+def _redeployed_empty() -> dict[str, Any]:
+    spec: dict[str, Any] = copy.deepcopy(running("1.15.0")["spec"])
+    spec["job"].update(savepointRedeployNonce=9, initialSavepointPath=None)
+    return spec
 
 
 def test_nested_and_bare_configuration_values_compare_as_text() -> None:

@@ -1,6 +1,6 @@
 """Reasons to refuse an upgrade through the operator, and risks worth saying. Pure; one function a reason.
 
-``accepted`` holds what the person allowed: "stateless", "last-state", and :data:`ANEW`.
+``accepted`` holds what the person allowed: "stateless", "last-state", "savepoint-redeploy", and :data:`ANEW`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -120,6 +120,12 @@ def _stateless(case: Case) -> Iterator[str]:
         yield f"all state would be lost: {origin}; use --savepoint, or --stateless if that is meant"
     else:
         yield f"all state would be lost: {case.decision.why}; give a savepoint, or --stateless if that is meant"
+
+
+def _redeployed(case: Case) -> Iterator[str]:
+    if case.decision.mode == "savepoint-redeploy" and "savepoint-redeploy" not in case.accepted:
+        path = job_of(case.situation.wanted).get("initialSavepointPath")
+        yield f"state would be lost, all since {path}: {case.decision.why}; keep the nonce that the resource has"
 
 
 def _silent_last_state(case: Case) -> Iterator[str]:
@@ -244,6 +250,11 @@ def _known_bugs(case: Case) -> Iterator[str]:
         yield f"operator {running} {bug.effect} ({bug.issue}, fixed in {fixed}): --backup-savepoint first"
 
 
+def _redeploy_risk(case: Case) -> Iterator[str]:
+    if case.decision.mode == "savepoint-redeploy":
+        yield f"what the job did since {job_of(case.situation.wanted).get('initialSavepointPath')} is lost"
+
+
 def _minor_version(case: Case) -> Iterator[str]:
     if case.situation.version_changed:
         yield "flinkVersion changes: the operator itself never rolls back across versions"
@@ -274,6 +285,7 @@ def _flink_version(spec: Mapping[str, Any]) -> tuple[int, ...]:
 _ALWAYS: tuple[Check, ...] = (_deleting, _owned, _gitops, _edited_since, _another_upgrade, _unknown_nonce)
 _RESTARTING: tuple[Check, ...] = (
     _stateless,
+    _redeployed,
     _silent_last_state,
     _cannot,
     _older_than_the_stop,
@@ -301,4 +313,4 @@ _ANEW: tuple[Check, ...] = (
     _conflicting_keys,
 )
 """What the operator has recorded and would do does not matter where the resource is created anew."""
-_RISKS: tuple[Check, ...] = (_known_bugs, _minor_version, _old_keys, _no_ha, _non_restored)
+_RISKS: tuple[Check, ...] = (_redeploy_risk, _known_bugs, _minor_version, _old_keys, _no_ha, _non_restored)

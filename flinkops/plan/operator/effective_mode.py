@@ -14,7 +14,7 @@ from flinkops.model.operator_marks import LAST_STATE_DUMMY
 from flinkops.model.switches import is_on
 from flinkops.plan.operator.spec import Spec, configuration, desired_state, upgrade_mode
 
-Mode = Literal["none", "savepoint", "last-state", "stateless", "wait", "fail"]
+Mode = Literal["none", "savepoint", "last-state", "stateless", "savepoint-redeploy", "wait", "fail"]
 
 _OPERATOR = "kubernetes.operator."
 _TAKEN_WHEN_RESUMED = "the job is suspended and stays so: the operator takes the change up when it is resumed"

@@ -161,9 +161,7 @@ def _decide(case: Situation, change: Change) -> tuple[Decision, bool]:
     if case.not_ready is not None:
         return Decision("wait", case.not_ready), True
     if change is Change.SAVEPOINT_REDEPLOY:
-        path = job_of(case.wanted).get("initialSavepointPath")
-        why = f"redeployed from {path}" if path else "redeployed without initialSavepointPath: empty"
-        return Decision("savepoint" if path else "stateless", why), True
+        return _redeployed(case), True
     redeployed = None
     if change is Change.SCALE and case.evidence.adaptive:
         redeployed = not_in_place(case.deployed, case.wanted)
@@ -173,6 +171,14 @@ def _decide(case: Situation, change: Change) -> tuple[Decision, bool]:
     if redeployed is not None:
         decision = decision._replace(why=f"{redeployed}; {decision.why}")
     return decision, decision.mode != "none"
+
+
+def _redeployed(case: Situation) -> Decision:
+    """A changed savepointRedeployNonce, whatever changed beside it (``redeployWithSavepoint`` of the operator)."""
+    path = job_of(case.wanted).get("initialSavepointPath")
+    start = f"started from initialSavepointPath, {path}" if path else "started empty: there is no initialSavepointPath"
+    why = f"savepointRedeployNonce changes: the job is cancelled without a savepoint and {start}"
+    return Decision("savepoint-redeploy" if path else "stateless", why)
 
 
 def merge_patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,8 +21,8 @@ class Change(IntEnum):
     NONE = 0
     IGNORE = 1  # written down, nothing happens to the job
     SCALE = 2  # in place where the scheduler can, else as UPGRADE
-    SAVEPOINT_REDEPLOY = 3  # thrown away and started from initialSavepointPath
-    UPGRADE = 4  # stopped and started again, by the upgrade mode
+    UPGRADE = 3  # stopped and started again, by the upgrade mode
+    SAVEPOINT_REDEPLOY = 4  # cancelled without a savepoint and started from initialSavepointPath; 1.8 and newer
 
     @property
     def word(self) -> str:

@@ -94,7 +94,7 @@ def plan_for_resource(
         steps=() if refused else steps,
         rollback=() if refused or not back else (way_back_words(mode, features),),
         rollback_steps=() if refused else back,
-        severe=mode == "stateless" or (restarts and verb != "resume" and not back),
+        severe=mode in ("stateless", "savepoint-redeploy") or (restarts and verb != "resume" and not back),
         command=stamp.command,
     )
 
@@ -193,7 +193,7 @@ def _anew_steps(resource: Resource, found: Prediction, savepoint: str, terms: Op
 def _rollback_steps(
     resource: Resource, seen: Seen, found: Prediction, features: Features, terms: OperatorTerms
 ) -> tuple[Step, ...]:
-    if found.effective_mode == "stateless":
+    if found.effective_mode in ("stateless", "savepoint-redeploy"):
         return ()
     way = "redeploy" if features.savepoint_redeploy else "recreate"
     old = {"before": canonical_json(kept(resource)), "uid": _uid(resource), "way": way}
