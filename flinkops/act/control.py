@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Literal, Protocol
+from typing import Protocol
 
 import msgspec
 
 from flinkops.model.detail import AsyncOutcome, ResourceRequirement
 from flinkops.model.facts import ClusterFacts, JobFacts
 from flinkops.model.plan import Plan
-
-SavepointFormat = Literal["CANONICAL", "NATIVE"]
+from flinkops.model.savepoint import SavepointFormat
 
 
 class JarRun(msgspec.Struct, frozen=True):
@@ -79,13 +78,13 @@ class JobControl(Protocol):
         ...
 
     def trigger_savepoint(
-        self, job_id: str, *, target_directory: str, format_type: SavepointFormat, trigger_id: str
+        self, job_id: str, *, target_directory: str, savepoint_format: SavepointFormat, trigger_id: str
     ) -> None:
         """Begin a savepoint; with a trigger id that Flink has seen it does nothing."""
         ...
 
     def stop_with_savepoint(
-        self, job_id: str, *, target_directory: str, format_type: SavepointFormat, trigger_id: str
+        self, job_id: str, *, target_directory: str, savepoint_format: SavepointFormat, trigger_id: str
     ) -> None:
         """Begin to stop the job with a savepoint; with a trigger id that Flink has seen it does nothing."""
         ...

@@ -5,6 +5,7 @@ from flinkops.act.storage import check_savepoint, same_place
 from flinkops.errors import OperationFailed
 from flinkops.model.detail import AsyncOutcome
 from flinkops.model.facts import CheckpointFacts
+from flinkops.model.savepoint import recorded_format
 
 _LISTED_WITHIN_SECONDS = 30.0
 _DISPOSED_WITHIN_SECONDS = 300.0
@@ -18,7 +19,7 @@ def trigger(run: StepRun) -> dict[str, str]:
         run.control.trigger_savepoint(
             run.job_id,
             target_directory=arguments["target_directory"],
-            format_type="NATIVE" if arguments["format"] == "NATIVE" else "CANONICAL",
+            savepoint_format=recorded_format(arguments["format"]),
             trigger_id=arguments["trigger_id"],
         )
         return True

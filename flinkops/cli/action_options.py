@@ -1,11 +1,12 @@
 """The options that several acting commands share, each spelled once."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flinkops.errors import UsageError
+from flinkops.model.savepoint import SavepointFormat
 
 if TYPE_CHECKING:
     from flinkops.plan.operator.steps import OperatorTerms
@@ -24,7 +25,7 @@ TargetOption = Annotated[
     str | None, typer.Option("--target", metavar="DIR", help="Where the savepoint goes; else as configured.")
 ]
 FormatOption = Annotated[
-    Literal["canonical", "native"],
+    SavepointFormat,
     typer.Option("--format", help="Of the savepoint. canonical: portable; native: fast, same state backend only."),
 ]
 SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A Flink setting; repeatable.")]

@@ -4,8 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from flinkops.diagnose.case import Case
-from flinkops.model.findings import Evidence as Line
-from flinkops.model.findings import Finding, NotAssessed, Remedy
+from flinkops.model.findings import EvidenceLine, Finding, NotAssessed, Remedy
 
 FLINK_DOCS = "https://nightlies.apache.org/flink/flink-docs-stable/docs/"
 
@@ -26,9 +25,9 @@ class Rule(NamedTuple):
     """Also of a job that no Flink tells of: by its resource."""
 
 
-def line(text: str, value: float | None = None, limit: float | None = None) -> Line:
+def line(text: str, value: float | None = None, limit: float | None = None) -> EvidenceLine:
     """A line of evidence."""
-    return Line(text=text, value=value, limit=limit)
+    return EvidenceLine(text=text, value=value, limit=limit)
 
 
 def remedy(text: str, key: str | None = None, value: str | None = None) -> Remedy:

@@ -7,7 +7,7 @@ from flinkops.model.assessment import Value
 Severity = Literal["critical", "warning", "info"]
 
 
-class Evidence(Value, frozen=True):
+class EvidenceLine(Value, frozen=True):
     """One observed number against the limit it crossed; the text names the unit."""
 
     text: str
@@ -31,7 +31,7 @@ class Finding(Value, frozen=True):
     confidence: float
     title: str
     vertex: str | None = None
-    evidence: tuple[Evidence, ...] = ()
+    evidence: tuple[EvidenceLine, ...] = ()
     remedy: tuple[Remedy, ...] = ()
     next: str = ""
     reference: str = ""

@@ -12,10 +12,11 @@ from flinkops.model.assessment import Value
 from flinkops.model.facts import ClusterFacts, JobFacts
 from flinkops.model.launch import Launch
 from flinkops.model.plan import Plan, Step
+from flinkops.model.savepoint import SavepointFormat
 from flinkops.plan.identity import Stamp, canonical_json, derived_id
 from flinkops.plan.preconditions import NO_SAVEPOINT_RUNNING, in_state, same_job, unmet
 from flinkops.plan.rescale import slots_problem
-from flinkops.plan.savepoint import SavepointFormat, directory_problem, savepoint_directory, target_of
+from flinkops.plan.savepoint import directory_problem, savepoint_directory, target_of
 
 RedeployVerb = Literal["upgrade", "restart", "rollback"]
 DEFAULT_CHECKPOINTS = 2
@@ -188,7 +189,7 @@ def stop_steps(plan_id: str, directory: str, terms: Terms) -> tuple[Step, ...]:
     """Stop with a savepoint, wait until the job has ended, look at the savepoint's files."""
     stop = {
         "target_directory": directory,
-        "format": terms.savepoint_format.upper(),
+        "format": terms.savepoint_format,
         "trigger_id": derived_id(plan_id, "savepoint"),
     }
     return (

@@ -1,15 +1,13 @@
 """Plans around savepoints: taking one, and disposing of old ones."""
 
 from collections.abc import Sequence
-from typing import Literal
 from urllib.parse import urlsplit
 
 from flinkops.model.facts import JobFacts
 from flinkops.model.plan import Plan, Step, Target
+from flinkops.model.savepoint import SavepointFormat
 from flinkops.plan.identity import Stamp, derived_id
 from flinkops.plan.preconditions import NO_SAVEPOINT_RUNNING, in_state, same_job, unmet
-
-SavepointFormat = Literal["canonical", "native"]
 
 DIRECTORY_KEYS = ("execution.checkpointing.savepoint-dir", "state.savepoints.dir")
 """Flink 2.x's key, then 1.x's."""
@@ -80,11 +78,11 @@ def plan_savepoint(
     )
 
 
-def savepoint_steps(plan_id: str, directory: str, savepoint_format: str) -> tuple[Step, ...]:
+def savepoint_steps(plan_id: str, directory: str, savepoint_format: SavepointFormat) -> tuple[Step, ...]:
     """Trigger, wait, look at the result. The trigger's id is ours, so that a repeated trigger is the same one."""
     trigger = {
         "target_directory": directory,
-        "format": savepoint_format.upper(),
+        "format": savepoint_format,
         "trigger_id": derived_id(plan_id, "savepoint"),
     }
     return (
@@ -134,7 +132,7 @@ def _why(job: JobFacts, requested: str | None) -> tuple[str, ...]:
     return (f"the directory is {source}", *hint)
 
 
-def _risks(job: JobFacts, directory: str | None, savepoint_format: str) -> tuple[str, ...]:
+def _risks(job: JobFacts, directory: str | None, savepoint_format: SavepointFormat) -> tuple[str, ...]:
     risks = []
     if directory is not None and urlsplit(directory).scheme in ("", "file"):
         risks.append("a local path is right only where JobManager and TaskManagers share that folder")

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from flinkops.model.findings import Diagnosis, Evidence, Finding, Remedy
+from flinkops.model.findings import Diagnosis, EvidenceLine, Finding, Remedy
 from flinkops.render.status_json import encode_line
 from flinkops.render.text import clean, human_count, human_value
 
@@ -89,7 +89,7 @@ def doctor_text(jobs: Sequence[Diagnosis], *, wide: bool = False, colour: bool =
     return "\n".join([*parts, f"{others}; flinkops doctor JOB looks closer"] if rest else parts)
 
 
-def evidence_text(line: Evidence) -> str:
+def evidence_text(line: EvidenceLine) -> str:
     """A line of evidence with its number and limit."""
     number = "" if line.value is None else f": {_number(line.value, line.text)}"
     limit = "" if line.limit is None else f" (limit {_number(line.limit, line.text)})"

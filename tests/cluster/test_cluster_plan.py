@@ -8,7 +8,7 @@ import pytest
 from _pytest.mark import ParameterSet
 
 from flinkops.clock import SystemClock
-from flinkops.plan.operator.effective_mode import Evidence, Features, features, lost_stop_savepoint, stop_savepoints
+from flinkops.plan.operator.effective_mode import Features, ObservedJob, features, lost_stop_savepoint, stop_savepoints
 from flinkops.plan.operator.predict import Edit, predict
 from flinkops.plan.operator.spec import last_reconciled
 from tests.cluster.kit import Cluster, state_of, wait_for
@@ -121,8 +121,8 @@ def test_the_operator_does_what_was_predicted(cluster: Cluster, job: str, instal
         edit = Edit(manifest={**spec, "job": {**spec["job"], **dict(step.of_job)}})
     resumes = state_of(before) == SUSPENDED and edit.state == "running" and step.mode == "savepoint"
     stopped = stop_savepoint(cluster, job) if resumes else None
-    evidence = Evidence(now_ms=SystemClock().now_ms(), stop_savepoint=stopped)
-    predicted = predict(before, edit, evidence=evidence, features=installed)
+    observed = ObservedJob(now_ms=SystemClock().now_ms(), stop_savepoint=stopped)
+    predicted = predict(before, edit, observed=observed, features=installed)
     if resumes and lost_stop_savepoint(before["status"], stopped) is not None:
         # Operator 1.7 lost the savepoint of the suspension, as it does now and then: rightly refused.
         assert any("not from the savepoint that stopped" in line for line in predicted.refused)

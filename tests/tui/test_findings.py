@@ -8,7 +8,7 @@ import pytest
 from flinkops.assess import assess
 from flinkops.config.policy import Policy
 from flinkops.model.detail import FlameGraph, FlameGraphNode, JobDetail
-from flinkops.model.findings import Evidence, Finding, Remedy
+from flinkops.model.findings import EvidenceLine, Finding, Remedy
 from flinkops.tui.app import FlinkopsApp
 from flinkops.tui.findings import FindingsScreen, brief_lines, finding_lines, move_of
 from flinkops.tui.lines import plain
@@ -121,7 +121,9 @@ def test_the_next_command_is_the_move_where_the_screens_can_make_it(command: str
 
 def test_hostile_text_is_drawn_as_text() -> None:
     wild = "\x1b[31m\u202eevil\n"
-    finding = Finding("backpressure", "critical", 1.0, wild, wild, (Evidence(wild, 1.0),), (Remedy(wild),), wild, wild)
+    finding = Finding(
+        "backpressure", "critical", 1.0, wild, wild, (EvidenceLine(wild, 1.0),), (Remedy(wild),), wild, wild
+    )
     text = "\n".join(plain(each) for each in finding_lines(finding, 80))
     assert "\x1b" not in text
     assert "\u202e" not in text

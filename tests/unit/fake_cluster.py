@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from flinkops.act.control import JarRun, Load, SavepointFormat
+from flinkops.act.control import JarRun, Load
 from flinkops.errors import OperationFailed, Unreachable
 from flinkops.model.detail import AsyncOutcome, ResourceRequirement
 from flinkops.model.facts import (
@@ -21,6 +21,7 @@ from flinkops.model.facts import (
     VertexFacts,
 )
 from flinkops.model.plan import Plan
+from flinkops.model.savepoint import SavepointFormat
 from flinkops.plan.preconditions import unmet
 
 NAME = "cluster.example:8081"
@@ -133,12 +134,12 @@ class FakeCluster:
         )
 
     def trigger_savepoint(
-        self, job_id: str, *, target_directory: str, format_type: SavepointFormat, trigger_id: str
+        self, job_id: str, *, target_directory: str, savepoint_format: SavepointFormat, trigger_id: str
     ) -> None:
         self._trigger(job_id, target_directory, trigger_id, stops=False)
 
     def stop_with_savepoint(
-        self, job_id: str, *, target_directory: str, format_type: SavepointFormat, trigger_id: str
+        self, job_id: str, *, target_directory: str, savepoint_format: SavepointFormat, trigger_id: str
     ) -> None:
         self._trigger(job_id, target_directory, trigger_id, stops=True)
 

@@ -4,12 +4,12 @@ import json
 from typing import Any
 
 from flinkops.clock import parse_iso_utc
-from flinkops.plan.operator.effective_mode import Evidence, Features
+from flinkops.plan.operator.effective_mode import Features, ObservedJob
 from flinkops.plan.operator.spec import last_reconciled
 from tests.unit.cr_samples import resource
 
 NOW_MS = parse_iso_utc("2026-11-23T12:00:00Z")
-SEEN = Evidence(now_ms=NOW_MS)
+SEEN = ObservedJob(now_ms=NOW_MS)
 OLD = Features()
 NEW = Features(savepoint_redeploy=True, upgrade_savepoint_path=True)
 FEATURES = {"1.7.0": OLD, "1.15.0": NEW}
@@ -18,9 +18,9 @@ AGE_KEY = "kubernetes.operator.job.upgrade.last-state.max.allowed.checkpoint.age
 FALLBACK_KEY = "kubernetes.operator.job.upgrade.last-state-fallback.enabled"
 CANCEL_KEY = "kubernetes.operator.job.upgrade.last-state.job-cancel.enabled"
 HA_OFF = {"high-availability.type": "NONE"}
-NO_METADATA = Evidence(now_ms=NOW_MS, ha_metadata=False)
-METADATA = Evidence(now_ms=NOW_MS, ha_metadata=True)
-NEVER_STARTED = Evidence(now_ms=NOW_MS, jobmanager_never_started=True)
+NO_METADATA = ObservedJob(now_ms=NOW_MS, ha_metadata=False)
+METADATA = ObservedJob(now_ms=NOW_MS, ha_metadata=True)
+NEVER_STARTED = ObservedJob(now_ms=NOW_MS, jobmanager_never_started=True)
 
 
 def running(operator: str, **status: Any) -> dict[str, Any]:

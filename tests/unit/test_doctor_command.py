@@ -13,7 +13,7 @@ from flinkops.errors import OperationFailed, UsageError
 from flinkops.evidence_collector import CloseLook, Examiner
 from flinkops.model.detail import FlameGraph, FlameGraphNode, JobDetail
 from flinkops.model.facts import FleetSnapshot, JobFacts
-from flinkops.model.findings import Evidence
+from flinkops.model.findings import EvidenceLine
 from flinkops.observer import Observer
 from flinkops.recording import Recorder
 from flinkops.render.doctor import evidence_text
@@ -78,18 +78,18 @@ def test_every_form_names_the_finding(cli: Cli, tmp_path: Path, form: str) -> No
 @pytest.mark.parametrize(
     ("line", "text"),
     [
-        (Evidence("share of time that it is busy", 0.934, 0.5), "share of time that it is busy: 93% (limit 50%)"),
-        (Evidence("state in bytes", 4.2e9, None), "state in bytes: 4.2 GB"),
+        (EvidenceLine("share of time that it is busy", 0.934, 0.5), "share of time that it is busy: 93% (limit 50%)"),
+        (EvidenceLine("state in bytes", 4.2e9, None), "state in bytes: 4.2 GB"),
         (
-            Evidence("seconds that a checkpoint takes", 75.0, 48.0),
+            EvidenceLine("seconds that a checkpoint takes", 75.0, 48.0),
             "seconds that a checkpoint takes: 1m 15s (limit 48 s)",
         ),
-        (Evidence("records per second that come in", 12_400.0), "records per second that come in: 12,400/s"),
-        (Evidence("pace of the watermark", 0.25), "pace of the watermark: 0.25"),
-        (Evidence("in work"), "in work"),
+        (EvidenceLine("records per second that come in", 12_400.0), "records per second that come in: 12,400/s"),
+        (EvidenceLine("pace of the watermark", 0.25), "pace of the watermark: 0.25"),
+        (EvidenceLine("in work"), "in work"),
     ],
 )
-def test_numbers_are_written_in_the_unit_that_their_line_names(line: Evidence, text: str) -> None:
+def test_numbers_are_written_in_the_unit_that_their_line_names(line: EvidenceLine, text: str) -> None:
     assert evidence_text(line) == text
 
 

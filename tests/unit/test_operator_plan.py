@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from flinkops.plan.operator.effective_mode import Evidence
+from flinkops.plan.operator.effective_mode import ObservedJob
 from flinkops.plan.operator.predict import Edit, Prediction, predict
 from flinkops.plan.operator.spec import Change, change_class, compare, configuration, last_reconciled
 from tests.unit.cr_samples import OPERATORS, recorded, resource
@@ -40,7 +40,7 @@ class Transition(NamedTuple):
     operator: str
     edited: int  # the object right after the edit: status still of before
     acted: int  # the object after the operator acted
-    evidence: Evidence = SEEN
+    observed: ObservedJob = SEEN
 
 
 TRANSITIONS = [
@@ -67,7 +67,7 @@ def test_prediction_of_what_the_recorded_operator_did(transition: Transition) ->
     found = predict(
         before,
         Edit(manifest=wanted),
-        evidence=transition.evidence,
+        observed=transition.observed,
         features=FEATURES[transition.operator],
     )
     acted = last_reconciled(resource(transition.operator, transition.acted))
@@ -121,7 +121,7 @@ def test_the_diff_reads_as_the_operators_own_event(operator: str) -> None:
 )
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_change_classes(operator: str, edit: Edit, mode: str, change: str) -> None:
-    found = predict(deployed_with(running(operator), mode=mode), edit, evidence=SEEN, features=FEATURES[operator])
+    found = predict(deployed_with(running(operator), mode=mode), edit, observed=SEEN, features=FEATURES[operator])
     assert found.change == change
 
 
@@ -129,16 +129,16 @@ def test_savepoint_redeploy_where_the_resource_has_it() -> None:
     found = running("1.15.0")
     manifest = copy.deepcopy(found["spec"])
     manifest["job"].update(savepointRedeployNonce=1, initialSavepointPath="s3://b/savepoint-1")
-    predicted = predict(found, Edit(manifest=manifest), evidence=SEEN, features=NEW)
+    predicted = predict(found, Edit(manifest=manifest), observed=SEEN, features=NEW)
     assert (predicted.change, predicted.effective_mode) == ("savepoint-redeploy", "savepoint-redeploy")
     assert len(predicted.refused) == 1
     assert predicted.refused[0].startswith("state would be lost, all since s3://b/savepoint-1")
     assert "what the job did since s3://b/savepoint-1 is lost" in predicted.risks
     allowed = predict(
-        found, Edit(manifest=manifest), evidence=SEEN, features=NEW, accepted=frozenset({"savepoint-redeploy"})
+        found, Edit(manifest=manifest), observed=SEEN, features=NEW, accepted=frozenset({"savepoint-redeploy"})
     )
     assert allowed.refused == ()
-    on_old = predict(running("1.7.0"), Edit(manifest=manifest), evidence=SEEN, features=OLD)
+    on_old = predict(running("1.7.0"), Edit(manifest=manifest), observed=SEEN, features=OLD)
     assert any("savepointRedeployNonce" in line for line in on_old.refused)
 
 
@@ -151,13 +151,13 @@ def test_a_changed_redeploy_nonce_takes_no_savepoint_whatever_changes_beside_it(
     manifest = copy.deepcopy(found["spec"])
     manifest["job"].update(savepointRedeployNonce=3, initialSavepointPath="s3://b/savepoint-1")
     edit = msgspec.structs.replace(beside, manifest=manifest)
-    predicted = predict(found, edit, evidence=SEEN, features=NEW)
+    predicted = predict(found, edit, observed=SEEN, features=NEW)
     assert (predicted.change, predicted.effective_mode) == ("savepoint-redeploy", "savepoint-redeploy")
     assert any("state would be lost" in line for line in predicted.refused)
 
 
 def test_a_changed_redeploy_nonce_without_a_path_starts_empty() -> None:
-    predicted = predict(running("1.15.0"), Edit(manifest=_redeployed_empty()), evidence=SEEN, features=NEW)
+    predicted = predict(running("1.15.0"), Edit(manifest=_redeployed_empty()), observed=SEEN, features=NEW)
     assert (predicted.change, predicted.effective_mode) == ("savepoint-redeploy", "stateless")
     assert any("all state would be lost" in line for line in predicted.refused)
 
@@ -186,7 +186,7 @@ class Row(NamedTuple):
     mode: str
     old: str  # operators up to 1.9
     new: str  # 1.10 and newer
-    evidence: Evidence = SEEN
+    observed: ObservedJob = SEEN
     settings: dict[str, str] = {}
     jobmanager: str = "READY"
     deployed: dict[str, Any] = {}
@@ -257,7 +257,7 @@ ROWS = [
         "last-state",
         "savepoint",
         "savepoint",
-        Evidence(now_ms=NOW_MS, checkpoint_age_seconds=900.0),
+        ObservedJob(now_ms=NOW_MS, checkpoint_age_seconds=900.0),
         {AGE_KEY: "10 min"},
         deployed=LAST_STATE,
     ),
@@ -267,7 +267,7 @@ ROWS = [
         "last-state",
         "last-state",
         "last-state",
-        Evidence(now_ms=NOW_MS, checkpoint_age_seconds=500.0),
+        ObservedJob(now_ms=NOW_MS, checkpoint_age_seconds=500.0),
         {AGE_KEY: "10 min"},
         deployed=LAST_STATE,
     ),
@@ -277,7 +277,7 @@ ROWS = [
         "last-state",
         "wait",
         "wait",
-        Evidence(now_ms=NOW_MS, checkpoint_age_seconds=900.0, pending_checkpoint_age_seconds=5.0),
+        ObservedJob(now_ms=NOW_MS, checkpoint_age_seconds=900.0, pending_checkpoint_age_seconds=5.0),
         {AGE_KEY: "10 min"},
         deployed=LAST_STATE,
     ),
@@ -351,7 +351,7 @@ def predicted(row: Row, operator: str) -> Prediction:
     if edit.manifest is not None:
         edit = Edit(manifest={**found["spec"], **edit.manifest})
     asked = Edit(image=edit.image, state=edit.state, manifest=edit.manifest, mode=row.mode)
-    return predict(found, asked, evidence=row.evidence, features=FEATURES[operator])
+    return predict(found, asked, observed=row.observed, features=FEATURES[operator])
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -370,24 +370,26 @@ def test_a_terminal_job_without_recorded_state_would_start_empty(operator: str) 
     found = in_state(operator, "FAILED", jobmanager="READY")
     found["status"]["jobStatus"].pop("upgradeSavepointPath", None)
     found["status"]["jobStatus"]["savepointInfo"] = {}
-    predicted = predict(found, Edit(image="x:1"), evidence=NO_METADATA, features=FEATURES[operator])
+    predicted = predict(found, Edit(image="x:1"), observed=NO_METADATA, features=FEATURES[operator])
     assert predicted.effective_mode == "stateless"
     assert any("all state would be lost" in line for line in predicted.refused)
 
 
 def test_the_last_state_mark_is_no_savepoint() -> None:
     found = in_state("1.15.0", "FAILED", jobmanager="READY", upgradeSavepointPath="KUBERNETES_OPERATOR_LAST_STATE")
-    predicted = predict(found, Edit(image="x:1"), evidence=NO_METADATA, features=NEW)
+    predicted = predict(found, Edit(image="x:1"), observed=NO_METADATA, features=NEW)
     assert predicted.effective_mode == "fail"
 
 
 def test_scale_in_place_only_with_the_adaptive_scheduler() -> None:
     edit = Edit(settings={OVERRIDES: "a:2"})
     assert (
-        predict(running("1.15.0"), edit, evidence=Evidence(now_ms=NOW_MS, adaptive=True), features=NEW).effective_mode
+        predict(
+            running("1.15.0"), edit, observed=ObservedJob(now_ms=NOW_MS, adaptive=True), features=NEW
+        ).effective_mode
         == "none"
     )
-    assert predict(running("1.15.0"), edit, evidence=SEEN, features=NEW).effective_mode == "savepoint"
+    assert predict(running("1.15.0"), edit, observed=SEEN, features=NEW).effective_mode == "savepoint"
 
 
 @pytest.mark.parametrize(
@@ -403,4 +405,4 @@ def test_scale_in_place_only_with_the_adaptive_scheduler() -> None:
 def test_what_the_operator_scales_in_place(before: dict[str, str], after: dict[str, str | None], mode: str) -> None:
     found = deployed_with(running("1.15.0"), settings=before)
     seen = msgspec.structs.replace(SEEN, adaptive=True)
-    assert predict(found, Edit(settings=after), evidence=seen, features=NEW).effective_mode == mode
+    assert predict(found, Edit(settings=after), observed=seen, features=NEW).effective_mode == mode

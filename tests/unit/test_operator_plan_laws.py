@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flinkops.plan.operator.effective_mode import Evidence
+from flinkops.plan.operator.effective_mode import ObservedJob
 from flinkops.plan.operator.predict import Edit, merge_patch, predict
 from tests.unit.cr_samples import OPERATORS
 from tests.unit.operator_cases import (
@@ -37,7 +37,7 @@ STATES = [
 
 
 @st.composite
-def situations(draw: st.DrawFn) -> tuple[str, dict[str, Any], Edit, Evidence]:
+def situations(draw: st.DrawFn) -> tuple[str, dict[str, Any], Edit, ObservedJob]:
     operator = draw(st.sampled_from(OPERATORS))
     found = in_state(
         operator,
@@ -60,20 +60,20 @@ def situations(draw: st.DrawFn) -> tuple[str, dict[str, Any], Edit, Evidence]:
     edit = Edit(
         image=draw(st.sampled_from([None, "x:1"])), mode=draw(modes), parallelism=draw(st.sampled_from([None, 4]))
     )
-    evidence = Evidence(
+    observed = ObservedJob(
         now_ms=NOW_MS,
         ha_metadata=draw(st.sampled_from([None, True, False])),
         jobmanager_never_started=draw(st.sampled_from([None, True, False])),
         checkpoint_age_seconds=draw(st.sampled_from([None, 1.0, 1e5])),
     )
-    return operator, found, edit, evidence
+    return operator, found, edit, observed
 
 
 @given(situations())
-def test_laws(case: tuple[str, dict[str, Any], Edit, Evidence]) -> None:
-    operator, found, edit, evidence = case
+def test_laws(case: tuple[str, dict[str, Any], Edit, ObservedJob]) -> None:
+    operator, found, edit, observed = case
     before = copy.deepcopy(found)
-    predicted = predict(found, edit, evidence=evidence, features=FEATURES[operator])
+    predicted = predict(found, edit, observed=observed, features=FEATURES[operator])
     assert found == before
     state = found["status"]["jobStatus"]["state"]
     # A new savepoint is taken of a RUNNING job only; else one that is recorded is used, and the reason names it.

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from flinkops.errors import UsageError
-from flinkops.plan.operator.effective_mode import Evidence, Features, duration_seconds, features
+from flinkops.plan.operator.effective_mode import Features, ObservedJob, duration_seconds, features
 from flinkops.plan.operator.predict import Edit, edited_spec, predict
 from tests.unit.cr_samples import OPERATORS, resource
 from tests.unit.operator_cases import (
@@ -32,7 +32,7 @@ def labelled(found: dict[str, Any], **metadata: Any) -> dict[str, Any]:
     return found
 
 
-REFUSED: list[tuple[str, dict[str, Any], Edit, Evidence, str]] = [
+REFUSED: list[tuple[str, dict[str, Any], Edit, ObservedJob, str]] = [
     (
         "api default",
         deployed_with(running("1.15.0"), job_upgradeMode=None),
@@ -59,14 +59,14 @@ REFUSED: list[tuple[str, dict[str, Any], Edit, Evidence, str]] = [
         "old checkpoint",
         running("1.15.0"),
         Edit(image="x:1", mode="last-state"),
-        Evidence(now_ms=NOW_MS, checkpoint_age_seconds=3600.0),
+        ObservedJob(now_ms=NOW_MS, checkpoint_age_seconds=3600.0),
         "3600 s old",
     ),
     (
         "stop timeout",
         deployed_with(running("1.15.0"), settings={"execution.checkpointing.timeout": "30 s"}),
         UPGRADE,
-        Evidence(now_ms=NOW_MS, checkpoint_p99_seconds=40.0),
+        ObservedJob(now_ms=NOW_MS, checkpoint_p99_seconds=40.0),
         "would time out",
     ),
     (
@@ -95,7 +95,7 @@ REFUSED: list[tuple[str, dict[str, Any], Edit, Evidence, str]] = [
         "above max parallelism",
         running("1.15.0"),
         Edit(parallelism=200),
-        Evidence(now_ms=NOW_MS, max_parallelism=128),
+        ObservedJob(now_ms=NOW_MS, max_parallelism=128),
         "above the job's max parallelism 128",
     ),
     (
@@ -136,39 +136,39 @@ REFUSED: list[tuple[str, dict[str, Any], Edit, Evidence, str]] = [
 
 
 @pytest.mark.parametrize(
-    ("found", "edit", "evidence", "words"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED]
+    ("found", "edit", "observed", "words"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED]
 )
-def test_refusals(found: dict[str, Any], edit: Edit, evidence: Evidence, words: str) -> None:
+def test_refusals(found: dict[str, Any], edit: Edit, observed: ObservedJob, words: str) -> None:
     operator = "1.7.0" if found["spec"]["flinkVersion"] == "v1_19" else "1.15.0"
-    predicted = predict(found, edit, evidence=evidence, features=FEATURES[operator])
+    predicted = predict(found, edit, observed=observed, features=FEATURES[operator])
     assert any(words in line for line in predicted.refused), predicted.refused
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_a_plain_savepoint_upgrade_is_not_refused(operator: str) -> None:
-    predicted = predict(running(operator), UPGRADE, evidence=SEEN, features=FEATURES[operator])
+    predicted = predict(running(operator), UPGRADE, observed=SEEN, features=FEATURES[operator])
     assert (predicted.effective_mode, predicted.refused) == ("savepoint", ())
     assert predicted.patch == {"spec": {"image": "other:1"}}
 
 
 def test_a_parallelism_that_stays_is_not_held_against_the_change() -> None:
-    one_vertex_of_1 = Evidence(now_ms=NOW_MS, max_parallelism=1)
-    assert predict(running("1.15.0"), UPGRADE, evidence=one_vertex_of_1, features=NEW).refused == ()
+    one_vertex_of_1 = ObservedJob(now_ms=NOW_MS, max_parallelism=1)
+    assert predict(running("1.15.0"), UPGRADE, observed=one_vertex_of_1, features=NEW).refused == ()
 
 
 def test_an_edit_of_a_suspended_job_stands_in_nobodys_way() -> None:
     """The operator observes such an edit only when the job is resumed."""
     suspended = deployed_with(running("1.15.0", observedGeneration=1), job_state="suspended")
-    predicted = predict(suspended, UPGRADE, evidence=SEEN, features=NEW)
+    predicted = predict(suspended, UPGRADE, observed=SEEN, features=NEW)
     assert (predicted.change, predicted.effective_mode, predicted.refused) == ("upgrade", "none", ())
     assert "when it is resumed" in predicted.why[0]
 
 
 def test_what_the_person_accepts_is_not_refused() -> None:
-    assert predict(running("1.15.0"), Edit(image="x:1", mode="stateless"), evidence=SEEN, features=NEW).refused == ()
+    assert predict(running("1.15.0"), Edit(image="x:1", mode="stateless"), observed=SEEN, features=NEW).refused == ()
     fallen_back = in_state("1.15.0", "RESTARTING")
     accepted = frozenset({"last-state"})
-    assert predict(fallen_back, UPGRADE, evidence=METADATA, features=NEW, accepted=accepted).refused == ()
+    assert predict(fallen_back, UPGRADE, observed=METADATA, features=NEW, accepted=accepted).refused == ()
 
 
 def test_a_plan_of_an_edited_spec_is_refused_but_not_one_of_a_moved_status() -> None:
@@ -176,7 +176,7 @@ def test_a_plan_of_an_edited_spec_is_refused_but_not_one_of_a_moved_status() -> 
     generation = found["metadata"]["generation"]
 
     def refused(**planned: Any) -> tuple[str, ...]:
-        return predict(found, UPGRADE, evidence=SEEN, features=NEW, **planned).refused
+        return predict(found, UPGRADE, observed=SEEN, features=NEW, **planned).refused
 
     assert refused(planned_generation=generation, planned_resource_version="1") == ()
     assert any("edited by somebody else" in line for line in refused(planned_generation=generation - 1))
@@ -195,7 +195,7 @@ def test_a_plan_of_an_edited_spec_is_refused_but_not_one_of_a_moved_status() -> 
 )
 def test_known_bugs_of_the_operator(version: str | None, issues: set[str]) -> None:
     known = Features(savepoint_redeploy=True, upgrade_savepoint_path=True, version=version)
-    risks = predict(running("1.15.0"), UPGRADE, evidence=SEEN, features=known).risks
+    risks = predict(running("1.15.0"), UPGRADE, observed=SEEN, features=known).risks
     assert {issue for line in risks for issue in re.findall(r"FLINK-\d+", line)} == issues
 
 
@@ -203,7 +203,7 @@ def test_old_keys_are_a_risk_in_flink_2() -> None:
     edit = Edit(settings={"state.checkpoints.dir": "file:///flink-data/checkpoints"})
     assert any(
         "state.checkpoints.dir is called" in line
-        for line in predict(running("1.15.0"), edit, evidence=SEEN, features=NEW).risks
+        for line in predict(running("1.15.0"), edit, observed=SEEN, features=NEW).risks
     )
 
 
@@ -267,7 +267,7 @@ def test_a_checkpoint_recorded_over_the_savepoint_of_the_stop_is_not_restored(
     checkpoint = {"location": "file:/c/chk-8", "timeStamp": checkpoint_ms, "triggerType": "UNKNOWN"}
     info = {"lastSavepoint": checkpoint, "savepointHistory": [stop, checkpoint]}
     found = in_state("1.7.0", "FINISHED", jobmanager="MISSING", savepointInfo=info)
-    predicted = predict(found, Edit(state="running", image="x:1"), evidence=SEEN, features=FEATURES["1.7.0"])
+    predicted = predict(found, Edit(state="running", image="x:1"), observed=SEEN, features=FEATURES["1.7.0"])
     assert predicted.effective_mode == "savepoint"
     assert any("--from file:/s/savepoint-1" in line for line in predicted.refused) == refused
 
@@ -277,5 +277,5 @@ def test_the_same_savepoint_recorded_under_another_name_is_not_lost() -> None:
     stop = {"location": "file:///s/savepoint-1", "timeStamp": 1795451214210, "triggerType": "UPGRADE"}
     again = {"location": "file:/s/savepoint-1/", "timeStamp": 0, "triggerType": "UNKNOWN"}
     found = in_state("1.7.0", "FINISHED", savepointInfo={"lastSavepoint": again, "savepointHistory": [stop]})
-    predicted = predict(found, Edit(state="running", image="x:1"), evidence=SEEN, features=FEATURES["1.7.0"])
+    predicted = predict(found, Edit(state="running", image="x:1"), observed=SEEN, features=FEATURES["1.7.0"])
     assert not any("not from the savepoint that stopped" in line for line in predicted.refused)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from flinkops.errors import UsageError
 from flinkops.model.facts import CheckpointFacts, CheckpointsFacts, JobFacts
 from flinkops.model.plan import Plan
+from flinkops.model.savepoint import recorded_format
 from flinkops.plan.identity import Stamp, decode_plan_file, derived_id, encode_plan_file, plan_hash
 from flinkops.plan.preconditions import unmet
 from flinkops.plan.retention import KnownSavepoint, prunable
@@ -154,3 +155,15 @@ def test_a_refused_deletion_has_no_steps() -> None:
 def test_derived_ids_are_what_flink_takes() -> None:
     assert len(bytes.fromhex(derived_id("p", "savepoint"))) == 16
     assert derived_id("p", "savepoint") != derived_id("p", "job")
+
+
+@pytest.mark.parametrize(
+    ("recorded", "meant"), [("NATIVE", "native"), ("CANONICAL", "canonical"), ("native", "native")]
+)
+def test_the_format_of_an_earlier_journal_is_understood(recorded: str, meant: str) -> None:
+    assert recorded_format(recorded) == meant
+
+
+def test_a_format_that_is_none_is_not_taken_for_canonical() -> None:
+    with pytest.raises(ValueError, match="no format of savepoints"):
+        recorded_format("zip")

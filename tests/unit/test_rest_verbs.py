@@ -38,7 +38,7 @@ def source(flink: FakeFlink) -> Iterator[FlinkRestSource]:
 
 def test_a_savepoint_is_asked_for(flink: FakeFlink, source: FlinkRestSource) -> None:
     assert source.trigger_savepoint(JOB, "s3://b/é", trigger_id=TRIGGER) == TRIGGER
-    assert source.trigger_savepoint(JOB, None, format_type="NATIVE") == TRIGGER
+    assert source.trigger_savepoint(JOB, None, savepoint_format="native") == TRIGGER
     assert flink.bodies == [
         {"cancel-job": False, "formatType": "CANONICAL", "target-directory": "s3://b/é", "triggerId": TRIGGER},
         {"cancel-job": False, "formatType": "NATIVE"},

@@ -54,7 +54,7 @@ def predicted(
     assert fake.cluster is not None
     settings = {**fake.cluster["spec"]["flinkConfiguration"], **(replaced or {})}
     on = {**fake.cluster, "spec": {**fake.cluster["spec"], "flinkConfiguration": settings}}
-    return predict(fake.resource, edit, evidence=SEEN, features=features, cluster=on)
+    return predict(fake.resource, edit, observed=SEEN, features=features, cluster=on)
 
 
 def test_an_upgrade_is_verified_on_the_job_that_the_operator_recorded(bench: Bench, fake: FakeSession) -> None:

@@ -16,7 +16,7 @@ from flinkops.model.facts import JobFacts
 from flinkops.model.plan import Plan
 from flinkops.plan.identity import Stamp
 from flinkops.plan.operator.checks import ANEW
-from flinkops.plan.operator.effective_mode import Evidence, features, lost_stop_savepoint, savepoint_directory
+from flinkops.plan.operator.effective_mode import ObservedJob, features, lost_stop_savepoint, savepoint_directory
 from flinkops.plan.operator.predict import Edit, predict
 from flinkops.plan.operator.session_cluster import on_cluster
 from flinkops.plan.operator.spec import upgrade_mode
@@ -59,13 +59,13 @@ def prepare_for_resource(
         return Prepared(_in_place(control, job, wish, stamp), {})
     edit = _edit(journal, control, resource, wish)
     abilities = features(read.definition, read.operator.version)
-    evidence = evidence_of(job, read, stopped_by=_suspended_with(journal, control))
+    observed = observed_job(job, read, stopped_by=_suspended_with(journal, control))
     status = resource.get("status") or {}
-    lost = lost_stop_savepoint(status, evidence.stop_savepoint) if wish.verb == "resume" else None
+    lost = lost_stop_savepoint(status, observed.stop_savepoint) if wish.verb == "resume" else None
     lost = wish.start_from or lost
     accepted = frozenset({"last-state"}) if wish.verb == "resume" else frozenset[str]()
     accepted |= {ANEW} if lost else set()
-    found = predict(resource, edit, evidence=evidence, features=abilities, cluster=read.cluster, accepted=accepted)
+    found = predict(resource, edit, observed=observed, features=abilities, cluster=read.cluster, accepted=accepted)
     terms = wish.terms
     if wish.backup:
         directory = savepoint_directory(on_cluster(resource.get("spec") or {}, read.cluster))
@@ -86,14 +86,14 @@ def prepare_for_resource(
     return Prepared(plan, found.patch)
 
 
-def evidence_of(job: JobFacts, read: Read, *, stopped_by: str | None = None) -> Evidence:
+def observed_job(job: JobFacts, read: Read, *, stopped_by: str | None = None) -> ObservedJob:
     """What a look at the fleet adds to the resource; `stopped_by` is a savepoint that the journal has of the stop."""
     seen = bool(job.vertices)  # else its state is the operator's word, which the resource has too
     points = job.checkpoints
     completed = points.latest_completed if points else None
     # A vertex that can only be 1, such as the committer of a sink, does not follow the job's parallelism.
     limits = [limit for vertex in job.vertices if (limit := vertex.max_parallelism) and limit > 1]
-    return Evidence(
+    return ObservedJob(
         now_ms=job.seen_ms,
         job_state=job.state if seen else None,
         checkpoint_age_seconds=None

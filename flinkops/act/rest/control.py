@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from flinkops.act.control import JarRun, Load, SavepointFormat
+from flinkops.act.control import JarRun, Load
 from flinkops.act.rest.load import read_load
 from flinkops.clock import Clock
 from flinkops.errors import OperationFailed, Unreachable
@@ -16,6 +16,7 @@ from flinkops.model.detail import AsyncOutcome, ResourceRequirement
 from flinkops.model.endpoint import RestEndpoint
 from flinkops.model.facts import CheckpointsFacts, ClusterFacts, JobFacts, VertexFacts
 from flinkops.model.plan import Plan
+from flinkops.model.savepoint import SavepointFormat
 from flinkops.plan.preconditions import unmet
 from flinkops.sources.deadline import Deadline
 from flinkops.sources.flink import wire
@@ -164,18 +165,22 @@ class RestControl:
         )
 
     def trigger_savepoint(
-        self, job_id: str, *, target_directory: str, format_type: SavepointFormat, trigger_id: str
+        self, job_id: str, *, target_directory: str, savepoint_format: SavepointFormat, trigger_id: str
     ) -> None:
         """POST /jobs/:id/savepoints with a trigger id of our own."""
         with _no_is_final():
-            self._verbs.trigger_savepoint(job_id, target_directory, format_type=format_type, trigger_id=trigger_id)
+            self._verbs.trigger_savepoint(
+                job_id, target_directory, savepoint_format=savepoint_format, trigger_id=trigger_id
+            )
 
     def stop_with_savepoint(
-        self, job_id: str, *, target_directory: str, format_type: SavepointFormat, trigger_id: str
+        self, job_id: str, *, target_directory: str, savepoint_format: SavepointFormat, trigger_id: str
     ) -> None:
         """POST /jobs/:id/stop with a trigger id of our own."""
         with _no_is_final():
-            self._verbs.stop_with_savepoint(job_id, target_directory, format_type=format_type, trigger_id=trigger_id)
+            self._verbs.stop_with_savepoint(
+                job_id, target_directory, savepoint_format=savepoint_format, trigger_id=trigger_id
+            )
 
     def savepoint_status(self, job_id: str, trigger_id: str) -> AsyncOutcome | None:
         """GET /jobs/:id/savepoints/:trigger."""

@@ -11,6 +11,7 @@ from flinkops.act.storage import same_place
 from flinkops.errors import Denied, OperationFailed, TimedOut, Unreachable
 from flinkops.model.facts import JobFacts
 from flinkops.model.launch import Launch
+from flinkops.model.savepoint import recorded_format
 
 _ENDED_WITHIN_SECONDS = 120.0
 _KNOWN_WITHIN_SECONDS = 60.0
@@ -34,7 +35,7 @@ def stop(run: StepRun) -> dict[str, str]:
         run.control.stop_with_savepoint(
             run.job_id,
             target_directory=arguments["target_directory"],
-            format_type="NATIVE" if arguments["format"] == "NATIVE" else "CANONICAL",
+            savepoint_format=recorded_format(arguments["format"]),
             trigger_id=arguments["trigger_id"],
         )
         return True

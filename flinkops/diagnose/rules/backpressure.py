@@ -4,8 +4,7 @@ from flinkops.diagnose.case import HIGH_BACKPRESSURE_RATIO, Case
 from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
 from flinkops.diagnose.waiting import CALL_RATIO, waits_outside
 from flinkops.model.facts import VertexFacts
-from flinkops.model.findings import Evidence as Line
-from flinkops.model.findings import Finding, NotAssessed, Remedy, Severity
+from flinkops.model.findings import EvidenceLine, Finding, NotAssessed, Remedy, Severity
 from flinkops.model.numbers import total, worst
 
 RECENT_LOOKS = 2
@@ -61,7 +60,7 @@ def _kind(case: Case, vertex: VertexFacts | None, kind: str) -> str:
     return "external" if share is not None and share >= CALL_RATIO and kind == "capacity" else kind
 
 
-def _stacks_to_come(case: Case, vertex: VertexFacts | None, kind: str) -> Line | None:
+def _stacks_to_come(case: Case, vertex: VertexFacts | None, kind: str) -> EvidenceLine | None:
     """Of a young job: it works, but on what its first stacks will say, and these may be the cause."""
     uptime = case.uptime_seconds
     graph = case.flame_graph(vertex.id) if vertex else None
@@ -72,7 +71,7 @@ def _stacks_to_come(case: Case, vertex: VertexFacts | None, kind: str) -> Line |
     return line("its stacks are still being sampled: what it spends its time on is not known yet")
 
 
-def _evidence(case: Case, vertex: VertexFacts | None, ratio: float, why: str) -> list[Line]:
+def _evidence(case: Case, vertex: VertexFacts | None, ratio: float, why: str) -> list[EvidenceLine]:
     lines = [line("share of time that the worst subtask is backpressured", ratio, HIGH_BACKPRESSURE_RATIO)]
     if vertex is not None:
         lines.append(

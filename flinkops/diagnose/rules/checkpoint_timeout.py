@@ -5,8 +5,7 @@ from typing import NamedTuple
 from flinkops.diagnose.case import HIGH_BACKPRESSURE_RATIO, Case
 from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
 from flinkops.model.facts import CheckpointFacts, CheckpointPhases, CheckpointsFacts
-from flinkops.model.findings import Evidence as Line
-from flinkops.model.findings import Finding, NotAssessed, Remedy, Severity
+from flinkops.model.findings import EvidenceLine, Finding, NotAssessed, Remedy, Severity
 from flinkops.model.numbers import amount
 from flinkops.model.quantities import human_seconds
 
@@ -129,7 +128,9 @@ def _title(expired: int, phase: Phase) -> str:
     return f"{what}: {where[phase.name]}"
 
 
-def _evidence(case: Case, facts: CheckpointsFacts, expired: int, slowest: float | None, phase: Phase) -> list[Line]:
+def _evidence(
+    case: Case, facts: CheckpointsFacts, expired: int, slowest: float | None, phase: Phase
+) -> list[EvidenceLine]:
     timeout = amount(facts.timeout_seconds)
     lines = [line("checkpoints that expired since the last completed one", expired, 0)] if expired else []
     if slowest is not None:

@@ -5,8 +5,7 @@ import re
 from flinkops.diagnose.case import Case
 from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
 from flinkops.model.detail import TaskManagerDetail
-from flinkops.model.findings import Evidence as Line
-from flinkops.model.findings import Finding, NotAssessed, Severity
+from flinkops.model.findings import EvidenceLine, Finding, NotAssessed, Severity
 
 GC_RATIO = 0.2
 """Share of time in garbage collection; Tencent's event stands at 0.3 over 5 minutes, reference 6 (calibrated)."""
@@ -43,7 +42,7 @@ def judge(case: Case) -> Verdict:
 
 
 def _finding(
-    case: Case, manager: TaskManagerDetail | None, severity: Severity, confidence: float, lines: list[Line]
+    case: Case, manager: TaskManagerDetail | None, severity: Severity, confidence: float, lines: list[EvidenceLine]
 ) -> Finding:
     used, limit = (manager.heap_used_bytes, manager.heap_max_bytes) if manager else (None, None)
     if used is not None and limit:

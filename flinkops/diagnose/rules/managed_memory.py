@@ -7,8 +7,7 @@ from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
 from flinkops.diagnose.stacks import shares
 from flinkops.model.detail import TaskManagerDetail
 from flinkops.model.facts import VertexFacts
-from flinkops.model.findings import Evidence as Line
-from flinkops.model.findings import Finding, NotAssessed
+from flinkops.model.findings import EvidenceLine, Finding, NotAssessed
 from flinkops.model.numbers import add_known, total, worst
 
 CODE = "managed-memory-full"
@@ -68,7 +67,7 @@ def _slowed(case: Case, vertex: VertexFacts) -> float | None:
     return share if share >= ACCESS_RATIO and (busy >= BUSY_RATIO or case.holds_up(vertex)) else None
 
 
-def _finding(case: Case, vertex: VertexFacts | None, confidence: float, lines: list[Line]) -> Finding:
+def _finding(case: Case, vertex: VertexFacts | None, confidence: float, lines: list[EvidenceLine]) -> Finding:
     title = "The state is far larger than the memory of its state backend"
     return Finding(
         code=CODE,

@@ -2,8 +2,7 @@
 
 from flinkops.diagnose.case import Case
 from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
-from flinkops.model.findings import Evidence as Line
-from flinkops.model.findings import Finding, NotAssessed, Severity
+from flinkops.model.findings import EvidenceLine, Finding, NotAssessed, Severity
 
 WAITING_STATES = frozenset({"CREATED", "INITIALIZING", "RECONCILING", "RESTARTING", "SUSPENDED"})
 WAITING_SECONDS = 15.0
@@ -57,7 +56,7 @@ def _wanted(case: Case) -> int:
     return max((each.upper for each in detail.resource_requirements), default=0) if detail else 0
 
 
-def _finding(case: Case, severity: Severity, confidence: float, lines: list[Line], free: int | None) -> Finding:
+def _finding(case: Case, severity: Severity, confidence: float, lines: list[EvidenceLine], free: int | None) -> Finding:
     cluster = case.evidence.cluster
     total = cluster.slots_total if cluster else None
     gone = cluster is not None and cluster.taskmanagers == 0

@@ -7,8 +7,7 @@ from flinkops.diagnose.case import BUSY_RATIO, HIGH_BACKPRESSURE_RATIO, Case
 from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
 from flinkops.diagnose.stacks import shares
 from flinkops.model.facts import VertexFacts
-from flinkops.model.findings import Evidence as Line
-from flinkops.model.findings import Finding, NotAssessed, Remedy, Severity
+from flinkops.model.findings import EvidenceLine, Finding, NotAssessed, Remedy, Severity
 from flinkops.model.numbers import total, worst
 
 SHARE_RATIO = 0.4
@@ -122,7 +121,7 @@ def _with_python(by_stacks: list[Finding], python: Finding) -> list[Finding]:
 
 
 def _finding(
-    case: Case, vertex: VertexFacts, severity: Severity, confidence: float, kind: str, lines: list[Line]
+    case: Case, vertex: VertexFacts, severity: Severity, confidence: float, kind: str, lines: list[EvidenceLine]
 ) -> Finding:
     return Finding(
         code="serialization",
@@ -145,7 +144,7 @@ def _next(case: Case, vertex: VertexFacts, kind: str) -> str:
     return case.scaled_or_shown(vertex if case.holds_up(vertex) else None)
 
 
-def _bytes_a_record(vertex: VertexFacts) -> list[Line]:
+def _bytes_a_record(vertex: VertexFacts) -> list[EvidenceLine]:
     read, size = vertex.records_in, vertex.bytes_in
     if not read or not size or not total(vertex.records_in_per_second):
         return []

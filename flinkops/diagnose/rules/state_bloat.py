@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from flinkops.diagnose.case import Case
 from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
-from flinkops.model.findings import Evidence as Line
-from flinkops.model.findings import Finding, NotAssessed, Remedy, Severity
+from flinkops.model.findings import EvidenceLine, Finding, NotAssessed, Remedy, Severity
 from flinkops.model.numbers import whole
 from flinkops.model.quantities import human_bytes, human_seconds, parse_duration
 from flinkops.model.trend import theil_sen
@@ -132,7 +131,7 @@ def _finding(case: Case, points: Points, slope: float, size: float) -> Finding:
     left, limit = _to_limit(case, slope, size)
     critical = left is not None and left < CRITICAL_SECONDS_TO_LIMIT
     severity: Severity = "critical" if critical else "warning"
-    lines: list[Line] = [
+    lines: list[EvidenceLine] = [
         line("growth of the state in bytes per hour", slope * 3600, MIN_GROWTH_RATIO_PER_HOUR * size),
         line(f"state in bytes, {human_bytes(points[0][1])} {points[-1][0] - points[0][0]:.0f} s before", size, limit),
         line("records per second that come in, no more than before", case.input_per_second),

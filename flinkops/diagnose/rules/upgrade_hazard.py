@@ -2,8 +2,7 @@
 
 from flinkops.diagnose.case import Case
 from flinkops.diagnose.rule import Rule, Verdict, line, remedy
-from flinkops.model.findings import Evidence as Line
-from flinkops.model.findings import Finding, Remedy
+from flinkops.model.findings import EvidenceLine, Finding, Remedy
 
 JOB_MANAGEMENT = (
     "https://nightlies.apache.org/flink/flink-kubernetes-operator-docs-stable/docs/custom-resource/job-management/"
@@ -16,7 +15,7 @@ def judge(case: Case) -> Verdict:
     resource, state = case.job.resource, case.evidence.assessment.state_bytes
     if resource is None:
         return ()
-    found: list[tuple[str, tuple[Line, ...], Remedy]] = []
+    found: list[tuple[str, tuple[EvidenceLine, ...], Remedy]] = []
     if resource.upgrade_mode == "stateless" and state:
         lines = (line("bytes of state that an upgrade in this mode drops", float(state), 0),)
         fix = remedy("Keep the state on upgrades; costs a savepoint before each", "spec.job.upgradeMode", "savepoint")

@@ -5,8 +5,7 @@ from typing import NamedTuple
 from flinkops.diagnose.case import Case
 from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
 from flinkops.model.assessment import VertexAssessment
-from flinkops.model.findings import Evidence as Line
-from flinkops.model.findings import Finding, NotAssessed, Remedy
+from flinkops.model.findings import EvidenceLine, Finding, NotAssessed, Remedy
 from flinkops.model.history import JobSample
 from flinkops.model.numbers import least, worst
 
@@ -33,7 +32,7 @@ class Cause(NamedTuple):
     """What holds event time, in words, with its evidence and the first remedy."""
 
     title: str
-    lines: list[Line]
+    lines: list[EvidenceLine]
     remedies: list[Remedy]
     vertex: str | None
     confidence: float
@@ -233,13 +232,13 @@ def _most(case: Case, field: str) -> float:
     return max((worst(getattr(each, field)) or 0.0 for each in case.job.vertices), default=0.0)
 
 
-def _split_lines(case: Case) -> list[Line]:
+def _split_lines(case: Case) -> list[EvidenceLine]:
     paused, idle = _most(case, "split_paused_ratio"), _most(case, "split_idle_ratio")
     lines = [line("share of time that alignment pauses a split", paused, PAUSED_RATIO)] if paused > PAUSED_RATIO else []
     return lines + ([line("share of time that a split is idle", idle, IDLE_RATIO)] if idle > IDLE_RATIO else [])
 
 
-def _straggler_lines(vertex: VertexAssessment | None) -> list[Line]:
+def _straggler_lines(vertex: VertexAssessment | None) -> list[EvidenceLine]:
     if vertex is None or not vertex.watermark_spread_seconds or not vertex.skew_seconds:
         return []
     if vertex.watermark_spread_seconds <= 0.5 * vertex.skew_seconds:

@@ -37,7 +37,7 @@ _RENAMED_IN_2 = {
 _RECOMMENDED_STEP = "take the change to the repository it is managed from; `--plan -o yaml` prints the patch"
 
 
-class Case(NamedTuple):
+class ProposedChange(NamedTuple):
     """Everything that a check may look at."""
 
     resource: Mapping[str, Any]
@@ -50,55 +50,55 @@ class Case(NamedTuple):
     planned_generation: int | None
 
 
-Check = Callable[[Case], Iterator[str]]
+Check = Callable[[ProposedChange], Iterator[str]]
 
 
-def refusals(case: Case) -> list[str]:
+def refusals(proposed: ProposedChange) -> list[str]:
     """Every reason not to carry it out, in words."""
-    checks = _ANEW if ANEW in case.accepted else _ALWAYS + (_RESTARTING if case.restarts else ())
-    return [line for check in checks for line in check(case)]
+    checks = _ANEW if ANEW in proposed.accepted else _ALWAYS + (_RESTARTING if proposed.restarts else ())
+    return [line for check in checks for line in check(proposed)]
 
 
-def risks(case: Case) -> list[str]:
+def risks(proposed: ProposedChange) -> list[str]:
     """What may go wrong although nothing forbids it."""
-    return [line for check in _RISKS for line in check(case)] if case.restarts else []
+    return [line for check in _RISKS for line in check(proposed)] if proposed.restarts else []
 
 
-def _deleting(case: Case) -> Iterator[str]:
-    if (case.resource.get("metadata") or {}).get("deletionTimestamp"):
+def _deleting(proposed: ProposedChange) -> Iterator[str]:
+    if (proposed.resource.get("metadata") or {}).get("deletionTimestamp"):
         yield "the resource is being deleted"
 
 
-def _owned(case: Case) -> Iterator[str]:
-    for owner in (case.resource.get("metadata") or {}).get("ownerReferences") or []:
+def _owned(proposed: ProposedChange) -> Iterator[str]:
+    for owner in (proposed.resource.get("metadata") or {}).get("ownerReferences") or []:
         if owner.get("kind") == "FlinkBlueGreenDeployment":
             yield f"it belongs to FlinkBlueGreenDeployment {owner.get('name')}, which would undo the edit"
 
 
-def _gitops(case: Case) -> Iterator[str]:
-    if tool := managed_by(case.resource.get("metadata") or {}):
+def _gitops(proposed: ProposedChange) -> Iterator[str]:
+    if tool := managed_by(proposed.resource.get("metadata") or {}):
         yield f"it is managed by {tool}, which would undo the edit: {_RECOMMENDED_STEP}"
 
 
-def _edited_since(case: Case) -> Iterator[str]:
+def _edited_since(proposed: ProposedChange) -> Iterator[str]:
     """The operator's status updates move resourceVersion, so the generation (spec edits only) decides where known."""
-    metadata = case.resource.get("metadata") or {}
-    if case.planned_generation is not None:
-        if metadata.get("generation") != case.planned_generation:
+    metadata = proposed.resource.get("metadata") or {}
+    if proposed.planned_generation is not None:
+        if metadata.get("generation") != proposed.planned_generation:
             yield (
                 f"the spec was edited by somebody else since the plan was made"
-                f" (generation {case.planned_generation} -> {metadata.get('generation')}): plan again"
+                f" (generation {proposed.planned_generation} -> {metadata.get('generation')}): plan again"
             )
-    elif case.planned_resource_version not in (None, metadata.get("resourceVersion")):
+    elif proposed.planned_resource_version not in (None, metadata.get("resourceVersion")):
         yield "the resource has moved since the plan was made (resourceVersion): plan again"
 
 
-def _another_upgrade(case: Case) -> Iterator[str]:
-    status = case.situation.status
+def _another_upgrade(proposed: ProposedChange) -> Iterator[str]:
+    status = proposed.situation.status
     state = (status.get("reconciliationStatus") or {}).get("state")
-    generation = (case.resource.get("metadata") or {}).get("generation")
+    generation = (proposed.resource.get("metadata") or {}).get("generation")
     observed = status.get("observedGeneration")
-    deployed = last_reconciled(case.resource)
+    deployed = last_reconciled(proposed.resource)
     if deployed is None:
         yield "the operator has not deployed this resource yet"
     elif state in ("UPGRADING", "ROLLING_BACK"):
@@ -109,172 +109,177 @@ def _another_upgrade(case: Case) -> Iterator[str]:
         yield "an earlier edit of the spec has not been taken up by the operator yet: wait for it"
 
 
-def _stateless(case: Case) -> Iterator[str]:
-    if case.decision.mode != "stateless" or "stateless" in case.accepted:
+def _stateless(proposed: ProposedChange) -> Iterator[str]:
+    if proposed.decision.mode != "stateless" or "stateless" in proposed.accepted:
         return
-    if upgrade_mode(case.situation.wanted) == "stateless":
-        said = job_of(case.situation.wanted).get("upgradeMode")
+    if upgrade_mode(proposed.situation.wanted) == "stateless":
+        said = job_of(proposed.situation.wanted).get("upgradeMode")
         origin = (
             "spec.job.upgradeMode is stateless" if said else "spec.job.upgradeMode is not set, which means stateless"
         )
         yield f"all state would be lost: {origin}; use --savepoint, or --stateless if that is meant"
     else:
-        yield f"all state would be lost: {case.decision.why}; give a savepoint, or --stateless if that is meant"
+        yield f"all state would be lost: {proposed.decision.why}; give a savepoint, or --stateless if that is meant"
 
 
-def _redeployed(case: Case) -> Iterator[str]:
-    if case.decision.mode == "savepoint-redeploy" and "savepoint-redeploy" not in case.accepted:
-        path = job_of(case.situation.wanted).get("initialSavepointPath")
-        yield f"state would be lost, all since {path}: {case.decision.why}; keep the nonce that the resource has"
+def _redeployed(proposed: ProposedChange) -> Iterator[str]:
+    if proposed.decision.mode == "savepoint-redeploy" and "savepoint-redeploy" not in proposed.accepted:
+        path = job_of(proposed.situation.wanted).get("initialSavepointPath")
+        yield f"state would be lost, all since {path}: {proposed.decision.why}; keep the nonce that the resource has"
 
 
-def _silent_last_state(case: Case) -> Iterator[str]:
-    if case.requested == "savepoint" and case.decision.mode == "last-state" and "last-state" not in case.accepted:
-        yield f"no savepoint would be taken: {case.decision.why}; --last-state if that is meant"
+def _silent_last_state(proposed: ProposedChange) -> Iterator[str]:
+    if (
+        proposed.requested == "savepoint"
+        and proposed.decision.mode == "last-state"
+        and "last-state" not in proposed.accepted
+    ):
+        yield f"no savepoint would be taken: {proposed.decision.why}; --last-state if that is meant"
 
 
-def _older_than_the_stop(case: Case) -> Iterator[str]:
-    lost = lost_stop_savepoint(case.situation.status, case.situation.evidence.stop_savepoint)
-    restores = case.situation.job_state != "RUNNING" and case.decision.mode in ("savepoint", "last-state")
+def _older_than_the_stop(proposed: ProposedChange) -> Iterator[str]:
+    lost = lost_stop_savepoint(proposed.situation.status, proposed.situation.observed.stop_savepoint)
+    restores = proposed.situation.job_state != "RUNNING" and proposed.decision.mode in ("savepoint", "last-state")
     if restores and lost is not None:
-        recorded = recorded_savepoint(case.situation.status)
-        name = (case.resource.get("metadata") or {}).get("name")
+        recorded = recorded_savepoint(proposed.situation.status)
+        name = (proposed.resource.get("metadata") or {}).get("name")
         yield (
             f"it would start from {recorded}, not from the savepoint that stopped the job:"
             f" flinkops resume {name} --from {lost}"
         )
 
 
-def _runs(case: Case) -> Iterator[str]:
-    if case.situation.evidence.job_state == "RUNNING":
-        name = (case.resource.get("metadata") or {}).get("name")
+def _runs(proposed: ProposedChange) -> Iterator[str]:
+    if proposed.situation.observed.job_state == "RUNNING":
+        name = (proposed.resource.get("metadata") or {}).get("name")
         yield f"the job runs, and what it has done since that savepoint would be lost: flinkops suspend {name} first"
 
 
-def _cannot(case: Case) -> Iterator[str]:
-    if case.decision.mode == "wait":
-        yield f"it would wait without a limit: {case.decision.why}"
-    if case.decision.mode == "fail":
-        yield f"it would fail: {case.decision.why}"
+def _cannot(proposed: ProposedChange) -> Iterator[str]:
+    if proposed.decision.mode == "wait":
+        yield f"it would wait without a limit: {proposed.decision.why}"
+    if proposed.decision.mode == "fail":
+        yield f"it would fail: {proposed.decision.why}"
 
 
-def _savepoint_directory(case: Case) -> Iterator[str]:
-    takes_one = case.decision.mode == "savepoint" and case.situation.job_state == "RUNNING"
-    if takes_one and not savepoint_directory(case.situation.wanted):
+def _savepoint_directory(proposed: ProposedChange) -> Iterator[str]:
+    takes_one = proposed.decision.mode == "savepoint" and proposed.situation.job_state == "RUNNING"
+    if takes_one and not savepoint_directory(proposed.situation.wanted):
         yield "there is no savepoint directory: set execution.checkpointing.savepoint-dir (state.savepoints.dir on 1.x)"
 
 
-def _ha_off(case: Case) -> Iterator[str]:
-    modern = case.situation.features.upgrade_savepoint_path
-    if case.requested == "last-state" and not ha_on(case.situation.wanted) and not modern:
+def _ha_off(proposed: ProposedChange) -> Iterator[str]:
+    modern = proposed.situation.features.upgrade_savepoint_path
+    if proposed.requested == "last-state" and not ha_on(proposed.situation.wanted) and not modern:
         yield "last-state needs high availability, which is off: set high-availability.type and .storageDir"
 
 
-def _session_last_state(case: Case) -> Iterator[str]:
-    situation = case.situation
-    if case.requested == "last-state" and situation.session_job and not situation.features.upgrade_savepoint_path:
+def _session_last_state(proposed: ProposedChange) -> Iterator[str]:
+    situation = proposed.situation
+    if proposed.requested == "last-state" and situation.session_job and not situation.features.upgrade_savepoint_path:
         yield "this operator takes no last-state for session jobs (1.10 and newer do): use --savepoint"
 
 
-def _another_cluster(case: Case) -> Iterator[str]:
-    before, after = (one.get("deploymentName") for one in (case.situation.deployed, case.situation.wanted))
+def _another_cluster(proposed: ProposedChange) -> Iterator[str]:
+    before, after = (one.get("deploymentName") for one in (proposed.situation.deployed, proposed.situation.wanted))
     if before != after:
         yield f"deploymentName {before} -> {after}: the operator moves no job to another session cluster"
 
 
-def _old_checkpoint(case: Case) -> Iterator[str]:
-    age = case.situation.evidence.checkpoint_age_seconds
-    if case.decision.mode == "last-state" and age is not None and age > MAX_CHECKPOINT_AGE_SECONDS:
+def _old_checkpoint(proposed: ProposedChange) -> Iterator[str]:
+    age = proposed.situation.observed.checkpoint_age_seconds
+    if proposed.decision.mode == "last-state" and age is not None and age > MAX_CHECKPOINT_AGE_SECONDS:
         yield (
             f"the last checkpoint is {age:.0f} s old (limit {MAX_CHECKPOINT_AGE_SECONDS:.0f} s):"
             " everything since would be processed again; use --savepoint"
         )
 
 
-def _stop_timeout(case: Case) -> Iterator[str]:
-    p99 = case.situation.evidence.checkpoint_p99_seconds
-    text = configuration(case.situation.deployed).get("execution.checkpointing.timeout")
+def _stop_timeout(proposed: ProposedChange) -> Iterator[str]:
+    p99 = proposed.situation.observed.checkpoint_p99_seconds
+    text = configuration(proposed.situation.deployed).get("execution.checkpointing.timeout")
     timeout = duration_seconds(text) or _DEFAULT_CHECKPOINT_TIMEOUT_SECONDS
-    if case.decision.mode == "savepoint" and p99 is not None and p99 >= timeout:
+    if proposed.decision.mode == "savepoint" and p99 is not None and p99 >= timeout:
         yield (
             f"stopping with a savepoint would time out: checkpoints take {p99:.0f} s (p99),"
             f" execution.checkpointing.timeout is {timeout:.0f} s"
         )
 
 
-def _pending_savepoint(case: Case) -> Iterator[str]:
-    if pending_savepoint(case.situation.status) and case.decision.mode != "wait":
+def _pending_savepoint(proposed: ProposedChange) -> Iterator[str]:
+    if pending_savepoint(proposed.situation.status) and proposed.decision.mode != "wait":
         yield "a savepoint is in progress: wait for its end"
 
 
-def _major_version(case: Case) -> Iterator[str]:
-    before, after = (_flink_version(one) for one in (case.situation.deployed, case.situation.wanted))
+def _major_version(proposed: ProposedChange) -> Iterator[str]:
+    before, after = (_flink_version(one) for one in (proposed.situation.deployed, proposed.situation.wanted))
     if before and after and before[0] != after[0]:
         yield f"Flink {before[0]}.x -> {after[0]}.x: savepoints are not promised to be compatible across major versions"
     elif before and after and after < before:
         yield f"Flink {dotted(before)} -> {dotted(after)}: an older Flink does not read a newer one's savepoint"
 
 
-def _max_parallelism(case: Case) -> Iterator[str]:
-    if case.decision.mode == "stateless":
+def _max_parallelism(proposed: ProposedChange) -> Iterator[str]:
+    if proposed.decision.mode == "stateless":
         return
     before, after = (
-        configuration(one).get("pipeline.max-parallelism") for one in (case.situation.deployed, case.situation.wanted)
+        configuration(one).get("pipeline.max-parallelism")
+        for one in (proposed.situation.deployed, proposed.situation.wanted)
     )
     if before != after:
         yield f"pipeline.max-parallelism {before or 'default'} -> {after or 'default'}: state does not survive that"
-    limit = case.situation.evidence.max_parallelism
-    wanted = job_of(case.situation.wanted).get("parallelism")
-    changed = wanted != job_of(case.situation.deployed).get("parallelism")
+    limit = proposed.situation.observed.max_parallelism
+    wanted = job_of(proposed.situation.wanted).get("parallelism")
+    changed = wanted != job_of(proposed.situation.deployed).get("parallelism")
     if changed and limit is not None and isinstance(wanted, int) and wanted > limit:
         yield f"parallelism {wanted} is above the job's max parallelism {limit}"
 
 
-def _conflicting_keys(case: Case) -> Iterator[str]:
-    settings = configuration(case.situation.wanted)
+def _conflicting_keys(proposed: ProposedChange) -> Iterator[str]:
+    settings = configuration(proposed.situation.wanted)
     for old, new in _RENAMED_IN_2.items():
         if old in settings and new in settings and settings[old] != settings[new]:
             yield f"{old} and {new} are the same setting with different values; keep {new}"
 
 
-def _unknown_nonce(case: Case) -> Iterator[str]:
-    wanted = job_of(case.situation.wanted)
-    if wanted.get("savepointRedeployNonce") is not None and not case.situation.features.savepoint_redeploy:
+def _unknown_nonce(proposed: ProposedChange) -> Iterator[str]:
+    wanted = job_of(proposed.situation.wanted)
+    if wanted.get("savepointRedeployNonce") is not None and not proposed.situation.features.savepoint_redeploy:
         yield "this operator's resource has no spec.job.savepointRedeployNonce: it would be dropped silently"
 
 
-def _known_bugs(case: Case) -> Iterator[str]:
-    version = case.situation.features.version
-    for bug in operator_bugs(version) if case.decision.mode in ("savepoint", "last-state") else ():
+def _known_bugs(proposed: ProposedChange) -> Iterator[str]:
+    version = proposed.situation.features.version
+    for bug in operator_bugs(version) if proposed.decision.mode in ("savepoint", "last-state") else ():
         running, fixed = dotted(version_numbers(version)), dotted(bug.fixed)
         yield f"operator {running} {bug.effect} ({bug.issue}, fixed in {fixed}): --backup-savepoint first"
 
 
-def _redeploy_risk(case: Case) -> Iterator[str]:
-    if case.decision.mode == "savepoint-redeploy":
-        yield f"what the job did since {job_of(case.situation.wanted).get('initialSavepointPath')} is lost"
+def _redeploy_risk(proposed: ProposedChange) -> Iterator[str]:
+    if proposed.decision.mode == "savepoint-redeploy":
+        yield f"what the job did since {job_of(proposed.situation.wanted).get('initialSavepointPath')} is lost"
 
 
-def _minor_version(case: Case) -> Iterator[str]:
-    if case.situation.version_changed:
+def _minor_version(proposed: ProposedChange) -> Iterator[str]:
+    if proposed.situation.version_changed:
         yield "flinkVersion changes: the operator itself never rolls back across versions"
 
 
-def _old_keys(case: Case) -> Iterator[str]:
-    version = _flink_version(case.situation.wanted)
-    settings = configuration(case.situation.wanted)
+def _old_keys(proposed: ProposedChange) -> Iterator[str]:
+    version = _flink_version(proposed.situation.wanted)
+    settings = configuration(proposed.situation.wanted)
     if version and version[0] >= 2:
         for old in (key for key in _RENAMED_IN_2 if key in settings):
             yield f"{old} is called {_RENAMED_IN_2[old]} in Flink 2.x (the old name still works as a fallback)"
 
 
-def _no_ha(case: Case) -> Iterator[str]:
-    if not ha_on(case.situation.wanted):
+def _no_ha(proposed: ProposedChange) -> Iterator[str]:
+    if not ha_on(proposed.situation.wanted):
         yield "high availability is off: the operator cannot roll back, and a lost JobManager loses the job's position"
 
 
-def _non_restored(case: Case) -> Iterator[str]:
-    if job_of(case.situation.wanted).get("allowNonRestoredState") is True:
+def _non_restored(proposed: ProposedChange) -> Iterator[str]:
+    if job_of(proposed.situation.wanted).get("allowNonRestoredState") is True:
         yield "allowNonRestoredState is on: state of operators that are gone is dropped without a word"
 
 

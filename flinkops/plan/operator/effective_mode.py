@@ -29,8 +29,8 @@ class Features(Value, frozen=True):
     version: str | None = None  # only to match known bugs, where it could be read
 
 
-class Evidence(Value, frozen=True):
-    """What the resource does not say, seen by looking; None where it was not seen."""
+class ObservedJob(Value, frozen=True):
+    """What was observed of the job and the resource does not say; None where it was not observed."""
 
     now_ms: int
     job_state: str | None = None  # by the REST API, newer than the operator's own view
@@ -58,7 +58,7 @@ class Situation(NamedTuple):
     wanted: Spec
     status: Mapping[str, Any]
     features: Features
-    evidence: Evidence
+    observed: ObservedJob
     session_job: bool = False
     not_ready: str | None = None  # why the operator does nothing about a session job
 
@@ -70,7 +70,7 @@ class Situation(NamedTuple):
     @property
     def job_state(self) -> str:
         """Flink's state: what was seen just now, else what the operator saw last."""
-        return self.evidence.job_state or str(self.job_status.get("state") or "RECONCILING")
+        return self.observed.job_state or str(self.job_status.get("state") or "RECONCILING")
 
     @property
     def version_changed(self) -> bool:
@@ -84,7 +84,7 @@ class Situation(NamedTuple):
     @property
     def ha_usable(self) -> bool:
         """HA on before and after, and its metadata not known to be missing."""
-        return ha_on(self.deployed) and ha_on(self.wanted) and self.evidence.ha_metadata is not False
+        return ha_on(self.deployed) and ha_on(self.wanted) and self.observed.ha_metadata is not False
 
 
 def features(crd: Mapping[str, Any], version: str | None = None) -> Features:
@@ -181,7 +181,7 @@ def _resume(case: Situation) -> Decision:
 def _modern(case: Situation) -> Decision:
     state, mode = case.job_state, upgrade_mode(case.wanted)
     reachable = case.status.get("jobManagerDeploymentStatus") == "READY"
-    if state == "CANCELED" or (state in _TERMINAL and (case.evidence.ha_metadata is not True or reachable)):
+    if state == "CANCELED" or (state in _TERMINAL and (case.observed.ha_metadata is not True or reachable)):
         return _from_recorded(case, state)
     if state == "CANCELLING":
         return Decision("wait", "the job is being cancelled; the operator waits for the end")
@@ -199,7 +199,7 @@ def _modern(case: Situation) -> Decision:
         return _modern_across_versions(case, running)
     cancellable = state != "RECONCILING" and (
         case.session_job
-        or case.evidence.ha_metadata is False
+        or case.observed.ha_metadata is False
         or not ha_on(case.deployed)
         or case.operator_setting("job.upgrade.last-state.job-cancel.enabled", default=False)
     )
@@ -221,7 +221,7 @@ def _modern_across_versions(case: Situation, running: bool) -> Decision:
 
 def _classic(case: Situation) -> Decision:
     state, mode = case.job_state, upgrade_mode(case.wanted)
-    if state in _TERMINAL and case.evidence.ha_metadata is not True:
+    if state in _TERMINAL and case.observed.ha_metadata is not True:
         return _from_recorded(case, state)
     if state == "RUNNING":
         if mode == "last-state" and upgrade_mode(case.deployed) != "last-state" and not ha_on(case.deployed):
@@ -253,12 +253,12 @@ def _from_recorded(case: Situation, state: str) -> Decision:
 
 def _from_ha_metadata(case: Situation, state: str, fallback: str) -> Decision:
     never_started = (
-        case.evidence.jobmanager_never_started and case.status.get("jobManagerDeploymentStatus") != "MISSING"
+        case.observed.jobmanager_never_started and case.status.get("jobManagerDeploymentStatus") != "MISSING"
     )
-    if never_started and upgrade_mode(case.deployed) != "last-state" and case.evidence.ha_metadata is not True:
+    if never_started and upgrade_mode(case.deployed) != "last-state" and case.observed.ha_metadata is not True:
         return _from_recorded(case, "not started yet")
     if case.ha_usable:
-        assumed = "" if case.evidence.ha_metadata else " (assumed to be there)"
+        assumed = "" if case.observed.ha_metadata else " (assumed to be there)"
         return Decision("last-state", f"{fallback}restored from the HA metadata{assumed}")
     if case.status.get("jobManagerDeploymentStatus") in ("MISSING", "ERROR"):
         return Decision("fail", "the JobManager is gone and there is no HA metadata: a manual restore")
@@ -273,10 +273,10 @@ def _by_checkpoint_age(case: Situation) -> Decision:
     if limit is None:
         return Decision("last-state", "the job is RUNNING: stopped as it is, restored from its last checkpoint")
     started = str(case.job_status.get("startTime") or "")
-    age = (case.evidence.now_ms - int(started)) / 1000 if started.isdigit() else None
+    age = (case.observed.now_ms - int(started)) / 1000 if started.isdigit() else None
     if age is not None and age < limit:
         return Decision("last-state", "the job started within the allowed age of a checkpoint")
-    completed, pending = case.evidence.checkpoint_age_seconds, case.evidence.pending_checkpoint_age_seconds
+    completed, pending = case.observed.checkpoint_age_seconds, case.observed.pending_checkpoint_age_seconds
     if completed is not None and completed < limit:
         return Decision("last-state", f"the last checkpoint is {completed:.0f} s old, {limit:.0f} s are allowed")
     if pending is not None and pending < limit:

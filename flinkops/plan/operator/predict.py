@@ -9,8 +9,8 @@ from typing import Any
 
 from flinkops.errors import UsageError
 from flinkops.model.assessment import Value
-from flinkops.plan.operator.checks import ANEW, Case, refusals, risks
-from flinkops.plan.operator.effective_mode import Decision, Evidence, Features, Situation, effective_mode
+from flinkops.plan.operator.checks import ANEW, ProposedChange, refusals, risks
+from flinkops.plan.operator.effective_mode import Decision, Features, ObservedJob, Situation, effective_mode
 from flinkops.plan.operator.rollback import deletion_problems
 from flinkops.plan.operator.session_cluster import is_session_job, joined, on_cluster, why_not_ready
 from flinkops.plan.operator.spec import (
@@ -94,7 +94,7 @@ def predict(
     resource: Mapping[str, Any],
     edit: Edit,
     *,
-    evidence: Evidence,
+    observed: ObservedJob,
     features: Features,
     cluster: Mapping[str, Any] | None = None,
     accepted: frozenset[str] = frozenset(),
@@ -120,12 +120,12 @@ def predict(
         wanted=on_cluster(wanted, cluster),
         status=whole.get("status") or {},
         features=features,
-        evidence=evidence,
+        observed=observed,
         session_job=session_job,
         not_ready=why_not_ready(resource, cluster) if session_job else None,
     )
     decision, restarts = _decide(case, change)
-    checked = Case(
+    checked = ProposedChange(
         resource=resource,
         situation=case,
         requested=upgrade_mode(wanted),
@@ -163,7 +163,7 @@ def _decide(case: Situation, change: Change) -> tuple[Decision, bool]:
     if change is Change.SAVEPOINT_REDEPLOY:
         return _redeployed(case), True
     redeployed = None
-    if change is Change.SCALE and case.evidence.adaptive:
+    if change is Change.SCALE and case.observed.adaptive:
         redeployed = not_in_place(case.deployed, case.wanted)
         if redeployed is None:
             return Decision("none", "the adaptive scheduler changes the parallelism in place"), False

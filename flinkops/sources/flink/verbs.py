@@ -5,17 +5,16 @@ its kinds (http.NotFound, http.Rejected with Flink's own words, http.Overdue: it
 """
 
 from collections.abc import Sequence
-from typing import Literal
 from urllib.parse import quote
 
 from flinkops.model.detail import AsyncOutcome, ResourceRequirement
+from flinkops.model.savepoint import SavepointFormat
 from flinkops.sources.deadline import Deadline
 from flinkops.sources.flink import wire_detail
 from flinkops.sources.flink.exception_facts import cause_chain
 from flinkops.sources.flink.http import RestClient
 
 VERB_SECONDS = 15.0
-SavepointFormat = Literal["CANONICAL", "NATIVE"]
 
 
 class FlinkVerbs:
@@ -28,7 +27,7 @@ class FlinkVerbs:
         job_id: str,
         target_directory: str | None,
         *,
-        format_type: SavepointFormat = "CANONICAL",
+        savepoint_format: SavepointFormat = "canonical",
         trigger_id: str | None = None,
         deadline_seconds: float = VERB_SECONDS,
     ) -> str:
@@ -36,7 +35,7 @@ class FlinkVerbs:
 
         With the same `trigger_id` (32 hex digits) a second request does not take a second savepoint.
         """
-        body: dict[str, object] = {"cancel-job": False, "formatType": format_type}
+        body: dict[str, object] = {"cancel-job": False, "formatType": savepoint_format.upper()}
         if target_directory is not None:
             body["target-directory"] = target_directory
         if trigger_id is not None:
@@ -51,12 +50,12 @@ class FlinkVerbs:
         target_directory: str | None,
         *,
         drain: bool = False,
-        format_type: SavepointFormat = "CANONICAL",
+        savepoint_format: SavepointFormat = "canonical",
         trigger_id: str | None = None,
         deadline_seconds: float = VERB_SECONDS,
     ) -> str:
         """Asks the job to take a savepoint and end; `savepoint_status` tells the outcome."""
-        body: dict[str, object] = {"drain": drain, "formatType": format_type}
+        body: dict[str, object] = {"drain": drain, "formatType": savepoint_format.upper()}
         if target_directory is not None:
             body["targetDirectory"] = target_directory
         if trigger_id is not None:
