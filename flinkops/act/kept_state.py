@@ -24,14 +24,20 @@ def kept_state(run: StepRun, directory: str | None, *, checkpoints_dropped: bool
             found = check_savepoint(path)
             if found.verdict == "ok" and found.metadata is not None and found.metadata.checkpoint_id > completed:
                 return path
+    if (retained := retained_checkpoint(run)) is not None:
+        return retained
+    checkpoint = run.seen.get("checkpoint_path")
+    unknown = checkpoint and not checkpoints_dropped and check_savepoint(checkpoint).verdict == "unknown"
+    return checkpoint if unknown else None
+
+
+def retained_checkpoint(run: StepRun) -> str | None:
+    """The newest checkpoint of the old job that is seen to be there and whole; None: none is, as far as can be seen."""
     checkpoint = run.seen.get("checkpoint_path")
     if not checkpoint:
         return None
-    for path in newer_beside(checkpoint):
-        if check_savepoint(path).verdict == "ok":
-            return path
-    usable = ("ok",) if checkpoints_dropped else ("ok", "unknown")
-    return checkpoint if check_savepoint(checkpoint).verdict in usable else None
+    candidates = (*newer_beside(checkpoint), checkpoint)
+    return next((path for path in candidates if check_savepoint(path).verdict == "ok"), None)
 
 
 def where_to_look(run: StepRun, directory: str | None) -> str:

@@ -48,6 +48,15 @@ ManifestOption = Annotated[
     Path | None,
     typer.Option("-f", "--filename", metavar="MANIFEST", help="Operator: the whole new spec, from this manifest."),
 ]
+RedeployOption = Annotated[
+    str | None,
+    typer.Option(
+        "--redeploy-from", metavar="PATH", help="Operator: without a savepoint, from this one; what came after is lost."
+    ),
+]
+KeepNonceOption = Annotated[
+    bool, typer.Option("--keep-nonce", help="With -f: the job's savepointRedeployNonce, not that of the manifest.")
+]
 BackupOption = Annotated[
     bool, typer.Option("--backup-savepoint", help="Operator: take a savepoint of our own first, and keep it.")
 ]

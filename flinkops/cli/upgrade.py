@@ -13,9 +13,11 @@ from flinkops.cli.action_options import (
     FormatOption,
     ImageOption,
     JarOption,
+    KeepNonceOption,
     ManifestOption,
     ParallelismOption,
     PyOption,
+    RedeployOption,
     SetOption,
     TargetOption,
     WatchOption,
@@ -63,6 +65,8 @@ def upgrade(
     py: PyOption = None,
     image: ImageOption = None,
     manifest: ManifestOption = None,
+    redeploy_from: RedeployOption = None,
+    keep_nonce: KeepNonceOption = False,
     backup: BackupOption = False,
     target: TargetOption = None,
     savepoint_format: FormatOption = "canonical",
@@ -92,6 +96,7 @@ def upgrade(
     _refuse_nameless(common, job, manifest)
     if targets_kubernetes(common):
         from flinkops.act.operator.prepare import ResourceWish
+        from flinkops.act.operator.redeploy import NonceChoice
         from flinkops.plan.operator.predict import Edit
 
         edit = Edit(
@@ -104,7 +109,8 @@ def upgrade(
             mode=mode,
             manifest=None if manifest is None else spec_of_manifest(manifest, job or ""),
         )
-        asked = ResourceWish("upgrade", edit, operator_terms(checkpoints, watch_for), backup=backup)
+        terms, choice = operator_terms(checkpoints, watch_for), NonceChoice(redeploy_from, keep_nonce)
+        asked = ResourceWish("upgrade", edit, terms, backup=backup, nonce=choice)
         if job is not None:
             return act_on_resource(common, job, asked, consent, book)
         from flinkops.cli.many import Pace, upgrade_many
@@ -112,13 +118,13 @@ def upgrade(
         return upgrade_many(common, asked, Pace(max_unavailable, canary), consent, book)
     if job is None:
         raise UsageError("-l chooses jobs of the Flink operator by their labels", next_step="name the job")
-    _refuse_without_operator(mode, {"--image": image, "--filename": manifest, "--backup-savepoint": backup})
+    only_there = {"--image": image, "--filename": manifest, "--backup-savepoint": backup}
+    _refuse_without_operator(mode, {**only_there, "--redeploy-from": redeploy_from, "--keep-nonce": keep_nonce})
     from flinkops.act.rest.prepare import Wish
     from flinkops.plan.redeploy import Change, Terms
 
     change = Change(parallelism, pairs(settings), texts(arguments), jar_here_or_there(jar), entry_class, py)
-    terms = Terms(target, savepoint_format, checkpoints)
-    return _wished(common, job, Wish("upgrade", change, terms), consent, book)
+    return _wished(common, job, Wish("upgrade", change, Terms(target, savepoint_format, checkpoints)), consent, book)
 
 
 def _refuse_nameless(common: Common, job: str | None, manifest: Path | None) -> None:

@@ -21,6 +21,11 @@ def resource(operator: str, number: int) -> dict[str, Any]:
     return found
 
 
+def case(name: str) -> Any:
+    """What operator 1.15.0 with Flink 2.3.0 had at one of the situations of ``cases-1.15.0.json``, free to change."""
+    return copy.deepcopy(_read("cases-1.15.0.json")[name])
+
+
 def stuck() -> dict[str, Any]:
     """``pods`` and ``events`` of: no-image, too-big (64 cores), greedy (out of memory), and count, which runs."""
     return _read("stuck.json")

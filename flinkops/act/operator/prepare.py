@@ -3,24 +3,39 @@
 import json
 import shlex
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from flinkops.act.journal import Journal
+from flinkops.act.journal import ActionRecord, Journal
 from flinkops.act.operator.control import KubeControl
+from flinkops.act.operator.redeploy import NonceChoice, Settled, settle_nonce, what_is_lost
 from flinkops.act.rest.prepare import plan_in_place
 from flinkops.errors import UsageError
 from flinkops.model.assessment import Value
 from flinkops.model.facts import JobFacts
 from flinkops.model.plan import Plan
 from flinkops.plan.identity import Stamp
+from flinkops.plan.operator.bookkeeping import (
+    next_redeploy_nonce,
+    next_restart_nonce,
+    with_bookkeeping_of,
+    without_bookkeeping,
+)
 from flinkops.plan.operator.checks import ANEW
 from flinkops.plan.operator.effective_mode import ObservedJob, features, lost_stop_savepoint, savepoint_directory
-from flinkops.plan.operator.predict import Edit, predict
+from flinkops.plan.operator.predict import Edit, Prediction, predict
 from flinkops.plan.operator.session_cluster import on_cluster
-from flinkops.plan.operator.spec import upgrade_mode
-from flinkops.plan.operator.steps import OperatorTerms, OperatorVerb, Seen, has_job, plan_for_resource, stopped_with
+from flinkops.plan.operator.spec import Change, upgrade_mode
+from flinkops.plan.operator.steps import (
+    OperatorTerms,
+    OperatorVerb,
+    Seen,
+    has_job,
+    merged,
+    plan_for_resource,
+    stopped_with,
+)
 from flinkops.sources.kubernetes.plan_inputs import Read
 
 
@@ -35,6 +50,7 @@ class ResourceWish(Value, frozen=True):
     vertices: Mapping[str, int] = {}  # rescale
     undo: str | None = None  # rollback: the id of the action to undo; None is the last
     start_from: str | None = None  # resume: this savepoint or checkpoint, whatever the operator has recorded
+    nonce: NonceChoice = NonceChoice()  # upgrade
 
 
 class Prepared(Value, frozen=True):
@@ -57,7 +73,7 @@ def prepare_for_resource(
     adaptive = (job.scheduler or "").lower() == "adaptive"
     if wish.verb == "rescale" and (adaptive or wish.vertices):
         return Prepared(_in_place(control, job, wish, stamp), {})
-    edit = _edit(journal, control, resource, wish)
+    edit, settled = _edit(journal, control, resource, wish)
     abilities = features(read.definition, read.operator.version)
     observed = observed_job(job, read, stopped_by=_suspended_with(journal, control))
     status = resource.get("status") or {}
@@ -65,7 +81,9 @@ def prepare_for_resource(
     lost = wish.start_from or lost
     accepted = frozenset({"last-state"}) if wish.verb == "resume" else frozenset[str]()
     accepted |= {ANEW} if lost else set()
+    accepted |= {"savepoint-redeploy"} if wish.nonce.redeploy_from else set()
     found = predict(resource, edit, observed=observed, features=abilities, cluster=read.cluster, accepted=accepted)
+    found = _told_of_redeployment(found, settled, job, resource, journal)
     terms = wish.terms
     if wish.backup:
         directory = savepoint_directory(on_cluster(resource.get("spec") or {}, read.cluster))
@@ -108,20 +126,43 @@ def observed_job(job: JobFacts, read: Read, *, stopped_by: str | None = None) ->
     )
 
 
-def _edit(journal: Journal, control: KubeControl, resource: Mapping[str, Any], wish: ResourceWish) -> Edit:
+def _told_of_redeployment(
+    found: Prediction, settled: Settled | None, job: JobFacts, resource: Mapping[str, Any], journal: Journal
+) -> Prediction:
+    """With what a changed redeploy nonce costs: in the refusal where nobody asked for it, else as a risk."""
+    if settled is None:
+        return found
+    if settled.warning is not None:
+        found = msgspec.structs.replace(found, risks=(*found.risks, settled.warning))
+    if settled.orders is None or found.change != Change.SAVEPOINT_REDEPLOY.word:
+        return found
+    lost = what_is_lost(settled.orders, job, resource, journal)
+    if found.refused:
+        return msgspec.structs.replace(found, refused=(*found.refused, lost))
+    return msgspec.structs.replace(found, risks=(*found.risks, lost))
+
+
+def _edit(
+    journal: Journal, control: KubeControl, resource: Mapping[str, Any], wish: ResourceWish
+) -> tuple[Edit, Settled | None]:
     spec = resource.get("spec") or {}
     if wish.verb == "suspend":
-        return Edit(state="suspended", mode="savepoint")
+        return Edit(state="suspended", mode="savepoint"), None
     if wish.verb == "resume":
         kept = None if upgrade_mode(spec) == "last-state" else "savepoint"
-        return msgspec.structs.replace(wish.edit, state="running", mode=wish.edit.mode or kept)
+        return msgspec.structs.replace(wish.edit, state="running", mode=wish.edit.mode or kept), None
     if wish.verb == "restart":
-        return Edit(restart_nonce=int(spec.get("restartNonce") or 0) + 1, mode="savepoint")
+        return Edit(restart_nonce=next_restart_nonce(resource), mode="savepoint"), None
     if wish.verb == "rescale":
-        return Edit(parallelism=wish.parallelism, mode="savepoint")
+        return Edit(parallelism=wish.parallelism, mode="savepoint"), None
     if wish.verb == "rollback":
-        return Edit(manifest=spec_before(journal, control, wish.undo), mode="savepoint")
-    return wish.edit
+        before = spec_before(journal, control, spec, wish.undo)
+        return Edit(manifest=with_bookkeeping_of(spec, before), mode="savepoint"), None
+    if wish.edit.manifest is None and wish.nonce == NonceChoice():
+        return wish.edit, None
+    wanted = spec if wish.edit.manifest is None else wish.edit.manifest
+    settled = settle_nonce(spec, wanted, next_redeploy_nonce(resource), wish.nonce)
+    return msgspec.structs.replace(wish.edit, manifest=settled.spec), settled
 
 
 def _suspended_with(journal: Journal, control: KubeControl) -> str | None:
@@ -134,25 +175,65 @@ def _suspended_with(journal: Journal, control: KubeControl) -> str | None:
     return None
 
 
-def spec_before(journal: Journal, control: KubeControl, plan_id: str | None) -> dict[str, Any]:
-    """The spec before the last change of this resource, or before the action `plan_id`.
+_CHANGES_SPEC = ("upgrade", "rescale", "autoscale-apply")
+_LEFT_STANDING = ("verified", "failed", "abandoned")
 
-    Raises UsageError when the journal does not know it.
+
+def spec_before(
+    journal: Journal, control: KubeControl, current: Mapping[str, Any], plan_id: str | None
+) -> dict[str, Any]:
+    """The spec before the last change of what runs that still stands, or before the action `plan_id`.
+
+    Nonces, suspending and resuming are no such change. Raises UsageError when the journal knows none.
     """
-    for record in reversed(journal.records()):
-        target = record.plan.target
-        same = (target.source, target.kind, target.namespace, target.job_name) == (control.name, *control.ref)
-        if not same or plan_id not in (None, record.plan.id) or (plan_id is None and record.outcome != "verified"):
-            continue
-        for step in record.plan.steps:
-            if step.action == "patch-resource" and record.plan.change == "upgrade":
-                before = msgspec.json.decode(step.arguments["before"], type=dict[str, Any])
-                found: dict[str, Any] = before["spec"]
-                return found
+    changes = [change for record in journal.records() if (change := _spec_change(record, control)) is not None]
+    if plan_id is not None:
+        found = [one.before for one in changes if one.record.plan.id == plan_id]
+    else:
+        found = [one for one in _standing(changes) if without_bookkeeping(one) != without_bookkeeping(current)]
+    if found:
+        return found[-1]
     raise UsageError(
         f"the journal knows no {'such ' if plan_id else ''}change of {control.ref.name} to go back before",
         next_step=f"flinkops history {control.ref.name}",
     )
+
+
+class _SpecChange(NamedTuple):
+    """An action that has patched the resource: the whole spec before it and after it."""
+
+    record: ActionRecord
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+
+def _standing(changes: list[_SpecChange]) -> list[dict[str, Any]]:
+    """The specs before those changes that have not been undone, oldest first; a rollback undoes back to its spec."""
+    standing: list[dict[str, Any]] = []
+    for one in changes:
+        verb, outcome = one.record.plan.verb, one.record.outcome
+        if verb in _CHANGES_SPEC and outcome in _LEFT_STANDING:
+            standing.append(one.before)
+        elif verb == "rollback" and outcome == "verified":
+            after = without_bookkeeping(one.after)
+            places = [index for index, before in enumerate(standing) if without_bookkeeping(before) == after]
+            del standing[max(places, default=len(standing)) :]
+    return standing
+
+
+def _spec_change(record: ActionRecord, control: KubeControl) -> _SpecChange | None:
+    target = record.plan.target
+    if (target.source, target.kind, target.namespace, target.job_name) != (control.name, *control.ref):
+        return None
+    done = {step.name for step in record.steps if step.outcome == "ok"}
+    for step in record.plan.steps:
+        if step.action == "patch-resource" and step.name in done:
+            before, patch = (
+                msgspec.json.decode(step.arguments[key], type=dict[str, Any]) for key in ("before", "patch")
+            )
+            spec: dict[str, Any] = before["spec"]
+            return _SpecChange(record, spec, merged(spec, patch.get("spec") or {}))
+    return None
 
 
 def _in_place(control: KubeControl, job: JobFacts, wish: ResourceWish, stamp: Stamp) -> Plan:

@@ -15,6 +15,7 @@ from flinkops.act.operator.spec_steps import OPERATOR_SILENT, acted_on, new_save
 from flinkops.act.running import StepAction, StepRun
 from flinkops.act.savepoint_steps import verify_files
 from flinkops.errors import FlinkopsError, OperationFailed, TimedOut, Unreachable
+from flinkops.plan.operator.bookkeeping import REDEPLOY_NONCE, next_redeploy_nonce
 from flinkops.plan.operator.effective_mode import Features, ha_on, savepoint_directory
 from flinkops.plan.operator.rollback import PLAN_ANNOTATION, back_patch, deletion_problems, recreated
 from flinkops.plan.operator.session_cluster import joined
@@ -49,8 +50,8 @@ def _back_from(run: StepRun, control: KubeControl, found: Json, before: dict[str
     seen, bad = {"savepoint": state, **verify_files(state)}, _bad_job(control)
     if run.arguments["way"] != "redeploy":
         return {**seen, **bad, "way_back": "recreate"}
-    nonce = int(job_of(section(found, "spec")).get("savepointRedeployNonce") or 0) + 1
-    now = _patch_to(run, control, back_patch(before["spec"], state, nonce), "savepointRedeployNonce")
+    old = back_patch(before["spec"], state, next_redeploy_nonce(found))
+    now = _patch_to(run, control, old, REDEPLOY_NONCE)
     return {**seen, **(bad if now else {}), "way_back": "redeploy"}
 
 

@@ -7,7 +7,9 @@ import msgspec
 
 from flinkops.act.operator.control import kube_control
 from flinkops.act.running import StepAction, StepRun
+from flinkops.act.storage import same_place
 from flinkops.errors import OperationFailed, Refused, TimedOut
+from flinkops.plan.operator.bookkeeping import initial_paths
 from flinkops.plan.operator.effective_mode import lost_stop_savepoint, stop_savepoints
 from flinkops.plan.operator.steps import merged, spec_patch
 from flinkops.plan.preconditions import spec_hash
@@ -136,8 +138,13 @@ def stopping(found: Json) -> bool:
 
 
 def new_savepoint(found: Json, known: set[str]) -> str | None:
-    """The path of an upgrade's savepoint that is not among the `known`."""
-    return next((one.path for one in stop_savepoints(section(found, "status")) if one.path not in known), None)
+    """The path of an upgrade's savepoint that is not among the `known`, nor what the spec says to start from.
+
+    A redeployment writes its initialSavepointPath where the savepoint of a stop would be; seen on operator 1.15.
+    """
+    not_ours = (*known, *initial_paths(found))
+    paths = (one.path for one in stop_savepoints(section(found, "status")))
+    return next((path for path in paths if not any(same_place(path, one) for one in not_ours)), None)
 
 
 def note_backup(run: StepRun) -> dict[str, str]:

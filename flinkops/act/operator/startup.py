@@ -4,6 +4,7 @@ import time
 from collections.abc import Collection
 
 from flinkops.act.flow_steps import completed_before
+from flinkops.act.kept_state import retained_checkpoint
 from flinkops.act.operator.control import KubeControl, kube_control
 from flinkops.act.operator.spec_steps import acted_on
 from flinkops.act.running import StepAction, StepRun
@@ -84,32 +85,43 @@ def verify_new_job(run: StepRun) -> dict[str, str]:
         mode = run.seen["way_back"]
         if mode == "never stopped":
             return {"new_job_id": run.job_id, "restored_from": "nothing: the old job was never stopped"}
-    savepoint = run.arguments.get("savepoint") or run.seen.get("savepoint")
     try:
         job = _await_running(run, kube_control(run))
+        path = _refuse_other_state(run, mode, job)
     except OperationFailed as problem:
-        raise OperationFailed(problem.what, next_step=_beside(run, mode) or problem.next_step) from None
-    restored = job.checkpoints.restored if job.checkpoints else None
-    path = restored.external_path if restored else None
-    if mode in ("savepoint", "redeploy", "recreate") and not same_place(path, savepoint):
-        raise OperationFailed(f"it was restored from {path or 'nothing'}, not from {savepoint}")
-    if mode == "last-state" and path is None:
-        raise OperationFailed("it started with empty state instead of its last checkpoint")
-    if mode in ("savepoint", "last-state") and (why := went_back(completed_before(run), restored)):
-        run.found["went_back"] = why
-        raise OperationFailed(f"the new job misses state: {why}; {TWICE}")
+        raise OperationFailed(problem.what, next_step=_retained(run, mode) or problem.next_step) from None
     seen = {"new_job_id": job.id, "new_started_ms": str(job.started_ms or 0), "restored_from": path or "nothing"}
     if "stopped_ms" in run.seen:
         seen["downtime_seconds"] = f"{(run.clock.now_ms() - int(run.seen['stopped_ms'])) / 1000:.1f}"
     return seen
 
 
-def _beside(run: StepRun, mode: str) -> str | None:
-    """Flink tells of checkpoints seconds late: the last that was seen may have given way to the next one."""
+def _refuse_other_state(run: StepRun, mode: str, job: JobFacts) -> str | None:
+    """Where the job was restored from; raises OperationFailed when that is not what it had to be."""
+    savepoint = run.arguments.get("savepoint") or run.seen.get("savepoint")
+    restored = job.checkpoints.restored if job.checkpoints else None
+    path = restored.external_path if restored else None
+    if mode in ("savepoint", "savepoint-redeploy", "redeploy", "recreate") and not same_place(path, savepoint):
+        raise OperationFailed(f"it was restored from {path or 'nothing'}, not from {savepoint}")
+    if mode == "last-state" and path is None:
+        raise OperationFailed("it started with empty state instead of its last checkpoint")
+    if mode in ("savepoint", "last-state") and (why := went_back(completed_before(run), restored)):
+        run.found["went_back"] = why
+        raise OperationFailed(f"the new job misses state: {why}; {TWICE}")
+    return path
+
+
+def _retained(run: StepRun, mode: str) -> str | None:
+    """Where nothing brings the old state back any more: what is left of it, and the command that starts from there."""
+    last_try = not run.plan.rollback_steps or run.arguments["mode"] == "back"
+    name = run.plan.target.job_name
+    if last_try and (checkpoint := retained_checkpoint(run)) is not None:
+        command = f"flinkops suspend {name}, then flinkops resume {name} --from {checkpoint}"
+        return f"the newest checkpoint that is retained is {checkpoint}: {command}"
     path = run.seen.get("savepoint", "")
     if "went_back" not in run.seen or mode not in ("recreate", "redeploy") or "/chk-" not in path:
         return None
-    name = run.plan.target.job_name
+    # Flink tells of checkpoints seconds late: the last that was seen may have given way to the next one.
     return f"if {path} is gone, the next chk-… lies beside it: flinkops resume {name} --from PATH"
 
 

@@ -119,13 +119,27 @@ def _stateless(proposed: ProposedChange) -> Iterator[str]:
         )
         yield f"all state would be lost: {origin}; use --savepoint, or --stateless if that is meant"
     else:
-        yield f"all state would be lost: {proposed.decision.why}; give a savepoint, or --stateless if that is meant"
+        nonce = " keep the nonce (--keep-nonce) or" if _nonce_changes(proposed) else ""
+        yield (
+            f"all state would be lost: {proposed.decision.why};{nonce} give a savepoint"
+            f"{' (--redeploy-from PATH)' if nonce else ''}, or --stateless if that is meant"
+        )
+
+
+def _nonce_changes(proposed: ProposedChange) -> bool:
+    before, after = (
+        job_of(one).get("savepointRedeployNonce") for one in (proposed.situation.deployed, proposed.situation.wanted)
+    )
+    return after is not None and before != after
 
 
 def _redeployed(proposed: ProposedChange) -> Iterator[str]:
     if proposed.decision.mode == "savepoint-redeploy" and "savepoint-redeploy" not in proposed.accepted:
         path = job_of(proposed.situation.wanted).get("initialSavepointPath")
-        yield f"state would be lost, all since {path}: {proposed.decision.why}; keep the nonce that the resource has"
+        yield (
+            f"state would be lost, all since {path}: {proposed.decision.why}; --keep-nonce keeps the job and its state,"
+            f" --redeploy-from {path} if that is meant"
+        )
 
 
 def _silent_last_state(proposed: ProposedChange) -> Iterator[str]:
@@ -245,7 +259,11 @@ def _conflicting_keys(proposed: ProposedChange) -> Iterator[str]:
 def _unknown_nonce(proposed: ProposedChange) -> Iterator[str]:
     wanted = job_of(proposed.situation.wanted)
     if wanted.get("savepointRedeployNonce") is not None and not proposed.situation.features.savepoint_redeploy:
-        yield "this operator's resource has no spec.job.savepointRedeployNonce: it would be dropped silently"
+        name = (proposed.resource.get("metadata") or {}).get("name")
+        yield (
+            "this operator's resource has no spec.job.savepointRedeployNonce: it would be dropped silently;"
+            f" from another savepoint: flinkops suspend {name}, then flinkops resume {name} --from PATH"
+        )
 
 
 def _known_bugs(proposed: ProposedChange) -> Iterator[str]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flinkops.model.switches import is_on
+from flinkops.plan.operator.bookkeeping import redeployed_from
 from flinkops.plan.operator.effective_mode import Features
 from flinkops.plan.operator.spec import configuration, job_of
 
@@ -27,8 +28,7 @@ def way_back_words(mode: str, features: Features) -> str:
 
 def back_patch(before: Mapping[str, Any], savepoint: str, nonce: int) -> dict[str, Any]:
     """The old spec as it is redeployed from a savepoint."""
-    job = {**job_of(before), "initialSavepointPath": savepoint, "savepointRedeployNonce": nonce, "state": "running"}
-    return {**before, "job": job}
+    return redeployed_from(before, savepoint, nonce)
 
 
 def recreated(before: Mapping[str, Any], savepoint: str, plan_id: str) -> dict[str, Any]:

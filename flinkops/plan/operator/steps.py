@@ -157,6 +157,10 @@ def _steps(resource: Resource, seen: Seen, found: Prediction, terms: OperatorTer
         awaited = {**before, "known": _known(resource), "error": error}
         steps.append(Step("savepoint", "await-upgrade-savepoint", awaited))
         steps.append(Step("check", "check-files", {}))
+    if found.effective_mode == "savepoint-redeploy":
+        path = str(job_of(_wanted(resource, found)).get("initialSavepointPath"))
+        steps.insert(1, Step("files", "check-files", {"savepoint": path}, only_looks=True))
+        return (*steps, *_start_steps("", found.effective_mode, before, path, terms))
     if not runs:
         return (*steps, Step("suspended", "await-suspended", before))
     return (*steps, *_start_steps("", found.effective_mode, before, _recorded(resource, stops=stops), terms))
@@ -170,7 +174,8 @@ def _recorded(resource: Resource, *, stops: bool) -> str | None:
 def _start_steps(
     prefix: str, mode: str, before: dict[str, str], savepoint: str | None, terms: OperatorTerms
 ) -> tuple[Step, ...]:
-    expected = {"mode": mode, **before, **({"savepoint": savepoint} if savepoint and mode == "savepoint" else {})}
+    named = {"savepoint": savepoint} if savepoint and mode in ("savepoint", "savepoint-redeploy") else {}
+    expected = {"mode": mode, **before, **named}
     stable = {"checkpoints": str(terms.checkpoints), "watch_seconds": f"{terms.watch_seconds:g}"}
     return (
         Step(f"{prefix}running", "verify-new-job", expected),

@@ -1,0 +1,101 @@
+"""A redeployment from a savepoint that somebody names: what it starts from, how old that is, what would be lost."""
+
+from typing import Any, NamedTuple
+
+from flinkops.act.journal import ActionRecord, Journal
+from flinkops.act.storage import check_savepoint, local_folder, same_place
+from flinkops.assess.checkpoints import newest_completed
+from flinkops.errors import UsageError
+from flinkops.model.facts import JobFacts
+from flinkops.plan.operator.bookkeeping import INITIAL_PATH, keeping_nonce, other_nonce, redeployed_from
+from flinkops.plan.operator.spec import Spec, job_of
+from flinkops.sources.kubernetes.resources import Json, items, number, section, text
+
+
+class NonceChoice(NamedTuple):
+    """What the person said about a savepointRedeployNonce: at most one of both."""
+
+    redeploy_from: str | None = None
+    keep_nonce: bool = False
+
+
+class Settled(NamedTuple):
+    """The spec to set, and what to say: ``orders`` is the path that a redeployment would start from, or ""."""
+
+    spec: dict[str, Any]
+    orders: str | None
+    warning: str | None = None
+
+
+def settle_nonce(current: Spec, wanted: Spec, next_nonce: int, choice: NonceChoice) -> Settled:
+    """`wanted` (of a manifest, or the spec itself) with the redeploy nonce that is meant.
+
+    Raises UsageError when the choices exclude each other.
+    """
+    if choice.redeploy_from is not None and choice.keep_nonce:
+        raise UsageError("--redeploy-from or --keep-nonce, not both")
+    asked = other_nonce(current, wanted)
+    if choice.redeploy_from is not None:
+        nonce = asked if isinstance(asked, int) and not isinstance(asked, bool) else next_nonce
+        return Settled(redeployed_from(wanted, choice.redeploy_from, nonce), choice.redeploy_from)
+    if asked is None or choice.keep_nonce:
+        warning = None
+        if asked is not None:
+            warning = (
+                f"the manifest keeps savepointRedeployNonce {asked}, the job has"
+                f" {job_of(current).get('savepointRedeployNonce')}: applied by another tool it redeploys the job from"
+                f" {job_of(wanted).get(INITIAL_PATH) or 'nothing'} without a savepoint"
+            )
+        return Settled(keeping_nonce(current, wanted), None, warning)
+    return Settled(dict(wanted), str(job_of(wanted).get(INITIAL_PATH) or ""))
+
+
+def what_is_lost(path: str, job: JobFacts, resource: Json, journal: Journal) -> str:
+    """One sentence: how old the savepoint is, as far as anybody knows, and what the job has done since."""
+    points = job.checkpoints
+    newest = newest_completed(points) if points else None
+    since = f"checkpoint {newest.id} has been completed since" if newest else "its newest checkpoint is not known"
+    if not path:
+        return f"all state is lost: there is no {INITIAL_PATH} ({since})"
+    taken_ms, checkpoint_id = _taken(path, job, resource, journal)
+    age = "of unknown age" if taken_ms is None else f"{_age(job.seen_ms - taken_ms)} old"
+    number = "" if checkpoint_id is None else f", checkpoint {checkpoint_id}"
+    return f"{path} is {age}{number}; {since}: what the job did after {path} is lost"
+
+
+def _taken(path: str, job: JobFacts, resource: Json, journal: Journal) -> tuple[int | None, int | None]:
+    """When it was taken, and its number in the row of the job's checkpoints; None: nobody who was asked knows."""
+    points = job.checkpoints
+    listed = (*points.history, *filter(None, [points.latest_savepoint])) if points else ()
+    for one in listed:
+        if same_place(one.external_path, path):
+            return one.triggered_ms, one.id
+    found = check_savepoint(path).metadata
+    return _taken_ms(path, resource, journal), None if found is None else found.checkpoint_id
+
+
+def _taken_ms(path: str, resource: Json, journal: Journal) -> int | None:
+    info = section(section(section(resource, "status"), "jobStatus"), "savepointInfo")
+    for one in (section(info, "lastSavepoint"), *items(info, "savepointHistory")):
+        if same_place(text(one, "location"), path) and (at_ms := number(one, "timeStamp")):
+            return at_ms
+    if taken := [one for one in journal.records() if _took(one, path)]:
+        return min(one.started_ms for one in taken)
+    folder = local_folder(path)
+    try:
+        return None if folder is None else int((folder / "_metadata").stat().st_mtime * 1000)
+    except OSError:
+        return None
+
+
+def _took(record: ActionRecord, path: str) -> bool:
+    """Whether the action took this savepoint; one that it was told to start from is in its arguments already."""
+    told = any(same_place(step.arguments.get("savepoint"), path) for step in record.plan.steps)
+    return not told and same_place(record.seen.get("savepoint"), path)
+
+
+def _age(milliseconds: int) -> str:
+    minutes = max(0, milliseconds) // 60_000
+    if minutes < 1:
+        return "less than a minute"
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
