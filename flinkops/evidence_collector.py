@@ -18,6 +18,7 @@ from flinkops.model.detail import FlameGraph, JobDetail, LogFile
 from flinkops.model.facts import FleetSnapshot, SourceStatus
 from flinkops.model.history import JobSample
 from flinkops.model.numbers import worst
+from flinkops.model.states import JobState
 from flinkops.observer import Observer
 
 T = TypeVar("T")
@@ -254,7 +255,7 @@ def is_suspicious(job: JobAssessment) -> bool:
     held, points = job.backpressure, job.checkpoints
     return (
         job.health.level != "ok"
-        or job.state != "RUNNING"
+        or job.state != JobState.RUNNING
         or (held is not None and held.level == "high")
         or (points is not None and bool(points.failed_in_a_row))
         or any((vertex.busy_ratio or 0.0) >= SUSPICIOUS_BUSY_RATIO for vertex in job.vertices)
@@ -318,7 +319,7 @@ def _identity(job: JobAssessment) -> tuple[str, str]:
 def _is_new(observation: Seen, job: JobAssessment) -> bool:
     """It runs, and no earlier look at this run is remembered."""
     samples = [each for each in observation.history.get(job.key, ()) if each.job_id == job.id]
-    return job.state == "RUNNING" and len(samples) < 2
+    return job.state == JobState.RUNNING and len(samples) < 2
 
 
 def _evidence(

@@ -8,9 +8,9 @@ from flinkops.act.running import StepAction, StepRun
 from flinkops.errors import OperationFailed, Unreachable
 from flinkops.model.detail import ResourceRequirement
 from flinkops.model.facts import JobFacts
+from flinkops.model.states import ENDED, ExecutionState, JobState
 
 _RESCALED_WITHIN_SECONDS = 120.0
-_ENDED = frozenset({"FAILED", "FINISHED", "CANCELED"})
 _CHECKPOINT_GRACE_SECONDS = 60.0
 
 
@@ -65,7 +65,7 @@ def verify_stable(run: StepRun) -> dict[str, str]:
             raise OperationFailed(
                 f"the job restarted {now_restarts - restarts} times after the change{why_failed(run, job_id)}"
             )
-        if job.state != "RUNNING":
+        if job.state != JobState.RUNNING:
             return None
         enough = now_completed - completed >= wanted and time.monotonic() >= watched_until
         return job if enough else None
@@ -81,7 +81,7 @@ def alive(run: StepRun, job_id: str) -> JobFacts:
     job = run.control.job(job_id)
     if job is None:
         raise OperationFailed(f"job {job_id} is gone from {run.control.name}")
-    if job.state in _ENDED:
+    if job.state in ENDED:
         raise OperationFailed(f"job {job_id} is {job.state}{why_failed(run, job_id)}")
     return job
 
@@ -97,7 +97,9 @@ def why_failed(run: StepRun, job_id: str) -> str:
 
 def all_running(job: JobFacts) -> bool:
     """The job and each of its tasks run."""
-    return job.state == "RUNNING" and all(vertex.status in ("RUNNING", "FINISHED") for vertex in job.vertices)
+    return job.state == JobState.RUNNING and all(
+        vertex.status in (ExecutionState.RUNNING, ExecutionState.FINISHED) for vertex in job.vertices
+    )
 
 
 def _measured(run: StepRun, job_id: str) -> JobFacts | None:

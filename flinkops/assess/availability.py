@@ -8,14 +8,14 @@ from flinkops.model.assessment import Reason
 from flinkops.model.facts import JobFacts
 from flinkops.model.history import JobSample
 from flinkops.model.quantities import human_ratio, human_seconds
+from flinkops.model.reasons import ReasonCode
+from flinkops.model.states import DOWN
 
 WINDOW_SECONDS = 3600.0
 BURN_RATE = 14.4
 """So many times the pace that the objective allows over 30 days: the first page of the SRE workbook (1 h window)."""
 LONGEST_GAP_SECONDS = 120.0
 """Between two looks further apart nobody knows what happened."""
-DOWN_STATES = frozenset({"FAILED", "FAILING", "RESTARTING", "INITIALIZING", "CREATED", "RECONCILING"})
-"""Not those that a person asks for: stopped, cancelled, suspended, finished."""
 
 
 def availability(job: JobFacts, past: Sequence[JobSample], job_class: JobClass) -> list[Reason]:
@@ -31,7 +31,11 @@ def availability(job: JobFacts, past: Sequence[JobSample], job_class: JobClass) 
         f"down for {human_seconds(down)} of the last hour: at {BURN_RATE:g} times the pace of its objective of "
         f"{human_ratio(objective)} over 30 days, {human_seconds(allowed)} are left"
     )
-    return [Reason(code="availability-low", text=text, value=down, limit=allowed, level="warning", since_ms=since_ms)]
+    return [
+        Reason(
+            code=ReasonCode.AVAILABILITY_LOW, text=text, value=down, limit=allowed, level="warning", since_ms=since_ms
+        )
+    ]
 
 
 def _down_seconds(job: JobFacts, past: Sequence[JobSample]) -> tuple[float, int | None]:
@@ -41,7 +45,7 @@ def _down_seconds(job: JobFacts, past: Sequence[JobSample]) -> tuple[float, int 
     down, since_ms = 0.0, None
     for (at_ms, state), (next_ms, _) in pairwise([*looks, (job.seen_ms, job.state)]):
         seconds = (next_ms - at_ms) / 1000
-        if state in DOWN_STATES and 0 < seconds <= LONGEST_GAP_SECONDS:
+        if state in DOWN and 0 < seconds <= LONGEST_GAP_SECONDS:
             down += seconds
             since_ms = at_ms if since_ms is None else since_ms
     return down, since_ms

@@ -14,6 +14,7 @@ from flinkops.model.facts import JobFacts, VertexFacts
 from flinkops.model.graph import Graph
 from flinkops.model.history import JobSample
 from flinkops.model.numbers import mean, worst
+from flinkops.model.states import ExecutionState
 
 PATH = "backpressure"
 LOW, HIGH = 0.1, 0.5
@@ -36,7 +37,7 @@ def backpressure(job: JobFacts, graph: Graph, past: Sequence[JobSample]) -> Sign
     """The worst subtask of the job, Flink's level for it, and the bottleneck where there is one."""
     if why := not_running(job):
         return Signal(None, {PATH: why})
-    live = [vertex for vertex in graph.by_id.values() if vertex.status != "FINISHED"]
+    live = [vertex for vertex in graph.by_id.values() if vertex.status != ExecutionState.FINISHED]
     known = [ratio for vertex in live if (ratio := held_ratio(vertex)) is not None]
     missing = next((vertex for vertex in live if held_ratio(vertex) is None), None)
     highest = max(known, default=None)

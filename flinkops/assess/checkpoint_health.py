@@ -7,6 +7,7 @@ from flinkops.config.policy import JobClass
 from flinkops.model.assessment import Checkpoints, Level, Reason
 from flinkops.model.facts import JobFacts
 from flinkops.model.numbers import amount
+from flinkops.model.reasons import ReasonCode
 
 
 def checkpoint_reasons(job: JobFacts, found: Checkpoints | None, job_class: JobClass) -> list[Reason]:
@@ -15,9 +16,10 @@ def checkpoint_reasons(job: JobFacts, found: Checkpoints | None, job_class: JobC
         return []
     if found is None or job.checkpoints is None:
         why = reason(job, "checkpoints", "Flink gave no answer about checkpoints")
-        return [Reason(code="checkpoints-unknown", text=f"checkpoints unknown: {why}", level="unknown")]
+        return [Reason(code=ReasonCode.CHECKPOINTS_UNKNOWN, text=f"checkpoints unknown: {why}", level="unknown")]
     if found.status == "DISABLED":
-        return [Reason(code="checkpoints-disabled", text="checkpointing is disabled: a failure loses the state")]
+        text = "checkpointing is disabled: a failure loses the state"
+        return [Reason(code=ReasonCode.CHECKPOINTS_DISABLED, text=text)]
     return [*_failing(job, found, job_class), *_unknown_interval(job, found, job_class)]
 
 
@@ -44,7 +46,7 @@ def _failing(job: JobFacts, found: Checkpoints, job_class: JobClass) -> list[Rea
         level, text = "warning", f"{count} checkpoints could not begin yet: tasks were still starting"
     return [
         Reason(
-            code="checkpoint-failing",
+            code=ReasonCode.CHECKPOINT_FAILING,
             text=text,
             value=count,
             limit=job_class.checkpoint_failures,
@@ -68,4 +70,6 @@ def _unknown_interval(job: JobFacts, found: Checkpoints, job_class: JobClass) ->
     if found.interval_seconds is not None or job_class.checkpoint_age_seconds is not None:
         return []
     why = reason(job, "checkpoints.interval_seconds", "Flink does not say the interval")
-    return [Reason(code="checkpoint-age-unknown", text=f"age of checkpoints not judged: {why}", level="unknown")]
+    return [
+        Reason(code=ReasonCode.CHECKPOINT_AGE_UNKNOWN, text=f"age of checkpoints not judged: {why}", level="unknown")
+    ]

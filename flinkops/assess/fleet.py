@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from flinkops.assess.health import checks
 from flinkops.assess.job import assess_job
 from flinkops.assess.limits import limits_of
-from flinkops.assess.signal import ENDED_STATES
 from flinkops.assess.signals import signals, to_sample
 from flinkops.config.policy import Policy
 from flinkops.model.assessment import LEVEL_ORDER, FleetAssessment, JobAssessment
 from flinkops.model.facts import FleetSnapshot, JobFacts
 from flinkops.model.history import JobSample
 from flinkops.model.numbers import amount, whole
+from flinkops.model.states import ENDED
 
 JobKey = tuple[str, str, str]
 
@@ -55,7 +55,7 @@ def current_jobs(jobs: Sequence[JobFacts]) -> list[JobFacts]:
     newest: dict[JobKey, int] = {}
     for job in jobs:
         newest[job.key] = max(newest.get(job.key, job.started_ms or 0), job.started_ms or 0)
-    return [job for job in jobs if job.state not in ENDED_STATES or (job.started_ms or 0) >= newest[job.key]]
+    return [job for job in jobs if job.state not in ENDED or (job.started_ms or 0) >= newest[job.key]]
 
 
 def sample(job: JobFacts, policy: Policy) -> JobSample:

@@ -14,6 +14,8 @@ from flinkops.model.facts import JobFacts
 from flinkops.model.history import JobSample
 from flinkops.model.numbers import amount
 from flinkops.model.quantities import human_seconds
+from flinkops.model.reasons import ReasonCode
+from flinkops.model.states import JobState
 
 
 class Case(NamedTuple):
@@ -44,7 +46,8 @@ def _latency(case: Case) -> Check:
     easing = latency_easing(case.job, case.signals.rates.pending_records, case.past)
     method = "" if latency is None or latency.method == "measured" else f"by {latency.method}"
     return Check(
-        "latency-high",
+        ReasonCode.LATENCY_HIGH,
+        ReasonCode.LATENCY_UNKNOWN,
         "p99 of the processing latency",
         "seconds",
         latency.p99 if latency else None,
@@ -61,7 +64,8 @@ def _skew(case: Case) -> Check:
     event, limit = case.signals.event_time, case.limits.skew_seconds
     easing = skew_easing(case.job, event.skew_seconds, limit, case.past)
     return Check(
-        "skew-high",
+        ReasonCode.SKEW_HIGH,
+        ReasonCode.SKEW_UNKNOWN,
         "event-time skew",
         "seconds",
         event.skew_seconds,
@@ -78,7 +82,8 @@ def _backpressure(case: Case) -> Check:
     held = case.signals.backpressure
     bottleneck = held.bottleneck if held else None
     return Check(
-        "backpressure-high",
+        ReasonCode.BACKPRESSURE_HIGH,
+        ReasonCode.BACKPRESSURE_UNKNOWN,
         "backpressure",
         "ratio",
         held.ratio if held else None,
@@ -94,7 +99,8 @@ def _backpressure(case: Case) -> Check:
 def _state(case: Case) -> Check:
     limit, left = case.limits.state_bytes, case.signals.state.outlook.seconds_to_limit
     return Check(
-        "state-limit",
+        ReasonCode.STATE_LIMIT,
+        ReasonCode.STATE_LIMIT_UNKNOWN,
         "state",
         "bytes",
         case.signals.state.state_bytes,
@@ -109,7 +115,8 @@ def _state(case: Case) -> Check:
 
 def _late(case: Case) -> Check:
     return Check(
-        "late-records",
+        ReasonCode.LATE_RECORDS,
+        ReasonCode.LATE_RECORDS_UNKNOWN,
         "share of late records",
         "ratio",
         case.signals.rates.late_ratio,
@@ -124,7 +131,8 @@ def _late(case: Case) -> Check:
 def _checkpoint_age(case: Case) -> Check:
     limit = case.limits.checkpoint_age_seconds
     return Check(
-        "checkpoint-age",
+        ReasonCode.CHECKPOINT_AGE,
+        ReasonCode.CHECKPOINT_AGE_UNKNOWN,
         "time since the last completed checkpoint",
         "seconds",
         age_seconds(case.job, case.signals.checkpoints),
@@ -141,7 +149,8 @@ def _checkpoint_duration(case: Case) -> Check:
     timeout = amount(facts.timeout_seconds) if facts else None
     asked = case.job_class.checkpoint_age_asked and facts is not None and newest_completed(facts) is not None
     return Check(
-        "checkpoint-slow",
+        ReasonCode.CHECKPOINT_SLOW,
+        ReasonCode.CHECKPOINT_SLOW_UNKNOWN,
         "duration of the last checkpoint",
         "seconds",
         points.duration_seconds if points else None,
@@ -174,7 +183,7 @@ def health(
     policy: Policy,
 ) -> Health:
     """Reasons as they come, and those of the checks when the job runs; worst first."""
-    judged = [judge(check, past, policy, job.seen_ms) for check in found] if job.state == "RUNNING" else []
+    judged = [judge(check, past, policy, job.seen_ms) for check in found] if job.state == JobState.RUNNING else []
     return worst_wins([*reasons, *(each for each in judged if each is not None)])
 
 

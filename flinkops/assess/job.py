@@ -17,6 +17,7 @@ from flinkops.model.assessment import Commit, Delivery, Health, JobAssessment, V
 from flinkops.model.facts import JobFacts, SourceStatus, VertexFacts
 from flinkops.model.history import JobSample
 from flinkops.model.numbers import amount, total, whole, worst
+from flinkops.model.states import ExecutionState, JobState
 
 _VERTEX_METRICS = {
     "busy_ratio": "busyTimeMsPerSecond",
@@ -47,7 +48,7 @@ def assess_job(
     found = signals(job, past, job_class)
     judged = checks(job, found, limits, job_class, past)
     reasons = lifecycle(job, past, job_class)
-    if job.state == "RUNNING":
+    if job.state == JobState.RUNNING:
         reasons += checkpoint_reasons(job, found.checkpoints, job_class)
     age = max(0.0, (taken_ms - job.seen_ms) / 1000)
     blind = unseen(job, source, age, policy.stale_after_seconds, fresh=job.seen_ms >= fresh_ms)
@@ -58,7 +59,7 @@ def assess_job(
     return msgspec.structs.replace(
         _described(job, found),
         # What it was is not what it is: a failed probe is unknown, never a state.
-        state="UNKNOWN" if blind else job.state,
+        state=JobState.UNKNOWN.value if blind else job.state,
         health=verdict,
         job_class=job_class.name,
         limits=limits,
@@ -155,7 +156,7 @@ def _why_no_delivery(job: JobFacts) -> str:
 
 def _uptime(job: JobFacts) -> float | None:
     """Since the job was last seen to switch to RUNNING."""
-    if job.state != "RUNNING" or job.running_since_ms is None:
+    if job.state != JobState.RUNNING or job.running_since_ms is None:
         return None
     return amount((job.seen_ms - job.running_since_ms) / 1000)
 
@@ -180,7 +181,7 @@ def _vertex(
     job: JobFacts, vertex: VertexFacts, time: VertexTime, path: str, unknown: dict[str, str]
 ) -> VertexAssessment:
     running = not_running(job)
-    ended = "the vertex has finished" if vertex.status == "FINISHED" else None
+    ended = "the vertex has finished" if vertex.status == ExecutionState.FINISHED else None
     values: dict[str, float | None] = {
         "busy_ratio": _ratio(worst(vertex.busy_ratio)),
         "backpressured_ratio": _ratio(worst(vertex.backpressured_ratio)),

@@ -7,6 +7,7 @@ from flinkops.model.assessment import Latency
 from flinkops.model.facts import JobFacts, VertexFacts
 from flinkops.model.graph import Graph
 from flinkops.model.numbers import amount, mean, total, worst
+from flinkops.model.states import ExecutionState
 
 PATH = "processing_latency_seconds"
 
@@ -84,7 +85,7 @@ def _estimated(job: JobFacts, graph: Graph) -> Latency | str:
 
 
 def _source_wait(job: JobFacts, vertex: VertexFacts) -> _Wait | str:
-    if vertex.status == "FINISHED":
+    if vertex.status == ExecutionState.FINISHED:
         return _Wait(0.0, 0.0)
     pending, rate = total(vertex.pending_records), total(vertex.records_in_per_second)
     if pending is None:
@@ -107,7 +108,7 @@ def _source_wait(job: JobFacts, vertex: VertexFacts) -> _Wait | str:
 def _buffer_wait(job: JobFacts, vertex: VertexFacts) -> _Wait | str:
     highest = worst(vertex.consume_buffers_seconds)
     if highest is None:
-        if vertex.status == "FINISHED":
+        if vertex.status == ExecutionState.FINISHED:
             return _Wait(0.0, 0.0)
         missing = f'vertex "{vertex.name}" does not report estimatedTimeToConsumeBuffersMs'
         return vertex_reason(job, vertex, "consume_buffers_seconds", missing)

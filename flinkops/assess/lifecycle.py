@@ -6,9 +6,11 @@ from flinkops.assess.availability import availability
 from flinkops.assess.signal import reason
 from flinkops.config.policy import JobClass
 from flinkops.model.assessment import Level, Reason
-from flinkops.model.facts import JobFacts, SourceStatus
+from flinkops.model.facts import JobFacts, SourceState, SourceStatus
 from flinkops.model.history import JobSample
 from flinkops.model.quantities import human_seconds
+from flinkops.model.reasons import ReasonCode
+from flinkops.model.states import ENDED_ON_PURPOSE, RECOVERING, STARTING, JobState
 
 LOOP_RESTARTS = 3
 LOOP_WINDOW_SECONDS = 600.0
@@ -16,7 +18,42 @@ RECENT_RESTART_SECONDS = 300.0
 LONG_SECONDS = 60.0
 """Not RUNNING for longer is more than a failover."""
 
-_STARTING = frozenset({"INITIALIZING", "CREATED", "RECONCILING"})
+_OF_SOURCE: dict[SourceState, ReasonCode] = {
+    "unreachable": ReasonCode.SOURCE_UNREACHABLE,
+    "denied": ReasonCode.SOURCE_DENIED,
+    "stale": ReasonCode.SOURCE_STALE,
+}
+_OF_STATE: dict[str, ReasonCode] = {
+    JobState.INITIALIZING: ReasonCode.JOB_INITIALIZING,
+    JobState.CREATED: ReasonCode.JOB_CREATED,
+    JobState.RECONCILING: ReasonCode.JOB_RECONCILING,
+    JobState.RESTARTING: ReasonCode.JOB_RESTARTING,
+    JobState.FAILING: ReasonCode.JOB_FAILING,
+    JobState.FAILED: ReasonCode.JOB_FAILED,
+    JobState.CANCELLING: ReasonCode.JOB_CANCELLING,
+    JobState.CANCELED: ReasonCode.JOB_CANCELED,
+    JobState.FINISHED: ReasonCode.JOB_FINISHED,
+    JobState.SUSPENDED: ReasonCode.JOB_SUSPENDED,
+}
+_OF_POD: dict[str, ReasonCode] = {
+    code.removeprefix("stuck-"): code
+    for code in (
+        ReasonCode.STUCK_IMAGE,
+        ReasonCode.STUCK_UNSCHEDULABLE,
+        ReasonCode.STUCK_OOM_KILLED,
+        ReasonCode.STUCK_CRASH_LOOP,
+        ReasonCode.STUCK_CONTAINER,
+        ReasonCode.STUCK_VOLUME,
+        ReasonCode.STUCK_QUOTA,
+    )
+}
+"""By StuckFacts.code."""
+_OF_RESOURCE: dict[str, tuple[ReasonCode, Level]] = {
+    "FAILED": (ReasonCode.LIFECYCLE_FAILED, "critical"),
+    "ROLLING_BACK": (ReasonCode.LIFECYCLE_ROLLING_BACK, "warning"),
+    "ROLLED_BACK": (ReasonCode.LIFECYCLE_ROLLED_BACK, "warning"),
+}
+"""By the operator's own lifecycleState."""
 
 
 def unseen(
@@ -30,11 +67,11 @@ def unseen(
     if answered and age_seconds <= stale_after_seconds:
         return None
     if source is None:
-        code, what = "source-missing", f'its source "{job.cluster}" is not in this snapshot'
+        code, what = ReasonCode.SOURCE_MISSING, f'its source "{job.cluster}" is not in this snapshot'
     elif source.state == "ok":
-        code, what = "data-old", "its source answers, but said nothing new of this job"
+        code, what = ReasonCode.DATA_OLD, "its source answers, but said nothing new of this job"
     else:
-        code, what = f"source-{source.state}", source.error or f'its source "{source.name}" is {source.state}'
+        code, what = _OF_SOURCE[source.state], source.error or f'its source "{source.name}" is {source.state}'
     text = f"was {job.state} {human_seconds(age_seconds)} ago, nothing newer is known: {what}"
     return Reason(
         code=code,
@@ -56,29 +93,27 @@ def lifecycle(job: JobFacts, past: Sequence[JobSample], job_class: JobClass) -> 
 def _state(job: JobFacts, past: Sequence[JobSample], job_class: JobClass) -> Reason | None:
     since = _state_since(job, past)
     seconds = max(0.0, (job.seen_ms - since) / 1000)
-    if job.state == "RUNNING":
+    if job.state == JobState.RUNNING:
         return None
-    if job.state == "FINISHED" and job_class.may_finish:
+    if job.state == JobState.FINISHED and job_class.may_finish:
         return None
-    code, level, text = f"job-{job.state.lower()}", "warning", f"the job is {job.state}"
-    if job.state == "FAILED":
+    code = _OF_STATE.get(job.state, ReasonCode.JOB_STATE_UNKNOWN)
+    level: Level = "warning"
+    text = f"the job is {job.state}"
+    if job.state == JobState.FAILED:
         level, text = "critical", f"the job has FAILED{_cause(job)}"
-    elif job.state in ("FINISHED", "CANCELED"):
+    elif job.state in ENDED_ON_PURPOSE:
         text = f"the job has ended: {job.state}"
-    elif job.state in _STARTING:
+    elif job.state in STARTING:
         level, text = "unknown", f"the job is starting: {job.state}"
-    elif job.state in ("RESTARTING", "FAILING"):
+    elif job.state in RECOVERING:
         level = "critical" if seconds >= LONG_SECONDS else "warning"
         text += f" for {human_seconds(seconds)}" if seconds else ""
         text += _cause(job)
-    elif job.state not in ("CANCELLING", "SUSPENDED"):
-        code, level = "job-state-unknown", "unknown"
+    elif code is ReasonCode.JOB_STATE_UNKNOWN:
+        level = "unknown"
         text = reason(job, "state", f'the state of the job is not known ("{job.state}")')
-    return Reason(code=code, text=text, level=_level(level), since_ms=since)
-
-
-def _level(word: str) -> Level:
-    return "critical" if word == "critical" else "unknown" if word == "unknown" else "warning"
+    return Reason(code=code, text=text, level=level, since_ms=since)
 
 
 def _state_since(job: JobFacts, past: Sequence[JobSample]) -> int:
@@ -103,22 +138,22 @@ def _cause(job: JobFacts) -> str:
 
 def _restarts(job: JobFacts, past: Sequence[JobSample]) -> list[Reason]:
     """A loop: several restarts within minutes, seen between looks or in Flink's own list of root causes."""
-    if job.state in ("FINISHED", "CANCELED"):
+    if job.state in ENDED_ON_PURPOSE:
         return []
     since_ms = job.seen_ms - round(LOOP_WINDOW_SECONDS * 1000)
     lately = max(_restarts_since(job, past, since_ms), _failures_since(job, since_ms))
     window = human_seconds(LOOP_WINDOW_SECONDS)
     if lately >= LOOP_RESTARTS:
         text = f"restart loop: {lately} restarts within {window}{_cause(job)}"
-        return [Reason(code="restart-loop", text=text, value=lately, limit=LOOP_RESTARTS, level="critical")]
+        return [Reason(code=ReasonCode.RESTART_LOOP, text=text, value=lately, limit=LOOP_RESTARTS, level="critical")]
     running = job.running_since_ms
-    if job.state == "RUNNING" and job.restarts and running is not None:
+    if job.state == JobState.RUNNING and job.restarts and running is not None:
         seconds = (job.seen_ms - running) / 1000
         if 0 <= seconds < RECENT_RESTART_SECONDS:
             text = f"restarted {human_seconds(seconds)} ago{_cause(job)}"
             return [
                 Reason(
-                    code="job-restarted",
+                    code=ReasonCode.JOB_RESTARTED,
                     text=text,
                     value=seconds,
                     limit=RECENT_RESTART_SECONDS,
@@ -151,14 +186,17 @@ def _resource(job: JobFacts) -> list[Reason]:
         return []
     reasons = [
         Reason(
-            code=f"stuck-{stuck.code}", text=f"{stuck.object}: {stuck.text}", level="critical", since_ms=stuck.since_ms
+            code=_OF_POD.get(stuck.code, ReasonCode.STUCK_OTHER),
+            text=f"{stuck.object}: {stuck.text}",
+            level="critical",
+            since_ms=stuck.since_ms,
         )
         for stuck in resource.stuck
     ]
     if resource.error:
-        reasons.append(Reason(code="operator-error", text=f"the operator reports: {resource.error}", level="critical"))
-    if resource.lifecycle_state in ("FAILED", "ROLLING_BACK", "ROLLED_BACK"):
-        level: Level = "critical" if resource.lifecycle_state == "FAILED" else "warning"
-        text = f"the operator says {resource.lifecycle_state}"
-        reasons.append(Reason(code=f"lifecycle-{resource.lifecycle_state.lower()}", text=text, level=level))
+        text = f"the operator reports: {resource.error}"
+        reasons.append(Reason(code=ReasonCode.OPERATOR_ERROR, text=text, level="critical"))
+    if resource.lifecycle_state in _OF_RESOURCE:
+        code, level = _OF_RESOURCE[resource.lifecycle_state]
+        reasons.append(Reason(code=code, text=f"the operator says {resource.lifecycle_state}", level=level))
     return reasons

@@ -10,6 +10,7 @@ from flinkops.model.facts import JobFacts
 from flinkops.model.history import JobSample
 from flinkops.model.numbers import amount
 from flinkops.model.quantities import human_value, parse_duration
+from flinkops.model.reasons import ReasonCode
 
 WATERMARK_DELAY_KEY = "flinkops.watermark-delay"
 """A job may say in its own parameters how far its watermark trails the newest event (docs/signals.md)."""
@@ -20,7 +21,8 @@ CHECKPOINT_DURATION_RATIO = 0.8
 class Check(NamedTuple):
     """One number that must stay within a limit. Not asked when ``limit`` is None."""
 
-    code: str
+    code: ReasonCode
+    code_unknown: ReasonCode
     what: str
     unit: str
     value: float | None
@@ -76,7 +78,7 @@ def judge(check: Check, past: Sequence[JobSample], policy: Policy, now_ms: int) 
         return None
     if check.value is None:
         why = f'{check.what} unknown: {check.missing}; if it does not matter, set {check.setting} = "off"'
-        return Reason(code=f"{check.code.removesuffix('-high')}-unknown", text=why, limit=check.limit, level="unknown")
+        return Reason(code=check.code_unknown, text=why, limit=check.limit, level="unknown")
     if not raised(check, past, policy):
         return None
     level: Level = "critical" if check.critical is not None and check.value > check.critical else "warning"

@@ -8,6 +8,7 @@ from flinkops.model.facts import JobFacts, Spread, VertexFacts
 from flinkops.model.graph import Graph
 from flinkops.model.history import JobSample
 from flinkops.model.numbers import add_known, amount, total, whole
+from flinkops.model.states import ExecutionState
 
 IN, OUT, DROPPED = "records_in_per_second", "records_out_per_second", "records_dropped_per_second"
 LATE, LATE_RATIO = "late_records", "late_ratio"
@@ -61,7 +62,7 @@ def _sum(job: JobFacts, read: Callable[[VertexFacts], Spread | None]) -> float |
 
 def _in(job: JobFacts, graph: Graph, unknown: dict[str, str]) -> float | None:
     """What the sources read."""
-    live = [vertex for vertex in graph.sources if vertex.status != "FINISHED"]
+    live = [vertex for vertex in graph.sources if vertex.status != ExecutionState.FINISHED]
     values = [(vertex, total(vertex.records_in_per_second)) for vertex in live]
     missing = next((vertex for vertex, value in values if value is None), None)
     if missing is not None:
@@ -81,7 +82,7 @@ def _out(job: JobFacts, graph: Graph, unknown: dict[str, str]) -> float | None:
     ]
     if written:
         return _summed(written, OUT, unknown)
-    ends = [vertex for vertex in graph.sinks if vertex.status != "FINISHED"]
+    ends = [vertex for vertex in graph.sinks if vertex.status != ExecutionState.FINISHED]
     values = [
         (vertex, total(vertex.records_in_per_second) if graph.upstream[vertex.id] else _positive(vertex))
         for vertex in ends

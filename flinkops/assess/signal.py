@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from typing import Generic, NamedTuple, TypeVar
 
 from flinkops.model.facts import JobFacts, VertexFacts
+from flinkops.model.states import ENDED, JobState
 
 T = TypeVar("T")
-
-ENDED_STATES = frozenset({"FINISHED", "CANCELED", "FAILED"})
 
 
 class Signal(NamedTuple, Generic[T]):
@@ -35,10 +34,10 @@ def vertex_reason(job: JobFacts, vertex: VertexFacts, field: str, otherwise: str
 
 def not_running(job: JobFacts) -> str | None:
     """Why nothing can be measured of a job that does not run, None when it runs."""
-    if job.state == "RUNNING":
+    if job.state == JobState.RUNNING:
         return None
-    if job.state == "UNKNOWN":
+    if job.state == JobState.UNKNOWN:
         return reason(job, "state", "the state of the job is not known")
-    if job.state in ENDED_STATES:
+    if job.state in ENDED:
         return f"the job has ended ({job.state})"
     return f"the job is {job.state}"

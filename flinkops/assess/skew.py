@@ -7,6 +7,7 @@ from flinkops.assess.signal import Signal, not_running, reason
 from flinkops.model.facts import JobFacts, VertexFacts
 from flinkops.model.graph import Graph
 from flinkops.model.numbers import finite, total, worst
+from flinkops.model.states import ExecutionState
 
 SKEW = "event_time_skew_seconds"
 WATERMARK = "watermark"
@@ -84,7 +85,7 @@ def vertex_time(vertex: VertexFacts, now_ms: int) -> VertexTime:
         moving = highest is not None
         some = "one of its subtasks has" if moving else "it has"
         return VertexTime("none-yet", why=f"{some} produced no watermark yet", partly_none=True, moving=moving)
-    if vertex.watermark_finished or vertex.status == "FINISHED":
+    if vertex.watermark_finished or vertex.status == ExecutionState.FINISHED:
         return VertexTime("finished", why="its input has ended", moving=True)
     return VertexTime("unknown", why="Flink reports no watermark for it")
 

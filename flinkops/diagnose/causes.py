@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from flinkops.model.findings import Finding
+from flinkops.model.findings import CheckpointPhase, Finding
 
 SEVERITY_ORDER = {"critical": 0, "warning": 1, "info": 2}
 PENALTY = {"critical": 45, "warning": 20, "info": 2}
@@ -88,18 +88,9 @@ def _is_behind(code: str, symptom: Finding, found: set[str], findings: Sequence[
     if {code, symptom.code} != {"backpressure", "checkpoint-timeout"}:
         return True
     checkpoint = next(each for each in findings if each.code == "checkpoint-timeout" and each.severity != "info")
-    blocks = blocks_the_task(checkpoint)
-    return blocks if code == "checkpoint-timeout" else not blocks and waits_behind_records(checkpoint)
-
-
-def blocks_the_task(checkpoint: Finding) -> bool:
-    """Its synchronous part takes the time: meanwhile the task works on no records."""
-    return any("sync part" in each.text and "async" not in each.text for each in checkpoint.evidence)
-
-
-def waits_behind_records(checkpoint: Finding) -> bool:
-    """Its barriers come late, or nobody knows where the time went."""
-    return not any("async part" in each.text for each in checkpoint.evidence)
+    if code == "checkpoint-timeout":
+        return checkpoint.phase is CheckpointPhase.SYNC  # meanwhile the task works on no records
+    return checkpoint.phase in (CheckpointPhase.WAITING, CheckpointPhase.UNKNOWN, None)
 
 
 def _as_grave_as_its_symptoms(finding: Finding, findings: Sequence[Finding]) -> Finding:

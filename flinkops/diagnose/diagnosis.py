@@ -10,12 +10,7 @@ from flinkops.diagnose.evidence import Evidence
 from flinkops.diagnose.rule import Rule, line
 from flinkops.diagnose.rules import RULES
 from flinkops.model.findings import Diagnosis, Finding, NotAssessed
-
-BLIND_STATES = frozenset({"UNKNOWN"})
-STALE_CODES = ("source-", "data-old")
-"""Reasons that say that the facts are not of this look (assess.lifecycle)."""
-OVER_STATES = frozenset({"CANCELED", "FINISHED"})
-"""It ended as it should, or because somebody wanted it: there is nothing to be done."""
+from flinkops.model.states import ENDED_ON_PURPOSE, JobState
 
 
 def diagnose(evidence: Evidence) -> Diagnosis:
@@ -24,7 +19,7 @@ def diagnose(evidence: Evidence) -> Diagnosis:
     findings: list[Finding] = []
     steady: set[str] = set()
     not_assessed: list[NotAssessed] = []
-    unscored = evidence.assessment.state in BLIND_STATES | OVER_STATES
+    unscored = evidence.assessment.state in ENDED_ON_PURPOSE | {JobState.UNKNOWN}
     for rule in RULES.values():
         if (why := _not_asked(case, rule)) is not None:
             not_assessed.append(NotAssessed(rule.code, why))
@@ -46,23 +41,23 @@ def diagnose(evidence: Evidence) -> Diagnosis:
 
 def _not_asked(case: Case, rule: Rule) -> str | None:
     state = case.evidence.assessment.state
-    if state in BLIND_STATES and not (rule.unseen and _is_fresh(case)):
+    if state == JobState.UNKNOWN and not (rule.unseen and _is_fresh(case)):
         return case.why_missing("state", "the job cannot be seen now")
-    if state in OVER_STATES:
+    if state in ENDED_ON_PURPOSE:
         return f"the job has ended ({state})"
-    return f"the job is {state}" if rule.running and state != "RUNNING" else None
+    return f"the job is {state}" if rule.running and state != JobState.RUNNING else None
 
 
 def _is_fresh(case: Case) -> bool:
     """Its resource is seen now: what is not known then, Flink did not tell."""
     return case.job.resource is not None and not any(
-        each.code.startswith(STALE_CODES) for each in case.evidence.assessment.health.reasons
+        each.code.stale for each in case.evidence.assessment.health.reasons
     )
 
 
 def _softened(case: Case, findings: Sequence[Finding], steady: set[str]) -> list[Finding]:
     """What a job shows while it starts or catches up is not yet its fault, unless something hard follows from it."""
-    why = case.unsettled if case.job.state == "RUNNING" else None
+    why = case.unsettled if case.job.state == JobState.RUNNING else None
     if why is None:
         return list(findings)
     hard = {each.caused_by for each in findings if each.code not in steady and each.severity != "info"}

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from flinkops.diagnose.case import Case
-from flinkops.model.findings import EvidenceLine, Finding, NotAssessed, Remedy
+from flinkops.model.findings import EvidenceLine, Finding, NotAssessed, Remedy, Unit
 
 FLINK_DOCS = "https://nightlies.apache.org/flink/flink-docs-stable/docs/"
 
@@ -25,9 +25,9 @@ class Rule(NamedTuple):
     """Also of a job that no Flink tells of: by its resource."""
 
 
-def line(text: str, value: float | None = None, limit: float | None = None) -> EvidenceLine:
+def line(text: str, value: float | None = None, limit: float | None = None, unit: Unit | None = None) -> EvidenceLine:
     """A line of evidence."""
-    return EvidenceLine(text=text, value=value, limit=limit)
+    return EvidenceLine(text=text, value=value, limit=limit, unit=unit)
 
 
 def remedy(text: str, key: str | None = None, value: str | None = None) -> Remedy:

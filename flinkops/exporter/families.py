@@ -17,18 +17,16 @@ from prometheus_client.samples import Sample
 from flinkops.exporter.labels import label
 from flinkops.exporter.shard import Shard, share_key
 from flinkops.model.assessment import LEVEL_ORDER, FleetAssessment, JobAssessment
+from flinkops.model.states import ENDED, JobState
 from flinkops.observability.catalogue import JOB_LABELS, Metric
 from flinkops.observability.metrics import FLEET_METRICS, JOB_METRICS, VERTEX_METRICS
 from flinkops.observability.metrics.fleet import FleetView
 from flinkops.observability.slo import ObservedJob
 
-_ENDED = frozenset({"FINISHED", "CANCELED", "FAILED"})
-_BLIND_CODES = ("source-", "data-old")
-"""Reasons that say that the facts are not of this look (flinkops.assess.lifecycle.unseen)."""
 _KNOWN_ANYWAY = ("id", "name", "namespace", "cluster", "kind", "health", "job_class", "limits", "data_age_seconds")
 _NOTHING: dict[str, Any] = {
     **dict.fromkeys(JobAssessment.__struct_fields__),
-    "state": "UNKNOWN",
+    "state": JobState.UNKNOWN.value,
     "vertices": (),
     "unknown": {},
     "recent_checkpoints": (),
@@ -79,7 +77,7 @@ def _distinct(assessment: FleetAssessment, options: Options) -> Iterator[tuple[L
             named.setdefault(_label_values(job), []).append(job)
     for values, jobs in named.items():
         shown = min(jobs, key=_precedence)
-        live = sum(1 for job in jobs if job.state not in _ENDED)
+        live = sum(1 for job in jobs if job.state not in ENDED)
         yield dict(zip(JOB_LABELS, values, strict=True)), ObservedJob(_of_now(shown), live)
 
 
@@ -88,7 +86,7 @@ def _of_now(job: JobAssessment) -> JobAssessment:
 
     That nobody knows how it is remains to be seen: its health, and the age of what was known.
     """
-    if not any(reason.code.startswith(_BLIND_CODES) for reason in job.health.reasons):
+    if not any(reason.code.stale for reason in job.health.reasons):
         return job
     known = {name: getattr(job, name) for name in _KNOWN_ANYWAY}
     return JobAssessment(**{**_NOTHING, **known})
@@ -100,7 +98,7 @@ def _label_values(job: JobAssessment) -> tuple[str, ...]:
 
 def _precedence(job: JobAssessment) -> tuple[bool, int, int]:
     started_ms = job.facts.started_ms if job.facts else None
-    return (job.state in _ENDED, LEVEL_ORDER.get(job.health.level, 0), -(started_ms or 0))
+    return (job.state in ENDED, LEVEL_ORDER.get(job.health.level, 0), -(started_ms or 0))
 
 
 def _filled(metrics: Iterable[Metric[Any]], subjects: Sequence[tuple[Labels, Any]]) -> Iterator[Family]:

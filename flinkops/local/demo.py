@@ -17,11 +17,11 @@ from flinkops.local.probe import get_json, patch
 from flinkops.local.processes import Process, terminate
 from flinkops.local.signals import deferred, signals_interrupt, uninterrupted
 from flinkops.local.state import DEMO_FOLDER, FleetInfo, find_running
+from flinkops.model.states import ENDED
 
 _CANCEL_SECONDS = 30.0
 _POLL_SECONDS = 0.2
 _DATA_FOLDERS = ("delivery", "flink", "kafka", "logs", "warehouse")
-_ENDED = frozenset({"FAILED", "FINISHED", "CANCELED"})
 
 
 class _Plan(msgspec.Struct, frozen=True):
@@ -170,6 +170,6 @@ def _cancel(info: FleetInfo, job_id: str) -> None:
     deadline = time.monotonic() + _CANCEL_SECONDS
     while patch(info.rest_url, f"/jobs/{job_id}?mode=cancel"):
         state = (get_json(info.rest_url, f"/jobs/{job_id}") or {}).get("state")
-        if state in _ENDED or time.monotonic() > deadline:
+        if state in ENDED or time.monotonic() > deadline:
             return
         time.sleep(_POLL_SECONDS)

@@ -17,11 +17,11 @@ from flinkops.local.java import clean_environment, find_java
 from flinkops.local.javac import compile_jar
 from flinkops.local.probe import get_json
 from flinkops.local.state import FleetInfo
+from flinkops.model.states import ENDED, ExecutionState, JobState
 
 _SUBMIT_SECONDS = 300.0
 _START_SECONDS = 120.0
 _POLL_SECONDS = 0.2
-_ENDED = frozenset({"FINISHED", "FAILED", "CANCELED"})
 _CLIENT = "org.apache.flink.client.cli.CliFrontend"
 _MAX_ERROR_CHARACTERS = 400
 
@@ -90,7 +90,7 @@ def prepare(info: FleetInfo, command: Sequence[str]) -> tuple[Path, list[str]]:
 
 def await_end(info: FleetInfo, job_id: str, *, timeout_seconds: float) -> None:
     """Wait until the job is FINISHED. Raises OperationFailed when it failed or was cancelled, else TimedOut."""
-    _await_state(info, job_id, _ENDED, timeout_seconds)
+    _await_state(info, job_id, ENDED, timeout_seconds)
 
 
 def check_options(script: Path, options: Sequence[str]) -> None:
@@ -176,7 +176,7 @@ def _printable(text: str) -> str:
 
 def _await_running(info: FleetInfo, job_id: str) -> None:
     deadline = time.monotonic() + _START_SECONDS
-    _await_state(info, job_id, _ENDED | {"RUNNING"}, _START_SECONDS)
+    _await_state(info, job_id, ENDED | {JobState.RUNNING}, _START_SECONDS)
     while _unstarted_tasks(info, job_id):
         if time.monotonic() > deadline:
             raise TimedOut(f"job {job_id} has tasks that do not run after {_START_SECONDS:.0f} s")
@@ -185,10 +185,10 @@ def _await_running(info: FleetInfo, job_id: str) -> None:
 
 def _unstarted_tasks(info: FleetInfo, job_id: str) -> bool:
     job = _describe(info, job_id)
-    if job["state"] in _ENDED:
+    if job["state"] in ENDED:
         _raise_unless_finished(info, job_id, job["state"])
         return False
-    return any(vertex["status"] not in {"RUNNING", "FINISHED"} for vertex in job["vertices"])
+    return any(vertex["status"] not in {ExecutionState.RUNNING, ExecutionState.FINISHED} for vertex in job["vertices"])
 
 
 def _await_state(info: FleetInfo, job_id: str, wanted: Collection[str], timeout_seconds: float) -> None:
@@ -201,7 +201,7 @@ def _await_state(info: FleetInfo, job_id: str, wanted: Collection[str], timeout_
 
 
 def _raise_unless_finished(info: FleetInfo, job_id: str, state: str) -> None:
-    if state in _ENDED - {"FINISHED"}:
+    if state in ENDED - {JobState.FINISHED}:
         raise OperationFailed(f"job {job_id} is {state}: {failure(info, job_id)}")
 
 

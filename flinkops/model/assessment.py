@@ -10,6 +10,7 @@ import msgspec
 
 from flinkops.model.facts import CheckpointFacts, JobFacts, RestoredFacts, SourceStatus
 from flinkops.model.history import JobSample
+from flinkops.model.reasons import ReasonCode
 
 Level = Literal["ok", "warning", "critical", "unknown"]
 LEVEL_ORDER: dict[str, int] = {"critical": 0, "unknown": 1, "warning": 2, "ok": 3}
@@ -23,7 +24,7 @@ class Value(msgspec.Struct, frozen=True, gc=False):
 class Reason(Value, frozen=True):
     """Why a job is not healthy. ``value`` and ``limit`` are in the unit that ``text`` names."""
 
-    code: str
+    code: ReasonCode
     text: str
     value: float | None = None
     limit: float | None = None

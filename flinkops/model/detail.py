@@ -77,11 +77,12 @@ class FlameGraphNode(Facts, frozen=True):
 
 
 class FlameGraph(Facts, frozen=True):
-    """The sampled stacks of a vertex. `root` None: `why` says what is missing."""
+    """The sampled stacks of a vertex. `root` None: `why` says what is missing; `pending`: Flink still samples."""
 
     at_ms: int | None = None
     root: FlameGraphNode | None = None
     why: str | None = None
+    pending: bool = False
 
 
 class JobDetail(Facts, frozen=True):

@@ -1,18 +1,33 @@
 """Findings of ``doctor``: a cause with its evidence and the first move against it (the contract's words)."""
 
+from enum import StrEnum
 from typing import Literal
 
 from flinkops.model.assessment import Value
 
 Severity = Literal["critical", "warning", "info"]
+Unit = Literal["count", "ratio", "seconds", "bytes", "per_second"]
+
+
+class CheckpointPhase(StrEnum):
+    """Where the time of a checkpoint goes: before the barriers are together, in the task's thread, or in the storage.
+
+    WAITING is start delay and alignment: barriers wait behind records. SYNC blocks the task. ASYNC does neither.
+    """
+
+    WAITING = "waiting"
+    SYNC = "sync"
+    ASYNC = "async"
+    UNKNOWN = "unknown"
 
 
 class EvidenceLine(Value, frozen=True):
-    """One observed number against the limit it crossed; the text names the unit."""
+    """One observed number against the limit it crossed, both in ``unit``; None where it is a plain number or none."""
 
     text: str
     value: float | None = None
     limit: float | None = None
+    unit: Unit | None = None
 
 
 class Remedy(Value, frozen=True):
@@ -24,7 +39,10 @@ class Remedy(Value, frozen=True):
 
 
 class Finding(Value, frozen=True):
-    """One cause, ranked by severity and confidence (0 to 1); ``caused_by``: the code of the finding it follows from."""
+    """One cause, ranked by severity and confidence (0 to 1); ``caused_by``: the code of the finding it follows from.
+
+    ``phase``: of a finding about checkpoints, where their time goes.
+    """
 
     code: str
     severity: Severity
@@ -36,6 +54,7 @@ class Finding(Value, frozen=True):
     next: str = ""
     reference: str = ""
     caused_by: str | None = None
+    phase: CheckpointPhase | None = None
 
 
 class NotAssessed(Value, frozen=True):

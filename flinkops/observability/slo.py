@@ -8,13 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from flinkops.model.assessment import JobAssessment
+from flinkops.model.states import NOT_AVAILABLE, JobState
 
 OBJECTIVE_RATIO = 0.999
 """Of 30 days: 43 minutes of budget."""
-
-DOWN_STATES = frozenset(
-    {"INITIALIZING", "CREATED", "RESTARTING", "RECONCILING", "FAILING", "FAILED", "CANCELLING", "SUSPENDED"}
-)
 
 
 @dataclass(frozen=True)
@@ -80,9 +77,9 @@ BURN_WINDOWS = (
 
 def available(job: JobAssessment) -> bool | None:
     """Whether the job is up: None when nobody knows, or when it has ended on purpose."""
-    if job.state == "RUNNING":
+    if job.state == JobState.RUNNING:
         return True
-    return False if job.state in DOWN_STATES else None
+    return False if job.state in NOT_AVAILABLE else None
 
 
 def goods(observed: ObservedJob) -> Iterable[tuple[tuple[str, ...], float | None]]:

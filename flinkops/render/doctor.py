@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from flinkops.model.findings import Diagnosis, EvidenceLine, Finding, Remedy
+from flinkops.model.findings import Diagnosis, EvidenceLine, Finding, Remedy, Unit
 from flinkops.render.status_json import encode_line
 from flinkops.render.text import clean, human_count, human_value
 
@@ -16,15 +16,6 @@ SCHEMA_VERSION = 1
 _COLOURS = {"critical": "31;1", "warning": "33", "info": "36"}
 _CELLS = 100
 _DIGITS = 6
-_UNITS = (
-    ("bytes", "bytes"),
-    ("per second", "per_second"),
-    ("share", "ratio"),
-    ("backpressure,", "ratio"),
-    ("seconds", "seconds"),
-    ("given up after", "seconds"),
-)
-"""A word of a line of evidence, and the unit that it says its number is in; the first that is found."""
 
 
 def doctor_document(jobs: Sequence[Diagnosis]) -> dict[str, Any]:
@@ -91,8 +82,8 @@ def doctor_text(jobs: Sequence[Diagnosis], *, wide: bool = False, colour: bool =
 
 def evidence_text(line: EvidenceLine) -> str:
     """A line of evidence with its number and limit."""
-    number = "" if line.value is None else f": {_number(line.value, line.text)}"
-    limit = "" if line.limit is None else f" (limit {_number(line.limit, line.text)})"
+    number = "" if line.value is None else f": {_number(line.value, line.unit)}"
+    limit = "" if line.limit is None else f" (limit {_number(line.limit, line.unit)})"
     return clean(f"{line.text}{number}{limit}")
 
 
@@ -146,12 +137,10 @@ def _wrapped(text: str, indent: str, cells: int) -> list[str]:
     return wrapped or [indent.rstrip()]
 
 
-def _number(value: float, text: str) -> str:
-    """In the unit that the text names."""
-    words = text.lower()
-    for word, unit in _UNITS:
-        if word in words:
-            return human_value(value, unit)
+def _number(value: float, unit: Unit | None) -> str:
+    """In its unit; a small number without one keeps its decimals."""
+    if unit is not None:
+        return human_value(value, unit)
     return f"{value:.2f}" if 0 < abs(value) < 10 and value != round(value) else human_count(value)
 
 

@@ -155,7 +155,7 @@ def _header(fleet: FleetAssessment) -> dict[str, Any]:
 def _reason(reason: Reason) -> dict[str, Any]:
     since = iso_utc(reason.since_ms)
     return {
-        "code": reason.code,
+        "code": reason.code.value,
         "text": reason.text,
         "value": _plain(reason.value),
         "limit": _plain(reason.limit),

@@ -4,6 +4,7 @@ import math
 
 from flinkops.clock import iso_utc
 from flinkops.model.assessment import JobAssessment, Level
+from flinkops.model.reasons import Subject
 from flinkops.render.text import UNKNOWN, clean, clock_time, human_bytes, human_count, human_ratio, human_seconds
 from flinkops.tui.glyphs import Glyphs
 from flinkops.tui.lines import Line, Role
@@ -113,9 +114,6 @@ def known_signals(job: JobAssessment) -> int:
     )
 
 
-def about(job: JobAssessment, *subjects: str) -> Role:
-    """How a signal is to be read: as bad as the worst reason whose code is about one of these subjects."""
-    for reason in job.health.reasons:
-        if any(subject in reason.code for subject in subjects):
-            return LEVEL_ROLE[reason.level]
-    return "text"
+def about(job: JobAssessment, subject: Subject) -> Role:
+    """How a signal is to be read: as bad as the worst reason that is about it."""
+    return next((LEVEL_ROLE[each.level] for each in job.health.reasons if each.code.subject is subject), "text")

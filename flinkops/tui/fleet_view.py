@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from flinkops.model.assessment import LEVEL_ORDER, JobAssessment, Level
 from flinkops.model.facts import ClusterFacts, SourceStatus
+from flinkops.model.reasons import Subject
 from flinkops.render.text import human_bytes, human_rate, human_seconds
 from flinkops.tui import cells as words
 from flinkops.tui.cells import tidy
@@ -164,9 +165,9 @@ def columns(context: Context, history: "HistoryOf") -> list[Column[JobAssessment
         c("trend", "IN, TREND", lambda j: _trend(j, context, history), 12, "right", rank=9),
         c("p99", "P99", _latency, 7, "right", rank=1, descending=True,
           sort=lambda j: j.processing_latency_seconds and j.processing_latency_seconds.p99),
-        c("skew", "SKEW", lambda j: words.seconds(j.event_time_skew_seconds, words.about(j, "skew")), 7, "right",
-          sort=lambda j: j.event_time_skew_seconds, rank=1, descending=True),
-        c("state_size", "SIZE", lambda j: words.size(j.state_bytes, words.about(j, "state")), 7, "right",
+        c("skew", "SKEW", lambda j: words.seconds(j.event_time_skew_seconds, words.about(j, Subject.EVENT_TIME)), 7,
+          "right", sort=lambda j: j.event_time_skew_seconds, rank=1, descending=True),
+        c("state_size", "SIZE", lambda j: words.size(j.state_bytes, words.about(j, Subject.STATE)), 7, "right",
           sort=lambda j: j.state_bytes, rank=1, descending=True),
         c("growth", "GROWTH/H", _growth, 9, "right", sort=lambda j: j.state_growth_bytes_per_hour, rank=7,
           descending=True),
@@ -234,26 +235,26 @@ def _latency(job: JobAssessment) -> Line:
     if latency is None or latency.p99 is None:
         return words.value(None)
     sign = "" if latency.method == "measured" else "~"
-    return line(sign + human_seconds(latency.p99), words.about(job, "latency"))
+    return line(sign + human_seconds(latency.p99), words.about(job, Subject.LATENCY))
 
 
 def _growth(job: JobAssessment) -> Line:
     growth = job.state_growth_bytes_per_hour
     if growth is None:
         return words.value(None)
-    return line(("+" if growth >= 0 else "-") + human_bytes(abs(growth)), words.about(job, "growth", "bloat"))
+    return line(("+" if growth >= 0 else "-") + human_bytes(abs(growth)), words.about(job, Subject.STATE))
 
 
 def _pressure(job: JobAssessment) -> Line:
     pressure = job.backpressure
-    return words.percent(pressure.ratio if pressure else None, words.about(job, "backpressure"))
+    return words.percent(pressure.ratio if pressure else None, words.about(job, Subject.BACKPRESSURE))
 
 
 def _checkpoint(job: JobAssessment) -> Line:
     checkpoints = job.checkpoints
     if checkpoints is None:
         return words.value(None)
-    role = words.about(job, "checkpoint")
+    role = words.about(job, Subject.CHECKPOINTS)
     if checkpoints.status in ("FAILED", "DISABLED", "NONE"):
         return line({"FAILED": "failed", "DISABLED": "off", "NONE": "none"}[checkpoints.status], role)
     return words.seconds(checkpoints.duration_seconds, role)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.history import JobSample
+from flinkops.model.reasons import Subject
 from flinkops.render.delivery_card import CardLine, card_lines, delivers
 from flinkops.render.text import human_bytes, human_count, human_ratio, human_seconds
 from flinkops.tui import cells as words
@@ -133,7 +134,7 @@ class Signal:
     """One of the five: its value in a sample, now, and the limit it is measured against."""
 
     name: str
-    subject: str  # what the codes of its reasons contain
+    subject: Subject
     form: Format
     past: Callable[[JobSample], float | None]
     now: Callable[[JobAssessment], float | None]
@@ -141,16 +142,16 @@ class Signal:
 
 
 SIGNALS = (
-    Signal("latency p99", "latency", human_seconds, lambda s: s.latency_p99_seconds,
+    Signal("latency p99", Subject.LATENCY, human_seconds, lambda s: s.latency_p99_seconds,
            lambda j: j.processing_latency_seconds.p99 if j.processing_latency_seconds else None,
            lambda j: j.limits.latency_p99_seconds),
-    Signal("watermark delay", "skew", human_seconds, lambda s: s.skew_seconds, lambda j: j.event_time_skew_seconds,
-           lambda j: j.limits.skew_seconds),
-    Signal("state size", "state", human_bytes, lambda s: s.state_bytes, lambda j: j.state_bytes,
+    Signal("watermark delay", Subject.EVENT_TIME, human_seconds, lambda s: s.skew_seconds,
+           lambda j: j.event_time_skew_seconds, lambda j: j.limits.skew_seconds),
+    Signal("state size", Subject.STATE, human_bytes, lambda s: s.state_bytes, lambda j: j.state_bytes,
            lambda j: j.limits.state_bytes),
-    Signal("backpressure", "backpressure", human_ratio, lambda s: s.backpressured_ratio,
+    Signal("backpressure", Subject.BACKPRESSURE, human_ratio, lambda s: s.backpressured_ratio,
            lambda j: j.backpressure.ratio if j.backpressure else None, lambda j: j.limits.backpressure_ratio),
-    Signal("checkpoint", "checkpoint", human_seconds, lambda s: s.checkpoint_duration_seconds,
+    Signal("checkpoint", Subject.CHECKPOINTS, human_seconds, lambda s: s.checkpoint_duration_seconds,
            lambda j: j.checkpoints.duration_seconds if j.checkpoints else None,
            lambda j: j.facts.checkpoints.timeout_seconds if j.facts and j.facts.checkpoints else None),
 )  # fmt: skip

@@ -19,6 +19,7 @@ from flinkops.local.javac import compile_jar
 from flinkops.local.ports import HOST, free_ports
 from flinkops.local.probe import get_json
 from flinkops.local.processes import Process, terminate
+from flinkops.model.states import ENDED
 from tests.faults.cases import Job
 
 SLOTS = 40
@@ -26,7 +27,6 @@ _JAVA = Path(__file__).parent / "java"
 _REPOSITORY = Path(__file__).parents[2]
 _ENTRY = "flinkops.faults.LabJob"
 _GC_METRIC = "Status.JVM.GarbageCollector.All.TimeMsPerSecond"
-_ENDED = {"CANCELED", "FAILED", "FINISHED"}
 _PATIENCE_SECONDS = 120.0
 _ANSWER_SECONDS = 60.0
 _OVERRIDDEN = "5e6bd608d5ffdad1143541e091b5d111"
@@ -104,7 +104,7 @@ class Lab:
         """End the job and wait for that; one that has ended is fine. Raises TimedOut."""
         requests.patch(f"{self.url}/jobs/{job_id}?mode=cancel", timeout=_ANSWER_SECONDS)
         state = f"/jobs/{job_id}"
-        _await(f"end of job {job_id}", lambda: (get_json(self.url, state) or {}).get("state") in _ENDED)
+        _await(f"end of job {job_id}", lambda: (get_json(self.url, state) or {}).get("state") in ENDED)
 
     def trigger_savepoint(self, job_id: str) -> None:
         """Ask for a savepoint; not waited for."""

@@ -32,6 +32,7 @@ from flinkops.model.facts import (
     VertexFacts,
 )
 from flinkops.model.history import JobSample
+from flinkops.model.reasons import ReasonCode
 
 T0_MS = 1_795_442_551_000  # 2026-11-23T14:02:31Z
 INTERVAL_SECONDS = 5.0
@@ -100,19 +101,33 @@ def _level(number: int, cluster: str, *, all_ok: bool) -> Level:
 def _reasons(level: Level, number: int, now_ms: int, stale: bool) -> tuple[Reason, ...]:
     since = now_ms - 60_000 * (3 + number % 50)
     if stale:
-        return (Reason("source-unreachable", "no answer from its cluster: connection refused", level="unknown"),)
+        return (
+            Reason(ReasonCode.SOURCE_UNREACHABLE, "no answer from its cluster: connection refused", level="unknown"),
+        )
     choices: dict[str, tuple[Reason, ...]] = {
         "critical": (
             Reason(
-                "checkpoint-failures", "4 checkpoints failed in a row: timed out after 10m", 4, 3, "critical", since
+                ReasonCode.CHECKPOINT_FAILING,
+                "4 checkpoints failed in a row: timed out after 10m",
+                4,
+                3,
+                "critical",
+                since,
             ),
-            Reason("latency", "p99 latency 4.2 s over its limit of 1 s", 4.2, 1.0, "critical", since),
+            Reason(ReasonCode.LATENCY_HIGH, "p99 latency 4.2 s over its limit of 1 s", 4.2, 1.0, "critical", since),
             Reason(
-                "backpressure", "backpressured 93% of the time, by sink: external call", 0.93, 0.5, "warning", since
+                ReasonCode.BACKPRESSURE_HIGH,
+                "backpressured 93% of the time, by sink: external call",
+                0.93,
+                0.5,
+                "warning",
+                since,
             ),
         ),
-        "warning": (Reason("watermark-delay", "watermark 4m behind, limit 2m", 240, 120, "warning", since),),
-        "unknown": (Reason("no-metrics", "no metrics yet: started 12 s ago", level="unknown", since_ms=since),),
+        "warning": (Reason(ReasonCode.SKEW_HIGH, "watermark 4m behind, limit 2m", 240, 120, "warning", since),),
+        "unknown": (
+            Reason(ReasonCode.LATENCY_UNKNOWN, "no metrics yet: started 12 s ago", level="unknown", since_ms=since),
+        ),
         "ok": (),
     }
     return choices[level]

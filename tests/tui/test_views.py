@@ -9,6 +9,7 @@ import pytest
 from flinkops.config.load import load_settings
 from flinkops.errors import UsageError
 from flinkops.model.assessment import Health, Reason
+from flinkops.model.reasons import ReasonCode
 from flinkops.tui.links import RUNBOOKS, UNKNOWN_RUNBOOK, Links, fill
 from flinkops.tui.views import SavedView, SavedViews
 from tests.tui.fleet import fleet
@@ -77,7 +78,7 @@ def test_the_jobs_of_one_source_also_while_another_is_dead() -> None:
 
 
 def test_links_are_filled_quoted_and_end_at_runbooks_that_exist() -> None:
-    health = Health("critical", (Reason("checkpoint-failing", "3 in a row", level="critical"),))
+    health = Health("critical", (Reason(ReasonCode.CHECKPOINT_FAILING, "3 in a row", level="critical"),))
     job = msgspec.structs.replace(fleet(140).assessment.jobs[0], name="a b&c/{x}", namespace="n s", health=health)
     links = dict(Links({"logs": "https://l/?q={job}:{namespace}"}, "https://r/", "https://g/").of(job))
     assert links["logs"] == "https://l/?q=a%20b%26c%2F%7Bx%7D:n%20s"

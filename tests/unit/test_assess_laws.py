@@ -1,5 +1,6 @@
 """Laws that hold for any facts at all."""
 
+import enum
 import json
 import math
 import types
@@ -47,6 +48,8 @@ def any_value(kind: Any) -> st.SearchStrategy[Any]:
         return st.tuples(*map(any_value, arguments))
     if origin is dict:
         return st.dictionaries(any_value(arguments[0]), any_value(arguments[1]), max_size=3)
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return st.sampled_from(list(kind))
     return any_struct(kind)
 
 

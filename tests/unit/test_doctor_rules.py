@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from flinkops.diagnose.diagnosis import diagnose
+from flinkops.diagnose.evidence import FlameSample
 from flinkops.diagnose.rules import RULES
 from flinkops.model.detail import FlameGraph, FlameGraphNode
 from flinkops.model.facts import (
@@ -73,6 +74,17 @@ def test_a_busy_vertex_that_waits_for_a_call_is_told_from_one_that_works() -> No
     finding = found("backpressure", evidence(held_up(), flame_graphs=[working]))
     assert finding is not None
     assert "(capacity)" in finding.title
+
+
+def test_of_a_young_job_whose_stacks_are_still_sampled_backpressure_is_info() -> None:
+    young = msgspec.structs.replace(held_up(), running_since_ms=NOW_MS - 60_000)
+    sampling = FlameSample("work", FlameGraph(why="later", pending=True))
+    off = FlameSample("work", FlameGraph(why="switched off"))
+    severities = [
+        getattr(found("backpressure", evidence(young, flame_graphs=[each])), "severity", None)
+        for each in (sampling, off)
+    ]
+    assert severities == ["info", "warning"]
 
 
 def test_backpressure_unknown_is_said() -> None:

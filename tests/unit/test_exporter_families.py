@@ -18,6 +18,7 @@ from flinkops.exporter.families import Options, families
 from flinkops.exporter.shard import Shard
 from flinkops.model.assessment import Checkpoints, FleetAssessment, Health, Reason, VertexAssessment
 from flinkops.model.facts import FleetSnapshot, SourceState, SourceStatus
+from flinkops.model.reasons import ReasonCode
 from flinkops.observability.metrics import FLEET_METRICS, JOB_METRICS, VERTEX_METRICS
 from flinkops.observability.metrics.fleet import FleetView
 from tests.unit.assessments import FACTS, HEALTHY, NOW_MS, UNKNOWN, fleet, job
@@ -55,7 +56,7 @@ def scraped(text: str) -> Samples:
 
 
 def test_every_metric_of_the_catalogue_comes_from_a_job_with_everything_known() -> None:
-    reasons = Health("warning", (Reason("skew-high", "late"),))
+    reasons = Health("warning", (Reason(ReasonCode.SKEW_HIGH, "late"),))
     facts = msgspec.structs.replace(FACTS, running_since_ms=NOW_MS - 3_600_000)
     samples = scraped(expose(fleet(job(health=reasons, facts=facts, late_ratio=0.2)), vertices=True))
     wanted = {m.name for metrics in (FLEET_METRICS, JOB_METRICS, VERTEX_METRICS) for m in metrics}
@@ -205,7 +206,7 @@ def test_hostile_names_never_make_an_invalid_exposition(names: list[tuple[str, s
 
 def test_prometheus_accepts_the_exposition() -> None:
     hostile_job = job(name='a"b\\c\n{x="y"} 1 \x00\x1b[31m \ud800', namespace="x" * 5000)
-    reasons = Health("warning", (Reason("skew-high", "late"),))
+    reasons = Health("warning", (Reason(ReasonCode.SKEW_HIGH, "late"),))
     text = expose(fleet(hostile_job, job(health=reasons), UNKNOWN), vertices=True)
     checked = promtool("check", "metrics", stdin=text)
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")

@@ -11,7 +11,6 @@ RECENT_LOOKS = 2
 """At so many looks in a row it is high; Flink's own ratio is a mean over a minute."""
 FIRST_STACKS_SECONDS = 90.0
 """By then Flink has sampled the stacks of a job, on a busy machine too."""
-NO_SAMPLES_YET = "no samples"
 KEY_SKEW = "key-skew"
 CRITICAL_RATIO = 0.9
 """Nearly nothing moves, and what waits before the job grows."""
@@ -66,24 +65,28 @@ def _stacks_to_come(case: Case, vertex: VertexFacts | None, kind: str) -> Eviden
     graph = case.flame_graph(vertex.id) if vertex else None
     if graph is None or graph.root is not None or kind != "capacity" or uptime is None:
         return None
-    if uptime >= FIRST_STACKS_SECONDS or NO_SAMPLES_YET not in (graph.why or ""):
+    if uptime >= FIRST_STACKS_SECONDS or not graph.pending:
         return None
     return line("its stacks are still being sampled: what it spends its time on is not known yet")
 
 
 def _evidence(case: Case, vertex: VertexFacts | None, ratio: float, why: str) -> list[EvidenceLine]:
-    lines = [line("share of time that the worst subtask is backpressured", ratio, HIGH_BACKPRESSURE_RATIO)]
+    lines = [line("share of time that the worst subtask is backpressured", ratio, HIGH_BACKPRESSURE_RATIO, "ratio")]
     if vertex is not None:
         lines.append(
-            line("share of time that the busiest subtask of the vertex to blame works", worst(vertex.busy_ratio))
+            line(
+                "share of time that the busiest subtask of the vertex to blame works",
+                worst(vertex.busy_ratio),
+                unit="ratio",
+            )
         )
         lines.append(line(f'"{vertex.name}": {why}'))
         share = waits_outside(case, vertex)
         if share is not None and share >= CALL_RATIO:
-            lines.append(line("share of its samples that wait for something outside", share, CALL_RATIO))
+            lines.append(line("share of its samples that wait for something outside", share, CALL_RATIO, "ratio"))
     pending = _pending(case)
     if pending:
-        lines.append(line("records wait before the sources", pending))
+        lines.append(line("records wait before the sources", pending, unit="count"))
     return lines
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from flinkops.diagnose.case import HIGH_BACKPRESSURE_RATIO, Case
 from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
 from flinkops.model.facts import CheckpointFacts, CheckpointPhases, CheckpointsFacts
-from flinkops.model.findings import EvidenceLine, Finding, NotAssessed, Remedy, Severity
+from flinkops.model.findings import CheckpointPhase, EvidenceLine, Finding, NotAssessed, Remedy, Severity
 from flinkops.model.numbers import amount
 from flinkops.model.quantities import human_seconds
 
@@ -18,12 +18,24 @@ SLOW_SECONDS = 5.0
 """... when it is slow for a person too."""
 SLOW_IN_A_ROW = 2
 EXPIRED = "expired"
+_TITLES = {
+    CheckpointPhase.WAITING: "their barriers wait behind records",
+    CheckpointPhase.SYNC: "the synchronous part holds the task up",
+    CheckpointPhase.ASYNC: "writing to the storage is slow",
+    CheckpointPhase.UNKNOWN: "in which phase is not known",
+}
+_PARTS = {
+    CheckpointPhase.WAITING: "start delay and alignment",
+    CheckpointPhase.SYNC: "sync part",
+    CheckpointPhase.ASYNC: "async part",
+    CheckpointPhase.UNKNOWN: "unknown phase",
+}
 
 
 class Phase(NamedTuple):
     """Where most of the time went, and at which vertex."""
 
-    name: str  # waiting, sync, async, unknown
+    name: CheckpointPhase
     seconds: float
     vertex: str | None
     whole_seconds: float = 0.0
@@ -53,6 +65,7 @@ def judge(case: Case) -> Verdict:
             confidence=0.95 if expired else 0.75,
             title=_title(expired, phase),
             vertex=phase.vertex,
+            phase=phase.name,
             evidence=tuple(_evidence(case, facts, expired, slowest, phase)),
             remedy=tuple(remedies),
             next=_next(case, remedies),
@@ -69,18 +82,19 @@ def slowest_phase(case: Case) -> Phase:
     if not phases and facts is not None and facts.phases is not None:
         phases = (facts.phases,)
     found = [_of(each) for each in phases]
-    return max(found, key=lambda each: each.seconds, default=Phase("unknown", 0.0, None))
+    return max(found, key=lambda each: each.seconds, default=Phase(CheckpointPhase.UNKNOWN, 0.0, None))
 
 
 def _of(phases: CheckpointPhases) -> Phase:
     waiting = (amount(phases.start_delay_seconds) or 0.0) + (amount(phases.alignment_seconds) or 0.0)
     sync, asynchronous = amount(phases.sync_seconds) or 0.0, amount(phases.async_seconds) or 0.0
     whole = amount(phases.end_to_end_seconds) or 0.0
-    parts = {"waiting": waiting, "sync": sync, "async": asynchronous}
+    parts = {CheckpointPhase.WAITING: waiting, CheckpointPhase.SYNC: sync, CheckpointPhase.ASYNC: asynchronous}
     name = max(parts, key=lambda part: parts[part])
     if parts[name] <= 0 and phases.acknowledged is not None and phases.subtasks and phases.acknowledged == 0:
-        return Phase("unknown", whole, phases.vertex, whole)
-    return Phase(name if parts[name] > 0 else "unknown", parts[name], phases.vertex, whole)
+        return Phase(CheckpointPhase.UNKNOWN, whole, phases.vertex, whole)
+    known = name if parts[name] > 0 else CheckpointPhase.UNKNOWN
+    return Phase(known, parts[name], phases.vertex, whole)
 
 
 def _expired_in_a_row(over: list[CheckpointFacts]) -> int:
@@ -119,41 +133,34 @@ def _slow_seconds(case: Case, facts: CheckpointsFacts, over: list[CheckpointFact
 def _title(expired: int, phase: Phase) -> str:
     what = f"The last {expired} checkpoints expired" if expired > 1 else "The last checkpoint expired"
     what = what if expired else "Checkpoints take nearly too long"
-    where = {
-        "waiting": "their barriers wait behind records",
-        "sync": "the synchronous part holds the task up",
-        "async": "writing to the storage is slow",
-        "unknown": "in which phase is not known",
-    }
-    return f"{what}: {where[phase.name]}"
+    return f"{what}: {_TITLES[phase.name]}"
 
 
 def _evidence(
     case: Case, facts: CheckpointsFacts, expired: int, slowest: float | None, phase: Phase
 ) -> list[EvidenceLine]:
     timeout = amount(facts.timeout_seconds)
-    lines = [line("checkpoints that expired since the last completed one", expired, 0)] if expired else []
+    lines = [line("checkpoints that expired since the last completed one", expired, 0, "count")] if expired else []
     if slowest is not None:
         limit = TIMEOUT_RATIO * timeout if timeout else None
         if limit is None or slowest <= limit:
             limit = SLOW_INTERVALS * (amount(facts.interval_seconds) or 0.0)
-        lines.append(line("seconds that a checkpoint takes", slowest, limit))
+        lines.append(line("seconds that a checkpoint takes", slowest, limit, "seconds"))
     if phase.vertex is not None:
-        words = {"waiting": "start delay and alignment", "sync": "sync part", "async": "async part"}
-        lines.append(line(f'seconds of {words.get(phase.name, "unknown phase")} at "{phase.vertex}"', phase.seconds))
+        lines.append(line(f'seconds of {_PARTS[phase.name]} at "{phase.vertex}"', phase.seconds, unit="seconds"))
     ratio = case.held_ratio
-    if ratio is not None and phase.name in ("waiting", "unknown"):
-        lines.append(line("backpressure, which barriers wait behind", ratio, HIGH_BACKPRESSURE_RATIO))
+    if ratio is not None and phase.name in (CheckpointPhase.WAITING, CheckpointPhase.UNKNOWN):
+        lines.append(line("backpressure, which barriers wait behind", ratio, HIGH_BACKPRESSURE_RATIO, "ratio"))
     if timeout:
-        lines.append(line(f"given up after {human_seconds(timeout)}", None, timeout))
+        lines.append(line(f"given up after {human_seconds(timeout)}", None, timeout, "seconds"))
     return lines
 
 
 def _remedies(case: Case, phase: Phase) -> list[Remedy]:
     """Without what the job has already."""
-    if phase.name == "waiting":
+    if phase.name is CheckpointPhase.WAITING:
         found = [remedy("Remove the bottleneck first: barriers wait behind records (see backpressure)"), *_UNALIGNED]
-    elif phase.name == "sync":
+    elif phase.name is CheckpointPhase.SYNC:
         found = [
             remedy(
                 f'Make the synchronous part of "{phase.vertex}" short: no I/O in snapshotState or a sink\'s flush; '

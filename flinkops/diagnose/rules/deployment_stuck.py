@@ -59,7 +59,7 @@ def _finding(case: Case, code: str, stuck: list[StuckFacts]) -> Finding:
     what, fix = _REMEDIES.get(code, ("a pod does not come up", remedy("Read what the cluster says of it")))
     since_ms = min((each.since_ms for each in stuck if each.since_ms is not None), default=None)
     seconds = None if since_ms is None else max(0.0, (case.job.seen_ms - since_ms) / 1000)
-    lasts = [] if seconds is None else [line("seconds since", seconds, STUCK_SECONDS)]
+    lasts = [] if seconds is None else [line("seconds since", seconds, STUCK_SECONDS, "seconds")]
     return Finding(
         code=CODE,
         severity="info" if seconds is not None and seconds < STUCK_SECONDS else "critical",

@@ -6,6 +6,7 @@ from flinkops.diagnose.case import Case
 from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
 from flinkops.model.detail import TaskManagerDetail
 from flinkops.model.findings import EvidenceLine, Finding, NotAssessed, Severity
+from flinkops.model.states import SUBMITTED
 
 GC_RATIO = 0.2
 """Share of time in garbage collection; Tencent's event stands at 0.3 over 5 minutes, reference 6 (calibrated)."""
@@ -13,7 +14,6 @@ GC_CRITICAL_RATIO = 0.5
 GC_NOTABLE_RATIO = 0.1
 OUT_OF_MEMORY = re.compile(r"OutOfMemoryError: (Java heap space|GC overhead)|GC overhead limit exceeded")
 RECENT_MS = 600_000
-NOT_YET = frozenset({"CREATED", "INITIALIZING"})
 
 
 def judge(case: Case) -> Verdict:
@@ -26,9 +26,9 @@ def judge(case: Case) -> Verdict:
     known = [(ratio, each) for each in case.taskmanagers if (ratio := each.gc_ratio) is not None]
     worst = max(known, key=lambda pair: pair[0], default=None)
     if thrown:
-        lines = [line(f"TaskManagers ran out of heap {len(thrown)} times in ten minutes", len(thrown), 0)]
+        lines = [line(f"TaskManagers ran out of heap {len(thrown)} times in ten minutes", len(thrown), 0, "count")]
         return [_finding(case, worst[1] if worst else None, "critical", 0.95, lines)]
-    if case.job.state in NOT_YET:
+    if case.job.state in SUBMITTED:
         return NotAssessed("gc-pressure", f"the job is {case.job.state}: what its TaskManagers did is another's")
     if worst is None:
         why = case.why_missing("taskmanagers", case.why_missing("detail", "no TaskManager was asked for its memory"))
@@ -37,7 +37,7 @@ def judge(case: Case) -> Verdict:
     if ratio < GC_NOTABLE_RATIO:
         return ()
     severity: Severity = "info" if ratio < GC_RATIO else "warning" if ratio < GC_CRITICAL_RATIO else "critical"
-    lines = [line(f"share of time in garbage collection at {manager.id}", ratio, GC_RATIO)]
+    lines = [line(f"share of time in garbage collection at {manager.id}", ratio, GC_RATIO, "ratio")]
     return [_finding(case, manager, severity, min(0.95, 0.5 + ratio), lines)]
 
 
@@ -46,7 +46,7 @@ def _finding(
 ) -> Finding:
     used, limit = (manager.heap_used_bytes, manager.heap_max_bytes) if manager else (None, None)
     if used is not None and limit:
-        lines.append(line("heap in use, in bytes", float(used), float(limit)))
+        lines.append(line("heap in use, in bytes", float(used), float(limit), "bytes"))
     return Finding(
         code="gc-pressure",
         severity=severity,

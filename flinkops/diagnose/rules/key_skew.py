@@ -43,9 +43,9 @@ def _finding(case: Case, vertex: VertexFacts) -> Finding | None:
         title=f'Key skew: one subtask of "{vertex.name}" gets {share:.0%} of the records',
         vertex=vertex.name,
         evidence=(
-            line(f"share of the input at the fullest of {vertex.parallelism} subtasks", share, limit),
-            line("share of time that the busiest subtask is busy", busy, BUSY_RATIO),
-            line("mean over the subtasks", mean(vertex.busy_ratio)),
+            line(f"share of the input at the fullest of {vertex.parallelism} subtasks", share, limit, "ratio"),
+            line("share of time that the busiest subtask is busy", busy, BUSY_RATIO, "ratio"),
+            line("mean over the subtasks", mean(vertex.busy_ratio), unit="ratio"),
         ),
         remedy=(
             remedy(

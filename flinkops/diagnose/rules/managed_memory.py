@@ -28,13 +28,15 @@ def judge(case: Case) -> Verdict:
         return NotAssessed(CODE, case.why_missing("detail", "managed memory or the size of the state is not known"))
     if state <= STATE_TO_MEMORY_RATIO * memory:
         return ()
-    lines = [line("bytes of state, against managed memory", state, STATE_TO_MEMORY_RATIO * memory)]
+    lines = [line("bytes of state, against managed memory", state, STATE_TO_MEMORY_RATIO * memory, "bytes")]
     slowed = [(share, vertex) for vertex in case.job.vertices if (share := _slowed(case, vertex)) is not None]
     if not slowed:
         return [_finding(case, None, 0.5, lines)]
     share, vertex = max(slowed, key=lambda pair: pair[0])
-    lines.append(line(f'share of the on-CPU samples of "{vertex.name}" in its state backend', share, ACCESS_RATIO))
-    lines.append(line("share of time that its worst subtask is busy", worst(vertex.busy_ratio), BUSY_RATIO))
+    lines.append(
+        line(f'share of the on-CPU samples of "{vertex.name}" in its state backend', share, ACCESS_RATIO, "ratio")
+    )
+    lines.append(line("share of time that its worst subtask is busy", worst(vertex.busy_ratio), BUSY_RATIO, "ratio"))
     return [_finding(case, vertex, min(0.95, 0.5 + share / 2), lines)]
 
 

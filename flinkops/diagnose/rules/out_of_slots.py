@@ -3,8 +3,8 @@
 from flinkops.diagnose.case import Case
 from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
 from flinkops.model.findings import EvidenceLine, Finding, NotAssessed, Severity
+from flinkops.model.states import WAITING_FOR_A_SLOT, WAITING_FOR_SLOTS, JobState
 
-WAITING_STATES = frozenset({"CREATED", "INITIALIZING", "RECONCILING", "RESTARTING", "SUSPENDED"})
 WAITING_SECONDS = 15.0
 """TaskManagers that are on their way have come by then, outside of Kubernetes."""
 NO_RESOURCE = "NoResourceAvailable"
@@ -17,23 +17,31 @@ def judge(case: Case) -> Verdict:
     free = cluster.slots_available if cluster else None
     thrown = [each for each in case.job.exceptions if NO_RESOURCE in f"{each.name} {each.message}"]
     recent = [each for each in thrown if case.job.seen_ms - each.at_ms < RECENT_MS]
-    if recent and case.job.state != "RUNNING":
-        return [_finding(case, "critical", 0.95, [line(f"Flink says {NO_RESOURCE}Exception", len(recent), 0)], free)]
+    if recent and case.job.state != JobState.RUNNING:
+        return [
+            _finding(
+                case, "critical", 0.95, [line(f"Flink says {NO_RESOURCE}Exception", len(recent), 0, "count")], free
+            )
+        ]
     waits = _waits_seconds(case)
     if waits is not None and waits >= WAITING_SECONDS:
         if free is None:
             return NotAssessed("out-of-slots", case.why_missing("cluster", "how many slots are free is not known"))
         if free == 0:
-            lines = [line(f"seconds that it has been {case.job.state} or its subtasks wait", waits, WAITING_SECONDS)]
+            lines = [
+                line(
+                    f"seconds that it has been {case.job.state} or its subtasks wait", waits, WAITING_SECONDS, "seconds"
+                )
+            ]
             return [_finding(case, "critical", 0.9, lines, free)]
     wanted, actual = _wanted(case), max((each.parallelism for each in case.job.vertices), default=0)
     if (
-        case.job.state == "RUNNING"
+        case.job.state == JobState.RUNNING
         and wanted > actual > 0
         and free == 0
         and (case.uptime_seconds or 0) >= WAITING_SECONDS
     ):
-        lines = [line("subtasks that run, of those that were asked for", float(actual), float(wanted))]
+        lines = [line("subtasks that run, of those that were asked for", float(actual), float(wanted), "count")]
         return [_finding(case, "warning", 0.8, lines, free)]
     return ()
 
@@ -41,12 +49,12 @@ def judge(case: Case) -> Verdict:
 def _waits_seconds(case: Case) -> float | None:
     """Since when it waits: the job as a whole, or subtasks that are not placed."""
     job = case.job
-    if job.state in WAITING_STATES:
+    if job.state in WAITING_FOR_SLOTS:
         since = job.started_ms
         restarts = [each.at_ms for each in job.exceptions]
         since = max([*restarts, since]) if since is not None else max(restarts, default=None)
         return None if since is None else (job.seen_ms - since) / 1000
-    if job.state == "RUNNING" and any(each.status in ("SCHEDULED", "CREATED") for each in job.vertices):
+    if job.state == JobState.RUNNING and any(each.status in WAITING_FOR_A_SLOT for each in job.vertices):
         return case.uptime_seconds
     return None
 
@@ -61,9 +69,9 @@ def _finding(case: Case, severity: Severity, confidence: float, lines: list[Evid
     total = cluster.slots_total if cluster else None
     gone = cluster is not None and cluster.taskmanagers == 0
     if gone:
-        lines.append(line("TaskManagers that are registered", 0.0, 1.0))
+        lines.append(line("TaskManagers that are registered", 0.0, 1.0, "count"))
     if free is not None:
-        lines.append(line(f"free slots, of {total if total is not None else '?'}", float(free), 1.0))
+        lines.append(line(f"free slots, of {total if total is not None else '?'}", float(free), 1.0, "count"))
     fewer = max((each.parallelism for each in case.job.vertices), default=1)
     return Finding(
         code="out-of-slots",

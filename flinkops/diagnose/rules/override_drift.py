@@ -31,7 +31,12 @@ def judge(case: Case) -> Verdict:
             f"start from the configuration brings {number} back",
             vertex=vertex.name,
             evidence=tuple(
-                line(f'subtasks of "{each.name}" that run, against the override', float(each.parallelism), float(count))
+                line(
+                    f'subtasks of "{each.name}" that run, against the override',
+                    float(each.parallelism),
+                    float(count),
+                    "count",
+                )
                 for each, count in drifted
             ),
             remedy=(

@@ -6,6 +6,7 @@ from flinkops.diagnose.case import Case
 from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
 from flinkops.model.facts import ExceptionFacts
 from flinkops.model.findings import Finding, NotAssessed, Severity
+from flinkops.model.states import JobState
 
 STABLE_MS = 300_000
 """A job that ran so long without an exception was well; what came before has another cause."""
@@ -15,14 +16,13 @@ RECENT_MS = 900_000
 """A failure longer ago than this is over."""
 FROM_THE_START_MS = 300_000
 """A first failure so soon after the submission is of what was submitted."""
-ENDED_BADLY = "FAILED"
 MESSAGE_CHARACTERS = 200
 
 
 def judge(case: Case) -> Verdict:
     """By Flink's history of exceptions, which keeps the newest few."""
     since = since_stable(case.job.exceptions)
-    failed = case.job.state == ENDED_BADLY
+    failed = case.job.state == JobState.FAILED
     restarts = case.job.restarts or 0
     if not since:
         if failed or restarts:
@@ -39,7 +39,7 @@ def _finding(case: Case, root: ExceptionFacts, newest: ExceptionFacts, count: in
     severity: Severity = "critical" if failed or count >= LOOP_FAILURES else "warning" if count >= 2 else "info"
     times = f"The job has failed {count} times" if count > 1 else "The job restarted"
     lines = [
-        line("failures since the job was last stable", float(count), float(LOOP_FAILURES)),
+        line("failures since the job was last stable", float(count), float(LOOP_FAILURES), "count"),
         line(f"the first of them, the root cause: {said(root)}"),
         *([line(f"in {root.vertex}")] if root.vertex else []),
         *([line(f"at TaskManager {root.taskmanager}")] if root.taskmanager else []),

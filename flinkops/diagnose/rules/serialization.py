@@ -88,9 +88,9 @@ def _by_stacks(case: Case, vertex: VertexFacts) -> Finding | None:
     severity: Severity = "warning" if share >= SHARE_RATIO and at_limit else "info"
     worst_kind = max(by_kind, key=lambda kind: by_kind[kind])
     lines = [
-        line(f'share of the on-CPU samples of "{vertex.name}" in serialization', share, SHARE_RATIO),
-        line("share of time that its worst subtask is busy", busy, BUSY_RATIO),
-        *(line(f"share of its samples in {kind}", part) for kind, part in _parts(by_kind)),
+        line(f'share of the on-CPU samples of "{vertex.name}" in serialization', share, SHARE_RATIO, "ratio"),
+        line("share of time that its worst subtask is busy", busy, BUSY_RATIO, "ratio"),
+        *(line(f"share of its samples in {kind}", part, unit="ratio") for kind, part in _parts(by_kind)),
         *_bytes_a_record(vertex),
     ]
     return _finding(case, vertex, severity, min(0.95, 0.5 + share / 2), worst_kind, lines)
@@ -109,7 +109,11 @@ def _by_python(case: Case) -> Finding | None:
         return None
     if case.setting("python.execution-mode") == "thread" or (case.held_ratio or 0.0) <= HIGH_BACKPRESSURE_RATIO:
         return None
-    lines = [line(f'"{vertex.name}" runs Python in a process of its own and holds up its input', case.held_ratio)]
+    lines = [
+        line(
+            f'"{vertex.name}" runs Python in a process of its own and holds up its input', case.held_ratio, unit="ratio"
+        )
+    ]
     return _finding(case, vertex, "warning", 0.6, "Python", lines)
 
 
@@ -148,7 +152,7 @@ def _bytes_a_record(vertex: VertexFacts) -> list[EvidenceLine]:
     read, size = vertex.records_in, vertex.bytes_in
     if not read or not size or not total(vertex.records_in_per_second):
         return []
-    return [line("bytes that come in per record", size / read)]
+    return [line("bytes that come in per record", size / read, unit="bytes")]
 
 
 RULE = Rule("serialization", judge, steady=True)

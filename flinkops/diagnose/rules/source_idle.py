@@ -5,6 +5,7 @@ from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
 from flinkops.model.facts import VertexFacts
 from flinkops.model.findings import Finding, NotAssessed, Severity
 from flinkops.model.numbers import add_known, least, total
+from flinkops.model.states import ExecutionState
 
 IDLE_SECONDS = 30.0
 """Alibaba alerts after 60 s, five times over; the cause is looked for sooner."""
@@ -14,7 +15,7 @@ STEADY_RECORDS_PER_SECOND = 0.5
 
 def judge(case: Case) -> Verdict:
     """All sources read nothing. Whether that is wrong depends on whether they ever did, and on what waits."""
-    sources = [each for each in case.graph.sources if each.status == "RUNNING"]
+    sources = [each for each in case.graph.sources if each.status == ExecutionState.RUNNING]
     if not sources:
         return NotAssessed("source-idle", case.why_missing("vertices", "no source runs"))
     rates = [total(each.records_in_per_second) for each in sources]
@@ -35,11 +36,11 @@ def judge(case: Case) -> Verdict:
 def _finding(case: Case, source: VertexFacts, idle: float, before: float | None, pending: float | None) -> Finding:
     stopped = before is not None and before >= STEADY_RECORDS_PER_SECOND
     severity: Severity = "warning" if pending or stopped else "info"
-    lines = [line("seconds since the last record", idle, IDLE_SECONDS)]
+    lines = [line("seconds since the last record", idle, IDLE_SECONDS, "seconds")]
     if before is not None:
-        lines.append(line("records per second before", before, STEADY_RECORDS_PER_SECOND))
+        lines.append(line("records per second before", before, STEADY_RECORDS_PER_SECOND, "per_second"))
     if pending:
-        lines.append(line("records wait to be read", pending, 0))
+        lines.append(line("records wait to be read", pending, 0, "count"))
     return Finding(
         code="source-idle",
         severity=severity,

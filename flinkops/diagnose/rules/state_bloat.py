@@ -132,12 +132,17 @@ def _finding(case: Case, points: Points, slope: float, size: float) -> Finding:
     critical = left is not None and left < CRITICAL_SECONDS_TO_LIMIT
     severity: Severity = "critical" if critical else "warning"
     lines: list[EvidenceLine] = [
-        line("growth of the state in bytes per hour", slope * 3600, MIN_GROWTH_RATIO_PER_HOUR * size),
-        line(f"state in bytes, {human_bytes(points[0][1])} {points[-1][0] - points[0][0]:.0f} s before", size, limit),
-        line("records per second that come in, no more than before", case.input_per_second),
+        line("growth of the state in bytes per hour", slope * 3600, MIN_GROWTH_RATIO_PER_HOUR * size, "bytes"),
+        line(
+            f"state in bytes, {human_bytes(points[0][1])} {points[-1][0] - points[0][0]:.0f} s before",
+            size,
+            limit,
+            "bytes",
+        ),
+        line("records per second that come in, no more than before", case.input_per_second, unit="per_second"),
     ]
     if left is not None:
-        lines.append(line("seconds left at this growth", left, CRITICAL_SECONDS_TO_LIMIT))
+        lines.append(line("seconds left at this growth", left, CRITICAL_SECONDS_TO_LIMIT, "seconds"))
     largest = _largest(case)
     return Finding(
         code=CODE,

@@ -17,7 +17,7 @@ def judge(case: Case) -> Verdict:
         return ()
     found: list[tuple[str, tuple[EvidenceLine, ...], Remedy]] = []
     if resource.upgrade_mode == "stateless" and state:
-        lines = (line("bytes of state that an upgrade in this mode drops", float(state), 0),)
+        lines = (line("bytes of state that an upgrade in this mode drops", float(state), 0, "bytes"),)
         fix = remedy("Keep the state on upgrades; costs a savepoint before each", "spec.job.upgradeMode", "savepoint")
         found.append(("The next upgrade drops the state (upgradeMode: stateless)", lines, fix))
     if resource.upgrade_mode == "savepoint" and case.setting(*SAVEPOINT_DIRECTORIES) is None and case.job.configuration:

@@ -73,9 +73,9 @@ def _future(case: Case) -> Cause | None:
     if most <= FUTURE_SECONDS:
         return None
     late = case.evidence.assessment.late_records
-    lines = [line("seconds that the watermark is ahead of the clock", most, FUTURE_SECONDS)]
+    lines = [line("seconds that the watermark is ahead of the clock", most, FUTURE_SECONDS, "seconds")]
     if late:
-        lines.append(line("records dropped as late since", float(late), 0))
+        lines.append(line("records dropped as late since", float(late), 0, "count"))
     fix = remedy(
         "Drop or correct events from the future before watermarks are made from them (their time is later than the "
         "time of ingestion); then restart from a checkpoint before the jump, or with event time reset: a watermark "
@@ -96,7 +96,7 @@ def _none_yet(case: Case) -> Cause | None:
         return None
     vertex = partly or silent[0]
     lines = [line(f'"{vertex.name}": at least one subtask or partition has produced no watermark yet')]
-    lines.append(line("records per second that come in meanwhile", case.input_per_second, 0))
+    lines.append(line("records per second that come in meanwhile", case.input_per_second, 0, "per_second"))
     title = "Event time stands still: an input has produced no watermark (an idle partition?)"
     return Cause(title, lines, [_IDLENESS, _partitions()], vertex.name, 0.85 if partly or moving else 0.7)
 
@@ -112,7 +112,7 @@ def _standing(case: Case) -> Cause | None:
     furthest = _furthest(case)
     lines = [
         line("pace of the watermark, of the wall clock's", pace, STANDSTILL_RATIO),
-        line("event-time skew in seconds", skew, _skew_worth(case)),
+        line("event-time skew in seconds", skew, _skew_worth(case), "seconds"),
         *_split_lines(case),
         *_straggler_lines(furthest),
     ]
@@ -130,7 +130,7 @@ def _trailing(case: Case) -> Cause | None:
     pace, seconds = _pace(case.looks)
     furthest = _furthest(case)
     catching_up = pace is not None and seconds >= STANDSTILL_SECONDS / 2 and pace >= CATCHING_UP_RATIO
-    lines = [line("event-time skew in seconds", skew, limit)]
+    lines = [line("event-time skew in seconds", skew, limit, "seconds")]
     if pace is not None:
         lines.append(line("pace of the watermark, of the wall clock's", pace, 1.0))
     lines += [*_split_lines(case), *_straggler_lines(furthest)]
@@ -153,8 +153,13 @@ def _straggling(case: Case) -> Cause | None:
     if spread < STRAGGLER_SECONDS or behind < STRAGGLER_SECONDS:
         return None
     lines = [
-        line("seconds between the subtask furthest behind and the one furthest ahead", spread, STRAGGLER_SECONDS),
-        line("event-time skew in seconds", behind, STRAGGLER_SECONDS),
+        line(
+            "seconds between the subtask furthest behind and the one furthest ahead",
+            spread,
+            STRAGGLER_SECONDS,
+            "seconds",
+        ),
+        line("event-time skew in seconds", behind, STRAGGLER_SECONDS, "seconds"),
         *_split_lines(case),
     ]
     fix = remedy(
@@ -172,8 +177,8 @@ def _late(case: Case) -> Cause | None:
     if ratio is None or ratio <= limit or not assessment.late_records:
         return None
     lines = [
-        line("share of records that came too late", ratio, limit),
-        line("late records", float(assessment.late_records), None),
+        line("share of records that came too late", ratio, limit, "ratio"),
+        line("late records", float(assessment.late_records), None, "count"),
     ]
     fix = remedy(
         "Wait longer for late events: a larger bounded out-of-orderness, or allowed lateness; costs as much latency "
@@ -234,8 +239,14 @@ def _most(case: Case, field: str) -> float:
 
 def _split_lines(case: Case) -> list[EvidenceLine]:
     paused, idle = _most(case, "split_paused_ratio"), _most(case, "split_idle_ratio")
-    lines = [line("share of time that alignment pauses a split", paused, PAUSED_RATIO)] if paused > PAUSED_RATIO else []
-    return lines + ([line("share of time that a split is idle", idle, IDLE_RATIO)] if idle > IDLE_RATIO else [])
+    lines = (
+        [line("share of time that alignment pauses a split", paused, PAUSED_RATIO, "ratio")]
+        if paused > PAUSED_RATIO
+        else []
+    )
+    return lines + (
+        [line("share of time that a split is idle", idle, IDLE_RATIO, "ratio")] if idle > IDLE_RATIO else []
+    )
 
 
 def _straggler_lines(vertex: VertexAssessment | None) -> list[EvidenceLine]:
@@ -243,7 +254,9 @@ def _straggler_lines(vertex: VertexAssessment | None) -> list[EvidenceLine]:
         return []
     if vertex.watermark_spread_seconds <= 0.5 * vertex.skew_seconds:
         return []
-    return [line("seconds that other subtasks are ahead of the straggler", vertex.watermark_spread_seconds)]
+    return [
+        line("seconds that other subtasks are ahead of the straggler", vertex.watermark_spread_seconds, unit="seconds")
+    ]
 
 
 _IDLENESS = remedy(

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from flinkops.diagnose.diagnosis import diagnose
 from flinkops.diagnose.evidence import gathered
+from flinkops.model.states import JobState
 from flinkops.observability.catalogue import Metric, Reading, counter, gauge
 from flinkops.observability.metrics.reading import field, seconds
 from flinkops.observability.slo import ObservedJob, goods, limit_readings
@@ -13,7 +14,7 @@ LEVELS = ("ok", "warning", "critical", "unknown")
 
 def _running(observed: ObservedJob) -> float | None:
     state = observed.job.state
-    return None if state == "UNKNOWN" else float(state == "RUNNING")
+    return None if state == JobState.UNKNOWN else float(state == JobState.RUNNING)
 
 
 def _start(observed: ObservedJob) -> float | None:

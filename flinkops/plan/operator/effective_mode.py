@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from flinkops.model.assessment import Value
 from flinkops.model.operator_marks import LAST_STATE_DUMMY
+from flinkops.model.states import ENDED, JobState
 from flinkops.model.switches import is_on
 from flinkops.plan.operator.spec import Spec, configuration, desired_state, upgrade_mode
 
@@ -18,7 +19,6 @@ Mode = Literal["none", "savepoint", "last-state", "stateless", "savepoint-redepl
 
 _OPERATOR = "kubernetes.operator."
 _TAKEN_WHEN_RESUMED = "the job is suspended and stays so: the operator takes the change up when it is resumed"
-_TERMINAL = frozenset({"FINISHED", "CANCELED", "FAILED"})
 
 
 class Features(Value, frozen=True):
@@ -70,7 +70,7 @@ class Situation(NamedTuple):
     @property
     def job_state(self) -> str:
         """Flink's state: what was seen just now, else what the operator saw last."""
-        return self.observed.job_state or str(self.job_status.get("state") or "RECONCILING")
+        return self.observed.job_state or str(self.job_status.get("state") or JobState.RECONCILING)
 
     @property
     def version_changed(self) -> bool:
@@ -181,11 +181,11 @@ def _resume(case: Situation) -> Decision:
 def _modern(case: Situation) -> Decision:
     state, mode = case.job_state, upgrade_mode(case.wanted)
     reachable = case.status.get("jobManagerDeploymentStatus") == "READY"
-    if state == "CANCELED" or (state in _TERMINAL and (case.observed.ha_metadata is not True or reachable)):
+    if state == JobState.CANCELED or (state in ENDED and (case.observed.ha_metadata is not True or reachable)):
         return _from_recorded(case, state)
-    if state == "CANCELLING":
+    if state == JobState.CANCELLING:
         return Decision("wait", "the job is being cancelled; the operator waits for the end")
-    running = state == "RUNNING"
+    running = state == JobState.RUNNING
     if mode == "savepoint":
         if running:
             return Decision("savepoint", "the job is RUNNING: stop-with-savepoint")
@@ -197,7 +197,7 @@ def _modern(case: Situation) -> Decision:
             )
     if case.version_changed:
         return _modern_across_versions(case, running)
-    cancellable = state != "RECONCILING" and (
+    cancellable = state != JobState.RECONCILING and (
         case.session_job
         or case.observed.ha_metadata is False
         or not ha_on(case.deployed)
@@ -214,16 +214,16 @@ def _modern(case: Situation) -> Decision:
 def _modern_across_versions(case: Situation, running: bool) -> Decision:
     if running and savepoint_directory(case.deployed):
         return Decision("savepoint", "flinkVersion changes: a savepoint even if last-state is asked for")
-    if case.job_state not in ("RECONCILING", *_TERMINAL):
+    if case.job_state not in (JobState.RECONCILING, *ENDED):
         return Decision("last-state", "flinkVersion changes: cancelled over REST, restored from its last checkpoint")
     return Decision("wait", "flinkVersion changes, and neither a savepoint nor a cancellation is possible now")
 
 
 def _classic(case: Situation) -> Decision:
     state, mode = case.job_state, upgrade_mode(case.wanted)
-    if state in _TERMINAL and case.observed.ha_metadata is not True:
+    if state in ENDED and case.observed.ha_metadata is not True:
         return _from_recorded(case, state)
-    if state == "RUNNING":
+    if state == JobState.RUNNING:
         if mode == "last-state" and upgrade_mode(case.deployed) != "last-state" and not ha_on(case.deployed):
             return Decision("savepoint", "last-state is new and HA was off: a savepoint this once")
         if case.version_changed:

@@ -124,7 +124,7 @@ class FlinkDetails(FlinkVerbs):
                 if answer.end_timestamp == _FLAME_GRAPH_ENDED:
                     return FlameGraph(why="the vertex does not run")
                 if deadline.remaining_seconds < 2 * _ASK_AGAIN_SECONDS:
-                    return FlameGraph(why=f"Flink has no samples after {deadline_seconds:g} s")
+                    return FlameGraph(why=f"Flink has no samples after {deadline_seconds:g} s", pending=True)
                 time.sleep(_ASK_AGAIN_SECONDS)
 
     def taskmanager_logs(self, taskmanager_id: str, *, deadline_seconds: float = DETAIL_SECONDS) -> tuple[LogFile, ...]:

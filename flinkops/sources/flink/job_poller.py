@@ -12,6 +12,7 @@ import msgspec
 
 from flinkops.errors import Unreachable
 from flinkops.model.facts import CheckpointsFacts, ExceptionFacts, JobFacts, RescaleFacts, VertexFacts
+from flinkops.model.states import TERMINAL, ExecutionState, JobState
 from flinkops.sources.deadline import Deadline
 from flinkops.sources.flink import wire
 from flinkops.sources.flink.checkpoint_facts import checkpoints_facts
@@ -23,7 +24,6 @@ from flinkops.sources.flink.vertex_poller import VertexWatch
 
 T = TypeVar("T")
 
-ENDED = frozenset({"FINISHED", "FAILED", "CANCELED", "SUSPENDED"})
 """States after which nothing more happens to this job id."""
 SETTLED_MS = 5_000
 """Flink answers from caches of 3 s (web.refresh-interval): only then what is said of an ended job is its last word."""
@@ -61,7 +61,7 @@ class JobWatch:
     @property
     def empty(self) -> bool:
         """Flink has collected no metrics of it yet."""
-        return self._row.state == "RUNNING" and any(watch.empty for watch in self._vertices.values())
+        return self._row.state == JobState.RUNNING and any(watch.empty for watch in self._vertices.values())
 
     def outline(self, row: wire.OverviewJob, deadline: Deadline) -> None:
         """First half of a look: what the JobManager knows itself. Asking makes Flink collect metrics meanwhile."""
@@ -81,7 +81,7 @@ class JobWatch:
         if self._final is not None:
             return
         job = self._job
-        if self._row.state not in ENDED:
+        if self._row.state not in TERMINAL:
             self._read_metrics(deadline)
             if job is not None:
                 self._read_vertices(job, deadline)
@@ -104,7 +104,7 @@ class JobWatch:
             flink_version=flink_version,
             state=row.state,
             started_ms=_time(row.start_time),
-            running_since_ms=_time(timestamps.get("RUNNING", 0)) if row.state == "RUNNING" else None,
+            running_since_ms=_time(timestamps.get(JobState.RUNNING, 0)) if row.state == JobState.RUNNING else None,
             ended_ms=_time(row.end_time),
             max_parallelism=_time(job.max_parallelism or 0) if job else None,
             scheduler=scheduler_of(job.scheduler_type, cluster_configuration) if job else None,
@@ -122,7 +122,7 @@ class JobWatch:
 
     def _is_complete(self, job: wire.Job) -> bool:
         """It has ended, and nothing failed that reading once more could mend."""
-        return self._row.state in ENDED and job.state == self._row.state and self._unknown.keys() <= {"restarts"}
+        return self._row.state in TERMINAL and job.state == self._row.state and self._unknown.keys() <= {"restarts"}
 
     def _try(self, path: str, ask: Callable[[], T]) -> T | None:
         try:
@@ -161,7 +161,7 @@ class JobWatch:
             watch = self._vertices.get(vertex.id)
             if watch is None or not watch.is_for(vertex):
                 watch = VertexWatch(self._path, vertex, is_source=not upstream.get(vertex.id))
-            if vertex.status == "RUNNING":
+            if vertex.status == ExecutionState.RUNNING:
                 watch.read(self._client, deadline)
             else:
                 watch.forget(f"the vertex is {vertex.status}")
@@ -172,7 +172,7 @@ class JobWatch:
         """Exceptions and rescales, when something happened since they were read."""
         restarts = self._metrics.get("numRestarts")
         happened = (self._row.state, restarts, self._row.last_modification)
-        if self._row.state == "RUNNING" and restarts == "0":
+        if self._row.state == JobState.RUNNING and restarts == "0":
             self._exceptions_of = happened  # nothing has failed since the JobManager knows the job
         if happened != self._exceptions_of:
             path = f"{self._path}/exceptions?maxExceptions={MAX_EXCEPTIONS}"

@@ -9,12 +9,13 @@ from flinkops.clock import Clock, SystemClock
 from flinkops.errors import Denied, Unreachable
 from flinkops.model.endpoint import RestEndpoint
 from flinkops.model.facts import ClusterFacts, JobFacts, SourceKind, SourceState, SourceStatus
+from flinkops.model.states import TERMINAL
 from flinkops.sources.circuit import Circuit
 from flinkops.sources.deadline import Deadline
 from flinkops.sources.flink import wire
 from flinkops.sources.flink.details import FlinkDetails
 from flinkops.sources.flink.http import NotFound, RestClient
-from flinkops.sources.flink.job_poller import ENDED, JobWatch
+from flinkops.sources.flink.job_poller import JobWatch
 from flinkops.sources.flink.settings_facts import cluster_settings
 from flinkops.sources.protocol import SourceLook, Wanted
 
@@ -120,7 +121,7 @@ class FlinkRestSource(FlinkDetails):
         watches = self._update_watches(rows)
         reading = [(watch, row) for watch, row in watches if not watch.ended]
         self._each(lambda pair: pair[0].outline(pair[1], deadline), reading)
-        if any(row.state not in ENDED for _, row in reading):
+        if any(row.state not in TERMINAL for _, row in reading):
             self._let_flink_collect(deadline)
         self._each(lambda pair: pair[0].measure(deadline), reading)
         self._try_again([watch for watch, _ in reading], deadline)
@@ -193,11 +194,11 @@ def without_superseded(rows: Iterable[wire.OverviewJob]) -> list[wire.OverviewJo
 
     All jobs that have not ended stay, also when they share a name.
     """
-    newest_first = sorted(rows, key=lambda row: (row.state in ENDED, -row.start_time))
+    newest_first = sorted(rows, key=lambda row: (row.state in TERMINAL, -row.start_time))
     names: set[str] = set()
     kept = []
     for row in newest_first:
-        if row.state not in ENDED or row.name not in names:
+        if row.state not in TERMINAL or row.name not in names:
             kept.append(row)
         names.add(row.name)
     return kept

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from flinkops.model.facts import ClusterFacts, JobFacts, JobKind, ResourceFacts, SnapshotFacts, StuckFacts
+from flinkops.model.states import COMING_UP, ENDED, JobState
 from flinkops.sources.kubernetes.resources import (
     Json,
     identity,
@@ -19,8 +20,6 @@ from flinkops.sources.protocol import SourceLook
 
 Key = tuple[str, str]  # namespace, name
 
-_ENDED = frozenset({"FINISHED", "FAILED", "CANCELED"})
-_COMING_UP = frozenset({"CREATED", "INITIALIZING", "RESTARTING", "FAILING", "RECONCILING", "UNKNOWN"})
 _LOOKED = ("ok", "stale")  # stale: cut short by the deadline, with what was read until then
 _NEEDS_REST = ("vertices", "checkpoints", "exceptions", "restarts", "started_ms", "configuration")
 
@@ -56,7 +55,7 @@ def suspects(listing: Listing, looks: Mapping[Key, SourceLook | None]) -> list[K
         jobs = look.jobs if look is not None and look.status.state in _LOOKED else None
         fine = jobs is not None and not facts.error and facts.jobmanager_status in ("READY", None)
         empty = jobs == () and not is_session_cluster(deployment)
-        if not fine or empty or any(job.state in _COMING_UP for job in jobs or ()):
+        if not fine or empty or any(job.state in COMING_UP for job in jobs or ()):
             found.append(key)
     return found
 
@@ -103,7 +102,7 @@ def _application_rows(
     first = _joined(deployment, facts, cluster, now_ms)
     yield first
     for job in _jobs(cluster):  # a main() that submits several jobs
-        if job.id != first.id and job.state not in _ENDED:
+        if job.id != first.id and job.state not in ENDED:
             yield _named(job, job.name, facts)
 
 
@@ -122,9 +121,9 @@ def _joined(resource: Json, facts: ResourceFacts, cluster: Cluster | None, now_m
     recorded = job_id(resource)
     jobs = _jobs(cluster)
     chosen = next((job for job in jobs if job.id == recorded), None)
-    if facts.kind == "FlinkDeployment" and (chosen is None or chosen.state in _ENDED) and jobs:
+    if facts.kind == "FlinkDeployment" and (chosen is None or chosen.state in ENDED) and jobs:
         # The operator records the id of a new submission a little later than the JobManager shows it.
-        chosen = max(jobs, key=lambda job: (job.state not in _ENDED, job.started_ms or 0))
+        chosen = max(jobs, key=lambda job: (job.state not in ENDED, job.started_ms or 0))
     return _blind(resource, facts, cluster, now_ms) if chosen is None else _named(chosen, facts.name, facts)
 
 
@@ -170,8 +169,8 @@ def _blind_state(facts: ResourceFacts) -> str:
     """
     seen = facts.operator_job_state
     if facts.lifecycle_state == "SUSPENDED":
-        return seen if seen in _ENDED else "SUSPENDED"
-    if seen == "RECONCILING" or (seen in _ENDED and facts.lifecycle_state not in ("UPGRADING", "ROLLING_BACK")):
+        return seen if seen in ENDED else "SUSPENDED"
+    if seen == JobState.RECONCILING or (seen in ENDED and facts.lifecycle_state not in ("UPGRADING", "ROLLING_BACK")):
         return seen or "UNKNOWN"
     return "UNKNOWN"
 
