@@ -125,14 +125,15 @@ def fleets() -> Any:
 
     import msgspec
 
-    from tests.tui.fleet import Seen, fleet
+    from flinkops.model.observation import Observation
+    from tests.tui.fleet import fleet
 
     looks = [fleet(JOBS, look=look) for look in range(4)]
     for number in itertools.count():
         seen = looks[number % len(looks)]
         taken_ms = time.time_ns() // 1_000_000
         assessment = msgspec.structs.replace(seen.assessment, taken_ms=taken_ms)
-        yield Seen(seen.snapshot, assessment, seen.history)
+        yield Observation(seen.snapshot, assessment, seen.history)
 
 
 class Supply:

@@ -15,6 +15,7 @@ import msgspec
 from flinkops.clock import iso_utc
 from flinkops.diagnose.evidence import Evidence, decode_evidence
 from flinkops.errors import OperationFailed, UsageError
+from flinkops.model.facts import JobKey
 from flinkops.sources.masking import masked_setting, masked_text
 
 EVIDENCE = "evidence.jsonl"
@@ -69,7 +70,7 @@ def read_evidence(path: Path) -> list[Evidence]:
         with path.open("rb") as file:
             packed = file.read(2) == _GZIP
         content = _from_archive(path) if packed else path.read_bytes()
-        newest: dict[tuple[str, str, str], Evidence] = {}
+        newest: dict[JobKey, Evidence] = {}
         for line in content.splitlines():
             evidence = decode_evidence(line)
             newest[evidence.job.key] = evidence

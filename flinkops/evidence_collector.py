@@ -8,18 +8,19 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import TypeVar
 
 from flinkops.collect import Collector
 from flinkops.diagnose.evidence import Evidence, FlameSample, gathered
 from flinkops.errors import FlinkopsError
-from flinkops.model.assessment import FleetAssessment, JobAssessment
-from flinkops.model.detail import FlameGraph, JobDetail, LogFile
-from flinkops.model.facts import FleetSnapshot, SourceStatus
-from flinkops.model.history import JobSample
+from flinkops.model.assessment import JobAssessment
+from flinkops.model.detail import FlameGraph, JobDetail
+from flinkops.model.facts import SourceStatus
 from flinkops.model.numbers import worst
+from flinkops.model.observation import Observation
 from flinkops.model.states import JobState
 from flinkops.observer import Observer
+from flinkops.sources.protocol import HasJobDetails, details_of
 
 T = TypeVar("T")
 
@@ -42,64 +43,6 @@ LOGGED_TASKMANAGERS = 4
 _THREADS = 8
 
 
-@runtime_checkable
-class Detailed(Protocol):
-    """A source that can be asked for more of one job; raises FlinkopsError."""
-
-    def detail(self, job_id: str, *, deadline_seconds: float = ...) -> JobDetail:
-        """Everything about one job."""
-        ...
-
-    def flame_graph(self, job_id: str, vertex_id: str, *, deadline_seconds: float = ...) -> FlameGraph:
-        """On-CPU stacks."""
-        ...
-
-
-@runtime_checkable
-class Logged(Protocol):
-    """A source that has logs."""
-
-    def jobmanager_log(self) -> str:
-        """The end of the JobManager's log."""
-        ...
-
-    def taskmanager_logs(self, taskmanager_id: str) -> tuple[LogFile, ...]:
-        """The files in a TaskManager's log folder."""
-        ...
-
-    def taskmanager_log(self, taskmanager_id: str, file_name: str) -> str:
-        """The end of one of them."""
-        ...
-
-
-@runtime_checkable
-class Joined(Protocol):
-    """A source of many Flink clusters."""
-
-    def rest_source(self, job_id: str) -> Detailed | None:
-        """The cluster that had the job at the last look."""
-        ...
-
-
-class Seen(Protocol):
-    """One look at the fleet (flinkops.observer.Observation)."""
-
-    @property
-    def snapshot(self) -> FleetSnapshot:
-        """The facts."""
-        ...
-
-    @property
-    def assessment(self) -> FleetAssessment:
-        """Their meaning."""
-        ...
-
-    @property
-    def history(self) -> Mapping[tuple[str, str, str], Sequence[JobSample]]:
-        """By job, oldest first; this look is the newest."""
-        ...
-
-
 Pick = Callable[[Sequence[JobAssessment]], Sequence[JobAssessment]]
 """Which jobs are meant; raises FlinkopsError when it makes no sense."""
 
@@ -112,7 +55,7 @@ class CloseLook:
         self._sources = sources
         self._sampled: set[tuple[str, str, str]] = set()
 
-    def deep(self, observation: Seen, job: JobAssessment) -> Evidence:
+    def deep(self, observation: Observation, job: JobAssessment) -> Evidence:
         """Everything about one job of a look, as the TUI and the doctor show it."""
         unknown: dict[str, str] = {}
         source = self._source(job)
@@ -129,7 +72,7 @@ class CloseLook:
         found: dict[str, str] = {}
         for each in evidence:
             source = self._source(each.assessment)
-            if not isinstance(source, Logged):
+            if source is None:
                 continue
             if (manager := f"{each.job.cluster}-jobmanager.log") not in found:
                 found |= _named(manager, _attempt({}, "", source.jobmanager_log))
@@ -138,13 +81,10 @@ class CloseLook:
                     found |= _named(name, _attempt({}, "", partial(_newest_log, source, taskmanager.id)))
         return found
 
-    def _source(self, job: JobAssessment) -> Detailed | None:
-        source: object = self._sources.get(job.cluster)
-        if isinstance(source, Joined):
-            source = source.rest_source(job.id)
-        return source if isinstance(source, Detailed) else None
+    def _source(self, job: JobAssessment) -> HasJobDetails | None:
+        return details_of(self._sources.get(job.cluster), job.id)
 
-    def _flames(self, source: Detailed, job: JobAssessment, unknown: dict[str, str]) -> list[FlameSample]:
+    def _flames(self, source: HasJobDetails, job: JobAssessment, unknown: dict[str, str]) -> list[FlameSample]:
         if (uptime := job.uptime_seconds) is not None and uptime < STACKS_AFTER_SECONDS:
             unknown["flame_graphs"] = f"the job runs for {uptime:.0f} s: its stacks would show how it starts"
             return []
@@ -156,7 +96,9 @@ class CloseLook:
             graphs = list(threads.map(lambda vertex: self._flame(source, job, vertex, unknown), chosen))
         return [FlameSample(vertex, graph) for vertex, graph in zip(chosen, graphs, strict=True) if graph is not None]
 
-    def _flame(self, source: Detailed, job: JobAssessment, vertex: str, unknown: dict[str, str]) -> FlameGraph | None:
+    def _flame(
+        self, source: HasJobDetails, job: JobAssessment, vertex: str, unknown: dict[str, str]
+    ) -> FlameGraph | None:
         """Waits for the first one; when it did not come, later questions find it ready or go on without."""
         asked = (*_identity(job), vertex)
         seconds = FLAME_AGAIN_SECONDS if asked in self._sampled else FLAME_SECONDS
@@ -199,7 +141,7 @@ class Examiner(CloseLook):
             chosen = pick(observation.assessment.jobs)
         return [self.deep(observation, job) for job in chosen if job.facts is not None]
 
-    def _look(self) -> Seen:
+    def _look(self) -> Observation:
         observation = self._observer.look()
         self.sources_seen = observation.snapshot.sources
         return observation
@@ -223,7 +165,7 @@ class Examiner(CloseLook):
 
     def _shallow(
         self,
-        observation: Seen,
+        observation: Observation,
         job: JobAssessment,
         details: Mapping[tuple[str, str], tuple[JobDetail | None, str | None]],
     ) -> Evidence:
@@ -273,7 +215,7 @@ def busiest_vertices(job: JobAssessment) -> list[str]:
 
 
 def _fresh(
-    source: Detailed, job: JobAssessment, vertex: str, unknown: dict[str, str], seconds: float
+    source: HasJobDetails, job: JobAssessment, vertex: str, unknown: dict[str, str], seconds: float
 ) -> FlameGraph | None:
     """Asked twice where the first is of before this run or older than Flink keeps it: that starts a new one."""
     until = time.monotonic() + seconds
@@ -290,7 +232,7 @@ def _fresh(
     return graph
 
 
-def _once(source: Detailed, job_id: str, vertex_id: str) -> FlameGraph:
+def _once(source: HasJobDetails, job_id: str, vertex_id: str) -> FlameGraph:
     return source.flame_graph(job_id, vertex_id, deadline_seconds=0.5)
 
 
@@ -306,7 +248,7 @@ def _named(name: str, text: str | None) -> dict[str, str]:
     return {} if text is None else {name: text}
 
 
-def _newest_log(source: Logged, taskmanager_id: str) -> str:
+def _newest_log(source: HasJobDetails, taskmanager_id: str) -> str:
     logs = [each for each in source.taskmanager_logs(taskmanager_id) if each.name.endswith(".log")]
     newest = max(logs, key=lambda each: (each.modified_ms or 0, each.name), default=None)
     return source.taskmanager_log(taskmanager_id, newest.name) if newest else ""
@@ -316,14 +258,14 @@ def _identity(job: JobAssessment) -> tuple[str, str]:
     return (job.cluster, job.id)
 
 
-def _is_new(observation: Seen, job: JobAssessment) -> bool:
+def _is_new(observation: Observation, job: JobAssessment) -> bool:
     """It runs, and no earlier look at this run is remembered."""
     samples = [each for each in observation.history.get(job.key, ()) if each.job_id == job.id]
     return job.state == JobState.RUNNING and len(samples) < 2
 
 
 def _evidence(
-    observation: Seen,
+    observation: Observation,
     job: JobAssessment,
     *,
     detail: JobDetail | None = None,
@@ -347,7 +289,7 @@ def _evidence(
     )
 
 
-def from_observation(observation: Seen) -> list[Evidence]:
+def from_observation(observation: Observation) -> list[Evidence]:
     """What a recording, or a look without anything else, tells of each job."""
     why = "a recording holds the facts of each look only"
     return [

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
+from flinkops.model.facts import JobKey
 from flinkops.model.history import JobSample
-
-JobKey = tuple[str, str, str]
 
 MAX_SAMPLES = 360
 """An hour at a look every ten seconds."""

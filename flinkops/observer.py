@@ -1,17 +1,14 @@
 """One look at the fleet, as every face shows it: facts, what they mean, and what is remembered."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import Protocol
-
-import msgspec
 
 from flinkops.assess import assess
 from flinkops.collect import Collector
 from flinkops.config.policy import Policy
 from flinkops.history import History
-from flinkops.model.assessment import FleetAssessment
 from flinkops.model.facts import FleetSnapshot
-from flinkops.model.history import JobSample
+from flinkops.model.observation import Observation
 
 
 class Collects(Protocol):
@@ -24,14 +21,6 @@ class Collects(Protocol):
     def close(self) -> None:
         """Let go of connections and files."""
         ...
-
-
-class Observation(msgspec.Struct, frozen=True):
-    """One look. ``history`` holds it too, as the newest sample of each job."""
-
-    snapshot: FleetSnapshot
-    assessment: FleetAssessment
-    history: Mapping[tuple[str, str, str], Sequence[JobSample]]
 
 
 class Observer:

@@ -9,12 +9,10 @@ from flinkops.assess.limits import limits_of
 from flinkops.assess.signals import signals, to_sample
 from flinkops.config.policy import Policy
 from flinkops.model.assessment import LEVEL_ORDER, FleetAssessment, JobAssessment
-from flinkops.model.facts import FleetSnapshot, JobFacts
+from flinkops.model.facts import FleetSnapshot, JobFacts, JobKey
 from flinkops.model.history import JobSample
 from flinkops.model.numbers import amount, whole
 from flinkops.model.states import ENDED
-
-JobKey = tuple[str, str, str]
 
 FRESH_GRACE_MS = 1000
 """Facts of a look carry the time at which each job was seen, somewhat before the look was over."""

@@ -6,6 +6,7 @@ from typing import Self
 import msgspec
 
 from flinkops.model.facts import JobFacts, Spread, VertexFacts
+from flinkops.model.graph import topological
 
 
 class Vertex(msgspec.Struct, frozen=True):
@@ -124,18 +125,9 @@ def graph_of(job: JobFacts) -> tuple[Vertex, ...]:
 
 
 def in_order(vertices: Sequence[Vertex]) -> tuple[Vertex, ...]:
-    """Each vertex after its inputs; Flink's graphs have no cycles, and what is on one comes last."""
-    waiting = {vertex.id: set(vertex.inputs) for vertex in vertices}
+    """Each vertex after its inputs."""
     by_id = {vertex.id: vertex for vertex in vertices}
-    order: list[Vertex] = []
-    while waiting:
-        ready = [vertex_id for vertex_id, inputs in waiting.items() if not inputs] or list(waiting)
-        for vertex_id in ready:
-            del waiting[vertex_id]
-            order.append(by_id[vertex_id])
-        for inputs in waiting.values():
-            inputs.difference_update(ready)
-    return tuple(order)
+    return tuple(by_id[each] for each in topological({vertex.id: vertex.inputs for vertex in vertices}))
 
 
 def _vertex(vertex: VertexFacts, known: set[str], job_max_parallelism: int | None) -> Vertex:

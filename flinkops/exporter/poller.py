@@ -4,28 +4,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol
 
 from flinkops.clock import Clock
 from flinkops.errors import FlinkopsError
-from flinkops.model.assessment import FleetAssessment
-from flinkops.model.facts import FleetSnapshot
+from flinkops.model.observation import Observation
 
 log = logging.getLogger(__name__)
-
-
-class Observed(Protocol):
-    """What a look gives (flinkops.observer.Observation)."""
-
-    @property
-    def snapshot(self) -> FleetSnapshot:
-        """The facts."""
-        ...
-
-    @property
-    def assessment(self) -> FleetAssessment:
-        """What they mean."""
-        ...
 
 
 class Looker:
@@ -36,21 +20,26 @@ class Looker:
     """
 
     def __init__(
-        self, look: Callable[[], Observed], clock: Clock, *, max_age_seconds: float = 60.0, reuse_seconds: float = 2.0
+        self,
+        look: Callable[[], Observation],
+        clock: Clock,
+        *,
+        max_age_seconds: float = 60.0,
+        reuse_seconds: float = 2.0,
     ) -> None:
         self._look = look
         self._clock = clock
         self._max_age_seconds = max_age_seconds
         self._reuse_seconds = reuse_seconds
         self._changed = threading.Condition()
-        self._last: Observed | None = None
+        self._last: Observation | None = None
         self._worker: threading.Thread | None = None
         self._started_at = 0.0
         self.looks = 0
         self.failed_looks = 0
         self.overdue_scrapes = 0
 
-    def newest(self, deadline_seconds: float) -> Observed | None:
+    def newest(self, deadline_seconds: float) -> Observation | None:
         """A look that is fresh now, else the one that is done by the deadline, else the last one unless too old."""
         with self._changed:
             if self._age_seconds() > self._reuse_seconds:
@@ -83,7 +72,7 @@ class Looker:
         return self._worker
 
     def _run(self) -> None:
-        seen: Observed | None = None
+        seen: Observation | None = None
         try:
             seen = self._look()
         except FlinkopsError as error:

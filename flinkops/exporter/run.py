@@ -14,8 +14,9 @@ from flinkops.clock import Clock, SystemClock
 from flinkops.errors import UsageError
 from flinkops.exporter.collector import DEADLINE_SECONDS, FleetCollector
 from flinkops.exporter.families import Options
-from flinkops.exporter.poller import Looker, Observed
+from flinkops.exporter.poller import Looker
 from flinkops.exporter.server import Credentials, MetricsServer, Tls, application
+from flinkops.model.observation import Observation
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,9 @@ def parse_listen(text: str) -> tuple[str, int]:
     return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - asked for, and warned of
 
 
-def build(look: Callable[[], Observed], options: Options, listen: Listen, clock: Clock | None = None) -> MetricsServer:
+def build(
+    look: Callable[[], Observation], options: Options, listen: Listen, clock: Clock | None = None
+) -> MetricsServer:
     """A server that is bound but does not serve yet. Raises OperationFailed when it cannot listen."""
     looker = Looker(look, clock or SystemClock())
     registry = CollectorRegistry(auto_describe=False)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from flinkops.errors import UsageError
 from flinkops.model.assessment import JobAssessment
+from flinkops.model.facts import JobKey
 
 
 @dataclass(frozen=True)
@@ -14,16 +15,16 @@ class Shard:
     index: int = 1
     count: int = 1
 
-    def owns(self, key: tuple[str, str, str]) -> bool:
+    def owns(self, key: JobKey) -> bool:
         """Whether the job with this key (`share_key`) is ours: the same answer in every process and release."""
         digest = hashlib.sha256("\0".join(key).encode("utf-8", "surrogatepass")).digest()
         return int.from_bytes(digest[:8], "big") % self.count == self.index - 1
 
 
-def share_key(job: JobAssessment) -> tuple[str, str, str]:
+def share_key(job: JobAssessment) -> JobKey:
     """What a job is shared by: on Kubernetes its resource, so that all jobs of one Flink cluster stay together."""
     resource = job.facts.resource if job.facts else None
-    return (job.cluster, job.namespace or "", resource.name if resource else job.name)
+    return JobKey(job.cluster, job.namespace or "", resource.name if resource else job.name)
 
 
 def parse_shard(text: str) -> Shard:

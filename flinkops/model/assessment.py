@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from flinkops.model.facts import CheckpointFacts, JobFacts, RestoredFacts, SourceStatus
+from flinkops.model.facts import CheckpointFacts, JobFacts, JobKey, RestoredFacts, SourceStatus
 from flinkops.model.history import JobSample
 from flinkops.model.reasons import ReasonCode
 
@@ -178,9 +178,9 @@ class JobAssessment(Value, frozen=True):
     """What is to be remembered of this look."""
 
     @property
-    def key(self) -> tuple[str, str, str]:
+    def key(self) -> JobKey:
         """As JobFacts.key."""
-        return (self.cluster, self.namespace or "", self.name)
+        return JobKey(self.cluster, self.namespace or "", self.name)
 
 
 class FleetAssessment(Value, frozen=True):

@@ -1,6 +1,11 @@
 """What is read of one job on demand, when a person opens it: too much for every look at a whole fleet."""
 
+from typing import Literal
+
 from flinkops.model.facts import CheckpointPhases, ExceptionFacts, Facts, StuckFacts
+
+FlameGraphKind = Literal["full", "on_cpu", "off_cpu"]
+"""Which samples: all, of running threads, of waiting ones; as Flink's REST API names them."""
 
 
 class SubtaskDetail(Facts, frozen=True):

@@ -6,7 +6,7 @@ None, and the reason stands in ``unknown`` of its job under the fact's dotted pa
 Times are milliseconds since the epoch as Flink reports them; durations and rates carry their unit in the name.
 """
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -18,6 +18,14 @@ FINISHED_WATERMARK_MS = 2**63 - 1
 SourceKind = Literal["rest", "kubernetes", "recording"]
 SourceState = Literal["ok", "stale", "unreachable", "denied"]
 JobKind = Literal["rest", "FlinkDeployment", "FlinkSessionJob"]
+
+
+class JobKey(NamedTuple):
+    """Identifies a job over restarts and upgrades. Its id does not: each submission has a new one."""
+
+    cluster: str
+    namespace: str  # empty without Kubernetes
+    name: str
 
 
 class Facts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -289,9 +297,9 @@ class JobFacts(Facts, frozen=True):
     unknown: dict[str, str] = {}  # dotted path of a fact -> why it is not known
 
     @property
-    def key(self) -> tuple[str, str, str]:
-        """Identifies a job over restarts: cluster, namespace, name. The id changes with each submission."""
-        return (self.cluster, self.namespace or "", self.name)
+    def key(self) -> JobKey:
+        """Identifies the job over restarts."""
+        return JobKey(self.cluster, self.namespace or "", self.name)
 
 
 class ClusterFacts(Facts, frozen=True):

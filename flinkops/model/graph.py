@@ -1,8 +1,36 @@
 """The job's graph: where records come in, where they end, and the costliest way through."""
 
-from collections.abc import Callable, Sequence
+import heapq
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from flinkops.model.facts import VertexFacts
+
+
+def topological(inputs: Mapping[str, Iterable[str]]) -> list[str]:
+    """Each id after its inputs; of those that are ready, the first in the order given (Kahn's algorithm).
+
+    Inputs that are no ids themselves are ignored; what is on a cycle, or behind one, comes last, in the order given.
+
+    >>> topological({"sink": ["map"], "map": ["source"], "source": [], "other": ["nowhere"]})
+    ['source', 'map', 'sink', 'other']
+    """
+    place = {each: number for number, each in enumerate(inputs)}
+    waits_for = {each: {one for one in ups if one in place} for each, ups in inputs.items()}
+    readers: dict[str, list[str]] = {each: [] for each in inputs}
+    for each, ups in waits_for.items():
+        for one in ups:
+            readers[one].append(each)
+    ready = [(place[each], each) for each, ups in waits_for.items() if not ups]
+    order: list[str] = []
+    while ready:
+        _, each = heapq.heappop(ready)
+        order.append(each)
+        for reader in readers[each]:
+            waits_for[reader].discard(each)
+            if not waits_for[reader]:
+                heapq.heappush(ready, (place[reader], reader))
+    placed = set(order)
+    return order + [each for each in inputs if each not in placed]
 
 
 class Graph:
@@ -30,20 +58,8 @@ class Graph:
         return [vertex for vertex in self.by_id.values() if not self.downstream[vertex.id]]
 
     def in_order(self) -> list[VertexFacts]:
-        """Each vertex after its inputs (Kahn); those on a cycle come last."""
-        waiting = {vertex_id: len(ups) for vertex_id, ups in self.upstream.items()}
-        ready = [vertex_id for vertex_id, count in waiting.items() if count == 0]
-        order: list[str] = []
-        while ready:
-            vertex_id = ready.pop()
-            order.append(vertex_id)
-            for down in self.downstream[vertex_id]:
-                waiting[down] -= 1
-                if waiting[down] == 0:
-                    ready.append(down)
-        done = set(order)
-        order.extend(vertex_id for vertex_id in self.by_id if vertex_id not in done)
-        return [self.by_id[vertex_id] for vertex_id in order]
+        """Each vertex after its inputs."""
+        return [self.by_id[vertex_id] for vertex_id in topological(self.upstream)]
 
     def worst_path(self, cost: Callable[[VertexFacts], float]) -> float:
         """The greatest sum of `cost` along a way from a source to a sink."""

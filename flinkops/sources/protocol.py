@@ -1,12 +1,17 @@
-"""What every source can do, and what one look at it gives."""
+"""What every source gives, and what some give besides: ask for the capability, never for the class."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from flinkops.model.facts import ClusterFacts, Facts, JobFacts, SourceKind, SourceStatus
+from flinkops.model.detail import FlameGraph, FlameGraphKind, JobDetail, LogFile, ResourceEvents, VertexDetail
+from flinkops.model.endpoint import RestEndpoint
+from flinkops.model.facts import ClusterFacts, Facts, JobFacts, JobKey, SourceKind, SourceStatus
 
-Wanted = Callable[[tuple[str, str, str]], bool]
-"""Whether a job is asked about, by its cluster, namespace and name; on Kubernetes the name of its resource."""
+if TYPE_CHECKING:
+    from flinkops.sources.kubernetes.access import KubeAccess
+
+Wanted = Callable[[JobKey], bool]
+"""Whether a job is asked about; on Kubernetes the name in its key is that of its resource."""
 
 
 class SourceLook(Facts, frozen=True):
@@ -18,11 +23,7 @@ class SourceLook(Facts, frozen=True):
 
 
 class Source(Protocol):
-    """Something that facts about Flink jobs come from. It is looked at by one thread at a time.
-
-    A Kubernetes source also has ``events(job: JobFacts) -> ResourceEvents``: what Kubernetes and the operator said
-    about that job lately, newest first, and what holds it up now. It may be asked from any thread, and never raises.
-    """
+    """Something that facts about Flink jobs come from. It is polled by one thread at a time."""
 
     @property
     def name(self) -> str:
@@ -39,5 +40,90 @@ class Source(Protocol):
         ...
 
     def close(self) -> None:
-        """Frees connections and threads. Looking afterwards is a mistake of the caller."""
+        """Frees connections and threads. Polling afterwards is a mistake of the caller."""
         ...
+
+
+@runtime_checkable
+class HasJobDetails(Protocol):
+    """A source that can be asked for more of one job, from any thread. All block, and raise errors.Unreachable."""
+
+    def detail(self, job_id: str, *, deadline_seconds: float = ...) -> JobDetail:
+        """Everything about one job."""
+        ...
+
+    def subtasks(self, job_id: str, vertex_id: str, *, deadline_seconds: float = ...) -> VertexDetail:
+        """One vertex with its subtasks."""
+        ...
+
+    def flame_graph(
+        self, job_id: str, vertex_id: str, kind: FlameGraphKind = ..., *, deadline_seconds: float = ...
+    ) -> FlameGraph:
+        """The sampled stacks of a vertex; on-CPU ones unless another kind is asked for."""
+        ...
+
+    def taskmanager_logs(self, taskmanager_id: str, *, deadline_seconds: float = ...) -> tuple[LogFile, ...]:
+        """The files in a TaskManager's log folder."""
+        ...
+
+    def taskmanager_log(self, taskmanager_id: str, file_name: str, *, deadline_seconds: float = ...) -> str:
+        """The end of one of them."""
+        ...
+
+    def jobmanager_log(self, *, deadline_seconds: float = ...) -> str:
+        """The end of the JobManager's log."""
+        ...
+
+
+@runtime_checkable
+class HasClusterSources(Protocol):
+    """A source of many Flink clusters, such as Kubernetes: each job's own cluster can be asked for more."""
+
+    def rest_source(self, job_id: str) -> HasJobDetails | None:
+        """The cluster that had the job at the last poll."""
+        ...
+
+
+@runtime_checkable
+class HasResourceEvents(Protocol):
+    """A source that knows what happened around a job: Kubernetes."""
+
+    def events(self, job: JobFacts) -> ResourceEvents:
+        """What Kubernetes and the operator reported lately, newest first, and what blocks it. Blocks; never raises."""
+        ...
+
+
+@runtime_checkable
+class HasRestEndpoint(Protocol):
+    """A source whose jobs are changed over Flink's REST API."""
+
+    @property
+    def endpoint(self) -> RestEndpoint:
+        """Its address and credentials."""
+        ...
+
+
+@runtime_checkable
+class HasKubernetesAccess(Protocol):
+    """A source whose jobs belong to custom resources, and are changed through them."""
+
+    @property
+    def access(self) -> "KubeAccess":
+        """How its API server is reached."""
+        ...
+
+
+@runtime_checkable
+class RetriesOnDemand(Protocol):
+    """What leaves failing endpoints alone for a while can be told to ask them again."""
+
+    def retry_now(self) -> None:
+        """The next poll asks them all."""
+        ...
+
+
+def details_of(source: object, job_id: str) -> HasJobDetails | None:
+    """Who can be asked for more of this job: the source itself, or the job's own cluster behind it."""
+    if isinstance(source, HasClusterSources):
+        source = source.rest_source(job_id)
+    return source if isinstance(source, HasJobDetails) else None

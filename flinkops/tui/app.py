@@ -10,6 +10,8 @@ from textual.binding import BindingType
 
 from flinkops.clock import Clock
 from flinkops.model.assessment import JobAssessment, VertexAssessment
+from flinkops.model.facts import JobKey
+from flinkops.sources.protocol import HasClusterSources, HasJobDetails, HasResourceEvents, details_of
 from flinkops.tui import background
 from flinkops.tui.actions.catalog import KINDS
 from flinkops.tui.actions.controller import ActingApp
@@ -27,7 +29,7 @@ from flinkops.tui.keys import Where, at, bindings
 from flinkops.tui.links import Links
 from flinkops.tui.logs import LogsScreen
 from flinkops.tui.notes import Notes
-from flinkops.tui.protocols import Details, JobKey, Joins, Looks, Named, TellsEvents
+from flinkops.tui.protocols import HasName, Looks
 from flinkops.tui.sources import SourcesScreen
 from flinkops.tui.vertex import VertexScreen
 from flinkops.tui.views import SavedViews
@@ -49,7 +51,7 @@ class FlinkopsApp(ActingApp):
         guarded: tuple[str, ...] = (),
         ascii_only: bool = False,
         clock: Clock | None = None,
-        sources: Sequence[Named] = (),
+        sources: Sequence[HasName] = (),
         journal_folder: Path | None = None,
         notes_path: Path | None = None,
         views_path: Path | None = None,
@@ -128,14 +130,11 @@ class FlinkopsApp(ActingApp):
         """The screen of one job."""
         self.push_screen(JobScreen(key))
 
-    def source_of(self, job: JobAssessment) -> Details | None:
+    def source_of(self, job: JobAssessment) -> HasJobDetails | None:
         """The source that can be asked for more of this job."""
-        source: object = self.sources.get(job.cluster)
-        if isinstance(source, Joins):
-            source = source.rest_source(job.id)
-        return source if isinstance(source, Details) else None
+        return details_of(self.sources.get(job.cluster), job.id)
 
-    def details_of(self, job: JobAssessment) -> Details | None:
+    def details_of(self, job: JobAssessment) -> HasJobDetails | None:
         """The source that can be asked for more of this job; says so when there is none."""
         if (source := self.source_of(job)) is not None:
             return source
@@ -173,7 +172,7 @@ class FlinkopsApp(ActingApp):
     def open_events(self, job: JobAssessment) -> None:
         """What Kubernetes said about it."""
         source: object = self.sources.get(job.cluster)
-        if isinstance(source, TellsEvents) and job.facts is not None and job.facts.resource is not None:
+        if isinstance(source, HasResourceEvents) and job.facts is not None and job.facts.resource is not None:
             self.push_screen(EventsScreen(source, job))
         elif self.link.replay:
             self.say("a recording has no events")
@@ -203,7 +202,7 @@ class FlinkopsApp(ActingApp):
     @property
     def has_details(self) -> bool:
         """Whether any source can be asked for more."""
-        return any(isinstance(source, (Details, Joins)) for source in self.sources.values())
+        return any(isinstance(source, (HasJobDetails, HasClusterSources)) for source in self.sources.values())
 
     def ask_note(self, keys: Sequence[JobKey]) -> None:
         """Ask for a note on these jobs."""

@@ -15,7 +15,7 @@ from flinkops.autoscale.document import advice_document, headline
 from flinkops.autoscale.explain import OVERRIDES
 from flinkops.autoscale.settings import Settings, settings_of
 from flinkops.model.assessment import JobAssessment
-from flinkops.model.facts import JobFacts
+from flinkops.model.facts import JobFacts, JobKey
 from flinkops.tui import cells as words
 from flinkops.tui.actions.catalog import KINDS
 from flinkops.tui.base import BaseScreen
@@ -26,7 +26,6 @@ from flinkops.tui.grid import Column, Grid
 from flinkops.tui.keys import Where
 from flinkops.tui.lines import Line, Role, flow, join, line
 from flinkops.tui.lineview import Pane
-from flinkops.tui.protocols import JobKey
 
 LOOKS = 240
 """So many are kept while the screen is open: twenty minutes, a look every 5 s."""

@@ -8,6 +8,7 @@ from textual.widget import Widget
 
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.detail import KubeEvent, ResourceEvents
+from flinkops.sources.protocol import HasResourceEvents
 from flinkops.tui import cells as words
 from flinkops.tui.cells import tidy
 from flinkops.tui.context import Context
@@ -19,7 +20,6 @@ from flinkops.tui.job_tables import row_lines
 from flinkops.tui.keys import Where
 from flinkops.tui.lines import Line, join, line
 from flinkops.tui.lineview import Pane
-from flinkops.tui.protocols import TellsEvents
 
 
 class EventsScreen(FetchingScreen):
@@ -27,7 +27,7 @@ class EventsScreen(FetchingScreen):
 
     PLACES: ClassVar[tuple[Where, ...]] = ("rows",)
 
-    def __init__(self, source: TellsEvents, job: JobAssessment) -> None:
+    def __init__(self, source: HasResourceEvents, job: JobAssessment) -> None:
         super().__init__()
         self._source = source
         self._job = job

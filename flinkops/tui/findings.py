@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widget import Widget
 
 from flinkops.model.assessment import JobAssessment
+from flinkops.model.facts import JobKey
 from flinkops.model.findings import Diagnosis, Finding
 from flinkops.render.doctor import evidence_text, remedy_text
 from flinkops.tui.actions.catalog import KINDS, Kind
@@ -24,7 +25,6 @@ from flinkops.tui.grid import Column, Grid
 from flinkops.tui.keys import Where
 from flinkops.tui.lines import Line, Role, flow, join, line
 from flinkops.tui.lineview import Pane
-from flinkops.tui.protocols import JobKey
 
 ROLE: dict[str, Role] = {"critical": "critical", "warning": "warning", "info": "accent"}
 _KINDS = {kind.title: kind for kind in KINDS}

@@ -8,8 +8,9 @@ from textual.widget import Widget
 
 from flinkops.clock import iso_utc
 from flinkops.model.assessment import JobAssessment, VertexAssessment
-from flinkops.model.detail import FlameGraph, FlameGraphNode
+from flinkops.model.detail import FlameGraph, FlameGraphKind, FlameGraphNode
 from flinkops.render.text import human_ratio
+from flinkops.sources.protocol import HasJobDetails
 from flinkops.tui.cells import tidy
 from flinkops.tui.context import Context
 from flinkops.tui.fetching import FetchingScreen
@@ -17,7 +18,6 @@ from flinkops.tui.fleet_view import View
 from flinkops.tui.keys import Where, bindings
 from flinkops.tui.lines import Line, Role, Span, fit, join, line
 from flinkops.tui.lineview import Pane
-from flinkops.tui.protocols import Details, FlameGraphKind
 
 KINDS: tuple[FlameGraphKind, ...] = ("full", "on_cpu", "off_cpu")
 HOTTEST = 12
@@ -30,7 +30,7 @@ class FlameScreen(FetchingScreen):
     PLACES: ClassVar[tuple[Where, ...]] = ("flame", "lines")
     BINDINGS: ClassVar[list[BindingType]] = bindings("flame")
 
-    def __init__(self, source: Details, job: JobAssessment, vertex: VertexAssessment) -> None:
+    def __init__(self, source: HasJobDetails, job: JobAssessment, vertex: VertexAssessment) -> None:
         super().__init__()
         self._source = source
         self._job = job

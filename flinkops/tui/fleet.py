@@ -10,6 +10,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from flinkops.model.assessment import JobAssessment
+from flinkops.model.facts import JobKey
 from flinkops.render.status_json import status_json
 from flinkops.tui.actions.catalog import SAVEPOINT
 from flinkops.tui.base import BaseScreen
@@ -21,7 +22,6 @@ from flinkops.tui.job_view import job_copies, job_links
 from flinkops.tui.keys import Where, bindings
 from flinkops.tui.lines import Line, join, line
 from flinkops.tui.lineview import Pane
-from flinkops.tui.protocols import JobKey
 from flinkops.tui.query import Term, matches, parse
 from flinkops.tui.views import SavedView
 

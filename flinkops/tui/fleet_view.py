@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 
 from flinkops.model.assessment import LEVEL_ORDER, JobAssessment, Level
-from flinkops.model.facts import ClusterFacts, SourceStatus
+from flinkops.model.facts import ClusterFacts, JobKey, SourceStatus
+from flinkops.model.observation import Observation
 from flinkops.model.reasons import Subject
 from flinkops.render.text import human_bytes, human_rate, human_seconds
 from flinkops.tui import cells as words
@@ -13,7 +14,6 @@ from flinkops.tui.glyphs import sparkline
 from flinkops.tui.grid import Column
 from flinkops.tui.job_view import reason_lines, signal_lines
 from flinkops.tui.lines import Line, Span, ends, join, line
-from flinkops.tui.protocols import JobKey, Observation
 
 STALE_FACTOR = 3
 """A row is stale when its data is older than this many refresh intervals."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flinkops.model.assessment import JobAssessment
-from flinkops.tui.protocols import Observation
+from flinkops.model.observation import Observation
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from textual.widget import Widget
 
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.detail import JobDetail
+from flinkops.model.facts import JobKey
 from flinkops.tui import cells as words
 from flinkops.tui.actions.catalog import SAVEPOINT
 from flinkops.tui.cells import tidy
@@ -23,7 +24,6 @@ from flinkops.tui.job_view import card, job_copies, job_links, reason_lines, sig
 from flinkops.tui.keys import Where, bindings
 from flinkops.tui.lines import Line, Span, join, line, width
 from flinkops.tui.lineview import Pane
-from flinkops.tui.protocols import JobKey
 
 TALL_ROWS = 45
 """From this height on, checkpoints and exceptions stand below the vertices."""

@@ -10,6 +10,7 @@ import msgspec
 from flinkops.model.assessment import JobAssessment, VertexAssessment
 from flinkops.model.detail import JobDetail
 from flinkops.model.facts import CheckpointFacts, ExceptionFacts, RescaleFacts, VertexFacts
+from flinkops.model.graph import topological
 from flinkops.render.text import human_count, human_seconds
 from flinkops.tui import cells as words
 from flinkops.tui.cells import tidy
@@ -50,9 +51,9 @@ class VertexRow:
 def vertex_rows(job: JobAssessment, context: Context) -> list[VertexRow]:
     """In the order data flows, with the graph's lanes beside them."""
     facts = {vertex.id: vertex for vertex in job.facts.vertices} if job.facts else {}
-    ordered = _in_order({v.id: facts[v.id].upstream if v.id in facts else () for v in job.vertices})
     by_id = {vertex.id: vertex for vertex in job.vertices}
-    known = [(vertex, tuple(u for u in upstream if u in by_id)) for vertex, upstream in ordered]
+    inputs = {i: tuple(up for up in facts[i].upstream if up in by_id) if i in facts else () for i in by_id}
+    known = [(vertex, inputs[vertex]) for vertex in topological(inputs)]
     drawn = lanes(known, context.glyphs)
     bottleneck = job.backpressure.bottleneck if job.backpressure else None
     return [
@@ -60,17 +61,6 @@ def vertex_rows(job: JobAssessment, context: Context) -> list[VertexRow]:
                   bottleneck.why if bottleneck and bottleneck.vertex in (i, by_id[i].name) else None)
         for (i, _), lane in zip(known, drawn, strict=True)
     ]  # fmt: skip
-
-
-def _in_order(upstream: dict[str, tuple[str, ...]]) -> list[tuple[str, tuple[str, ...]]]:
-    """Inputs before readers; what a cycle or a gap leaves over comes last, in the order given."""
-    placed: dict[str, tuple[str, ...]] = {}
-    left = dict(upstream)
-    while left:
-        ready = [v for v, inputs in left.items() if all(i in placed or i not in upstream for i in inputs)]
-        for vertex in ready[:1] or list(left)[:1]:
-            placed[vertex] = left.pop(vertex)
-    return list(placed.items())
 
 
 def vertex_columns(context: Context) -> list[Column[VertexRow]]:

@@ -13,6 +13,7 @@ from flinkops.clock import iso_utc
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.detail import LogFile, TaskManagerDetail
 from flinkops.render.text import human_bytes
+from flinkops.sources.protocol import HasJobDetails
 from flinkops.tui import cells as words
 from flinkops.tui.cells import tidy
 from flinkops.tui.dialogs import Choice
@@ -22,7 +23,6 @@ from flinkops.tui.grid import Column, Grid
 from flinkops.tui.keys import Where, bindings
 from flinkops.tui.lines import Line, Role, join, line
 from flinkops.tui.lineview import Pane
-from flinkops.tui.protocols import Details
 
 JOBMANAGER = "JobManager"
 GC_WARNING_RATIO = 0.1
@@ -43,7 +43,7 @@ class LogsScreen(FetchingScreen):
 
     PLACES: ClassVar[tuple[Where, ...]] = ("rows",)
 
-    def __init__(self, source: Details, job: JobAssessment, taskmanager: str | None) -> None:
+    def __init__(self, source: HasJobDetails, job: JobAssessment, taskmanager: str | None) -> None:
         super().__init__()
         self._source = source
         self._job = job
@@ -124,7 +124,7 @@ class LogScreen(FetchingScreen):
     PLACES: ClassVar[tuple[Where, ...]] = ("logs", "lines")
     BINDINGS: ClassVar[list[BindingType]] = bindings("logs")
 
-    def __init__(self, source: Details, row: LogRow) -> None:
+    def __init__(self, source: HasJobDetails, row: LogRow) -> None:
         super().__init__()
         self._source = source
         self._row = row

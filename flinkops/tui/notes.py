@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from flinkops.clock import Clock, iso_utc
-from flinkops.tui.protocols import JobKey
+from flinkops.model.facts import JobKey
 
 
 class Note(msgspec.Struct, frozen=True):

@@ -14,7 +14,9 @@ from textual.timer import Timer
 
 from flinkops.clock import Clock, SystemClock, iso_utc
 from flinkops.errors import FlinkopsError, UsageError
+from flinkops.model.observation import Observation
 from flinkops.recording import Recorder
+from flinkops.sources.protocol import RetriesOnDemand
 from flinkops.tui import background
 from flinkops.tui.base import BaseScreen
 from flinkops.tui.context import Context
@@ -22,7 +24,7 @@ from flinkops.tui.dialogs import Prompt
 from flinkops.tui.fleet_view import View
 from flinkops.tui.glyphs import ASCII, UNICODE
 from flinkops.tui.lineview import LineView
-from flinkops.tui.protocols import Looks, LooksEarly, Observation, Retries
+from flinkops.tui.protocols import Looks, LooksEarly
 from flinkops.tui.replay import ReplayObserver
 from flinkops.tui.status_view import Link
 from flinkops.tui.themes import DEFAULT, PLAIN, THEMES, Palette
@@ -88,7 +90,7 @@ class LookingApp(App[None]):
 
     def action_look_now(self) -> None:
         """A person asked: also sources that are left alone for a while, unless a look is under way."""
-        if isinstance(self.observer, Retries):
+        if isinstance(self.observer, RetriesOnDemand):
             self.observer.retry_now()
         self._look_again()
 

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, time, timedelta
 from flinkops.clock import iso_utc
 from flinkops.config.policy import Policy
 from flinkops.errors import UsageError
-from flinkops.observer import Observation, Observer
+from flinkops.model.observation import Observation
+from flinkops.observer import Observer
 from flinkops.recording import Replay
 
 MEMORY_FRAMES = 60

@@ -10,6 +10,7 @@ from flinkops.model.assessment import JobAssessment, VertexAssessment
 from flinkops.model.detail import SubtaskDetail, TaskManagerDetail, VertexDetail
 from flinkops.model.facts import FINISHED_WATERMARK_MS, NO_WATERMARK_MS
 from flinkops.render.text import human_count, human_seconds
+from flinkops.sources.protocol import HasJobDetails
 from flinkops.tui import cells as words
 from flinkops.tui.cells import tidy
 from flinkops.tui.context import Context
@@ -22,7 +23,6 @@ from flinkops.tui.keys import Where, bindings
 from flinkops.tui.lines import Line, join, line
 from flinkops.tui.lineview import Pane
 from flinkops.tui.logs import GC_WARNING_RATIO
-from flinkops.tui.protocols import Details
 
 TASKMANAGERS_EVERY_MS = 20_000
 
@@ -33,7 +33,7 @@ class VertexScreen(FetchingScreen):
     PLACES: ClassVar[tuple[Where, ...]] = ("vertex", "rows")
     BINDINGS: ClassVar[list[BindingType]] = bindings("vertex")
 
-    def __init__(self, source: Details, job: JobAssessment, vertex: VertexAssessment) -> None:
+    def __init__(self, source: HasJobDetails, job: JobAssessment, vertex: VertexAssessment) -> None:
         super().__init__()
         self._source = source
         self._job = job

@@ -3,6 +3,7 @@
 from flinkops.errors import Unreachable
 from flinkops.model.detail import (
     FlameGraph,
+    FlameGraphKind,
     FlameGraphNode,
     JobDetail,
     LogFile,
@@ -12,7 +13,6 @@ from flinkops.model.detail import (
 )
 from flinkops.model.endpoint import RestEndpoint, parse_endpoint
 from flinkops.model.facts import NO_WATERMARK_MS, CheckpointPhases
-from flinkops.tui.protocols import FlameGraphKind
 from tests.tui.fleet import T0_MS
 
 

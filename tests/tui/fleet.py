@@ -1,7 +1,6 @@
 """A generator of fleets in all kinds of state: deterministic, from a seed, at any size."""
 
 import random
-from dataclasses import dataclass, field
 
 from flinkops.clock import iso_utc
 from flinkops.model.assessment import (
@@ -32,6 +31,7 @@ from flinkops.model.facts import (
     VertexFacts,
 )
 from flinkops.model.history import JobSample
+from flinkops.model.observation import Observation
 from flinkops.model.reasons import ReasonCode
 
 T0_MS = 1_795_442_551_000  # 2026-11-23T14:02:31Z
@@ -50,16 +50,7 @@ _WORDS = ("orders", "prices", "clicks", "stock", "payments", "sessions", "fraud"
 _VERBS = ("enrich", "aggregate", "join", "dedup", "score", "index", "alert", "archive", "route", "count")
 
 
-@dataclass(frozen=True)
-class Seen:
-    """An observation, as flinkops.observer makes them."""
-
-    snapshot: FleetSnapshot
-    assessment: FleetAssessment
-    history: dict[tuple[str, str, str], tuple[JobSample, ...]] = field(default_factory=dict)
-
-
-def fleet(jobs: int, *, look: int = 0, seed: int = 7, hostile: bool = False, all_ok: bool = False) -> Seen:
+def fleet(jobs: int, *, look: int = 0, seed: int = 7, hostile: bool = False, all_ok: bool = False) -> Observation:
     """`jobs` jobs at the look number `look`, five seconds apart; every value moves from look to look."""
     now_ms = T0_MS + round(look * INTERVAL_SECONDS * 1000)
     clusters = [f"flink-{index:02d}" for index in range(max(1, min(12, jobs // 8)))]
@@ -74,7 +65,7 @@ def fleet(jobs: int, *, look: int = 0, seed: int = 7, hostile: bool = False, all
         else SourceStatus(name=name, kind="rest", state="unreachable", age_seconds=272.0, error="connection refused")
         for index, name in enumerate(clusters)
     )
-    return Seen(
+    return Observation(
         snapshot=FleetSnapshot(
             taken_ms=now_ms,
             poll_seconds=0.43,

@@ -10,10 +10,11 @@ from typing import Any
 from textual.pilot import Pilot
 
 from flinkops.clock import FixedClock
+from flinkops.model.observation import Observation
 from flinkops.tui.app import FlinkopsApp
 from flinkops.tui.fleet import FleetScreen
 from flinkops.tui.fleet_view import View
-from tests.tui.fleet import INTERVAL_SECONDS, T0_MS, Seen, fleet
+from tests.tui.fleet import INTERVAL_SECONDS, T0_MS, fleet
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "tui"
 SIZES = ((80, 24), (120, 40), (200, 60))
@@ -22,11 +23,11 @@ SIZES = ((80, 24), (120, 40), (200, 60))
 class Unasked:
     """An observer that must not be asked."""
 
-    def look(self) -> Seen:
+    def look(self) -> Observation:
         raise AssertionError("the test posts observations itself")
 
 
-def view_of(seen: Seen) -> View:
+def view_of(seen: Observation) -> View:
     """As the app makes it."""
     return View.of(seen, interval_seconds=INTERVAL_SECONDS)
 
@@ -40,7 +41,11 @@ def make_app(**options: Any) -> FlinkopsApp:
 
 @asynccontextmanager
 async def running(
-    seen: Seen | None = None, *, size: tuple[int, int] = (120, 40), app: FlinkopsApp | None = None, **options: Any
+    seen: Observation | None = None,
+    *,
+    size: tuple[int, int] = (120, 40),
+    app: FlinkopsApp | None = None,
+    **options: Any,
 ) -> AsyncIterator[tuple[FlinkopsApp, Pilot[None]]]:
     """The app on a screen of that size, with one observation in it."""
     made = app or make_app(**options)

@@ -18,9 +18,11 @@ from flinkops.config.load import load_settings
 from flinkops.errors import OperationFailed, Refused, UsageError
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.facts import ResourceFacts
+from flinkops.model.observation import Observation
 from flinkops.model.plan import Plan, Result, Step, Target
 from flinkops.plan.redeploy import Change
 from flinkops.sources.kubernetes.access import KubeAccess
+from flinkops.sources.protocol import HasRestEndpoint
 from flinkops.tui.actions import execute as hands
 from flinkops.tui.actions.catalog import KINDS, Kind, Planning, Running, command_of, takes_actions, wish_of
 from flinkops.tui.actions.execute import carry_out, make_plan
@@ -28,10 +30,9 @@ from flinkops.tui.actions.sheets import progress_lines
 from flinkops.tui.app import FlinkopsApp
 from flinkops.tui.context import Context
 from flinkops.tui.glyphs import UNICODE
-from flinkops.tui.protocols import Reached
 from flinkops.tui.themes import THEMES, Palette
 from tests.tui.details import FakeSource
-from tests.tui.fleet import T0_MS, Seen, fleet
+from tests.tui.fleet import T0_MS, fleet
 from tests.tui.screen import make_app, press, running, text_of, until, view_of
 from tests.unit.fake_cluster import JOB_ID, NAME, FakeCluster
 
@@ -49,9 +50,9 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
     return made
 
 
-def _always(control: JobControl) -> Callable[[Reached, JobAssessment, Clock], object]:
+def _always(control: JobControl) -> Callable[[HasRestEndpoint, JobAssessment, Clock], object]:
     @contextmanager
-    def given(source: Reached, job: JobAssessment, clock: Clock) -> Iterator[JobControl]:
+    def given(source: HasRestEndpoint, job: JobAssessment, clock: Clock) -> Iterator[JobControl]:
         yield control
 
     return given
@@ -71,7 +72,7 @@ def scenario(steps: Callable[[FlinkopsApp, Pilot[None]], Awaitable[None]], folde
         async with running(app=app, size=(120, 40)) as (_, pilot):
             seen = fleet(140)
             assessment = msgspec.structs.replace(seen.assessment, jobs=(the_job(),))
-            app.observed(view_of(Seen(seen.snapshot, assessment, seen.history)))
+            app.observed(view_of(Observation(seen.snapshot, assessment, seen.history)))
             await pilot.pause()
             await steps(app, pilot)
 
@@ -108,7 +109,7 @@ def test_production_alone_is_read_only_and_named(tmp_path: Path, cluster: FakeCl
         async with running(app=app, size=(120, 40)) as (_, pilot):
             seen = fleet(140)
             assessment = msgspec.structs.replace(seen.assessment, jobs=(the_job(),))
-            app.observed(view_of(Seen(seen.snapshot, assessment, seen.history)))
+            app.observed(view_of(Observation(seen.snapshot, assessment, seen.history)))
             await pilot.pause()
             await steps(app, pilot)
 

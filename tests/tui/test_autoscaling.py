@@ -7,8 +7,9 @@ import pytest
 
 from flinkops.autoscale.explain import OVERRIDES
 from flinkops.model.facts import JobFacts, RescaleFacts
+from flinkops.model.observation import Observation
 from flinkops.tui.autoscaling import AutoscalingScreen
-from tests.tui.fleet import T0_MS, Seen, fleet
+from tests.tui.fleet import T0_MS, fleet
 from tests.tui.screen import make_app, press, running, text_of, view_of
 from tests.unit.autoscale_cases import source_and_work
 
@@ -41,7 +42,7 @@ def shown(*looks: JobFacts, keys: tuple[str, ...] = (), size: tuple[int, int] = 
                 job = msgspec.structs.replace(row, facts=each, name=each.name, cluster=each.cluster, namespace=None)
                 assessment = msgspec.structs.replace(seen.assessment, jobs=(job,), taken_ms=each.seen_ms)
                 snapshot = msgspec.structs.replace(seen.snapshot, taken_ms=each.seen_ms, jobs=(each,))
-                app.observed(view_of(Seen(snapshot, assessment, seen.history)))
+                app.observed(view_of(Observation(snapshot, assessment, seen.history)))
                 if number == 0:
                     app.push_screen(AutoscalingScreen(job.key))
                 await pilot.pause()

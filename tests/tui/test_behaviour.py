@@ -8,20 +8,21 @@ from textual.geometry import Region
 
 from flinkops.clock import FixedClock
 from flinkops.model.assessment import FleetAssessment, JobAssessment
-from flinkops.model.facts import SourceStatus
+from flinkops.model.facts import JobKey, SourceStatus
+from flinkops.model.observation import Observation
 from flinkops.recording import Recording
 from flinkops.tui.app import FlinkopsApp
 from flinkops.tui.fleet import FleetScreen
 from flinkops.tui.job import JobScreen
 from flinkops.tui.keys import KEYS
 from flinkops.tui.notes import Notes
-from tests.tui.fleet import T0_MS, Seen, fleet
+from tests.tui.fleet import T0_MS, fleet
 from tests.tui.screen import fleet_screen, make_app, press, run, running, text_of, until, view_of
 
 
-def with_jobs(seen: Seen, jobs: tuple[JobAssessment, ...]) -> Seen:
+def with_jobs(seen: Observation, jobs: tuple[JobAssessment, ...]) -> Observation:
     assessment = msgspec.structs.replace(seen.assessment, jobs=jobs)
-    return Seen(seen.snapshot, assessment, seen.history)
+    return Observation(seen.snapshot, assessment, seen.history)
 
 
 def test_cursor_keeps_its_row_and_its_line_when_rows_move() -> None:
@@ -172,8 +173,8 @@ def test_notes_that_cannot_be_read_are_left_alone(tmp_path: Path) -> None:
     path.write_text("{not json")
     notes = Notes(path, FixedClock(T0_MS))
     assert notes.problem is not None
-    notes.write([("c", "n", "j")], "mine")
-    assert notes.of(("c", "n", "j")) is not None
+    notes.write([JobKey("c", "n", "j")], "mine")
+    assert notes.of(JobKey("c", "n", "j")) is not None
     assert path.read_text() == "{not json"
 
 
@@ -243,7 +244,7 @@ def test_a_fleet_that_never_answered_is_not_an_empty_one() -> None:
         sources = tuple(
             SourceStatus(name=name, kind="rest", state="unreachable", error=f"{name} refuses") for name in ("a", "b")
         )
-        seen = Seen(fleet(1).snapshot, FleetAssessment(T0_MS, 0.1, sources, ()))
+        seen = Observation(fleet(1).snapshot, FleetAssessment(T0_MS, 0.1, sources, ()))
         async with running(seen) as (app, _):
             text = text_of(app)
             assert "no source answers: a refuses" in text
@@ -257,7 +258,7 @@ def test_a_fleet_that_never_answered_is_not_an_empty_one() -> None:
 
 def test_empty_fleet_says_what_is_missing() -> None:
     async def scenario() -> None:
-        seen = Seen(fleet(1).snapshot, FleetAssessment(T0_MS, 0.1, fleet(1).assessment.sources, ()))
+        seen = Observation(fleet(1).snapshot, FleetAssessment(T0_MS, 0.1, fleet(1).assessment.sources, ()))
         async with running(seen) as (app, _):
             assert "no jobs" in text_of(app)
             assert "the sources answered: no jobs" in text_of(app)
@@ -271,7 +272,7 @@ class Steady:
     def __init__(self) -> None:
         self.looks = 0
 
-    def look(self) -> Seen:
+    def look(self) -> Observation:
         self.looks += 1
         return fleet(4, look=self.looks)
 

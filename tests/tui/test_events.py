@@ -11,9 +11,10 @@ from flinkops.bundle import read_evidence
 from flinkops.errors import FlinkopsError
 from flinkops.model.detail import KubeEvent, ResourceEvents, TaskManagerDetail
 from flinkops.model.facts import JobFacts, ResourceFacts, StuckFacts
+from flinkops.model.observation import Observation
 from flinkops.tui.vertex import gc_cell, heap_cell
 from tests.tui.details import FakeSource
-from tests.tui.fleet import T0_MS, Seen, fleet
+from tests.tui.fleet import T0_MS, fleet
 from tests.tui.screen import make_app, press, running, text_of, until, view_of
 
 
@@ -43,7 +44,7 @@ def shown(source: Cluster, *keys: str, resource: bool = True) -> str:
             facts = msgspec.structs.replace(job.facts, resource=owner)
             job = msgspec.structs.replace(job, facts=facts, cluster=source.name)
             assessment = msgspec.structs.replace(seen.assessment, jobs=(job,))
-            app.observed(view_of(Seen(seen.snapshot, assessment, seen.history)))
+            app.observed(view_of(Observation(seen.snapshot, assessment, seen.history)))
             await press(pilot, ["enter", "E"])
             if resource:
                 await until(pilot, lambda: source.asked > 0 and "asking" not in text_of(app), what="an answer")

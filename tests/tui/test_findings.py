@@ -9,11 +9,11 @@ from flinkops.assess import assess
 from flinkops.config.policy import Policy
 from flinkops.model.detail import FlameGraph, FlameGraphNode, JobDetail
 from flinkops.model.findings import EvidenceLine, Finding, Remedy
+from flinkops.model.observation import Observation
 from flinkops.tui.app import FlinkopsApp
 from flinkops.tui.findings import FindingsScreen, brief_lines, finding_lines, move_of
 from flinkops.tui.lines import plain
 from tests.tui.details import FakeSource
-from tests.tui.fleet import Seen
 from tests.tui.screen import make_app, press, running, text_of, until, view_of
 from tests.unit.builders import NOW_MS, snapshot, spread, with_vertex
 from tests.unit.doctor_cases import detail, job, manager
@@ -30,14 +30,14 @@ class Detailed(FakeSource):
         return FlameGraph(at_ms=NOW_MS, root=FlameGraphNode("root", 100, (parse,)))
 
 
-def ill() -> Seen:
+def ill() -> Observation:
     """One job that is held up by the vertex `work`."""
     facts = with_vertex(job(), "src", backpressured_ratio=spread(0.9), busy_ratio=spread(0.1))
     facts = with_vertex(facts, "work", busy_ratio=spread(0.98))
     taken = snapshot(facts)
     assessment = assess(taken, {}, Policy())
     samples = [each.sample for each in assessment.jobs if each.sample is not None]
-    return Seen(snapshot=taken, assessment=assessment, history={facts.key: tuple(samples)})
+    return Observation(snapshot=taken, assessment=assessment, history={facts.key: tuple(samples)})
 
 
 def findings_of(app: FlinkopsApp) -> list[str]:

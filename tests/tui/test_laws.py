@@ -12,6 +12,7 @@ from rich.cells import cell_len
 from flinkops.model.assessment import FleetAssessment, JobAssessment
 from flinkops.model.facts import FleetSnapshot, SourceStatus
 from flinkops.model.history import JobSample
+from flinkops.model.observation import Observation
 from flinkops.tui.context import Context
 from flinkops.tui.fleet_view import HistoryOf, View, columns, counts, headline, preview, row_text
 from flinkops.tui.glyphs import UNICODE
@@ -23,7 +24,7 @@ from flinkops.tui.links import Links
 from flinkops.tui.query import matches, parse
 from flinkops.tui.status_view import Link, status_line
 from flinkops.tui.themes import DEFAULT, THEMES, Palette
-from tests.tui.fleet import T0_MS, Seen, fleet
+from tests.tui.fleet import T0_MS, fleet
 from tests.unit.test_assess_laws import ROUGH, any_history, any_struct
 
 CONTEXT = Context(UNICODE, Palette(THEMES[0].to_color_system().generate()))
@@ -32,7 +33,7 @@ assert THEMES[0].name == DEFAULT
 
 def view_of(job: JobAssessment, history: list[JobSample], sources: tuple[SourceStatus, ...]) -> View:
     assessment = FleetAssessment(taken_ms=T0_MS, poll_seconds=None, sources=sources, jobs=(job,))
-    return View.of(Seen(FleetSnapshot(T0_MS), assessment, {job.key: tuple(history)}), interval_seconds=5)
+    return View.of(Observation(FleetSnapshot(T0_MS), assessment, {job.key: tuple(history)}), interval_seconds=5)
 
 
 def everything_shown(job: JobAssessment, view: View, cells: int) -> Iterator[Line]:

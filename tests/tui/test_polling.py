@@ -7,8 +7,9 @@ import msgspec
 
 from flinkops.errors import Unreachable
 from flinkops.model.facts import SourceStatus
+from flinkops.model.observation import Observation
 from flinkops.tui.job import JobScreen
-from tests.tui.fleet import Seen, fleet
+from tests.tui.fleet import fleet
 from tests.tui.screen import fleet_screen, make_app, press, run, running, text_of, until, view_of
 
 
@@ -34,7 +35,7 @@ def test_a_source_that_answers_in_part_is_slow_and_not_disconnected() -> None:
                 msgspec.structs.replace(job, cluster=source.name, data_age_seconds=age) for job in seen.assessment.jobs
             )
             assessment = msgspec.structs.replace(seen.assessment, sources=(source,), jobs=jobs)
-            async with running(Seen(seen.snapshot, assessment, seen.history), size=(120, 40)) as (app, _):
+            async with running(Observation(seen.snapshot, assessment, seen.history), size=(120, 40)) as (app, _):
                 text = text_of(app)
                 assert expected in text
                 assert other not in text
@@ -57,7 +58,7 @@ def test_pause_holds_the_picture_and_is_not_disconnection() -> None:
             assert app.view is not before
             lost = SourceStatus(name="flink-00", kind="rest", state="unreachable", age_seconds=9.0, error="refused")
             assessment = msgspec.structs.replace(fleet(3).assessment, sources=(lost,))
-            app.observed(view_of(Seen(fleet(3).snapshot, assessment)))
+            app.observed(view_of(Observation(fleet(3).snapshot, assessment)))
             await pilot.pause()
             assert "DISCONNECTED" in text_of(app)
             assert "refused" in text_of(app)
@@ -72,7 +73,7 @@ class Flaky:
         self.looks = 0
         self.threads: set[int] = set()
 
-    def look(self) -> Seen:
+    def look(self) -> Observation:
         self.looks += 1
         self.threads.add(threading.get_ident())
         if self.looks == 1:
@@ -104,7 +105,7 @@ def test_a_look_that_hangs_does_not_hang_the_keys() -> None:
         release = threading.Event()
 
         class Hanging:
-            def look(self) -> Seen:
+            def look(self) -> Observation:
                 release.wait(20)
                 return fleet(3)
 
@@ -120,15 +121,15 @@ def test_a_look_that_hangs_does_not_hang_the_keys() -> None:
 class Slow:
     """An observer with a source that is late on the first look."""
 
-    def __init__(self, early: Seen, whole: Seen) -> None:
+    def __init__(self, early: Observation, whole: Observation) -> None:
         self._early, self._whole = early, whole
         self.released = threading.Event()
 
-    def early(self) -> Iterator[Seen]:
+    def early(self) -> Iterator[Observation]:
         yield self._early
         self.released.wait(10)
 
-    def look(self) -> Seen:
+    def look(self) -> Observation:
         return self._whole
 
 
@@ -145,7 +146,7 @@ def test_the_first_picture_does_not_wait_for_a_source_that_hangs() -> None:
         jobs = tuple(job for job in whole.assessment.jobs if job.cluster != late)
         wanted = next(job for job in whole.assessment.jobs if job.cluster == late)
         assessment = msgspec.structs.replace(whole.assessment, sources=sources, jobs=jobs)
-        observer = Slow(Seen(whole.snapshot, assessment, whole.history), whole)
+        observer = Slow(Observation(whole.snapshot, assessment, whole.history), whole)
         app = make_app(observer=observer, looking=True, job=wanted.id)
         try:
             async with app.run_test(size=(120, 40)) as pilot:

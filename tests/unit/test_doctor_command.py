@@ -11,7 +11,7 @@ from flinkops.bundle import masked, read_evidence, write_bundle
 from flinkops.config.policy import Policy
 from flinkops.errors import OperationFailed, UsageError
 from flinkops.evidence_collector import CloseLook, Examiner
-from flinkops.model.detail import FlameGraph, FlameGraphNode, JobDetail
+from flinkops.model.detail import FlameGraph, FlameGraphNode, JobDetail, LogFile, VertexDetail
 from flinkops.model.facts import FleetSnapshot, JobFacts
 from flinkops.model.findings import EvidenceLine
 from flinkops.observer import Observer
@@ -188,6 +188,18 @@ class Source:
     def flame_graph(self, job_id: str, vertex_id: str, *, deadline_seconds: float = 0) -> FlameGraph:
         self.asked.append(f"flame {vertex_id}")
         return FlameGraph(at_ms=NOW_MS, root=FlameGraphNode("root", 100))
+
+    def subtasks(self, job_id: str, vertex_id: str, *, deadline_seconds: float = 0) -> VertexDetail:
+        raise AssertionError("the detail has them")
+
+    def taskmanager_logs(self, taskmanager_id: str, *, deadline_seconds: float = 0) -> tuple[LogFile, ...]:
+        raise AssertionError("logs are read for a bundle only")
+
+    def taskmanager_log(self, taskmanager_id: str, file_name: str, *, deadline_seconds: float = 0) -> str:
+        raise AssertionError("logs are read for a bundle only")
+
+    def jobmanager_log(self, *, deadline_seconds: float = 0) -> str:
+        raise AssertionError("logs are read for a bundle only")
 
 
 class Still:

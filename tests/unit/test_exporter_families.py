@@ -17,7 +17,7 @@ from flinkops.config.policy import Policy
 from flinkops.exporter.families import Options, families
 from flinkops.exporter.shard import Shard
 from flinkops.model.assessment import Checkpoints, FleetAssessment, Health, Reason, VertexAssessment
-from flinkops.model.facts import FleetSnapshot, SourceState, SourceStatus
+from flinkops.model.facts import FleetSnapshot, JobKey, SourceState, SourceStatus
 from flinkops.model.reasons import ReasonCode
 from flinkops.observability.metrics import FLEET_METRICS, JOB_METRICS, VERTEX_METRICS
 from flinkops.observability.metrics.fleet import FleetView
@@ -186,7 +186,7 @@ def test_shards_are_disjoint_and_together_the_fleet() -> None:
 
 
 def test_shards_stay_as_they_are_over_releases() -> None:
-    assert [Shard(i, 4).owns(("blue", "shop", "orders")) for i in (1, 2, 3, 4)] == [False, True, False, False]
+    assert [Shard(i, 4).owns(JobKey("blue", "shop", "orders")) for i in (1, 2, 3, 4)] == [False, True, False, False]
 
 
 hostile = st.text(max_size=300) | st.sampled_from(

@@ -3,24 +3,17 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import pytest
 
 from flinkops.clock import FixedClock
 from flinkops.errors import Unreachable
 from flinkops.exporter.poller import Looker
-from flinkops.model.assessment import FleetAssessment
 from flinkops.model.facts import FleetSnapshot
+from flinkops.model.observation import Observation
 from tests.unit.assessments import NOW_MS, fleet
 
 PATIENCE_SECONDS = 30.0
-
-
-@dataclass
-class Seen:
-    snapshot: FleetSnapshot
-    assessment: FleetAssessment
 
 
 class Fleet:
@@ -34,14 +27,14 @@ class Fleet:
         self.looks = 0
         self.error: Exception | None = None
 
-    def look(self) -> Seen:
+    def look(self) -> Observation:
         self.looks += 1
         self.entered.release()
         taken_ms = self.clock.now_ms()
         assert self.gate.wait(PATIENCE_SECONDS)
         if self.error:
             raise self.error
-        return Seen(FleetSnapshot(taken_ms), fleet(taken_ms=taken_ms))
+        return Observation(FleetSnapshot(taken_ms), fleet(taken_ms=taken_ms))
 
 
 @pytest.fixture

@@ -22,19 +22,19 @@ from flinkops.exporter.run import Listen, build, parse_listen
 from flinkops.exporter.server import Credentials, MetricsServer, Tls, read_credentials
 from flinkops.exporter.shard import parse_shard
 from flinkops.model.facts import FleetSnapshot
+from flinkops.model.observation import Observation
 from tests.unit.assessments import HEALTHY, NOW_MS, fleet
-from tests.unit.test_exporter_looker import Seen
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 PATIENCE_SECONDS = 30.0
 
 
-def look() -> Seen:
-    return Seen(FleetSnapshot(NOW_MS), fleet(HEALTHY))
+def look() -> Observation:
+    return Observation(FleetSnapshot(NOW_MS), fleet(HEALTHY))
 
 
 @contextmanager
-def serving(look: Callable[[], Seen] = look, **listen: object) -> Iterator[MetricsServer]:
+def serving(look: Callable[[], Observation] = look, **listen: object) -> Iterator[MetricsServer]:
     server = build(look, Options(), Listen("127.0.0.1", 0, **listen), FixedClock(NOW_MS))  # type: ignore[arg-type]
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -140,7 +140,7 @@ def test_tls_files_that_do_not_fit(tmp_path: Path) -> None:
 def test_the_scraper_s_own_timeout_is_kept() -> None:
     gate = threading.Event()
 
-    def hang() -> Seen:
+    def hang() -> Observation:
         gate.wait(PATIENCE_SECONDS)
         return look()
 

@@ -5,13 +5,14 @@ import re
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Literal, TypeVar
+from typing import TypeVar
 from urllib.parse import quote
 
 from flinkops.clock import Clock
 from flinkops.errors import Unreachable
 from flinkops.model.detail import (
     FlameGraph,
+    FlameGraphKind,
     FlameGraphNode,
     JobDetail,
     LogFile,
@@ -29,7 +30,6 @@ from flinkops.sources.flink.verbs import FlinkVerbs
 from flinkops.sources.masking import masked_text
 
 T = TypeVar("T")
-FlameGraphKind = Literal["full", "on_cpu", "off_cpu"]
 
 DETAIL_SECONDS = 10.0
 FLAME_GRAPH_SECONDS = 30.0

@@ -8,7 +8,7 @@ from typing import TypeVar
 from flinkops.clock import Clock, SystemClock
 from flinkops.errors import Denied, Unreachable
 from flinkops.model.endpoint import RestEndpoint
-from flinkops.model.facts import ClusterFacts, JobFacts, SourceKind, SourceState, SourceStatus
+from flinkops.model.facts import ClusterFacts, JobFacts, JobKey, SourceKind, SourceState, SourceStatus
 from flinkops.model.states import TERMINAL
 from flinkops.sources.circuit import Circuit
 from flinkops.sources.deadline import Deadline
@@ -116,7 +116,7 @@ class FlinkRestSource(FlinkDetails):
             ) from None
         rows = without_superseded(self._client.get("/jobs/overview", wire.jobs_overview, deadline).jobs)
         if self._wanted is not None:
-            rows = [row for row in rows if self._wanted((self.name, "", row.name))]
+            rows = [row for row in rows if self._wanted(JobKey(self.name, "", row.name))]
         self._read_settings(deadline)
         watches = self._update_watches(rows)
         reading = [(watch, row) for watch, row in watches if not watch.ended]

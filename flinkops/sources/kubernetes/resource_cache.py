@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 
 from flinkops.errors import Denied
+from flinkops.model.facts import JobKey
 from flinkops.sources.deadline import Deadline
 from flinkops.sources.kubernetes import api as kube_api
 from flinkops.sources.kubernetes.api import KubeClient
@@ -109,7 +110,7 @@ class Resources:
                 raise Denied(f"{self._context}: {line}") from None
         if self._wanted is None or plural not in (DEPLOYMENTS, SESSION_JOBS):
             return found
-        return [one for one in found if self._wanted((self._context, *identity(one)))]
+        return [one for one in found if self._wanted(JobKey(self._context, *identity(one)))]
 
     def _feed(self, plural: str, namespace: str | None) -> Feed:
         if (feed := self._feeds.get((plural, namespace))) is None:

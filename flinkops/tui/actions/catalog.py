@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any
 from flinkops.errors import UsageError
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.plan import Plan, Result
+from flinkops.sources.protocol import HasKubernetesAccess, HasRestEndpoint
 from flinkops.tui.job_view import selector
-from flinkops.tui.protocols import Governs, Reached
 
 if TYPE_CHECKING:  # imported when something is to be done: the first paint does not wait for it
     from flinkops.act.executor import Progress
     from flinkops.act.rest.prepare import Wish, WishVerb
 
-Source = Reached | Governs
+Source = HasRestEndpoint | HasKubernetesAccess
 
 
 def takes_actions(source: object, job: JobAssessment) -> bool:
     """Whether there is a way to act on this job: its own REST API, or its custom resource."""
-    if isinstance(source, Governs):
+    if isinstance(source, HasKubernetesAccess):
         return job.facts is not None and job.facts.resource is not None and job.kind != "rest"
-    return isinstance(source, Reached)
+    return isinstance(source, HasRestEndpoint)
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def command_of(kind: Kind, job: JobAssessment, text: str, source: Source) -> str
 
 def where_option(source: Source) -> str:
     """How a command names the source."""
-    if isinstance(source, Reached):
+    if isinstance(source, HasRestEndpoint):
         return f"--rest {shlex.quote(source.endpoint.url)}"
     return f"--context {shlex.quote(source.access.context)}"
 

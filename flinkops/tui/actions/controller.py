@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from flinkops.errors import UsageError
 from flinkops.model.assessment import JobAssessment
+from flinkops.sources.protocol import HasKubernetesAccess, HasRestEndpoint
 from flinkops.tui import background
 from flinkops.tui.actions.catalog import KINDS, Kind, Planning, Running, takes_actions, wish_of
 from flinkops.tui.actions.execute import carry_out, make_plan
@@ -13,7 +14,7 @@ from flinkops.tui.actions.sheets import ConfirmSheet, ProgressSheet
 from flinkops.tui.cells import tidy
 from flinkops.tui.dialogs import Choice, Chooser, Prompt
 from flinkops.tui.polling import LookingApp
-from flinkops.tui.protocols import Governs, Named, Reached
+from flinkops.tui.protocols import HasName
 
 if TYPE_CHECKING:
     from flinkops.act.executor import Progress
@@ -24,7 +25,9 @@ NO_ACTIONS = "its source takes no actions from here"
 class ActingApp(LookingApp):
     """Actions are planned and carried out on threads; the sheets show how far they are."""
 
-    def __init__(self, *arguments: Any, sources: Sequence[Named], journal_folder: Path | None, **options: Any) -> None:
+    def __init__(
+        self, *arguments: Any, sources: Sequence[HasName], journal_folder: Path | None, **options: Any
+    ) -> None:
         super().__init__(*arguments, **options)
         self.sources = {source.name: source for source in sources}
         self.link.sources = tuple(self.sources)
@@ -35,7 +38,7 @@ class ActingApp(LookingApp):
     def may_act(self) -> bool:
         """Whether actions are offered anywhere; the executor refuses them in any case where it is read-only."""
         return any(
-            isinstance(source, (Reached, Governs)) and not self.link.read_only_at(name)
+            isinstance(source, (HasRestEndpoint, HasKubernetesAccess)) and not self.link.read_only_at(name)
             for name, source in self.sources.items()
         )
 
@@ -85,7 +88,7 @@ class ActingApp(LookingApp):
         """Plan it for the first of the jobs and ask; several are asked for one after another."""
         job, *others = jobs
         source = self.sources.get(job.cluster)
-        if not isinstance(source, (Reached, Governs)) or not takes_actions(source, job):
+        if not isinstance(source, (HasRestEndpoint, HasKubernetesAccess)) or not takes_actions(source, job):
             self.say(NO_ACTIONS)
             return
         if self.link.read_only_at(job.cluster):

@@ -13,8 +13,8 @@ from flinkops.clock import Clock
 from flinkops.errors import OperationFailed, Refused
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.plan import Plan, Result
+from flinkops.sources.protocol import HasKubernetesAccess
 from flinkops.tui.actions.catalog import Planning, Running, Source, command_of, where_option, wish_of
-from flinkops.tui.protocols import Governs
 
 if TYPE_CHECKING:
     from flinkops.act.control import JobControl
@@ -29,7 +29,7 @@ READ_SECONDS = 8.0
 @contextmanager
 def control_for(source: Source, job: JobAssessment, clock: Clock) -> Iterator["JobControl"]:
     """The cluster, or the custom resource, behind a job, as the executor sees it."""
-    if isinstance(source, Governs):
+    if isinstance(source, HasKubernetesAccess):
         with _resource(source, job, clock) as resource:
             yield resource
         return
@@ -43,7 +43,7 @@ def control_for(source: Source, job: JobAssessment, clock: Clock) -> Iterator["J
 
 
 @contextmanager
-def _resource(source: Governs, job: JobAssessment, clock: Clock) -> "Iterator[KubeControl]":
+def _resource(source: HasKubernetesAccess, job: JobAssessment, clock: Clock) -> "Iterator[KubeControl]":
     from flinkops.act.operator.control import open_control
     from flinkops.sources.kubernetes.verbs import ResourceRef
 
@@ -68,7 +68,9 @@ def make_plan(planning: Planning, *, clock: Clock, journal_folder: Path | None) 
     kind, job, source = planning.kind, planning.job, planning.source
     made = stamp(kind.verb, clock.now_ms(), secrets.token_bytes(3), command_of(kind, job, planning.text, source))
     journal = Journal(journal_folder or default_folder(), clock)
-    if isinstance(source, Governs) and kind.verb != "savepoint-create":  # Flink takes it, the operator is not asked
+    if (
+        isinstance(source, HasKubernetesAccess) and kind.verb != "savepoint-create"
+    ):  # Flink takes it, the operator is not asked
         return _plan_for_resource(planning, source, journal_folder, clock, made)
     with control_for(source, job, clock) as control:
         facts = control.job(job.id)
@@ -78,7 +80,7 @@ def make_plan(planning: Planning, *, clock: Clock, journal_folder: Path | None) 
 
 
 def _plan_for_resource(
-    planning: Planning, source: Governs, journal_folder: Path | None, clock: Clock, made: "Stamp"
+    planning: Planning, source: HasKubernetesAccess, journal_folder: Path | None, clock: Clock, made: "Stamp"
 ) -> Plan:
     from flinkops.act.journal import Journal, default_folder
     from flinkops.act.operator.prepare import ResourceWish, prepare_for_resource
