@@ -16,6 +16,10 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
+UNAUTHORIZED = 401
+UNAVAILABLE = 503
+
+
 class FlinkopsError(Exception):
     """One clear line for the user: what, where, what to do next. Never shown with a traceback without --debug."""
 
@@ -36,6 +40,10 @@ class OperationFailed(FlinkopsError):
     """It was tried and did not work."""
 
 
+class NotInTime(OperationFailed):
+    """What one step waits for did not come about within the step's own limit; nothing said that it will not."""
+
+
 class UsageError(FlinkopsError):
     """The command line or a file of the user's says something that makes no sense."""
 
@@ -43,13 +51,31 @@ class UsageError(FlinkopsError):
 
 
 class Unreachable(FlinkopsError):
-    """Nothing answered, or what answered was not what we asked for."""
+    """Nothing answered, or what answered was not what we asked for.
+
+    ``http_status`` is that of the answer, None when there was none: decide by it, never by the words.
+    """
 
     exit_code = ExitCode.UNREACHABLE
 
+    def __init__(self, what: str, *, next_step: str | None = None, http_status: int | None = None) -> None:
+        super().__init__(what, next_step=next_step)
+        self.http_status = http_status
+
 
 class Denied(Unreachable):
-    """It answered, and said that we may not."""
+    """It answered, and said that we may not. ``user``: who it took us for, where it said so."""
+
+    def __init__(
+        self, what: str, *, next_step: str | None = None, http_status: int | None = None, user: str | None = None
+    ) -> None:
+        super().__init__(what, next_step=next_step, http_status=http_status)
+        self.user = user
+
+    @property
+    def logged_in(self) -> bool:
+        """Whether it knows who we are and a permission is missing; else the credentials were not accepted."""
+        return self.http_status != UNAUTHORIZED
 
 
 class TimedOut(FlinkopsError):

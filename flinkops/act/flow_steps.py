@@ -5,7 +5,7 @@ from contextlib import suppress
 from flinkops.act.control import Load
 from flinkops.act.running import StepAction, StepRun
 from flinkops.assess.checkpoints import newest_completed
-from flinkops.errors import OperationFailed, Unreachable
+from flinkops.errors import NotInTime, OperationFailed, Unreachable
 from flinkops.model.facts import JobFacts
 from flinkops.plan.state_loss import place_of
 
@@ -67,7 +67,7 @@ def verify_flow(run: StepRun) -> dict[str, str]:
 
     try:
         pending = run.until("waiting until no more wait than before", ask, within_seconds=_CAUGHT_UP_WITHIN_SECONDS)
-    except OperationFailed as problem:
+    except NotInTime as problem:
         raise OperationFailed(f"{problem.what}: {last} wait, {before} before the change") from None
     return {**seen, "lag": f"{pending} records wait, {before} before the change"}
 
@@ -86,7 +86,7 @@ def _flow(run: StepRun, job_id: str) -> str:
 
     try:
         load = run.until("waiting for records", ask, within_seconds=_FLOWS_WITHIN_SECONDS)
-    except OperationFailed:
+    except NotInTime:
         last = _look(run, job_id)
         if last.pending:
             raise OperationFailed(f"{last.pending} records wait, and the new job takes none of them") from None

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from flinkops.act.control import JobControl
 from flinkops.clock import Clock
-from flinkops.errors import Denied, OperationFailed, TimedOut, Unreachable
+from flinkops.errors import Denied, NotInTime, TimedOut, Unreachable
 from flinkops.model.plan import Plan
 
 T = TypeVar("T")
@@ -39,7 +39,7 @@ class StepRun:
         """Ask until there is an answer that is not None.
 
         A cluster that does not answer for a while is asked again: a JobManager may be starting anew. Raises
-        OperationFailed when `within_seconds` have passed, TimedOut when the time of the whole is up, Denied at once.
+        NotInTime when `within_seconds` have passed, TimedOut when the time of the whole is up, Denied at once.
         """
         mine = self.ends if within_seconds is None else time.monotonic() + within_seconds
         ends = min(self.ends, mine)
@@ -57,7 +57,7 @@ class StepRun:
             if time.monotonic() >= ends:
                 last = f" (last: {trouble.what})" if trouble else ""
                 if mine < self.ends:
-                    raise OperationFailed(f"{what}: not within {within_seconds:g} s{last}")
+                    raise NotInTime(f"{what}: not within {within_seconds:g} s{last}")
                 raise TimedOut(f"{what}: no outcome in the time given{last}")
             self.note(f"{what}{': ' + trouble.what if trouble else ''}")
             time.sleep(min(self.poll_seconds, max(0.0, ends - time.monotonic())))

@@ -5,7 +5,7 @@ from collections import deque
 
 from flinkops.act.control import Load
 from flinkops.act.running import StepAction, StepRun
-from flinkops.errors import OperationFailed
+from flinkops.errors import NotInTime, OperationFailed
 
 ENOUGH_RATIO = 0.9
 """Of what arrives. Flink's counters come in steps of ten seconds; nine tenths over thirty is all of it."""
@@ -43,7 +43,7 @@ def verify_throughput(run: StepRun) -> dict[str, str]:
 
     try:
         text = run.until("waiting for the throughput", ask, within_seconds=_WITHIN_SECONDS)
-    except OperationFailed as problem:
+    except NotInTime as problem:
         raise OperationFailed(f"{problem.what}: {last or 'no rate was seen'}") from None
     return {"throughput": text}
 

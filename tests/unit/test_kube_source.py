@@ -130,6 +130,16 @@ def test_a_kind_that_is_forbidden_costs_only_itself(
     assert len(look.jobs) == 1
 
 
+@pytest.mark.parametrize("code", [401, 403])
+def test_who_may_not_is_told_by_the_status_not_by_the_words(
+    api: ApiServer, open_source: Callable[..., KubernetesSource], code: int
+) -> None:
+    api.answers[f"{GROUP}/namespaces/default/flinkdeployments"] = lambda *_: status(code, "HTTP 401 and HTTP 403")
+    error = str(open_source().look(5.0).status.error)
+    assert ("log in again" in error) == (code == 401)
+    assert ("not allowed to list" in error) == (code == 403)
+
+
 def test_wrong_credentials_are_denied(api: ApiServer, open_source: Callable[..., KubernetesSource]) -> None:
     api.answers[GROUP] = lambda *_: status(401, "Unauthorized")
     look = open_source().look(5.0)

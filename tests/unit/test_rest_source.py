@@ -206,14 +206,34 @@ def test_a_failing_request_costs_its_facts_not_the_row(
     assert known is None
 
 
-def test_a_job_without_checkpoints_is_not_one_that_hides_them(flink_2_3: FakeFlink) -> None:
+@pytest.mark.parametrize("said", ["Checkpointing is not enabled for this job (0).", "this job takes no snapshots"])
+def test_a_job_without_checkpoints_is_not_one_that_hides_them(flink_2_3: FakeFlink, said: str) -> None:
     path = f"/jobs/{flink_2_3.recording.jobs[0]['jid']}/checkpoints"
-    refusal = {"status": 404, "errors": ["org.x.RestHandlerException: Checkpointing is not enabled for this job (0)."]}
+    refusal = {"status": 404, "errors": [f"org.x.RestHandlerException: {said}"]}
     flink_2_3.recording.answers |= {path: refusal, f"{path}/config": refusal}
     job = look(flink_2_3)["count"]
     assert job.checkpoints is not None
     assert not job.checkpoints.enabled
     assert "checkpoints" not in job.unknown
+
+
+def test_a_job_that_goes_meanwhile_is_not_one_without_checkpoints(flink_2_3: FakeFlink) -> None:
+    path = f"/jobs/{flink_2_3.recording.jobs[0]['jid']}"
+    gone = {"status": 404, "errors": ["Job not found"]}
+
+    def end(asked: str) -> None:
+        if asked == f"{path}/checkpoints/config":
+            flink_2_3.recording.answers |= {path: gone, f"{path}/checkpoints": gone, f"{path}/checkpoints/config": gone}
+
+    flink_2_3.before = end
+    job = look(flink_2_3)["count"]
+    assert job.checkpoints is None
+    assert "not found" in job.unknown["checkpoints"]
+
+
+def test_a_proxy_that_does_not_know_the_page_is_no_word_about_checkpoints(flink_2_3: FakeFlink) -> None:
+    flink_2_3.faults = [Fault("404", "/checkpoints")]
+    assert look(flink_2_3)["count"].checkpoints is None
 
 
 def test_a_configuration_that_comes_late_is_taken_in(flink_2_3: FakeFlink) -> None:

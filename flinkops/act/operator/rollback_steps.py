@@ -14,7 +14,7 @@ from flinkops.act.operator.control import KubeControl, kube_control
 from flinkops.act.operator.spec_steps import OPERATOR_SILENT, acted_on, new_savepoint, stopping
 from flinkops.act.running import StepAction, StepRun
 from flinkops.act.savepoint_steps import verify_files
-from flinkops.errors import FlinkopsError, OperationFailed, TimedOut, Unreachable
+from flinkops.errors import FlinkopsError, NotInTime, OperationFailed, TimedOut, Unreachable
 from flinkops.plan.operator.bookkeeping import REDEPLOY_NONCE, next_redeploy_nonce
 from flinkops.plan.operator.effective_mode import Features, ha_on, savepoint_directory
 from flinkops.plan.operator.rollback import PLAN_ANNOTATION, back_patch, deletion_problems, recreated
@@ -76,7 +76,7 @@ def _patched_back(run: StepRun, control: KubeControl, found: Json, before: dict[
 
     try:
         late = run.until("waiting for the operator to take the old spec", ask, within_seconds=_ACTS_WITHIN_SECONDS)
-    except OperationFailed as problem:
+    except NotInTime as problem:
         raise TimedOut(f"the old spec is set, but {problem.what}", next_step=OPERATOR_SILENT) from None
     if late:
         return {"savepoint": late, **bad, "way_back": "savepoint"}
@@ -105,7 +105,7 @@ def remove(run: StepRun) -> dict[str, str]:
 
     try:
         run.until("waiting until the resource and what it ran are gone", ask, within_seconds=_GONE_WITHIN_SECONDS)
-    except OperationFailed as problem:
+    except NotInTime as problem:
         raise TimedOut(problem.what, next_step=OPERATOR_SILENT) from None
     return {}
 
@@ -175,7 +175,7 @@ def _was_stopped(run: StepRun, control: KubeControl) -> bool:
     """
     try:
         job = run.until("looking at the job", control.newest, within_seconds=_SILENT_SECONDS)
-    except OperationFailed:
+    except NotInTime:
         found = run.until("looking at the resource", control.resource)
         manager = text(section(found, "status"), "jobManagerDeploymentStatus")
         return "job_gone" in run.seen or stopping(found) or manager not in ("READY", None)

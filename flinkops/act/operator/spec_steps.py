@@ -8,7 +8,7 @@ import msgspec
 from flinkops.act.operator.control import kube_control
 from flinkops.act.running import StepAction, StepRun
 from flinkops.act.storage import same_place
-from flinkops.errors import OperationFailed, Refused, TimedOut
+from flinkops.errors import NotInTime, OperationFailed, Refused, TimedOut
 from flinkops.plan.operator.bookkeeping import initial_paths
 from flinkops.plan.operator.effective_mode import lost_stop_savepoint, stop_savepoints
 from flinkops.plan.operator.steps import merged, spec_patch
@@ -111,10 +111,8 @@ def taken_up(run: StepRun) -> Json:
 
     try:
         return run.until("waiting for the operator", ask, within_seconds=_TAKEN_UP_WITHIN_SECONDS)
-    except OperationFailed as problem:
-        if problem.what.startswith("waiting"):
-            raise TimedOut(f"the operator has not acted: {problem.what}", next_step=OPERATOR_SILENT) from None
-        raise
+    except NotInTime as problem:
+        raise TimedOut(f"the operator has not acted: {problem.what}", next_step=OPERATOR_SILENT) from None
 
 
 def acted_on(found: Json) -> bool:

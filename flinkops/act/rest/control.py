@@ -11,7 +11,7 @@ import msgspec
 from flinkops.act.control import JarRun, Load
 from flinkops.act.rest.load import read_load
 from flinkops.clock import Clock
-from flinkops.errors import OperationFailed, Unreachable
+from flinkops.errors import UNAVAILABLE, OperationFailed, Unreachable
 from flinkops.model.detail import AsyncOutcome, ResourceRequirement
 from flinkops.model.endpoint import RestEndpoint
 from flinkops.model.facts import CheckpointsFacts, ClusterFacts, JobFacts, VertexFacts
@@ -305,6 +305,6 @@ def _no_is_final() -> Iterator[None]:
     try:
         yield
     except (Rejected, NotFound) as problem:
-        if "HTTP 503" in problem.what:
+        if problem.http_status == UNAVAILABLE:
             raise
         raise OperationFailed(problem.what, next_step=problem.next_step) from None

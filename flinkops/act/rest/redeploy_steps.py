@@ -8,7 +8,7 @@ from flinkops.act.running import StepAction, StepRun
 from flinkops.act.savepoint_steps import verify_files
 from flinkops.act.stability_steps import alive, all_running, why_failed
 from flinkops.act.storage import same_place
-from flinkops.errors import Denied, OperationFailed, TimedOut, Unreachable
+from flinkops.errors import Denied, NotInTime, OperationFailed, TimedOut, Unreachable
 from flinkops.model.facts import JobFacts
 from flinkops.model.launch import Launch
 from flinkops.model.savepoint import recorded_format
@@ -153,7 +153,7 @@ def _await_known(run: StepRun, job_id: str, problem: Unreachable) -> None:
     what = f"waiting whether the job was submitted ({problem.what})"
     try:
         run.until(what, lambda: run.control.job(job_id), within_seconds=_KNOWN_WITHIN_SECONDS)
-    except OperationFailed as unknown:
+    except NotInTime as unknown:
         raise TimedOut(unknown.what, next_step="nothing is taken back while that is not known") from None
 
 

@@ -104,7 +104,8 @@ def _refused(
 ) -> list[str]:
     refused = [*found.refused]
     if found.patch:
-        refused += [one for one in unmet_of_resource(preconditions, resource)[0] if "another upgrade" not in one]
+        checked = [one for one in preconditions if one != OPERATOR_IDLE]  # the prediction has refused that already
+        refused += unmet_of_resource(checked, resource)[0]
     elif start_from is None:
         refused.append("nothing would change")
     return refused

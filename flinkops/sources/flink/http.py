@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 import urllib3
 
-from flinkops.errors import Denied, Unreachable
+from flinkops.errors import UNAUTHORIZED, Denied, Unreachable
 from flinkops.model.endpoint import RestEndpoint
 from flinkops.sources.connections import CONNECTION_ERRORS, AbortableConnections, PoolAdapter, explain, hung_up
 from flinkops.sources.deadline import Deadline
@@ -35,7 +35,14 @@ class BadAnswer(Unreachable):
 
 
 class NotFound(BadAnswer):
-    """Flink says that there is no such thing: a job that is gone, or an endpoint that this version does not have."""
+    """There is no such thing: a job that is gone, or an endpoint that this version does not have.
+
+    ``by_flink``: Flink's REST API itself says so, not something in front of it.
+    """
+
+    def __init__(self, what: str, *, next_step: str | None = None, by_flink: bool = False) -> None:
+        super().__init__(what, next_step=next_step, http_status=404)
+        self.by_flink = by_flink
 
 
 class Rejected(BadAnswer):
@@ -236,19 +243,24 @@ class RestClient:
             raise BadAnswer(f"{self.url} answers {_short(path)} with something that is not JSON") from None
 
     def _refusal(self, status: int, content: bytes, path: str, location: str | None) -> Unreachable:
-        if status in (401, 403):
-            word = "who you are" if status == 401 else "your permission"
-            return Denied(f"{self.url} does not accept {word} (HTTP {status})", next_step="check the credentials")
+        if status in (UNAUTHORIZED, 403):
+            word = "who you are" if status == UNAUTHORIZED else "your permission"
+            return Denied(
+                f"{self.url} does not accept {word} (HTTP {status})",
+                next_step="check the credentials",
+                http_status=status,
+            )
         if 300 <= status < 400:
             target = urlsplit(location or "").netloc or "elsewhere"
             return BadAnswer(
                 f"{self.url} redirects to {target[:100]!r}, which is not followed with your credentials",
                 next_step="give that address itself if you trust it",
+                http_status=status,
             )
         said = _flinks_words(content)
         if status == 404:
-            return NotFound(f"{self.url} has no {_short(path)} (HTTP 404{said and ': ' + said})")
-        return Rejected(f"{self.url} answers HTTP {status} to {_short(path)}{said and ': ' + said}")
+            return NotFound(f"{self.url} has no {_short(path)} (HTTP 404{said and ': ' + said})", by_flink=bool(said))
+        return Rejected(f"{self.url} answers HTTP {status} to {_short(path)}{said and ': ' + said}", http_status=status)
 
     def _overdue(self, deadline: Deadline) -> Overdue:
         return Overdue(f"{self.url} did not answer in full within {deadline.seconds:g} s")

@@ -41,6 +41,7 @@ class JobWatch:
         self._job: wire.Job | None = None
         self._checkpoints: CheckpointsFacts | None = None
         self._checkpoint_config: wire.CheckpointConfig | None = None
+        self._without_checkpoints = False
         self._job_config: wire.JobConfig | None = None
         self._configuration: dict[str, str] | None = None
         self._configuration_of: tuple[object, ...] = (None, None, None)
@@ -138,14 +139,26 @@ class JobWatch:
             try:
                 self._checkpoint_config = self._client.get(f"{base}/config", wire.checkpoint_config, deadline)
             except Unreachable as problem:
-                if isinstance(problem, NotFound) and "enabled" in problem.what:
-                    # A batch job: "Checkpointing is not enabled for this job".
+                if self._takes_none(problem, deadline):
                     self._checkpoints = CheckpointsFacts(enabled=False)
                     return
                 self._unknown["checkpoints.interval_seconds"] = problem.what
         answer = self._try("checkpoints", lambda: self._client.get(base, wire.checkpoints, deadline))
         if answer is not None:
             self._checkpoints = checkpoints_facts(answer, self._checkpoint_config)
+
+    def _takes_none(self, problem: Unreachable, deadline: Deadline) -> bool:
+        """Whether the job takes no checkpoints, as a batch job: Flink has the job, but no checkpoints of it.
+
+        A job that is gone answers alike, so that Flink is asked for it once more before this is believed.
+        """
+        if not isinstance(problem, NotFound) or not problem.by_flink or self._job is None:
+            self._without_checkpoints = False
+        elif not self._without_checkpoints:
+            self._without_checkpoints = (
+                self._try("checkpoints", lambda: self._client.get(self._path, wire.job, deadline)) is not None
+            )
+        return self._without_checkpoints
 
     def _read_metrics(self, deadline: Deadline) -> None:
         path = f"{self._path}/metrics?get=numRestarts,numRescales"

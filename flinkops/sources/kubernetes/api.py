@@ -6,7 +6,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from flinkops.errors import Denied, Unreachable
+from flinkops.errors import UNAUTHORIZED, Denied, Unreachable
 from flinkops.sources.deadline import Deadline
 from flinkops.sources.flink.http import BadAnswer, NotFound, Rejected, RestClient
 from flinkops.sources.kubernetes.resources import GROUP, VERSION, Json, items, section, text
@@ -27,19 +27,24 @@ class KubeClient(RestClient):
 
     def _refusal(self, status: int, content: bytes, path: str, location: str | None) -> Unreachable:
         said = status_message(content)
-        if status == 401:
+        if status == UNAUTHORIZED:
             return Denied(
                 f"the API server {self.url} does not accept these credentials (HTTP 401)",
                 next_step="log in again; `kubectl auth whoami` tries them",
+                http_status=status,
             )
         if status == 403:
-            return Denied(said or f"the API server {self.url} forbids {path.partition('?')[0][:120]}")
+            return Denied(
+                said or f"the API server {self.url} forbids {path.partition('?')[0][:120]}",
+                http_status=status,
+                user=_forbidden_user(said),
+            )
         if status == 410:
-            return Gone(f"{self.url}: {said or 'the list has expired'}")
+            return Gone(f"{self.url}: {said or 'the list has expired'}", http_status=status)
         if status == 404 and said:
             return NotFound(f"{self.url}: {said}")
         if said:
-            return Rejected(f"{self.url} answers HTTP {status}: {said}")
+            return Rejected(f"{self.url} answers HTTP {status}: {said}", http_status=status)
         return super()._refusal(status, content, path, location)
 
 
@@ -144,13 +149,23 @@ def core_path(plural: str, namespace: str) -> str:
 
 def denied_line(verb: str, resource: str, namespace: str | None, problem: Denied) -> str:
     """Which permission is missing, where, and which role has it."""
-    if "HTTP 401" in problem.what:
+    if not problem.logged_in:
         return problem.line()
     where = "in all namespaces" if namespace is None else f"in namespace {namespace}"
-    user = problem.what.partition('User "')[2].partition('"')[0]
-    who = f" as {user}" if user else ""
+    who = f" as {problem.user}" if problem.user else ""
     hint = "; a single one may be allowed: -n NAMESPACE" if namespace is None else ""
     return f"not allowed to {verb} {resource} {where}{who}{hint} (the role in {READER_ROLE} suffices)"
+
+
+def _forbidden_user(said: str) -> str | None:
+    """Kubernetes has no field for it: ``pods is forbidden: User "NAME" cannot list resource …``."""
+    return said.partition('User "')[2].partition('"')[0] or None
+
+
+def named_denial(verb: str, resource: str, namespace: str | None, problem: Denied) -> Denied:
+    """The same refusal with :func:`denied_line` as its words."""
+    line = denied_line(verb, resource, namespace, problem)
+    return Denied(line, http_status=problem.http_status, user=problem.user)
 
 
 class _Status(msgspec.Struct):

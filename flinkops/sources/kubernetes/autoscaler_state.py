@@ -27,7 +27,7 @@ def read_autoscaler_state(
     except NotFound:
         return None
     except Denied as problem:
-        raise Denied(kube_api.denied_line("get", "configmaps", namespace, problem)) from None
+        raise kube_api.named_denial("get", "configmaps", namespace, problem) from None
     finally:
         client.close()
     return {str(key): value for key, value in data.items() if isinstance(value, str)}

@@ -63,7 +63,7 @@ def _allowed(client: KubeClient, path: str, deadline: Deadline, resource: str, n
     try:
         return kube_api.get(client, path, deadline)
     except Denied as problem:
-        raise Denied(kube_api.denied_line("get", resource, namespace, problem)) from None
+        raise kube_api.named_denial("get", resource, namespace, problem) from None
 
 
 def _session_cluster(client: KubeClient, namespace: str, name: str, deadline: Deadline) -> Json:

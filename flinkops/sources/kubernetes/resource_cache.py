@@ -107,7 +107,7 @@ class Resources:
                 found += self._feed(plural, namespace).objects(client, deadline)
             except Denied as problem:
                 line = kube_api.denied_line("list", f"{plural}.flink.apache.org", namespace, problem)
-                raise Denied(f"{self._context}: {line}") from None
+                raise Denied(f"{self._context}: {line}", http_status=problem.http_status, user=problem.user) from None
         if self._wanted is None or plural not in (DEPLOYMENTS, SESSION_JOBS):
             return found
         return [one for one in found if self._wanted(JobKey(self._context, *identity(one)))]

@@ -64,8 +64,8 @@ class _VerbClient(KubeClient):
     def _refusal(self, status: int, content: bytes, path: str, location: str | None) -> Unreachable:
         problem = super()._refusal(status, content, path, location)
         if status == 409:
-            return Conflict(problem.what)
-        return _Invalid(problem.what) if status in _FINAL else problem
+            return Conflict(problem.what, http_status=status)
+        return _Invalid(problem.what, http_status=status) if status in _FINAL else problem
 
 
 class ServiceClient(RestClient):
@@ -76,7 +76,11 @@ class ServiceClient(RestClient):
 
     def _refusal(self, status: int, content: bytes, path: str, location: str | None) -> Unreachable:
         said = kube_api.status_message(content)
-        return BadAnswer(f"{self.url}: {said}") if said else super()._refusal(status, content, path, location)
+        return (
+            BadAnswer(f"{self.url}: {said}", http_status=status)
+            if said
+            else super()._refusal(status, content, path, location)
+        )
 
 
 class KubeVerbs:
