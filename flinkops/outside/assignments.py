@@ -34,6 +34,8 @@ _NOT_SECRET = re.compile(
     r"(?i:true|false|null|none|nil|undefined|yes|no|\*+|x{3,}|<redacted>|\$\{[^}]{0,200}\}|\$\w{1,80})"
     r"(?=[\s,;&)\]}\"'`<\\]|\Z)"
 )
+_BLOCK = re.compile(r"[|>][+\-0-9]{0,2}[ \t]{0,8}\n")
+_OPENED = re.compile(r"\s{0,4}(?=\{)")
 _STACK = re.compile(r"at [\w$.]+\(|Caused by:|\.\.\. \d")
 _ORDINARY = frozenset({
     "incorrect", "invalid", "wrong", "not", "required", "missing", "expired", "empty", "null", "too", "no", "set",
@@ -76,6 +78,7 @@ def _span(reader: Reader, start: int, end: int) -> Span | None:
         _tagged(reader, start, end)
         or _after_separator(reader, start, end)
         or _paired(reader, start, end)
+        or _opened(reader, end)
         or (_after_flag(reader, start, end) if flagged else None)
         or _listed(reader, start, end)
         or _spoken(reader, name, end)
@@ -95,25 +98,25 @@ def _after_separator(reader: Reader, start: int, end: int) -> Span | None:
         return None
     if not quote and _NOT_SECRET.match(text, at):
         return None
+    if not quote and _BLOCK.match(text, at):
+        return _block(reader, at)
     if not quote and not gap["close"] and _begins_line(text, start) and text[at : at + 1] not in "[{(":
-        return _rest_of_line(reader, at)
+        return at, reader.line_end(at)
     return at, reader.value_end(quote, at)
 
 
 def _begins_line(text: str, start: int) -> bool:
     """Whether nothing stands before a name on its line, as in properties, YAML and lists of variables."""
     at = start
-    while at > 0 and start - at < 40 and text[at - 1] in " \t-#":
+    while at > 0 and start - at < 40 and (text[at - 1] in " \t#" or (text[at - 1] == "-" and text[at] == " ")):
         at -= 1
     if text.endswith(("export ", "set ", "ENV ", "env "), max(0, at - 7), at):
         return True
     return at == 0 or text[at - 1] == "\n"
 
 
-def _rest_of_line(reader: Reader, at: int) -> Span:
-    """A value that may hold blanks; a text block of YAML goes on while lines are indented."""
-    if reader.text[at : at + 1] not in ("|", ">"):
-        return at, reader.line_end(at)
+def _block(reader: Reader, at: int) -> Span:
+    """A text block of YAML: it goes on while lines are indented."""
     end = reader.line_end(at)
     while reader.text[end + 1 : end + 2] in (" ", "\t"):
         end = reader.line_end(end + 1)
@@ -156,7 +159,7 @@ def _paired(reader: Reader, start: int, end: int) -> Span | None:
     if not gap["open"] and gap[0].rstrip().endswith(">"):
         return at, reader.closing("<", at, min(len(reader.text), at + 20_000))
     if not gap["open"] and "\n" in gap[0]:
-        return _rest_of_line(reader, at)
+        return _block(reader, at) if _BLOCK.match(reader.text, at) else (at, reader.line_end(at))
     return at, reader.value_end(gap["open"], at)
 
 
@@ -171,6 +174,12 @@ def _value_before_name(reader: Reader, end: int) -> Span | None:
     stop = reader.examined = reader.value_end(gap["open"], at)
     named = _NAME_AFTER.match(reader.text, stop)
     return (at, stop) if named and is_secret_name(named["name"]) else None
+
+
+def _opened(reader: Reader, end: int) -> Span | None:
+    """`credentials { … }`, as HOCON writes objects."""
+    gap = _OPENED.match(reader.text, end)
+    return (gap.end(), reader.bracket_end(gap.end())) if gap else None
 
 
 def _after_flag(reader: Reader, start: int, end: int) -> Span | None:

@@ -17,6 +17,7 @@ _ANYWHERE = (
     "kennwort",
     "senha",
     "contrasen",
+    "contraseñ",
     "wachtwoord",
 )
 """In a part of a name: nothing else is called so."""

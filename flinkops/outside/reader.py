@@ -21,6 +21,7 @@ _BARE = re.compile(
     r"|\\(?![\"'\\]))++"
 )
 """A value without quotes: to what ends it in any of the usual notations. Look-ahead is bounded."""
+_LONGEST_BLOCK = 20_000
 _CLOSERS = {"[": "]", "{": "}", "(": ")"}
 _WORD = re.compile(r"\w[\w.\-]*+")
 _ESCAPED_START = re.compile(r"[ntrbf](?=\w)|u[0-9a-fA-F]{4}(?=\w)")
@@ -87,6 +88,8 @@ class Reader:
 
     def value_end(self, quote: str | None, at: int) -> int:
         """Of the value at `at`, in whatever notation it stands."""
+        if quote and len(quote) == 1 and self.text.startswith(quote * 2, at):
+            return self.closing(quote * 3, at + 2, min(len(self.text), at + _LONGEST_BLOCK))
         if quote:
             return self.quoted_end(quote, at)
         if self.text[at : at + 1] in _CLOSERS:

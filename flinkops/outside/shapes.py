@@ -53,8 +53,9 @@ _USER_FLAG = re.compile(
 _TOOL_FLAG = re.compile(
     r"(?:sshpass[ \t]{1,4}-p|redis-cli[^\n]{0,120}? -a|sqlcmd[^\n]{0,120}? -P|ldap\w{1,10}[^\n]{0,120}? -w"
     r"|mongo\w{0,10}[^\n]{0,120}? -p"
-    r"|keytool[^\n]{0,120}? -(?:store|key)pass|htpasswd -[a-zA-Z]{1,6} \S{1,80} \S{1,80}|docker login[^\n]{0,120}? -p)"
-    r"[ =][\"']?(?P<secret>[^\s\"']{1,200}+)"
+    r"|keytool[^\n]{0,120}? -(?:store|key)pass|htpasswd -[a-zA-Z]{1,6} \S{1,80} \S{1,80}|docker login[^\n]{0,120}? -p"
+    r"|(?:mysql|maria)\w{0,12}[^\n]{0,120}? -p(?=\d))"
+    r"[ =]?[\"']?(?P<secret>[^\s\"']{1,200}+)"
 )
 _SQL = re.compile(
     r"(?i)\bidentified\s{1,4}by\s{1,4}(?:password\s{1,4}|values\s{1,4})?[\"'`]?(?P<secret>[^\s\"'`;]{1,200}+)"
@@ -68,6 +69,7 @@ _P_FLAGS = (
 """How ordinary options go on that begin with `-p`: `-port`, `-parallelism`, `-py`."""
 _RANDOM = re.compile(r"(?<![A-Za-z0-9+/=_\-])[A-Za-z0-9+/_\-]{24,}+={0,3}+")
 _SPELLED = re.compile(r"[A-Za-z]?[a-z]{3,}+")
+_WORDS_ONLY = 0.75
 _ORDERLY = 0.4
 """At least this share of a name's letters and digits stands in runs of small letters; of random text under 0.3."""
 
@@ -102,7 +104,7 @@ def tokens(text: str) -> Iterator[Span]:
 
 def _tokenlike(text: str) -> bool:
     """Short prefixes begin ordinary names, too (`secret_name`, `dapilog`): a token is no row of plain words."""
-    return any(char.isdigit() or char.isupper() for char in text[3:]) and not _orderly(text[4:])
+    return any(char.isdigit() or char.isupper() for char in text[3:]) and not _orderly(text[4:], _WORDS_ONLY)
 
 
 def hooks(text: str) -> Iterator[Span]:
@@ -136,10 +138,11 @@ def _names_before_at(text: str, colon: int) -> bool:
 def _login_length(run: str) -> int:
     """The characters of a URL, after `://`, up to the `@` that ends its login; 0: there is none."""
     query = min((at for at in (run.find("?"), run.find("#")) if at >= 0), default=len(run))
-    path = run.find("/")
-    authority = run[: path if path >= 0 else len(run)]
+    path = run.find("/", 0, query)
+    authority = run[: path if path >= 0 else query]
     _, colon, port = authority.partition(":")
-    if colon and "@" not in authority and not port.split("?")[0].split(",")[0].isdigit():
+    port = port.partition(",")[0]
+    if colon and "@" not in authority and not (port.isdigit() and len(port) <= 5):
         query = len(run)
     last = max(run.rfind("@", 0, query), run.rfind("%40", 0, query))
     return max(last, 0)
@@ -166,6 +169,6 @@ def random_strings(text: str) -> Iterator[Span]:
             yield found.span()
 
 
-def _orderly(text: str) -> bool:
+def _orderly(text: str, share: float = _ORDERLY) -> bool:
     spelled = sum(len(run) for run in _SPELLED.findall(text))
-    return spelled >= _ORDERLY * sum(char.isalnum() for char in text)
+    return spelled >= share * sum(char.isalnum() for char in text)

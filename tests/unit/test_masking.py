@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flinkops.outside import masking
-from flinkops.outside.masking import DETECTORS, masked_text, spans
+from flinkops.outside.masking import DETECTORS, masked_setting, masked_text, spans
+from tests.planted import SETTING_KEYS, Planted, every_value, planted
 
 PUMPS = (
     "token", "a", "A1b2", "/", "-", "@", ":", "\\", "\n", " ", ",a", "a,b=", "=", "%3D", "&quot;",
@@ -91,3 +92,29 @@ ORDINARY = (
 @pytest.mark.parametrize("text", ORDINARY)
 def test_ordinary_text_stays(text: str) -> None:
     assert masked_text(text) == text
+
+
+AROUND = (("", ""), ("java.io.IOException: ", ""), ("2026-01-01 00:00:00,000 WARN  org.x.Y [] - ", " at x.Y"))
+
+
+@pytest.mark.parametrize("kind", [*planted(), *every_value()], ids=lambda kind: kind.kind)
+def test_no_planted_kind_survives(kind: Planted) -> None:
+    for before, after in AROUND:
+        shown = masked_text(before + kind.text + after)
+        assert not [secret for secret in kind.secrets if secret in shown]
+
+
+def test_there_are_two_hundred_kinds() -> None:
+    assert len({kind.kind for kind in planted()} | set(SETTING_KEYS)) >= 200
+
+
+@pytest.mark.parametrize("key", SETTING_KEYS)
+def test_secret_settings(key: str) -> None:
+    assert masked_setting(key, "correcthorse") == "******"
+
+
+@pytest.mark.parametrize(
+    "key", ["dedup.key", "table.primary-key", "state.backend", "bypass.watermark", "compass.width", "key.fields"]
+)
+def test_other_settings_are_shown(key: str) -> None:
+    assert masked_setting(key, "sku") == "sku"
