@@ -4,6 +4,7 @@ Whatever face asks: read-only is refused here, preconditions are asked again, in
 step and its outcome after it. The result is what was seen, never what was requested.
 """
 
+import shlex
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -12,9 +13,10 @@ from typing import Literal
 import msgspec
 
 from flinkops.act.control import JobControl
-from flinkops.act.journal import Journal, describe_seen
+from flinkops.act.journal import Journal, JournalFailed, describe_seen
 from flinkops.act.lock import job_lock
 from flinkops.act.running import StepAction, StepRun
+from flinkops.act.standing import Standing, standing
 from flinkops.clock import Clock
 from flinkops.errors import Denied, FlinkopsError, Interrupted, OperationFailed, Refused, TimedOut
 from flinkops.model.plan import Outcome, Plan, Result, Step, StepResult
@@ -75,8 +77,9 @@ class Executor:
     def run(self, plan: Plan) -> Result:
         """Carry out a plan from its beginning.
 
-        Raises Refused when nothing was done because it must not be; Interrupted on Ctrl-C; OperationFailed when
-        the journal cannot be written. Everything else that goes wrong is in the result.
+        Raises Refused when nothing was done because it must not be or the journal has no room for it; Interrupted on
+        Ctrl-C; OperationFailed when the journal can no longer be written. Everything else that goes wrong is in the
+        result.
         """
         self.refuse_unfit(plan)
         with job_lock(self._journal.folder, plan):
@@ -84,9 +87,18 @@ class Executor:
             with self._control.lock(plan):
                 self._check_preconditions(plan)
                 digest = plan_hash(plan)
-                self._journal.append("planned", plan, digest)
-                self._tell("planned", plan)
-                return self._carry_out(plan, digest, done={}, seen={})
+                with self._journal.room_for(plan):
+                    self._note_plan(plan, digest)
+                    return self._carry_out(plan, digest, done={}, seen={})
+
+    def _note_plan(self, plan: Plan, digest: str) -> None:
+        try:
+            self._journal.append("planned", plan, digest)
+        except JournalFailed as problem:
+            raise Refused(
+                f"{problem.what}; nothing was done", next_step="choose another folder with --journal DIR"
+            ) from None
+        self._tell("planned", plan)
 
     def abandon(self, plan_id: str) -> None:
         """Note that a plan that stopped in the middle will not be gone on with; the job is left as it is.
@@ -98,6 +110,7 @@ class Executor:
             raise Refused(f"{plan_id} has ended already: {record.outcome}")
         if self._read_only:
             raise Refused("read-only: the journal is not changed either")
+        self._journal.refuse_damaged()
         with job_lock(self._journal.folder, record.plan):
             self._journal.append("finished", record.plan, record.plan_hash, outcome="abandoned")
             with suppress(FlinkopsError), self._control.lock(record.plan):
@@ -116,7 +129,8 @@ class Executor:
         self.refuse_unfit(record.plan)
         with job_lock(self._journal.folder, record.plan), self._control.lock(record.plan):
             done = {step.name: step for step in record.steps if step.outcome in ("ok", "failed")}
-            return self._carry_out(record.plan, record.plan_hash, done, dict(record.seen))
+            with self._journal.room_for(record.plan):
+                return self._carry_out(record.plan, record.plan_hash, done, dict(record.seen))
 
     def refuse_unfit(self, plan: Plan) -> None:
         """Raises Refused for what is not even tried: read-only, a refused plan, another cluster's."""
@@ -129,6 +143,7 @@ class Executor:
         unknown = [s.action for s in (*plan.steps, *plan.rollback_steps) if s.action not in self._actions]
         if unknown:
             raise Refused(f"this flinkops does not know the action {unknown[0]!r}")
+        self._journal.refuse_damaged()
 
     def _refuse_beside_unfinished(self, plan: Plan) -> None:
         """A job in the middle of one change is not ready for another; taking a savepoint never stands in the way."""
@@ -150,24 +165,47 @@ class Executor:
         attempt = _Attempt(self, plan, digest, done, seen)
         try:
             outcome, error = attempt.steps_then_rollback()
+            result = self._result(attempt, outcome, error)
+            self._journal.append("finished", plan, digest, outcome=outcome, seen=result.seen, error=result.error)
         except KeyboardInterrupt:
-            self._journal.append("interrupted", plan, digest, step=attempt.current)
-            raise Interrupted(
-                f"interrupted at step {attempt.current!r} of {plan.id}",
-                next_step=f"go on with: {go_on_command(plan.id, self._go_on_options)}",
-            ) from None
-        result = Result(
-            plan_id=plan.id,
+            with suppress(JournalFailed):
+                self._journal.append("interrupted", plan, digest, step=attempt.current)
+            raise self._broken_off(attempt, Interrupted, "interrupted") from None
+        except JournalFailed as problem:
+            raise self._broken_off(attempt, OperationFailed, problem.what) from None
+        self._tell("finished", plan, outcome=outcome, text=result.error or "")
+        return result
+
+    def _result(self, attempt: "_Attempt", outcome: Outcome, error: str | None) -> Result:
+        left = attempt.standing() if outcome in ("failed", "timed-out") else None
+        return Result(
+            plan_id=attempt.plan.id,
             outcome=outcome,
             steps=tuple(attempt.results),
             seen=dict(attempt.seen),
-            error=error,
-            go_on=go_on_command(plan.id, self._go_on_options) if outcome == "timed-out" else None,
+            error=f"{error}; {left.text}" if left else error,
+            go_on=self._next_command(attempt.plan, outcome, left),
             denied=attempt.denied,
         )
-        self._journal.append("finished", plan, digest, outcome=outcome, seen=result.seen, error=error)
-        self._tell("finished", plan, outcome=outcome, text=error or "")
-        return result
+
+    def _next_command(self, plan: Plan, outcome: Outcome, left: Standing | None) -> str | None:
+        """What continues, where there is something to continue."""
+        if outcome == "timed-out":
+            return go_on_command(plan.id, self._go_on_options)
+        if left is None or not left.stopped:
+            return None
+        start = ["flinkops", "resume", plan.target.job_name or plan.target.job_id]
+        start += ["--from", left.savepoint] if left.savepoint else []
+        return f"{shlex.join(start)} {self._go_on_options}".rstrip()
+
+    def _broken_off(self, attempt: "_Attempt", kind: type[FlinkopsError], why: str) -> FlinkopsError:
+        """At which step, how the job is left, and the command that continues."""
+        left = attempt.standing()
+        text = f"{why} at step {attempt.current!r} of {attempt.plan.id}"
+        return kind(
+            f"{text}: {left.text}" if left else text,
+            next_step=f"go on with: {go_on_command(attempt.plan.id, self._go_on_options)}",
+        )
 
     def _tell(
         self,
@@ -179,7 +217,8 @@ class Executor:
         seconds: float | None = None,
         text: str = "",
     ) -> None:
-        self._progress(Progress(kind, plan.id, self._clock.now_ms(), step, outcome, seconds, text))
+        with suppress(OSError):  # the terminal may be gone: that must not end an action half-way
+            self._progress(Progress(kind, plan.id, self._clock.now_ms(), step, outcome, seconds, text))
 
 
 class _Attempt:
@@ -189,7 +228,7 @@ class _Attempt:
         self, executor: Executor, plan: Plan, digest: str, done: dict[str, StepResult], seen: dict[str, str]
     ) -> None:
         self._executor = executor
-        self._plan = plan
+        self.plan = plan
         self._digest = digest
         self._done = done
         self.seen = seen
@@ -199,21 +238,25 @@ class _Attempt:
 
     def steps_then_rollback(self) -> tuple[Outcome, str | None]:
         """The outcome, and the error that led to it."""
-        problem = self._steps(self._plan.steps)
+        problem = self._steps(self.plan.steps)
         if problem is None:
             return "verified", None
         if isinstance(problem, TimedOut):
             return "timed-out", problem.line()
         if isinstance(problem, Refused):
             return "refused", problem.line()
-        begun = self._plan.steps[: len(self.results)]
+        begun = self.plan.steps[: len(self.results)]
         self.denied = isinstance(problem, Denied) and all(step.only_looks for step in begun[:-1])
-        if not self._plan.rollback_steps or all(step.only_looks for step in begun):
+        if not self.plan.rollback_steps or all(step.only_looks for step in begun):
             return "failed", problem.line()
-        worse = self._steps(self._plan.rollback_steps)
+        worse = self._steps(self.plan.rollback_steps)
         if worse is None:
             return "rolled-back", problem.line()
         return "failed", f"{problem.line()}; bringing the old state back failed too: {worse.line()}"
+
+    def standing(self) -> Standing | None:
+        """How the job is left now."""
+        return standing(self.plan, self.results, self.current, self.seen)
 
     def _steps(self, steps: tuple[Step, ...]) -> FlinkopsError | None:
         deadline = time.monotonic() + self._executor._timeout_seconds
@@ -229,7 +272,7 @@ class _Attempt:
         return None
 
     def _step(self, step: Step, deadline: float) -> FlinkopsError | None:
-        executor, plan = self._executor, self._plan
+        executor, plan = self._executor, self.plan
         self.current = step.name
         executor._journal.append("intent", plan, self._digest, step=step.name, action=step.action)
         executor._tell("intent", plan, step=step.name)
@@ -260,10 +303,13 @@ class _Attempt:
         if problem is not None:
             outcome = "timed-out" if isinstance(problem, TimedOut) else "failed"
         error = problem.line() if problem else None
+        text = error or describe_seen(seen)
+        # Before the journal: when that fails, the message still knows what was done.
         self.seen.update(seen)
-        entry = executor._journal.append(
+        self.results.append(StepResult(step.name, executor._clock.now_ms(), round(seconds, 3), outcome, text))
+        executor._journal.append(
             "outcome",
-            self._plan,
+            self.plan,
             self._digest,
             step=step.name,
             action=step.action,
@@ -272,9 +318,7 @@ class _Attempt:
             seen=seen,
             error=error,
         )
-        text = error or describe_seen(seen)
-        self.results.append(StepResult(step.name, entry.at_ms, round(seconds, 3), outcome, text))
-        executor._tell("outcome", self._plan, step=step.name, outcome=outcome, seconds=seconds, text=text)
+        executor._tell("outcome", self.plan, step=step.name, outcome=outcome, seconds=seconds, text=text)
 
 
 def _identity(plan: Plan) -> tuple[str, str | None, str]:

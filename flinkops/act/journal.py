@@ -1,25 +1,29 @@
-"""The journal: what was about to be done and what came of it, one line of JSON each, never rewritten.
+"""The journal: what was about to be done and what came of it, one line of JSON each.
 
-A line is on the disk before the step that it announces begins. A crash may tear the last line: readers skip it,
-the next writer starts a new one.
+A line is on the disk before the step that it announces begins. A crash may tear the last line, which is repaired in
+silence. A line that cannot be read otherwise may be an action that is not finished: until `repair` has set it aside,
+no action begins.
 """
 
-import fcntl
 import getpass
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from flinkops.clock import Clock
-from flinkops.errors import OperationFailed, UsageError
-from flinkops.model.plan import Plan, StepResult, is_for_people
+from flinkops.act.journal_file import JournalFile, Line, Reserve
+from flinkops.clock import Clock, iso_utc
+from flinkops.errors import OperationFailed, Refused, UsageError
+from flinkops.model.plan import Plan, StepResult, Target, Verb, is_for_people
 
 SCHEMA_VERSION = 1
-JOURNAL_FILE = "journal.jsonl"
+REPAIR = "flinkops action repair"
+_BYTES_A_STEP = 8_192  # its two lines; errors and what was seen are much shorter
+_BYTES_BESIDE_STEPS = 65_536
 
 EventName = Literal["planned", "intent", "outcome", "interrupted", "finished"]
 
@@ -71,15 +75,41 @@ class ActionRecord(msgspec.Struct, frozen=True):
         return self.outcome in (None, "timed-out")
 
 
+class Damage(msgspec.Struct, frozen=True):
+    """A line that says nothing to this version. ``newer``: a later flinkops wrote it, and can read it."""
+
+    path: Path
+    number: int
+    reason: str
+    newer: bool = False
+
+    def __str__(self) -> str:
+        return f"line {self.number} of {self.path}: {self.reason}"
+
+
+class Repair(msgspec.Struct, frozen=True):
+    """What `Journal.repair` did: the lines that it set aside, and where everything is kept as it was."""
+
+    set_aside: tuple[Damage, ...]
+    copy: Path | None
+    unfinished: tuple[ActionRecord, ...]
+
+
+class JournalFailed(OperationFailed):
+    """A line could not be written; what it would have said is not recorded."""
+
+
 class Journal:
     """One journal in one folder, which several processes may share."""
 
     def __init__(self, folder: Path, clock: Clock) -> None:
         self.folder = folder
-        self.path = folder / JOURNAL_FILE
+        self._file = JournalFile(folder)
+        self.path = self._file.path
         self._clock = clock
         self._who = _user()
         self._host = socket.gethostname()
+        self._reserves: dict[str, Reserve] = {}
 
     def append(
         self,
@@ -94,7 +124,7 @@ class Journal:
         seen: dict[str, str] | None = None,
         error: str | None = None,
     ) -> Entry:
-        """Write one line and wait until it is on the disk. Raises OperationFailed when that cannot be done."""
+        """Write one line and wait until it is on the disk. Raises JournalFailed when that cannot be done."""
         entry = Entry(
             schema_version=SCHEMA_VERSION,
             at_ms=self._clock.now_ms(),
@@ -117,35 +147,83 @@ class Journal:
             error=error,
             plan=plan if event == "planned" else None,
         )
+        # The plan has to go into the file itself: without room for it nothing begins.
+        reserve = None if event == "planned" else self._reserves.get(plan.id)
         try:
-            self._write(msgspec.json.encode(entry) + b"\n")
+            self._file.append(msgspec.json.encode(entry) + b"\n", reserve)
         except OSError as problem:
-            raise OperationFailed(
-                f"the journal {self.path} cannot be written: {problem.strerror or problem}",
-                next_step="nothing is done without a journal; choose another folder with --journal DIR",
-            ) from None
+            raise JournalFailed(f"the journal {self.path} cannot be written: {problem.strerror or problem}") from None
         return entry
 
-    def entries(self) -> Iterator[Entry]:
-        """All lines that can be read, oldest first; torn lines and those of newer versions are skipped."""
+    @contextmanager
+    def room_for(self, plan: Plan) -> Iterator[None]:
+        """The disk space of all lines of an action, set aside before its first step.
+
+        Raises Refused when there is none: nothing has been done then.
+        """
+        size = len(msgspec.json.encode(plan))
+        steps = len(plan.steps) + len(plan.rollback_steps)
         try:
-            content = self.path.read_bytes()
-        except FileNotFoundError:
-            return
+            reserved = self._file.reserved(plan.id, 2 * size + steps * _BYTES_A_STEP + _BYTES_BESIDE_STEPS)
+            reserve = reserved.__enter__()
         except OSError as problem:
-            raise OperationFailed(f"the journal {self.path} cannot be read: {problem.strerror or problem}") from None
-        for line in content.splitlines():
-            try:
-                yield _decoder.decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                continue
+            raise Refused(
+                f"the journal {self.path} has no room for a whole action: {problem.strerror or problem};"
+                " nothing was done",
+                next_step="free some space, or choose another folder with --journal DIR",
+            ) from None
+        self._reserves[plan.id] = reserve
+        try:
+            yield
+        finally:
+            del self._reserves[plan.id]
+            reserved.__exit__(None, None, None)
+
+    def entries(self) -> Iterator[Entry]:
+        """All lines that can be read, oldest first. Raises OperationFailed when the file cannot be."""
+        return iter(self._read()[0])
+
+    def damage(self) -> tuple[Damage, ...]:
+        """The lines that cannot be read, without a torn last one."""
+        return self._read()[1]
+
+    def refuse_damaged(self) -> None:
+        """Raises Refused when a line cannot be read: it may be an action that is not finished."""
+        if not (damage := self.damage()):
+            return
+        more = f" (and {len(damage) - 1} more)" if len(damage) > 1 else ""
+        next_step = "use the newer flinkops, or another folder with --journal DIR"
+        if not any(one.newer for one in damage):
+            next_step = f"{REPAIR} sets such lines aside and keeps a copy"
+        raise Refused(f"the journal is damaged: {damage[0]}{more}; nothing is done beside it", next_step=next_step)
+
+    def repair(self) -> Repair:
+        """Set aside what cannot be read; every action of which a line can be read stays.
+
+        Raises Refused for lines of a newer version, OperationFailed when the folder cannot be written.
+        """
+        damage = self.damage()
+        if newer := [one for one in damage if one.newer]:
+            raise Refused(
+                f"{newer[0]}; it is not set aside", next_step="use the newer flinkops, or another folder with --journal"
+            )
+        if not damage:
+            return Repair((), None, self._unfinished())
+        at = (iso_utc(self._clock.now_ms()) or "").replace(":", "").replace("-", "")
+        try:
+            copy = self._file.rewrite(_readable, f".damaged-{at}")
+        except OSError as problem:
+            raise OperationFailed(
+                f"the journal {self.path} cannot be repaired: {problem.strerror or problem}; it is as it was"
+            ) from None
+        return Repair(damage, copy, self._unfinished())
 
     def records(self) -> tuple[ActionRecord, ...]:
         """One record a plan, oldest first."""
         grouped: dict[str, list[Entry]] = {}
         for entry in self.entries():
             grouped.setdefault(entry.plan_id, []).append(entry)
-        return tuple(record for entries in grouped.values() if (record := _record(entries)) is not None)
+        return tuple(_record(entries) for entries in grouped.values())
 
     def record(self, plan_id: str) -> ActionRecord:
         """The record of one plan. Raises UsageError when there is none."""
@@ -154,25 +232,41 @@ class Journal:
                 return record
         raise UsageError(f"the journal {self.path} knows no action {plan_id!r}", next_step="flinkops history")
 
-    def _write(self, line: bytes) -> None:
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        is_new = not self.path.exists()
-        descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    def _unfinished(self) -> tuple[ActionRecord, ...]:
+        return tuple(record for record in self.records() if record.resumable)
+
+    def _read(self) -> tuple[list[Entry], tuple[Damage, ...]]:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            size = os.fstat(descriptor).st_size
-            if size and os.pread(descriptor, 1, size - 1) != b"\n":
-                line = b"\n" + line  # somebody died in the middle of a line
-            while line:
-                line = line[os.write(descriptor, line) :]
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        if is_new:
-            _sync_folder(self.folder)
+            lines = self._file.lines()
+        except OSError as problem:
+            raise OperationFailed(f"the journal {self.path} cannot be read: {problem.strerror or problem}") from None
+        read = [_entry(line) for line in lines]
+        return (
+            [one for one in read if isinstance(one, Entry)],
+            tuple(one for one in read if isinstance(one, Damage)),
+        )
+
+
+class _Version(msgspec.Struct):
+    schema_version: int
 
 
 _decoder = msgspec.json.Decoder(Entry)
+_version = msgspec.json.Decoder(_Version)
+
+
+def _entry(line: Line) -> Entry | Damage:
+    try:
+        version = _version.decode(line.content).schema_version
+        if version > SCHEMA_VERSION:
+            return Damage(line.path, line.number, f"a newer flinkops wrote it (schema_version {version})", newer=True)
+        return _decoder.decode(line.content)
+    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+        return Damage(line.path, line.number, f"it cannot be read: {problem}"[:200])
+
+
+def _readable(lines: list[Line]) -> list[bytes]:
+    return [line.content for line in lines if isinstance(_entry(line), Entry)]
 
 
 def default_folder() -> Path:
@@ -182,10 +276,8 @@ def default_folder() -> Path:
     return platformdirs.user_state_path("flinkops") / "journal"
 
 
-def _record(entries: list[Entry]) -> ActionRecord | None:
-    planned = next((entry for entry in entries if entry.plan is not None), None)
-    if planned is None or planned.plan is None:
-        return None
+def _record(entries: list[Entry]) -> ActionRecord:
+    planned = next((entry for entry in entries if entry.plan is not None), entries[0])
     steps: dict[str, StepResult] = {}
     seen: dict[str, str] = {}
     finished: Entry | None = None
@@ -200,7 +292,7 @@ def _record(entries: list[Entry]) -> ActionRecord | None:
         elif entry.event == "finished":
             finished = entry
     return ActionRecord(
-        plan=planned.plan,
+        plan=planned.plan or _lost_plan(entries[0]),
         plan_hash=planned.plan_hash,
         started_ms=planned.at_ms,
         who=planned.who,
@@ -212,6 +304,22 @@ def _record(entries: list[Entry]) -> ActionRecord | None:
         steps=tuple(steps.values()),
         seen=seen,
         unfinished_step=unfinished,
+    )
+
+
+def _lost_plan(entry: Entry) -> Plan:
+    """What stands for the plan of an action whose first line was damaged: it cannot be resumed, only given up."""
+    try:
+        verb = msgspec.convert(entry.verb, Verb)
+    except msgspec.ValidationError:
+        verb = "upgrade"
+    kind = "rest" if entry.namespace is None else "FlinkDeployment"
+    return Plan(
+        id=entry.plan_id,
+        verb=verb,
+        target=Target(entry.source, entry.job_name, entry.job_id, entry.namespace, kind),
+        created_ms=entry.at_ms,
+        refused=("its plan was lost with a damaged line of the journal: see to the job, then give the action up",),
     )
 
 
@@ -235,11 +343,3 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user without a name
         return f"uid {os.getuid()}"
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -5,7 +5,7 @@ import hashlib
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -29,8 +29,9 @@ def job_lock(folder: Path, plan: Plan) -> Iterator[None]:
     path = _path(folder, "", target.source, target.namespace or "", target.job_name)
     with _exclusive(path, lambda content: Refused(_busy(plan, content), next_step="flinkops history")) as descriptor:
         content = msgspec.json.encode(Holder(os.getpid(), socket.gethostname(), plan.id))
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, content, 0)
+        with suppress(OSError):  # a full disk: the lock holds, only who has it is not said
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, content, 0)
         yield
 
 

@@ -29,11 +29,14 @@ def history(
     journal: JournalOption = None,
 ) -> None:
     """What was done through flinkops on this machine, newest first, and how it ended."""
+    book = open_journal(journal)
     records = [
         record
-        for record in reversed(open_journal(journal).records())
+        for record in reversed(book.records())
         if job in (None, record.plan.target.job_name, record.plan.target.job_id)
     ]
+    for one in book.damage():
+        common.say(f"not readable: {one}")
     if common.settings.output in ("json", "jsonl", "yaml"):
         emit_document({"schema_version": 1, "actions": [_row(one) for one in records]}, common.settings.output)
     elif common.settings.output == "name":

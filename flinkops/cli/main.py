@@ -26,6 +26,7 @@ Examples:
 
 def build() -> typer.Typer:
     """All commands."""
+    from flinkops.cli.action import app as action
     from flinkops.cli.alerts import app as alerts
     from flinkops.cli.autoscale.app import app as autoscale
     from flinkops.cli.config_cmd import app as config
@@ -48,6 +49,7 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(help=HELP)(_root)
+    app.add_typer(action)
     app.add_typer(alerts)
     app.add_typer(autoscale)
     app.add_typer(config)
@@ -71,9 +73,12 @@ def _root() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run and exit; the user sees one line of an error, never a traceback unless --debug is given."""
+    from flinkops.local.signals import signals_interrupt
+
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        build()(args=given, prog_name="flinkops")
+        with signals_interrupt():
+            build()(args=given, prog_name="flinkops")
     except FlinkopsError as error:
         if "--debug" in given:
             raise

@@ -13,12 +13,15 @@ _Handler = Callable[[int, FrameType | None], object] | int | None
 
 @contextlib.contextmanager
 def signals_interrupt() -> Iterator[None]:
-    """Within it TERM and HUP raise KeyboardInterrupt as Ctrl-C does, instead of ending us on the spot."""
+    """Within it TERM and HUP raise KeyboardInterrupt as Ctrl-C does, instead of ending us on the spot.
+
+    One that is ignored already stays so: under ``nohup`` the end of the terminal is no reason to stop.
+    """
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    with _handled_by(interrupt, _ENDING):
+    with _handled_by(interrupt, tuple(one for one in _ENDING if signal.getsignal(one) is not signal.SIG_IGN)):
         yield
 
 

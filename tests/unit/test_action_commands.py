@@ -89,3 +89,25 @@ def test_a_plan_for_another_cluster_is_not_applied(tmp_path: Path, capsys: pytes
     saved.write_bytes(encode_plan_file(PLAN))
     assert run("apply", str(saved), "--yes", "--rest", NOBODY) == 2
     assert "\x1b" not in capsys.readouterr().err
+
+
+def test_a_damaged_journal_is_named_by_history_and_repaired_on_request(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "journal"
+    journal = Journal(folder, FixedClock(0))
+    journal.append("planned", Plan(id="p1", verb="restart", target=Target("c", "prices", "a"), created_ms=1), "h")
+    journal.path.write_bytes(b"nonsense\n" + journal.path.read_bytes())
+    assert run("history") == 0
+    read = capsys.readouterr()
+    assert "p1" in read.out
+    assert "not readable: line 1 of" in read.err
+    assert run("action", "repair", "--read-only") == 5
+    assert run("action", "repair", "-o", "json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["set_aside"][0]["line"], document["unfinished"]) == (1, ["p1"])
+    assert Path(document["copy"]).read_bytes().startswith(b"nonsense\n{")
+    assert run("action", "repair") == 0
+    read = capsys.readouterr()
+    assert "p1" in read.out
+    assert "is whole" in read.err

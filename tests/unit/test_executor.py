@@ -1,5 +1,6 @@
 """The executor on a cluster that is a state machine."""
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from flinkops.act.journal import Journal
 from flinkops.cli.run_action import exit_code
 from flinkops.clock import SystemClock
 from flinkops.errors import Denied, ExitCode, Interrupted, Refused, Unreachable
+from flinkops.local.signals import signals_interrupt
 from flinkops.model.plan import Plan, Step
 from flinkops.plan.identity import Stamp
 from flinkops.plan.savepoint import plan_delete, plan_savepoint
@@ -308,3 +310,65 @@ def test_nothing_is_done_when_the_cluster_is_away_from_the_start(bench: Bench) -
     with pytest.raises(Unreachable):
         bench.executor().run(plan)
     assert bench.journal.records() == ()
+
+
+_SIGNALLED = """
+import sys, time
+from pathlib import Path
+from flinkops.cli import main
+from flinkops.plan.redeploy import Change
+from tests.unit.test_redeploy import Bench
+
+bench = Bench(Path(sys.argv[1]))
+
+def wait_there(progress):
+    if f"{progress.kind} {progress.step}" == sys.argv[2]:
+        print("here", flush=True)
+        time.sleep(600)
+
+main.build = lambda: lambda **_: bench.executor(progress=wait_there).run(bench.plan(Change(parallelism=2)))
+main.main([])
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("intent prepare", "interrupted at step 'prepare' of p1; go on"),
+        ("outcome stopped", "prices is stopped since step 'stop'; its savepoint is s3://bucket/savepoints/savepoint-1"),
+        ("intent running", "prices was submitted at step 'submit' as"),
+    ],
+)
+def test_a_signal_in_the_middle_leaves_the_promised_line(
+    tmp_path: Path, number: signal.Signals, place: str, words: str
+) -> None:
+    command = [sys.executable, "-c", _SIGNALLED, str(tmp_path), place]
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as victim:
+        assert victim.stdout is not None
+        assert victim.stdout.readline() == "here\n"
+        victim.send_signal(number)
+        _, said = victim.communicate(timeout=60)
+    assert victim.returncode == ExitCode.INTERRUPTED, said
+    (line,) = said.splitlines()
+    assert words in line
+    assert "--resume p1" in line
+    assert [entry.event for entry in Journal(tmp_path / "journal", SystemClock()).entries()][-1] == "interrupted"
+
+
+def test_under_nohup_the_end_of_the_terminal_is_no_reason_to_stop() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with signals_interrupt():
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_terminal_that_is_gone_does_not_end_an_action(bench: Bench) -> None:
+    def gone(_progress: Progress) -> None:
+        raise BrokenPipeError
+
+    assert bench.executor(progress=gone).run(bench.plan()).outcome == "verified"
