@@ -1,9 +1,11 @@
 """Small windows over a screen: a choice, a line to type, a text to read."""
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -31,8 +33,11 @@ class Choice:
     value: str
 
 
+VALUE_CELLS = 120
+
+
 class Chooser(ModalScreen[Choice | None]):
-    """A list; enter takes one, escape none."""
+    """A list; enter takes one, escape none. Below it, in full, the value under the cursor when some do not fit."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,h,left", "leave", show=False)]
 
@@ -41,19 +46,22 @@ class Chooser(ModalScreen[Choice | None]):
         self._ctx = context
         self._title = title
         self._choices = choices
+        self._room = 0  # cells of a value in the table
 
     def compose(self) -> ComposeResult:
         """A box with a table under its title."""
         widest = max((width(line(tidy(choice.label))) for choice in self._choices), default=0)
         columns: list[Column[Choice]] = [
             Column("what", "", lambda c: line(tidy(c.label)), max(12, min(32, widest))),
-            Column("value", "", lambda c: line(tidy(c.value), "dim"), 30, flex=True, widest=120),
+            Column("value", "", lambda c: line(tidy(c.value), "dim"), 30, flex=True, widest=VALUE_CELLS),
         ]
+        self._room = min(self.app.size.width * 9 // 10, VALUE_CELLS) - 8 - columns[0].width
         with Vertical(classes="sheet"):
             yield Pane(self._ctx, grow=True, id="title")
             grid: Grid[Choice] = Grid(self._ctx, columns, key=lambda c: c.label)
             grid.styles.height = len(self._choices) + 1
             yield grid
+            yield Pane(self._ctx, grow=True, id="value")
 
     def on_mount(self) -> None:
         """Fill and focus."""
@@ -61,6 +69,18 @@ class Chooser(ModalScreen[Choice | None]):
         grid = self.query_one(Grid)
         grid.show(self._choices)
         grid.focus()
+        self._show_value()
+
+    @on(Grid.Moved)
+    def _show_value(self) -> None:
+        """In full, over as many lines as the longest one takes: the sheet keeps its height."""
+        if all(width(line(tidy(choice.value))) <= self._room for choice in self._choices):
+            return
+        cells = max(20, min(self.app.size.width * 9 // 10, VALUE_CELLS) - 6)
+        shown = {choice: textwrap.wrap(tidy(choice.value), cells) for choice in self._choices}
+        lines = shown.get(self.query_one(Grid).cursor_row or self._choices[0], [])
+        padding = max(len(each) for each in shown.values()) - len(lines)
+        self.query_one("#value", Pane).show([line(f"  {part}", "accent") for part in [*lines, *[""] * padding]])
 
     def on_grid_chosen(self, event: Grid.Chosen) -> None:
         """Taken."""

@@ -148,7 +148,7 @@ def test_copy_offers_ids_paths_and_commands() -> None:
             await press(pilot, ["j", "j", "enter"])
             assert app.clipboard == "000000000000000000000000000e8009"
             assert "copied id" in text_of(app)
-            await press(pilot, ["u"])
+            await press(pilot, ["u", "j", "j", "j"])  # cut in the table, in full below it
             assert "http://flink-00.example:8081/#/job/running/000000000000000000000000000e8009" in text_of(app)
 
     run(scenario())
