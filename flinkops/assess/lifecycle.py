@@ -6,8 +6,15 @@ from flinkops.assess.availability import availability
 from flinkops.assess.signal import reason
 from flinkops.config.policy import JobClass
 from flinkops.model.assessment import Level, Reason
-from flinkops.model.facts import JobFacts, SourceState, SourceStatus
+from flinkops.model.facts import JobFacts, ResourceFacts, SourceState, SourceStatus
 from flinkops.model.history import JobSample
+from flinkops.model.operator_resource import (
+    PATIENCE_SECONDS,
+    deleting_seconds,
+    held_by,
+    jobmanager_missing_seconds,
+    not_taken_up_seconds,
+)
 from flinkops.model.quantities import human_seconds
 from flinkops.model.reasons import ReasonCode
 from flinkops.model.states import ENDED_ON_PURPOSE, RECOVERING, STARTING, JobState
@@ -104,6 +111,8 @@ def _state(job: JobFacts, past: Sequence[JobSample], job_class: JobClass) -> Rea
         level, text = "critical", f"the job has FAILED{_cause(job)}"
     elif job.state in ENDED_ON_PURPOSE:
         text = f"the job has ended: {job.state}"
+    elif job.state in STARTING and _without_jobmanager(job) is not None:
+        return None  # it is not starting: there is nothing that it could start in
     elif job.state in STARTING:
         level, text = "unknown", f"the job is starting: {job.state}"
     elif job.state in RECOVERING:
@@ -193,10 +202,59 @@ def _resource(job: JobFacts) -> list[Reason]:
         )
         for stuck in resource.stuck
     ]
+    reasons += _operator_does_not_act(job, resource)
     if resource.error:
         text = f"the operator reports: {resource.error}"
         reasons.append(Reason(code=ReasonCode.OPERATOR_ERROR, text=text, level="critical"))
     if resource.lifecycle_state in _OF_RESOURCE:
         code, level = _OF_RESOURCE[resource.lifecycle_state]
         reasons.append(Reason(code=code, text=f"the operator says {resource.lifecycle_state}", level=level))
+    return reasons
+
+
+def _without_jobmanager(job: JobFacts) -> float | None:
+    return None if job.resource is None else jobmanager_missing_seconds(job.resource, job.seen_ms)
+
+
+def _operator_does_not_act(job: JobFacts, resource: ResourceFacts) -> list[Reason]:
+    """What waits for the operator, or has been lost to it."""
+    reasons: list[Reason] = []
+    missing = _without_jobmanager(job)
+    if missing is not None:
+        lasts = f" for {human_seconds(missing)}" if missing else ""
+        reasons.append(
+            Reason(
+                code=ReasonCode.JOBMANAGER_MISSING,
+                text=f"the operator sees no JobManager{lasts} (MISSING), and deploys none",
+                value=missing,
+                limit=PATIENCE_SECONDS,
+                level="critical" if missing >= PATIENCE_SECONDS else "warning",
+                since_ms=resource.status_changed_ms,
+            )
+        )
+    deleting = deleting_seconds(resource, job.seen_ms)
+    if deleting is not None:
+        reasons.append(
+            Reason(
+                code=ReasonCode.RESOURCE_DELETING,
+                text=f"the resource is being deleted since {human_seconds(deleting)}; held by {held_by(resource)}",
+                value=deleting,
+                limit=PATIENCE_SECONDS,
+                level="warning",
+                since_ms=resource.deleting_since_ms,
+            )
+        )
+    waiting = not_taken_up_seconds(resource, job.seen_ms)
+    if waiting is not None and waiting >= PATIENCE_SECONDS:
+        generations = f"generation {resource.generation}, observed {resource.observed_generation}"
+        reasons.append(
+            Reason(
+                code=ReasonCode.SPEC_NOT_TAKEN_UP,
+                text=f"the operator has not acted on an edit of the spec for {human_seconds(waiting)} ({generations})",
+                value=waiting,
+                limit=PATIENCE_SECONDS,
+                level="warning",
+                since_ms=resource.spec_changed_ms,
+            )
+        )
     return reasons

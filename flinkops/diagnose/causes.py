@@ -42,6 +42,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "gc-pressure": ("state-bloat",),
     "serialization": ("gc-pressure",),
     "key-skew": ("gc-pressure",),
+    "jobmanager-missing": ("operator-error",),
     "restart-loop": ("deployment-stuck", "out-of-slots", "gc-pressure"),
     "source-idle": ("deployment-stuck", "restart-loop"),
     "state-bloat": ("watermark-delay",),

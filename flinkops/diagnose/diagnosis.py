@@ -43,7 +43,7 @@ def _not_asked(case: Case, rule: Rule) -> str | None:
     state = case.evidence.assessment.state
     if state == JobState.UNKNOWN and not (rule.unseen and _is_fresh(case)):
         return case.why_missing("state", "the job cannot be seen now")
-    if state in ENDED_ON_PURPOSE:
+    if state in ENDED_ON_PURPOSE and not rule.ended:
         return f"the job has ended ({state})"
     return f"the job is {state}" if rule.running and state != JobState.RUNNING else None
 

@@ -23,6 +23,8 @@ class Rule(NamedTuple):
     """Only of a job that runs; the others are judged in every state."""
     unseen: bool = False
     """Also of a job that no Flink tells of: by its resource."""
+    ended: bool = False
+    """Also of a job that has ended on purpose."""
 
 
 def line(text: str, value: float | None = None, limit: float | None = None, unit: Unit | None = None) -> EvidenceLine:

@@ -73,6 +73,9 @@ class ReasonCode(StrEnum):
     STUCK_VOLUME = "stuck-volume", Subject.RESOURCE
     STUCK_QUOTA = "stuck-quota", Subject.RESOURCE
     STUCK_OTHER = "stuck-other", Subject.RESOURCE
+    RESOURCE_DELETING = "resource-deleting", Subject.RESOURCE
+    JOBMANAGER_MISSING = "jobmanager-missing", Subject.RESOURCE
+    SPEC_NOT_TAKEN_UP = "spec-not-taken-up", Subject.RESOURCE
     OPERATOR_ERROR = "operator-error", Subject.RESOURCE
     LIFECYCLE_FAILED = "lifecycle-failed", Subject.RESOURCE
     LIFECYCLE_ROLLING_BACK = "lifecycle-rolling_back", Subject.RESOURCE

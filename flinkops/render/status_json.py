@@ -9,6 +9,7 @@ import msgspec
 from flinkops.clock import iso_utc
 from flinkops.model.assessment import FleetAssessment, JobAssessment, Reason
 from flinkops.model.facts import ResourceFacts, SourceStatus
+from flinkops.model.operator_resource import held_by
 
 SCHEMA_VERSION = 1
 _DIGITS = 6
@@ -103,6 +104,9 @@ def resource_document(resource: ResourceFacts) -> dict[str, Any]:
     """What the operator's resource says beside the measurements; only what it does say."""
     said = {field: getattr(resource, field) for field in RESOURCE_FIELDS}
     document = {field: value for field, value in said.items() if value is not None}
+    if resource.deleting:
+        since = iso_utc(resource.deleting_since_ms)
+        document["deletion"] = {"since": since, "held_by": held_by(resource), "finalizers": list(resource.finalizers)}
     if resource.snapshots:
         document["snapshots"] = [msgspec.to_builtins(one) for one in resource.snapshots]
     return document

@@ -133,7 +133,7 @@ def test_what_is_lost_names_age_and_checkpoints(bench: Bench, age_minutes: int |
     points = CheckpointsFacts(enabled=True, history=(newest, old), latest_completed=newest)
     job = JobFacts(id="a", name="count", cluster="prod", seen_ms=now_ms, state="RUNNING", checkpoints=points)
     said = what_is_lost(OLD_SAVEPOINT, job, case("nonce-changed-before"), bench.journal)
-    assert ("12 min old" if age_minutes else "of unknown age") in said
+    assert ("12m old" if age_minutes else "of unknown age") in said
     assert "checkpoint 101; checkpoint 124 has been completed since" in said
     assert "all state is lost" in what_is_lost("", job, case("nonce-changed-before"), bench.journal)
 

@@ -7,6 +7,7 @@ from flinkops.act.storage import check_savepoint, local_folder, same_place
 from flinkops.assess.checkpoints import newest_completed
 from flinkops.errors import UsageError
 from flinkops.model.facts import JobFacts
+from flinkops.model.quantities import human_seconds
 from flinkops.plan.operator.bookkeeping import INITIAL_PATH, keeping_nonce, other_nonce, redeployed_from
 from flinkops.plan.operator.spec import Spec, job_of
 from flinkops.sources.kubernetes.resources import Json, items, number, section, text
@@ -58,7 +59,7 @@ def what_is_lost(path: str, job: JobFacts, resource: Json, journal: Journal) -> 
     if not path:
         return f"all state is lost: there is no {INITIAL_PATH} ({since})"
     taken_ms, checkpoint_id = _taken(path, job, resource, journal)
-    age = "of unknown age" if taken_ms is None else f"{_age(job.seen_ms - taken_ms)} old"
+    age = "of unknown age" if taken_ms is None else f"{human_seconds(max(0, job.seen_ms - taken_ms) / 1000)} old"
     number = "" if checkpoint_id is None else f", checkpoint {checkpoint_id}"
     return f"{path} is {age}{number}; {since}: what the job did after {path} is lost"
 
@@ -92,10 +93,3 @@ def _took(record: ActionRecord, path: str) -> bool:
     """Whether the action took this savepoint; one that it was told to start from is in its arguments already."""
     told = any(same_place(step.arguments.get("savepoint"), path) for step in record.plan.steps)
     return not told and same_place(record.seen.get("savepoint"), path)
-
-
-def _age(milliseconds: int) -> str:
-    minutes = max(0, milliseconds) // 60_000
-    if minutes < 1:
-        return "less than a minute"
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"

@@ -1,4 +1,4 @@
-"""The rules by code. One more is one file here and one line below."""
+"""The rules by code. One more is a Rule in a file here and a line below."""
 
 from flinkops.diagnose.rule import Rule
 from flinkops.diagnose.rules import (
@@ -9,6 +9,7 @@ from flinkops.diagnose.rules import (
     key_skew,
     known_bugs,
     managed_memory,
+    operator_waits,
     out_of_slots,
     override_drift,
     partitions,
@@ -20,24 +21,23 @@ from flinkops.diagnose.rules import (
     watermark_delay,
 )
 
-RULES: dict[str, Rule] = {
-    each.RULE.code: each.RULE
-    for each in (
-        state_bloat,
-        checkpoint_timeout,
-        watermark_delay,
-        backpressure,
-        serialization,
-        key_skew,
-        restart_loop,
-        out_of_slots,
-        deployment_stuck,
-        source_idle,
-        partitions,
-        gc_pressure,
-        managed_memory,
-        override_drift,
-        known_bugs,
-        upgrade_hazard,
-    )
-}
+_RULES = (
+    state_bloat.RULE,
+    checkpoint_timeout.RULE,
+    watermark_delay.RULE,
+    backpressure.RULE,
+    serialization.RULE,
+    key_skew.RULE,
+    restart_loop.RULE,
+    out_of_slots.RULE,
+    deployment_stuck.RULE,
+    *operator_waits.OPERATOR_RULES,
+    source_idle.RULE,
+    partitions.RULE,
+    gc_pressure.RULE,
+    managed_memory.RULE,
+    override_drift.RULE,
+    known_bugs.RULE,
+    upgrade_hazard.RULE,
+)
+RULES: dict[str, Rule] = {each.code: each for each in _RULES}

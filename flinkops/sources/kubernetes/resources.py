@@ -147,6 +147,10 @@ def resource_facts(resource: Json, *, context: str, kind: str) -> ResourceFacts:
         flink_job_name=text(job_status, "jobName"),
         upgrade_savepoint=upgrade_savepoint(resource),
         deleting=text(metadata, "deletionTimestamp") is not None,
+        deleting_since_ms=time_ms(metadata, "deletionTimestamp"),
+        finalizers=tuple(str(one) for one in _list(metadata, "finalizers")),
+        status_changed_ms=_changed_ms(metadata, of_status=True) or _operator_ms(status),
+        spec_changed_ms=_changed_ms(metadata, of_status=False),
         session_cluster=text(spec, "deploymentName"),
         owner=f"{owner.get('kind')}/{owner.get('name')}" if owner else None,
         managed_by=managed_by(metadata),
@@ -154,6 +158,28 @@ def resource_facts(resource: Json, *, context: str, kind: str) -> ResourceFacts:
         image=text(spec, "image"),
         labels={str(key): str(value) for key, value in section(metadata, "labels").items()},
     )
+
+
+def _list(parent: object, key: str) -> list[Any]:
+    child = parent.get(key) if isinstance(parent, Mapping) else None
+    return child if isinstance(child, list) else []
+
+
+def _changed_ms(metadata: Json, *, of_status: bool) -> int | None:
+    """When spec or status were last changed, as the API server notes it for each writer (``managedFields``)."""
+    times = [
+        at_ms
+        for one in items(metadata, "managedFields")
+        if (text(one, "subresource") == "status" if of_status else "f:spec" in section(one, "fieldsV1"))
+        and (at_ms := time_ms(one, "time")) is not None
+    ]
+    return max(times, default=None)
+
+
+def _operator_ms(status: Json) -> int | None:
+    """The newest time that the operator itself has written; what it wrote without a time may be newer."""
+    reconciled = number(section(status, "reconciliationStatus"), "reconciliationTimestamp")
+    return max((one for one in (reconciled, number(section(status, "jobStatus"), "updateTime")) if one), default=None)
 
 
 def snapshot_facts(snapshot: Json) -> SnapshotFacts:
