@@ -20,7 +20,7 @@ from flinkops.sources.kubernetes.resources import (
 )
 from flinkops.sources.kubernetes.startup_blockers import stuck_reasons
 from flinkops.sources.protocol import SourceLook
-from tests.unit.cr_samples import OPERATORS, recorded, resource, stuck
+from tests.unit.cr_samples import OPERATORS, case, recorded, resource, stuck
 
 NOW_MS = parse_iso_utc("2026-11-23T14:31:00Z")
 KEY = ("default", "count")
@@ -238,6 +238,83 @@ def test_a_quota_speaks_through_the_replica_set_of_this_deployment_only() -> Non
     ours, other = event("count-757956d749"), event("count-two-757956d749")
     found = stuck_reasons([], [ours, other], cluster="count", now_ms=NOW_MS)
     assert [(one.code, one.object) for one in found] == [("quota", "count-757956d749")]
+
+
+def at(stamp: str) -> int:
+    found = time_ms({"at": stamp}, "at")
+    assert found is not None
+    return found
+
+
+def test_an_event_that_the_operator_repeats_is_no_reason_beside_a_pod_that_is_ready() -> None:
+    """As it happened: an early FailedMount, repeated about the FlinkDeployment, ended a healthy upgrade after 60 s."""
+    pods, events = case("stale-mount-event-pods")["items"], case("stale-mount-event-events")["items"]
+    assert stuck_reasons(pods, events, cluster="count", now_ms=at("2026-11-28T15:11:41Z")) == ()
+
+
+def test_nor_beside_a_pod_whose_container_is_slow_to_start() -> None:
+    pods, events = case("stale-mount-event-pods")["items"], case("stale-mount-event-events")["items"]
+    for condition in pods[0]["status"]["conditions"]:
+        if condition["type"] in ("Ready", "ContainersReady"):
+            condition["status"] = "False"
+    pods[0]["status"]["containerStatuses"][0]["ready"] = False
+    assert stuck_reasons(pods, events, cluster="count", now_ms=at("2026-11-28T15:13:41Z")) == ()
+
+
+def creating(pod: dict[str, Any], *, sandbox: str | None) -> dict[str, Any]:
+    """The pod as it was while its container was being created."""
+    status = pod["status"]
+    status["containerStatuses"][0].update(ready=False, state={"waiting": {"reason": "ContainerCreating"}})
+    status["conditions"] = [one for one in status["conditions"] if one["type"] == "PodScheduled"]
+    if sandbox is not None:
+        status["conditions"].append({"type": "PodReadyToStartContainers", "status": sandbox})
+    return pod
+
+
+@pytest.mark.parametrize("sandbox", ["True", "False", None])
+def test_a_mount_that_fails_is_a_reason_until_the_containers_may_start(sandbox: str | None) -> None:
+    """An image that is pulled for minutes is ContainerCreating too, its volumes mounted long since."""
+    pod = creating(case("failed-storage-pods")["items"][0], sandbox=sandbox)
+    now_ms = at("2026-11-28T15:32:47Z")
+    found = stuck_reasons([pod], case("failed-storage-events")["items"], cluster="price-archive", now_ms=now_ms)
+    assert {one.code for one in found} == (set() if sandbox == "True" else {"volume"})
+
+
+def test_a_mount_event_of_the_pod_before_is_no_reason_for_the_next_one() -> None:
+    pod = creating(case("stale-mount-event-pods")["items"][0], sandbox=None)
+    events = [one for one in case("stale-mount-event-events")["items"] if one["involvedObject"]["kind"] != "Pod"]
+    assert stuck_reasons([pod], events, cluster="count", now_ms=at("2026-11-28T15:11:30Z")) == ()
+
+
+def test_a_quota_is_no_reason_any_more_once_the_replica_set_has_its_pod() -> None:
+    pod = case("stale-mount-event-pods")["items"][0]
+    about = {"kind": "ReplicaSet", "name": pod["metadata"]["name"].rpartition("-")[0]}
+
+    def found(stamp: str) -> set[str]:
+        event = {"type": "Warning", "reason": "FailedCreate", "message": "exceeded quota", "involvedObject": about}
+        events = [{**event, "lastTimestamp": stamp}]
+        return {one.code for one in stuck_reasons([pod], events, cluster="count", now_ms=at("2026-11-28T15:13:00Z"))}
+
+    assert found("2026-11-28T15:11:00Z") == set()
+    assert found("2026-11-28T15:12:00Z") == {"quota"}  # of the second pod
+
+
+def test_a_container_that_was_killed_once_and_is_ready_again_holds_nothing_up() -> None:
+    pod = case("stale-mount-event-pods")["items"][0]
+    pod["status"]["containerStatuses"][0]["lastState"] = {"terminated": {"reason": "OOMKilled", "exitCode": 137}}
+    assert stuck_reasons([pod], [], cluster="count", now_ms=NOW_MS) == ()
+    pod["status"]["containerStatuses"][0]["ready"] = False
+    assert [one.code for one in stuck_reasons([pod], [], cluster="count", now_ms=NOW_MS)] == ["oom-killed"]
+
+
+def test_the_operators_error_is_told_once_and_by_its_innermost_message() -> None:
+    failed = case("failed-storage")
+    assert error_text(failed) == (
+        "org.apache.flink.util.FlinkRuntimeException:"
+        " Failed to create checkpoint storage at checkpoint coordinator side."
+    )
+    pods, events = case("failed-storage-pods")["items"], case("failed-storage-events")["items"]
+    assert stuck_reasons(pods, events, cluster="price-archive", now_ms=at("2026-11-28T15:33:00Z")) == ()
 
 
 anything = st.recursive(

@@ -119,9 +119,14 @@ def error_text(resource: Json) -> str | None:
         parsed = json.loads(raw)
     except ValueError:
         return " ".join(raw.split())
-    causes = [parsed, *items(parsed, "throwableList")]
-    messages = [message for cause in causes if (message := text(cause, "message"))]
-    return " ".join(" <- ".join(dict.fromkeys(messages)).split()) or " ".join(raw.split())
+    told: list[str] = []
+    for cause in (parsed, *items(parsed, "throwableList")):
+        message = text(cause, "message")
+        if message and told and told[-1].endswith(message):
+            told[-1] = message  # what wraps it only puts its own name before it
+        elif message and message not in told:
+            told.append(message)
+    return " ".join(" <- ".join(told).split()) or " ".join(raw.split())
 
 
 def resource_facts(resource: Json, *, context: str, kind: str) -> ResourceFacts:

@@ -39,8 +39,8 @@ _EVENT_MAX_AGE_MS = 30 * 60 * 1000
 def stuck_reasons(pods: Sequence[Json], events: Iterable[Json], *, cluster: str, now_ms: int) -> tuple[StuckFacts, ...]:
     """The reasons that hold up the Flink cluster named `cluster`: one per kind and object, in the order of gravity.
 
-    `events` may be of the whole namespace: only warnings about the cluster's deployments, replica sets and pods of
-    the last half hour count, and those about a pod only while that pod is there and not ready.
+    `events` may be of the whole namespace: only warnings of the last half hour about the cluster's resource,
+    deployments, replica sets and pods count, and only while a pod is in the state that they explain.
     """
     found: dict[tuple[str, str], StuckFacts] = {}
     for reason in (*_of_pods(pods), *_of_events(events, pods, cluster, now_ms)):
@@ -63,7 +63,8 @@ def _of_pods(pods: Sequence[Json]) -> Iterator[StuckFacts]:
 
 def _of_container(pod: str, container: Json) -> Iterator[StuckFacts]:
     waiting = section(section(container, "state"), "waiting")
-    for key in ("state", "lastState"):
+    recovered = container.get("ready") is True
+    for key in ("state",) if recovered else ("state", "lastState"):
         ended = section(section(container, key), "terminated")
         if ended.get("reason") == "OOMKilled":
             told = f"container {container.get('name')} was killed: it used more memory than its limit"
@@ -81,29 +82,66 @@ def _of_container(pod: str, container: Json) -> Iterator[StuckFacts]:
 
 
 def _of_events(events: Iterable[Json], pods: Sequence[Json], cluster: str, now_ms: int) -> Iterator[StuckFacts]:
-    unready = {identity(pod)[1] for pod in pods if not _ready(pod)}
-    # A mount that failed at first and works now stays among the events for an hour.
-    creating = {identity(pod)[1] for pod in pods if _creating(pod)}
+    """Those that explain a state that a pod of the cluster is in now.
+
+    The events outlive what they tell of, for an hour, and the operator repeats them about its own resource.
+    """
     for event in events:
         about = section(event, "involvedObject")
         name, at_ms = text(about, "name") or "", event_ms(event)
         code = _EVENTS.get(str(event.get("reason")))
-        still = creating if code in ("volume", "container") else unready
-        ours = name in still if about.get("kind") == "Pod" else belongs(name, cluster)
         fresh = at_ms is None or now_ms - at_ms <= _EVENT_MAX_AGE_MS
-        if code is None or not ours or not fresh or event.get("type") != "Warning":
+        if code is None or not fresh or event.get("type") != "Warning":
             continue
-        yield StuckFacts(code, name, text(event, "message") or str(event.get("reason")), at_ms)
+        of_pod = about.get("kind") == "Pod"
+        concerned = [pod for pod in pods if identity(pod)[1] == name] if of_pod else pods
+        if (concerned or not of_pod) and (of_pod or belongs(name, cluster)) and _explains(code, at_ms, concerned, name):
+            yield StuckFacts(code, name, text(event, "message") or str(event.get("reason")), at_ms)
 
 
-def _creating(pod: Json) -> bool:
+def _explains(code: str, at_ms: int | None, pods: Sequence[Json], name: str) -> bool:
+    """Whether a pod is in the state whose cause an event of this kind gives; `name` is what the event is about."""
+    if code in ("volume", "container"):
+        return any(_without_sandbox(pod) and _not_before(at_ms, pod) for pod in pods)
+    if code == "unschedulable":
+        return any(_unscheduled(pod) for pod in pods)
+    if code == "quota":  # of a replica set that has not got its pods: one that came since tells that it has
+        return not any(identity(pod)[1].startswith(f"{name}-") and not _not_after(pod, at_ms) for pod in pods)
+    return any(not _ready(pod) for pod in pods)
+
+
+def _not_before(at_ms: int | None, pod: Json) -> bool:
+    """Whether the event is not of the time before there was this pod."""
+    created_ms = time_ms(section(pod, "metadata"), "creationTimestamp")
+    return at_ms is None or created_ms is None or at_ms >= created_ms
+
+
+def _not_after(pod: Json, at_ms: int | None) -> bool:
+    created_ms = time_ms(section(pod, "metadata"), "creationTimestamp")
+    return at_ms is None or created_ms is None or created_ms <= at_ms
+
+
+def _without_sandbox(pod: Json) -> bool:
+    """Whether the kubelet has not come so far as to start containers: its volumes are not mounted yet.
+
+    While an image is pulled the containers say ContainerCreating too; from Kubernetes 1.29 on a condition tells.
+    """
     containers = items(section(pod, "status"), "containerStatuses")
-    return any(section(section(one, "state"), "waiting").get("reason") == "ContainerCreating" for one in containers)
+    creating = any(section(section(one, "state"), "waiting").get("reason") == "ContainerCreating" for one in containers)
+    return creating and _condition(pod, "PodReadyToStartContainers") != "True"
+
+
+def _unscheduled(pod: Json) -> bool:
+    return _condition(pod, "PodScheduled") == "False" or not section(pod, "spec").get("nodeName")
 
 
 def _ready(pod: Json) -> bool:
+    return _condition(pod, "Ready") == "True"
+
+
+def _condition(pod: Json, kind: str) -> str | None:
     conditions = items(section(pod, "status"), "conditions")
-    return any(one.get("type") == "Ready" and one.get("status") == "True" for one in conditions)
+    return next((text(one, "status") for one in conditions if one.get("type") == kind), None)
 
 
 def belongs(name: str, cluster: str) -> bool:
