@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from flinkops.assess import assess
-from flinkops.clock import iso_utc, parse_iso_utc
+from flinkops.clock import iso_utc
 from flinkops.config.policy import Policy
 from flinkops.diagnose.diagnosis import diagnose
 from flinkops.diagnose.evidence import gathered
@@ -13,25 +13,23 @@ from flinkops.model.assessment import JobAssessment
 from flinkops.model.findings import Diagnosis
 from flinkops.render.status_json import job_document
 from flinkops.sources.kubernetes.join import Cluster, Listing, rows
-from tests.unit.builders import snapshot
+from tests.unit.builders import NOW_MS, snapshot
 from tests.unit.cr_samples import case, resource
 
-NOW_MS = parse_iso_utc("2026-11-23T12:00:00Z")
 
-
-def assessed(found: dict[str, Any], now_ms: int = NOW_MS) -> JobAssessment:
+def assessed(found: dict[str, Any]) -> JobAssessment:
     """As a look sees it whose REST API does not answer."""
-    jobs, _ = rows(Listing((found,)), {("default", found["metadata"]["name"]): Cluster(None)}, "prod", now_ms)
+    jobs, _ = rows(Listing((found,)), {("default", found["metadata"]["name"]): Cluster(None)}, "prod", NOW_MS)
     return assess(snapshot(*jobs), {}, Policy()).jobs[0]
 
 
-def diagnosed(found: dict[str, Any], now_ms: int = NOW_MS) -> Diagnosis:
-    assessment = assessed(found, now_ms)
-    return diagnose(gathered(now_ms, assessment, ()))
+def diagnosed(found: dict[str, Any]) -> Diagnosis:
+    assessment = assessed(found)
+    return diagnose(gathered(NOW_MS, assessment, ()))
 
 
-def findings(found: dict[str, Any], now_ms: int = NOW_MS) -> dict[str, str]:
-    return {one.code: one.severity for one in diagnosed(found, now_ms).findings}
+def findings(found: dict[str, Any]) -> dict[str, str]:
+    return {one.code: one.severity for one in diagnosed(found).findings}
 
 
 def codes(assessment: JobAssessment) -> list[str]:
@@ -54,7 +52,7 @@ def written(found: dict[str, Any], seconds_ago: float, *, status: bool) -> dict[
 
 def test_the_operators_error_is_a_finding_and_its_stale_event_is_none() -> None:
     """As it happened: the job could not create its checkpoint storage, and the doctor named a volume at 95 %."""
-    found = findings(case("failed-storage"), parse_iso_utc("2026-11-28T15:33:00Z"))
+    found = findings(case("failed-storage"))
     assert found.pop("operator-error") == "critical"
     assert "deployment-stuck" not in found
     told = diagnosed(case("failed-storage")).findings
