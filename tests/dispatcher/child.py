@@ -24,7 +24,7 @@ async def run(folder: str, state: str, url: str, window_seconds: str) -> None:
         Measures(),
         Limits(concurrency=4, in_memory_per_client=16),
     )
-    dispatcher.subscribe({"a": Subscription(client="a", url=url, secret=SECRET)})
+    await dispatcher.subscribe({"a": Subscription(client="a", url=url, secret=SECRET)})
     await dispatcher.run()
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from flinkops.clock import SystemClock
 from jobs.price_alerts.dispatcher.alert import Record
-from jobs.price_alerts.dispatcher.broker import Bounds
+from jobs.price_alerts.dispatcher.broker import Bounds, TooLarge
 
 PARTITIONS = 2
-_LOOK_SECONDS = 0.002
+_POLL_SECONDS = 0.002
 
 
 class FileLog:
@@ -42,11 +42,15 @@ class FileLog:
         file = self.folder / "dead"
         return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
+    def limit_dead_letters(self, max_bytes: int) -> None:
+        """From now on the dispatcher's view refuses longer ones, as a topic does with `max.message.bytes`."""
+        (self.folder / "dead limit").write_text(str(max_bytes))
+
     def log(self) -> "FileLog":
         """The dispatcher's view of it, which has a position of its own."""
         return FileLog(self.folder)
 
-    # What the dispatcher asks
+    # What the dispatcher calls
 
     @property
     def identity(self) -> str:
@@ -72,10 +76,10 @@ class FileLog:
                 offset = self._positions[partition]
                 self._positions[partition] += 1
                 if offset >= starts.get(partition, 0):
-                    records.append(Record(partition, offset, at_ms, value))
+                    records.append(Record.of(partition, offset, at_ms, value))
             if records:
                 return records
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
 
     def commit(self, offsets: Mapping[int, int]) -> None:
         whole = {**self.committed(), **offsets}
@@ -84,6 +88,9 @@ class FileLog:
         new.replace(self.folder / "committed")
 
     async def dead_letter(self, key: bytes, value: bytes) -> None:
+        limit = self.folder / "dead limit"
+        if limit.exists() and len(value) > int(limit.read_text()):
+            raise TooLarge
         with (self.folder / "dead").open("ab") as file:
             file.write(value + b"\n")
 

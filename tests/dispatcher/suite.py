@@ -28,6 +28,23 @@ PATIENCE_SECONDS = 60.0
 QUICK = Limits(first_backoff_seconds=0.01, longest_backoff_seconds=0.05, drain_seconds=1.0)
 
 
+POISON = (
+    b"\x01" * 900_000,  # six times as long as JSON
+    b"\xff" * 70_000,
+    b"\x00",
+    encoded(1, sku="s" * 70_000),
+    encoded(1, sku="s" * 2000),
+    encoded(1)[:-1] + b',"deep":' + b"[" * 30_000 + b"]" * 30_000 + b"}",
+    encoded(1)[:-1] + b',"deep":' + b'{"a":' * 10_000 + b"1" + b"}" * 10_000 + b"}",
+    encoded(1, change_ratio=None, old_price=1).replace(b'"old_price": 1', b'"old_price": ' + b"9" * 50_000),
+    encoded(1).replace(b'"change_ratio": 0.1', b'"change_ratio": 1e99999999999'),
+    encoded(1, scraped_at=10**40),
+    encoded(1, scraped_at="9" * 1000),
+    encoded(1, kind="\ud800"),
+)
+"""Records that are no alerts, each in a way of its own; all fit into a topic with Kafka's default limits."""
+
+
 class Topic(Protocol):
     """The alerts of one test."""
 
@@ -35,6 +52,7 @@ class Topic(Protocol):
     def committed(self) -> dict[int, int]: ...
     def ends(self) -> dict[int, int]: ...
     def dead_letters(self) -> list[dict[str, object]]: ...
+    def limit_dead_letters(self, max_bytes: int) -> None: ...
     def log(self) -> AlertLog: ...
 
 
@@ -88,7 +106,7 @@ async def running(
     guard = guard or Guard([ipaddress.ip_network("127.0.0.0/8")])
     store = Store(state, window_seconds=0.002)
     dispatcher = Dispatcher(topic.log(), store, Sender(guard, timeout_seconds=timeout_seconds), Measures(), limits)
-    dispatcher.subscribe({each.client: each for each in subscriptions})
+    await dispatcher.subscribe({each.client: each for each in subscriptions})
     running = asyncio.create_task(dispatcher.run())
     try:
         yield dispatcher
@@ -132,7 +150,7 @@ class DispatcherSuite:
                 assert box.receiver.forged == 0
                 await until(lambda: all_committed(topic))
                 assert dispatcher.measures.last_minute.quantiles(0.5) is not None
-                assert dispatcher._in_memory == 0
+                assert dispatcher._queues.in_memory == 0
 
         asyncio.run(scenario())
 
@@ -263,6 +281,55 @@ class DispatcherSuite:
 
         asyncio.run(scenario())
 
+    def test_a_poison_record_leaves_a_pointer_and_stops_nothing(self, topic: Topic, tmp_path: Path) -> None:
+        async def scenario() -> None:
+            async with inbox() as box, running(topic, tmp_path / "state", subscription("a", box.url("a"))) as service:
+                for number, value in enumerate(POISON):
+                    topic.append(0, value)
+                    topic.append(0, encoded(number + 1))
+                await until(lambda: len(topic.dead_letters()) == len(POISON))
+                await until(lambda: box.count("a") == len(POISON) and all_committed(topic))
+                assert service.healthy
+
+        asyncio.run(scenario())
+        letters = {letter["offset"]: letter for letter in topic.dead_letters()}
+        assert {letter["reason"] for letter in letters.values()} == {"malformed"}
+        assert {letter["partition"] for letter in letters.values()} == {0}
+        assert [letters[2 * number]["alert_bytes"] for number in range(len(POISON))] == [len(each) for each in POISON]
+
+    def test_a_dead_letter_that_its_topic_is_too_small_for_is_a_pointer(self, topic: Topic, tmp_path: Path) -> None:
+        topic.limit_dead_letters(1000)
+        body, small = encoded(1, retailer="r" * 900), encoded(2)
+
+        async def scenario() -> None:
+            async with (
+                inbox(Manners(fail_ratio=1.0, fail_status=410)) as box,
+                running(topic, tmp_path / "state", subscription("a", box.url("a"))),
+            ):
+                topic.append(0, body)
+                topic.append(0, b"x" * 2000)
+                topic.append(0, small)
+                await until(lambda: len(topic.dead_letters()) == 3 and all_committed(topic))
+
+        asyncio.run(scenario())
+        shown = {letter["offset"]: (letter["alert"], letter["alert_bytes"]) for letter in topic.dead_letters()}
+        assert shown == {0: ("", len(body)), 1: ("", 2000), 2: (small.decode(), len(small))}
+
+    def test_a_topic_too_small_for_any_dead_letter_stops_nothing(
+        self, topic: Topic, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        topic.limit_dead_letters(100)
+
+        async def scenario() -> None:
+            async with inbox() as box, running(topic, tmp_path / "state", subscription("a", box.url("a"))):
+                topic.append(1, b"{")
+                topic.append(1, encoded(1))
+                await until(lambda: box.count("a") == 1 and all_committed(topic))
+
+        asyncio.run(scenario())
+        assert topic.dead_letters() == []
+        assert "record 0 of partition 1" in caplog.text
+
     def test_retry_after_holds_the_whole_client(self, topic: Topic, tmp_path: Path) -> None:
         async def scenario() -> None:
             manners = Manners(fail_ratio=1.0, fail_status=429, retry_after="1")
@@ -288,7 +355,7 @@ class DispatcherSuite:
                     topic.append(0, encoded(-1, "A1"))
                     topic.append(0, encoded(-1, "B1"))
                     await until(lambda: box.count("all") == 3 and box.count("down") == 1)
-                    dispatcher.subscribe({"down": down})
+                    await dispatcher.subscribe({"down": down})
                     topic.append(0, encoded(-2, "A1"))
                     await until(lambda: box.count("down") == 2)
                     await until(lambda: all_committed(topic))

@@ -331,9 +331,34 @@ def test_a_file_of_subscriptions_says_what_is_wrong(tmp_path: Path) -> None:
     file = tmp_path / "subscriptions.json"
     with pytest.raises(UsageError, match="cannot read"):
         read_file(file)
-    file.write_text('[{"client":"a","url":"https://a.example","secret":1}]')
-    with pytest.raises(UsageError, match=r"secret"):
-        read_file(file)
+    for text in ("", "{}", "[{", "[" * 100_000, "\x00"):
+        file.write_text(text)
+        with pytest.raises(UsageError, match="cannot be used"):
+            read_file(file)
+
+
+def test_an_item_that_is_no_subscription_leaves_the_others(tmp_path: Path) -> None:
+    file = tmp_path / "subscriptions.json"
+    good = {"client": "a", "url": "https://a.example", "secret": SECRET}
+    bad = [good | {"client": "b", "secret": 1}, 7, None, good | {"client": "c", "gift": True}, {"client": "\n" * 999}]
+    file.write_text(json.dumps([*bad, good]))
+    usable, rejected = read_file(file)
+    assert [each.client for each in usable] == ["a"]
+    assert [each.client for each in rejected] == ["b", "number 2 of the file", "number 3 of the file", "c", "\n" * 128]
+    assert "secret" in rejected[0].problem
+    assert all(each.problem.isprintable() for each in rejected)
+
+
+def test_no_repr_shows_a_secret() -> None:
+    secret = "correct-horse-battery-staple"
+    subscription = Subscription(client="a", url=f"https://a.example/{secret}", secret=secret)
+    assert repr(subscription) == "Subscription(client='a', host='a.example', filters=1)"
+    options = parse(
+        ["--bootstrap", "b:1", "--subscriptions", "f", "--state", "s", "--kafka", f"sasl.password={secret}"]
+    )
+    assert options.kafka["sasl.password"] == secret
+    for each in (subscription, [subscription], {"a": subscription}, options):
+        assert secret not in repr(each) + str(each) + f"{each}"
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ async def live(world: World, topic: str, state: str) -> None:
     store = Store(world.folder / state, window_seconds=0.001)
     log = FileLog(world.folder / topic)
     dispatcher = Dispatcher(log, store, Scripted(world), Measures(), TINY, chance=world.chance.random)
-    dispatcher.subscribe(CLIENTS)
+    await dispatcher.subscribe(CLIENTS)
     running = asyncio.create_task(dispatcher.run())
     second_life = world.died()
 

@@ -33,6 +33,6 @@ def test_a_state_that_breaks_ends_it_and_commits_nothing(tmp_path: Path) -> None
             topic.append(0, encoded(2))
             await until(lambda: not dispatcher.healthy)
 
-    with pytest.raises(OperationFailed, match="the state cannot be"):
+    with pytest.raises(OperationFailed, match=r"deliveries\.db cannot be used: no such table"):
         asyncio.run(scenario())
     assert topic.committed()[0] == 1

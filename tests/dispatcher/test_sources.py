@@ -22,11 +22,11 @@ def test_a_file_that_changes_is_read_again_and_a_broken_one_is_not_used(tmp_path
     file = tmp_path / "clients.json"
     told: asyncio.Queue[list[str]] = asyncio.Queue()
 
-    def use(subscriptions: dict[str, Subscription]) -> None:
+    async def use(subscriptions: dict[str, Subscription]) -> None:
         told.put_nowait(list(subscriptions))
 
     async def change() -> None:
-        source = FileSource(file, allow_http=False, look_seconds=0.01)
+        source = FileSource(file, allow_http=False, poll_seconds=0.01)
         assert list(await source.first()) == ["a"]
         following = asyncio.create_task(source.follow(use))
         try:

@@ -1,6 +1,7 @@
 """The dispatcher's whole suite on a real broker, and the service as a process: its topics, its SIGTERM, its death."""
 
 import asyncio
+import importlib
 import json
 import os
 import signal
@@ -60,14 +61,14 @@ class KafkaTopic:
         reader.assign([TopicPartition(self.names[1], 0, OFFSET_BEGINNING)])
         return reader
 
-    def append(self, partition: int, value: bytes) -> None:
-        self._producer.produce(self.name, value=value, partition=int(partition))
+    def append(self, partition: int, value: bytes | None, **more: Any) -> None:
+        self._producer.produce(self.name, value=value, partition=int(partition), **more)
         self._producer.flush(10)
         self._ends[int(partition)] += 1
 
     def subscribe(self, client: str, document: dict[str, object] | None) -> None:
         value = None if document is None else json.dumps(document).encode()
-        self._producer.produce(self.names[2], key=client.encode(), value=value)
+        self._producer.produce(self.names[2], key=client.encode(errors="surrogateescape"), value=value)
         self._producer.flush(10)
 
     def committed(self) -> dict[int, int]:
@@ -82,6 +83,15 @@ class KafkaTopic:
     def dead_letters(self) -> list[dict[str, object]]:
         self._dead += [json.loads(each.value()) for each in self._dead_consumer.consume(100, 0.1) if not each.error()]
         return self._dead
+
+    def limit_dead_letters(self, max_bytes: int) -> None:
+        admin: Any = importlib.import_module("confluent_kafka.admin")
+        operation = admin.AlterConfigOpType.SET
+        entry = admin.ConfigEntry("max.message.bytes", str(max_bytes), incremental_operation=operation)
+        resource = admin.ConfigResource(admin.ResourceType.TOPIC, self.names[1], incremental_configs=[entry])
+        client = kafka.admin_client(self.bootstrap)
+        for done in client.incremental_alter_configs([resource]).values():
+            done.result()
 
     def log(self) -> KafkaLog:
         settings = {"bootstrap.servers": self.bootstrap}
@@ -207,6 +217,26 @@ def test_killed_on_kafka_it_loses_nothing_and_repeats_only_what_was_in_flight(
             assert box.receiver.requests == 204
             assert box.receiver.repeats == 0
             assert in_order(box.numbers("a"))
+
+    asyncio.run(scenario())
+
+
+def test_headers_and_keys_of_any_kind_and_tombstones_stop_nothing(kafka_topic: KafkaTopic, tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    kafka_topic.subscribe("a", {"client": "a"})
+    kafka_topic.subscribe("\udcff\x00", {"client": "b"})
+    headers = [(f"h{number % 7}", b"\xff\x00" * 40) for number in range(10_000)]
+
+    async def scenario() -> None:
+        async with inbox() as box:
+            kafka_topic.subscribe("good", document("good", box))
+            async with service(kafka_topic, tmp_path / "state", f"topic:{kafka_topic.names[2]}", port):
+                kafka_topic.append(0, encoded(0), headers=headers)
+                kafka_topic.append(0, b"\xff" * 100_000, headers=headers, key=b"\xff\x00")
+                kafka_topic.append(0, None, key=b"\x00" * 500_000)
+                kafka_topic.append(0, encoded(1), key=b"\xff")
+                await until(lambda: box.count("good") == 2 and all_committed(kafka_topic))
+            await until(lambda: [each["offset"] for each in kafka_topic.dead_letters()] == [1, 2])
 
     asyncio.run(scenario())
 

@@ -7,13 +7,15 @@ import logging
 import signal
 import ssl
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
 from flinkops.errors import ExitCode, FlinkopsError, OperationFailed, UsageError
 
 from .addresses import Guard
 from .kafka_log import KafkaLog
+from .log_limit import LogLimit
 from .measures import Measures, serve
 from .options import Options, parse
 from .parent import when_orphaned
@@ -21,6 +23,9 @@ from .sending import Sender
 from .service import Dispatcher
 from .sources import FileSource, TopicSource
 from .store import Store
+
+if TYPE_CHECKING:
+    from aiohttp.web import AppRunner
 
 log = logging.getLogger("dispatcher")
 
@@ -38,19 +43,20 @@ async def deliver(options: Options) -> None:
     measures = Measures()
     sender = Sender(Guard(options.allowed), timeout_seconds=options.timeout_seconds, tls=_tls(options))
     dispatcher = Dispatcher(_log(options), store, sender, measures, options.limits)
-    dispatcher.subscribe(subscriptions)
+    try:
+        await dispatcher.subscribe(subscriptions)
+        runner = await _listen(options, measures, dispatcher)
+    except FlinkopsError:
+        store.close()
+        await sender.close()
+        raise
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, dispatcher.stop)
-    try:
-        runner = await serve(measures, options.listen_host, options.listen_port, lambda: dispatcher.healthy)
-    except OSError as error:
-        await sender.close()
-        raise OperationFailed(f"cannot listen on {options.listen_host}:{options.listen_port}: {error}") from None
-    beside = [asyncio.create_task(source.follow(dispatcher.subscribe))]
+    beside = [_beside(dispatcher, source.follow(dispatcher.subscribe))]
     if options.with_parent:
-        beside.append(asyncio.create_task(when_orphaned(dispatcher.stop)))
+        beside.append(_beside(dispatcher, when_orphaned(dispatcher.stop)))
     gc.collect()
-    gc.freeze()  # what is there by now stays: later collections need not look at it
+    gc.freeze()  # what is there by now stays: later collections need not visit it
     log.info("delivering to %d clients; metrics on %s:%d", len(subscriptions), options.listen_host, options.listen_port)
     try:
         await dispatcher.run()
@@ -59,6 +65,25 @@ async def deliver(options: Options) -> None:
             task.cancel()
         await asyncio.gather(*beside, return_exceptions=True)
         await runner.cleanup()
+
+
+async def _listen(options: Options, measures: Measures, dispatcher: Dispatcher) -> "AppRunner":
+    try:
+        return await serve(measures, options.listen_host, options.listen_port, lambda: dispatcher.healthy)
+    except OSError as error:
+        raise OperationFailed(f"cannot listen on {options.listen_host}:{options.listen_port}: {error}") from None
+
+
+def _beside(dispatcher: Dispatcher, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """A task beside the deliveries; should it fail, the dispatcher fails with it instead of running on without it."""
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            dispatcher.fail(error)
+
+    task = asyncio.create_task(work)
+    task.add_done_callback(ended)
+    return task
 
 
 def _source(options: Options) -> FileSource | TopicSource:
@@ -91,6 +116,8 @@ def _tls(options: Options) -> ssl.SSLContext | None:
 def main(arguments: Sequence[str]) -> int:
     """The command; its exit code."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO, stream=sys.stderr)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(LogLimit())
     sys.setswitchinterval(_SWITCH_SECONDS)
     gc.set_threshold(50_000, 20, 50)
     try:

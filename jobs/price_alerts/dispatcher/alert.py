@@ -11,17 +11,33 @@ from flinkops.clock import parse_iso_utc
 Kind = Literal["price", "availability"]
 
 _ALERT_ID = re.compile(r"[0-9a-f]{64}")
-_MAX_BYTES = 64 * 1024
+MAX_ALERT_BYTES = 64 * 1024
 _MAX_NAME_CHARACTERS = 1024
+_MAX_PROBLEM_CHARACTERS = 200
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
-    """One Kafka record: where it stands, when it was appended (milliseconds), and its bytes."""
+    """One Kafka record: where it is, when it was appended (milliseconds), and its bytes.
+
+    Of a record that is longer than an alert may be only the beginning is kept: `cut_bytes` counts what is missing.
+    """
 
     partition: int
     offset: int
     appended_ms: int
     value: bytes
+    cut_bytes: int = 0
+
+    @staticmethod
+    def of(partition: int, offset: int, appended_ms: int, value: bytes) -> "Record":
+        """The record, cut to what the dispatcher keeps of one: nobody can fill its memory with a few large ones."""
+        kept = value[:MAX_ALERT_BYTES]
+        return Record(partition, offset, appended_ms, kept, len(value) - len(kept))
+
+    @property
+    def whole_bytes(self) -> int:
+        """How long the record is in Kafka."""
+        return len(self.value) + self.cut_bytes
 
 
 class Alert(msgspec.Struct, frozen=True, gc=False):
@@ -68,14 +84,14 @@ _decoder = msgspec.json.Decoder(_Wire)
 
 def read_alert(record: Record) -> Alert:
     """The alert in a record. Raises Malformed."""
-    if len(record.value) > _MAX_BYTES:
-        raise Malformed(f"longer than {_MAX_BYTES} bytes")
+    if record.whole_bytes > MAX_ALERT_BYTES:
+        raise Malformed(f"longer than {MAX_ALERT_BYTES} bytes")
     try:
         wire = _decoder.decode(record.value)
         if not _ALERT_ID.fullmatch(wire.alert_id):
             raise Malformed("alert_id is not 64 hexadecimal digits")
         if not 0 < len(wire.sku) <= _MAX_NAME_CHARACTERS or len(wire.retailer) > _MAX_NAME_CHARACTERS:
-            raise Malformed("sku or retailer has an absurd length")
+            raise Malformed(f"sku or retailer is empty or longer than {_MAX_NAME_CHARACTERS} characters")
         return Alert(
             alert_id=wire.alert_id,
             sku=wire.sku,
@@ -86,8 +102,11 @@ def read_alert(record: Record) -> Alert:
             ingested_ms=None if wire.ingested_at is None else _time_ms(wire.ingested_at),
             record=record,
         )
-    except (msgspec.MsgspecError, ValueError, OverflowError) as error:
-        raise error if isinstance(error, Malformed) else Malformed(str(error)) from None
+    except Malformed:
+        raise
+    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as error:
+        # The decoder's words may quote the record: what goes into the log is one printable line.
+        raise Malformed(ascii(str(error))[1:-1][:_MAX_PROBLEM_CHARACTERS]) from None
 
 
 def _time_ms(value: str | int) -> int:

@@ -9,8 +9,12 @@ import msgspec
 from .alert import Record
 
 
+class TooLarge(Exception):
+    """The topic does not take a record of this size, however often it is tried."""
+
+
 class Bounds(msgspec.Struct, frozen=True):
-    """A partition: where to go on reading, and the offset after its last record at the start."""
+    """A partition: where to resume reading, and the offset after its last record at the start."""
 
     start: int
     end: int
@@ -33,11 +37,14 @@ class AlertLog(Protocol):
         ...
 
     def commit(self, offsets: Mapping[int, int]) -> None:
-        """Remember, before long, where to go on reading."""
+        """Commit, before long, where to resume reading."""
         ...
 
     async def dead_letter(self, key: bytes, value: bytes) -> None:
-        """Append to the topic of dead letters; returns when it is safe there."""
+        """Append to the topic of dead letters; returns when it is safe there.
+
+        Raises TooLarge for what the topic will never take, OperationFailed for any other permanent failure.
+        """
         ...
 
     async def close(self, offsets: Mapping[int, int]) -> None:

@@ -1,5 +1,5 @@
 # ruff: noqa: TID252 - the package has another name when installed: flinkops_jobs
-"""One client of the dispatcher: its subscription, and what of its alerts is where."""
+"""One client of the dispatcher: its subscription, and the state of its deliveries."""
 
 from enum import Enum, auto
 
@@ -10,7 +10,7 @@ from .subscriptions import Subscription
 
 
 class Parking(Enum):
-    """Whether a delivery is in the file of what waits."""
+    """Whether a delivery is parked in the store."""
 
     NO = auto()
     ON_ITS_WAY = auto()
@@ -46,10 +46,12 @@ class Delivery:
 class Client:
     """What the dispatcher knows of one client."""
 
-    def __init__(self, number: int, subscription: Subscription, concurrency: int) -> None:
+    def __init__(self, name: str, number: int, subscription: Subscription, concurrency: int) -> None:
+        self.name = name
         self.number = number
+        """Stands for the name in the store."""
         self.subscription: Subscription | None = subscription
-        """None when the client has left: what it still waits for is dropped."""
+        """None when the client has left: its deliveries are dropped."""
         self.lanes: Lanes[Delivery] = Lanes(concurrency)
         self.pending: dict[bytes, Delivery] = {}
         """All deliveries in memory, until their end is durable."""
@@ -58,6 +60,6 @@ class Client:
         self.parking = 0
         """Those of the backlog that are not durable yet."""
         self.loaded_up_to: dict[int, int] = {}
-        """By partition: the last parked offset that was brought back into memory."""
+        """By partition: the last parked offset that was read back into memory."""
         self.caught_up = False
         """Whether all that was there at the start was read, and parked where it had to be."""

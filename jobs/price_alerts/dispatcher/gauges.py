@@ -4,11 +4,12 @@
 from collections.abc import Callable, Mapping
 
 from .client import Client
-from .progress import Progress
+from .progress import Partitions
+from .queues import Queues
 
 
 def gauges(
-    clients: Mapping[str, Client], progress: Mapping[int, Progress], in_memory: Callable[[], int]
+    clients: Mapping[str, Client], partitions: Partitions, queues: Queues
 ) -> dict[str, tuple[str, Callable[[], float]]]:
     """By the end of the metric's name: its text, and its value now."""
 
@@ -18,8 +19,8 @@ def gauges(
     return {
         "clients": ("Clients with a subscription.", total(lambda each: each.subscription is not None)),
         "clients_unwell": ("Clients that are only probed.", total(lambda each: each.lanes.unwell)),
-        "in_memory": ("Deliveries in memory.", lambda: float(in_memory())),
+        "in_memory": ("Deliveries in memory.", lambda: float(queues.in_memory)),
         "in_flight": ("Requests on their way.", total(lambda each: each.lanes.in_flight)),
         "backlog": ("Deliveries parked on disk.", total(lambda each: each.backlog)),
-        "uncommitted": ("Records read and not yet safe.", lambda: float(sum(map(len, progress.values())))),
+        "uncommitted": ("Records read and not yet safe.", lambda: float(partitions.unsettled())),
     }

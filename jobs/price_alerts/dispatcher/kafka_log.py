@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from flinkops.errors import OperationFailed, Unreachable
 
 from .alert import Record
-from .broker import Bounds
+from .broker import Bounds, TooLarge
 
 if TYPE_CHECKING:
-    from confluent_kafka import Consumer, Message, Producer
+    from confluent_kafka import Consumer, KafkaError, Message, Producer
 
 log = logging.getLogger(__name__)
 
@@ -90,14 +90,15 @@ class KafkaLog:
             "auto.offset.reset": "earliest",
             "isolation.level": "read_committed",
             "allow.auto.create.topics": False,
-            "error_cb": _say_error,
+            "error_cb": _log_error,
         }
         writing: dict[str, Any] = {
             "enable.idempotence": True,
             "linger.ms": 5,
             "message.timeout.ms": 0,  # as long as it takes
+            "queue.buffering.max.kbytes": 16_384,
             "reconnect.backoff.max.ms": 1000,
-            "error_cb": _say_error,
+            "error_cb": _log_error,
         }
         try:
             self._consumer = Consumer({**tuning, **self._settings, **reading})
@@ -133,7 +134,7 @@ class KafkaLog:
         from confluent_kafka import KafkaException, TopicCollection
         from confluent_kafka.admin import AdminClient
 
-        settings: dict[str, Any] = {**self._settings, "error_cb": _say_error}
+        settings: dict[str, Any] = {**self._settings, "error_cb": _log_error}
         admin = AdminClient(settings)
         future = admin.describe_topics(TopicCollection([self._topic]), request_timeout=_IDENTITY_SECONDS)[self._topic]
         try:
@@ -158,7 +159,7 @@ class KafkaLog:
                 self._commit_what_is_due(self._consumer)
                 records = self._poll(self._consumer)
                 if records:
-                    self._hand_over(records, self._consumer)
+                    self._enqueue(records, self._consumer)
         except KafkaException as error:
             failure = OperationFailed(f"reading alerts failed: {error.args[0].str()}")
             assert self._loop is not None
@@ -173,7 +174,7 @@ class KafkaLog:
             messages += consumer.consume(_BATCH_RECORDS - 1, 0)
         return [record for message in messages if (record := _record(message)) is not None]
 
-    def _hand_over(self, records: list[Record], consumer: "Consumer") -> None:
+    def _enqueue(self, records: list[Record], consumer: "Consumer") -> None:
         assert self._loop is not None
         while not self._room.acquire(timeout=_POLL_SECONDS):
             self._commit_what_is_due(consumer)
@@ -199,12 +200,14 @@ class KafkaLog:
         return [TopicPartition(self._topic, partition, offset) for partition, offset in offsets.items()]
 
     async def dead_letter(self, key: bytes, value: bytes) -> None:
-        """Append; waits as long as it takes until the broker has it."""
+        """Append; waits as long as it takes until the broker has it. Raises TooLarge, OperationFailed."""
+        from confluent_kafka import KafkaException
+
         assert self._loop is not None
         assert self._producer is not None
         loop, written = self._loop, self._loop.create_future()
 
-        def acknowledged(error: object, _message: object) -> None:
+        def acknowledged(error: "KafkaError | None", _message: object) -> None:
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(_resolve, written, error)
 
@@ -214,6 +217,8 @@ class KafkaLog:
                 break
             except BufferError:
                 await asyncio.sleep(_POLL_SECONDS)
+            except KafkaException as error:
+                raise _refusal(error.args[0]) from None
         await written
 
     def _produce_on(self) -> None:
@@ -254,17 +259,26 @@ def _committed(consumer: "Consumer", places: list[Any]) -> list[Any]:
             time.sleep(_POLL_SECONDS)
 
 
-def _resolve(written: "asyncio.Future[None]", error: object) -> None:
+def _resolve(written: "asyncio.Future[None]", error: "KafkaError | None") -> None:
     if written.done():
         return
     if error is None:
         written.set_result(None)
     else:
-        written.set_exception(OperationFailed(f"the dead letter could not be written: {error}"))
+        written.set_exception(_refusal(error))
+
+
+def _refusal(error: "KafkaError") -> Exception:
+    """What the broker, or its client on the broker's behalf, has against a record."""
+    from confluent_kafka import KafkaError
+
+    if error.code() in (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE):
+        return TooLarge(error.str())
+    return OperationFailed(f"the dead letter could not be written: {error.str()}")
 
 
 def _record(message: "Message") -> Record | None:
-    """The record in a message; None, and a word in the log, where the message is an error."""
+    """The record in a message; None, and a line in the log, where the message is an error."""
     error = message.error()
     if error is not None:
         log.warning("reading alerts: %s", error.str())
@@ -272,8 +286,8 @@ def _record(message: "Message") -> Record | None:
     partition, offset, value = message.partition(), message.offset(), message.value()
     assert partition is not None
     assert offset is not None
-    return Record(partition, offset, message.timestamp()[1], value or b"")
+    return Record.of(partition, offset, message.timestamp()[1], value or b"")
 
 
-def _say_error(error: Any) -> None:
+def _log_error(error: Any) -> None:
     log.warning("Kafka: %s", error.str())

@@ -16,10 +16,17 @@ from .limits import Limits
 _TOPIC = "topic:"
 
 
-class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked for."""
+class Settings(dict[str, str]):
+    """Settings of Kafka's client. Some are passwords: only their names are printed."""
 
-    kafka: dict[str, str]
+    def __repr__(self) -> str:
+        return f"Settings({', '.join(self)})"
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """The command line."""
+
+    kafka: Settings
     topic: str
     dead_letter_topic: str
     group: str
@@ -48,7 +55,7 @@ def parse(arguments: Sequence[str]) -> Options:
         raise UsageError(f"--listen {chosen.listen} is not ADDRESS:PORT")
     is_topic = chosen.subscriptions.startswith(_TOPIC)
     return Options(
-        kafka={"bootstrap.servers": chosen.bootstrap, **_settings(chosen.kafka)},
+        kafka=Settings({"bootstrap.servers": chosen.bootstrap, **_settings(chosen.kafka)}),
         topic=chosen.topic,
         dead_letter_topic=chosen.dead_letter_topic,
         group=chosen.group,

@@ -1,6 +1,11 @@
+# ruff: noqa: TID252 - the package has another name when installed: flinkops_jobs
 """Which offsets may be committed: those before which everything is settled."""
 
 from collections import deque
+from collections.abc import Mapping
+
+from .alert import Record
+from .broker import Bounds
 
 
 class Entry:
@@ -37,3 +42,49 @@ class Progress:
 
     def __len__(self) -> int:
         return len(self._entries)
+
+
+class Partitions:
+    """The progress of all partitions that are ours."""
+
+    def __init__(self) -> None:
+        self._progress: dict[int, Progress] = {}
+        self._ends: dict[int, int] = {}
+
+    def begin(self, bounds: Mapping[int, Bounds]) -> None:
+        """Start reading at these offsets."""
+        self._progress = {partition: Progress(each.start) for partition, each in bounds.items()}
+        self._ends = {partition: each.end for partition, each in bounds.items()}
+
+    def read(self, record: Record) -> Entry:
+        """A record was read."""
+        return self._progress[record.partition].read(record.offset)
+
+    def is_new(self, record: Record) -> bool:
+        """Whether the record was appended after the start, so that no earlier process can have read it."""
+        return record.offset >= self._ends[record.partition]
+
+    def caught_up(self) -> bool:
+        """Whether all records that were there at the start have been read."""
+        return all(each.position >= self._ends[number] for number, each in self._progress.items())
+
+    def positions(self) -> dict[int, int]:
+        """By partition: the offset after the last record read."""
+        return {partition: each.position for partition, each in self._progress.items()}
+
+    def settled(self) -> dict[int, int]:
+        """By partition: the offset that may be committed now."""
+        return {partition: each.settled() for partition, each in self._progress.items()}
+
+    def to_commit(self) -> dict[int, int]:
+        """The settled offsets that this has not returned before."""
+        due = {}
+        for partition, progress in self._progress.items():
+            offset = progress.settled()
+            if offset != progress.committed:
+                due[partition] = progress.committed = offset
+        return due
+
+    def unsettled(self) -> int:
+        """How many records were read and are not settled."""
+        return sum(map(len, self._progress.values()))

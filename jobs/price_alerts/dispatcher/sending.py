@@ -3,6 +3,7 @@
 
 import asyncio
 import hmac
+import logging
 import ssl
 from typing import Literal
 
@@ -15,6 +16,8 @@ from .addresses import AddressRefused, Guard
 from .alert import Alert
 from .backoff import retry_after_seconds
 from .subscriptions import Subscription
+
+log = logging.getLogger(__name__)
 
 _MAX_ANSWER_BYTES = 64 * 1024
 _KEEP_ALIVE_SECONDS = 15.0
@@ -95,6 +98,9 @@ class Sender:
         except aiohttp.InvalidURL:
             return Outcome("final", "bad_url")
         except (aiohttp.ClientError, OSError, ValueError):
+            return Outcome("retry", "broken_answer")
+        except Exception as error:  # noqa: BLE001 - whatever a receiver sends, it must not end the others' deliveries
+            log.warning("an attempt of client %s failed: %s", subscription.client, type(error).__name__)
             return Outcome("retry", "broken_answer")
 
     async def close(self) -> None:

@@ -2,40 +2,44 @@
 """Where subscriptions come from while the dispatcher runs: a file that is watched, or a compacted topic."""
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from flinkops.errors import FlinkopsError, OperationFailed, Unreachable
 
-from .subscriptions import Subscription, decode_one, read_file, sort_out
+from .subscriptions import Rejected, Subscription, decode_one, read_file, sort_out
 
 log = logging.getLogger(__name__)
 
-_LOOK_SECONDS = 0.5
+_POLL_SECONDS = 0.5
 _ANSWER_SECONDS = 15.0
 _GATHER_SECONDS = 0.1
 _READ_SECONDS = 60.0
+_BATCH_MESSAGES = 1000
 
-Use = Callable[[dict[str, Subscription]], None]
+Use = Callable[[dict[str, Subscription]], Awaitable[None]]
 
 
-def usable(subscriptions: list[Subscription], *, allow_http: bool) -> dict[str, Subscription]:
-    """Those that can be served; a word in the log for each other."""
+def usable(
+    subscriptions: Sequence[Subscription], rejected: Sequence[Rejected] = (), *, allow_http: bool
+) -> dict[str, Subscription]:
+    """Those that can be served; a line in the log for each of the others."""
     good, bad = sort_out(subscriptions, allow_http=allow_http)
-    for each in bad:
-        log.warning("the subscription of %r is not served: %s", each.client[:128], each.problem)
+    for each in (*rejected, *bad):
+        log.warning("the subscription of %r is not served: %s", each.client, each.problem)
     return good
 
 
 class FileSource:
     """A JSON list in a file, read again when it changes. What cannot be read changes nothing."""
 
-    def __init__(self, path: Path, *, allow_http: bool, look_seconds: float = _LOOK_SECONDS) -> None:
-        self._path, self._allow_http, self._look_seconds = path, allow_http, look_seconds
+    def __init__(self, path: Path, *, allow_http: bool, poll_seconds: float = _POLL_SECONDS) -> None:
+        self._path, self._allow_http, self._poll_seconds = path, allow_http, poll_seconds
         self._seen: tuple[int, int, int] | None = None
 
     def _mark(self) -> tuple[int, int, int]:
@@ -45,23 +49,28 @@ class FileSource:
 
     async def first(self) -> dict[str, Subscription]:
         """The subscriptions to begin with. Raises UsageError."""
-        subscriptions = usable(read_file(self._path), allow_http=self._allow_http)
-        self._seen = self._mark()
-        return subscriptions
+        with contextlib.suppress(OSError):  # reading says what is wrong
+            self._seen = self._mark()
+        return self._read()
+
+    def _read(self) -> dict[str, Subscription]:
+        return usable(*read_file(self._path), allow_http=self._allow_http)
 
     async def follow(self, use: Use) -> None:
-        """Tell of changes, until cancelled."""
+        """Pass changes on, until cancelled. Raises what `use` raises."""
         while True:
-            await asyncio.sleep(self._look_seconds)
+            await asyncio.sleep(self._poll_seconds)
             try:
                 mark = self._mark()
                 if mark == self._seen:
                     continue
                 self._seen = mark
-                use(usable(read_file(self._path), allow_http=self._allow_http))
-                log.info("the subscriptions were read again")
+                subscriptions = await asyncio.to_thread(self._read)
             except (FlinkopsError, OSError) as error:
                 log.warning("the subscriptions stay as they were: %s", error)
+                continue
+            await use(subscriptions)
+            log.info("the subscriptions were read again")
 
 
 class TopicSource:
@@ -81,11 +90,11 @@ class TopicSource:
         return usable(list(self._known.values()), allow_http=self._allow_http)
 
     async def follow(self, use: Use) -> None:
-        """Tell of changes, until cancelled."""
+        """Pass changes on, until cancelled. Raises what `use` raises."""
         try:
             while True:
-                if await asyncio.to_thread(self._read_some, _LOOK_SECONDS):
-                    use(usable(list(self._known.values()), allow_http=self._allow_http))
+                if await asyncio.to_thread(self._read_some, _POLL_SECONDS):
+                    await use(usable(list(self._known.values()), allow_http=self._allow_http))
         finally:
             self._ending.set()
 
@@ -114,12 +123,16 @@ class TopicSource:
 
     def _read_some(self, wait_seconds: float) -> bool:
         """Take in what comes within this time; whether anything changed."""
-        from confluent_kafka import KafkaError
+        from confluent_kafka import KafkaError, KafkaException
 
         if self._ending.is_set():
             return False
+        try:
+            messages = self._consumer.consume(_BATCH_MESSAGES, wait_seconds)
+        except KafkaException as failed:
+            raise OperationFailed(f"reading the topic {self._topic} failed: {failed.args[0].str()}") from None
         changed = False
-        for message in self._consumer.consume(1000, wait_seconds):
+        for message in messages:
             error = message.error()
             if error is None:
                 changed = self._take(message.key() or b"", message.value()) or changed

@@ -1,8 +1,9 @@
 # ruff: noqa: TID252 - the package has another name when installed: flinkops_jobs
-"""What was delivered, and what waits for clients that are slow: durable, in one SQLite file.
+"""What was delivered, and what is parked for clients that are slow: durable, in one SQLite file.
 
-A thread of its own writes. It gathers changes for a moment and makes them durable together (one fsync), then says so.
-Reads come from the event loop's thread and see what is durable.
+A thread of its own writes. It gathers changes for a moment and makes them durable together (one fsync), then calls
+back. Reads come from the event loop's thread and see what is durable. Whatever SQLite says against the file, full disk
+or damage, comes out as one OperationFailed.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -26,6 +27,7 @@ from .alert import Record
 _SCHEMA_VERSION = 1
 _FILE = "deliveries.db"
 _PRUNE_ROWS = 2000
+_ROW_MISSING = "a row that was just written is missing"
 _ROWS_A_STATEMENT = 100
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -60,7 +62,7 @@ Then = Callable[[], None]
 
 
 class Store:
-    """The file, its writer thread, and the look-ups. One process at a time.
+    """The file, its writer thread, and the queries. One process at a time.
 
     `window_seconds` is how long changes are gathered: what was answered, but not yet written when the process dies,
     is sent again.
@@ -72,30 +74,40 @@ class Store:
         self._folder = folder
         with contextlib.ExitStack() as undo:
             self._lock = undo.enter_context(_locked(folder))
-            try:
+            with self._usable():
                 self._reader = _connect(folder / _FILE)
-            except sqlite3.Error as error:
-                raise OperationFailed(f"cannot use the state in {folder}: {error}") from None
             undo.pop_all()
         self._changes: deque[tuple[Change, Then]] = deque()
         self._work = threading.Event()
         self._ending = False
         self._forget_before_ms: int | None = None
-        self._failed: BaseException | None = None
+        self._failed: OperationFailed | None = None
         self._thread = threading.Thread(target=self._write, name="store", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def start(self) -> None:
-        """Begin to write; what was written is told to the running loop."""
+        """Begin to write; callbacks run in the loop that is running now."""
         self._loop = asyncio.get_running_loop()
         self._thread.start()
+
+    @contextlib.contextmanager
+    def _usable(self) -> Iterator[None]:
+        """Turns SQLite's errors into one line for the user, with the file they are about."""
+        try:
+            yield
+        except (sqlite3.Error, UnicodeError) as error:  # its words may quote bytes of a damaged file
+            raise _unusable(self._folder / _FILE, error) from None
 
     # Reading ---------------------------------------------------------------------------------------------------
 
     def bind(self, name: str, value: str) -> None:
         """Tie the file to something, once for all. Raises Refused when it is tied to something else."""
-        self._reader.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (name, value))
-        (known,) = self._reader.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        with self._usable():
+            self._reader.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (name, value))
+            row = self._reader.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+            if row is None:
+                raise sqlite3.DatabaseError(_ROW_MISSING)
+        (known,) = row
         if known != value:
             raise Refused(
                 f"the state in {self._folder} belongs to {name} {known}, not {value}",
@@ -105,34 +117,44 @@ class Store:
     def client_numbers(self, names: Iterable[str]) -> dict[str, int]:
         """The clients' numbers, the same for ever."""
         wanted = set(names)
-        with _transaction(self._reader):
-            self._reader.executemany("INSERT OR IGNORE INTO clients (name) VALUES (?)", ((name,) for name in wanted))
-        rows = self._reader.execute("SELECT name, number FROM clients")
-        return {name: number for name, number in rows if name in wanted}
+        with self._usable():
+            with _transaction(self._reader):
+                self._reader.executemany("INSERT OR IGNORE INTO clients (name) VALUES (?)", ((one,) for one in wanted))
+            rows = self._reader.execute("SELECT name, number FROM clients")
+            numbers = {str(name): int(number) for name, number in rows if name in wanted}
+            if len(numbers) < len(wanted):
+                raise sqlite3.DatabaseError(_ROW_MISSING)
+        return numbers
 
     def is_settled(self, scraped_ms: int, client: int, alert: bytes) -> bool:
         """Whether this alert is done with for this client."""
         question = "SELECT 1 FROM delivered WHERE scraped_ms = ? AND client = ? AND alert = ?"
-        return self._reader.execute(question, (scraped_ms, client, alert)).fetchone() is not None
+        return self._first(question, scraped_ms, client, alert) is not None
 
     def is_parked(self, client: int, partition: int, offset: int) -> bool:
         """Whether this record is parked for this client."""
         question = "SELECT 1 FROM parked WHERE client = ? AND partition = ? AND position = ?"
-        return self._reader.execute(question, (client, partition, offset)).fetchone() is not None
+        return self._first(question, client, partition, offset) is not None
 
-    def parked_counts(self) -> dict[str, int]:
-        """How many alerts are parked for each client."""
-        question = "SELECT name, count(*) FROM parked JOIN clients ON number = client GROUP BY client"
-        return dict(self._reader.execute(question).fetchall())
+    def parked_counts(self, clients: Iterable[int]) -> dict[int, int]:
+        """By client number, how many alerts are parked for it: only its own rows are read."""
+        question = "SELECT count(*) FROM parked WHERE client = ?"
+        return {client: int((self._first(question, client) or (0,))[0]) for client in clients}
+
+    def _first(self, question: str, *values: object) -> tuple[Any, ...] | None:
+        with self._usable():
+            row: tuple[Any, ...] | None = self._reader.execute(question, values).fetchone()
+            return row
 
     def parked(self, client: int, partition: int, after: int, before: int, limit: int) -> list[Record]:
         """Parked records of one partition, in order, with after < offset < before."""
         question = (
-            "SELECT position, appended_ms, value FROM parked"
+            "SELECT CAST(position AS INTEGER), CAST(appended_ms AS INTEGER), CAST(value AS BLOB) FROM parked"
             " WHERE client = ? AND partition = ? AND position > ? AND position < ? ORDER BY position LIMIT ?"
         )
-        rows = self._reader.execute(question, (client, partition, after, before, limit))
-        return [Record(partition, offset, appended_ms, value) for offset, appended_ms, value in rows]
+        with self._usable():
+            rows = self._reader.execute(question, (client, partition, after, before, limit)).fetchall()
+        return [Record.of(partition, offset, appended_ms, value or b"") for offset, appended_ms, value in rows]
 
     # Writing ---------------------------------------------------------------------------------------------------
 
@@ -147,12 +169,12 @@ class Store:
         return len(self._changes)
 
     @property
-    def failure(self) -> BaseException | None:
+    def failure(self) -> OperationFailed | None:
         """What ended the writer, when it could not write."""
         return self._failed
 
     def forget_before(self, settled_ms: int) -> None:
-        """Let go, bit by bit, of the ids of what was settled before this time."""
+        """Delete, bit by bit, the ids of what was settled before this time."""
         self._forget_before_ms = settled_ms
         self._work.set()
 
@@ -174,8 +196,10 @@ class Store:
                     if not self._ending:
                         time.sleep(self._window_seconds)
                     self._write_batch(connection)
-        except Exception as error:  # noqa: BLE001 - told to the service, which ends
-            self._failed = error
+        except (sqlite3.Error, UnicodeError) as error:
+            self._failed = _unusable(self._folder / _FILE, error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the service ends with it
+            self._failed = OperationFailed(f"the state cannot be written: {type(error).__name__}: {error}")
 
     def _write_batch(self, connection: sqlite3.Connection) -> None:
         batch = [self._changes.popleft() for _ in range(len(self._changes))]
@@ -187,16 +211,24 @@ class Store:
             forgotten = self._forget(connection)
         if batch and self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits for it any more
-                self._loop.call_soon_threadsafe(_tell, [then for _, then in batch])
+                self._loop.call_soon_threadsafe(self._call_back, [then for _, then in batch])
         if forgotten:
             self._work.set()
+
+    def _call_back(self, callbacks: Sequence[Then]) -> None:
+        """In the loop: a callback that cannot read the file ends the service, rather than the others of its batch."""
+        try:
+            for callback in callbacks:
+                callback()
+        except OperationFailed as error:
+            self._failed = error
 
     def _forget(self, connection: sqlite3.Connection) -> bool:
         """Delete some rows that are old enough; whether there may be more."""
         before_ms = self._forget_before_ms
         if before_ms is None:
             return False
-        # Nothing is settled before it was scraped: only the oldest scrapes need a look.
+        # Nothing is settled before it was scraped: only the oldest scrapes can be old enough.
         deleted = connection.execute(
             "DELETE FROM delivered WHERE (scraped_ms, client, alert) IN (SELECT scraped_ms, client, alert"
             " FROM delivered WHERE scraped_ms < ? AND settled_s < ? LIMIT ?)",
@@ -219,18 +251,13 @@ def _apply(connection: sqlite3.Connection, change: Change) -> None:
 
 
 def _remember(connection: sqlite3.Connection, changes: Sequence[Change], now_s: int) -> None:
-    """Keep the ids of what is done with, many in a statement: each that is run has to wait for Python's lock."""
+    """Keep the ids of what is done with, many in a statement: each statement waits for Python's lock."""
     settled = [change for change in changes if isinstance(change, Settled) and change.remember]
     for start in range(0, len(settled), _ROWS_A_STATEMENT):
         rows = settled[start : start + _ROWS_A_STATEMENT]
         values = [value for each in rows for value in (each.scraped_ms, each.client, each.alert, now_s)]
         places = ", ".join(["(?, ?, ?, ?)"] * len(rows))
         connection.execute(f"INSERT OR IGNORE INTO delivered VALUES {places}", values)  # noqa: S608 - question marks
-
-
-def _tell(callbacks: Sequence[Then]) -> None:
-    for callback in callbacks:
-        callback()
 
 
 @contextlib.contextmanager
@@ -242,6 +269,17 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
         connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
+
+
+def _unusable(file: Path, error: Exception) -> OperationFailed:
+    name = getattr(error, "sqlite_errorname", "")
+    if name.startswith("SQLITE_FULL"):
+        return OperationFailed(f"{file} cannot be written: {error}", next_step="make room on its disk and start again")
+    return OperationFailed(
+        f"{file} cannot be used: {error}",
+        next_step="where it is damaged, move the folder away and start again: what was delivered in the days that"
+        " --remember names may be sent once more, and what was parked is lost",
+    )
 
 
 def _locked(folder: Path) -> BinaryIO:
@@ -277,4 +315,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     if version == 0:
         connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;")
     elif version != _SCHEMA_VERSION:
-        raise OperationFailed(f"{path} was written by another version of the dispatcher ({version})")
+        raise OperationFailed(
+            f"{path} was written by another version of the dispatcher ({version})",
+            next_step="run that version, or give another --state",
+        )

@@ -1,5 +1,5 @@
 # ruff: noqa: TID252 - the package has another name when installed: flinkops_jobs
-"""Who wants to hear of what: the subscriptions, as a file or a compacted topic holds them."""
+"""Which client wants which alerts: the subscriptions, as a file or a compacted topic holds them."""
 
 import re
 from collections.abc import Sequence
@@ -17,14 +17,16 @@ _MAX_PATTERN_CHARACTERS = 256
 _MAX_FILTERS = 1000
 _MAX_CONCURRENCY = 1024
 _CLIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_MIN_SECRET_CHARACTERS = 16
+_SECRET_CHARACTERS = (16, 1024)
+_MAX_URL_CHARACTERS = 2048
+_SHOWN_CHARACTERS = 128
 
 
 class Filter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which alerts: all conditions must hold.
 
     `sku` and `retailer` are shell patterns (`*`, `?`, `[...]`), case-sensitive. `direction` and `min_change_ratio`
-    (0.05 is five percent) are asked of price alerts only; `up` and `down` leave out those without a figure.
+    (0.05 is five percent) apply to price alerts only; `up` and `down` leave out those without a change ratio.
     """
 
     sku: str = "*"
@@ -48,7 +50,7 @@ class Filter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Subscription(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One client: where its alerts go, the secret that signs them, and what it wants to hear of."""
+    """One client: where its alerts go, the secret that signs them, and which alerts it wants."""
 
     client: str
     url: str
@@ -56,12 +58,17 @@ class Subscription(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     filters: tuple[Filter, ...] = (Filter(),)
     concurrency: int | None = None
 
+    def __repr__(self) -> str:
+        """Without the secret, and without the path of the URL, which often is one."""
+        host = urlsplit(self.url).hostname if _url_problem(self.url, allow_http=True) is None else None
+        return f"Subscription(client={self.client!r}, host={host!r}, filters={len(self.filters)})"
+
     def problem(self, *, allow_http: bool) -> str | None:
         """Why this subscription cannot be served; None when it can."""
         if not _CLIENT.fullmatch(self.client):
             return "client must be 1 to 128 letters, digits, '.', '_' or '-'"
-        if len(self.secret) < _MIN_SECRET_CHARACTERS:
-            return f"secret must have at least {_MIN_SECRET_CHARACTERS} characters"
+        if not _SECRET_CHARACTERS[0] <= len(self.secret) <= _SECRET_CHARACTERS[1]:
+            return f"secret must have {_SECRET_CHARACTERS[0]} to {_SECRET_CHARACTERS[1]} characters"
         if len(self.filters) > _MAX_FILTERS:
             return f"more than {_MAX_FILTERS} filters"
         if any(max(len(each.sku), len(each.retailer)) > _MAX_PATTERN_CHARACTERS for each in self.filters):
@@ -72,6 +79,8 @@ class Subscription(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
 
 def _url_problem(url: str, *, allow_http: bool) -> str | None:
+    if len(url) > _MAX_URL_CHARACTERS:
+        return f"url is longer than {_MAX_URL_CHARACTERS} characters"
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -84,29 +93,51 @@ def _url_problem(url: str, *, allow_http: bool) -> str | None:
     return None
 
 
+def decode_one(document: bytes) -> Subscription:
+    """A subscription as the topic holds it. Raises UsageError."""
+    try:
+        return msgspec.json.decode(document, type=Subscription)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise UsageError(f"not a subscription: {ascii(str(error))[1:-1]}") from None
+
+
 class Rejected(msgspec.Struct, frozen=True):
-    """A subscription that is not served, and why."""
+    """A subscription that is not served, and why. `client` is its name, or where it is where it has none."""
 
     client: str
     problem: str
 
 
-def decode_one(document: bytes) -> Subscription:
-    """A subscription of the topic. Raises UsageError."""
-    try:
-        return msgspec.json.decode(document, type=Subscription)
-    except msgspec.MsgspecError as error:
-        raise UsageError(f"not a subscription: {error}") from None
+class _Named(msgspec.Struct):
+    client: str
 
 
-def read_file(path: Path) -> list[Subscription]:
-    """The subscriptions of a file: a JSON list. Raises UsageError with what is wrong and where."""
+def read_file(path: Path) -> tuple[list[Subscription], list[Rejected]]:
+    """The subscriptions of a file, a JSON list, and those of its items that are none.
+
+    Raises UsageError where it is no such file.
+    """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=list[Subscription])
+        documents = msgspec.json.decode(path.read_bytes(), type=list[msgspec.Raw])
     except OSError as error:
         raise UsageError(f"cannot read the subscriptions {path}: {error.strerror}") from None
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise UsageError(f"the subscriptions {path} cannot be used: {error}") from None
+    good: list[Subscription] = []
+    bad: list[Rejected] = []
+    for number, document in enumerate(documents, start=1):
+        try:
+            good.append(decode_one(bytes(document)))
+        except UsageError as error:
+            bad.append(Rejected(_name_of(document) or f"number {number} of the file", error.what))
+    return good, bad
+
+
+def _name_of(document: msgspec.Raw) -> str | None:
+    try:
+        return msgspec.json.decode(document, type=_Named).client[:_SHOWN_CHARACTERS]
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
 
 
 def sort_out(
@@ -118,7 +149,7 @@ def sort_out(
     for subscription in subscriptions:
         problem = subscription.problem(allow_http=allow_http)
         if problem:
-            bad.append(Rejected(subscription.client, problem))
+            bad.append(Rejected(subscription.client[:_SHOWN_CHARACTERS], problem))
         else:
             good[subscription.client] = subscription
     return good, bad
