@@ -16,15 +16,14 @@ from flinkops.autoscale.explain import OVERRIDES
 from flinkops.autoscale.settings import Settings, settings_of
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.facts import JobFacts, JobKey
-from flinkops.tui import cells as words
+from flinkops.render.cells import count_cell, moment_text, percent_cell, rate_cell, tidy
+from flinkops.render.lines import Line, Role, flow, join, line
 from flinkops.tui.actions.catalog import KINDS
 from flinkops.tui.base import BaseScreen
-from flinkops.tui.cells import tidy
 from flinkops.tui.dialogs import Choice
 from flinkops.tui.fleet_view import View
 from flinkops.tui.grid import Column, Grid
 from flinkops.tui.keys import Where
-from flinkops.tui.lines import Line, Role, flow, join, line
 from flinkops.tui.lineview import Pane
 
 LOOKS = 240
@@ -164,19 +163,19 @@ def advice_columns() -> list[Column[VertexAdvice]]:
     c = Column[VertexAdvice]
     return [
         c("vertex", "VERTEX", lambda a: line(tidy(a.name), "strong"), 22, flex=True, widest=90),
-        c("now", "NOW", lambda a: words.count(a.current), 4, "right"),
+        c("now", "NOW", lambda a: count_cell(a.current), 4, "right"),
         c("wanted", "WANTED", _wanted, 6, "right"),
-        c("true", "TRUE RATE", lambda a: words.rate(a.true_processing_rate), 10, "right", rank=1),
-        c("target", "TARGET", lambda a: words.rate(a.target_rate), 10, "right", rank=1),
-        c("expected", "EXPECTED", lambda a: words.rate(a.expected_rate, "dim"), 10, "right", rank=3),
-        c("busy", "BUSY", lambda a: words.percent(a.utilization), 5, "right", rank=2),
-        c("lag", "LAG", lambda a: words.count(a.lag_records) if a.lag_records is not None else (), 9, "right", rank=2),
+        c("true", "TRUE RATE", lambda a: rate_cell(a.true_processing_rate), 10, "right", rank=1),
+        c("target", "TARGET", lambda a: rate_cell(a.target_rate), 10, "right", rank=1),
+        c("expected", "EXPECTED", lambda a: rate_cell(a.expected_rate, "dim"), 10, "right", rank=3),
+        c("busy", "BUSY", lambda a: percent_cell(a.utilization), 5, "right", rank=2),
+        c("lag", "LAG", lambda a: count_cell(a.lag_records) if a.lag_records is not None else (), 9, "right", rank=2),
     ]
 
 
 def _wanted(advice: VertexAdvice) -> Line:
     changed = advice.recommended != advice.current
-    return words.count(advice.recommended, "warning" if changed else "dim")
+    return count_cell(advice.recommended, "warning" if changed else "dim")
 
 
 def verdict_lines(decision: Decision | None, looks: int, cells: int) -> list[Line]:
@@ -202,7 +201,7 @@ def past_lines(facts: JobFacts | None) -> list[Line]:
     lines = [line("  rescales", "heading")]
     for each in facts.rescales[:_HISTORY]:
         why = " ".join(part for part in (each.cause, each.reason or "") if part)
-        lines.append(((f"  {words.moment(each.started_ms)}  ", "dim"), (tidy(f"{each.state} {why}"), "text")))
+        lines.append(((f"  {moment_text(each.started_ms)}  ", "dim"), (tidy(f"{each.state} {why}"), "text")))
     return lines
 
 

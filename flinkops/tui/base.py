@@ -9,10 +9,10 @@ from textual.events import Resize, ScreenResume
 from textual.screen import Screen
 from textual.widget import Widget
 
+from flinkops.render.lines import Line, Span, join, line, plain, width
 from flinkops.tui.dialogs import Choice, Chooser
 from flinkops.tui.fleet_view import View
 from flinkops.tui.keys import Key, Where, at
-from flinkops.tui.lines import Line, Span, join, line, plain, width
 from flinkops.tui.lineview import Pane
 from flinkops.tui.status_view import status_line
 

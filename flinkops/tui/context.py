@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from flinkops.tui.glyphs import Glyphs
+from flinkops.render.glyphs import Glyphs
 from flinkops.tui.themes import Palette
 
 

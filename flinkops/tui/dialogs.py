@@ -12,11 +12,11 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from flinkops.tui.cells import tidy
+from flinkops.render.cells import tidy
+from flinkops.render.lines import Line, line, width
 from flinkops.tui.context import Context
 from flinkops.tui.grid import Column, Grid
 from flinkops.tui.keys import KEYS, Where
-from flinkops.tui.lines import Line, line, width
 from flinkops.tui.lineview import Pane
 
 PLACE_TITLES: dict[Where, str] = {

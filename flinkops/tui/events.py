@@ -8,9 +8,9 @@ from textual.widget import Widget
 
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.detail import KubeEvent, ResourceEvents
+from flinkops.render.cells import count_cell, short_age, since_text, tidy, value_cell
+from flinkops.render.lines import Line, join, line
 from flinkops.sources.protocol import HasResourceEvents
-from flinkops.tui import cells as words
-from flinkops.tui.cells import tidy
 from flinkops.tui.context import Context
 from flinkops.tui.dialogs import Choice, Reader
 from flinkops.tui.fetching import FetchingScreen
@@ -18,7 +18,6 @@ from flinkops.tui.fleet_view import View
 from flinkops.tui.grid import Column, Grid
 from flinkops.tui.job_tables import row_lines
 from flinkops.tui.keys import Where
-from flinkops.tui.lines import Line, join, line
 from flinkops.tui.lineview import Pane
 
 
@@ -90,7 +89,7 @@ def stuck_lines(found: ResourceEvents, context: Context, now_ms: int) -> list[Li
     """What holds the job up, and what could not be read."""
     lines: list[Line] = []
     for stuck in found.stuck:
-        since = words.since(stuck.since_ms, now_ms)
+        since = since_text(stuck.since_ms, now_ms)
         sign = line(f"  {context.glyphs.critical} ", "critical")
         told = line(f"  {since}", "dim") if since else ()
         lines.append((*sign, (tidy(f"{stuck.object}: {stuck.text}"), "text"), *told))
@@ -109,7 +108,7 @@ def event_columns(context: Context, screen: EventsScreen) -> list[Column[KubeEve
         return line(sign, "warning" if row.kind == "Warning" else "dim")
 
     def ago(row: KubeEvent) -> Line:
-        return words.value(None if row.at_ms is None else words.short((screen.now_ms - row.at_ms) / 1000))
+        return value_cell(None if row.at_ms is None else short_age((screen.now_ms - row.at_ms) / 1000))
 
     c = Column[KubeEvent]
     return [
@@ -117,7 +116,7 @@ def event_columns(context: Context, screen: EventsScreen) -> list[Column[KubeEve
         c("kind", "KIND", kind, 10),
         c("reason", "REASON", lambda r: line(tidy(r.reason)), 18, flex=True, widest=30),
         c("object", "OBJECT", lambda r: line(tidy(r.object), "dim"), 20, rank=2, flex=True, widest=60),
-        c("count", "TIMES", lambda r: words.count(r.count, "dim"), 5, "right", rank=1),
+        c("count", "TIMES", lambda r: count_cell(r.count, "dim"), 5, "right", rank=1),
         c("text", "TEXT", lambda r: line(tidy(r.text)), 24, flex=True, wish=60, widest=200),
     ]
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from textual import on
 
+from flinkops.render.cells import tidy
+from flinkops.render.lines import Line, line
 from flinkops.tui import background
 from flinkops.tui.base import BaseScreen
-from flinkops.tui.cells import tidy
-from flinkops.tui.lines import Line, line
 
 _numbers = itertools.count()
 

@@ -14,16 +14,16 @@ from textual.widget import Widget
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.facts import JobKey
 from flinkops.model.findings import Diagnosis, Finding
+from flinkops.render.cells import tidy
 from flinkops.render.doctor import evidence_text, remedy_text
+from flinkops.render.lines import Line, Role, flow, join, line
 from flinkops.tui.actions.catalog import KINDS, Kind
-from flinkops.tui.cells import tidy
 from flinkops.tui.context import Context
 from flinkops.tui.dialogs import Choice
 from flinkops.tui.fetching import FetchingScreen
 from flinkops.tui.fleet_view import View
 from flinkops.tui.grid import Column, Grid
 from flinkops.tui.keys import Where
-from flinkops.tui.lines import Line, Role, flow, join, line
 from flinkops.tui.lineview import Pane
 
 ROLE: dict[str, Role] = {"critical": "critical", "warning": "warning", "info": "accent"}

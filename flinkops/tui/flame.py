@@ -9,14 +9,14 @@ from textual.widget import Widget
 from flinkops.clock import iso_utc
 from flinkops.model.assessment import JobAssessment, VertexAssessment
 from flinkops.model.detail import FlameGraph, FlameGraphKind, FlameGraphNode
+from flinkops.render.cells import tidy
+from flinkops.render.lines import Line, Role, Span, fit, join, line
 from flinkops.render.text import human_ratio
 from flinkops.sources.protocol import HasJobDetails
-from flinkops.tui.cells import tidy
 from flinkops.tui.context import Context
 from flinkops.tui.fetching import FetchingScreen
 from flinkops.tui.fleet_view import View
 from flinkops.tui.keys import Where, bindings
-from flinkops.tui.lines import Line, Role, Span, fit, join, line
 from flinkops.tui.lineview import Pane
 
 KINDS: tuple[FlameGraphKind, ...] = ("full", "on_cpu", "off_cpu")

@@ -11,16 +11,16 @@ from textual.widgets import Input
 
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.facts import JobKey
+from flinkops.render.cells import tidy
+from flinkops.render.lines import Line, join, line
 from flinkops.render.status_json import status_json
 from flinkops.tui.actions.catalog import SAVEPOINT
 from flinkops.tui.base import BaseScreen
-from flinkops.tui.cells import tidy
 from flinkops.tui.dialogs import Choice, Chooser, Prompt
 from flinkops.tui.fleet_view import HistoryOf, View, columns, counts, headline, preview, row_text
 from flinkops.tui.grid import Grid
 from flinkops.tui.job_view import job_copies, job_links
 from flinkops.tui.keys import Where, bindings
-from flinkops.tui.lines import Line, join, line
 from flinkops.tui.lineview import Pane
 from flinkops.tui.query import Term, matches, parse
 from flinkops.tui.views import SavedView

@@ -6,14 +6,28 @@ from flinkops.model.assessment import LEVEL_ORDER, JobAssessment, Level
 from flinkops.model.facts import ClusterFacts, JobKey, SourceStatus
 from flinkops.model.observation import Observation
 from flinkops.model.reasons import Subject
+from flinkops.render.cells import (
+    LEVEL_ROLE,
+    count_cell,
+    known_signals,
+    level_cell,
+    percent_cell,
+    rate_cell,
+    role_about,
+    seconds_cell,
+    short_age,
+    since_text,
+    size_cell,
+    state_cell,
+    tidy,
+    value_cell,
+)
+from flinkops.render.glyphs import sparkline
+from flinkops.render.lines import Line, Span, ends, join, line
 from flinkops.render.text import human_bytes, human_rate, human_seconds
-from flinkops.tui import cells as words
-from flinkops.tui.cells import tidy
 from flinkops.tui.context import Context
-from flinkops.tui.glyphs import sparkline
 from flinkops.tui.grid import Column
 from flinkops.tui.job_view import reason_lines, signal_lines
-from flinkops.tui.lines import Line, Span, ends, join, line
 
 STALE_FACTOR = 3
 """A row is stale when its data is older than this many refresh intervals."""
@@ -92,9 +106,9 @@ def certainty(job: JobAssessment, view: View) -> Line:
     """How sure the row is: age of data, how many of the five signals are known, measured or estimated."""
     if view.is_stale(job):
         age = job.data_age_seconds
-        old = "age unknown" if age is None else f"data {words.short(age)} old"
+        old = "age unknown" if age is None else f"data {short_age(age)} old"
         return line(f"not sure: {old}", "unknown")
-    known = words.known_signals(job)
+    known = known_signals(job)
     if known < 5:
         return line(f"partly sure: {known} of 5 signals", "warning" if known else "unknown")
     latency = job.processing_latency_seconds
@@ -115,11 +129,11 @@ def headline(view: View, context: Context, cells: int) -> Line:
     worst = view.jobs[0]
     level = worst.health.level
     broken = sum(job.health.level == level for job in view.jobs)
-    role = words.LEVEL_ROLE[level]
+    role = LEVEL_ROLE[level]
     if level == "ok":
         return line(f"{glyphs.ok} all {total} job{'s' * (total > 1)} ok", "ok")
     reason = worst.health.reasons[0].text if worst.health.reasons else worst.state
-    when = words.since(worst.health.since_ms, view.taken_ms)
+    when = since_text(worst.health.since_ms, view.taken_ms)
     left: list[Span] = [
         (f"{glyphs.level(level)} {broken} of {total} {level}", role),
         (f" {glyphs.dot} ", "dim"),
@@ -138,7 +152,7 @@ def counts(view: View, context: Context) -> Line:
     for job in view.jobs:
         found[job.health.level] += 1
     return join(
-        line(f"{context.glyphs.level(level)} {number} {level}", words.LEVEL_ROLE[level] if number else "dim")
+        line(f"{context.glyphs.level(level)} {number} {level}", LEVEL_ROLE[level] if number else "dim")
         for level, number in found.items()
     )
 
@@ -148,26 +162,26 @@ def columns(context: Context, history: "HistoryOf") -> list[Column[JobAssessment
     glyphs = context.glyphs
     c = Column[JobAssessment]
     return [
-        c("health", "HEALTH", lambda j: words.level(j.health.level, glyphs), 10,
+        c("health", "HEALTH", lambda j: level_cell(j.health.level, glyphs), 10,
           sort=lambda j: LEVEL_ORDER[j.health.level]),
         c("since", "FOR", lambda j: _for(j, history.now_ms), 4, "right", rank=2,
           sort=lambda j: j.health.since_ms, descending=True),
         c("job", "JOB", lambda j: _name(j, context, history), 17, sort=lambda j: j.name.casefold(), flex=True,
           widest=44),
-        c("namespace", "NAMESPACE", lambda j: words.value(_cleaned(j.namespace), "dim"), 12, rank=8,
+        c("namespace", "NAMESPACE", lambda j: value_cell(_cleaned(j.namespace), "dim"), 12, rank=8,
           sort=lambda j: j.namespace),
-        c("cluster", "CLUSTER", lambda j: words.value(_cleaned(j.cluster), "dim"), 14, rank=7,
+        c("cluster", "CLUSTER", lambda j: value_cell(_cleaned(j.cluster), "dim"), 14, rank=7,
           sort=lambda j: j.cluster),
-        c("state", "STATE", lambda j: words.state(j.state), 10, rank=3, sort=lambda j: j.state),
+        c("state", "STATE", lambda j: state_cell(j.state), 10, rank=3, sort=lambda j: j.state),
         c("why", "WHY", _why, 24, rank=4, flex=True, wish=50, widest=70),
-        c("in", "IN/S", lambda j: words.rate(j.records_in_per_second), 7, "right",
+        c("in", "IN/S", lambda j: rate_cell(j.records_in_per_second), 7, "right",
           sort=lambda j: j.records_in_per_second, rank=1, descending=True),
         c("trend", "IN, TREND", lambda j: _trend(j, context, history), 12, "right", rank=9),
         c("p99", "P99", _latency, 7, "right", rank=1, descending=True,
           sort=lambda j: j.processing_latency_seconds and j.processing_latency_seconds.p99),
-        c("skew", "SKEW", lambda j: words.seconds(j.event_time_skew_seconds, words.about(j, Subject.EVENT_TIME)), 7,
+        c("skew", "SKEW", lambda j: seconds_cell(j.event_time_skew_seconds, role_about(j, Subject.EVENT_TIME)), 7,
           "right", sort=lambda j: j.event_time_skew_seconds, rank=1, descending=True),
-        c("state_size", "SIZE", lambda j: words.size(j.state_bytes, words.about(j, Subject.STATE)), 7, "right",
+        c("state_size", "SIZE", lambda j: size_cell(j.state_bytes, role_about(j, Subject.STATE)), 7, "right",
           sort=lambda j: j.state_bytes, rank=1, descending=True),
         c("growth", "GROWTH/H", _growth, 9, "right", sort=lambda j: j.state_growth_bytes_per_hour, rank=7,
           descending=True),
@@ -175,15 +189,15 @@ def columns(context: Context, history: "HistoryOf") -> list[Column[JobAssessment
           descending=True),
         c("checkpoint", "CKPT", _checkpoint, 6, "right", rank=1, descending=True,
           sort=lambda j: j.checkpoints and j.checkpoints.duration_seconds),
-        c("age", "CKPT AGE", lambda j: words.seconds(j.checkpoints.age_seconds if j.checkpoints else None), 8, "right",
+        c("age", "CKPT AGE", lambda j: seconds_cell(j.checkpoints.age_seconds if j.checkpoints else None), 8, "right",
           sort=lambda j: j.checkpoints and j.checkpoints.age_seconds, rank=6, descending=True),
-        c("dropped", "DROP/S", lambda j: words.rate(j.records_dropped_per_second), 7, "right", rank=8,
+        c("dropped", "DROP/S", lambda j: rate_cell(j.records_dropped_per_second), 7, "right", rank=8,
           sort=lambda j: j.records_dropped_per_second, descending=True),
-        c("restarts", "RST", lambda j: words.count(j.restarts, "warning" if j.restarts else "dim"), 4, "right", rank=6,
+        c("restarts", "RST", lambda j: count_cell(j.restarts, "warning" if j.restarts else "dim"), 4, "right", rank=6,
           sort=lambda j: j.restarts, descending=True),
-        c("parallelism", "PAR", lambda j: words.count(j.parallelism, "dim"), 4, "right", rank=7,
+        c("parallelism", "PAR", lambda j: count_cell(j.parallelism, "dim"), 4, "right", rank=7,
           sort=lambda j: j.parallelism, descending=True),
-        c("uptime", "UPTIME", lambda j: words.seconds(j.uptime_seconds, "dim"), 7, "right", rank=9,
+        c("uptime", "UPTIME", lambda j: seconds_cell(j.uptime_seconds, "dim"), 7, "right", rank=9,
           sort=lambda j: j.uptime_seconds, descending=True),
     ]  # fmt: skip
 
@@ -219,7 +233,7 @@ def _for(job: JobAssessment, now_ms: int) -> Line:
     since = job.health.since_ms
     if since is None and job.health.level == "ok":
         return ()
-    return words.value(None if since is None else words.short((now_ms - since) / 1000), "dim")
+    return value_cell(None if since is None else short_age((now_ms - since) / 1000), "dim")
 
 
 def _why(job: JobAssessment) -> Line:
@@ -233,31 +247,31 @@ def _why(job: JobAssessment) -> Line:
 def _latency(job: JobAssessment) -> Line:
     latency = job.processing_latency_seconds
     if latency is None or latency.p99 is None:
-        return words.value(None)
+        return value_cell(None)
     sign = "" if latency.method == "measured" else "~"
-    return line(sign + human_seconds(latency.p99), words.about(job, Subject.LATENCY))
+    return line(sign + human_seconds(latency.p99), role_about(job, Subject.LATENCY))
 
 
 def _growth(job: JobAssessment) -> Line:
     growth = job.state_growth_bytes_per_hour
     if growth is None:
-        return words.value(None)
-    return line(("+" if growth >= 0 else "-") + human_bytes(abs(growth)), words.about(job, Subject.STATE))
+        return value_cell(None)
+    return line(("+" if growth >= 0 else "-") + human_bytes(abs(growth)), role_about(job, Subject.STATE))
 
 
 def _pressure(job: JobAssessment) -> Line:
     pressure = job.backpressure
-    return words.percent(pressure.ratio if pressure else None, words.about(job, Subject.BACKPRESSURE))
+    return percent_cell(pressure.ratio if pressure else None, role_about(job, Subject.BACKPRESSURE))
 
 
 def _checkpoint(job: JobAssessment) -> Line:
     checkpoints = job.checkpoints
     if checkpoints is None:
-        return words.value(None)
-    role = words.about(job, Subject.CHECKPOINTS)
+        return value_cell(None)
+    role = role_about(job, Subject.CHECKPOINTS)
     if checkpoints.status in ("FAILED", "DISABLED", "NONE"):
         return line({"FAILED": "failed", "DISABLED": "off", "NONE": "none"}[checkpoints.status], role)
-    return words.seconds(checkpoints.duration_seconds, role)
+    return seconds_cell(checkpoints.duration_seconds, role)
 
 
 def _trend(job: JobAssessment, context: Context, history: HistoryOf) -> Line:
@@ -280,11 +294,11 @@ def preview(job: JobAssessment, view: View, context: Context, *, cells: int, row
     """Below the table: the job under the cursor, with as much as the height allows."""
     reasons = reason_lines(job, view, context, limit=1 if rows < 30 else 3 if rows < 45 else 6)
     place = "/".join(tidy(part) for part in (job.cluster, job.namespace or "") if part)
-    since = words.since(job.health.since_ms, view.taken_ms)
+    since = since_text(job.health.since_ms, view.taken_ms)
     title = join(
         [
             ((tidy(job.name), "strong"),),
-            words.level(job.health.level, context.glyphs),
+            level_cell(job.health.level, context.glyphs),
             line(since, "dim") if since else (),
             certainty(job, view),
             line(place, "dim"),

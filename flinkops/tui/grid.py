@@ -8,9 +8,9 @@ from textual.binding import BindingType
 from textual.events import Click
 from textual.message import Message
 
+from flinkops.render.lines import EMPTY, Align, Line, Span, fit, line
 from flinkops.tui.context import Context
 from flinkops.tui.keys import bindings
-from flinkops.tui.lines import EMPTY, Align, Line, Span, fit, line
 from flinkops.tui.lineview import LineView
 
 R = TypeVar("R")

@@ -11,9 +11,9 @@ from textual.widget import Widget
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.detail import JobDetail
 from flinkops.model.facts import JobKey
-from flinkops.tui import cells as words
+from flinkops.render.cells import level_cell, since_text, tidy
+from flinkops.render.lines import Line, Span, join, line, width
 from flinkops.tui.actions.catalog import SAVEPOINT
-from flinkops.tui.cells import tidy
 from flinkops.tui.dialogs import Choice
 from flinkops.tui.fetching import FetchingScreen
 from flinkops.tui.findings import brief_lines
@@ -22,7 +22,6 @@ from flinkops.tui.grid import Grid
 from flinkops.tui.job_tables import TABS, checkpoint_rows, phase_lines
 from flinkops.tui.job_view import card, job_copies, job_links, reason_lines, signal_lines
 from flinkops.tui.keys import Where, bindings
-from flinkops.tui.lines import Line, Span, join, line, width
 from flinkops.tui.lineview import Pane
 
 TALL_ROWS = 45
@@ -74,13 +73,13 @@ class JobScreen(FetchingScreen):
         if job is None or view is None:
             return line(tidy(self.key[2]), "strong")
         gone = line("gone: no source lists it any more", "unknown") if self.key not in view.by_key else ()
-        since = words.since(job.health.since_ms, view.taken_ms)
+        since = since_text(job.health.since_ms, view.taken_ms)
         where = "/".join(tidy(part) for part in (job.cluster, job.namespace or "") if part)
         version = f"Flink {tidy(job.flink_version)}" if job.flink_version else ""
         return join(
             [
                 ((tidy(job.name), "strong"),),
-                words.level(job.health.level, self.flinkops.context.glyphs),
+                level_cell(job.health.level, self.flinkops.context.glyphs),
                 gone,
                 line(since, "dim") if since else (),
                 certainty(job, view),

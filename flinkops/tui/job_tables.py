@@ -11,13 +11,22 @@ from flinkops.model.assessment import JobAssessment, VertexAssessment
 from flinkops.model.detail import JobDetail
 from flinkops.model.facts import CheckpointFacts, ExceptionFacts, RescaleFacts, VertexFacts
 from flinkops.model.graph import topological
+from flinkops.render.cells import (
+    count_cell,
+    moment_text,
+    percent_cell,
+    rate_cell,
+    seconds_cell,
+    size_cell,
+    state_cell,
+    tidy,
+    value_cell,
+)
+from flinkops.render.glyphs import lanes, usage_bar
+from flinkops.render.lines import Line, Role, join, line
 from flinkops.render.text import human_count, human_seconds
-from flinkops.tui import cells as words
-from flinkops.tui.cells import tidy
 from flinkops.tui.context import Context
-from flinkops.tui.glyphs import lanes, usage_bar
 from flinkops.tui.grid import Column
-from flinkops.tui.lines import Line, Role, join, line
 
 Intro = Callable[[JobAssessment], list[Line]]
 
@@ -69,19 +78,19 @@ def vertex_columns(context: Context) -> list[Column[VertexRow]]:
     c = Column[VertexRow]
     return [
         c("vertex", "VERTEX", lambda r: _vertex_name(r, context), 22, flex=True, wish=48, widest=90),
-        c("status", "STATUS", lambda r: words.state(r.facts.status if r.facts else "UNKNOWN"), 9, rank=4),
-        c("par", "PAR", lambda r: words.count(r.of.parallelism), 3, "right"),
+        c("status", "STATUS", lambda r: state_cell(r.facts.status if r.facts else "UNKNOWN"), 9, rank=4),
+        c("par", "PAR", lambda r: count_cell(r.of.parallelism), 3, "right"),
         c("bar", f"{glyphs.busy}BUSY {glyphs.pressed}BP {glyphs.idle}IDLE",
           lambda r: usage_bar(r.of.busy_ratio, r.of.backpressured_ratio, 15, glyphs), 15),
-        c("busy", "BUSY", lambda r: words.percent(r.of.busy_ratio, _loaded(r.of.busy_ratio)), 4, "right", rank=1),
-        c("bp", "BP", lambda r: words.percent(r.of.backpressured_ratio, _loaded(r.of.backpressured_ratio)), 4,
+        c("busy", "BUSY", lambda r: percent_cell(r.of.busy_ratio, _loaded(r.of.busy_ratio)), 4, "right", rank=1),
+        c("bp", "BP", lambda r: percent_cell(r.of.backpressured_ratio, _loaded(r.of.backpressured_ratio)), 4,
           "right", rank=1),
-        c("idle", "IDLE", lambda r: words.percent(r.of.idle_ratio, "dim"), 4, "right", rank=3),
-        c("in", "IN/S", lambda r: words.rate(r.of.records_in_per_second), 8, "right", rank=1),
-        c("out", "OUT/S", lambda r: words.rate(r.of.records_out_per_second), 8, "right", rank=2),
+        c("idle", "IDLE", lambda r: percent_cell(r.of.idle_ratio, "dim"), 4, "right", rank=3),
+        c("in", "IN/S", lambda r: rate_cell(r.of.records_in_per_second), 8, "right", rank=1),
+        c("out", "OUT/S", lambda r: rate_cell(r.of.records_out_per_second), 8, "right", rank=2),
         c("delay", "WM DELAY", _delay, 9, "right", rank=2),
-        c("spread", "WM SPREAD", lambda r: words.seconds(r.of.watermark_spread_seconds, "dim"), 9, "right", rank=5),
-        c("keys", "KEYS", lambda r: words.count(r.of.state_keys, "dim"), 9, "right", rank=5),
+        c("spread", "WM SPREAD", lambda r: seconds_cell(r.of.watermark_spread_seconds, "dim"), 9, "right", rank=5),
+        c("keys", "KEYS", lambda r: count_cell(r.of.state_keys, "dim"), 9, "right", rank=5),
         c("why", "BOTTLENECK", lambda r: line(tidy(r.bottleneck), "warning") if r.bottleneck else (), 20, rank=7,
           flex=True, widest=60),
     ]  # fmt: skip
@@ -101,7 +110,7 @@ def _delay(row: VertexRow) -> Line:
         return line("ended", "dim")
     if state == "none-yet":
         return line("none yet", "warning")
-    return words.seconds(row.of.skew_seconds)
+    return seconds_cell(row.of.skew_seconds)
 
 
 # ---- checkpoints
@@ -124,11 +133,11 @@ def checkpoint_columns(context: Context) -> list[Column[CheckpointFacts]]:
     return [
         c("id", "CHECKPOINT", lambda r: line(f"{r.id}{' savepoint' if r.is_savepoint else ''}"), 14),
         c("status", "STATUS", status, 13),
-        c("at", "BEGAN", lambda r: words.value(_when(r.triggered_ms)), 9),
-        c("took", "TOOK", lambda r: words.seconds(r.duration_seconds), 7, "right"),
-        c("size", "FULL", lambda r: words.size(r.state_size_bytes), 8, "right"),
-        c("increment", "WRITTEN", lambda r: words.size(r.checkpointed_size_bytes), 8, "right", rank=1),
-        c("acks", "ACKS", lambda r: words.value(_acks(r)), 8, "right", rank=2),
+        c("at", "BEGAN", lambda r: value_cell(_when(r.triggered_ms)), 9),
+        c("took", "TOOK", lambda r: seconds_cell(r.duration_seconds), 7, "right"),
+        c("size", "FULL", lambda r: size_cell(r.state_size_bytes), 8, "right"),
+        c("increment", "WRITTEN", lambda r: size_cell(r.checkpointed_size_bytes), 8, "right", rank=1),
+        c("acks", "ACKS", lambda r: value_cell(_acks(r)), 8, "right", rank=2),
         c("what", "FAILURE OR PATH", _outcome, 16, rank=3, flex=True, widest=140),
     ]
 
@@ -217,11 +226,11 @@ def exception_columns(context: Context) -> list[Column[ExceptionFacts]]:
     """Root cause first: Flink's newest root exception."""
     c = Column[ExceptionFacts]
     return [
-        c("at", "EXCEPTION", lambda r: words.value(_when(r.at_ms)), 9),
+        c("at", "EXCEPTION", lambda r: value_cell(_when(r.at_ms)), 9),
         c("name", "TYPE", lambda r: line(tidy(r.name.rsplit(".", 1)[-1]), "critical"), 26),
         c("message", "MESSAGE", lambda r: line(tidy(r.message)), 30, flex=True, widest=200),
-        c("vertex", "VERTEX", lambda r: words.value(tidy(r.vertex) if r.vertex else None, "dim"), 24, rank=1),
-        c("tm", "TASKMANAGER", lambda r: words.value(tidy(r.taskmanager) if r.taskmanager else None, "dim"), 20,
+        c("vertex", "VERTEX", lambda r: value_cell(tidy(r.vertex) if r.vertex else None, "dim"), 24, rank=1),
+        c("tm", "TASKMANAGER", lambda r: value_cell(tidy(r.taskmanager) if r.taskmanager else None, "dim"), 20,
           rank=2),
     ]  # fmt: skip
 
@@ -230,12 +239,12 @@ def rescale_columns(context: Context) -> list[Column[RescaleFacts]]:
     """Newest first."""
     c = Column[RescaleFacts]
     return [
-        c("at", "RESCALE", lambda r: words.value(_when(r.started_ms)), 9),
-        c("took", "TOOK", lambda r: words.seconds((r.ended_ms - r.started_ms) / 1000 if r.ended_ms else None), 8,
+        c("at", "RESCALE", lambda r: value_cell(_when(r.started_ms)), 9),
+        c("took", "TOOK", lambda r: seconds_cell((r.ended_ms - r.started_ms) / 1000 if r.ended_ms else None), 8,
           "right"),
         c("state", "STATE", lambda r: line(tidy(r.state), "ok" if r.state == "COMPLETED" else "warning"), 12),
         c("cause", "CAUSE", lambda r: line(tidy(r.cause)), 24, flex=True),
-        c("reason", "REASON", lambda r: words.value(tidy(r.reason) if r.reason else None), 14, flex=True),
+        c("reason", "REASON", lambda r: value_cell(tidy(r.reason) if r.reason else None), 14, flex=True),
     ]  # fmt: skip
 
 
@@ -265,10 +274,10 @@ def row_lines(row: msgspec.Struct | tuple[str, str], cells: int) -> list[Line]:
         pairs = list(msgspec.structs.asdict(row).items())
     lines: list[Line] = []
     for name, shown in pairs:
-        text = words.moment(shown) if name.endswith("_ms") and isinstance(shown, int) else tidy(str(shown))
+        text = moment_text(shown) if name.endswith("_ms") and isinstance(shown, int) else tidy(str(shown))
         label = name.removesuffix("_ms").replace("_", " ")
         if shown is None:
-            lines.append(((f"{label:<24}", "dim"), *words.value(None)))
+            lines.append(((f"{label:<24}", "dim"), *value_cell(None)))
             continue
         pieces = textwrap.wrap(text, max(20, cells - 24)) or [""]
         lines += [((f"{label if n == 0 else '':<24}", "dim"), (piece, "text")) for n, piece in enumerate(pieces)]

@@ -8,14 +8,25 @@ from typing import TYPE_CHECKING
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.history import JobSample
 from flinkops.model.reasons import Subject
+from flinkops.render.cells import (
+    LEVEL_ROLE,
+    count_cell,
+    rate_cell,
+    role_about,
+    seconds_cell,
+    short_age,
+    since_text,
+    size_cell,
+    state_cell,
+    tidy,
+    value_cell,
+)
 from flinkops.render.delivery_card import CardLine, card_lines, delivers
+from flinkops.render.glyphs import sparkline
+from flinkops.render.lines import Line, Span, fit, line
 from flinkops.render.text import human_bytes, human_count, human_ratio, human_seconds
-from flinkops.tui import cells as words
-from flinkops.tui.cells import tidy
 from flinkops.tui.context import Context
 from flinkops.tui.dialogs import Choice
-from flinkops.tui.glyphs import sparkline
-from flinkops.tui.lines import Line, Span, fit, line
 from flinkops.tui.links import Links
 
 if TYPE_CHECKING:
@@ -27,9 +38,9 @@ def reason_lines(job: JobAssessment, view: "View", context: Context, *, limit: i
     lines: list[Line] = []
     reasons = job.health.reasons
     for reason in reasons[:limit]:
-        since = words.since(reason.since_ms, view.taken_ms)
+        since = since_text(reason.since_ms, view.taken_ms)
         spans: list[Span] = [
-            (f"  {context.glyphs.level(reason.level)} ", words.LEVEL_ROLE[reason.level]),
+            (f"  {context.glyphs.level(reason.level)} ", LEVEL_ROLE[reason.level]),
             (tidy(reason.text), "text"),
         ]
         if since:
@@ -61,39 +72,39 @@ def card_items(job: JobAssessment) -> list[tuple[str, Line]]:
     return [
         ("id", line(tidy(job.id))),
         ("parallelism", _parallelism(job)),
-        ("state backend", words.value(tidy(backend) if backend else None)),
-        ("records in/s", why("records_in_per_second", words.rate(job.records_in_per_second))),
-        ("watermark delay", why("event_time_skew_seconds", words.seconds(job.event_time_skew_seconds))),
-        ("state size", why("state_bytes", words.size(job.state_bytes))),
-        ("dropped/s (unchanged)", why("records_dropped_per_second", words.rate(job.records_dropped_per_second))),
-        ("window late dropped", why("late_records", words.value(late))),
+        ("state backend", value_cell(tidy(backend) if backend else None)),
+        ("records in/s", why("records_in_per_second", rate_cell(job.records_in_per_second))),
+        ("watermark delay", why("event_time_skew_seconds", seconds_cell(job.event_time_skew_seconds))),
+        ("state size", why("state_bytes", size_cell(job.state_bytes))),
+        ("dropped/s (unchanged)", why("records_dropped_per_second", rate_cell(job.records_dropped_per_second))),
+        ("window late dropped", why("late_records", value_cell(late))),
         ("Iceberg commit", _commit(job)),
-        ("checkpoint duration", why("checkpoints", words.seconds(assessed.duration_seconds if assessed else None))),
+        ("checkpoint duration", why("checkpoints", seconds_cell(assessed.duration_seconds if assessed else None))),
         ("status", _status(job)),
     ]
 
 
 def _card_line(each: CardLine) -> Line:
-    shown = words.value(None if each.why else tidy(each.value))
+    shown = value_cell(None if each.why else tidy(each.value))
     return (*shown, (f" {tidy(each.why)}", "dim")) if each.why else shown
 
 
 def _parallelism(job: JobAssessment) -> Line:
     top = job.facts.max_parallelism if job.facts else None
-    return (*words.count(job.parallelism), (f" of at most {top}", "dim")) if top else words.count(job.parallelism)
+    return (*count_cell(job.parallelism), (f" of at most {top}", "dim")) if top else count_cell(job.parallelism)
 
 
 def _commit(job: JobAssessment) -> Line:
     if job.commits is None or "iceberg" not in job.commits:
         reason = job.unknown.get("commits", "")
-        return (*words.value(None), (f" {tidy(reason)}", "dim")) if reason else words.value(None)
+        return (*value_cell(None), (f" {tidy(reason)}", "dim")) if reason else value_cell(None)
     commit = job.commits["iceberg"]
-    age = f" {words.short(commit.age_seconds)} ago" if commit.age_seconds is not None else ""
+    age = f" {short_age(commit.age_seconds)} ago" if commit.age_seconds is not None else ""
     return ((commit.status, "critical" if commit.status == "FAILED" else "text"), (age, "dim"))
 
 
 def _status(job: JobAssessment) -> Line:
-    spans: list[Span] = list(words.state(job.state))
+    spans: list[Span] = list(state_cell(job.state))
     if job.uptime_seconds is not None:
         spans.append((f" for {human_seconds(job.uptime_seconds)}", "dim"))
     if job.restarts:
@@ -163,7 +174,7 @@ def signal_lines(job: JobAssessment, samples: Sequence[JobSample], context: Cont
     limits = LIMIT_CELLS if cells >= 100 else 0
     room = max(8, cells - 16 - 10 - 19 - 18 - limits)
     shown = list(samples[-room:])
-    window = words.short((shown[-1].at_ms - shown[0].at_ms) / 1000) if len(shown) > 1 else None
+    window = short_age((shown[-1].at_ms - shown[0].at_ms) / 1000) if len(shown) > 1 else None
     lines: list[Line] = []
     for signal in SIGNALS:
         form = signal.form
@@ -174,7 +185,7 @@ def signal_lines(job: JobAssessment, samples: Sequence[JobSample], context: Cont
         scale = f"{form(floor) if floor else 0}..{form(top)}" if known else ""
         change = f"{_signed(known[-1] - known[0], form)} in {window}" if len(known) > 1 and window else ""
         now, limit = signal.now(job), signal.limit(job)
-        role = words.about(job, signal.subject)
+        role = role_about(job, signal.subject)
         of_limit = f"limit {form(limit)}" if limit is not None else ""
         lines.append(
             (

@@ -13,9 +13,9 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from flinkops.render.lines import Line, fit
 from flinkops.tui.context import Context
 from flinkops.tui.keys import bindings
-from flinkops.tui.lines import Line, fit
 
 
 class LineView(Widget):

@@ -12,16 +12,15 @@ from textual.widgets import Input
 from flinkops.clock import iso_utc
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.detail import LogFile, TaskManagerDetail
+from flinkops.render.cells import percent_cell, size_cell, tidy, value_cell
+from flinkops.render.lines import Line, Role, join, line
 from flinkops.render.text import human_bytes
 from flinkops.sources.protocol import HasJobDetails
-from flinkops.tui import cells as words
-from flinkops.tui.cells import tidy
 from flinkops.tui.dialogs import Choice
 from flinkops.tui.fetching import FetchingScreen
 from flinkops.tui.fleet_view import View
 from flinkops.tui.grid import Column, Grid
 from flinkops.tui.keys import Where, bindings
-from flinkops.tui.lines import Line, Role, join, line
 from flinkops.tui.lineview import Pane
 
 JOBMANAGER = "JobManager"
@@ -58,8 +57,8 @@ class LogsScreen(FetchingScreen):
         columns = [
             c("process", "PROCESS", lambda r: line(tidy(r.process)), 22, flex=True, widest=50),
             c("file", "FILE", lambda r: line(tidy(r.file.name) if r.file else "log"), 30, flex=True, widest=90),
-            c("size", "SIZE", lambda r: words.size(r.file.size_bytes if r.file else None), 8, "right"),
-            c("at", "CHANGED", lambda r: words.value(_time(r), "dim"), 20, rank=1),
+            c("size", "SIZE", lambda r: size_cell(r.file.size_bytes if r.file else None), 8, "right"),
+            c("at", "CHANGED", lambda r: value_cell(_time(r), "dim"), 20, rank=1),
         ]
         yield Pane(context, grow=True, id="about")
         yield Grid(context, columns, lambda r: (r.process, r.file.name if r.file else ""), id="files")
@@ -102,7 +101,7 @@ def taskmanager_line(of: TaskManagerDetail) -> Line:
     """Memory, CPU and garbage collection of one TaskManager."""
 
     def memory(name: str, used: int | None, most: int | None) -> Line:
-        return (*words.value(f"{name} {human_bytes(used)} of {human_bytes(most)}"),) if used is not None else ()
+        return (*value_cell(f"{name} {human_bytes(used)} of {human_bytes(most)}"),) if used is not None else ()
 
     collecting = of.gc_ratio is not None and of.gc_ratio > GC_WARNING_RATIO
     return join(
@@ -111,8 +110,8 @@ def taskmanager_line(of: TaskManagerDetail) -> Line:
             memory("heap", of.heap_used_bytes, of.heap_max_bytes),
             memory("managed", of.managed_used_bytes, of.managed_total_bytes),
             memory("network", of.network_used_bytes, of.network_total_bytes),
-            (("cpu ", "text"), *words.percent(of.cpu_ratio)),
-            (("gc ", "text"), *words.percent(of.gc_ratio, "warning" if collecting else "text")),
+            (("cpu ", "text"), *percent_cell(of.cpu_ratio)),
+            (("gc ", "text"), *percent_cell(of.gc_ratio, "warning" if collecting else "text")),
             line(f"{of.free_slots} of {of.slots} slots free", "dim") if of.slots is not None else (),
         ]
     )

@@ -16,13 +16,13 @@ from flinkops.clock import Clock, SystemClock, iso_utc
 from flinkops.errors import FlinkopsError, UsageError
 from flinkops.model.observation import Observation
 from flinkops.recording import Recorder
+from flinkops.render.glyphs import ASCII, UNICODE
 from flinkops.sources.protocol import RetriesOnDemand
 from flinkops.tui import background
 from flinkops.tui.base import BaseScreen
 from flinkops.tui.context import Context
 from flinkops.tui.dialogs import Prompt
 from flinkops.tui.fleet_view import View
-from flinkops.tui.glyphs import ASCII, UNICODE
 from flinkops.tui.lineview import LineView
 from flinkops.tui.protocols import Looks, LooksEarly
 from flinkops.tui.replay import ReplayObserver

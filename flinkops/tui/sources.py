@@ -8,16 +8,15 @@ from textual import on
 from textual.widget import Widget
 
 from flinkops.model.facts import SourceStatus
-from flinkops.tui import cells as words
+from flinkops.render.cells import count_cell, seconds_cell, short_age, tidy, value_cell
+from flinkops.render.glyphs import Glyphs
+from flinkops.render.lines import Line, Role, line
 from flinkops.tui.base import BaseScreen
-from flinkops.tui.cells import tidy
 from flinkops.tui.context import Context
 from flinkops.tui.dialogs import Choice
 from flinkops.tui.fleet_view import View
-from flinkops.tui.glyphs import Glyphs
 from flinkops.tui.grid import Column, Grid
 from flinkops.tui.keys import Where
-from flinkops.tui.lines import Line, Role, line
 from flinkops.tui.lineview import Pane
 
 STATE_ROLE: dict[str, Role] = {"ok": "ok", "stale": "warning", "unreachable": "critical", "denied": "critical"}
@@ -84,12 +83,12 @@ def source_columns(context: Context) -> list[Column[SourceStatus]]:
         c(
             "age",
             "DATA AGE",
-            lambda s: words.value(None if s.age_seconds is None else words.short(s.age_seconds)),
+            lambda s: value_cell(None if s.age_seconds is None else short_age(s.age_seconds)),
             9,
             "right",
         ),
-        c("took", "TOOK", lambda s: words.seconds(s.seconds), 8, "right", rank=1),
-        c("requests", "REQUESTS", lambda s: words.count(s.requests), 8, "right", rank=2),
+        c("took", "TOOK", lambda s: seconds_cell(s.seconds), 8, "right", rank=1),
+        c("requests", "REQUESTS", lambda s: count_cell(s.requests), 8, "right", rank=2),
         c("error", "ERROR", lambda s: line(tidy(s.error or ""), "critical"), 20, flex=True, wish=60, widest=120),
     ]
 

@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from flinkops.clock import iso_utc
-from flinkops.tui import cells as words
-from flinkops.tui.cells import tidy
+from flinkops.render.cells import short_age, tidy
+from flinkops.render.lines import Line, ends, join, line
 from flinkops.tui.context import Context
 from flinkops.tui.fleet_view import View
-from flinkops.tui.lines import Line, ends, join, line
 
 
 @dataclass
@@ -53,7 +52,7 @@ def status_line(link: Link, view: View | None, context: Context, now_ms: int, ce
         return ends(join([doing, _retry(link), failed], dot), right, cells, ellipsis=context.glyphs.ellipsis)
     age = view.age_seconds(now_ms)
     old = age is None or age > view.stale_after_seconds
-    how_old = "no data yet" if age is None else f"data {words.short(age)} old"
+    how_old = "no data yet" if age is None else f"data {short_age(age)} old"
     when = (iso_utc(view.taken_ms) or "")[11:19] + "Z"
     parts = [
         _mode(link, view, context),
@@ -99,4 +98,4 @@ def _sources(view: View) -> Line:
 def _retry(link: Link) -> Line:
     if link.retry_seconds is None:
         return ()
-    return line(f"retry {link.failures} in {words.short(link.retry_seconds)} (r: now)", "dim")
+    return line(f"retry {link.failures} in {short_age(link.retry_seconds)} (r: now)", "dim")

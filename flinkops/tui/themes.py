@@ -11,7 +11,7 @@ from rich.style import Style
 from textual.color import Color
 from textual.theme import Theme
 
-from flinkops.tui.lines import Role
+from flinkops.render.lines import Role
 
 DEFAULT = "flinkops"
 PLAIN = "ansi-dark"  # Textual's own: what the terminal is set to

@@ -9,18 +9,17 @@ from textual.widget import Widget
 from flinkops.model.assessment import JobAssessment, VertexAssessment
 from flinkops.model.detail import SubtaskDetail, TaskManagerDetail, VertexDetail
 from flinkops.model.facts import FINISHED_WATERMARK_MS, NO_WATERMARK_MS
+from flinkops.render.cells import count_cell, percent_cell, seconds_cell, size_cell, state_cell, tidy, value_cell
+from flinkops.render.glyphs import usage_bar
+from flinkops.render.lines import Line, join, line
 from flinkops.render.text import human_count, human_seconds
 from flinkops.sources.protocol import HasJobDetails
-from flinkops.tui import cells as words
-from flinkops.tui.cells import tidy
 from flinkops.tui.context import Context
 from flinkops.tui.dialogs import Choice
 from flinkops.tui.fetching import FetchingScreen
 from flinkops.tui.fleet_view import View
-from flinkops.tui.glyphs import usage_bar
 from flinkops.tui.grid import Column, Grid
 from flinkops.tui.keys import Where, bindings
-from flinkops.tui.lines import Line, join, line
 from flinkops.tui.lineview import Pane
 from flinkops.tui.logs import GC_WARNING_RATIO
 
@@ -103,9 +102,9 @@ class VertexScreen(FetchingScreen):
     def _about(self) -> list[Line]:
         assert self._detail is not None
         lines = [
-            spread_line("busy", [s.busy_ratio for s in self._detail.subtasks], words.percent),
-            spread_line("backpressured", [s.backpressured_ratio for s in self._detail.subtasks], words.percent),
-            spread_line("records in", [s.records_in for s in self._detail.subtasks], words.count),
+            spread_line("busy", [s.busy_ratio for s in self._detail.subtasks], percent_cell),
+            spread_line("backpressured", [s.backpressured_ratio for s in self._detail.subtasks], percent_cell),
+            spread_line("records in", [s.records_in for s in self._detail.subtasks], count_cell),
         ]
         lines += [line(f"  {tidy(path)}: {tidy(why)}", "dim") for path, why in self._detail.unknown.items()]
         return lines + (self.fetch_line(waiting="") if self.problem else [])
@@ -132,7 +131,7 @@ def spread_line(name: str, values: Sequence[float | None], form: Any) -> Line:
     """Least, greatest and average over the subtasks, and their ratio: skew at a glance."""
     known = [value for value in values if value is not None]
     if not known:
-        return ((f"  {name:<14}", "dim"), *words.value(None))
+        return ((f"  {name:<14}", "dim"), *value_cell(None))
     average = sum(known) / len(known)
     skew = f"  greatest is {max(known) / average:.1f} x the average" if average > 0 and len(known) > 1 else ""
     parts = [(("least ", "dim"), *form(min(known))), (("average ", "dim"), *form(average))]
@@ -153,23 +152,23 @@ def subtask_columns(context: Context, screen: VertexScreen) -> list[Column[Subta
             return line("none yet", "warning")
         if row.watermark_ms == FINISHED_WATERMARK_MS:
             return line("ended", "dim")
-        return words.seconds(None if row.watermark_ms is None else (screen.now_ms - row.watermark_ms) / 1000)
+        return seconds_cell(None if row.watermark_ms is None else (screen.now_ms - row.watermark_ms) / 1000)
 
     return [
         c("index", "SUBTASK", lambda r: line(str(r.index)), 7, "right", sort=lambda r: r.index),
-        c("status", "STATUS", lambda r: words.state(r.status), 12),
+        c("status", "STATUS", lambda r: state_cell(r.status), 12),
         c("bar", "BUSY, PRESSED", lambda r: usage_bar(r.busy_ratio, r.backpressured_ratio, 14, context.glyphs), 14),
-        c("busy", "BUSY", lambda r: words.percent(r.busy_ratio), 5, "right", sort=lambda r: r.busy_ratio),
-        c("bp", "BP", lambda r: words.percent(r.backpressured_ratio), 5, "right"),
-        c("in", "RECORDS IN", lambda r: words.count(r.records_in), 11, "right", sort=lambda r: r.records_in),
-        c("out", "OUT", lambda r: words.count(r.records_out), 11, "right", rank=1),
-        c("bytes", "BYTES IN", lambda r: words.size(r.bytes_in), 9, "right", rank=3),
+        c("busy", "BUSY", lambda r: percent_cell(r.busy_ratio), 5, "right", sort=lambda r: r.busy_ratio),
+        c("bp", "BP", lambda r: percent_cell(r.backpressured_ratio), 5, "right"),
+        c("in", "RECORDS IN", lambda r: count_cell(r.records_in), 11, "right", sort=lambda r: r.records_in),
+        c("out", "OUT", lambda r: count_cell(r.records_out), 11, "right", rank=1),
+        c("bytes", "BYTES IN", lambda r: size_cell(r.bytes_in), 9, "right", rank=3),
         c("delay", "WM DELAY", delay, 9, "right", rank=1),
         c("gc", "TM GC", lambda r: gc_cell(screen.taskmanager(r)), 6, "right", rank=2),
         c("heap", "TM HEAP", lambda r: heap_cell(screen.taskmanager(r)), 7, "right", rank=3),
         c("attempt", "ATTEMPT", lambda r: line(human_count(r.attempt), "dim"), 7, "right", rank=3),
         c("since", "UP", lambda r: _up(r, screen.now_ms), 8, "right", rank=4),
-        c("tm", "TASKMANAGER", lambda r: words.value(tidy(r.taskmanager) if r.taskmanager else None, "dim"), 16, rank=2,
+        c("tm", "TASKMANAGER", lambda r: value_cell(tidy(r.taskmanager) if r.taskmanager else None, "dim"), 16, rank=2,
           flex=True),
     ]  # fmt: skip
 
@@ -177,15 +176,15 @@ def subtask_columns(context: Context, screen: VertexScreen) -> list[Column[Subta
 def gc_cell(of: TaskManagerDetail | None) -> Line:
     """The share of time that the TaskManager spends collecting garbage."""
     ratio = of.gc_ratio if of else None
-    return words.percent(ratio, "warning" if ratio is not None and ratio > GC_WARNING_RATIO else "text")
+    return percent_cell(ratio, "warning" if ratio is not None and ratio > GC_WARNING_RATIO else "text")
 
 
 def heap_cell(of: TaskManagerDetail | None) -> Line:
     """How full its heap is."""
     if of is None or of.heap_used_bytes is None or not of.heap_max_bytes:
-        return words.value(None)
-    return words.percent(of.heap_used_bytes / of.heap_max_bytes)
+        return value_cell(None)
+    return percent_cell(of.heap_used_bytes / of.heap_max_bytes)
 
 
 def _up(row: SubtaskDetail, now_ms: int) -> Line:
-    return words.value(human_seconds((now_ms - row.started_ms) / 1000) if row.started_ms else None, "dim")
+    return value_cell(human_seconds((now_ms - row.started_ms) / 1000) if row.started_ms else None, "dim")

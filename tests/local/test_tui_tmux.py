@@ -17,7 +17,7 @@ from flinkops.clock import SystemClock
 from flinkops.local import job, kafka
 from flinkops.local.state import FleetInfo
 from flinkops.model.endpoint import parse_endpoint
-from flinkops.tui.glyphs import UNICODE
+from flinkops.render.glyphs import UNICODE
 
 pytestmark = [
     pytest.mark.local,

@@ -21,6 +21,7 @@ from flinkops.model.facts import ResourceFacts
 from flinkops.model.observation import Observation
 from flinkops.model.plan import Plan, Result, Step, Target
 from flinkops.plan.redeploy import Change
+from flinkops.render.glyphs import UNICODE
 from flinkops.sources.kubernetes.access import KubeAccess
 from flinkops.sources.protocol import HasRestEndpoint
 from flinkops.tui.actions import execute as hands
@@ -29,7 +30,6 @@ from flinkops.tui.actions.execute import carry_out, make_plan
 from flinkops.tui.actions.sheets import progress_lines
 from flinkops.tui.app import FlinkopsApp
 from flinkops.tui.context import Context
-from flinkops.tui.glyphs import UNICODE
 from flinkops.tui.themes import THEMES, Palette
 from tests.tui.details import FakeSource
 from tests.tui.fleet import T0_MS, fleet

@@ -9,10 +9,10 @@ from rich.cells import cell_len
 from textual.color import Color
 from textual.theme import BUILTIN_THEMES
 
-from flinkops.tui.cells import tidy
-from flinkops.tui.glyphs import ASCII, UNICODE, lanes, sparkline, usage_bar
+from flinkops.render.cells import tidy
+from flinkops.render.glyphs import ASCII, UNICODE, lanes, sparkline, usage_bar
+from flinkops.render.lines import fit, line, plain
 from flinkops.tui.grid import Column, choose
-from flinkops.tui.lines import fit, line, plain
 from flinkops.tui.query import matches, parse
 from flinkops.tui.themes import THEMES, Palette
 from tests.tui.fleet import fleet

@@ -10,9 +10,9 @@ from flinkops.config.policy import Policy
 from flinkops.model.detail import FlameGraph, FlameGraphNode, JobDetail
 from flinkops.model.findings import EvidenceLine, Finding, Remedy
 from flinkops.model.observation import Observation
+from flinkops.render.lines import plain
 from flinkops.tui.app import FlinkopsApp
 from flinkops.tui.findings import FindingsScreen, brief_lines, finding_lines, move_of
-from flinkops.tui.lines import plain
 from tests.tui.details import FakeSource
 from tests.tui.screen import make_app, press, running, text_of, until, view_of
 from tests.unit.builders import NOW_MS, snapshot, spread, with_vertex

@@ -13,13 +13,13 @@ from flinkops.model.assessment import FleetAssessment, JobAssessment
 from flinkops.model.facts import FleetSnapshot, SourceStatus
 from flinkops.model.history import JobSample
 from flinkops.model.observation import Observation
+from flinkops.render.glyphs import UNICODE
+from flinkops.render.lines import Line, fit, plain
 from flinkops.tui.context import Context
 from flinkops.tui.fleet_view import HistoryOf, View, columns, counts, headline, preview, row_text
-from flinkops.tui.glyphs import UNICODE
 from flinkops.tui.grid import choose
 from flinkops.tui.job_tables import TABS, row_lines
 from flinkops.tui.job_view import card, job_copies, job_links
-from flinkops.tui.lines import Line, fit, plain
 from flinkops.tui.links import Links
 from flinkops.tui.query import matches, parse
 from flinkops.tui.status_view import Link, status_line

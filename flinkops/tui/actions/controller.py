@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from flinkops.errors import UsageError
 from flinkops.model.assessment import JobAssessment
+from flinkops.render.cells import tidy
 from flinkops.sources.protocol import HasKubernetesAccess, HasRestEndpoint
 from flinkops.tui import background
 from flinkops.tui.actions.catalog import KINDS, Kind, Planning, Running, takes_actions, wish_of
 from flinkops.tui.actions.execute import carry_out, make_plan
 from flinkops.tui.actions.sheets import ConfirmSheet, ProgressSheet
-from flinkops.tui.cells import tidy
 from flinkops.tui.dialogs import Choice, Chooser, Prompt
 from flinkops.tui.polling import LookingApp
 from flinkops.tui.protocols import HasName

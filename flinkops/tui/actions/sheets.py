@@ -12,13 +12,12 @@ from textual.widgets import Input
 
 from flinkops.clock import Clock
 from flinkops.model.plan import Plan, Step
+from flinkops.render.cells import moment_text, tidy
+from flinkops.render.lines import Line, Role, flow, line
 from flinkops.render.plan import plan_parts
 from flinkops.render.text import human_bytes, human_seconds
-from flinkops.tui import cells as words
 from flinkops.tui.actions.catalog import Planning, Running
-from flinkops.tui.cells import tidy
 from flinkops.tui.context import Context
-from flinkops.tui.lines import Line, Role, flow, line
 from flinkops.tui.lineview import Pane
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ OUTCOME_ROLE: dict[str, Role] = {
 SEEN_UNITS: dict[str, Callable[[float], str]] = {
     "_seconds": human_seconds,
     "_bytes": human_bytes,
-    "_ms": lambda at_ms: words.moment(round(at_ms)),
+    "_ms": lambda at_ms: moment_text(round(at_ms)),
 }
 
 

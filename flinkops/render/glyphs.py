@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flinkops.tui.lines import Line, Span
+from flinkops.render.lines import Line, Span
 
 
 @dataclass(frozen=True)

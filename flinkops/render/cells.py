@@ -5,9 +5,9 @@ import math
 from flinkops.clock import iso_utc
 from flinkops.model.assessment import JobAssessment, Level
 from flinkops.model.reasons import Subject
+from flinkops.render.glyphs import Glyphs
+from flinkops.render.lines import Line, Role
 from flinkops.render.text import UNKNOWN, clean, clock_time, human_bytes, human_count, human_ratio, human_seconds
-from flinkops.tui.glyphs import Glyphs
-from flinkops.tui.lines import Line, Role
 
 LEVEL_ROLE: dict[str, Role] = {"critical": "critical", "unknown": "unknown", "warning": "warning", "ok": "ok"}
 STATE_ROLE: dict[str, Role] = {
@@ -28,40 +28,40 @@ def tidy(text: str) -> str:
     return clean(text).translate(_JOINERS)
 
 
-def value(text: str | None, role: Role = "text") -> Line:
+def value_cell(text: str | None, role: Role = "text") -> Line:
     """Text, or a dim question mark for what is unknown."""
     return ((UNKNOWN, "dim"),) if text is None else ((text, role),)
 
 
-def seconds(amount: float | None, role: Role = "text") -> Line:
+def seconds_cell(amount: float | None, role: Role = "text") -> Line:
     """A duration."""
-    return value(None if amount is None else human_seconds(amount), role)
+    return value_cell(None if amount is None else human_seconds(amount), role)
 
 
-def size(amount: float | None, role: Role = "text") -> Line:
+def size_cell(amount: float | None, role: Role = "text") -> Line:
     """Bytes."""
-    return value(None if amount is None else human_bytes(amount), role)
+    return value_cell(None if amount is None else human_bytes(amount), role)
 
 
-def rate(per_second: float | None, role: Role = "text") -> Line:
+def rate_cell(per_second: float | None, role: Role = "text") -> Line:
     """A number a second, without the unit."""
-    return value(None if per_second is None else human_count(per_second), role)
+    return value_cell(None if per_second is None else human_count(per_second), role)
 
 
-def count(number: float | None, role: Role = "text") -> Line:
+def count_cell(number: float | None, role: Role = "text") -> Line:
     """A whole number."""
-    return rate(number, role)
+    return rate_cell(number, role)
 
 
-def percent(ratio: float | None, role: Role = "text") -> Line:
+def percent_cell(ratio: float | None, role: Role = "text") -> Line:
     """A ratio of 1 as 100 %."""
-    return value(None if ratio is None else human_ratio(ratio), role)
+    return value_cell(None if ratio is None else human_ratio(ratio), role)
 
 
-def short(amount: float) -> str:
+def short_age(amount: float) -> str:
     """How long ago, in one unit and no finer than a second.
 
-    >>> short(3_700), short(0.4)
+    >>> short_age(3_700), short_age(0.4)
     ('1h', '0s')
     """
     if not math.isfinite(amount):
@@ -69,32 +69,32 @@ def short(amount: float) -> str:
     return human_seconds(amount).split(" ")[0] if amount >= 59.95 else f"{max(0, round(amount))}s"
 
 
-def since(at_ms: int | None, now_ms: int) -> str | None:
+def since_text(at_ms: int | None, now_ms: int) -> str | None:
     """When it began, in UTC, and how long ago that is.
 
-    >>> since(0, 60_000)
+    >>> since_text(0, 60_000)
     'since 00:00Z (1m)'
     """
     if at_ms is None:
         return None
-    return f"since {clock_time(at_ms, now_ms)}Z ({short((now_ms - at_ms) / 1000)})"
+    return f"since {clock_time(at_ms, now_ms)}Z ({short_age((now_ms - at_ms) / 1000)})"
 
 
-def moment(at_ms: int) -> str:
+def moment_text(at_ms: int) -> str:
     """A time in full, UTC.
 
-    >>> moment(0)
+    >>> moment_text(0)
     '1970-01-01 00:00:00Z'
     """
     return (iso_utc(at_ms) or UNKNOWN)[:19].replace("T", " ") + ("Z" if iso_utc(at_ms) else "")
 
 
-def level(of: Level, glyphs: Glyphs) -> Line:
+def level_cell(of: Level, glyphs: Glyphs) -> Line:
     """Sign, word and colour."""
     return ((f"{glyphs.level(of)} {of}", LEVEL_ROLE[of]),)
 
 
-def state(of: str) -> Line:
+def state_cell(of: str) -> Line:
     """Flink's job state."""
     return ((tidy(of), STATE_ROLE.get(of, "warning")),)
 
@@ -114,6 +114,6 @@ def known_signals(job: JobAssessment) -> int:
     )
 
 
-def about(job: JobAssessment, subject: Subject) -> Role:
+def role_about(job: JobAssessment, subject: Subject) -> Role:
     """How a signal is to be read: as bad as the worst reason that is about it."""
     return next((LEVEL_ROLE[each.level] for each in job.health.reasons if each.code.subject is subject), "text")
