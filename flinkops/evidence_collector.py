@@ -15,7 +15,8 @@ from flinkops.diagnose.evidence import Evidence, FlameSample, gathered
 from flinkops.errors import FlinkopsError
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.detail import FlameGraph, JobDetail
-from flinkops.model.facts import SourceStatus
+from flinkops.model.facts import JobKey, SourceStatus
+from flinkops.model.identity import flink_cluster, matching
 from flinkops.model.numbers import worst
 from flinkops.model.observation import Observation
 from flinkops.model.states import JobState
@@ -23,6 +24,7 @@ from flinkops.observer import Observer
 from flinkops.sources.protocol import HasJobDetails, details_of
 
 T = TypeVar("T")
+_Run = tuple[JobKey, str]  # a job, and the id of this submission of it
 
 BUDGET_SECONDS = 3.0
 """For the details of a whole fleet, beyond the look."""
@@ -53,7 +55,7 @@ class CloseLook:
     def __init__(self, sources: Mapping[str, object]) -> None:
         """`sources` by the name of their clusters (JobFacts.cluster)."""
         self._sources = sources
-        self._sampled: set[tuple[str, str, str]] = set()
+        self._sampled: set[tuple[JobKey, str, str]] = set()
 
     def deep(self, observation: Observation, job: JobAssessment) -> Evidence:
         """Everything about one job of a look, as the TUI and the doctor show it."""
@@ -71,18 +73,19 @@ class CloseLook:
         """The ends of the logs of the JobManagers and of a few TaskManagers that run these jobs, by a name for each."""
         found: dict[str, str] = {}
         for each in evidence:
-            source = self._source(each.assessment)
+            source = details_of(self._sources.get(each.job.cluster), each.job)
             if source is None:
                 continue
-            if (manager := f"{each.job.cluster}-jobmanager.log") not in found:
+            where = "-".join(flink_cluster(each.job))
+            if (manager := f"{where}-jobmanager.log") not in found:
                 found |= _named(manager, _attempt({}, "", source.jobmanager_log))
             for taskmanager in (each.detail.taskmanagers if each.detail else ())[:LOGGED_TASKMANAGERS]:
-                if (name := f"{each.job.cluster}-{taskmanager.id}.log") not in found:
+                if (name := f"{where}-{taskmanager.id}.log") not in found:
                     found |= _named(name, _attempt({}, "", partial(_newest_log, source, taskmanager.id)))
         return found
 
     def _source(self, job: JobAssessment) -> HasJobDetails | None:
-        return details_of(self._sources.get(job.cluster), job.id)
+        return details_of(self._sources.get(job.cluster), job.facts)
 
     def _flames(self, source: HasJobDetails, job: JobAssessment, unknown: dict[str, str]) -> list[FlameSample]:
         if (uptime := job.uptime_seconds) is not None and uptime < STACKS_AFTER_SECONDS:
@@ -119,7 +122,7 @@ class Examiner(CloseLook):
         """Of all jobs, shallow; or in full of those that have this name or id, none while there is none."""
         if job is None:
             return self.fleet()
-        return self.jobs(lambda jobs: [each for each in jobs if job in (each.name, each.id)])
+        return self.jobs(lambda jobs: matching(jobs, job))
 
     def fleet(self, *, budget_seconds: float = BUDGET_SECONDS) -> list[Evidence]:
         """Of every job, worst first; details only of those that the cheap facts make suspicious, within the budget."""
@@ -167,7 +170,7 @@ class Examiner(CloseLook):
         self,
         observation: Observation,
         job: JobAssessment,
-        details: Mapping[tuple[str, str], tuple[JobDetail | None, str | None]],
+        details: Mapping[_Run, tuple[JobDetail | None, str | None]],
     ) -> Evidence:
         spared = "nothing pointed at it in a look at the whole fleet: flinkops doctor JOB asks for it"
         detail, why = details.get(_identity(job), (None, spared))
@@ -254,8 +257,8 @@ def _newest_log(source: HasJobDetails, taskmanager_id: str) -> str:
     return source.taskmanager_log(taskmanager_id, newest.name) if newest else ""
 
 
-def _identity(job: JobAssessment) -> tuple[str, str]:
-    return (job.cluster, job.id)
+def _identity(job: JobAssessment) -> _Run:
+    return (job.key, job.id)
 
 
 def _is_new(observation: Observation, job: JobAssessment) -> bool:
@@ -272,8 +275,9 @@ def _evidence(
     flames: Sequence[FlameSample] = (),
     unknown: dict[str, str],
 ) -> Evidence:
-    clusters = {each.name: each for each in observation.snapshot.clusters}
-    cluster = clusters.get(job.cluster)
+    where = job.cluster if job.facts is None else "/".join(flink_cluster(job.facts)[1:]) or job.cluster
+    clusters = [each for each in observation.snapshot.clusters if each.name == where]
+    cluster = clusters[0] if len(clusters) == 1 else None  # two contexts may have one of the same name
     if cluster is None:
         unknown["cluster"] = "its cluster's size is not known"
     if detail is not None and "taskmanagers" in detail.unknown:

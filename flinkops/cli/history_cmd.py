@@ -20,6 +20,7 @@ from flinkops.errors import UsageError
 
 if TYPE_CHECKING:
     from flinkops.act.journal import ActionRecord
+    from flinkops.model.plan import Target
 
 
 @with_common
@@ -30,11 +31,7 @@ def history(
 ) -> None:
     """What was done through flinkops on this machine, newest first, and how it ended."""
     book = open_journal(journal)
-    records = [
-        record
-        for record in reversed(book.records())
-        if job in (None, record.plan.target.job_name, record.plan.target.job_id)
-    ]
+    records = [record for record in reversed(book.records()) if job is None or job in _names(record.plan.target)]
     for one in book.damage():
         common.say(f"not readable: {one}")
     if common.settings.output in ("json", "jsonl", "yaml"):
@@ -64,6 +61,12 @@ def apply(
     saved = decode_plan_file(content, str(plan))
     with control_of_source(common, saved) as control:
         act(common, control, saved, Consent(yes=yes), open_journal(journal))
+
+
+def _names(target: "Target") -> tuple[str, ...]:
+    """What a JOB argument may call it."""
+    full = f"{target.namespace}/{target.job_name}" if target.namespace else target.job_name
+    return (full, target.job_name, target.job_id, f"{target.source}/{target.job_name}")
 
 
 def _row(record: "ActionRecord") -> dict[str, Any]:
@@ -99,7 +102,7 @@ def _lines(record: "ActionRecord") -> list[str]:
 
     target = record.plan.target
     outcome = record.outcome or f"unfinished, at step {record.unfinished_step or 'none'}"
-    head = f"{iso_utc(record.started_ms)}  {record.plan.verb} {target.job_name or target.source}: {outcome}"
+    head = f"{iso_utc(record.started_ms)}  {record.plan.verb} {_names(target)[0] or target.source}: {outcome}"
     details = [f"  {record.plan.id} by {record.who} on {record.host}"]
     if "savepoint" in record.seen:
         details.append(f"  savepoint {record.seen['savepoint']}")

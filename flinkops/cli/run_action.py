@@ -126,7 +126,8 @@ def job_on_cluster(common: Common, wanted: str) -> Iterator[tuple["RestControl",
 
 def _find(endpoints: Sequence["RestEndpoint"], wanted: str) -> tuple["RestEndpoint", str]:
     """A job that still lives, else the newest that has ended."""
-    from flinkops.cli.targets import pick_job, pick_jobs
+    from flinkops.cli.targets import pick_job
+    from flinkops.model.identity import matching
 
     by_name = {endpoint.name: endpoint for endpoint in endpoints}
     jobs: list[JobFacts] = []
@@ -141,8 +142,8 @@ def _find(endpoints: Sequence["RestEndpoint"], wanted: str) -> tuple["RestEndpoi
         raise Unreachable("; ".join(problems))
     ended = [job for job in jobs if job.ended_ms is not None]
     candidates = [job for job in jobs if job.ended_ms is None]
-    if not pick_jobs(candidates, wanted):
-        newest = max(pick_jobs(ended, wanted), key=lambda job: job.started_ms or 0, default=None)
+    if not matching(candidates, wanted):
+        newest = max(matching(ended, wanted), key=lambda job: job.started_ms or 0, default=None)
         candidates = jobs if newest is None else [newest]
     picked = pick_job(candidates, wanted)
     return by_name[picked.cluster], picked.id

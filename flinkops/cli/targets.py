@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from flinkops.errors import OperationFailed, Unreachable, UsageError
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from flinkops.collect import Collector
     from flinkops.config.settings import Settings, SourceSettings
     from flinkops.model.endpoint import RestEndpoint
+    from flinkops.model.identity import Identified
     from flinkops.observer import Observer
     from flinkops.sources.protocol import Source, Wanted
 
@@ -19,31 +20,7 @@ DEFAULT_TIMEOUT_SECONDS = 8.0
 NO_TARGET = "no Flink to look at: no --rest, no sources in flinkops.toml, no embedded fleet running, no kubeconfig"
 
 
-class Named(Protocol):
-    """What a JOB argument is compared with."""
-
-    @property
-    def id(self) -> str:
-        """Flink's job id."""
-        ...
-
-    @property
-    def name(self) -> str:
-        """The job's name."""
-        ...
-
-    @property
-    def namespace(self) -> str | None:
-        """Its Kubernetes namespace."""
-        ...
-
-    @property
-    def cluster(self) -> str:
-        """The name of its source."""
-        ...
-
-
-J = TypeVar("J", bound=Named)
+J = TypeVar("J", bound="Identified")
 
 
 def open_sources(settings: "Settings", wanted: "Wanted | None" = None) -> list["Source"]:
@@ -154,14 +131,6 @@ def open_observer(common: "Common", sources: Sequence["Source"] | None = None) -
     return Observer(open_collector(common.settings, sources), common.settings.policy)
 
 
-def pick_jobs(jobs: Sequence[J], wanted: str) -> list[J]:
-    """Those that a JOB argument means: by Flink job id, by ``namespace/name``, by name."""
-    exact = [job for job in jobs if job.id == wanted]
-    return exact or [
-        job for job in jobs if wanted in (job.name, f"{job.namespace}/{job.name}", f"{job.cluster}/{job.name}")
-    ]
-
-
 def pick_job(jobs: Sequence[J], wanted: str) -> J:
     """The one job that is meant.
 
@@ -169,12 +138,19 @@ def pick_job(jobs: Sequence[J], wanted: str) -> J:
     """
     import difflib
 
-    found = pick_jobs(jobs, wanted)
+    from flinkops.model.identity import full_name, matching
+
+    found = matching(jobs, wanted)
     if len(found) == 1:
         return found[0]
     if found:
-        choices = ", ".join(f"{job.id} ({job.cluster})" for job in found[:10])
-        raise UsageError(f'{len(found)} jobs match "{wanted}"', next_step=f"name one by its id: {choices}")
+        names = [full_name(job) for job in found]
+        in_full = len(set(names)) == len(found) and any(job.namespace for job in found)
+        choices = ", ".join(
+            f"{name if in_full else job.id} ({job.cluster})" for job, name in list(zip(found, names, strict=True))[:10]
+        )
+        how = "namespace/name" if in_full else "id"
+        raise UsageError(f'{len(found)} jobs match "{wanted}"', next_step=f"name one by its {how}: {choices}")
     near = difflib.get_close_matches(wanted, [job.name for job in jobs], n=1)
     known = f'did you mean "{near[0]}"?' if near else f"there are {len(jobs)}: flinkops status -o name lists them"
     raise OperationFailed(f'no job "{wanted}"', next_step=known)

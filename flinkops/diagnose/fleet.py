@@ -10,6 +10,7 @@ from flinkops.diagnose.evidence import Evidence
 from flinkops.diagnose.rule import FLINK_DOCS, line, remedy
 from flinkops.diagnose.rules.restart_loop import said, since_stable
 from flinkops.model.findings import Diagnosis, Finding
+from flinkops.model.identity import full_name
 
 SHARED_BY = 3
 """Two jobs may share a fault by chance."""
@@ -27,7 +28,7 @@ def diagnose_fleet(evidence: Sequence[Evidence]) -> list[Diagnosis]:
                 groups[value].append(index)
         for value, members in groups.items():
             if len(members) >= SHARED_BY:
-                names = [evidence[index].job.name for index in members]
+                names = [full_name(evidence[index].job) for index in members]
                 for index in members:
                     diagnoses[index] = _with(diagnoses[index], _finding(what, value, names))
     return sorted(diagnoses, key=lambda each: -1 if each.score is None else each.score)

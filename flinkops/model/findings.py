@@ -71,3 +71,5 @@ class Diagnosis(Value, frozen=True):
     score: int | None
     findings: tuple[Finding, ...] = ()
     not_assessed: tuple[NotAssessed, ...] = ()
+    namespace: str | None = None
+    cluster: str = ""

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from flinkops.model.findings import Diagnosis, EvidenceLine, Finding, Remedy, Unit
+from flinkops.model.identity import full_name
 from flinkops.render.status_json import encode_line
 from flinkops.render.text import clean, human_count, human_value
 
@@ -30,6 +31,8 @@ def job_document(job: Diagnosis) -> dict[str, Any]:
         "score": job.score,
         "findings": [_finding_document(finding) for finding in job.findings],
         "not_assessed": [{"code": each.code, "why": each.why} for each in job.not_assessed],
+        "namespace": job.namespace,
+        "cluster": job.cluster,
     }
 
 
@@ -58,13 +61,13 @@ def doctor_csv(jobs: Sequence[Diagnosis]) -> str:
     for job in jobs:
         for each in job.findings:
             texts = [_cell(text) for text in (each.vertex or "", each.title, each.next)]
-            writer.writerow([_cell(job.name), job.score, each.code, each.severity, each.confidence, *texts])
+            writer.writerow([_cell(full_name(job)), job.score, each.code, each.severity, each.confidence, *texts])
     return out.getvalue().rstrip("\n")
 
 
 def doctor_names(jobs: Sequence[Diagnosis]) -> str:
     """Job and code, one finding a line."""
-    return "\n".join(f"{clean(job.name)} {each.code}" for job in jobs for each in job.findings)
+    return "\n".join(f"{clean(full_name(job))} {each.code}" for job in jobs for each in job.findings)
 
 
 def doctor_text(jobs: Sequence[Diagnosis], *, wide: bool = False, colour: bool = False, cells: int = _CELLS) -> str:
@@ -98,7 +101,7 @@ def _job_text(job: Diagnosis, *, wide: bool, colour: bool, cells: int) -> str:
     shown = [each for each in job.findings if wide or each.severity != "info"]
     count = len(job.findings)
     found = "nothing found" if count == 0 else "1 finding" if count == 1 else f"{count} findings"
-    lines = [f"{clean(job.name)}: {score}, {found}, {len(job.not_assessed)} not assessed"]
+    lines = [f"{clean(full_name(job))}: {score}, {found}, {len(job.not_assessed)} not assessed"]
     for finding in shown:
         lines += _finding_text(finding, colour=colour, cells=cells)
     if wide and job.not_assessed:

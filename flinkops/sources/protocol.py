@@ -79,8 +79,8 @@ class HasJobDetails(Protocol):
 class HasClusterSources(Protocol):
     """A source of many Flink clusters, such as Kubernetes: each job's own cluster can be asked for more."""
 
-    def rest_source(self, job_id: str) -> HasJobDetails | None:
-        """The cluster that had the job at the last poll."""
+    def rest_source(self, job: JobFacts) -> HasJobDetails | None:
+        """The cluster that had the job at the last poll. An id alone would not do: applications may fix theirs."""
         ...
 
 
@@ -122,8 +122,8 @@ class RetriesOnDemand(Protocol):
         ...
 
 
-def details_of(source: object, job_id: str) -> HasJobDetails | None:
+def details_of(source: object, job: JobFacts | None) -> HasJobDetails | None:
     """Who can be asked for more of this job: the source itself, or the job's own cluster behind it."""
     if isinstance(source, HasClusterSources):
-        source = source.rest_source(job_id)
+        source = None if job is None else source.rest_source(job)
     return source if isinstance(source, HasJobDetails) else None

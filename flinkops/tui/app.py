@@ -11,6 +11,7 @@ from textual.binding import BindingType
 from flinkops.clock import Clock
 from flinkops.model.assessment import JobAssessment, VertexAssessment
 from flinkops.model.facts import JobKey
+from flinkops.model.identity import matching
 from flinkops.sources.protocol import HasClusterSources, HasJobDetails, HasResourceEvents, details_of
 from flinkops.tui import background
 from flinkops.tui.actions.catalog import KINDS
@@ -93,11 +94,10 @@ class FlinkopsApp(ActingApp):
         wanted = self._first_job
         if not view.pending:  # else a source that has not answered may have it
             self._first_job = None
-        for job in view.jobs if wanted else ():
-            if wanted in (job.id, job.name, f"{job.namespace}/{job.name}", f"{job.cluster}/{job.name}"):
-                self._first_job = None
-                self.open_job(job.key)
-                return
+        for job in matching(view.jobs, wanted) if wanted else ():
+            self._first_job = None
+            self.open_job(job.key)
+            return
 
     # ---- what keys do everywhere
 
@@ -132,7 +132,7 @@ class FlinkopsApp(ActingApp):
 
     def source_of(self, job: JobAssessment) -> HasJobDetails | None:
         """The source that can be asked for more of this job."""
-        return details_of(self.sources.get(job.cluster), job.id)
+        return details_of(self.sources.get(job.cluster), job.facts)
 
     def details_of(self, job: JobAssessment) -> HasJobDetails | None:
         """The source that can be asked for more of this job; says so when there is none."""

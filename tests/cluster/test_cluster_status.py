@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from flinkops.sources.kubernetes.access import open_access
@@ -48,10 +49,10 @@ def test_the_details_of_a_job_come_from_its_own_flink_cluster(cluster: Cluster, 
     source = KubernetesSource(open_access(cluster.kubeconfig))
     try:
         (job,) = [job for job in source.look(20.0).jobs if job.name == count]
-        flink = source.rest_source(job.id)
+        flink = source.rest_source(job)
         assert flink is not None
         assert {vertex.id for vertex in flink.detail(job.id).vertices} == {vertex.id for vertex in job.vertices}
-        assert source.rest_source("0" * 32) is None
+        assert source.rest_source(msgspec.structs.replace(job, id="0" * 32)) is None
     finally:
         source.close()
 

@@ -34,6 +34,7 @@ class ApiServer:
 
     def __init__(self) -> None:
         self.answers: dict[str, Handler] = {GROUP: lambda *_: (200, RESOURCES)}
+        self.proxies: dict[str, Handler] = {}  # by the beginning of the path
         self.asked: list[str] = []
         self.tokens: set[str | None] = set()
         self.clock_ahead_seconds = 0.0
@@ -51,7 +52,8 @@ class ApiServer:
         self.tokens.add(token)
         url = urlsplit(target)
         query = {key: values[0] for key, values in parse_qs(url.query).items()}
-        handler = self.answers.get(url.path)
+        proxies = (one for prefix, one in self.proxies.items() if url.path.startswith(f"{prefix}/"))
+        handler = self.answers.get(url.path) or next(proxies, None)
         return status(404, f"no {url.path}") if handler is None else handler(url.path, query)
 
 

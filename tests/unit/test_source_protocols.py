@@ -3,6 +3,7 @@
 from flinkops.sources.flink.source import FlinkRestSource
 from flinkops.sources.kubernetes.source import KubernetesSource
 from flinkops.sources.protocol import HasClusterSources, HasJobDetails, HasResourceEvents, RetriesOnDemand, details_of
+from tests.unit.builders import job
 
 
 def test_a_flink_cluster_gives_details() -> None:
@@ -19,5 +20,5 @@ def test_kubernetes_gives_events_and_the_clusters_behind_it() -> None:
 
 
 def test_who_gives_no_details_is_not_asked() -> None:
-    assert details_of(None, "a" * 32) is None
-    assert details_of(object(), "a" * 32) is None
+    assert details_of(None, job()) is None
+    assert details_of(object(), job()) is None

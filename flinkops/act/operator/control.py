@@ -17,7 +17,8 @@ from flinkops.plan.operator.session_cluster import SESSION_JOB
 from flinkops.plan.preconditions import unmet_of_resource
 from flinkops.sources.kubernetes.access import KubeAccess
 from flinkops.sources.kubernetes.resources import Json, job_id, section, text
-from flinkops.sources.kubernetes.verbs import KubeVerbs, ResourceRef, ServiceClient, rest_service
+from flinkops.sources.kubernetes.service_proxy import ServiceClient
+from flinkops.sources.kubernetes.verbs import KubeVerbs, ResourceRef, rest_service
 
 _REST_SECONDS = 6.0
 

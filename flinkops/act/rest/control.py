@@ -125,7 +125,9 @@ class RestControl:
         path = f"/jobs/{quote(job_id, safe='')}"
         try:
             answer = self._get(path, wire.job)
-        except NotFound:
+        except NotFound as problem:
+            if not problem.by_flink:
+                raise  # something in front of Flink: of the job that says nothing
             return None
         unknown: dict[str, str] = {}
         settings = self._settings(unknown)

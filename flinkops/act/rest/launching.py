@@ -31,6 +31,8 @@ _JOB_ID_SETTING = "$internal.pipeline.job-id"
 def known_launch(control: JobControl, journal: Journal, job_id: str) -> Launch | None:
     """How this job was submitted: by a plan in the journal, or by `./dev job` on the embedded fleet."""
     for record in reversed(journal.records()):
+        if record.plan.target.source != control.name:
+            continue  # another cluster's job of the same id
         for step in (*record.plan.steps, *record.plan.rollback_steps):
             if step.arguments.get("job_id") == job_id and (launch := launch_of_step(step)) is not None:
                 return with_uploaded(launch, record.seen)

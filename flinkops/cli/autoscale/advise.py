@@ -87,6 +87,7 @@ def look(common: Common, wanted: str, seconds: float) -> Looked:
     from flinkops.cli.autoscale.resource import as_its_spec_says
     from flinkops.cli.repeat import repeated
     from flinkops.cli.targets import open_collector, pick_job
+    from flinkops.model.identity import selector
 
     collector = open_collector(common.settings)
     try:
@@ -96,7 +97,7 @@ def look(common: Common, wanted: str, seconds: float) -> Looked:
         for snapshot in repeated(collector.collect, min(LOOK_EVERY_SECONDS, seconds or 1.0), seconds=seconds):
             if not any(source.state in ("ok", "stale") for source in snapshot.sources):
                 raise Unreachable("; ".join(f"{each.name}: {each.error or each.state}" for each in snapshot.sources))
-            job = pick_job(snapshot.jobs, looks[-1].id if looks else wanted)
+            job = pick_job(snapshot.jobs, selector(looks[-1]) if looks else wanted)
             if not looks or job.seen_ms > looks[-1].seen_ms:
                 looks.append(job)
         if snapshot is None or not looks:
@@ -109,7 +110,8 @@ def look(common: Common, wanted: str, seconds: float) -> Looked:
 
 def recorded(path: str, wanted: str) -> Looked:
     """The job of a recording, as it was seen from beginning to end."""
-    from flinkops.cli.targets import pick_job, pick_jobs
+    from flinkops.cli.targets import pick_job
+    from flinkops.model.identity import matching
     from flinkops.recording import Replay
 
     replay = Replay(path)
@@ -118,7 +120,7 @@ def recorded(path: str, wanted: str) -> Looked:
         snapshot: FleetSnapshot | None = None
         while not replay.at_end:
             snapshot = replay.collect()
-            if pick_jobs(snapshot.jobs, wanted):
+            if matching(snapshot.jobs, wanted):
                 job = pick_job(snapshot.jobs, wanted)
                 if not looks or job.seen_ms > looks[-1].seen_ms:
                     looks.append(job)
@@ -139,12 +141,12 @@ def slots_free(snapshot: "FleetSnapshot", job: "JobFacts") -> int | None:
 def detail_of(sources: "tuple[object, ...]", job: "JobFacts") -> "JobDetail | None":
     """The TaskManagers' memory, where the job's source tells it."""
     from flinkops.sources.flink.source import FlinkRestSource
+    from flinkops.sources.protocol import details_of
 
     for source in sources:
         if getattr(source, "name", None) != job.cluster:
             continue
-        join = getattr(source, "rest_source", None)
-        asked = join(job.id) if join is not None else source
+        asked = details_of(source, job)
         if isinstance(asked, FlinkRestSource):
             try:
                 return asked.detail(job.id)

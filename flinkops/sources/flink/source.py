@@ -42,13 +42,14 @@ class FlinkRestSource(FlinkDetails):
         circuit: Circuit | None = None,
         connections: int = CONNECTIONS,
         wanted: Wanted | None = None,
+        client: RestClient | None = None,
     ) -> None:
         self.endpoint = endpoint
         self._wanted = wanted
         self._clock = clock or SystemClock()
         self._circuit = circuit or Circuit()
         self._connections = connections
-        self._client = RestClient(endpoint, connections=connections)
+        self._client = client or RestClient(endpoint, connections=connections)
         self._workers: ThreadPoolExecutor | None = None
         self._watches: dict[str, JobWatch] = {}
         self._settings: dict[str, str] | None = None

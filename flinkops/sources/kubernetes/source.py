@@ -15,9 +15,10 @@ from flinkops.errors import Denied, FlinkopsError, Unreachable
 from flinkops.model.detail import ResourceEvents
 from flinkops.model.endpoint import RestEndpoint
 from flinkops.model.facts import JobFacts, SourceKind, SourceState, SourceStatus, StuckFacts
+from flinkops.model.identity import flink_cluster
 from flinkops.sources.circuit import Circuit
 from flinkops.sources.deadline import Deadline
-from flinkops.sources.flink.source import FlinkRestSource
+from flinkops.sources.flink.source import CONNECTIONS, FlinkRestSource
 from flinkops.sources.kubernetes import api as kube_api
 from flinkops.sources.kubernetes import join as kube_rows
 from flinkops.sources.kubernetes.access import KubeAccess
@@ -27,6 +28,7 @@ from flinkops.sources.kubernetes.join import Cluster, Listing
 from flinkops.sources.kubernetes.resource_cache import Resources
 from flinkops.sources.kubernetes.resources import Json, identity, section, text
 from flinkops.sources.kubernetes.rest_route import RestVia, rest_endpoint
+from flinkops.sources.kubernetes.service_proxy import ServiceClient
 from flinkops.sources.kubernetes.startup_blockers import stuck_reasons
 from flinkops.sources.protocol import SourceLook, Wanted
 
@@ -64,7 +66,7 @@ class KubernetesSource:
         self._client: KubeClient | None = None
         self._endpoint_seen: object = None
         self._rest: dict[Key, tuple[RestEndpoint, FlinkRestSource]] = {}
-        self._rest_of_job: dict[str, FlinkRestSource] = {}
+        self._seen: dict[Key, frozenset[str]] = {}  # the ids of the jobs of each Flink cluster, at the last look
         self._pool = ThreadPoolExecutor(_REST_WORKERS, thread_name_prefix=f"kube-{access.context[:20]}")
 
     @property
@@ -108,11 +110,10 @@ class KubernetesSource:
             return SourceLook(self._status("denied", problem.line(), begun, before))
         except FlinkopsError as problem:
             return SourceLook(self._status("unreachable", problem.line(), begun, before))
-        self._rest_of_job = {
-            job.id: source
-            for key, (_, source) in self._rest.items()
-            if (probed := clusters.get(key)) is not None and probed.look is not None
-            for job in probed.look.jobs
+        self._seen = {
+            key: frozenset(job.id for job in probed.look.jobs)
+            for key, probed in clusters.items()
+            if probed.look is not None
         }
         return SourceLook(self._status(state, "; ".join(notes) or None, begun, before), cluster_facts, jobs)
 
@@ -147,9 +148,13 @@ class KubernetesSource:
         """How many watches stand: what they cover is not listed at a look."""
         return self._resources.watches
 
-    def rest_source(self, job_id: str) -> FlinkRestSource | None:
+    def rest_source(self, job: JobFacts) -> FlinkRestSource | None:
         """The REST API that answered for this job at the last look."""
-        return self._rest_of_job.get(job_id)
+        _, *key = flink_cluster(job)
+        if len(key) != 2 or job.id not in self._seen.get((key[0], key[1]), ()):
+            return None
+        known = self._rest.get((key[0], key[1]))
+        return None if known is None else known[1]
 
     def retry_now(self) -> None:
         """The next look asks also the JobManagers that did not answer lately."""
@@ -235,9 +240,13 @@ class KubernetesSource:
         if known is not None:
             known[1].close()
         circuit = Circuit(longest_wait_seconds=_LONGEST_WAIT_SECONDS)
-        source = FlinkRestSource(endpoint, clock=self._clock, circuit=circuit)
+        client = ServiceClient(endpoint, connections=CONNECTIONS) if endpoint.url.startswith(self._api_url()) else None
+        source = FlinkRestSource(endpoint, clock=self._clock, circuit=circuit, client=client)
         self._rest[key] = endpoint, source
         return source
+
+    def _api_url(self) -> str:
+        return f"{self._access.endpoint().url}/"
 
     def _requests(self) -> int:
         return self._client.requests if self._client is not None else 0

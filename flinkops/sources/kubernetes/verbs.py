@@ -15,7 +15,7 @@ from flinkops.clock import Clock
 from flinkops.errors import OperationFailed, Unreachable
 from flinkops.model.facts import StuckFacts
 from flinkops.sources.deadline import Deadline
-from flinkops.sources.flink.http import BadAnswer, Method, NotFound, Rejected, RestClient
+from flinkops.sources.flink.http import Method, NotFound, Rejected
 from flinkops.sources.kubernetes import api as kube_api
 from flinkops.sources.kubernetes.access import KubeAccess
 from flinkops.sources.kubernetes.api import KubeClient, core_path, custom_path
@@ -66,21 +66,6 @@ class _VerbClient(KubeClient):
         if status == 409:
             return Conflict(problem.what, http_status=status)
         return _Invalid(problem.what, http_status=status) if status in _FINAL else problem
-
-
-class ServiceClient(RestClient):
-    """A Flink REST API behind the API server's service proxy.
-
-    A 404 of the API server's own means that there is no such service, not that Flink does not know a job.
-    """
-
-    def _refusal(self, status: int, content: bytes, path: str, location: str | None) -> Unreachable:
-        said = kube_api.status_message(content)
-        return (
-            BadAnswer(f"{self.url}: {said}", http_status=status)
-            if said
-            else super()._refusal(status, content, path, location)
-        )
 
 
 class KubeVerbs:
