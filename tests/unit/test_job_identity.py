@@ -101,7 +101,7 @@ def test_the_words_of_the_api_server_are_not_read_as_flinks(
     api.lists("default", resource("1.15.0", 12))
     overview = "/api/v1/namespaces/default/services/count-rest:8081/proxy/overview"
     for code, words in ((404, 'services "count-rest" not found'), (503, "no endpoints available for service")):
-        api.answers[overview] = lambda *_, code=code, words=words: status(code, words)  # type: ignore[misc]
+        api.answers[overview] = lambda *_, code=code, words=words: status(code, words)
         (seen,) = source().look(5.0).jobs
         assert words in seen.unknown["state"]
         assert "the API server" in seen.unknown["state"]
