@@ -25,6 +25,7 @@ from flinkops.plan.identity import plan_hash
 StepOutcome = Literal["ok", "failed", "timed-out", "skipped"]
 
 
+OVERRIDE = "--no-read-only does it all the same"
 _KEPT = (TimedOut, OperationFailed, Denied, Refused)  # what decides on the outcome; all else is a failure
 _CHANGING_VERBS = frozenset({"upgrade", "rollback", "suspend", "resume", "restart", "rescale", "autoscale-apply"})
 
@@ -58,7 +59,7 @@ class Executor:
         clock: Clock,
         actions: Mapping[str, StepAction],
         *,
-        read_only: bool = False,
+        guard: str | None = None,
         timeout_seconds: float = 600.0,
         poll_seconds: float = 0.5,
         progress: Callable[[Progress], None] = _silent,
@@ -68,7 +69,7 @@ class Executor:
         self._journal = journal
         self._clock = clock
         self._actions = actions
-        self._read_only = read_only
+        self._guard = guard  # why nothing may be changed at this cluster
         self._timeout_seconds = timeout_seconds
         self._poll_seconds = poll_seconds
         self._progress = progress
@@ -108,8 +109,8 @@ class Executor:
         record = self._journal.record(plan_id)
         if not record.resumable:
             raise Refused(f"{plan_id} has ended already: {record.outcome}")
-        if self._read_only:
-            raise Refused("read-only: the journal is not changed either")
+        if self._guard is not None:
+            raise Refused(f"read-only ({self._guard}): the journal is not changed either")
         self._journal.refuse_damaged()
         with job_lock(self._journal.folder, record.plan):
             self._journal.append("finished", record.plan, record.plan_hash, outcome="abandoned")
@@ -134,8 +135,11 @@ class Executor:
 
     def refuse_unfit(self, plan: Plan) -> None:
         """Raises Refused for what is not even tried: read-only, a refused plan, another cluster's."""
-        if self._read_only:
-            raise Refused(f"read-only: {plan.verb} of {plan.target.job_name or plan.target.source} is not done")
+        if self._guard is not None:
+            raise Refused(
+                f"read-only: {plan.verb} of {plan.target.job_name or plan.target.source} is not done: {self._guard}",
+                next_step=OVERRIDE,
+            )
         if plan.refused:
             raise Refused("; ".join(plan.refused))
         if plan.target.source != self._control.name:

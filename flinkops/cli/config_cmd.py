@@ -1,10 +1,12 @@
-"""`flinkops config view`: what this run goes by, and where it comes from."""
+"""`flinkops config view|trust`: what this run goes by, where it comes from, and which project files count in full."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from flinkops.cli.options import Common, with_common
+from flinkops.cli.options import Common, with_common_untrusted
+from flinkops.errors import UsageError
 
 app = typer.Typer(name="config", help="The settings.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -15,7 +17,7 @@ def _config() -> None:
 
 
 @app.command()
-@with_common
+@with_common_untrusted
 def view(
     common: Common,
     show_origin: Annotated[bool, typer.Option("--show-origin", help="Where each value comes from.")] = False,
@@ -38,6 +40,37 @@ def view(
     if not show_origin:
         titles, rows = titles[:2], [row[:2] for row in rows]
     typer.echo("\n".join(layout(titles, rows, [False] * len(titles))))
+
+
+@app.command()
+@with_common_untrusted
+def trust(
+    common: Common,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="A project's flinkops.toml; else the nearest one.")
+    ] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Trust it no longer.")] = False,
+) -> None:
+    """Let a project's flinkops.toml name files, variables and kubeconfigs of yours, as it stands now.
+
+    When it changes, it has to be trusted again.
+    """
+    from flinkops.config.load import project_file, read_toml
+    from flinkops.config.trust import distrust, keys_to_trust, refuse_foreign
+    from flinkops.config.trust import trust as remember
+
+    path = file or project_file()
+    if path is None:
+        raise UsageError("there is no flinkops.toml here or in a folder above", next_step="flinkops config trust FILE")
+    if remove:
+        distrust(path)
+        common.say(f"{path} is not trusted")
+        return
+    refuse_foreign(path)
+    content, data = read_toml(path)
+    remember(path, content)
+    keys = ", ".join(keys_to_trust(data)) or "nothing that needs it"
+    common.say(f"{path} is trusted as it stands; it sets {keys}")
 
 
 def _encoded(document: dict[str, Any], output: str) -> str:

@@ -55,8 +55,10 @@ def _show(common: Common, fleet: "FleetInfo", *, headless: bool, seconds: float 
             for observation in repeated(observer.look, interval, seconds=seconds):
                 typer.echo(status_json(observation.assessment))
         else:
+            from flinkops.cli.guarding import guarded_patterns
             from flinkops.tui import run
 
-            run(observer, interval_seconds=interval, guarded=settings.guarded, seconds=seconds)
+            guarded = guarded_patterns(settings, getattr(observer.collector, "sources", ()))
+            run(observer, interval_seconds=interval, guarded=guarded, seconds=seconds)
     finally:
         observer.close()

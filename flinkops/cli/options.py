@@ -113,6 +113,8 @@ def _options(
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No words on stderr.", rich_help_panel=SHARED)] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Tracebacks.", rich_help_panel=SHARED)] = False,
+    *,
+    untrusted_too: bool = False,
 ) -> Common:
     from flinkops.config.load import load_settings
 
@@ -129,21 +131,34 @@ def _options(
         "interval": interval,
         "read_only": read_only,
     }
-    return Common(load_settings(flags, config_file=config), quiet=quiet, debug=debug)
+    settings = load_settings(flags, config_file=config, untrusted_too=untrusted_too)
+    return Common(settings, quiet=quiet, debug=debug)
 
 
-_SHARED = inspect.signature(_options).parameters
+_SHARED = {
+    name: one for name, one in inspect.signature(_options).parameters.items() if one.kind is not one.KEYWORD_ONLY
+}
 
 
 def with_common(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command, whose first parameter is ``common``, the shared options beside its own."""
+    return _with_options(command, untrusted_too=False)
+
+
+def with_common_untrusted(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The same for a command that only shows settings: also those of a project file that is not trusted."""
+    return _with_options(command, untrusted_too=True)
+
+
+def _with_options(command: Callable[..., Any], *, untrusted_too: bool) -> Callable[..., Any]:
     own = list(inspect.signature(command).parameters.values())[1:]
     names = {parameter.name for parameter in own}
     shared = [parameter for name, parameter in _SHARED.items() if name not in names]
 
     @functools.wraps(command)
     def run(**values: Any) -> Any:
-        common = _options(**{parameter.name: values.pop(parameter.name) for parameter in shared})
+        given = {parameter.name: values.pop(parameter.name) for parameter in shared}
+        common = _options(**given, untrusted_too=untrusted_too)
         return command(common, **values)
 
     # click keeps the lines of a paragraph that begins with a backspace; raw docstrings spell it as two characters.

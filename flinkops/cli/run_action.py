@@ -184,6 +184,7 @@ def executor(common: Common, control: "RestControl", journal: "Journal") -> "Exe
     from flinkops.act.actions import ACTIONS
     from flinkops.act.executor import Executor
     from flinkops.act.journal import default_folder
+    from flinkops.cli.guarding import guard_at
     from flinkops.clock import SystemClock
 
     options = _target_options(common)
@@ -194,7 +195,7 @@ def executor(common: Common, control: "RestControl", journal: "Journal") -> "Exe
         journal,
         SystemClock(),
         ACTIONS,
-        read_only=common.settings.read_only_at(control.name),
+        guard=guard_at(common.settings, control.name, [control.url]),
         timeout_seconds=common.settings.timeout_seconds or ACTION_SECONDS,
         poll_seconds=control.poll_seconds,
         progress=lambda progress: _tell(common, progress),

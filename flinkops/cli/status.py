@@ -43,6 +43,7 @@ def status(
     observer = _open(common, replay)
     try:
         if _on_screen(common, once=once or watch or exit_code):
+            from flinkops.cli.guarding import guarded_patterns
             from flinkops.tui import run
             from flinkops.tui.links import Links
 
@@ -50,7 +51,7 @@ def status(
             run(
                 observer,
                 interval_seconds=settings.interval_seconds,
-                guarded=settings.guarded,
+                guarded=guarded_patterns(settings, getattr(observer.collector, "sources", ())),
                 job=job,
                 links=Links(settings.links, settings.alerts.runbook_base_url, settings.alerts.grafana_url),
             )

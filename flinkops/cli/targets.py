@@ -65,18 +65,36 @@ def names_kubernetes(settings: "Settings") -> bool:
 
 def rest_endpoints(settings: "Settings") -> list["RestEndpoint"]:
     """The REST endpoints of the settings. UsageError when a secret that one refers to is not there."""
-    from flinkops.model.endpoint import parse_endpoint
-
-    listed = {source.name: source for source in settings.sources}
     if not settings.rest:
         return [_endpoint(source) for source in settings.sources]
-    by_url = {source.rest.rstrip("/"): source for source in settings.sources}
     endpoints = {}
     for url in settings.rest:
-        source = listed.get(url) or by_url.get(url.rstrip("/"))
-        endpoint = _endpoint(source) if source else parse_endpoint(url)
+        endpoint = _endpoint_at(settings, url)
         endpoints[endpoint.name] = endpoint
     return list(endpoints.values())
+
+
+def _endpoint_at(settings: "Settings", url: str) -> "RestEndpoint":
+    """A listed source by its name, or by any spelling of its address: with its TLS and login then."""
+    import msgspec
+
+    from flinkops.config.guard import matching_source
+    from flinkops.model.address import address_of
+    from flinkops.model.endpoint import parse_endpoint
+
+    named = next((source for source in settings.sources if source.name == url), None)
+    if named is not None:
+        return _endpoint(named)
+    typed = parse_endpoint(url)
+    source = matching_source(settings, url)
+    if source is None:
+        return typed
+    endpoint = _endpoint(source)
+    if address_of(url).host != address_of(source.rest).host:
+        endpoint = msgspec.structs.replace(endpoint, url=typed.url)
+    if typed.username is not None:
+        endpoint = msgspec.structs.replace(endpoint, username=typed.username, password=typed.password)
+    return endpoint
 
 
 def _endpoint(source: "SourceSettings") -> "RestEndpoint":

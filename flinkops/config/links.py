@@ -17,6 +17,8 @@ def read_links(table: object, where: str) -> dict[str, str]:
     for name, value in table.items():
         try:
             template = parse_text(value)
+            if not template.startswith(("https://", "http://")) or not template.isprintable() or " " in template:
+                raise ValueError("not an address that begins with https:// or http://")
             used = [place for _, place, _, _ in Formatter().parse(template) if place is not None]
         except ValueError as error:
             raise UsageError(f'"{name}" in [links] of {where}: {error}') from None

@@ -10,11 +10,13 @@ from flinkops.config.alert_keys import read_alerts
 from flinkops.config.links import read_links
 from flinkops.config.policy import Policy
 from flinkops.config.schema import TOP_KEYS, read_policy, read_sources, read_value, refuse_unknown
-from flinkops.config.settings import SCALARS, Settings
+from flinkops.config.settings import SCALARS, Settings, SourceSettings
+from flinkops.config.trust import refuse_foreign, refuse_untrusted
 from flinkops.errors import UsageError
 
 FILE_NAME = "flinkops.toml"
 CONFIG_VARIABLE = "FLINKOPS_CONFIG"
+_MOST_BYTES = 1 << 20
 
 
 def user_file() -> Path:
@@ -26,28 +28,42 @@ def user_file() -> Path:
 
 def project_file(start: Path | None = None) -> Path | None:
     """The nearest ``flinkops.toml`` here or in a folder above, None where there is none."""
-    here = (start or Path.cwd()).absolute()
+    try:
+        here = (start or Path.cwd()).absolute()
+    except OSError:  # the working folder was deleted
+        return None
     return next((folder / FILE_NAME for folder in (here, *here.parents) if (folder / FILE_NAME).is_file()), None)
 
 
 def load_settings(
-    flags: Mapping[str, object], *, config_file: str | None = None, environ: Mapping[str, str] | None = None
+    flags: Mapping[str, object],
+    *,
+    config_file: str | None = None,
+    environ: Mapping[str, str] | None = None,
+    untrusted_too: bool = False,
 ) -> Settings:
     """The settings of this run; `flags` holds those given on the command line, by key, others absent or None.
 
-    A `config_file` (or FLINKOPS_CONFIG) takes the project file's place. UsageError for what cannot be read.
+    A `config_file` (or FLINKOPS_CONFIG) takes the project file's place. UsageError for what cannot be read, Refused
+    for a project file that is not the user's, or says what only a trusted one may (unless `untrusted_too`: to show it).
     """
     env = os.environ if environ is None else environ
     named = config_file or env.get(CONFIG_VARIABLE)
     if named and not Path(named).is_file():
         raise UsageError(f"no settings file {named}", next_step="--config names an existing flinkops.toml")
-    project = Path(named) if named else project_file()
-    fields: dict[str, Any] = {}
-    origins = {scalar.key: "default" for scalar in SCALARS}
-    policy = Policy()
-    for kind, path in (("user file", user_file()), ("project file" if not named else "named file", project)):
-        if path is not None and path.is_file():
-            policy = _read_file(path, f"{kind} {path}", fields, origins, policy)
+    layers = _Layers()
+    own = user_file()
+    if own.is_file():
+        layers.add(read_toml(own)[1], own, f"user file {own}")
+    if named:
+        layers.add(read_toml(Path(named))[1], Path(named), f"named file {named}")
+    elif (project := project_file()) is not None and not (own.is_file() and project.samefile(own)):
+        refuse_foreign(project)
+        content, data = read_toml(project)
+        layers.add(data, project, f"project file {project}")
+        if not untrusted_too:
+            refuse_untrusted(project, content, data)
+    fields, origins = layers.fields, layers.origins
     for scalar in SCALARS:
         if text := env.get(scalar.variable):
             fields[scalar.field] = read_value(scalar.parse, text, scalar.variable)
@@ -56,15 +72,53 @@ def load_settings(
             option = "--" + scalar.key.replace("_", "-")
             fields[scalar.field] = read_value(scalar.parse, given, option)
             origins[scalar.key] = f"flag {option}"
-    return Settings(**fields, policy=policy, origins=origins)
+    return Settings(**fields, policy=layers.policy, known_sources=layers.known_sources, origins=origins)
 
 
-def _read_file(path: Path, origin: str, fields: dict[str, Any], origins: dict[str, str], policy: Policy) -> Policy:
-    """Lay one file over what is known; returns the policy with the file's own laid over it."""
+def read_toml(path: Path) -> tuple[bytes, dict[str, Any]]:
+    """The file's content, and what it says. Raises UsageError."""
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise UsageError(f"{path} is too large for settings: more than {_MOST_BYTES >> 20} MiB")
+        return content, tomllib.loads(content.decode("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"cannot read {path}: {error}") from None
+    except RecursionError:
+        raise UsageError(f"cannot read {path}: it is nested too deeply") from None
+
+
+class _Layers:
+    """Files, one laid over the other. What makes a run more careful stays, whatever a later file says."""
+
+    def __init__(self) -> None:
+        self.fields: dict[str, Any] = {}
+        self.origins = {scalar.key: "default" for scalar in SCALARS}
+        self.policy = Policy()
+        self.known_sources: tuple[SourceSettings, ...] = ()
+
+    def add(self, data: dict[str, Any], path: Path, origin: str) -> None:
+        """Lay one file over those before it. Raises UsageError for what makes no sense."""
+        production, read_only = self.fields.get("production", ()), self.fields.get("read_only", False)
+        before = self.origins["read_only"]
+        self.policy = _lay(data, path, origin, self.fields, self.origins, self.policy)
+        if production:
+            self.fields["production"] = tuple(dict.fromkeys((*production, *self.fields["production"])))
+        if read_only and not self.fields["read_only"]:
+            self.fields["read_only"], self.origins["read_only"] = True, before
+        self.known_sources = (*self.known_sources, *self.fields.get("sources", ()))
+
+
+def _lay(
+    data: dict[str, Any],
+    path: Path,
+    origin: str,
+    fields: dict[str, Any],
+    origins: dict[str, str],
+    policy: Policy,
+) -> Policy:
+    """Lay one file over what is known; returns the policy with the file's own laid over it."""
     refuse_unknown(data, TOP_KEYS, str(path))
     for scalar in SCALARS:
         if scalar.key in data:

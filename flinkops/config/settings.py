@@ -1,7 +1,6 @@
 """The settings of one run and where each came from."""
 
 from collections.abc import Callable, Mapping
-from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 import msgspec
@@ -58,27 +57,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     interval_seconds: float = 10.0
     read_only: bool = False
     production: tuple[str, ...] = ()
-    """Patterns of sources at which nothing is changed unless --no-read-only says so."""
+    """Patterns of sources at which nothing is changed unless --no-read-only says so: `config.guard` matches them."""
     sources: tuple[SourceSettings, ...] = ()
     kubernetes: tuple[KubernetesSettings, ...] = ()
     """Those of the ``sources`` list that are Kubernetes clusters."""
+    known_sources: tuple[SourceSettings, ...] = ()
+    """Every endpoint that any file lists, also where another file's list takes its place: `production` names them."""
     policy: Policy = Policy()
     alerts: AlertSettings = AlertSettings()
     links: Mapping[str, str] = {}
     """Name -> address of a page about a job, with places as in ``{job}``."""
     origins: Mapping[str, str] = {}
     """Key as in the file -> where its value came from."""
-
-    @property
-    def guarded(self) -> tuple[str, ...]:
-        """Patterns of the sources that are read-only; a flag overrides what the files say of production."""
-        if self.read_only:
-            return ("*",)
-        return () if self.origins.get("read_only", "").startswith("flag") else self.production
-
-    def read_only_at(self, source: str) -> bool:
-        """Whether nothing may be changed at the source of this name."""
-        return any(fnmatchcase(source, pattern) for pattern in self.guarded)
 
 
 class Scalar(msgspec.Struct, frozen=True):

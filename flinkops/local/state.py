@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from flinkops.local.processes import Process
+from flinkops.ownership import doubt_about
 
 FOLDER_NAME = ".flinkops"
 STATE_FILE = "fleet.json"
@@ -53,16 +54,30 @@ class FleetInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def default_home() -> Path:
-    """The home of the fleet: FLINKOPS_LOCAL_HOME, else `.flinkops` here or above, else the user's."""
+    """The home of the fleet: FLINKOPS_LOCAL_HOME, else `.flinkops` here or above, else the user's.
+
+    One that another user may have written to is passed over: jobs are started with what lies in it.
+    """
     if named := os.environ.get("FLINKOPS_LOCAL_HOME"):
         return Path(named).expanduser().absolute()
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except OSError:  # the working folder was deleted
+        here = Path("/")
     for folder in (here, *here.parents):
-        if (folder / FOLDER_NAME).is_dir():
-            return folder / FOLDER_NAME
+        home = folder / FOLDER_NAME
+        if home.is_dir() and _is_own(home):
+            return home
     import platformdirs
 
     return platformdirs.user_state_path("flinkops") / "fleet"
+
+
+def _is_own(home: Path) -> bool:
+    try:
+        return doubt_about(home) is None
+    except OSError:
+        return False
 
 
 def read_info(home: Path) -> FleetInfo | None:

@@ -14,6 +14,7 @@ from textual.pilot import Pilot
 from flinkops.act.control import JobControl
 from flinkops.act.executor import Progress
 from flinkops.clock import Clock, FixedClock
+from flinkops.config.guard import guard_of
 from flinkops.config.load import load_settings
 from flinkops.errors import OperationFailed, Refused, UsageError
 from flinkops.model.assessment import JobAssessment
@@ -133,7 +134,7 @@ def test_where_nothing_may_be_changed(
     path = tmp_path / "flinkops.toml"
     path.write_text(file)
     settings = load_settings(flags, config_file=str(path), environ={})
-    assert (settings.read_only_at("prod-eu"), settings.read_only_at("staging")) == read_only
+    assert tuple(guard_of(settings, name) is not None for name in ("prod-eu", "staging")) == read_only
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.title)

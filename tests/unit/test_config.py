@@ -6,6 +6,7 @@ import pytest
 
 from flinkops.config.load import load_settings
 from flinkops.config.settings import Settings
+from flinkops.config.trust import trust
 from flinkops.config.view import settings_document
 from flinkops.errors import UsageError
 
@@ -13,6 +14,7 @@ from flinkops.errors import UsageError
 @pytest.fixture
 def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Loader":
     monkeypatch.setattr("flinkops.config.load.user_file", lambda: tmp_path / "user" / "flinkops.toml")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     (tmp_path / "user").mkdir()
     (tmp_path / "project" / "deep").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "project" / "deep")
@@ -25,6 +27,10 @@ class Loader:
 
     def __call__(self, flags: dict[str, object] | None = None, **environ: str) -> Settings:
         return load_settings(flags or {}, environ=environ)
+
+    def trusted(self, text: str) -> None:
+        self.project.write_text(text)
+        trust(self.project, self.project.read_bytes())
 
     def refuses(self, text: str) -> str:
         self.project.write_text(text)
@@ -112,7 +118,7 @@ def test_classes_rules_and_off(load: Loader) -> None:
 
 
 def test_every_value_is_shown_with_its_origin_and_no_secret(load: Loader) -> None:
-    load.project.write_text(
+    load.trusted(
         '[[sources]]\nname = "prod"\nrest = "http://me:hunter2@x:1/flink"\nusername = "me"\npassword = "env:PW"\n'
         '[classes.windowed]\nskew = "9m"'
     )
@@ -138,7 +144,7 @@ def test_a_bad_value_of_the_environment_names_the_variable(load: Loader) -> None
 
 def test_the_example_of_the_documentation_is_read_as_it_stands(load: Loader) -> None:
     text = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text("utf-8")
-    load.project.write_text(text.split("```toml\n")[1].split("```")[0])
+    load.user.write_text(text.split("```toml\n")[1].split("```")[0])
     found = load()
     assert found.sources[0].name == "prod"
     assert found.policy.classes["latency-critical"].state_bytes == 20e9

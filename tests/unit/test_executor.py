@@ -44,7 +44,7 @@ class Bench:
             self.journal,
             SystemClock(),
             ACTIONS,
-            read_only=read_only,
+            guard="a test" if read_only else None,
             timeout_seconds=timeout_seconds,
             poll_seconds=0.001,
             progress=progress or self.told.append,

@@ -69,7 +69,10 @@ def test_the_environment(files: list[str]) -> None:
     assert [name for name, _ in seen(settings)] == ["prod", "prod-eu"]
 
 
-def test_listed_sources_and_how_flags_narrow_them(files: list[str], tmp_path: Path) -> None:
+def test_listed_sources_and_how_flags_narrow_them(
+    files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLINKOPS_CONFIG", str(tmp_path / "flinkops.toml"))
     (tmp_path / "flinkops.toml").write_text(
         f"""
         [[sources]]
@@ -82,7 +85,7 @@ def test_listed_sources_and_how_flags_narrow_them(files: list[str], tmp_path: Pa
         rest = "http://127.0.0.1:2"
         """
     )
-    settings = load_settings({}, environ={})
+    settings = load_settings({})
     assert names_kubernetes(settings)
     both = ("pricing", "alerts")
     assert seen(settings) == [("prod", both), ("prod-eu", both)]
@@ -90,13 +93,13 @@ def test_listed_sources_and_how_flags_narrow_them(files: list[str], tmp_path: Pa
     assert [source.name for source in sources] == ["by hand", "prod", "prod-eu"]
     for source in sources:
         source.close()
-    narrowed = load_settings({"namespace": ["pricing"], "selector": "team=b"}, environ={})
+    narrowed = load_settings({"namespace": ["pricing"], "selector": "team=b"})
     assert [(one.namespaces, one.selector) for one, _ in kubernetes_accesses(narrowed)] == [
         (("pricing",), "team=b"),
         (("pricing",), "team=b"),
     ]
-    assert [name for name, _ in seen(load_settings({"kubeconfig": [files[0]]}, environ={}))] == ["prod"]
-    assert not names_kubernetes(load_settings({"rest": ["http://127.0.0.1:3"]}, environ={}))
+    assert [name for name, _ in seen(load_settings({"kubeconfig": [files[0]]}))] == ["prod"]
+    assert not names_kubernetes(load_settings({"rest": ["http://127.0.0.1:3"]}))
 
 
 def test_an_action_is_for_one_cluster(files: list[str]) -> None:

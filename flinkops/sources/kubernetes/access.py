@@ -5,7 +5,7 @@ Everything that kubectl can log in with works: client certificates, tokens, exec
 
 import importlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -29,11 +29,15 @@ class ContextNames(msgspec.Struct, frozen=True):
 
 
 class KubeAccess:
-    """One API server with credentials. ``context`` names it for people; ``namespace`` is the context's own."""
+    """One API server with credentials. ``context`` names it for people; ``namespace`` is the context's own.
 
-    def __init__(self, context: str, namespace: str, endpoint: Callable[[], RestEndpoint]) -> None:
+    ``server`` is the API server's URL, known without a log-in; empty where it is not.
+    """
+
+    def __init__(self, context: str, namespace: str, endpoint: Callable[[], RestEndpoint], *, server: str = "") -> None:
         self.context = context
         self.namespace = namespace
+        self.server = server
         self._endpoint = endpoint
 
     def endpoint(self) -> RestEndpoint:
@@ -71,6 +75,26 @@ def list_contexts(kubeconfig: str | None = None) -> ContextNames:
     return ContextNames(tuple(str(one["name"]) for one in found), current["name"] if current else None)
 
 
+def servers_of_contexts(kubeconfigs: Iterable[str | None]) -> dict[str, str]:
+    """The API server of each context of these kubeconfigs (None: the usual one), without any log-in.
+
+    A file that cannot be read has none: whoever opens it says why.
+    """
+    import yaml
+
+    servers: dict[str, str] = {}
+    for file in dict.fromkeys(part for one in kubeconfigs for part in _kubeconfig_files(one)):
+        try:
+            found = yaml.safe_load(Path(file).expanduser().read_text(encoding="utf-8"))
+            urls = {one["name"]: one["cluster"]["server"] for one in found.get("clusters") or ()}
+            for one in found.get("contexts") or ():
+                if (server := urls.get(one["context"]["cluster"])) is not None:
+                    servers.setdefault(str(one["name"]), str(server).rstrip("/"))
+        except (OSError, ValueError, yaml.YAMLError, AttributeError, KeyError, TypeError, RecursionError):
+            continue
+    return servers
+
+
 def open_access(kubeconfig: str | None = None, context: str | None = None) -> KubeAccess:
     """Reads the credentials of `context` (default: the current one), or the pod's own where there is no kubeconfig.
 
@@ -84,7 +108,12 @@ def open_access(kubeconfig: str | None = None, context: str | None = None) -> Ku
         known = ", ".join(names.names[:20]) or "none"
         raise UsageError(f"there is no Kubernetes context {chosen!r} in the kubeconfig (known: {known})")
     configuration = _load(kubeconfig, chosen)
-    return KubeAccess(chosen, _context_namespace(kubeconfig, chosen), lambda: _endpoint(configuration, chosen))
+    return KubeAccess(
+        chosen,
+        _context_namespace(kubeconfig, chosen),
+        lambda: _endpoint(configuration, chosen),
+        server=str(configuration.host).rstrip("/"),
+    )
 
 
 def _config() -> Any:

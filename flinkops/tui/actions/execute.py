@@ -130,7 +130,7 @@ def carry_out(
             Journal(journal_folder or default_folder(), clock),
             clock,
             ACTIONS,
-            read_only=read_only,
+            guard="nothing may be changed at this source" if read_only else None,
             timeout_seconds=ACTION_SECONDS,
             progress=progress,
             go_on_options=where_option(planning.source),

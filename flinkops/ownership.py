@@ -1,0 +1,84 @@
+"""Who may have written a file that was found rather than named: as git asks before it goes by a repository's settings.
+
+What lies in the working folder or above it may be another person's. It counts only when nobody but this user and root
+could have put it there.
+"""
+
+import grp
+import os
+import pwd
+import stat
+from pathlib import Path
+
+_ROOT = 0
+
+
+def doubt_about(path: Path) -> str | None:
+    """Why a file or folder is not this user's own, in a few words after its name; None when it is.
+
+    A symbolic link counts by its own owner and by what it leads to. The folder that holds it, and those above, have to
+    keep others from putting another one in its place. Raises OSError when it cannot be looked at.
+    """
+    if not _is_owner(path.lstat().st_uid):
+        return f"is owned by {_user_name(path.lstat().st_uid)}"
+    real = path.resolve(strict=True)
+    found = real.stat()
+    if (doubt := _doubt_about_mode(found)) is not None:
+        return f"is {doubt}" if real == path.absolute() else f"leads to {real}, which is {doubt}"
+    for holder in {path.absolute().parent, real.parent}:
+        folder = holder.stat()
+        if not folder.st_mode & stat.S_ISVTX and (doubt := _doubt_about_mode(folder)) is not None:
+            return f"is in {holder}, which is {doubt}"
+        for above in holder.parents:
+            mode = above.stat().st_mode
+            if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+                return f"is below {above}, which is writable by everybody"
+    return None
+
+
+def _doubt_about_mode(found: os.stat_result) -> str | None:
+    if not _is_owner(found.st_uid):
+        return f"owned by {_user_name(found.st_uid)}"
+    if found.st_mode & stat.S_IWOTH:
+        return "writable by everybody"
+    if found.st_mode & stat.S_IWGRP and not _is_own_group(found.st_gid):
+        return f"writable by the group {_group_name(found.st_gid)}"
+    return None
+
+
+def _is_owner(uid: int) -> bool:
+    return uid in (os.geteuid(), _ROOT, _behind_sudo())
+
+
+def _behind_sudo() -> int:
+    """The user who became root by sudo; root where nobody did."""
+    text = os.environ.get("SUDO_UID", "")
+    return int(text) if os.geteuid() == _ROOT and text.isdecimal() and len(text) < 12 else _ROOT
+
+
+def _is_own_group(gid: int) -> bool:
+    """The group that has this user's name and is this user's first, as most systems make it; or root's."""
+    if gid == _ROOT:
+        return True
+    for uid in {os.geteuid(), _behind_sudo()}:
+        try:
+            user = pwd.getpwuid(uid)
+            if user.pw_gid == gid and grp.getgrgid(gid).gr_name == user.pw_name:
+                return True
+        except KeyError:
+            continue
+    return False
+
+
+def _user_name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
+
+
+def _group_name(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return f"gid {gid}"
