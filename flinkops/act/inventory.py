@@ -7,9 +7,9 @@ import msgspec
 
 from flinkops.act.control import JobControl
 from flinkops.act.journal import ActionRecord, Journal
-from flinkops.act.storage import same_place
 from flinkops.errors import Unreachable
 from flinkops.model.facts import JobFacts
+from flinkops.model.places import same_place
 from flinkops.model.plan import Step
 from flinkops.plan.retention import KnownSavepoint, newest_first
 

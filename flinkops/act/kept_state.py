@@ -2,8 +2,9 @@
 
 from flinkops.act.flow_steps import completed_before
 from flinkops.act.running import StepRun
-from flinkops.act.storage import check_savepoint, newer_beside, same_place, savepoints_in
+from flinkops.act.storage import check_savepoint, newer_beside, savepoints_in
 from flinkops.clock import iso_utc
+from flinkops.model.places import same_place
 
 _CLOCKS_DIFFER_SECONDS = 60.0
 

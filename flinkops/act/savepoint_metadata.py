@@ -10,7 +10,6 @@ from typing import Final
 
 import msgspec
 
-METADATA_FILE = "_metadata"
 MAGIC: Final = 0x4960672D
 VERSIONS: Final = range(2, 7)
 _MASTER_STATE_MAGIC: Final = 0xC96B1696

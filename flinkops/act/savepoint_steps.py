@@ -1,10 +1,11 @@
 """The steps around savepoints."""
 
 from flinkops.act.running import StepAction, StepRun
-from flinkops.act.storage import check_savepoint, same_place
+from flinkops.act.storage import check_savepoint
 from flinkops.errors import OperationFailed
 from flinkops.model.detail import AsyncOutcome
 from flinkops.model.facts import CheckpointFacts
+from flinkops.model.places import same_place
 from flinkops.model.savepoint import recorded_format
 
 _LISTED_WITHIN_SECONDS = 30.0

@@ -7,7 +7,8 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from flinkops.act.savepoint_metadata import METADATA_FILE, MetadataError, SavepointMetadata, parse_metadata
+from flinkops.act.savepoint_metadata import MetadataError, SavepointMetadata, parse_metadata
+from flinkops.model.places import METADATA_FILE
 
 Verdict = Literal["ok", "bad", "unknown"]
 _MAX_METADATA_BYTES = 256 * 1024 * 1024
@@ -97,19 +98,6 @@ def newer_beside(checkpoint: str) -> list[str]:
 def _checkpoint_number(name: str) -> int | None:
     digits = name.removeprefix("chk-")
     return int(digits) if name.startswith("chk-") and digits.isascii() and digits.isdigit() else None
-
-
-def same_place(one: str | None, other: str | None) -> bool:
-    """Whether two paths name one savepoint: ``file:/a``, ``file:///a`` and ``/a/`` do."""
-    return one is not None and other is not None and _normal(one) == _normal(other)
-
-
-def _normal(path: str) -> str:
-    path = unquote(path).rstrip("/").removesuffix(f"/{METADATA_FILE}")
-    scheme, colon, rest = path.partition(":")
-    if not colon:
-        return "file:/" + path.lstrip("/")
-    return f"{scheme}:/{rest.lstrip('/')}" if scheme == "file" else path
 
 
 def _absent(path: str, folder: Path) -> SavepointCheck:

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from flinkops.act.rest.control import RestControl
-from flinkops.act.storage import same_place
 from flinkops.assess.checkpoints import newest_completed
 from flinkops.clock import SystemClock
 from flinkops.local import fleet, job, kafka
 from flinkops.model.endpoint import parse_endpoint
+from flinkops.model.places import same_place
 from tests.local.guard import guarded
 from tests.local.test_actions import NAME, REPOSITORY, Shell
 from tests.local.test_price_streaming import await_true

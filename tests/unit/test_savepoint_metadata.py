@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flinkops.act.savepoint_metadata import METADATA_FILE, MetadataError, NamedFile, SavepointMetadata, parse_metadata
-from flinkops.act.storage import check_savepoint, local_folder, same_place
+from flinkops.act.savepoint_metadata import MetadataError, NamedFile, SavepointMetadata, parse_metadata
+from flinkops.act.storage import check_savepoint, local_folder
+from flinkops.model.places import METADATA_FILE, same_place
 
 REAL = sorted((Path(__file__).parent / "savepoints").glob("*.metadata"))
 KEYED_OPERATOR = "20ba6b65f97481d5570070de90e4e791"  # as Flink's web interface shows it
@@ -272,6 +273,15 @@ def test_a_path_out_of_the_savepoint_is_not_followed(tmp_path: Path) -> None:
         ("s3://x/a", "s3://x/a/", True),
         ("s3://x/a", "s3://x/b", False),
         ("file:/a", None, False),
+        ("hdfs:///x", "hdfs://nn:8020/x", True),
+        ("/x//y", "hdfs://nn:8020/x/y/_metadata", True),
+        ("hdfs://a:8020/x", "hdfs://b:8020/x", False),
+        ("hdfs:///x", "s3:///x", False),
+        ("HDFS://NN:8020/x/", "hdfs://nn:8020//x", True),
+        ("abfss://c@one.dfs/x", "abfss://c@two.dfs/x", False),
+        ("file://localhost/a", "/a", True),
+        ("s3://x/a/_metadata", "s3://x/a", True),
+        ("s3://x/a_metadata", "s3://x/a", False),
     ],
 )
 def test_same_place(one: str, other: str | None, same: bool) -> None:

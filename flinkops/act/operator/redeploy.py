@@ -3,10 +3,11 @@
 from typing import Any, NamedTuple
 
 from flinkops.act.journal import ActionRecord, Journal
-from flinkops.act.storage import check_savepoint, local_folder, same_place
+from flinkops.act.storage import check_savepoint, local_folder
 from flinkops.assess.checkpoints import newest_completed
 from flinkops.errors import UsageError
 from flinkops.model.facts import JobFacts
+from flinkops.model.places import same_place
 from flinkops.model.quantities import human_seconds
 from flinkops.plan.operator.bookkeeping import INITIAL_PATH, keeping_nonce, other_nonce, redeployed_from
 from flinkops.plan.operator.spec import Spec, job_of

@@ -7,8 +7,8 @@ import msgspec
 
 from flinkops.act.operator.control import kube_control
 from flinkops.act.running import StepAction, StepRun
-from flinkops.act.storage import same_place
 from flinkops.errors import NotInTime, OperationFailed, Refused, TimedOut
+from flinkops.model.places import same_place
 from flinkops.plan.operator.bookkeeping import initial_paths
 from flinkops.plan.operator.effective_mode import lost_stop_savepoint, stop_savepoints
 from flinkops.plan.operator.steps import merged, spec_patch

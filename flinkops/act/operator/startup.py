@@ -9,9 +9,9 @@ from flinkops.act.operator.control import KubeControl, kube_control
 from flinkops.act.operator.spec_steps import acted_on
 from flinkops.act.running import StepAction, StepRun
 from flinkops.act.stability_steps import all_running, why_failed
-from flinkops.act.storage import same_place
 from flinkops.errors import OperationFailed, Unreachable
 from flinkops.model.facts import JobFacts
+from flinkops.model.places import same_place
 from flinkops.plan.preconditions import operator_sees_it_run
 from flinkops.plan.state_loss import TWICE, went_back
 from flinkops.sources.kubernetes.resources import error_text

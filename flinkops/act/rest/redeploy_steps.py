@@ -7,10 +7,10 @@ from flinkops.act.rest.launching import launcher_for, prepare_launch, with_uploa
 from flinkops.act.running import StepAction, StepRun
 from flinkops.act.savepoint_steps import verify_files
 from flinkops.act.stability_steps import alive, all_running, why_failed
-from flinkops.act.storage import same_place
 from flinkops.errors import Denied, NotInTime, OperationFailed, TimedOut, Unreachable
 from flinkops.model.facts import JobFacts
 from flinkops.model.launch import Launch
+from flinkops.model.places import same_place
 from flinkops.model.savepoint import recorded_format
 
 _ENDED_WITHIN_SECONDS = 120.0
