@@ -198,7 +198,7 @@ def child_keys(result: Path) -> None:
 def child_memory(result: Path, refreshes: int) -> None:
     """Refreshes as fast as they are painted; the resident set after the warm-up and at the end."""
     from flinkops.tui.app import FlinkopsApp
-    from flinkops.tui.fleet_view import View
+    from flinkops.tui.view import View
 
     resident: list[int] = []
     written = 0

@@ -1,105 +1,239 @@
-"""The columns of the fleet table: one place each for title, text, and the plain value that scripts and sorting use."""
+"""The columns of the fleet: the one list that the screens, the tables, CSV and copied rows are drawn from.
 
-from collections.abc import Callable
-from typing import NamedTuple
+A new column is one entry here.
+"""
 
-from flinkops.model.assessment import JobAssessment
-from flinkops.render.text import (
-    clean,
-    human_bytes,
-    human_count,
-    human_rate,
-    human_ratio,
-    human_seconds,
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from flinkops.model.assessment import LEVEL_ORDER, JobAssessment
+from flinkops.model.facts import JobKey
+from flinkops.model.history import JobSample
+from flinkops.model.reasons import Subject
+from flinkops.render.cells import (
+    LEVEL_ROLE,
+    count_cell,
+    percent_cell,
+    rate_cell,
+    role_about,
+    seconds_cell,
+    short_age,
+    size_cell,
+    state_cell,
+    tidy,
+    value_cell,
 )
+from flinkops.render.glyphs import Glyphs, sparkline
+from flinkops.render.lines import Align, Line, line, plain
+from flinkops.render.text import human_bytes, human_seconds
 
 Plain = str | int | float | None
+TABLE_PRIORITY = 5
+"""`-o table` has the columns up to this priority, `-o wide` all."""
+NONE = "-"
+"""There is none, and that is known: no namespace, no bottleneck."""
+TREND_CELLS = 12
 
 
-class Column(NamedTuple):
-    """``key`` is its name in CSV, with the unit; ``right``: it stands on the right; ``wide``: only in wide tables."""
+@dataclass
+class RowContext:
+    """What cells are drawn with besides the job. A screen replaces the fields at each observation."""
 
-    key: str
+    now_ms: int = 0
+    glyphs: Glyphs | None = None  # None: text without signs
+    noted: frozenset[JobKey] = frozenset()
+    history: Mapping[JobKey, Sequence[JobSample]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FleetColumn:
+    """One column.
+
+    `cell` is what people see, with its role; `sort` the plain value behind it, by which rows are sorted and which CSV
+    has: None where unknown. `priority` 0 is always shown; the highest give way first on a narrow screen. `width` is in
+    terminal cells; `grow_to`: it takes room that is left, up to so many; `comfortable`: the width it should have before
+    the least important columns get room. `csv` is its name there, with the unit, and `csv_place` where it stands:
+    scripts cut by position, so that a new column takes the next free number.
+    """
+
+    id: str
     title: str
-    value: Callable[[JobAssessment], Plain]
-    text: Callable[[JobAssessment], str]
-    right: bool = True
-    wide: bool = False
+    cell: Callable[[JobAssessment, RowContext], Line]
+    sort: Callable[[JobAssessment], Any] | None
+    width: int
+    short_title: str = ""
+    align: Align = "right"
+    priority: int = 0
+    comfortable: int = 0
+    grow_to: int = 0
+    descending: bool = True
+    csv: str = ""
+    csv_place: int = 0
+    csv_value: Callable[[JobAssessment], Plain] | None = None
+    screen_only: bool = False
+
+    @property
+    def screen_title(self) -> str:
+        """Where cells are scarce."""
+        return self.short_title or self.title
+
+    def plain_value(self, job: JobAssessment) -> Plain:
+        """For CSV: no unit, None where unknown."""
+        value = self.csv_value or self.sort
+        plain_value: Plain = value(job) if value else None
+        return tidy(plain_value) if isinstance(plain_value, str) else plain_value
 
 
-def _numeric(
-    key: str,
-    title: str,
-    value: Callable[[JobAssessment], float | None],
-    human: Callable[[float | None], str],
-    *,
-    wide: bool = False,
-) -> Column:
-    return Column(key, title, value, lambda job: human(value(job)), wide=wide)
+def _health(job: JobAssessment, row: RowContext) -> Line:
+    level = job.health.level
+    return line(f"{row.glyphs.level(level)} {level}" if row.glyphs else level, LEVEL_ROLE[level])
 
 
-def _worded(key: str, title: str, value: Callable[[JobAssessment], str | None], *, wide: bool = False) -> Column:
-    return Column(key, title, value, lambda job: clean(value(job) or "?"), right=False, wide=wide)
+def _since(job: JobAssessment, row: RowContext) -> Line:
+    since = job.health.since_ms
+    if since is None and job.health.level == "ok":
+        return ()
+    return value_cell(None if since is None else short_age((row.now_ms - since) / 1000), "dim")
 
 
-def _checkpoint(job: JobAssessment) -> str:
-    """The last one's status and age."""
-    points = job.checkpoints
-    if points is None:
-        return "?"
-    return points.status if points.age_seconds is None else f"{points.status} {human_seconds(points.age_seconds)}"
+def _name(job: JobAssessment, row: RowContext) -> Line:
+    note: Line = ((row.glyphs.note + " ", "accent"),) if row.glyphs and job.key in row.noted else ()
+    return (*note, (tidy(job.name), "strong" if job.health.level == "critical" else "text"))
 
 
-def _first_reason(job: JobAssessment) -> str:
-    reasons = job.health.reasons
-    if not reasons:
-        return ""
-    more = f" (+{len(reasons) - 1})" if len(reasons) > 1 else ""
-    return reasons[0].text + more
+def _trend(job: JobAssessment, row: RowContext) -> Line:
+    samples = row.history.get(job.key, ())[-TREND_CELLS:]
+    rates = [sample.records_in_per_second for sample in samples]
+    return line(sparkline(rates, TREND_CELLS, row.glyphs), "spark") if row.glyphs else ()
 
 
-def _bottleneck(job: JobAssessment) -> str:
+def _p99_seconds(job: JobAssessment) -> float | None:
+    return job.processing_latency_seconds.p99 if job.processing_latency_seconds else None
+
+
+def _latency(job: JobAssessment, row: RowContext) -> Line:
+    latency = job.processing_latency_seconds
+    if latency is None or latency.p99 is None:
+        return value_cell(None)
+    sign = "" if latency.method == "measured" else "~"
+    return line(sign + human_seconds(latency.p99), role_about(job, Subject.LATENCY))
+
+
+def _growth(job: JobAssessment, row: RowContext) -> Line:
+    growth = job.state_growth_bytes_per_hour
+    if growth is None:
+        return value_cell(None)
+    return line(("+" if growth >= 0 else "-") + human_bytes(abs(growth)), role_about(job, Subject.STATE))
+
+
+def _pressure_ratio(job: JobAssessment) -> float | None:
+    return job.backpressure.ratio if job.backpressure else None
+
+
+def _bottleneck_name(job: JobAssessment) -> str:
     return job.backpressure.bottleneck.vertex if job.backpressure and job.backpressure.bottleneck else ""
 
 
-COLUMNS: tuple[Column, ...] = (
-    _worded("health", "HEALTH", lambda job: job.health.level),
-    _worded("name", "JOB", lambda job: job.name),
-    _worded("namespace", "NAMESPACE", lambda job: job.namespace or "-", wide=True),
-    _worded("cluster", "CLUSTER", lambda job: job.cluster, wide=True),
-    _worded("state", "STATE", lambda job: job.state),
-    _numeric("uptime_seconds", "UP", lambda job: job.uptime_seconds, human_seconds, wide=True),
-    _numeric("parallelism", "PAR", lambda job: job.parallelism, human_count, wide=True),
-    _numeric("restarts", "RESTARTS", lambda job: job.restarts, human_count, wide=True),
-    _numeric("records_in_per_second", "IN", lambda job: job.records_in_per_second, human_rate),
-    _numeric("records_out_per_second", "OUT", lambda job: job.records_out_per_second, human_rate, wide=True),
-    _numeric(
-        "records_dropped_per_second", "DROPPED", lambda job: job.records_dropped_per_second, human_rate, wide=True
-    ),
-    _numeric("late_ratio", "LATE", lambda job: job.late_ratio, human_ratio, wide=True),
-    _numeric(
-        "processing_latency_p99_seconds",
-        "P99",
-        lambda job: job.processing_latency_seconds.p99 if job.processing_latency_seconds else None,
-        human_seconds,
-    ),
-    _numeric("event_time_skew_seconds", "SKEW", lambda job: job.event_time_skew_seconds, human_seconds),
-    _numeric("state_bytes", "STATE SIZE", lambda job: job.state_bytes, human_bytes),
-    _numeric(
-        "state_growth_bytes_per_hour", "GROWTH/H", lambda job: job.state_growth_bytes_per_hour, human_bytes, wide=True
-    ),
-    _numeric(
-        "backpressure_ratio", "BACKPR", lambda job: job.backpressure.ratio if job.backpressure else None, human_ratio
-    ),
-    Column("bottleneck", "BOTTLENECK", _bottleneck, lambda job: clean(_bottleneck(job)) or "-", right=False, wide=True),
-    Column(
-        "checkpoint_age_seconds",
-        "CHECKPOINT",
-        lambda job: job.checkpoints.age_seconds if job.checkpoints else None,
-        _checkpoint,
-        right=False,
-    ),
-    _worded("flink_version", "FLINK", lambda job: job.flink_version, wide=True),
-    _worded("id", "ID", lambda job: job.id, wide=True),
-    Column("why", "WHY", _first_reason, lambda job: clean(_first_reason(job)), right=False),
-)
+def _bottleneck(job: JobAssessment, row: RowContext) -> Line:
+    if job.backpressure is None:
+        return value_cell(None)
+    name = tidy(_bottleneck_name(job))
+    return line(name, role_about(job, Subject.BACKPRESSURE)) if name else line(NONE, "dim")
+
+
+def _checkpoint(job: JobAssessment, row: RowContext) -> Line:
+    checkpoints = job.checkpoints
+    if checkpoints is None:
+        return value_cell(None)
+    role = role_about(job, Subject.CHECKPOINTS)
+    if checkpoints.status in ("FAILED", "DISABLED", "NONE"):
+        return line({"FAILED": "failed", "DISABLED": "off", "NONE": "none"}[checkpoints.status], role)
+    return seconds_cell(checkpoints.duration_seconds, role)
+
+
+def _why_text(job: JobAssessment) -> str:
+    reasons = job.health.reasons
+    more = f" (+{len(reasons) - 1})" if len(reasons) > 1 else ""
+    return reasons[0].text + more if reasons else ""
+
+
+def _why(job: JobAssessment, row: RowContext) -> Line:
+    reasons = job.health.reasons
+    if not reasons:
+        return ()
+    more = f"  +{len(reasons) - 1}" if len(reasons) > 1 else ""
+    return ((tidy(reasons[0].text), "text"), (more, "dim")) if more else line(tidy(reasons[0].text))
+
+
+C = FleetColumn
+COLUMNS: tuple[FleetColumn, ...] = (
+    C("health", "HEALTH", _health, lambda j: LEVEL_ORDER[j.health.level], 10, align="left", descending=False,
+      csv="health", csv_place=1, csv_value=lambda j: j.health.level),
+    C("since", "FOR", _since, lambda j: j.health.since_ms, 4, priority=2, csv="health_since_ms", csv_place=23),
+    C("job", "JOB", _name, lambda j: j.name.casefold(), 17, align="left", grow_to=44, descending=False,
+      csv="name", csv_place=2, csv_value=lambda j: j.name),
+    C("namespace", "NAMESPACE", lambda j, _: line(tidy(j.namespace or NONE), "dim"), lambda j: j.namespace or NONE, 12,
+      align="left", priority=8, descending=False, csv="namespace", csv_place=3),
+    C("cluster", "CLUSTER", lambda j, _: line(tidy(j.cluster), "dim"), lambda j: j.cluster, 14, align="left",
+      priority=7, descending=False, csv="cluster", csv_place=4),
+    C("state", "STATE", lambda j, _: state_cell(j.state), lambda j: j.state, 10, align="left", priority=3,
+      descending=False, csv="state", csv_place=5),
+    C("uptime", "UPTIME", lambda j, _: seconds_cell(j.uptime_seconds, "dim"), lambda j: j.uptime_seconds, 7,
+      priority=9, csv="uptime_seconds", csv_place=6),
+    C("parallelism", "PARALLELISM", lambda j, _: count_cell(j.parallelism, "dim"), lambda j: j.parallelism, 4,
+      short_title="PAR", priority=7, csv="parallelism", csv_place=7),
+    C("restarts", "RESTARTS", lambda j, _: count_cell(j.restarts, "warning" if j.restarts else "dim"),
+      lambda j: j.restarts, 4, short_title="RST", priority=6, csv="restarts", csv_place=8),
+    C("in", "IN/S", lambda j, _: rate_cell(j.records_in_per_second), lambda j: j.records_in_per_second, 7,
+      priority=1, csv="records_in_per_second", csv_place=9),
+    C("trend", "IN, TREND", _trend, None, TREND_CELLS, priority=9, screen_only=True),
+    C("out", "OUT/S", lambda j, _: rate_cell(j.records_out_per_second), lambda j: j.records_out_per_second, 7,
+      priority=6, csv="records_out_per_second", csv_place=10),
+    C("dropped", "DROPPED/S", lambda j, _: rate_cell(j.records_dropped_per_second),
+      lambda j: j.records_dropped_per_second, 7, short_title="DROP/S", priority=8, csv="records_dropped_per_second",
+      csv_place=11),
+    C("late", "LATE", lambda j, _: percent_cell(j.late_ratio, role_about(j, Subject.LATE_RECORDS)),
+      lambda j: j.late_ratio, 6, priority=7, csv="late_ratio", csv_place=12),
+    C("p99", "P99", _latency, _p99_seconds, 7, priority=1, csv="processing_latency_p99_seconds", csv_place=13),
+    C("skew", "SKEW", lambda j, _: seconds_cell(j.event_time_skew_seconds, role_about(j, Subject.EVENT_TIME)),
+      lambda j: j.event_time_skew_seconds, 7, priority=1, csv="event_time_skew_seconds", csv_place=14),
+    C("state_size", "STATE SIZE", lambda j, _: size_cell(j.state_bytes, role_about(j, Subject.STATE)),
+      lambda j: j.state_bytes, 7, short_title="SIZE", priority=1, csv="state_bytes", csv_place=15),
+    C("growth", "GROWTH/H", _growth, lambda j: j.state_growth_bytes_per_hour, 9, priority=7,
+      csv="state_growth_bytes_per_hour", csv_place=16),
+    C("bp", "BACKPRESSURE", lambda j, _: percent_cell(_pressure_ratio(j), role_about(j, Subject.BACKPRESSURE)),
+      _pressure_ratio, 5, short_title="BP", priority=1, csv="backpressure_ratio", csv_place=17),
+    C("bottleneck", "BOTTLENECK", _bottleneck, lambda j: _bottleneck_name(j) or None, 12, align="left", priority=8,
+      grow_to=30, descending=False, csv="bottleneck", csv_place=18, csv_value=_bottleneck_name),
+    C("checkpoint", "CHECKPOINT", _checkpoint, lambda j: j.checkpoints and j.checkpoints.duration_seconds, 6,
+      short_title="CKPT", priority=1, csv="checkpoint_duration_seconds", csv_place=24),
+    C("age", "CHECKPOINT AGE", lambda j, _: seconds_cell(j.checkpoints.age_seconds if j.checkpoints else None),
+      lambda j: j.checkpoints and j.checkpoints.age_seconds, 8, short_title="CKPT AGE", priority=6,
+      csv="checkpoint_age_seconds", csv_place=19),
+    C("flink", "FLINK", lambda j, _: value_cell(tidy(j.flink_version) if j.flink_version else None, "dim"),
+      lambda j: j.flink_version, 6, align="left", priority=9, descending=False, csv="flink_version", csv_place=20),
+    C("id", "ID", lambda j, _: line(tidy(j.id), "dim"), lambda j: j.id, 8, align="left", priority=9, grow_to=32,
+      descending=False, csv="id", csv_place=21),
+    C("why", "WHY", _why, None, 24, align="left", priority=4, comfortable=50, grow_to=70, csv="why", csv_place=22,
+      csv_value=_why_text),
+)  # fmt: skip
+"""As screens and tables have them, from left to right."""
+TEXT_COLUMNS = tuple(column for column in COLUMNS if not column.screen_only)
+CSV_COLUMNS = tuple(sorted((column for column in COLUMNS if column.csv), key=lambda column: column.csv_place))
+
+
+def row_texts(job: JobAssessment, now_ms: int, columns: Sequence[FleetColumn] = TEXT_COLUMNS) -> list[str]:
+    """The cells of one job as text, unknown as a question mark."""
+    row = RowContext(now_ms=now_ms)
+    return [plain(column.cell(job, row)) for column in columns]
+
+
+def titles_text() -> str:
+    """The titles over rows of `row_text`."""
+    return "\t".join(column.title for column in TEXT_COLUMNS)
+
+
+def row_text(job: JobAssessment, now_ms: int) -> str:
+    """One row for the clipboard or a file, separated by tabs."""
+    return "\t".join(row_texts(job, now_ms))

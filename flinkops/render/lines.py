@@ -8,7 +8,7 @@ aligned.
 from collections.abc import Iterable
 from typing import Literal
 
-from rich.cells import cell_len, set_cell_size
+from flinkops.render.text import width as cell_len
 
 Role = Literal[
     "text", "dim", "strong", "heading", "accent", "ok", "warning", "critical", "unknown", "busy", "pressed", "idle",
@@ -71,6 +71,8 @@ def _cut(of: Line, cells: int, ellipsis: str) -> Line:
     for text, role in of:
         size = cell_len(text)
         if size > room:
+            from rich.cells import set_cell_size  # 16 ms, which a machine-readable form does not need
+
             head = set_cell_size(text, room).rstrip(" ")
             kept.append((head + ellipsis + " " * (room - cell_len(head)), role))
             break

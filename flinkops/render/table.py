@@ -5,7 +5,7 @@ import io
 from collections.abc import Callable, Sequence
 
 from flinkops.model.assessment import FleetAssessment, JobAssessment
-from flinkops.render.columns import COLUMNS, Column, Plain
+from flinkops.render.columns import CSV_COLUMNS, NONE, TABLE_PRIORITY, TEXT_COLUMNS, Plain, row_texts
 from flinkops.render.status_json import status_json, status_jsonl, status_yaml
 from flinkops.render.text import clean, pad, truncate, width
 
@@ -17,9 +17,10 @@ def status_table(fleet: FleetAssessment, *, wide: bool = False, cells: int | Non
     """The fleet, worst first, one line a job; cut to `cells` (a terminal's width) when given."""
     if not fleet.jobs:
         return "no jobs"
-    columns = [column for column in COLUMNS if wide or not column.wide]
-    rows = [[column.text(job) for column in columns] for job in fleet.jobs]
-    lines = layout([column.title for column in columns], rows, [column.right for column in columns], cells)
+    columns = [column for column in TEXT_COLUMNS if wide or column.priority <= TABLE_PRIORITY]
+    rows = [row_texts(job, fleet.taken_ms, columns) for job in fleet.jobs]
+    titles = [column.title for column in columns]
+    lines = layout(titles, rows, [column.align == "right" for column in columns], cells)
     if colour:
         lines[1:] = [_coloured(line, job) for line, job in zip(lines[1:], fleet.jobs, strict=True)]
     return "\n".join(lines)
@@ -48,18 +49,16 @@ def status_csv(fleet: FleetAssessment) -> str:
     """All columns with plain values; empty where unknown."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["taken_ms", *(column.key for column in COLUMNS)])
+    writer.writerow(["taken_ms", *(column.csv for column in CSV_COLUMNS)])
     for job in fleet.jobs:
-        writer.writerow([fleet.taken_ms, *(_cell(column, job) for column in COLUMNS)])
+        writer.writerow([fleet.taken_ms, *(_cell(column.plain_value(job)) for column in CSV_COLUMNS)])
     return out.getvalue().rstrip("\n")
 
 
-def _cell(column: Column, job: JobAssessment) -> Plain:
+def _cell(value: Plain) -> Plain:
     """A spreadsheet must not take a job's name for a formula."""
-    value = column.value(job)
-    if isinstance(value, str):
-        value = clean(value)
-        return f"'{value}" if value.startswith(("=", "+", "-", "@")) and value != "-" else value
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) and value != NONE:
+        return f"'{value}"
     return value
 
 
@@ -77,4 +76,4 @@ FORMATS: dict[str, Callable[[FleetAssessment], str]] = {
     "table": status_table,
     "wide": lambda fleet: status_table(fleet, wide=True),
 }
-"""How a look is written for those that do not read it on a terminal."""
+"""How an assessment is written for those that do not read it on a terminal."""

@@ -22,7 +22,6 @@ from flinkops.tui.events import EventsScreen
 from flinkops.tui.findings import FindingsScreen
 from flinkops.tui.flame import FlameScreen
 from flinkops.tui.fleet import FleetScreen
-from flinkops.tui.fleet_view import View
 from flinkops.tui.incident import Incident, incident
 from flinkops.tui.job import JobScreen
 from flinkops.tui.job_tables import VertexRow, row_lines
@@ -33,6 +32,7 @@ from flinkops.tui.notes import Notes
 from flinkops.tui.protocols import HasName, Looks
 from flinkops.tui.sources import SourcesScreen
 from flinkops.tui.vertex import VertexScreen
+from flinkops.tui.view import View
 from flinkops.tui.views import SavedViews
 
 

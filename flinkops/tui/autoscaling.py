@@ -21,10 +21,10 @@ from flinkops.render.lines import Line, Role, flow, join, line
 from flinkops.tui.actions.catalog import KINDS
 from flinkops.tui.base import BaseScreen
 from flinkops.tui.dialogs import Choice
-from flinkops.tui.fleet_view import View
 from flinkops.tui.grid import Column, Grid
 from flinkops.tui.keys import Where
 from flinkops.tui.lineview import Pane
+from flinkops.tui.view import View
 
 LOOKS = 240
 """So many are kept while the screen is open: twenty minutes, a look every 5 s."""
@@ -162,15 +162,26 @@ def advice_columns() -> list[Column[VertexAdvice]]:
     """As `autoscale advise` has them, without the arithmetic."""
     c = Column[VertexAdvice]
     return [
-        c("vertex", "VERTEX", lambda a: line(tidy(a.name), "strong"), 22, flex=True, widest=90),
+        c("vertex", "VERTEX", lambda a: line(tidy(a.name), "strong"), 22, grow_to=90),
         c("now", "NOW", lambda a: count_cell(a.current), 4, "right"),
         c("wanted", "WANTED", _wanted, 6, "right"),
-        c("true", "TRUE RATE", lambda a: rate_cell(a.true_processing_rate), 10, "right", rank=1),
-        c("target", "TARGET", lambda a: rate_cell(a.target_rate), 10, "right", rank=1),
-        c("expected", "EXPECTED", lambda a: rate_cell(a.expected_rate, "dim"), 10, "right", rank=3),
-        c("busy", "BUSY", lambda a: percent_cell(a.utilization), 5, "right", rank=2),
-        c("lag", "LAG", lambda a: count_cell(a.lag_records) if a.lag_records is not None else (), 9, "right", rank=2),
+        c("true", "TRUE RATE", lambda a: rate_cell(a.true_processing_rate), 10, "right", priority=1),
+        c("target", "TARGET", lambda a: rate_cell(a.target_rate), 10, "right", priority=1),
+        c("expected", "EXPECTED", lambda a: rate_cell(a.expected_rate, "dim"), 10, "right", priority=3),
+        c("busy", "BUSY", lambda a: percent_cell(a.utilization), 5, "right", priority=2),
+        c(
+            "lag",
+            "LAG",
+            lambda a: count_cell(a.lag_records) if a.lag_records is not None else (),
+            9,
+            "right",
+            priority=2,
+        ),
     ]
+
+
+def _lag(advice: VertexAdvice) -> Line:
+    return () if advice.lag_records is None else count_cell(advice.lag_records)
 
 
 def _wanted(advice: VertexAdvice) -> Line:

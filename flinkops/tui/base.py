@@ -11,10 +11,10 @@ from textual.widget import Widget
 
 from flinkops.render.lines import Line, Span, join, line, plain, width
 from flinkops.tui.dialogs import Choice, Chooser
-from flinkops.tui.fleet_view import View
 from flinkops.tui.keys import Key, Where, at
 from flinkops.tui.lineview import Pane
 from flinkops.tui.status_view import status_line
+from flinkops.tui.view import View
 
 if TYPE_CHECKING:
     from flinkops.tui.app import FlinkopsApp

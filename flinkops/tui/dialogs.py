@@ -53,7 +53,7 @@ class Chooser(ModalScreen[Choice | None]):
         widest = max((width(line(tidy(choice.label))) for choice in self._choices), default=0)
         columns: list[Column[Choice]] = [
             Column("what", "", lambda c: line(tidy(c.label)), max(12, min(32, widest))),
-            Column("value", "", lambda c: line(tidy(c.value), "dim"), 30, flex=True, widest=VALUE_CELLS),
+            Column("value", "", lambda c: line(tidy(c.value), "dim"), 30, grow_to=VALUE_CELLS),
         ]
         self._room = min(self.app.size.width * 9 // 10, VALUE_CELLS) - 8 - columns[0].width
         with Vertical(classes="sheet"):
@@ -110,7 +110,7 @@ class Finder(ModalScreen[Choice | None]):
     def compose(self) -> ComposeResult:
         """A line to type over a table."""
         columns: list[Column[Choice]] = [
-            Column("what", "COMMAND", lambda c: line(tidy(c.label)), 30, flex=True, widest=80),
+            Column("what", "COMMAND", lambda c: line(tidy(c.label)), 30, grow_to=80),
             Column("value", "", lambda c: line(tidy(c.value), "dim"), 14),
         ]
         with Vertical(classes="sheet"):

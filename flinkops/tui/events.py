@@ -14,11 +14,11 @@ from flinkops.sources.protocol import HasResourceEvents
 from flinkops.tui.context import Context
 from flinkops.tui.dialogs import Choice, Reader
 from flinkops.tui.fetching import FetchingScreen
-from flinkops.tui.fleet_view import View
 from flinkops.tui.grid import Column, Grid
 from flinkops.tui.job_tables import row_lines
 from flinkops.tui.keys import Where
 from flinkops.tui.lineview import Pane
+from flinkops.tui.view import View
 
 
 class EventsScreen(FetchingScreen):
@@ -114,10 +114,10 @@ def event_columns(context: Context, screen: EventsScreen) -> list[Column[KubeEve
     return [
         c("ago", "AGO", ago, 5, "right"),
         c("kind", "KIND", kind, 10),
-        c("reason", "REASON", lambda r: line(tidy(r.reason)), 18, flex=True, widest=30),
-        c("object", "OBJECT", lambda r: line(tidy(r.object), "dim"), 20, rank=2, flex=True, widest=60),
-        c("count", "TIMES", lambda r: count_cell(r.count, "dim"), 5, "right", rank=1),
-        c("text", "TEXT", lambda r: line(tidy(r.text)), 24, flex=True, wish=60, widest=200),
+        c("reason", "REASON", lambda r: line(tidy(r.reason)), 18, grow_to=30),
+        c("object", "OBJECT", lambda r: line(tidy(r.object), "dim"), 20, priority=2, grow_to=60),
+        c("count", "TIMES", lambda r: count_cell(r.count, "dim"), 5, "right", priority=1),
+        c("text", "TEXT", lambda r: line(tidy(r.text)), 24, comfortable=60, grow_to=200),
     ]
 
 

@@ -21,10 +21,10 @@ from flinkops.tui.actions.catalog import KINDS, Kind
 from flinkops.tui.context import Context
 from flinkops.tui.dialogs import Choice
 from flinkops.tui.fetching import FetchingScreen
-from flinkops.tui.fleet_view import View
 from flinkops.tui.grid import Column, Grid
 from flinkops.tui.keys import Where
 from flinkops.tui.lineview import Pane
+from flinkops.tui.view import View
 
 ROLE: dict[str, Role] = {"critical": "critical", "warning": "warning", "info": "accent"}
 _KINDS = {kind.title: kind for kind in KINDS}
@@ -195,9 +195,9 @@ def finding_columns(context: Context) -> list[Column[Finding]]:
     return [
         c("severity", "SEVERITY", lambda f: line(f"{signs[f.severity]} {f.severity}", ROLE[f.severity]), 10),
         c("code", "CODE", lambda f: line(f.code, "strong"), 20),
-        c("sure", "SURE", lambda f: line(f"{f.confidence:.0%}", "dim"), 5, "right", rank=2),
-        c("title", "FINDING", lambda f: line(tidy(f.title)), 24, flex=True, widest=110),
-        c("cause", "FOLLOWS FROM", lambda f: line(f.caused_by or "", "dim"), 20, rank=3),
+        c("sure", "SURE", lambda f: line(f"{f.confidence:.0%}", "dim"), 5, "right", priority=2),
+        c("title", "FINDING", lambda f: line(tidy(f.title)), 24, grow_to=110),
+        c("cause", "FOLLOWS FROM", lambda f: line(f.caused_by or "", "dim"), 20, priority=3),
     ]
 
 

@@ -15,9 +15,9 @@ from flinkops.render.text import human_ratio
 from flinkops.sources.protocol import HasJobDetails
 from flinkops.tui.context import Context
 from flinkops.tui.fetching import FetchingScreen
-from flinkops.tui.fleet_view import View
 from flinkops.tui.keys import Where, bindings
 from flinkops.tui.lineview import Pane
+from flinkops.tui.view import View
 
 KINDS: tuple[FlameGraphKind, ...] = ("full", "on_cpu", "off_cpu")
 HOTTEST = 12

@@ -12,17 +12,19 @@ from textual.widgets import Input
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.facts import JobKey
 from flinkops.render.cells import tidy
+from flinkops.render.columns import RowContext, row_text, titles_text
 from flinkops.render.lines import Line, join, line
 from flinkops.render.status_json import status_json
 from flinkops.tui.actions.catalog import SAVEPOINT
 from flinkops.tui.base import BaseScreen
 from flinkops.tui.dialogs import Choice, Chooser, Prompt
-from flinkops.tui.fleet_view import HistoryOf, View, columns, counts, headline, preview, row_text
+from flinkops.tui.fleet_view import counts, grid_columns, headline, preview
 from flinkops.tui.grid import Grid
 from flinkops.tui.job_view import job_copies, job_links
 from flinkops.tui.keys import Where, bindings
 from flinkops.tui.lineview import Pane
 from flinkops.tui.query import Term, matches, parse
+from flinkops.tui.view import View
 from flinkops.tui.views import SavedView
 
 ALL_SOURCES = "all sources"
@@ -50,14 +52,16 @@ class FleetScreen(BaseScreen):
         self._broken_only = False
         self._wide = False
         self._source: str | None = None
-        self._history = HistoryOf()
+        self._view: View | None = None
+        self._row = RowContext()
         self._shown = 0
 
     def body(self) -> Iterable[Widget]:
         """Table, preview, filter."""
         context = self.flinkops.context
+        self._row.glyphs = context.glyphs
         yield Grid(
-            context, columns(context, self._history), key=lambda job: job.key, stale=self._is_stale,
+            context, grid_columns(self._row), key=lambda job: job.key, stale=self._is_stale,
             empty="no job matches", id="jobs",
         )  # fmt: skip
         yield Pane(context, grow=True, id="preview")
@@ -76,8 +80,7 @@ class FleetScreen(BaseScreen):
         self.grid.focus()
 
     def _is_stale(self, job: JobAssessment) -> bool:
-        view = self._history.view
-        return view is not None and view.is_stale(job)
+        return self._view is not None and self._view.is_stale(job)
 
     # ---- drawing
 
@@ -106,8 +109,10 @@ class FleetScreen(BaseScreen):
 
     def show_view(self, view: View | None) -> None:
         """The rows that match, in the order chosen."""
-        self._history.view = view
-        self._history.noted = self.flinkops.notes.keys()
+        self._view = view
+        self._row.noted = self.flinkops.notes.keys()
+        if view is not None:
+            self._row.now_ms, self._row.history = view.taken_ms, view.observation.history
         jobs = view.jobs if view else ()
         rows = [job for job in jobs if self._matches(job)]
         self._shown = len(rows)
@@ -127,7 +132,7 @@ class FleetScreen(BaseScreen):
         return (not self._broken_only or job.health.level != "ok") and matches(job, self._terms)
 
     def _show_preview(self) -> None:
-        view, job = self._history.view, self.grid.cursor_row
+        view, job = self._view, self.grid.cursor_row
         pane = self.query_one("#preview", Pane)
         size = self.app.size
         if view is None or job is None:
@@ -209,7 +214,7 @@ class FleetScreen(BaseScreen):
 
     def _set_wide(self, wide: bool) -> None:
         self._wide = wide
-        chosen = columns(self.flinkops.context, self._history)
+        chosen = grid_columns(self._row)
         self.grid.set_columns([c for c in chosen if c.id != "why"] if self._wide else chosen)
 
     def action_broken(self) -> None:
@@ -323,24 +328,24 @@ class FleetScreen(BaseScreen):
         chosen = self.grid.chosen_rows()
         if len(chosen) > 1:
             return [
-                Choice(f"{len(chosen)} rows", "\n".join(row_text(job) for job in chosen)),
+                Choice(f"{len(chosen)} rows", "\n".join(row_text(job, self._row.now_ms) for job in chosen)),
                 Choice(f"{len(chosen)} names", "\n".join(job.name for job in chosen)),
                 Choice(f"{len(chosen)} ids", "\n".join(job.id for job in chosen)),
             ]
-        return job_copies(chosen[0], self._history.view) if chosen else ()
+        return job_copies(chosen[0], self._view) if chosen else ()
 
     def link_choices(self) -> Sequence[Choice]:
         """Of the job under the cursor."""
         job = self.grid.cursor_row
-        return job_links(job, self._history.view, self.flinkops.links) if job else ()
+        return job_links(job, self._view, self.flinkops.links) if job else ()
 
     def export_text(self) -> str:
-        """All rows that match, not only the visible ones."""
-        return "\n".join(row_text(job) for job in self.grid.rows)
+        """All rows that match, not only the visible ones, under their titles."""
+        return "\n".join([titles_text(), *(row_text(job, self._row.now_ms) for job in self.grid.rows)])
 
     def export_json(self) -> bytes | None:
         """The status document of all rows that match."""
-        view = self._history.view
+        view = self._view
         if view is None:
             return None
         shown = msgspec.structs.replace(view.observation.assessment, jobs=tuple(self.grid.rows))

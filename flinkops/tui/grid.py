@@ -14,16 +14,16 @@ from flinkops.tui.keys import bindings
 from flinkops.tui.lineview import LineView
 
 R = TypeVar("R")
-LUXURY_RANK = 7
+LUXURY_PRIORITY = 7
 
 
 @dataclass(frozen=True)
 class Column(Generic[R]):
     """One column: how to read a row, how to sort by it, and when there is room for it.
 
-    `rank` 0 is always there; the highest ranks go first when the terminal is narrow. `flex` columns share what is left
-    over, up to `widest` cells; columns of LUXURY_RANK and above give way until each has `wish` cells. `sort` gives
-    None where the value is unknown: unknown rows come last in both directions.
+    `priority` 0 is always there; the highest give way first when the terminal is narrow. Columns with a `grow_to` share
+    what is left over, up to so many cells; columns of LUXURY_PRIORITY and above give way until each other one has its
+    `comfortable` cells. `sort` gives None where the value is unknown: unknown rows come last in both directions.
     """
 
     id: str
@@ -32,36 +32,35 @@ class Column(Generic[R]):
     width: int
     align: Align = "left"
     sort: Callable[[R], Any] | None = None
-    rank: int = 0
-    flex: bool = False
-    wish: int = 0
-    widest: int = 60
+    priority: int = 0
+    comfortable: int = 0
+    grow_to: int = 0
     descending: bool = False
 
 
 def choose(columns: Sequence[Column[R]], cells: int) -> list[tuple[Column[R], int]]:
     """The columns that fit into `cells`, each with its width; one cell of space between two."""
     chosen = list(columns)
-    while sum(max(c.width, c.wish) + 1 for c in chosen) - 1 > cells:
-        worst = max(c.rank for c in chosen)
-        if worst < LUXURY_RANK:
+    while sum(max(c.width, c.comfortable) + 1 for c in chosen) - 1 > cells:
+        worst = max(c.priority for c in chosen)
+        if worst < LUXURY_PRIORITY:
             break
-        chosen.remove(next(c for c in reversed(chosen) if c.rank == worst))
+        chosen.remove(next(c for c in reversed(chosen) if c.priority == worst))
     while len(chosen) > 1 and sum(c.width + 1 for c in chosen) - 1 > cells:
-        worst = max(c.rank for c in chosen)
+        worst = max(c.priority for c in chosen)
         if worst == 0:
             break
-        chosen.remove(next(c for c in reversed(chosen) if c.rank == worst))
+        chosen.remove(next(c for c in reversed(chosen) if c.priority == worst))
     widths = {c.id: c.width for c in chosen}
     spare = cells - (sum(widths.values()) + len(chosen) - 1)
-    growing = [c for c in chosen if c.flex]
+    growing = [c for c in chosen if c.grow_to > c.width]
     while spare > 0 and growing:
         share = max(1, spare // len(growing))
         for column in list(growing):
-            extra = min(share, column.widest - widths[column.id], spare)
+            extra = min(share, column.grow_to - widths[column.id], spare)
             widths[column.id] += extra
             spare -= extra
-            if widths[column.id] >= column.widest:
+            if widths[column.id] >= column.grow_to:
                 growing.remove(column)
     return [(c, widths[c.id]) for c in chosen]
 

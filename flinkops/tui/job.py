@@ -17,12 +17,12 @@ from flinkops.tui.actions.catalog import SAVEPOINT
 from flinkops.tui.dialogs import Choice
 from flinkops.tui.fetching import FetchingScreen
 from flinkops.tui.findings import brief_lines
-from flinkops.tui.fleet_view import View, certainty
 from flinkops.tui.grid import Grid
 from flinkops.tui.job_tables import TABS, checkpoint_rows, phase_lines
-from flinkops.tui.job_view import card, job_copies, job_links, reason_lines, signal_lines
+from flinkops.tui.job_view import card, certainty, job_copies, job_links, reason_lines, signal_lines
 from flinkops.tui.keys import Where, bindings
 from flinkops.tui.lineview import Pane
+from flinkops.tui.view import View
 
 TALL_ROWS = 45
 """From this height on, checkpoints and exceptions stand below the vertices."""

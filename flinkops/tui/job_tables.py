@@ -77,22 +77,22 @@ def vertex_columns(context: Context) -> list[Column[VertexRow]]:
     glyphs = context.glyphs
     c = Column[VertexRow]
     return [
-        c("vertex", "VERTEX", lambda r: _vertex_name(r, context), 22, flex=True, wish=48, widest=90),
-        c("status", "STATUS", lambda r: state_cell(r.facts.status if r.facts else "UNKNOWN"), 9, rank=4),
+        c("vertex", "VERTEX", lambda r: _vertex_name(r, context), 22, comfortable=48, grow_to=90),
+        c("status", "STATUS", lambda r: state_cell(r.facts.status if r.facts else "UNKNOWN"), 9, priority=4),
         c("par", "PAR", lambda r: count_cell(r.of.parallelism), 3, "right"),
         c("bar", f"{glyphs.busy}BUSY {glyphs.pressed}BP {glyphs.idle}IDLE",
           lambda r: usage_bar(r.of.busy_ratio, r.of.backpressured_ratio, 15, glyphs), 15),
-        c("busy", "BUSY", lambda r: percent_cell(r.of.busy_ratio, _loaded(r.of.busy_ratio)), 4, "right", rank=1),
+        c("busy", "BUSY", lambda r: percent_cell(r.of.busy_ratio, _loaded(r.of.busy_ratio)), 4, "right", priority=1),
         c("bp", "BP", lambda r: percent_cell(r.of.backpressured_ratio, _loaded(r.of.backpressured_ratio)), 4,
-          "right", rank=1),
-        c("idle", "IDLE", lambda r: percent_cell(r.of.idle_ratio, "dim"), 4, "right", rank=3),
-        c("in", "IN/S", lambda r: rate_cell(r.of.records_in_per_second), 8, "right", rank=1),
-        c("out", "OUT/S", lambda r: rate_cell(r.of.records_out_per_second), 8, "right", rank=2),
-        c("delay", "WM DELAY", _delay, 9, "right", rank=2),
-        c("spread", "WM SPREAD", lambda r: seconds_cell(r.of.watermark_spread_seconds, "dim"), 9, "right", rank=5),
-        c("keys", "KEYS", lambda r: count_cell(r.of.state_keys, "dim"), 9, "right", rank=5),
-        c("why", "BOTTLENECK", lambda r: line(tidy(r.bottleneck), "warning") if r.bottleneck else (), 20, rank=7,
-          flex=True, widest=60),
+          "right", priority=1),
+        c("idle", "IDLE", lambda r: percent_cell(r.of.idle_ratio, "dim"), 4, "right", priority=3),
+        c("in", "IN/S", lambda r: rate_cell(r.of.records_in_per_second), 8, "right", priority=1),
+        c("out", "OUT/S", lambda r: rate_cell(r.of.records_out_per_second), 8, "right", priority=2),
+        c("delay", "WM DELAY", _delay, 9, "right", priority=2),
+        c("spread", "WM SPREAD", lambda r: seconds_cell(r.of.watermark_spread_seconds, "dim"), 9, "right", priority=5),
+        c("keys", "KEYS", lambda r: count_cell(r.of.state_keys, "dim"), 9, "right", priority=5),
+        c("why", "BOTTLENECK", lambda r: line(tidy(r.bottleneck), "warning") if r.bottleneck else (), 20, priority=7,
+          grow_to=60),
     ]  # fmt: skip
 
 
@@ -136,9 +136,9 @@ def checkpoint_columns(context: Context) -> list[Column[CheckpointFacts]]:
         c("at", "BEGAN", lambda r: value_cell(_when(r.triggered_ms)), 9),
         c("took", "TOOK", lambda r: seconds_cell(r.duration_seconds), 7, "right"),
         c("size", "FULL", lambda r: size_cell(r.state_size_bytes), 8, "right"),
-        c("increment", "WRITTEN", lambda r: size_cell(r.checkpointed_size_bytes), 8, "right", rank=1),
-        c("acks", "ACKS", lambda r: value_cell(_acks(r)), 8, "right", rank=2),
-        c("what", "FAILURE OR PATH", _outcome, 16, rank=3, flex=True, widest=140),
+        c("increment", "WRITTEN", lambda r: size_cell(r.checkpointed_size_bytes), 8, "right", priority=1),
+        c("acks", "ACKS", lambda r: value_cell(_acks(r)), 8, "right", priority=2),
+        c("what", "FAILURE OR PATH", _outcome, 16, priority=3, grow_to=140),
     ]
 
 
@@ -228,10 +228,10 @@ def exception_columns(context: Context) -> list[Column[ExceptionFacts]]:
     return [
         c("at", "EXCEPTION", lambda r: value_cell(_when(r.at_ms)), 9),
         c("name", "TYPE", lambda r: line(tidy(r.name.rsplit(".", 1)[-1]), "critical"), 26),
-        c("message", "MESSAGE", lambda r: line(tidy(r.message)), 30, flex=True, widest=200),
-        c("vertex", "VERTEX", lambda r: value_cell(tidy(r.vertex) if r.vertex else None, "dim"), 24, rank=1),
+        c("message", "MESSAGE", lambda r: line(tidy(r.message)), 30, grow_to=200),
+        c("vertex", "VERTEX", lambda r: value_cell(tidy(r.vertex) if r.vertex else None, "dim"), 24, priority=1),
         c("tm", "TASKMANAGER", lambda r: value_cell(tidy(r.taskmanager) if r.taskmanager else None, "dim"), 20,
-          rank=2),
+          priority=2),
     ]  # fmt: skip
 
 
@@ -243,8 +243,8 @@ def rescale_columns(context: Context) -> list[Column[RescaleFacts]]:
         c("took", "TOOK", lambda r: seconds_cell((r.ended_ms - r.started_ms) / 1000 if r.ended_ms else None), 8,
           "right"),
         c("state", "STATE", lambda r: line(tidy(r.state), "ok" if r.state == "COMPLETED" else "warning"), 12),
-        c("cause", "CAUSE", lambda r: line(tidy(r.cause)), 24, flex=True),
-        c("reason", "REASON", lambda r: value_cell(tidy(r.reason) if r.reason else None), 14, flex=True),
+        c("cause", "CAUSE", lambda r: line(tidy(r.cause)), 24, grow_to=60),
+        c("reason", "REASON", lambda r: value_cell(tidy(r.reason) if r.reason else None), 14, grow_to=60),
     ]  # fmt: skip
 
 
@@ -252,8 +252,8 @@ def configuration_columns(context: Context) -> list[Column[tuple[str, str]]]:
     """Key and value; secrets are masked where the facts are made."""
     c = Column[tuple[str, str]]
     return [
-        c("key", "SETTING", lambda r: line(tidy(r[0])), 34, flex=True, widest=60),
-        c("value", "VALUE", lambda r: line(tidy(r[1]), "strong"), 20, flex=True, widest=160),
+        c("key", "SETTING", lambda r: line(tidy(r[0])), 34, grow_to=60),
+        c("value", "VALUE", lambda r: line(tidy(r[1]), "strong"), 20, grow_to=160),
     ]
 
 
@@ -261,8 +261,8 @@ def unknown_columns(context: Context) -> list[Column[tuple[str, str]]]:
     """What is not known of this job, as the JSON names it, and why."""
     c = Column[tuple[str, str]]
     return [
-        c("path", "NOT KNOWN", lambda r: line(tidy(r[0]), "unknown"), 34, flex=True, widest=50),
-        c("why", "BECAUSE", lambda r: line(tidy(r[1])), 30, flex=True, widest=200),
+        c("path", "NOT KNOWN", lambda r: line(tidy(r[0]), "unknown"), 34, grow_to=50),
+        c("why", "BECAUSE", lambda r: line(tidy(r[1])), 30, grow_to=200),
     ]
 
 

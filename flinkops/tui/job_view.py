@@ -3,7 +3,6 @@
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.history import JobSample
@@ -11,6 +10,7 @@ from flinkops.model.reasons import Subject
 from flinkops.render.cells import (
     LEVEL_ROLE,
     count_cell,
+    known_signals,
     rate_cell,
     role_about,
     seconds_cell,
@@ -21,6 +21,7 @@ from flinkops.render.cells import (
     tidy,
     value_cell,
 )
+from flinkops.render.columns import row_text
 from flinkops.render.delivery_card import CardLine, card_lines, delivers
 from flinkops.render.glyphs import sparkline
 from flinkops.render.lines import Line, Span, fit, line
@@ -28,12 +29,24 @@ from flinkops.render.text import human_bytes, human_count, human_ratio, human_se
 from flinkops.tui.context import Context
 from flinkops.tui.dialogs import Choice
 from flinkops.tui.links import Links
-
-if TYPE_CHECKING:
-    from flinkops.tui.fleet_view import View
+from flinkops.tui.view import View
 
 
-def reason_lines(job: JobAssessment, view: "View", context: Context, *, limit: int) -> list[Line]:
+def certainty(job: JobAssessment, view: View) -> Line:
+    """How sure the row is: age of data, how many of the five signals are known, measured or estimated."""
+    if view.is_stale(job):
+        age = job.data_age_seconds
+        old = "age unknown" if age is None else f"data {short_age(age)} old"
+        return line(f"not sure: {old}", "unknown")
+    known = known_signals(job)
+    if known < 5:
+        return line(f"partly sure: {known} of 5 signals", "warning" if known else "unknown")
+    latency = job.processing_latency_seconds
+    how = {"markers": "latency from markers", "estimated": "latency estimated"}.get(latency.method if latency else "")
+    return line(f"sure: 5 of 5 signals{f', {how}' if how else ''}", "dim")
+
+
+def reason_lines(job: JobAssessment, view: View, context: Context, *, limit: int) -> list[Line]:
     """Why it is not ok, the worst first: sign, text, since when."""
     lines: list[Line] = []
     reasons = job.health.reasons
@@ -214,15 +227,13 @@ def selector(job: JobAssessment) -> str:
     return shlex.quote(chosen)
 
 
-def job_copies(job: JobAssessment, view: "View | None") -> list[Choice]:
+def job_copies(job: JobAssessment, view: View | None) -> list[Choice]:
     """Row, name, id, savepoint path, the commands that show or do the same."""
-    from flinkops.tui.fleet_view import row_text
-
     checkpoints = job.facts.checkpoints if job.facts else None
     savepoint = checkpoints.latest_savepoint if checkpoints else None
     completed = checkpoints.latest_completed if checkpoints else None
     choices = [
-        Choice("row", row_text(job)),
+        Choice("row", row_text(job, view.taken_ms if view else 0)),
         Choice("name", job.name),
         Choice("id", job.id),
     ]
@@ -239,12 +250,12 @@ def job_copies(job: JobAssessment, view: "View | None") -> list[Choice]:
     return choices
 
 
-def _rest(job: JobAssessment, view: "View | None") -> str:
+def _rest(job: JobAssessment, view: View | None) -> str:
     cluster = view.clusters.get(job.cluster) if view else None
     return f" --rest {cluster.ui_url}" if cluster and cluster.ui_url and job.kind == "rest" else ""
 
 
-def job_links(job: JobAssessment, view: "View | None", links: Links) -> list[Choice]:
+def job_links(job: JobAssessment, view: View | None, links: Links) -> list[Choice]:
     """Pages about the job elsewhere, and Flink's own where its address is known."""
     elsewhere = [Choice(name, address) for name, address in links.of(job)]
     cluster = view.clusters.get(job.cluster) if view else None

@@ -18,10 +18,10 @@ from flinkops.render.text import human_bytes
 from flinkops.sources.protocol import HasJobDetails
 from flinkops.tui.dialogs import Choice
 from flinkops.tui.fetching import FetchingScreen
-from flinkops.tui.fleet_view import View
 from flinkops.tui.grid import Column, Grid
 from flinkops.tui.keys import Where, bindings
 from flinkops.tui.lineview import Pane
+from flinkops.tui.view import View
 
 JOBMANAGER = "JobManager"
 GC_WARNING_RATIO = 0.1
@@ -55,10 +55,10 @@ class LogsScreen(FetchingScreen):
         context = self.flinkops.context
         c = Column[LogRow]
         columns = [
-            c("process", "PROCESS", lambda r: line(tidy(r.process)), 22, flex=True, widest=50),
-            c("file", "FILE", lambda r: line(tidy(r.file.name) if r.file else "log"), 30, flex=True, widest=90),
+            c("process", "PROCESS", lambda r: line(tidy(r.process)), 22, grow_to=50),
+            c("file", "FILE", lambda r: line(tidy(r.file.name) if r.file else "log"), 30, grow_to=90),
             c("size", "SIZE", lambda r: size_cell(r.file.size_bytes if r.file else None), 8, "right"),
-            c("at", "CHANGED", lambda r: value_cell(_time(r), "dim"), 20, rank=1),
+            c("at", "CHANGED", lambda r: value_cell(_time(r), "dim"), 20, priority=1),
         ]
         yield Pane(context, grow=True, id="about")
         yield Grid(context, columns, lambda r: (r.process, r.file.name if r.file else ""), id="files")

@@ -22,12 +22,12 @@ from flinkops.tui import background
 from flinkops.tui.base import BaseScreen
 from flinkops.tui.context import Context
 from flinkops.tui.dialogs import Prompt
-from flinkops.tui.fleet_view import View
 from flinkops.tui.lineview import LineView
 from flinkops.tui.protocols import Looks, LooksEarly
 from flinkops.tui.replay import ReplayObserver
 from flinkops.tui.status_view import Link
 from flinkops.tui.themes import DEFAULT, PLAIN, THEMES, Palette
+from flinkops.tui.view import View
 
 LONGEST_RETRY_SECONDS = 60.0
 SAID_SECONDS = 4.0

@@ -14,10 +14,10 @@ from flinkops.render.lines import Line, Role, line
 from flinkops.tui.base import BaseScreen
 from flinkops.tui.context import Context
 from flinkops.tui.dialogs import Choice
-from flinkops.tui.fleet_view import View
 from flinkops.tui.grid import Column, Grid
 from flinkops.tui.keys import Where
 from flinkops.tui.lineview import Pane
+from flinkops.tui.view import View
 
 STATE_ROLE: dict[str, Role] = {"ok": "ok", "stale": "warning", "unreachable": "critical", "denied": "critical"}
 ORDER = {"denied": 0, "unreachable": 1, "stale": 2, "ok": 3}
@@ -78,8 +78,8 @@ def source_columns(context: Context) -> list[Column[SourceStatus]]:
     c = Column[SourceStatus]
     return [
         c("state", "STATE", lambda s: _state(s, signs, glyphs), 13),
-        c("name", "SOURCE", lambda s: line(tidy(s.name)), 20, flex=True, widest=50),
-        c("kind", "KIND", lambda s: line(s.kind, "dim"), 10, rank=1),
+        c("name", "SOURCE", lambda s: line(tidy(s.name)), 20, grow_to=50),
+        c("kind", "KIND", lambda s: line(s.kind, "dim"), 10, priority=1),
         c(
             "age",
             "DATA AGE",
@@ -87,9 +87,9 @@ def source_columns(context: Context) -> list[Column[SourceStatus]]:
             9,
             "right",
         ),
-        c("took", "TOOK", lambda s: seconds_cell(s.seconds), 8, "right", rank=1),
-        c("requests", "REQUESTS", lambda s: count_cell(s.requests), 8, "right", rank=2),
-        c("error", "ERROR", lambda s: line(tidy(s.error or ""), "critical"), 20, flex=True, wish=60, widest=120),
+        c("took", "TOOK", lambda s: seconds_cell(s.seconds), 8, "right", priority=1),
+        c("requests", "REQUESTS", lambda s: count_cell(s.requests), 8, "right", priority=2),
+        c("error", "ERROR", lambda s: line(tidy(s.error or ""), "critical"), 20, comfortable=60, grow_to=120),
     ]
 
 

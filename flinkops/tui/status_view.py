@@ -7,7 +7,7 @@ from flinkops.clock import iso_utc
 from flinkops.render.cells import short_age, tidy
 from flinkops.render.lines import Line, ends, join, line
 from flinkops.tui.context import Context
-from flinkops.tui.fleet_view import View
+from flinkops.tui.view import View
 
 
 @dataclass

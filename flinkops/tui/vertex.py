@@ -17,11 +17,11 @@ from flinkops.sources.protocol import HasJobDetails
 from flinkops.tui.context import Context
 from flinkops.tui.dialogs import Choice
 from flinkops.tui.fetching import FetchingScreen
-from flinkops.tui.fleet_view import View
 from flinkops.tui.grid import Column, Grid
 from flinkops.tui.keys import Where, bindings
 from flinkops.tui.lineview import Pane
 from flinkops.tui.logs import GC_WARNING_RATIO
+from flinkops.tui.view import View
 
 TASKMANAGERS_EVERY_MS = 20_000
 
@@ -161,15 +161,15 @@ def subtask_columns(context: Context, screen: VertexScreen) -> list[Column[Subta
         c("busy", "BUSY", lambda r: percent_cell(r.busy_ratio), 5, "right", sort=lambda r: r.busy_ratio),
         c("bp", "BP", lambda r: percent_cell(r.backpressured_ratio), 5, "right"),
         c("in", "RECORDS IN", lambda r: count_cell(r.records_in), 11, "right", sort=lambda r: r.records_in),
-        c("out", "OUT", lambda r: count_cell(r.records_out), 11, "right", rank=1),
-        c("bytes", "BYTES IN", lambda r: size_cell(r.bytes_in), 9, "right", rank=3),
-        c("delay", "WM DELAY", delay, 9, "right", rank=1),
-        c("gc", "TM GC", lambda r: gc_cell(screen.taskmanager(r)), 6, "right", rank=2),
-        c("heap", "TM HEAP", lambda r: heap_cell(screen.taskmanager(r)), 7, "right", rank=3),
-        c("attempt", "ATTEMPT", lambda r: line(human_count(r.attempt), "dim"), 7, "right", rank=3),
-        c("since", "UP", lambda r: _up(r, screen.now_ms), 8, "right", rank=4),
-        c("tm", "TASKMANAGER", lambda r: value_cell(tidy(r.taskmanager) if r.taskmanager else None, "dim"), 16, rank=2,
-          flex=True),
+        c("out", "OUT", lambda r: count_cell(r.records_out), 11, "right", priority=1),
+        c("bytes", "BYTES IN", lambda r: size_cell(r.bytes_in), 9, "right", priority=3),
+        c("delay", "WM DELAY", delay, 9, "right", priority=1),
+        c("gc", "TM GC", lambda r: gc_cell(screen.taskmanager(r)), 6, "right", priority=2),
+        c("heap", "TM HEAP", lambda r: heap_cell(screen.taskmanager(r)), 7, "right", priority=3),
+        c("attempt", "ATTEMPT", lambda r: line(human_count(r.attempt), "dim"), 7, "right", priority=3),
+        c("since", "UP", lambda r: _up(r, screen.now_ms), 8, "right", priority=4),
+        c("tm", "TASKMANAGER", lambda r: value_cell(tidy(r.taskmanager) if r.taskmanager else None, "dim"), 16,
+          priority=2, grow_to=60),
     ]  # fmt: skip
 
 

@@ -5,15 +5,17 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from textual.pilot import Pilot
 
 from flinkops.clock import FixedClock
 from flinkops.model.observation import Observation
+from flinkops.render.lines import Role, fit, line, width
 from flinkops.tui.app import FlinkopsApp
 from flinkops.tui.fleet import FleetScreen
-from flinkops.tui.fleet_view import View
+from flinkops.tui.lineview import LineView
+from flinkops.tui.view import View
 from tests.tui.fleet import INTERVAL_SECONDS, T0_MS, fleet
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "tui"
@@ -63,6 +65,48 @@ def text_of(app: FlinkopsApp) -> str:
         update: Any = app.screen._compositor.render_update(full=True, screen_stack=app._background_screens)
         strips = update.strips
     return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in strips) + "\n"
+
+
+ROLE_LETTERS: dict[Role, str] = {
+    "text": " ", "dim": ".", "strong": "S", "heading": "H", "accent": "A", "ok": "o", "warning": "w", "critical": "C",
+    "unknown": "u", "busy": "b", "pressed": "p", "idle": "i", "banner": "B", "spark": "k",
+}  # fmt: skip
+
+
+def roles_of(app: FlinkopsApp) -> str:
+    """What each cell of the screen means: a letter a cell; before each line, `>` for the cursor's and `s` for stale."""
+    size = app.screen.size
+    rows = [[" "] * size.width for _ in range(size.height)]
+    marks = [[" ", " "] for _ in range(size.height)]
+    for view in app.screen.query(LineView):
+        if not view.display:
+            continue
+        left, top = view.region.x, view.region.y
+        for y in range(min(view.region.height, size.height - top)):
+            shown, on_cursor, stale = view.line_at(y)
+            fitted = fit(shown, view.region.width, ellipsis=app.context.glyphs.ellipsis)
+            letters = "".join(ROLE_LETTERS[role] * width(line(text)) for text, role in fitted)
+            rows[top + y][left : left + len(letters)] = letters
+            marks[top + y] = [">" if on_cursor else " ", "s" if stale else " "]
+    return "\n".join("".join([*mark, *row]).rstrip() for mark, row in zip(marks, rows, strict=True)) + "\n"
+
+
+class Picture(NamedTuple):
+    """What a screen shows at a moment."""
+
+    text: str
+    roles: str
+
+
+def picture_of(app: FlinkopsApp) -> Picture:
+    """As it is now."""
+    return Picture(text_of(app), roles_of(app))
+
+
+def check_picture(name: str, picture: Picture) -> None:
+    """The text of the screen, and the role of each of its cells."""
+    check_golden(name, picture.text)
+    check_golden(f"{name}.roles", picture.roles)
 
 
 def check_golden(name: str, text: str) -> None:

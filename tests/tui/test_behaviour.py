@@ -185,7 +185,9 @@ def test_export_writes_all_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             await press(pilot, ["e", "enter"])
             await press(pilot, ["e", "j", "enter"])
         [text] = tmp_path.glob("*.txt")
-        assert len(text.read_text().splitlines()) == 140
+        titles, *rows = text.read_text().splitlines()
+        assert titles.startswith("HEALTH\tFOR\tJOB\t")
+        assert len(rows) == 140
         [document] = tmp_path.glob("*.json")
         decoded = msgspec.json.decode(document.read_bytes())
         assert decoded["schema_version"] == 1

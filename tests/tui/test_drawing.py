@@ -79,8 +79,8 @@ def test_a_diamond_is_drawn_as_one() -> None:
 
 COLUMNS = [
     Column[int]("a", "A", lambda n: line(str(n)), 10),
-    Column[int]("b", "B", lambda n: line(str(n)), 10, rank=1, flex=True, widest=20),
-    Column[int]("c", "C", lambda n: line(str(n)), 10, rank=9),
+    Column[int]("b", "B", lambda n: line(str(n)), 10, priority=1, grow_to=20),
+    Column[int]("c", "C", lambda n: line(str(n)), 10, priority=9),
 ]
 
 

@@ -13,10 +13,11 @@ from flinkops.model.assessment import FleetAssessment, JobAssessment
 from flinkops.model.facts import FleetSnapshot, SourceStatus
 from flinkops.model.history import JobSample
 from flinkops.model.observation import Observation
+from flinkops.render.columns import RowContext, row_text
 from flinkops.render.glyphs import UNICODE
 from flinkops.render.lines import Line, fit, plain
 from flinkops.tui.context import Context
-from flinkops.tui.fleet_view import HistoryOf, View, columns, counts, headline, preview, row_text
+from flinkops.tui.fleet_view import counts, grid_columns, headline, preview
 from flinkops.tui.grid import choose
 from flinkops.tui.job_tables import TABS, row_lines
 from flinkops.tui.job_view import card, job_copies, job_links
@@ -24,6 +25,7 @@ from flinkops.tui.links import Links
 from flinkops.tui.query import matches, parse
 from flinkops.tui.status_view import Link, status_line
 from flinkops.tui.themes import DEFAULT, THEMES, Palette
+from flinkops.tui.view import View
 from tests.tui.fleet import T0_MS, fleet
 from tests.unit.test_assess_laws import ROUGH, any_history, any_struct
 
@@ -42,7 +44,7 @@ def everything_shown(job: JobAssessment, view: View, cells: int) -> Iterator[Lin
     yield status_line(Link(), view, CONTEXT, T0_MS, cells)
     yield from preview(job, view, CONTEXT, cells=cells, rows=60, note="a note")
     yield from card(job, CONTEXT, cells=cells)
-    for column in columns(CONTEXT, HistoryOf(view)):
+    for column in grid_columns(RowContext(view.taken_ms, CONTEXT.glyphs, history=view.observation.history)):
         yield column.cell(job)
         if column.sort is not None and (by := column.sort(job)) is not None:
             hash(by)
@@ -68,7 +70,7 @@ def test_anything_can_be_shown(
         text = plain(shown)
         assert not [char for char in text if unicodedata.category(char) in ("Cc", "Cf", "Cs")], text
         assert cell_len(plain(fit(shown, cells))) == cells
-    assert "\n" not in row_text(job)
+    assert "\n" not in row_text(job, view.taken_ms)
     assert matches(job, parse(""))
     job_links(job, view, Links())
     assert job_copies(job, view)
@@ -76,14 +78,14 @@ def test_anything_can_be_shown(
 
 @pytest.mark.parametrize("cells", [20, 80, 120, 200, 400])
 def test_columns_never_overflow(cells: int) -> None:
-    chosen = choose(columns(CONTEXT, HistoryOf()), cells)
+    chosen = choose(grid_columns(RowContext()), cells)
     needed = sum(width for _, width in chosen) + len(chosen) - 1
-    assert needed <= cells or all(column.rank == 0 for column, _ in chosen)
+    assert needed <= cells or all(column.priority == 0 for column, _ in chosen)
 
 
 def test_sorting_takes_all_columns() -> None:
     jobs = fleet(60).assessment.jobs
-    for column in columns(CONTEXT, HistoryOf()):
+    for column in grid_columns(RowContext()):
         if column.sort is not None:
             known = [by for job in jobs if (by := column.sort(job)) is not None]
             assert sorted(known)

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 
 from tests.tui.details import FakeSource
 from tests.tui.fleet import fleet
-from tests.tui.screen import SIZES, check_golden, press, running, text_of
+from tests.tui.screen import SIZES, Picture, check_picture, picture_of, press, running, text_of
 
 SCREENS: dict[str, tuple[str, ...]] = {
     "fleet": (),
@@ -23,11 +23,11 @@ SCREENS: dict[str, tuple[str, ...]] = {
 }
 
 
-def shown(keys: tuple[str, ...], size: tuple[int, int], **options: Any) -> str:
-    async def run() -> str:
+def shown(keys: tuple[str, ...], size: tuple[int, int], **options: Any) -> Picture:
+    async def run() -> Picture:
         async with running(fleet(140), size=size, **options) as (app, pilot):
             await press(pilot, keys)
-            return text_of(app)
+            return picture_of(app)
 
     return asyncio.run(run())
 
@@ -35,29 +35,30 @@ def shown(keys: tuple[str, ...], size: tuple[int, int], **options: Any) -> str:
 @pytest.mark.parametrize("name", ["fleet", "job"])
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_main_screens(name: str, size: tuple[int, int]) -> None:
-    check_golden(f"{name}-{size[0]}x{size[1]}", shown(SCREENS[name], size))
+    check_picture(f"{name}-{size[0]}x{size[1]}", shown(SCREENS[name], size))
 
 
 @pytest.mark.parametrize("name", [name for name in SCREENS if name not in ("fleet", "job")])
 def test_further_screens(name: str) -> None:
-    check_golden(f"{name}-80x24", shown(SCREENS[name], (80, 24)))
+    check_picture(f"{name}-80x24", shown(SCREENS[name], (80, 24)))
 
 
 def test_ascii_screens_are_ascii() -> None:
     for name in ("fleet", "job", "help"):
-        text = shown(SCREENS[name], (120, 40), ascii_only=True)
-        assert text.isascii(), [char for char in text if not char.isascii()]
-        check_golden(f"{name}-ascii-120x40", text)
+        picture = shown(SCREENS[name], (120, 40), ascii_only=True)
+        assert picture.text.isascii(), [char for char in picture.text if not char.isascii()]
+        check_picture(f"{name}-ascii-120x40", picture)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_hostile_names(size: tuple[int, int]) -> None:
-    async def run() -> str:
+    async def run() -> Picture:
         async with running(fleet(12, hostile=True), size=size) as (app, _):
-            return text_of(app)
+            return picture_of(app)
 
-    text = asyncio.run(run())
-    check_golden(f"hostile-{size[0]}x{size[1]}", text)
+    picture = asyncio.run(run())
+    text = picture.text
+    check_picture(f"hostile-{size[0]}x{size[1]}", picture)
     forbidden = [char for char in text if char != "\n" and unicodedata.category(char) in ("Cc", "Cf")]
     assert not forbidden
     assert "[bold red]" in text, "markup is shown, not obeyed"
@@ -78,18 +79,18 @@ def test_deep_screens() -> None:
 
             await press(pilot, ["enter", "2"])
             await until(pilot, lambda: "slowest: " in text_of(app), what="the phases came")
-            check_golden("phases-120x40", text_of(app))
+            check_picture("phases-120x40", picture_of(app))
             await press(pilot, ["1", "enter"])
             await until(pilot, lambda: "tm-1" in text_of(app), what="the subtasks came")
-            check_golden("vertex-120x40", text_of(app))
+            check_picture("vertex-120x40", picture_of(app))
             await press(pilot, ["f"])
             await until(pilot, lambda: "stacks of" in text_of(app), what="the flame graph came")
-            check_golden("flame-120x40", text_of(app))
+            check_picture("flame-120x40", picture_of(app))
             await press(pilot, ["escape", "L"])
             await until(pilot, lambda: "taskmanager.log" in text_of(app), what="the list of logs came")
             await press(pilot, ["j", "enter"])
             await until(pilot, lambda: "last 3 lines" in text_of(app), what="the log came")
-            check_golden("log-120x40", text_of(app))
+            check_picture("log-120x40", picture_of(app))
             await press(pilot, ["slash", *"warn", "enter"])
             assert "Checkpoint 12 expired" in text_of(app)
             assert "starting" not in text_of(app)
