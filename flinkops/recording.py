@@ -192,7 +192,7 @@ def is_recording(path: str | Path) -> bool:
 class Replay:
     """A recording in place of a Collector: each `collect` gives the next snapshot, at the end the last one again.
 
-    `seek` and `step` choose what `collect` gives next; how fast it is called is up to who plays it.
+    `seek` chooses what `collect` gives next; how fast it is called is up to who plays it.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -230,14 +230,9 @@ class Replay:
         """`collect` gives this one next; outside of the recording it is the first or the last."""
         self._next = max(0, min(index, len(self) - 1))
 
-    def step(self, frames: int) -> None:
-        """`collect` gives the one so many frames from the one given last: -1 is the one before."""
-        self.seek(self.position + frames)
-
-    def seek_time(self, at_ms: int) -> None:
-        """`collect` gives the last one that was taken at `at_ms` or before."""
-        times = self.times_ms
-        self.seek(max((index for index, taken_ms in enumerate(times) if taken_ms <= at_ms), default=0))
+    def index_at(self, at_ms: int) -> int:
+        """Of the last snapshot that was taken at `at_ms` or before; else of the first."""
+        return max((index for index, taken_ms in enumerate(self.times_ms) if taken_ms <= at_ms), default=0)
 
     def close(self) -> None:
         """Closes the file."""

@@ -326,13 +326,3 @@ class FleetSnapshot(Facts, frozen=True):
     sources: tuple[SourceStatus, ...] = ()
     clusters: tuple[ClusterFacts, ...] = ()
     jobs: tuple[JobFacts, ...] = ()
-
-
-def encode_snapshot(snapshot: FleetSnapshot) -> bytes:
-    """One line of JSON."""
-    return msgspec.json.encode(snapshot)
-
-
-def decode_snapshot(line: bytes) -> FleetSnapshot:
-    """The inverse of :func:`encode_snapshot`. Raises msgspec.DecodeError on anything else."""
-    return msgspec.json.decode(line, type=FleetSnapshot)

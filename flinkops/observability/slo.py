@@ -10,9 +10,6 @@ from dataclasses import dataclass
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.states import NOT_AVAILABLE, JobState
 
-OBJECTIVE_RATIO = 0.999
-"""Of 30 days: 43 minutes of budget."""
-
 
 @dataclass(frozen=True)
 class ObservedJob:

@@ -34,11 +34,6 @@ class Circuit:
         """How long it is still open; 0 when one may ask."""
         return max(0.0, self._open_until - self._monotonic())
 
-    @property
-    def half_open(self) -> bool:
-        """It was open and its wait is over: the next question is a probe."""
-        return self._failures >= self._failures_to_open and self.wait_seconds == 0.0
-
     def succeeded(self) -> None:
         """Closes it."""
         self._failures = 0

@@ -26,7 +26,6 @@ from flinkops.tui.view import View
 
 TALL_ROWS = 45
 """From this height on, checkpoints and exceptions stand below the vertices."""
-WIDE_CELLS = 150
 
 
 class JobScreen(FetchingScreen):

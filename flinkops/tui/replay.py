@@ -37,8 +37,7 @@ class ReplayObserver:
 
     def jump(self, at_ms: int) -> Observation:
         """The last moment at or before that time."""
-        earlier = [index for index, taken_ms in enumerate(self._replay.times_ms) if taken_ms <= at_ms]
-        return self.at(earlier[-1] if earlier else 0)
+        return self.at(self._replay.index_at(at_ms))
 
     def at(self, index: int) -> Observation:
         """The moment of one frame, with the memory it had."""

@@ -171,18 +171,6 @@ def test_what_the_person_accepts_is_not_refused() -> None:
     assert predict(fallen_back, UPGRADE, observed=METADATA, features=NEW, accepted=accepted).refused == ()
 
 
-def test_a_plan_of_an_edited_spec_is_refused_but_not_one_of_a_moved_status() -> None:
-    found = running("1.15.0")
-    generation = found["metadata"]["generation"]
-
-    def refused(**planned: Any) -> tuple[str, ...]:
-        return predict(found, UPGRADE, observed=SEEN, features=NEW, **planned).refused
-
-    assert refused(planned_generation=generation, planned_resource_version="1") == ()
-    assert any("edited by somebody else" in line for line in refused(planned_generation=generation - 1))
-    assert any("has moved" in line for line in refused(planned_resource_version="1"))
-
-
 @pytest.mark.parametrize(
     ("version", "issues"),
     [

@@ -205,19 +205,19 @@ def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
         Recorder(link)
 
 
-def test_replay_steps_seeks_and_stays_at_the_end(path: Path) -> None:
+def test_replay_seeks_and_stays_at_the_end(path: Path) -> None:
     replay = Replay(path)
 
     def second() -> float:
         return (replay.collect().taken_ms - START_MS) / 1000
 
     assert [second() for _ in range(3)] == [0, 1, 2]
-    replay.step(-1)
+    replay.seek(1)
     assert second() == 1
-    replay.step(5)
-    assert second() == 6
-    replay.seek_time(START_MS + 3_999)
+    replay.seek(replay.index_at(START_MS + 3_999))
     assert second() == 3
+    assert (replay.index_at(START_MS - 1), replay.index_at(START_MS)) == (0, 0)
+    assert replay.index_at(START_MS + 60_000) == 9
     replay.seek(-5)
     assert second() == 0
     replay.seek(1000)

@@ -46,8 +46,6 @@ class ProposedChange(NamedTuple):
     decision: Decision
     restarts: bool  # whether the change stops the job at all
     accepted: frozenset[str]
-    planned_resource_version: str | None
-    planned_generation: int | None
 
 
 Check = Callable[[ProposedChange], Iterator[str]]
@@ -78,19 +76,6 @@ def _owned(proposed: ProposedChange) -> Iterator[str]:
 def _gitops(proposed: ProposedChange) -> Iterator[str]:
     if tool := managed_by(proposed.resource.get("metadata") or {}):
         yield f"it is managed by {tool}, which would undo the edit: {_RECOMMENDED_STEP}"
-
-
-def _edited_since(proposed: ProposedChange) -> Iterator[str]:
-    """The operator's status updates move resourceVersion, so the generation (spec edits only) decides where known."""
-    metadata = proposed.resource.get("metadata") or {}
-    if proposed.planned_generation is not None:
-        if metadata.get("generation") != proposed.planned_generation:
-            yield (
-                f"the spec was edited by somebody else since the plan was made"
-                f" (generation {proposed.planned_generation} -> {metadata.get('generation')}): plan again"
-            )
-    elif proposed.planned_resource_version not in (None, metadata.get("resourceVersion")):
-        yield "the resource has moved since the plan was made (resourceVersion): plan again"
 
 
 def _another_upgrade(proposed: ProposedChange) -> Iterator[str]:
@@ -305,7 +290,7 @@ def _flink_version(spec: Mapping[str, Any]) -> tuple[int, ...]:
     return version_numbers(str(spec.get("flinkVersion") or "").replace("_", "."))
 
 
-_ALWAYS: tuple[Check, ...] = (_deleting, _owned, _gitops, _edited_since, _another_upgrade, _unknown_nonce)
+_ALWAYS: tuple[Check, ...] = (_deleting, _owned, _gitops, _another_upgrade, _unknown_nonce)
 _RESTARTING: tuple[Check, ...] = (
     _stateless,
     _redeployed,
@@ -327,7 +312,6 @@ _ANEW: tuple[Check, ...] = (
     _deleting,
     _owned,
     _gitops,
-    _edited_since,
     _unknown_nonce,
     _runs,
     _another_cluster,

@@ -98,14 +98,11 @@ def predict(
     features: Features,
     cluster: Mapping[str, Any] | None = None,
     accepted: frozenset[str] = frozenset(),
-    planned_resource_version: str | None = None,
-    planned_generation: int | None = None,
 ) -> Prediction:
     """Predicts what `edit` of `resource` (a FlinkDeployment or FlinkSessionJob as JSON) does.
 
     `cluster` is the FlinkDeployment that a session job runs on. `accepted` names the modes that the person allowed
-    although they were not asked for (``stateless``, ``last-state``). `planned_*` are those of the resource when an
-    earlier plan was made.
+    although they were not asked for (``stateless``, ``last-state``).
     """
     spec: Spec = resource.get("spec") or {}
     session_job = is_session_job(resource)
@@ -132,8 +129,6 @@ def predict(
         decision=decision,
         restarts=restarts,
         accepted=accepted | ({edit.mode} if edit.mode in ("stateless", "last-state") else frozenset()),
-        planned_resource_version=planned_resource_version,
-        planned_generation=planned_generation,
     )
     return Prediction(
         change=change.word,
