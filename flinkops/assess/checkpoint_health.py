@@ -5,14 +5,17 @@ from flinkops.assess.checkpoints import newest_completed
 from flinkops.assess.signal import reason
 from flinkops.config.policy import JobClass
 from flinkops.model.assessment import Checkpoints, Level, Reason
-from flinkops.model.facts import JobFacts
+from flinkops.model.facts import BATCH, JobFacts
 from flinkops.model.numbers import amount
 from flinkops.model.reasons import ReasonCode
 
 
 def checkpoint_reasons(job: JobFacts, found: Checkpoints | None, job_class: JobClass) -> list[Reason]:
-    """Disabled, failing, or not to be judged. A class with ``checkpoint_age = "off"`` asks for none of it."""
-    if not job_class.checkpoint_age_asked:
+    """Disabled, failing, or not to be judged. A class with ``checkpoint_age = "off"`` asks for none of it.
+
+    Nor does a batch job: it has none, and is run again from its blocking results.
+    """
+    if not job_class.checkpoint_age_asked or job.job_type == BATCH:
         return []
     if found is None or job.checkpoints is None:
         why = reason(job, "checkpoints", "Flink gave no answer about checkpoints")

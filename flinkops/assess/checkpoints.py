@@ -6,7 +6,7 @@ from typing import Literal
 from flinkops.assess.signal import Signal, reason
 from flinkops.config.policy import JobClass
 from flinkops.model.assessment import Checkpoints
-from flinkops.model.facts import CheckpointFacts, CheckpointsFacts, JobFacts
+from flinkops.model.facts import BATCH, CheckpointFacts, CheckpointsFacts, JobFacts
 from flinkops.model.history import JobSample
 from flinkops.model.numbers import amount, whole
 
@@ -18,6 +18,8 @@ AGE_GRACE_SECONDS = 30.0
 def checkpoints(job: JobFacts, past: Sequence[JobSample]) -> Signal[Checkpoints | None]:
     """The status is that of the newest finished checkpoint: with one always under way, that would say nothing."""
     facts = job.checkpoints
+    if job.job_type == BATCH:
+        return Signal(None, not_applicable={PATH: "a batch job takes no checkpoints"})
     if facts is None:
         return Signal(None, {PATH: reason(job, PATH, "Flink gave no answer about checkpoints")})
     done = newest_completed(facts)

@@ -42,7 +42,8 @@ def checks(
 
 
 def _latency(case: Case) -> Check:
-    latency, limit = case.signals.latency, case.limits.latency_p99_seconds
+    latency = case.signals.latency
+    limit = case.signals.asked("processing_latency_seconds", case.limits.latency_p99_seconds)
     easing = latency_easing(case.job, case.signals.rates.pending_records, case.past)
     method = "" if latency is None or latency.method == "measured" else f"by {latency.method}"
     return Check(
@@ -61,7 +62,8 @@ def _latency(case: Case) -> Check:
 
 
 def _skew(case: Case) -> Check:
-    event, limit = case.signals.event_time, case.limits.skew_seconds
+    event = case.signals.event_time
+    limit = case.signals.asked("event_time_skew_seconds", case.limits.skew_seconds)
     easing = skew_easing(case.job, event.skew_seconds, limit, case.past)
     return Check(
         ReasonCode.SKEW_HIGH,
@@ -97,7 +99,8 @@ def _backpressure(case: Case) -> Check:
 
 
 def _state(case: Case) -> Check:
-    limit, left = case.limits.state_bytes, case.signals.state.outlook.seconds_to_limit
+    limit = case.signals.asked("state_bytes", case.limits.state_bytes)
+    left = case.signals.state.outlook.seconds_to_limit
     return Check(
         ReasonCode.STATE_LIMIT,
         ReasonCode.STATE_LIMIT_UNKNOWN,
@@ -129,7 +132,7 @@ def _late(case: Case) -> Check:
 
 
 def _checkpoint_age(case: Case) -> Check:
-    limit = case.limits.checkpoint_age_seconds
+    limit = case.signals.asked("checkpoints", case.limits.checkpoint_age_seconds)
     return Check(
         ReasonCode.CHECKPOINT_AGE,
         ReasonCode.CHECKPOINT_AGE_UNKNOWN,
@@ -148,13 +151,14 @@ def _checkpoint_duration(case: Case) -> Check:
     facts, points = case.job.checkpoints, case.signals.checkpoints
     timeout = amount(facts.timeout_seconds) if facts else None
     asked = case.job_class.checkpoint_age_asked and facts is not None and newest_completed(facts) is not None
+    limit = case.signals.asked("checkpoints", _times(timeout, CHECKPOINT_DURATION_RATIO) if asked else None)
     return Check(
         ReasonCode.CHECKPOINT_SLOW,
         ReasonCode.CHECKPOINT_SLOW_UNKNOWN,
         "duration of the last checkpoint",
         "seconds",
         points.duration_seconds if points else None,
-        _times(timeout, CHECKPOINT_DURATION_RATIO) if asked else None,
+        limit,
         None,
         lambda sample: sample.checkpoint_duration_seconds,
         "checkpoint_age",

@@ -8,9 +8,9 @@ from flinkops.assess.checkpoint_health import checkpoint_reasons
 from flinkops.assess.health import checks, health
 from flinkops.assess.lifecycle import lifecycle, unseen
 from flinkops.assess.limits import limits_of
-from flinkops.assess.signal import not_running, reason, vertex_reason
+from flinkops.assess.signal import is_measured, not_running, reason, vertex_reason
 from flinkops.assess.signals import Signals, signals, to_sample
-from flinkops.assess.skew import VertexTime
+from flinkops.assess.skew import WATERMARK, VertexTime
 from flinkops.clock import iso_utc
 from flinkops.config.policy import Policy
 from flinkops.model.assessment import Commit, Delivery, Health, JobAssessment, VertexAssessment
@@ -69,12 +69,16 @@ def assess_job(
 
 
 def _described(job: JobFacts, found: Signals) -> JobAssessment:
-    """The document's fields; each None has its reason in ``unknown``."""
-    unknown = dict(found.unknown)
+    """The document's fields; each None has its reason in ``unknown`` or in ``not_applicable``."""
+    unknown, not_applicable = dict(found.unknown), dict(found.not_applicable)
     vertices = tuple(
         _vertex(job, vertex, found.event_time.vertices[vertex.id], f"vertices.{index}", unknown)
         for index, vertex in enumerate(job.vertices)
     )
+    if (none := not_applicable.get(WATERMARK)) is not None:
+        missing = [path for index in range(len(vertices)) if (path := f"vertices.{index}.{WATERMARK}") in unknown]
+        not_applicable |= dict.fromkeys(missing, none)
+        unknown = {path: why for path, why in unknown.items() if path not in not_applicable}
     described = JobAssessment(
         id=job.id,
         name=job.name,
@@ -105,31 +109,39 @@ def _described(job: JobFacts, found: Signals) -> JobAssessment:
         commits=_commits(job),
         vertices=vertices,
         unknown=unknown,
+        not_applicable=not_applicable,
         delivery_latency_seconds=_delivery(job),
         outlook=found.state.outlook,
         facts=job,
         restored=job.checkpoints.restored if job.checkpoints else None,
         recent_checkpoints=job.checkpoints.history if job.checkpoints else (),
     )
-    _explain(job, described, unknown)
+    _explain(job, described, unknown, not_applicable)
     return described
 
 
-def _explain(job: JobFacts, described: JobAssessment, unknown: dict[str, str]) -> None:
+def _explain(job: JobFacts, described: JobAssessment, unknown: dict[str, str], not_applicable: dict[str, str]) -> None:
     """Reasons for what no signal speaks of."""
-    no_resource = "only a job of the Kubernetes operator has one"
     running = not_running(job)
+    absent = _without(job)
+    not_applicable |= {field: why for field, why in absent.items() if getattr(described, field) is None}
     reasons = {
-        "namespace": no_resource,
-        "lifecycle_state": no_resource if job.resource is None else "the operator has not said it yet",
+        "namespace": "its source does not say it",
+        "lifecycle_state": "the operator has not said it yet",
         "flink_version": reason(job, "flink_version", "the cluster did not say it"),
         "uptime_seconds": running or reason(job, "running_since_ms", "Flink does not say since when it runs"),
         "parallelism": reason(job, "vertices", "the job's vertices are not known"),
         "restarts": reason(job, "restarts", running or "Flink publishes no numRestarts for this job"),
-        "commits": "no sink reports commits",
+        "commits": running or "no sink reports commits yet",
         "delivery_latency_seconds": running or _why_no_delivery(job),
     }
-    unknown.update({field: why for field, why in reasons.items() if getattr(described, field) is None})
+    unknown.update(
+        {
+            field: why
+            for field, why in reasons.items()
+            if getattr(described, field) is None and field not in not_applicable
+        }
+    )
     delivery = described.delivery_latency_seconds
     for part in ("p50", "p99"):
         if delivery and getattr(delivery, part) is None:
@@ -137,6 +149,19 @@ def _explain(job: JobFacts, described: JobAssessment, unknown: dict[str, str]) -
     for name, commit in (described.commits or {}).items():
         if commit.age_seconds is None:
             unknown[f"commits.{name}.age_seconds"] = "no commit since the job's current execution began"
+
+
+def _without(job: JobFacts) -> dict[str, str]:
+    """What only some kinds of jobs have."""
+    absent = {}
+    if job.resource is None:
+        no_resource = "only a job of the Kubernetes operator has one"
+        absent = {"namespace": no_resource, "lifecycle_state": no_resource}
+    if job.delivery is None and "delivery" not in job.unknown:
+        absent["delivery_latency_seconds"] = "the job names no dispatcher (flinkops.delivery-metrics-url)"
+    if is_measured(job):
+        absent["commits"] = "no sink reports commits"
+    return absent
 
 
 def _delivery(job: JobFacts) -> Delivery | None:
@@ -151,7 +176,7 @@ def _delivery(job: JobFacts) -> Delivery | None:
 def _why_no_delivery(job: JobFacts) -> str:
     if job.delivery is not None:
         return "nothing was delivered in the last minute"
-    return reason(job, "delivery", "the job names no dispatcher (flinkops.delivery-metrics-url)")
+    return reason(job, "delivery", "its dispatcher gave no answer")
 
 
 def _uptime(job: JobFacts) -> float | None:

@@ -1,29 +1,46 @@
 """Signal 1, processing latency L = t_processed - t_ingested: measured, else markers, else Little's law."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from flinkops.assess.signal import Signal, not_running, vertex_reason
 from flinkops.model.assessment import Latency
-from flinkops.model.facts import JobFacts, VertexFacts
+from flinkops.model.facts import BATCH, JobFacts, VertexFacts
 from flinkops.model.graph import Graph
+from flinkops.model.history import JobSample
 from flinkops.model.numbers import amount, mean, total, worst
 from flinkops.model.states import ExecutionState
 
 PATH = "processing_latency_seconds"
 
 
-def latency(job: JobFacts, graph: Graph) -> Signal[Latency | None]:
+def latency(job: JobFacts, graph: Graph, past: Sequence[JobSample]) -> Signal[Latency | None]:
     """The best of the three methods that this job allows; the reason names what each one lacks."""
     if why := not_running(job):
         return Signal(None, {PATH: why})
     found = _measured(job) or _markers(job)
     if found:
         return _with_reasons(found)
+    if (none := _without_times(job, graph)) is not None:
+        had = any(each.latency_p99_seconds is not None for each in past)
+        return (
+            Signal(None, {PATH: f"it had a latency before, and now {none}"}) if had else Signal(None, {}, {PATH: none})
+        )
     estimate = _estimated(job, graph)
     if isinstance(estimate, str):
         why = f"no operator publishes flinkops.processingLatencyMs, no latency markers, and {estimate}"
         return Signal(None, {PATH: why})
     return _with_reasons(estimate)
+
+
+def _without_times(job: JobFacts, graph: Graph) -> str | None:
+    """Why the job has no latency: from no source on is there anything to count it from."""
+    if job.job_type == BATCH:
+        return "a batch job reads what is there: its records have no latency"
+    sources = [each for each in graph.sources if each.status != ExecutionState.FINISHED]
+    if not sources or any(each.source_is_timed is not False for each in sources):
+        return None
+    return "the records of its sources have no timestamp, and nothing that waits before them is counted"
 
 
 def _with_reasons(found: Latency) -> Signal[Latency | None]:
@@ -85,7 +102,7 @@ def _estimated(job: JobFacts, graph: Graph) -> Latency | str:
 
 
 def _source_wait(job: JobFacts, vertex: VertexFacts) -> _Wait | str:
-    if vertex.status == ExecutionState.FINISHED:
+    if vertex.status == ExecutionState.FINISHED or vertex.source_is_timed is False:
         return _Wait(0.0, 0.0)
     pending, rate = total(vertex.pending_records), total(vertex.records_in_per_second)
     if pending is None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from flinkops.assess.checkpoints import age_limit_seconds
-from flinkops.config.policy import JobClass, Policy
+from flinkops.config.policy import WATERMARK_DELAY_KEY, JobClass, Policy
 from flinkops.model.assessment import Level, Limits, Reason
 from flinkops.model.facts import JobFacts
 from flinkops.model.history import JobSample
@@ -12,8 +12,6 @@ from flinkops.model.numbers import amount
 from flinkops.model.quantities import human_value, parse_duration
 from flinkops.model.reasons import ReasonCode
 
-WATERMARK_DELAY_KEY = "flinkops.watermark-delay"
-"""A job may say in its own parameters how far its watermark trails the newest event (docs/signals.md)."""
 STATE_WARNING_RATIO = 0.8
 CHECKPOINT_DURATION_RATIO = 0.8
 

@@ -1,9 +1,10 @@
 """How much flows: records in, out, dropped and late."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from flinkops.assess.signal import Signal, not_running, reason, vertex_reason
+from flinkops.assess.signal import Signal, is_measured, not_running, reason, vertex_reason
+from flinkops.config.policy import JobClass
 from flinkops.model.facts import JobFacts, Spread, VertexFacts
 from flinkops.model.graph import Graph
 from flinkops.model.history import JobSample
@@ -29,7 +30,7 @@ class Rates(NamedTuple):
     pending_records: float | None = None
 
 
-def rates(job: JobFacts, graph: Graph, past: Sequence[JobSample]) -> Signal[Rates]:
+def rates(job: JobFacts, graph: Graph, past: Sequence[JobSample], job_class: JobClass) -> Signal[Rates]:
     """All of them; a sum over vertices of which one is missing is not known."""
     if why := not_running(job):
         return Signal(Rates(), dict.fromkeys((IN, OUT, DROPPED, LATE, LATE_RATIO), why))
@@ -53,7 +54,20 @@ def rates(job: JobFacts, graph: Graph, past: Sequence[JobSample]) -> Signal[Rate
             job, LATE, "no operator counts late records (numLateRecordsDropped, flinkops.lateRecords)"
         )
         unknown[LATE_RATIO] = unknown[LATE]
-    return Signal(found, unknown)
+    return _told_apart(found, unknown, _uncounted(job, job_class) if is_measured(job) else ())
+
+
+def _uncounted(job: JobFacts, job_class: JobClass) -> Iterator[str]:
+    """What this job does not count at all, and nobody asks for."""
+    if all(each.unchanged_dropped is None and each.unchanged_dropped_per_second is None for each in job.vertices):
+        yield DROPPED
+    if job_class.late_ratio is None and all(each.late_records is None for each in job.vertices):
+        yield from (LATE, LATE_RATIO)
+
+
+def _told_apart(found: Rates, unknown: dict[str, str], absent: Iterable[str]) -> Signal[Rates]:
+    not_applicable = {path: unknown[path] for path in absent if path in unknown}
+    return Signal(found, {path: why for path, why in unknown.items() if path not in not_applicable}, not_applicable)
 
 
 def _sum(job: JobFacts, read: Callable[[VertexFacts], Spread | None]) -> float | None:

@@ -10,10 +10,14 @@ T = TypeVar("T")
 
 
 class Signal(NamedTuple, Generic[T]):
-    """A value, and the reasons for what is None in it, by dotted path of the status document."""
+    """A value, and the reasons for what is None in it, by dotted path of the status document.
+
+    What this job cannot have stands in ``not_applicable`` instead of ``unknown``.
+    """
 
     value: T
     unknown: Mapping[str, str] = {}
+    not_applicable: Mapping[str, str] = {}
 
 
 def reason(job: JobFacts, fact: str, otherwise: str) -> str:
@@ -30,6 +34,13 @@ def vertex_reason(job: JobFacts, vertex: VertexFacts, field: str, otherwise: str
     """Why a fact of one vertex is not known: what the source said of it, with the vertex's name, else `otherwise`."""
     said = reason(job, f"vertices.{vertex.id}.{field}", "")
     return f'{said} (vertex "{vertex.name}")' if said else otherwise
+
+
+def is_measured(job: JobFacts) -> bool:
+    """Whether it runs and Flink gave metrics of each of its vertices: what none of them has, the job does not have."""
+    if not_running(job) is not None or not job.vertices:
+        return False
+    return job.unknown.keys().isdisjoint({"vertices", *(f"vertices.{vertex.id}" for vertex in job.vertices)})
 
 
 def not_running(job: JobFacts) -> str | None:

@@ -11,6 +11,7 @@ from flinkops.assess.skew import EventTime, event_time
 from flinkops.assess.state import StateSize, state_size
 from flinkops.config.policy import JobClass
 from flinkops.model.assessment import Backpressure, Checkpoints, Latency
+from flinkops.model.event_time import has_watermark
 from flinkops.model.facts import JobFacts
 from flinkops.model.graph import Graph
 from flinkops.model.history import JobSample
@@ -18,7 +19,7 @@ from flinkops.model.numbers import worst
 
 
 class Signals(NamedTuple):
-    """Values, and in ``unknown`` the reason for each part that is None, by its path in the status document."""
+    """Values, and in ``unknown`` or ``not_applicable`` the reason for each part that is None, by its path."""
 
     graph: Graph
     rates: Rates
@@ -28,21 +29,38 @@ class Signals(NamedTuple):
     backpressure: Backpressure | None
     checkpoints: Checkpoints | None
     unknown: dict[str, str]
+    not_applicable: dict[str, str]
+
+    def asked(self, path: str, limit: float | None) -> float | None:
+        """The limit, unless this job cannot have what it is for."""
+        return None if path in self.not_applicable else limit
 
 
 def signals(job: JobFacts, past: Sequence[JobSample], job_class: JobClass) -> Signals:
     """Everything that is derived from the facts of a job and its earlier samples."""
     graph = Graph(job.vertices)
-    flow = rates(job, graph, past)
-    delay = latency(job, graph)
-    time = event_time(job, graph)
+    flow = rates(job, graph, past, job_class)
+    delay = latency(job, graph, past)
+    time = event_time(job, graph, past, job_class)
     size = state_size(job, past, job_class)
     held = backpressure(job, graph, past)
     points = checkpoints(job, past)
     unknown: dict[str, str] = {}
+    not_applicable: dict[str, str] = {}
     for part in (flow, delay, time, size, held, points):
         unknown.update(part.unknown)
-    return Signals(graph, flow.value, delay.value, time.value, size.value, held.value, points.value, unknown)
+        not_applicable.update(part.not_applicable)
+    return Signals(
+        graph,
+        flow.value,
+        delay.value,
+        time.value,
+        size.value,
+        held.value,
+        points.value,
+        unknown,
+        not_applicable,
+    )
 
 
 def to_sample(job: JobFacts, found: Signals, breached: tuple[str, ...]) -> JobSample:
@@ -60,6 +78,7 @@ def to_sample(job: JobFacts, found: Signals, breached: tuple[str, ...]) -> JobSa
         unchanged_dropped=flow.unchanged_dropped,
         latency_p99_seconds=found.latency.p99 if found.latency else None,
         skew_seconds=found.event_time.skew_seconds,
+        watermark_seen=any(map(has_watermark, job.vertices)),
         state_bytes=found.state.state_bytes,
         backpressured_ratio=found.backpressure.ratio if found.backpressure else None,
         checkpoint_duration_seconds=points.duration_seconds if points else None,

@@ -1,14 +1,18 @@
 """Signal 2, event-time skew S = now - watermark; none yet, finished, held, idle and straggling are told apart."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from flinkops.assess.signal import Signal, not_running, reason
-from flinkops.model.facts import JobFacts, VertexFacts
+from flinkops.config.policy import WATERMARK_DELAY_KEY, JobClass
+from flinkops.model.event_time import held_back
+from flinkops.model.facts import BATCH, JobFacts, VertexFacts
 from flinkops.model.graph import Graph
+from flinkops.model.history import JobSample
 from flinkops.model.numbers import finite, total, worst
 from flinkops.model.states import ExecutionState
 
+FLOWED_SECONDS = 120.0
 SKEW = "event_time_skew_seconds"
 WATERMARK = "watermark"
 
@@ -42,10 +46,13 @@ class EventTime(NamedTuple):
     """What holds the watermark back, as far as the facts tell; for the text of a reason."""
 
 
-def event_time(job: JobFacts, graph: Graph) -> Signal[EventTime]:
+def event_time(job: JobFacts, graph: Graph, past: Sequence[JobSample], job_class: JobClass) -> Signal[EventTime]:
     """Skew and watermark of the job and of each vertex. `now` is the time at which the facts were seen."""
     times = {vertex.id: vertex_time(vertex, job.seen_ms) for vertex in job.vertices}
-    why = not_running(job) or _undefined(graph, times)
+    why = not_running(job)
+    if why is None and (none := _without_event_time(job, graph, times, past, job_class)) is not None:
+        return Signal(EventTime(vertices=times), not_applicable={SKEW: none, WATERMARK: none})
+    why = why or _undefined(graph, times)
     known = [
         (time.watermark_ms, vertex.id)
         for vertex in graph.in_order()
@@ -95,20 +102,47 @@ def _time(value: float | None) -> int | None:
     return None if known is None or not _FIRST_MS <= known <= _LAST_MS else round(known)
 
 
-def _undefined(graph: Graph, times: Mapping[str, VertexTime]) -> str | None:
-    """A vertex that waits for an input without a watermark, while another one moves on, makes the job's undefined.
+def _without_event_time(
+    job: JobFacts, graph: Graph, times: Mapping[str, VertexTime], past: Sequence[JobSample], job_class: JobClass
+) -> str | None:
+    """Why the job has no event time at all; None when it has, when it should have, or when it is too early to say.
 
-    A vertex without a watermark whose inputs all have one only does not hand it on (some sinks), and says nothing.
+    Each live vertex says that it has no watermark, none was ever seen of this job, no vertex is known to need or make
+    one, nobody asks for the skew, and records have flowed for minutes.
     """
-    for vertex_id, time in times.items():
-        if time.state != "none-yet":
-            continue
-        inputs = [up for up in graph.upstream.get(vertex_id, ()) if up in times]
-        silent = [up for up in inputs if times[up].partly_none]
-        if silent and any(times[up].moving for up in inputs):
-            name, waiting = graph.by_id[silent[0]].name, graph.by_id[vertex_id].name
-            return f'event time stands still at "{waiting}": "{name}" has produced no watermark yet (an idle input?)'
-    return None
+    if job.job_type == BATCH:
+        return "a batch job: its watermark is the end of its input"
+    asked = job_class.skew_asked or WATERMARK_DELAY_KEY in job.configuration
+    live = [each for each in graph.by_id.values() if times[each.id].state != "finished"]
+    if asked or not live or any(times[each.id].state != "none-yet" or times[each.id].moving for each in live):
+        return None
+    if any(each.needs_event_time or each.makes_watermarks for each in live):
+        return None
+    if any(each.watermark_seen or each.skew_seconds is not None for each in past):
+        return None
+    return "no source emits watermarks: the job works without event time" if _has_flowed(job, graph) else None
+
+
+def _has_flowed(job: JobFacts, graph: Graph) -> bool:
+    """Records have come in for minutes: at today's rate, those that have been read took that long.
+
+    A job that had its first record a moment ago may make a watermark of it in the next; its rate is of a minute.
+    """
+    if job.running_since_ms is None or (job.seen_ms - job.running_since_ms) / 1000 < FLOWED_SECONDS:
+        return False
+    read, rate = graph.taken_in, graph.taken_in_per_second
+    return bool(read) and rate is not None and (rate == 0 or (read or 0.0) / rate >= FLOWED_SECONDS)
+
+
+def _undefined(graph: Graph, times: Mapping[str, VertexTime]) -> str | None:
+    """A vertex to which event time may matter waits for an input without a watermark, while something moves on."""
+    if not any(time.moving for time in times.values()):
+        return None
+    waiting = next((each for each in held_back(graph) if times[each.vertex.id].state == "none-yet"), None)
+    if waiting is None:
+        return None
+    name, culprit = waiting.vertex.name, waiting.culprit.name
+    return f'event time stands still at "{name}": "{culprit}" has produced no watermark yet (an idle input?)'
 
 
 def _nowhere(times: Mapping[str, VertexTime]) -> str:

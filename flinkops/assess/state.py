@@ -6,7 +6,8 @@ from typing import NamedTuple
 from flinkops.assess.signal import Signal, reason
 from flinkops.config.policy import JobClass
 from flinkops.model.assessment import StateOutlook
-from flinkops.model.facts import CheckpointFacts, JobFacts, VertexFacts
+from flinkops.model.event_time import keeps_keys
+from flinkops.model.facts import BATCH, CheckpointFacts, JobFacts, VertexFacts
 from flinkops.model.history import JobSample
 from flinkops.model.numbers import add_known, amount, finite, total, whole
 from flinkops.model.trend import theil_sen
@@ -30,6 +31,7 @@ class StateSize(NamedTuple):
 def state_size(job: JobFacts, past: Sequence[JobSample], job_class: JobClass) -> Signal[StateSize]:
     """Size of the last completed checkpoint, keys by RocksDB's native metrics, growth over checkpoints and samples."""
     unknown: dict[str, str] = {}
+    absent = _not_applicable(job)
     latest = job.checkpoints.latest_completed if job.checkpoints else None
     size = whole(latest.state_size_bytes) if latest else None
     if size is None:
@@ -49,7 +51,22 @@ def state_size(job: JobFacts, past: Sequence[JobSample], job_class: JobClass) ->
         largest_vertex=_largest(job.vertices),
         samples=len(points),
     )
-    return Signal(StateSize(size, keys, _per_key(job, size, keys, unknown), growth, outlook), unknown)
+    value = StateSize(size, keys, _per_key(job, size, keys, unknown), growth, outlook)
+    absent = {path: why for path, why in absent.items() if path in unknown}
+    return Signal(value, {path: why for path, why in unknown.items() if path not in absent}, absent)
+
+
+def _not_applicable(job: JobFacts) -> dict[str, str]:
+    """What a job cannot have that is batch, or that has no keyed vertex."""
+    if job.job_type == BATCH:
+        return dict.fromkeys((BYTES, KEYS, PER_KEY, GROWTH), "a batch job keeps no state from one record to the next")
+    if not job.vertices or any(map(keeps_keys, job.vertices)):
+        return {}
+    why = "no vertex is keyed: the job keeps no state by key"
+    absent = dict.fromkeys((KEYS, PER_KEY), why)
+    if job.checkpoints is not None and not job.checkpoints.enabled:
+        absent |= dict.fromkeys((BYTES, GROWTH), f"{why}, and takes no checkpoints")
+    return absent
 
 
 def growth_points(job: JobFacts, past: Sequence[JobSample]) -> list[tuple[float, float]]:

@@ -9,6 +9,8 @@ from flinkops.model.facts import JobFacts
 
 LATENCY_CRITICAL = "latency-critical"
 WINDOWED = "windowed"
+WATERMARK_DELAY_KEY = "flinkops.watermark-delay"
+"""A job may say in its own parameters how far its watermark trails the newest event (docs/signals.md)."""
 
 
 class JobClass(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,6 +20,8 @@ class JobClass(msgspec.Struct, frozen=True, kw_only=True):
     latency_p99_seconds: float | None = 1.0
     skew_seconds: float | None = 300.0
     """Limit of the event-time skew of a job whose own watermark delay is not known."""
+    skew_asked: bool = False
+    """The settings name a skew or a delay of the watermark: then these jobs have to have one."""
     watermark_delay_seconds: float | None = None
     """Out-of-orderness and allowed lateness of the jobs, when they do not say so themselves."""
     skew_margin_seconds: float = 60.0

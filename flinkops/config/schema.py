@@ -77,6 +77,7 @@ CLASS_KEYS: dict[str, tuple[str, Parser]] = {
     "critical_factor": ("critical_factor", parse_count),
     "may_finish": ("may_finish", parse_bool),
 }
+EVENT_TIME_KEYS = frozenset({"skew", "watermark_delay", "skew_margin"})
 RULE_KEYS: dict[str, tuple[str, Parser]] = {
     "class": ("job_class", parse_text),
     "name": ("name", parse_text),
@@ -171,6 +172,8 @@ def read_policy(data: Mapping[str, object], where: str, base: Policy) -> Policy:
         fields = read_fields(table, CLASS_KEYS, place)
         if "checkpoint_age" in table:
             fields["checkpoint_age_asked"] = fields["checkpoint_age_seconds"] is not None
+        if EVENT_TIME_KEYS & table.keys():
+            fields["skew_asked"] = table.get("skew") != "off"
         classes[name] = msgspec.structs.replace(classes.get(name, JobClass(name=name)), **fields)
     rules = tuple(
         JobRule(**{"job_class": "", **read_fields(table, RULE_KEYS, f"[[jobs]] number {number} of {where}")})

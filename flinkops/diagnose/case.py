@@ -9,7 +9,7 @@ from flinkops.model.detail import FlameGraph, TaskManagerDetail, VertexDetail
 from flinkops.model.facts import CheckpointFacts, JobFacts, VertexFacts
 from flinkops.model.graph import Graph
 from flinkops.model.history import JobSample
-from flinkops.model.numbers import amount, total, worst
+from flinkops.model.numbers import amount, worst
 
 START_UP_SECONDS = 45.0
 """So long after a start or a rescale a job catches up, and its caches, keys and compiled code fill."""
@@ -130,23 +130,13 @@ class Case:
 
     @property
     def input_per_second(self) -> float | None:
-        """What the sources take in. Generators count no records in: what leaves them counts then."""
-        known = [
-            max(total(each.records_in_per_second) or 0.0, total(each.records_out_per_second) or 0.0)
-            for each in self.graph.sources
-            if total(each.records_in_per_second) is not None or total(each.records_out_per_second) is not None
-        ]
-        return sum(known) if known else None
+        """What the sources take in."""
+        return self.graph.taken_in_per_second
 
     @property
     def input_records(self) -> float | None:
-        """As `input_per_second`, all of them since the sources' attempts began."""
-        known = [
-            max(each.records_in or 0, each.records_out or 0)
-            for each in self.graph.sources
-            if each.records_in is not None or each.records_out is not None
-        ]
-        return float(sum(known)) if known else None
+        """All that they have taken in since their attempts began."""
+        return self.graph.taken_in
 
     def flame_graph(self, vertex_id: str) -> FlameGraph | None:
         """On-CPU samples of one vertex, when they were asked for."""

@@ -1,7 +1,8 @@
 """Assessments: what the facts mean, as the contract's ``status`` document words it (schema_version 1).
 
 Field names and units are the outside's: users script against them. An unknown value is None and has an entry in
-``unknown`` (dotted path -> reason). What only the screens need stands in ``detail`` structures, not in the document.
+``unknown`` (dotted path -> reason); one that the job cannot have is None with an entry in ``not_applicable``. What only
+the screens need stands in ``detail`` structures, not in the document.
 """
 
 from typing import Literal
@@ -19,6 +20,22 @@ LEVEL_ORDER: dict[str, int] = {"critical": 0, "unknown": 1, "warning": 2, "ok": 
 
 class Value(msgspec.Struct, frozen=True, gc=False):
     """Base of all assessments: immutable; nulls are kept in JSON."""
+
+
+class Unknown(Value, frozen=True):
+    """A value that could not be measured, and why. Never healthy, never zero."""
+
+    reason: str
+
+
+class NotApplicable(Value, frozen=True):
+    """A value that this job cannot have, and why: healthy, and no gap in what is known."""
+
+    reason: str
+
+
+Absence = Unknown | NotApplicable
+"""Beside a value, what a signal may be."""
 
 
 class Reason(Value, frozen=True):
@@ -165,6 +182,7 @@ class JobAssessment(Value, frozen=True):
     commits: dict[str, Commit] | None
     vertices: tuple[VertexAssessment, ...]
     unknown: dict[str, str]
+    not_applicable: dict[str, str] = {}
     delivery_latency_seconds: Delivery | None = None
     # not part of the document
     job_class: str = "windowed"
@@ -176,6 +194,16 @@ class JobAssessment(Value, frozen=True):
     recent_checkpoints: tuple[CheckpointFacts, ...] = ()
     sample: JobSample | None = None
     """What is to be remembered of this look."""
+
+    def absent(self, path: str) -> "Absence | None":
+        """Why the part of the document at this dotted path is None: its own reason, or that of what it belongs to."""
+        while path:
+            if path in self.not_applicable:
+                return NotApplicable(self.not_applicable[path])
+            if path in self.unknown:
+                return Unknown(self.unknown[path])
+            path = path.rpartition(".")[0]
+        return None
 
     @property
     def key(self) -> JobKey:

@@ -15,6 +15,9 @@ NO_WATERMARK_MS = -(2**63)
 FINISHED_WATERMARK_MS = 2**63 - 1
 """Flink's Long.MAX: this input has ended."""
 
+BATCH = "BATCH"
+"""Flink's job type (JobFacts.job_type) of a job in batch execution mode; the other one is STREAMING."""
+
 SourceKind = Literal["rest", "kubernetes", "recording"]
 SourceState = Literal["ok", "stale", "unreachable", "denied"]
 JobKind = Literal["rest", "FlinkDeployment", "FlinkSessionJob"]
@@ -73,6 +76,9 @@ class VertexFacts(Facts, frozen=True):
     upstream: tuple[str, ...] = ()
     input_ships: tuple[str, ...] = ()  # how the records of each upstream arrive: FORWARD, HASH, REBALANCE, ...
     source_partitions: int | None = None  # of a Kafka source; None when it names none
+    source_is_timed: bool | None = None  # False: its records have no timestamp, and nothing that waits is counted
+    needs_event_time: bool | None = None  # a window, join or sort in event time, by the plan; None: it does not tell
+    makes_watermarks: bool = False  # by the plan; a source may make some without saying so
     started_ms: int | None = None
     # /jobs/:id, since the attempt began
     records_in: int | None = None
@@ -290,6 +296,7 @@ class JobFacts(Facts, frozen=True):
     ended_ms: int | None = None
     max_parallelism: int | None = None
     scheduler: str | None = None
+    job_type: str | None = None  # STREAMING, BATCH
     restarts: int | None = None  # numRestarts
     vertices: tuple[VertexFacts, ...] = ()
     checkpoints: CheckpointsFacts | None = None

@@ -4,6 +4,7 @@ import heapq
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from flinkops.model.facts import VertexFacts
+from flinkops.model.numbers import total
 
 
 def topological(inputs: Mapping[str, Iterable[str]]) -> list[str]:
@@ -56,6 +57,26 @@ class Graph:
     def sinks(self) -> list[VertexFacts]:
         """Vertices without an output."""
         return [vertex for vertex in self.by_id.values() if not self.downstream[vertex.id]]
+
+    @property
+    def taken_in_per_second(self) -> float | None:
+        """Records per second that the sources take in. Generators count none in: what leaves them counts then."""
+        known = [
+            max(total(each.records_in_per_second) or 0.0, total(each.records_out_per_second) or 0.0)
+            for each in self.sources
+            if total(each.records_in_per_second) is not None or total(each.records_out_per_second) is not None
+        ]
+        return sum(known) if known else None
+
+    @property
+    def taken_in(self) -> float | None:
+        """Records, as `taken_in_per_second`: all of them since the sources' attempts began."""
+        known = [
+            max(each.records_in or 0, each.records_out or 0)
+            for each in self.sources
+            if each.records_in is not None or each.records_out is not None
+        ]
+        return float(sum(known)) if known else None
 
     def in_order(self) -> list[VertexFacts]:
         """Each vertex after its inputs."""

@@ -20,6 +20,7 @@ class JobSample(Facts, frozen=True):
     unchanged_dropped: int | None = None
     latency_p99_seconds: float | None = None
     skew_seconds: float | None = None
+    watermark_seen: bool = False  # some subtask had a watermark at this poll
     state_bytes: int | None = None
     backpressured_ratio: float | None = None
     checkpoint_duration_seconds: float | None = None

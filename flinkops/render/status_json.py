@@ -50,6 +50,7 @@ JOB_FIELDS = (
     "job_class",
     "data_age_seconds",
     "unknown",
+    "not_applicable",
 )
 RESOURCE_FIELDS = (
     "image",

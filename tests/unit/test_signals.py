@@ -16,6 +16,7 @@ from flinkops.model.graph import Graph
 from flinkops.model.history import JobSample
 from tests.unit.builders import NOW_MS, checkpoint, checkpoints, failing, job, spread, vertex, with_vertex
 
+WINDOWED = JobClass(name="windowed")
 MIN_WATERMARK, MAX_WATERMARK = float(-(2**63)), float(2**63 - 1)
 
 
@@ -27,7 +28,7 @@ def bottleneck_of(facts: JobFacts, past: tuple[JobSample, ...] = ()) -> Bottlene
 
 class TestLatency:
     def of(self, facts: JobFacts) -> tuple[float | None, float | None, str] | str:
-        value, unknown = latency(facts, Graph(facts.vertices))
+        value, unknown, _ = latency(facts, Graph(facts.vertices), ())
         return (value.p50, value.p99, value.method) if value else unknown["processing_latency_seconds"]
 
     def test_own_distribution_comes_first_and_the_worst_subtask_counts(self) -> None:
@@ -59,7 +60,7 @@ class TestLatency:
                 vertex("sink", "short", "long", consume_buffers_seconds=spread(0.2)),
             )
         )
-        found = latency(facts, Graph(facts.vertices)).value
+        found = latency(facts, Graph(facts.vertices), ()).value
         assert found is not None
         assert found.method == "estimated"
         assert found.p50 == pytest.approx(200 / 100 + 0.5 + 0.2)
@@ -99,7 +100,7 @@ class TestLatency:
 class TestSkew:
     def test_the_furthest_behind_counts(self) -> None:
         facts = with_vertex(job(), "sink", watermark_ms=Spread(min=NOW_MS - 90_000, max=NOW_MS - 1_000))
-        time = event_time(facts, Graph(facts.vertices)).value
+        time = event_time(facts, Graph(facts.vertices), (), WINDOWED).value
         assert time.skew_seconds == 90.0
         assert time.watermark_ms == NOW_MS - 90_000
         assert time.vertices["sink"].spread_seconds == 89.0
@@ -108,25 +109,25 @@ class TestSkew:
     @pytest.mark.parametrize("low", [MIN_WATERMARK, None])
     def test_none_yet_is_no_number(self, low: float | None) -> None:
         facts = job(vertices=(vertex("src", watermark_ms=Spread(min=low), watermark_none_yet=True),))
-        found = event_time(facts, Graph(facts.vertices))
+        found = event_time(facts, Graph(facts.vertices), (), WINDOWED)
         assert found.value.skew_seconds is None
         assert found.value.vertices["src"].state == "none-yet"
         assert found.unknown["event_time_skew_seconds"] == "no vertex has produced a watermark yet"
 
     def test_finished_inputs_do_not_hold_time_back(self) -> None:
         facts = with_vertex(job(), "src", watermark_ms=Spread(min=MAX_WATERMARK), watermark_finished=True)
-        time = event_time(facts, Graph(facts.vertices)).value
+        time = event_time(facts, Graph(facts.vertices), (), WINDOWED).value
         assert time.skew_seconds == 5.0
         assert time.vertices["src"].state == "finished"
 
     def test_all_finished(self) -> None:
         facts = job(vertices=(vertex("src", watermark_ms=None, watermark_finished=True),))
-        assert event_time(facts, Graph(facts.vertices)).unknown["watermark"] == "all inputs have ended"
+        assert event_time(facts, Graph(facts.vertices), (), WINDOWED).unknown["watermark"] == "all inputs have ended"
 
     def test_a_silent_second_input_makes_the_job_s_skew_unknown(self) -> None:
         silent = {"watermark_ms": None, "watermark_none_yet": True}
         facts = job(vertices=(vertex("a"), vertex("b", **silent), vertex("join", "a", "b", **silent)))
-        found = event_time(facts, Graph(facts.vertices))
+        found = event_time(facts, Graph(facts.vertices), (), WINDOWED)
         assert found.value.skew_seconds is None
         assert '"vertex b" has produced no watermark yet' in found.unknown["event_time_skew_seconds"]
 
@@ -137,28 +138,28 @@ class TestSkew:
                 vertex("sink", "src", watermark_ms=None, watermark_none_yet=True),
             )
         )
-        assert event_time(facts, Graph(facts.vertices)).value.skew_seconds is None
+        assert event_time(facts, Graph(facts.vertices), (), WINDOWED).value.skew_seconds is None
 
     def test_idle_subtasks_of_a_source_do_not(self) -> None:
         facts = with_vertex(
             job(), "src", watermark_ms=Spread(min=NOW_MS - 3_000, max=NOW_MS - 3_000), watermark_none_yet=True
         )
-        assert event_time(facts, Graph(facts.vertices)).value.skew_seconds == 5.0
+        assert event_time(facts, Graph(facts.vertices), (), WINDOWED).value.skew_seconds == 5.0
 
     def test_a_sink_that_hands_no_watermark_on_says_nothing(self) -> None:
         facts = with_vertex(job(), "sink", watermark_ms=None, watermark_none_yet=True)
-        assert event_time(facts, Graph(facts.vertices)).value.skew_seconds == 5.0
+        assert event_time(facts, Graph(facts.vertices), (), WINDOWED).value.skew_seconds == 5.0
 
     def test_of_equals_the_first_in_the_flow_is_named_and_an_empty_input_is_said(self) -> None:
         facts = with_vertex(job(vertices=tuple(reversed(job().vertices))), "src", records_in_per_second=spread(0.0))
         assert (
-            event_time(facts, Graph(facts.vertices)).value.cause
+            event_time(facts, Graph(facts.vertices), (), WINDOWED).value.cause
             == '"vertex src" is furthest behind, no records come in'
         )
 
     def test_alignment_and_idleness_are_named(self) -> None:
         facts = with_vertex(job(), "src", split_paused_ratio=spread(0.4), split_idle_ratio=spread(0.9))
-        cause = event_time(facts, Graph(facts.vertices)).value.cause
+        cause = event_time(facts, Graph(facts.vertices), (), WINDOWED).value.cause
         assert "alignment" in cause
         assert "idle" in cause
 
@@ -371,7 +372,7 @@ class TestCheckpoints:
 
 class TestRates:
     def of(self, facts: JobFacts, past: tuple[JobSample, ...] = ()) -> tuple[object, dict[str, str]]:
-        found = rates(facts, Graph(facts.vertices), past)
+        found = rates(facts, Graph(facts.vertices), past, WINDOWED)
         return found.value, dict(found.unknown)
 
     def test_in_is_what_the_sources_read_out_what_the_writers_take(self) -> None:

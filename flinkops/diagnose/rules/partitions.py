@@ -2,6 +2,7 @@
 
 from flinkops.diagnose.case import Case
 from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
+from flinkops.model.event_time import held_back
 from flinkops.model.facts import VertexFacts
 from flinkops.model.findings import Finding, NotAssessed
 
@@ -18,7 +19,7 @@ def judge(case: Case) -> Verdict:
 
 def _finding(case: Case, vertex: VertexFacts) -> Finding:
     partitions = vertex.source_partitions or 0
-    holds = vertex.watermark_none_yet and case.evidence.assessment.event_time_skew_seconds is None
+    holds = any(each.culprit.id == vertex.id and each.moving for each in held_back(case.graph))
     return Finding(
         code=CODE,
         severity="warning" if holds else "info",

@@ -5,6 +5,8 @@ from typing import NamedTuple
 from flinkops.diagnose.case import Case
 from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
 from flinkops.model.assessment import VertexAssessment
+from flinkops.model.event_time import held_back
+from flinkops.model.facts import BATCH
 from flinkops.model.findings import EvidenceLine, Finding, NotAssessed, Remedy
 from flinkops.model.history import JobSample
 from flinkops.model.numbers import least, worst
@@ -26,6 +28,7 @@ PAUSED_RATIO = 0.1
 IDLE_RATIO = 0.5
 FLOWING_PER_SECOND = 0.1
 FLOWED_SECONDS = 10.0
+SKEW = "event_time_skew_seconds"
 
 
 class Cause(NamedTuple):
@@ -41,8 +44,7 @@ class Cause(NamedTuple):
 
 def judge(case: Case) -> Verdict:
     """The first cause that fits, from the surest to the vaguest."""
-    causes = (_future(case), _none_yet(case), _standing(case), _trailing(case), _straggling(case), _late(case))
-    cause = next((each for each in causes if each is not None), None)
+    cause = next((found for ask in _CAUSES if (found := ask(case)) is not None), None)
     if cause is not None:
         return [
             Finding(
@@ -85,20 +87,35 @@ def _future(case: Case) -> Cause | None:
 
 
 def _none_yet(case: Case) -> Cause | None:
-    """Records flow, yet a part of the job has no watermark: an input without records holds back all the others."""
-    silent = [each for each in case.job.vertices if each.watermark_none_yet]
-    if not silent or not _flows(case):
+    """Records flow, yet a vertex that needs event time has no watermark: an input without any holds back all others."""
+    waiting = held_back(case.graph)
+    if not waiting or not _flows(case):
         return None
-    partly = next((each for each in silent if _time(worst(each.watermark_ms))), None)
-    moving = any(_time(worst(each.watermark_ms)) for each in case.job.vertices)
-    by_plan = _event_time_in_plan(case)
-    if partly is None and not moving and not by_plan:
-        return None
-    vertex = partly or silent[0]
-    lines = [line(f'"{vertex.name}": at least one subtask or partition has produced no watermark yet')]
-    lines.append(line("records per second that come in meanwhile", case.input_per_second, 0, "per_second"))
+    first = next((each for each in waiting if each.sure), waiting[0])
+    culprit, waits = first.culprit.name, first.vertex.name
+    lines = [line("records per second that come in meanwhile", case.input_per_second, 0, "per_second")]
+    if not first.moving:
+        lines.insert(0, line(f'"{waits}" works in event time, and no input of it has produced a watermark yet'))
+        title = f'No source emits watermarks, and "{waits}" needs them: it never fires'
+        return Cause(title, lines, [_STRATEGY, _IDLENESS], waits, 0.7)
+    lines.insert(0, line(f'"{culprit}": at least one subtask or partition has produced no watermark yet'))
+    if waits != culprit:
+        lines.append(line(f'"{waits}" waits for it'))
     title = "Event time stands still: an input has produced no watermark (an idle partition?)"
-    return Cause(title, lines, [_IDLENESS, _partitions()], vertex.name, 0.85 if partly or moving else 0.7)
+    return Cause(title, lines, [_IDLENESS, _partitions()], culprit, 0.85)
+
+
+def _without(case: Case) -> Cause | None:
+    """No event time, and nothing that needs it: worth knowing where somebody thinks that it has some."""
+    if SKEW not in case.evidence.assessment.not_applicable or case.job.job_type == BATCH:
+        return None
+    lines = [
+        line(
+            "records per second that come in, none of which makes a watermark", case.input_per_second, unit="per_second"
+        )
+    ]
+    title = "No source emits watermarks: the job works without event time"
+    return Cause(title, lines, [_STRATEGY], None, 0.6, severity_info=True)
 
 
 def _standing(case: Case) -> Cause | None:
@@ -219,16 +236,6 @@ def _furthest(case: Case) -> VertexAssessment | None:
     return max(known, key=lambda each: each.skew_seconds or 0.0) if known else None
 
 
-def _time(value: float | None) -> bool:
-    return value is not None and 0 < value < 2**62
-
-
-def _event_time_in_plan(case: Case) -> bool:
-    detail = case.evidence.detail
-    texts = [each.name for each in case.job.vertices] + (list(detail.plan.values()) if detail else [])
-    return any("watermark" in text.lower() or "EventTime" in text for text in texts)
-
-
 def _is_paused(case: Case) -> bool:
     return _most(case, "split_paused_ratio") > PAUSED_RATIO
 
@@ -265,6 +272,9 @@ _IDLENESS = remedy(
     key="table.exec.source.idle-timeout",
     value="30 s",
 )
+_STRATEGY = remedy(
+    "Give the source a WatermarkStrategy, or the table a WATERMARK clause; in processing time none is needed"
+)
 _ALIGNMENT = remedy(
     "Alignment holds the faster inputs for the slowest one: find out why that one is slow, or allow more drift; costs "
     "more state in windows and joins",
@@ -279,4 +289,6 @@ def _partitions() -> Remedy:
     )
 
 
+_CAUSES = (_future, _none_yet, _standing, _trailing, _straggling, _late, _without)
+"""From the surest to the vaguest."""
 RULE = Rule("watermark-delay", judge, steady=True)

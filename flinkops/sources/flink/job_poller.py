@@ -18,13 +18,13 @@ from flinkops.sources.flink import wire
 from flinkops.sources.flink.checkpoint_facts import checkpoints_facts
 from flinkops.sources.flink.exception_facts import MAX_EXCEPTIONS, exceptions_facts, rescales_facts
 from flinkops.sources.flink.http import NotFound, RestClient
+from flinkops.sources.flink.plan_facts import NOT_TOLD, event_time_uses
 from flinkops.sources.flink.settings_facts import job_settings, scheduler_of
 from flinkops.sources.flink.vertex_facts import vertex_facts
 from flinkops.sources.flink.vertex_poller import VertexWatch
 
 T = TypeVar("T")
 
-"""States after which nothing more happens to this job id."""
 SETTLED_MS = 5_000
 """Flink answers from caches of 3 s (web.refresh-interval): only then what is said of an ended job is its last word."""
 
@@ -109,6 +109,7 @@ class JobWatch:
             ended_ms=_time(row.end_time),
             max_parallelism=_time(job.max_parallelism or 0) if job else None,
             scheduler=scheduler_of(job.scheduler_type, cluster_configuration) if job else None,
+            job_type=job.job_type if job else None,
             restarts=self._restarts(),
             vertices=self._vertex_facts(job) if job else (),
             checkpoints=self._checkpoints,
@@ -206,6 +207,7 @@ class JobWatch:
 
     def _vertex_facts(self, job: wire.Job) -> tuple[VertexFacts, ...]:
         upstream, ships = _upstream(job), _ships(job)
+        uses = event_time_uses((node.id, node.description) for node in job.plan.nodes) if job.plan else {}
         facts = []
         for vertex in job.vertices:
             watch = self._vertices.get(vertex.id)
@@ -220,6 +222,7 @@ class JobWatch:
                     watch.spreads if watch else {},
                     watch.watermark if watch else None,
                     input_ships=ships.get(vertex.id, ()),
+                    event_time=uses.get(vertex.id, NOT_TOLD),
                     source_partitions=watch.source_partitions if watch else None,
                 )
             )

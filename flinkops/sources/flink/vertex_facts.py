@@ -5,10 +5,12 @@ from typing import Any
 
 from flinkops.model.facts import Spread, VertexFacts
 from flinkops.sources.flink import wire
+from flinkops.sources.flink.plan_facts import NOT_TOLD, EventTimeUse
 from flinkops.sources.flink.wire import Aggregate, number
 
 _SINGLE_VALUES = {"marker_p50_seconds", "marker_p99_seconds"}
 _NOTHING = Spread()
+_UNDEFINED_SECONDS = -0.001
 _EARLIEST_MS, _LATEST_MS = -(2**62), 2**62
 """Between them lies every watermark that is a time; Long.MIN and Long.MAX lie outside, also as rounded doubles."""
 
@@ -21,14 +23,17 @@ def vertex_facts(
     *,
     input_ships: tuple[str, ...] = (),
     source_partitions: int | None = None,
+    event_time: EventTimeUse = NOT_TOLD,
 ) -> VertexFacts:
     """Puts it all together. A fact without a metric stays None."""
     io = vertex.metrics
     fields: dict[str, Any] = {field: spread for field, spread in spreads.items() if spread != _NOTHING}
+    legacy = spreads.get("busy_ratio") == _NOTHING
+    timed = _timed(fields, legacy=legacy and not upstream)
     for field in _SINGLE_VALUES & fields.keys():
         fields[field] = fields[field].max
     commits, failed, age = (fields.pop(field, None) for field in ("commits", "commit_failed", "commit_age_seconds"))
-    read = _read_by_source(fields, legacy=spreads.get("busy_ratio") == _NOTHING)
+    read = _read_by_source(fields, legacy=legacy)
     complete_in, complete_out = io.read_records_complete, io.write_records_complete
     records_in = io.read_records if complete_in else None
     if not records_in and read is not None:
@@ -42,6 +47,9 @@ def vertex_facts(
         upstream=upstream,
         input_ships=input_ships,
         source_partitions=source_partitions,
+        source_is_timed=timed,
+        needs_event_time=event_time.needs,
+        makes_watermarks=event_time.makes,
         started_ms=vertex.start_time if vertex.start_time > 0 else None,
         records_in=records_in,
         records_out=io.write_records if complete_out else None,
@@ -107,6 +115,27 @@ def _read_by_source(fields: dict[str, Any], *, legacy: bool) -> int | None:
             fields["records_in_per_second"] = rate
         return _integer(emitted.sum)
     return None if read is None else _integer(read.sum)
+
+
+def _timed(fields: dict[str, Any], *, legacy: bool) -> bool | None:
+    """Whether the records of a source carry a time or wait in something that can be counted; None: not known.
+
+    Flink's ``currentEmitEventTimeLag`` is -1 where records have no timestamp (InternalSourceReaderMetricGroup,
+    UNDEFINED); a source of the old API (SourceFunction) has neither that metric nor ``pendingRecords``.
+    """
+    lag = fields.get("source_emit_lag_seconds")
+    if (
+        lag is not None
+        and lag.max is not None
+        and lag.max < 0
+        and lag.min is not None
+        and lag.min >= _UNDEFINED_SECONDS
+    ):
+        fields.pop("source_emit_lag_seconds")
+        return None if "pending_records" in fields else False
+    if lag is not None or "pending_records" in fields:
+        return True
+    return False if legacy else None
 
 
 def _commit_age(age: Spread | None) -> float | None:

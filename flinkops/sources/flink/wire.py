@@ -83,9 +83,10 @@ class PlanInput(msgspec.Struct, gc=False):
 
 
 class PlanNode(msgspec.Struct, gc=False):
-    """One vertex in the plan; `description` is long and not read here."""
+    """One vertex in the plan; `description` names its operators, in HTML."""
 
     id: str
+    description: str = ""
     inputs: list[PlanInput] = []
 
 
@@ -130,6 +131,7 @@ class Job(msgspec.Struct, gc=False):
     now: int = 0
     start_time: int = msgspec.field(name="start-time", default=-1)
     end_time: int = msgspec.field(name="end-time", default=-1)
+    job_type: str | None = msgspec.field(name="job-type", default=None)
     scheduler_type: str | None = msgspec.field(name="schedulerType", default=None)
     max_parallelism: int | None = msgspec.field(name="maxParallelism", default=None)
     timestamps: dict[str, int] = {}

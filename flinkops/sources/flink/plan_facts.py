@@ -1,0 +1,65 @@
+"""What Flink's plan says about event time: which vertices need a watermark, and which make one.
+
+The descriptions are those of Flink's planner (``WindowAggregate(...)``) and of its DataStream operators
+(``Window(TumblingEventTimeWindows(5000), ...)``); an operator that a job named itself says nothing. Timers are set by
+keyed operators only, and none of them tells whether it does.
+"""
+
+import html
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import NamedTuple
+
+_SQL_FIRST = re.compile(r"\[\d+\]:")
+"""How the SQL planner begins an operator. Only the first of a chain can be keyed, so that it alone can set timers."""
+_SQL_EVENT_TIME = re.compile(r"\bisRowTime=true|\bTemporalSort\(|\bMatch\(")
+_SQL_WINDOW = re.compile(
+    r"\b(?:WindowAggregate|GlobalWindowAggregate|LocalWindowAggregate|WindowTableFunction|GroupWindowAggregate|"
+    r"WindowJoin|WindowRank|WindowDeduplicate|TemporalJoin|OverAggregate)\("
+)
+"""In event time where the job's tables have a watermark, else in processing time; see `_time_columns`."""
+_TIME_COLUMN = re.compile(r"\btime_col=\[(\w+)\]|\borderBy=\[(\w+) ASC\]")
+_PROCESSING_COLUMN = re.compile(r"\bPROCTIME\(\) AS (\w+)")
+_STREAM_EVENT_TIME = re.compile(r"EventTime\w*Windows\b|EventTimeTrigger|EventTimeSessionWindows|\bInterval Join\b")
+_STREAM_PROCESSING_TIME_FIRST = re.compile(r"Window\((?=[^\n]*ProcessingTime)(?![^\n]*EventTime)")
+_MAKES = re.compile(
+    r"\bWatermarkAssigner\(|\bwatermark=\[|\bwatermark=true\b|\browtime=true\b|\bTimestamps/Watermarks\b"
+)
+
+
+class EventTimeUse(NamedTuple):
+    """Of one vertex. ``needs`` None: its description does not tell; ``makes``: it makes watermarks."""
+
+    needs: bool | None = None
+    makes: bool = False
+
+
+NOT_TOLD = EventTimeUse()
+
+
+def event_time_uses(descriptions: Iterable[tuple[str, str]]) -> dict[str, EventTimeUse]:
+    """By vertex id, from (id, description) as Flink sends it, with entities and line breaks of HTML."""
+    return _uses(tuple(descriptions))
+
+
+@lru_cache(maxsize=1024)
+def _uses(descriptions: tuple[tuple[str, str], ...]) -> dict[str, EventTimeUse]:
+    """The plan of a job does not change while it runs: the same texts come with each poll."""
+    texts = {vertex: html.unescape(text.replace("<br/>", "\n")) for vertex, text in descriptions}
+    whole = "\n".join(texts.values())
+    declared = _MAKES.search(whole) is not None
+    processing = frozenset(_PROCESSING_COLUMN.findall(whole))
+    return {
+        vertex: EventTimeUse(_needs(text, processing, declared=declared), _MAKES.search(text) is not None)
+        for vertex, text in texts.items()
+    }
+
+
+def _needs(text: str, processing: frozenset[str], *, declared: bool) -> bool | None:
+    if _STREAM_EVENT_TIME.search(text) or _SQL_EVENT_TIME.search(text):
+        return True
+    if _SQL_WINDOW.search(text):
+        columns = {name for pair in _TIME_COLUMN.findall(text) for name in pair if name}
+        return declared and not (columns and columns <= processing)
+    return False if _SQL_FIRST.match(text) or _STREAM_PROCESSING_TIME_FIRST.match(text) else None
