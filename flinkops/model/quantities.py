@@ -65,6 +65,8 @@ def _digits(value: float) -> str:
 
 
 UNKNOWN = "?"
+NOT_APPLICABLE = "–"
+"""Of what a job cannot have, beside what is not known of it."""
 
 
 def human_bytes(value: float | None) -> str:

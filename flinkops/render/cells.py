@@ -3,11 +3,20 @@
 import math
 
 from flinkops.clock import iso_utc
-from flinkops.model.assessment import JobAssessment, Level
+from flinkops.model.assessment import JobAssessment, Level, NotApplicable
 from flinkops.model.reasons import Subject
 from flinkops.render.glyphs import Glyphs
 from flinkops.render.lines import Line, Role
-from flinkops.render.text import UNKNOWN, clean, clock_time, human_bytes, human_count, human_ratio, human_seconds
+from flinkops.render.text import (
+    NOT_APPLICABLE,
+    UNKNOWN,
+    clean,
+    clock_time,
+    human_bytes,
+    human_count,
+    human_ratio,
+    human_seconds,
+)
 
 LEVEL_ROLE: dict[str, Role] = {"critical": "critical", "unknown": "unknown", "warning": "warning", "ok": "ok"}
 STATE_ROLE: dict[str, Role] = {
@@ -26,6 +35,16 @@ def tidy(text: str) -> str:
     'ab'
     """
     return clean(text).translate(_JOINERS)
+
+
+def absent_sign(job: JobAssessment, path: str) -> str:
+    """What stands for the missing part of the document at this path: ``?`` for unknown, ``–`` for not applicable."""
+    return NOT_APPLICABLE if isinstance(job.absent(path), NotApplicable) else UNKNOWN
+
+
+def absent_cell(job: JobAssessment, path: str) -> Line:
+    """The same as a dim cell."""
+    return ((absent_sign(job, path), "dim"),)
 
 
 def value_cell(text: str | None, role: Role = "text") -> Line:

@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from flinkops.model.assessment import LEVEL_ORDER, JobAssessment
+from flinkops.model.assessment import LEVEL_ORDER, JobAssessment, NotApplicable
 from flinkops.model.facts import JobKey
 from flinkops.model.history import JobSample
 from flinkops.model.reasons import Subject
 from flinkops.render.cells import (
     LEVEL_ROLE,
+    absent_cell,
     count_cell,
     percent_cell,
     rate_cell,
@@ -54,7 +55,8 @@ class FleetColumn:
     has: None where unknown. `priority` 0 is always shown; the highest give way first on a narrow screen. `width` is in
     terminal cells; `grow_to`: it takes room that is left, up to so many; `comfortable`: the width it should have before
     the least important columns get room. `csv` is its name there, with the unit, and `csv_place` where it stands:
-    scripts cut by position, so that a new column takes the next free number.
+    scripts cut by position, so that a new column takes the next free number. `path` is where the document says why the
+    value is missing: what does not apply to a job is shown as a dash.
     """
 
     id: str
@@ -72,11 +74,17 @@ class FleetColumn:
     csv_place: int = 0
     csv_value: Callable[[JobAssessment], Plain] | None = None
     screen_only: bool = False
+    path: str = ""
 
     @property
     def screen_title(self) -> str:
         """Where cells are scarce."""
         return self.short_title or self.title
+
+    def shown(self, job: JobAssessment, row: RowContext) -> Line:
+        """The cell, or a dash for what this job cannot have."""
+        absent = job.absent(self.path) if self.path else None
+        return absent_cell(job, self.path) if isinstance(absent, NotApplicable) else self.cell(job, row)
 
     def plain_value(self, job: JobAssessment) -> Plain:
         """For CSV: no unit, None where unknown."""
@@ -192,25 +200,27 @@ COLUMNS: tuple[FleetColumn, ...] = (
       priority=6, csv="records_out_per_second", csv_place=10),
     C("dropped", "DROPPED/S", lambda j, _: rate_cell(j.records_dropped_per_second),
       lambda j: j.records_dropped_per_second, 7, short_title="DROP/S", priority=8, csv="records_dropped_per_second",
-      csv_place=11),
+      csv_place=11, path="records_dropped_per_second"),
     C("late", "LATE", lambda j, _: percent_cell(j.late_ratio, role_about(j, Subject.LATE_RECORDS)),
-      lambda j: j.late_ratio, 6, priority=7, csv="late_ratio", csv_place=12),
-    C("p99", "P99", _latency, _p99_seconds, 7, priority=1, csv="processing_latency_p99_seconds", csv_place=13),
+      lambda j: j.late_ratio, 6, priority=7, csv="late_ratio", csv_place=12, path="late_ratio"),
+    C("p99", "P99", _latency, _p99_seconds, 7, priority=1, csv="processing_latency_p99_seconds", csv_place=13,
+      path="processing_latency_seconds.p99"),
     C("skew", "SKEW", lambda j, _: seconds_cell(j.event_time_skew_seconds, role_about(j, Subject.EVENT_TIME)),
-      lambda j: j.event_time_skew_seconds, 7, priority=1, csv="event_time_skew_seconds", csv_place=14),
+      lambda j: j.event_time_skew_seconds, 7, priority=1, csv="event_time_skew_seconds", csv_place=14,
+      path="event_time_skew_seconds"),
     C("state_size", "STATE SIZE", lambda j, _: size_cell(j.state_bytes, role_about(j, Subject.STATE)),
-      lambda j: j.state_bytes, 7, short_title="SIZE", priority=1, csv="state_bytes", csv_place=15),
+      lambda j: j.state_bytes, 7, short_title="SIZE", priority=1, csv="state_bytes", csv_place=15, path="state_bytes"),
     C("growth", "GROWTH/H", _growth, lambda j: j.state_growth_bytes_per_hour, 9, priority=7,
-      csv="state_growth_bytes_per_hour", csv_place=16),
+      csv="state_growth_bytes_per_hour", csv_place=16, path="state_growth_bytes_per_hour"),
     C("bp", "BACKPRESSURE", lambda j, _: percent_cell(_pressure_ratio(j), role_about(j, Subject.BACKPRESSURE)),
       _pressure_ratio, 5, short_title="BP", priority=1, csv="backpressure_ratio", csv_place=17),
     C("bottleneck", "BOTTLENECK", _bottleneck, lambda j: _bottleneck_name(j) or None, 12, align="left", priority=8,
       grow_to=30, descending=False, csv="bottleneck", csv_place=18, csv_value=_bottleneck_name),
     C("checkpoint", "CHECKPOINT", _checkpoint, lambda j: j.checkpoints and j.checkpoints.duration_seconds, 6,
-      short_title="CKPT", priority=1, csv="checkpoint_duration_seconds", csv_place=24),
+      short_title="CKPT", priority=1, csv="checkpoint_duration_seconds", csv_place=24, path="checkpoints"),
     C("age", "CHECKPOINT AGE", lambda j, _: seconds_cell(j.checkpoints.age_seconds if j.checkpoints else None),
       lambda j: j.checkpoints and j.checkpoints.age_seconds, 8, short_title="CKPT AGE", priority=6,
-      csv="checkpoint_age_seconds", csv_place=19),
+      csv="checkpoint_age_seconds", csv_place=19, path="checkpoints.age_seconds"),
     C("flink", "FLINK", lambda j, _: value_cell(tidy(j.flink_version) if j.flink_version else None, "dim"),
       lambda j: j.flink_version, 6, align="left", priority=9, descending=False, csv="flink_version", csv_place=20),
     C("id", "ID", lambda j, _: line(tidy(j.id), "dim"), lambda j: j.id, 8, align="left", priority=9, grow_to=32,
@@ -226,7 +236,7 @@ CSV_COLUMNS = tuple(sorted((column for column in COLUMNS if column.csv), key=lam
 def row_texts(job: JobAssessment, now_ms: int, columns: Sequence[FleetColumn] = TEXT_COLUMNS) -> list[str]:
     """The cells of one job as text, unknown as a question mark."""
     row = RowContext(now_ms=now_ms)
-    return [plain(column.cell(job, row)) for column in columns]
+    return [plain(column.shown(job, row)) for column in columns]
 
 
 def titles_text() -> str:

@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 from flinkops.model.assessment import JobAssessment
-from flinkops.render.text import UNKNOWN, clean, human_rate, human_ratio, human_seconds, pad
+from flinkops.render.cells import absent_sign
+from flinkops.render.text import clean, human_rate, human_ratio, human_seconds, pad
 
 
 class CardLine(NamedTuple):
@@ -57,7 +58,8 @@ def _known(value: float | None, text: str) -> str | None:
 
 
 def _line(job: JobAssessment, label: str, field: str, value: str | None) -> CardLine:
-    return CardLine(label, value or UNKNOWN, None if value else job.unknown.get(field))
+    missing = job.absent(field)
+    return CardLine(label, value or absent_sign(job, field), missing.reason if missing and not value else None)
 
 
 def card_text(job: JobAssessment) -> str:

@@ -5,6 +5,7 @@ import unicodedata
 
 from flinkops.clock import iso_utc
 from flinkops.model.quantities import (
+    NOT_APPLICABLE,
     UNKNOWN,
     human_bytes,
     human_count,
@@ -15,6 +16,7 @@ from flinkops.model.quantities import (
 )
 
 __all__ = [
+    "NOT_APPLICABLE",
     "UNKNOWN",
     "clean",
     "clock_time",

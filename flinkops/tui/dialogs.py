@@ -222,5 +222,9 @@ def help_lines(places: Sequence[Where]) -> list[Line]:
         for key in keys:
             lines.append(((f"  {key.shown:<12}", "accent"), (key.help, "text")))
         lines.append(())
-    lines.append(line("Signs: ? is unknown, never zero; ~ before a latency: not measured by the job itself", "dim"))
+    lines.append(
+        line(
+            "Signs: ? is unknown, never zero; – does not apply; ~ before a latency: the job does not measure it", "dim"
+        )
+    )
     return lines

@@ -66,7 +66,7 @@ def grid_columns(row: RowContext) -> list[Column[JobAssessment]]:
 
 
 def _drawn(column: FleetColumn, row: RowContext, job: JobAssessment) -> Line:
-    return column.cell(job, row)
+    return column.shown(job, row)
 
 
 def preview(job: JobAssessment, view: View, context: Context, *, cells: int, rows: int, note: str | None) -> list[Line]:

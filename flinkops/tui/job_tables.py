@@ -284,6 +284,12 @@ def row_lines(row: msgspec.Struct | tuple[str, str], cells: int) -> list[Line]:
     return lines
 
 
+def _absences(job: JobAssessment, _: object) -> list[tuple[str, str]]:
+    """What is not known, and after it what this job cannot have."""
+    none = [(path, f"does not apply: {why}") for path, why in sorted(job.not_applicable.items())]
+    return [*sorted(job.unknown.items()), *none]
+
+
 TABS: tuple[Tab, ...] = (
     Tab("vertices", "vertices", vertex_columns, lambda r: r.of.id, vertex_rows, "no vertices known"),
     Tab("checkpoints", "checkpoints", checkpoint_columns, lambda r: (r.id, r.is_savepoint), checkpoint_rows,
@@ -295,7 +301,7 @@ TABS: tuple[Tab, ...] = (
         "none reported (needs the adaptive scheduler and web.adaptive-scheduler.rescale-history.size)"),
     Tab("configuration", "config", configuration_columns, lambda r: r[0],
         lambda job, _: sorted(job.facts.configuration.items()) if job.facts else (), "no setting known"),
-    Tab("unknown", "unknown", unknown_columns, lambda r: r[0], lambda job, _: sorted(job.unknown.items()),
+    Tab("unknown", "unknown", unknown_columns, lambda r: r[0], _absences,
         "everything is known"),
 )  # fmt: skip
 """In the order of their keys 1, 2, 3 …"""

@@ -9,6 +9,7 @@ from flinkops.model.history import JobSample
 from flinkops.model.reasons import Subject
 from flinkops.render.cells import (
     LEVEL_ROLE,
+    absent_cell,
     count_cell,
     known_signals,
     rate_cell,
@@ -74,8 +75,8 @@ def card_items(job: JobAssessment) -> list[tuple[str, Line]]:
         return [shown_id, *((each.label, _card_line(each)) for each in card_lines(job))]
 
     def why(path: str, shown: Line) -> Line:
-        reason = job.unknown.get(path)
-        return (*shown, (f" {tidy(reason)}", "dim")) if reason else shown
+        missing = job.absent(path)
+        return shown if missing is None else (*absent_cell(job, path), (f" {tidy(missing.reason)}", "dim"))
 
     facts = job.facts
     checkpoints = facts.checkpoints if facts else None
@@ -98,7 +99,7 @@ def card_items(job: JobAssessment) -> list[tuple[str, Line]]:
 
 
 def _card_line(each: CardLine) -> Line:
-    shown = value_cell(None if each.why else tidy(each.value))
+    shown = line(tidy(each.value), "dim" if each.why else "text")
     return (*shown, (f" {tidy(each.why)}", "dim")) if each.why else shown
 
 
@@ -109,8 +110,8 @@ def _parallelism(job: JobAssessment) -> Line:
 
 def _commit(job: JobAssessment) -> Line:
     if job.commits is None or "iceberg" not in job.commits:
-        reason = job.unknown.get("commits", "")
-        return (*value_cell(None), (f" {tidy(reason)}", "dim")) if reason else value_cell(None)
+        missing = job.absent("commits")
+        return (*absent_cell(job, "commits"), (f" {tidy(missing.reason)}", "dim")) if missing else value_cell(None)
     commit = job.commits["iceberg"]
     age = f" {short_age(commit.age_seconds)} ago" if commit.age_seconds is not None else ""
     return ((commit.status, "critical" if commit.status == "FAILED" else "text"), (age, "dim"))

@@ -78,7 +78,7 @@ def test_no_delivery_is_not_a_latency_of_zero() -> None:
         (found,) = looked(named(url))
     assert assessed(found).delivery_latency_seconds is None
     assert assessed(found).unknown["delivery_latency_seconds"] == "nothing was delivered in the last minute"
-    assert "names no dispatcher" in assessed(job()).unknown["delivery_latency_seconds"]
+    assert "names no dispatcher" in assessed(job()).not_applicable["delivery_latency_seconds"]
 
 
 @pytest.mark.parametrize(
