@@ -15,6 +15,8 @@ from flinkops.model.event_time import held_back
 from flinkops.model.facts import JobFacts, Spread, VertexFacts
 from flinkops.model.graph import Graph
 from flinkops.model.observation import Observation
+from flinkops.render.columns import COLUMNS, RowContext
+from flinkops.render.lines import plain
 from flinkops.sources.flink.plan_facts import event_time_uses
 from tests.unit.builders import NOW_MS, checkpoints, job, snapshot, vertex, with_vertex
 from tests.unit.doctor_cases import above_info, evidence, found, sample
@@ -292,3 +294,10 @@ def test_what_the_plan_says(descriptions: list[str], needs: list[bool | None], m
     uses = event_time_uses((str(number), text) for number, text in enumerate(descriptions))
     assert [each.needs for each in uses.values()] == needs
     assert [each.makes for each in uses.values()] == makes
+
+
+def test_screens_show_a_dash_for_what_does_not_apply_and_a_question_mark_for_what_is_unknown() -> None:
+    skew = next(each for each in COLUMNS if each.path == SKEW)
+    without, unknown = assessed(timeless()), assessed(timeless(records_in=5_000))
+    assert [plain(skew.shown(each, RowContext())) for each in (without, unknown)] == ["–", "?"]
+    assert skew.plain_value(without) is None
