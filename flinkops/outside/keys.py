@@ -61,7 +61,7 @@ _KEY_OF = frozenset({
 _PLAIN_KEY_OF = frozenset({
     "partition", "primary", "dedup", "dedupe", "routing", "message", "group", "sort", "join", "foreign", "unique",
     "by", "per", "public", "record", "object", "row", "natural", "business", "lookup", "cache", "index", "hash",
-    "bucket", "distribution", "cluster", "label", "annotation", "config", "option", "sku", "state", "upsert",
+    "bucket", "distribution", "cluster", "label", "annotation", "config", "option", "state", "upsert",
     "rowtime", "order", "event", "surrogate", "composite", "map", "column", "field", "property",
 })  # fmt: skip
 """A last word `key` after one of these names a column or an option."""

@@ -93,12 +93,19 @@ def job_document(job: JobAssessment) -> dict[str, Any]:
     special = {
         "health": {"level": job.health.level, "reasons": [_reason(reason) for reason in reasons]},
         "vertices": [{field: _plain(getattr(vertex, field)) for field in VERTEX_FIELDS} for vertex in job.vertices],
-        "unknown": {**job.unknown, **_without_number(reasons)},
+        "unknown": {**job.unknown, **_without_number(reasons), **_undated_deletion(job)},
     }
     document = {field: special[field] if field in special else _plain(getattr(job, field)) for field in JOB_FIELDS}
     if job.facts is not None and job.facts.resource is not None:
         document["resource"] = resource_document(job.facts.resource)
     return document
+
+
+def _undated_deletion(job: JobAssessment) -> dict[str, str]:
+    resource = None if job.facts is None else job.facts.resource
+    if resource is None or not resource.deleting or resource.deleting_since_ms is not None:
+        return {}
+    return {"resource.deletion.since": "the resource is being deleted, and its deletionTimestamp is not a time"}
 
 
 def resource_document(resource: ResourceFacts) -> dict[str, Any]:

@@ -25,6 +25,9 @@ DEMO_WORDS = {
     *("raw-scrapes-in", "scrapes", "sku", "retailer", "dedup", "dead_letters", "classify", "WindowAggregate"),
 }
 
+GENERAL = {PACKAGE / "outside" / "keys.py": {"dedup"}}
+"""Where a word of the demo is the field's own: the option of many jobs that names the columns of a key."""
+
 
 def constants(tree: ast.AST) -> Iterator[tuple[int, str]]:
     """The texts of a module that are not documentation: help may well show an example."""
@@ -45,7 +48,8 @@ def test_no_text_of_the_code_names_it() -> None:
     for path in PACKAGE.rglob("*.py"):
         if not any(path.is_relative_to(allowed) for allowed in KNOWS_THE_DEMO):
             for line, text in constants(ast.parse(path.read_text("utf-8"))):
-                found += [f"{path}:{line}: {word}" for word in re.findall(r"[\w-]+", text) if word in DEMO_WORDS]
+                words = DEMO_WORDS - GENERAL.get(path, set())
+                found += [f"{path}:{line}: {word}" for word in re.findall(r"[\w-]+", text) if word in words]
     assert found == []
 
 
