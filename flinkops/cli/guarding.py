@@ -21,7 +21,8 @@ def guard_at(settings: "Settings", name: str, urls: Iterable[str]) -> str | None
 
 def guarded_patterns(settings: "Settings", sources: Sequence["Source"]) -> tuple[str, ...]:
     """For the screens: patterns that match just the sources at which nothing may be changed."""
-    from flinkops.sources.protocol import HasKubernetesAccess, HasRestEndpoint
+    from flinkops.sources.kubernetes.access import HasKubernetesAccess
+    from flinkops.sources.protocol import HasRestEndpoint
 
     if settings.read_only:
         return ("*",)

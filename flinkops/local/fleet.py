@@ -3,7 +3,9 @@
 import contextlib
 import errno
 import fcntl
+import os
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +20,7 @@ from flinkops.local.java import find_java
 from flinkops.local.logs import telling_end
 from flinkops.local.ports import HOST, free_ports, is_free
 from flinkops.local.probe import get_json
-from flinkops.local.processes import Process, terminate
+from flinkops.local.processes import Process, spawn, terminate
 from flinkops.local.signals import deferred, signals_interrupt, uninterrupted
 from flinkops.local.state import JOBMANAGER, WATCHER, FleetInfo, read_info, remove_info, write_info
 
@@ -179,14 +181,12 @@ class _Start:
         return [*missing, WATCHER] if info.zookeeper and WATCHER not in running else missing
 
     def _start_role(self, role: str, java: Path) -> Process:
-        from flinkops.local import watcher  # which calls us
-
         if role == kafka.ROLE:
             return kafka.start(self.home, java)
         if role == zookeeper.ROLE:
             return zookeeper.start(self.home, java)
         if role == WATCHER:
-            return watcher.start(self.home)
+            return _start_watcher(self.home)
         if role == JOBMANAGER:
             return flink.start_jobmanager(self.home, java)
         return flink.start_taskmanager(self.home, java, role)
@@ -211,6 +211,12 @@ class _Start:
             if time.monotonic() > deadline:
                 raise TimedOut(f"no {what} within {_READY_SECONDS:.0f} s", next_step=f"see {self.home / 'logs'}")
             time.sleep(_POLL_SECONDS)
+
+
+def _start_watcher(home: Path) -> Process:
+    """The process that calls `repair` when something of the fleet dies; it outlives us."""
+    command = [sys.executable, "-m", "flinkops.local.watcher", str(home)]
+    return spawn(WATCHER, command, output=home / "logs" / f"{WATCHER}.log", environment=os.environ)
 
 
 def _without_dead(info: FleetInfo, role: str) -> tuple[Process, ...]:

@@ -11,19 +11,12 @@ from pathlib import Path
 from flinkops.clock import SystemClock, iso_utc
 from flinkops.errors import FlinkopsError
 from flinkops.local import fleet
-from flinkops.local.processes import Process, spawn
-from flinkops.local.state import WATCHER, read_info
+from flinkops.local.state import read_info
 
 _POLL_SECONDS = 0.25
 _NOTED_SECONDS = 30.0  # until then whoever started us has noted it down
 _PAUSE_SECONDS = 2.0
 """After a repair that failed."""
-
-
-def start(home: Path) -> Process:
-    """Start the watcher of the fleet in `home`; it outlives us."""
-    command = [sys.executable, "-m", "flinkops.local.watcher", str(home)]
-    return spawn(WATCHER, command, output=home / "logs" / f"{WATCHER}.log", environment=os.environ)
 
 
 def watch(home: Path) -> None:

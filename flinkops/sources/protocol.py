@@ -1,14 +1,11 @@
 """What every source gives, and what some give besides: ask for the capability, never for the class."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from flinkops.model.detail import FlameGraph, FlameGraphKind, JobDetail, LogFile, ResourceEvents, VertexDetail
 from flinkops.model.endpoint import RestEndpoint
 from flinkops.model.facts import ClusterFacts, Facts, JobFacts, JobKey, SourceKind, SourceStatus
-
-if TYPE_CHECKING:
-    from flinkops.sources.kubernetes.access import KubeAccess
 
 Wanted = Callable[[JobKey], bool]
 """Whether a job is asked about; on Kubernetes the name in its key is that of its resource."""
@@ -100,16 +97,6 @@ class HasRestEndpoint(Protocol):
     @property
     def endpoint(self) -> RestEndpoint:
         """Its address and credentials."""
-        ...
-
-
-@runtime_checkable
-class HasKubernetesAccess(Protocol):
-    """A source whose jobs belong to custom resources, and are changed through them."""
-
-    @property
-    def access(self) -> "KubeAccess":
-        """How its API server is reached."""
         ...
 
 

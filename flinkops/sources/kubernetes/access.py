@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 from urllib.parse import quote
 
 import msgspec
@@ -54,6 +54,16 @@ class KubeAccess:
         return msgspec.structs.replace(
             server, url=f"{server.url}{path}", name=f"{namespace}/{service.removeprefix('https:')}"
         )
+
+
+@runtime_checkable
+class HasKubernetesAccess(Protocol):
+    """A source whose jobs belong to custom resources, and are changed through them."""
+
+    @property
+    def access(self) -> KubeAccess:
+        """How its API server is reached."""
+        ...
 
 
 def kubeconfig_exists(kubeconfig: str | None = None) -> bool:

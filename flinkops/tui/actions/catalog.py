@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from flinkops.errors import UsageError
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.plan import Plan, Result
-from flinkops.sources.protocol import HasKubernetesAccess, HasRestEndpoint
+from flinkops.sources.kubernetes.access import HasKubernetesAccess
+from flinkops.sources.protocol import HasRestEndpoint
 from flinkops.tui.job_view import selector
 
 if TYPE_CHECKING:  # imported when something is to be done: the first paint does not wait for it

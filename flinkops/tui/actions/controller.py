@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from flinkops.errors import UsageError
 from flinkops.model.assessment import JobAssessment
 from flinkops.render.cells import tidy
-from flinkops.sources.protocol import HasKubernetesAccess, HasRestEndpoint
+from flinkops.sources.kubernetes.access import HasKubernetesAccess
+from flinkops.sources.protocol import HasRestEndpoint
 from flinkops.tui import background
 from flinkops.tui.actions.catalog import KINDS, Kind, Planning, Running, takes_actions, wish_of
 from flinkops.tui.actions.execute import carry_out, make_plan

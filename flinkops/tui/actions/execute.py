@@ -13,7 +13,7 @@ from flinkops.clock import Clock
 from flinkops.errors import OperationFailed, Refused
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.plan import Plan, Result
-from flinkops.sources.protocol import HasKubernetesAccess
+from flinkops.sources.kubernetes.access import HasKubernetesAccess
 from flinkops.tui.actions.catalog import Planning, Running, Source, command_of, where_option, wish_of
 
 if TYPE_CHECKING:
