@@ -11,6 +11,7 @@ from flinkops.errors import Refused
 from flinkops.model.detail import ResourceRequirement
 from flinkops.model.facts import ClusterFacts, JobFacts
 from flinkops.model.plan import Plan, Step
+from flinkops.model.request import ActionRequest, Change
 from flinkops.model.switches import is_on
 from flinkops.plan.identity import Stamp, canonical_json
 from flinkops.plan.operator.spec import configuration, last_reconciled
@@ -90,6 +91,14 @@ def overrides_of(decision: Decision, job: JobFacts | None = None) -> str:
     """Each vertex as decided; with a job, as that runs now."""
     running = {vertex.id: vertex.parallelism for vertex in job.vertices} if job is not None else {}
     return ",".join(f"{each.id}:{running.get(each.id, each.recommended)}" for each in decision.vertices)
+
+
+def request_for(decision: Decision, *, switch_off: bool = False) -> ActionRequest:
+    """The decision as a change of the spec's settings. Raises Refused when there is nothing to do."""
+    if not decision.changes:
+        raise Refused("; ".join(decision.blocked_by) or "every vertex is within its bounds: nothing to change")
+    off: dict[str, str | None] = {ENABLED: "false"} if switch_off else {}
+    return ActionRequest("upgrade", Change(settings={OVERRIDES: overrides_of(decision), **off}))
 
 
 def plan_autoscale_on_resource(

@@ -41,6 +41,11 @@ class JobControl(Protocol):
         ...
 
     @property
+    def poll_seconds(self) -> float:
+        """Between two polls of a step that waits."""
+        ...
+
+    @property
     def url(self) -> str:
         """Where its REST API is, without a slash at the end."""
         ...

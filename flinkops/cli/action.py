@@ -1,22 +1,37 @@
-"""`flinkops action …`: the journal's unfinished actions, and the journal itself."""
+"""`flinkops action`: actions that stopped in the middle, and the journal that tells of them."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flinkops.cli.action_options import JournalOption
 from flinkops.cli.options import Common, with_common
-from flinkops.cli.run_action import JournalOption, emit, emit_document, open_journal
+from flinkops.cli.run_action import document_format, emit, emit_document, open_journal
+from flinkops.cli.unfinished import abandon_action, resume_action
 from flinkops.errors import Refused
 
 if TYPE_CHECKING:
     from flinkops.act.journal import Repair
 
-app = typer.Typer(name="action", help="Actions of the journal.", no_args_is_help=True, rich_markup_mode=None)
+ActionArgument = Annotated[
+    str | None, typer.Argument(metavar="[ID]", help="Of `flinkops history`; else the newest unfinished action.")
+]
+
+app = typer.Typer(name="action", no_args_is_help=True, help="Interrupted actions, and a damaged journal.")
 
 
-@app.callback()
-def _action() -> None:
-    """Actions of the journal: what was begun, and what became of it."""
+@app.command()
+@with_common
+def resume(common: Common, action: ActionArgument = None, journal: JournalOption = None) -> None:
+    """Resume an interrupted action. Steps that are done are not done again; a rollback that had begun is finished."""
+    resume_action(common, action, journal)
+
+
+@app.command()
+@with_common
+def abandon(common: Common, action: ActionArgument = None, journal: JournalOption = None) -> None:
+    """Give an interrupted action up; the job is left as it is, and others may act on it again."""
+    abandon_action(common, action, journal)
 
 
 @app.command()
@@ -27,8 +42,8 @@ def repair(common: Common, journal: JournalOption = None) -> None:
         raise Refused("read-only: the journal is not changed either")
     book = open_journal(journal)
     done = book.repair()
-    if common.settings.output in ("json", "jsonl", "yaml"):
-        emit_document(_document(done), common.settings.output)
+    if form := document_format(common):
+        emit_document(_document(done), form)
         return
     emit([f"set aside: {one}" for one in done.set_aside])
     emit([f"unfinished: {one.plan.verb} {one.plan.target.job_name}: {one.plan.id}" for one in done.unfinished])

@@ -1,102 +1,91 @@
-"""The options that several acting commands share, each spelled once."""
+"""The parameters that acting commands share: those of a request, of the consent to it, and of the journal.
 
+A command takes them as values and says so in its signature: ``request`` (an ActionRequest), ``consent``, ``journal``.
+:func:`acts` puts the options of the request's table (act/request_options.py) and those of the consent in their place.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from flinkops.errors import UsageError
-from flinkops.model.savepoint import SavepointFormat
+from flinkops.act.request_options import OPTIONS, RequestOption
 
 if TYPE_CHECKING:
-    from flinkops.plan.operator.steps import OperatorTerms
+    from flinkops.model.request import RequestVerb
 
-CheckpointsOption = Annotated[
-    int,
-    typer.Option(
-        "--checkpoints", "--min-checkpoints", metavar="N", min=1, help="So many have to complete before it counts."
-    ),
+JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="A name, or a Flink job id.")]
+PlanOption = Annotated[bool, typer.Option("--plan", help="Show what would happen, and stop.")]
+OutOption = Annotated[
+    Path | None, typer.Option("--out", metavar="FILE", help="Save the plan for `flinkops apply FILE`, and stop.")
 ]
-WatchOption = Annotated[
-    str | None,
-    typer.Option("--watch-for", metavar="DURATION", help="Operator: so long it has to run before it counts; 60s."),
-]
-TargetOption = Annotated[
-    str | None, typer.Option("--target", metavar="DIR", help="Where the savepoint goes; else as configured.")
-]
-FormatOption = Annotated[
-    SavepointFormat,
-    typer.Option("--format", help="Of the savepoint. canonical: portable; native: fast, same state backend only."),
-]
-SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A Flink setting; repeatable.")]
-ArgOption = Annotated[
-    list[str] | None, typer.Option("--arg", metavar="ARG", help="The program's arguments, all of them; repeatable.")
-]
-JarOption = Annotated[
-    str | None,
-    typer.Option("--jar", metavar="JAR", help="REST: a file here or an id in the upload folder; operator: its URI."),
-]
-ClassOption = Annotated[str | None, typer.Option("--entry-class", metavar="CLASS", help="Of the jar.")]
-PyOption = Annotated[
-    str | None, typer.Option("--py", metavar="FILE", help="A PyFlink script on this machine; operator: in the image.")
-]
-ParallelismOption = Annotated[
-    int | None, typer.Option("--parallelism", "-p", metavar="N", min=1, help="Of every vertex, as far as it can.")
-]
-ImageOption = Annotated[str | None, typer.Option("--image", metavar="IMAGE", help="Operator only.")]
-ManifestOption = Annotated[
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. Preconditions are checked all the same.")]
+JournalOption = Annotated[
     Path | None,
-    typer.Option("-f", "--filename", metavar="MANIFEST", help="Operator: the whole new spec, from this manifest."),
-]
-RedeployOption = Annotated[
-    str | None,
-    typer.Option(
-        "--redeploy-from", metavar="PATH", help="Operator: without a savepoint, from this one; what came after is lost."
-    ),
-]
-KeepNonceOption = Annotated[
-    bool, typer.Option("--keep-nonce", help="With -f: the job's savepointRedeployNonce, not that of the manifest.")
-]
-BackupOption = Annotated[
-    bool, typer.Option("--backup-savepoint", help="Operator: take a savepoint of our own first, and keep it.")
+    typer.Option("--journal", metavar="DIR", envvar="FLINKOPS_JOURNAL", help="Where the journal is kept."),
 ]
 
 
-def texts(given: list[str] | None) -> tuple[str, ...] | None:
-    """A repeatable option; None when it was not given."""
-    return tuple(given) if given else None
+@dataclass(frozen=True)
+class Consent:
+    """How the user wants to be asked."""
+
+    only_plan: bool = False
+    out: Path | None = None
+    yes: bool = False
 
 
-def jar_here_or_there(given: str | None) -> str | None:
-    """A jar file on this machine, marked as such, or an id in the cluster's upload folder. UsageError for no file."""
-    from flinkops.model.launch import LOCAL_JAR
-
-    if given is None or not ("/" in given or Path(given).is_file()):
-        return given
-    path = Path(given).expanduser().absolute()
-    if not path.is_file():
-        raise UsageError(f"--jar {given}: there is no such file")
-    return f"{LOCAL_JAR}{path}"
+_CONSENT = {"plan": (PlanOption, False), "out": (OutOption, None), "yes": (YesOption, False)}
 
 
-def pairs(given: list[str] | None, option: str = "--set") -> dict[str, str]:
-    """``KEY=VALUE`` each. Raises UsageError for what is not."""
-    found = {}
-    for text in given or []:
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise UsageError(f"{option} {text}: KEY=VALUE is expected")
-        found[key] = value
-    return found
+def acts(verb: "RequestVerb | None" = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """For a command with a parameter ``consent``, and with a verb one ``request``: their options instead of them."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        own = list(inspect.signature(command).parameters.values())
+        kept = [parameter for parameter in own if parameter.name not in ("request", "consent")]
+        options = _request_parameters(verb) if verb is not None else []
+        added = [*options, *_consent_parameters()]
+
+        @functools.wraps(command)
+        def run(*arguments: Any, **values: Any) -> Any:
+            consent = Consent(values.pop("plan"), values.pop("out"), values.pop("yes"))
+            if verb is not None:
+                from flinkops.act.request_reading import request_of
+
+                given = {parameter.name: values.pop(parameter.name) for parameter in options}
+                values["request"] = request_of(verb, given, values.get("job"))
+            return command(*arguments, consent=consent, **values)
+
+        first, rest = kept[:1], [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in kept[1:]]
+        journal = [p for p in rest if p.name == "journal"]
+        rest = [p for p in rest if p.name != "journal"]
+        run.__signature__ = inspect.Signature([*first, *rest, *added, *journal])  # type: ignore[attr-defined]
+        del run.__wrapped__  # or the signature would be that of the undecorated command
+        return run
+
+    return decorate
 
 
-def operator_terms(checkpoints: int, watch_for: str | None) -> "OperatorTerms":
-    """When a change through the operator counts. Raises UsageError for what is no duration."""
-    from flinkops.model.quantities import parse_duration
-    from flinkops.plan.operator.steps import DEFAULT_WATCH_SECONDS, OperatorTerms
+def _request_parameters(verb: "RequestVerb") -> list[inspect.Parameter]:
+    return [_parameter(option.name, _annotation(option), option.default) for option in OPTIONS[verb]]
 
-    try:
-        seconds = DEFAULT_WATCH_SECONDS if watch_for is None else parse_duration(watch_for)
-    except ValueError as problem:
-        raise UsageError(f"--watch-for: {problem}") from None
-    return OperatorTerms(checkpoints, seconds)
+
+def _consent_parameters() -> list[inspect.Parameter]:
+    return [_parameter(name, annotation, default) for name, (annotation, default) in _CONSENT.items()]
+
+
+def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _annotation(option: RequestOption) -> Any:
+    about: Mapping[str, Any] = {"help": option.help, "metavar": option.metavar, "min": option.minimum}
+    of = Literal[option.choices] if option.choices else option.kind
+    if option.repeatable:
+        return Annotated[list[str] | None, typer.Option(*option.flags, **about)]
+    return Annotated[of if option.default is not None else of | None, typer.Option(*option.flags, **about)]

@@ -58,7 +58,8 @@ def _names() -> list[str]:
 
 def _ask(settings: "Settings") -> list[str] | None:
     """What the REST sources say now; None when none of them does, in time."""
-    from flinkops.cli.targets import embedded_endpoint, rest_endpoints
+    from flinkops.act.rest.embedded import embedded_endpoint
+    from flinkops.sources.flink.endpoints import rest_endpoints
     from flinkops.sources.flink.job_names import job_names
 
     fleet = embedded_endpoint()

@@ -75,7 +75,8 @@ def _check_self(common: Common) -> None:
 
 def _examined(common: Common, job: str | None, bundle: str | None) -> "tuple[list[Evidence], dict[str, str]]":
     """Live: the whole fleet at one look, or one job in depth; the ends of the logs where they are to be kept."""
-    from flinkops.cli.targets import open_observer, pick_job
+    from flinkops.act.job_choice import pick_job
+    from flinkops.cli.targets import open_observer
     from flinkops.evidence_collector import Examiner
 
     def pick(jobs: "Sequence[JobAssessment]") -> "list[JobAssessment]":
@@ -109,8 +110,8 @@ def _say_sources(common: Common, examiner: "Examiner") -> None:
 
 def _replayed(common: Common, replay: str, job: str | None) -> "tuple[list[Evidence], dict[str, str]]":
     """All looks of a recording, judged at its last one; or the evidence of a bundle."""
+    from flinkops.act.job_choice import pick_job
     from flinkops.bundle import describe, read_evidence
-    from flinkops.cli.targets import pick_job
     from flinkops.evidence_collector import from_observation
     from flinkops.recording import Replay, is_recording
 

@@ -39,9 +39,7 @@ def _servers(settings: "Settings", urls: Sequence[str]) -> dict[str, str]:
     """The API servers of every context that can be known, where one of the addresses may be behind one."""
     if not settings.production:
         return {}
-    from flinkops.cli.targets import names_kubernetes
-
-    if not names_kubernetes(settings) and not any(_THROUGH_API_SERVER in url for url in urls):
+    if not settings.names_kubernetes and not any(_THROUGH_API_SERVER in url for url in urls):
         return {}
     from flinkops.sources.kubernetes.access import servers_of_contexts
 

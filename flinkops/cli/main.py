@@ -28,17 +28,22 @@ def build() -> typer.Typer:
     """All commands."""
     from flinkops.cli.action import app as action
     from flinkops.cli.alerts import app as alerts
+    from flinkops.cli.apply import apply
     from flinkops.cli.autoscale.app import app as autoscale
     from flinkops.cli.config_cmd import app as config
     from flinkops.cli.demo import demo
     from flinkops.cli.doctor import doctor
     from flinkops.cli.exporter import exporter
-    from flinkops.cli.history_cmd import apply, history
+    from flinkops.cli.history import history
     from flinkops.cli.record import record
     from flinkops.cli.rescale import rescale
-    from flinkops.cli.savepoint import app as savepoint
+    from flinkops.cli.restart import restart
+    from flinkops.cli.resume import resume
+    from flinkops.cli.rollback import rollback
+    from flinkops.cli.savepoint.app import app as savepoint
     from flinkops.cli.status import status
-    from flinkops.cli.upgrade import restart, resume, rollback, suspend, upgrade
+    from flinkops.cli.suspend import suspend
+    from flinkops.cli.upgrade import upgrade
     from flinkops.cli.version import version
 
     app = typer.Typer(
@@ -49,6 +54,7 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(help=HELP)(_root)
+    app.add_typer(action)
     app.add_typer(action)
     app.add_typer(alerts)
     app.add_typer(autoscale)

@@ -4,21 +4,32 @@ import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from flinkops.cli.operator_targets import control_of_resource, jobs_of_cluster
+from flinkops.cli.action_options import Consent
 from flinkops.cli.options import Common
-from flinkops.cli.run_action import Consent, ask_to_go_on, document_format, emit, emit_document, executor, new_stamp
+from flinkops.cli.run_action import (
+    ask_to_go_on,
+    backend,
+    document_format,
+    emit,
+    emit_document,
+    executor,
+    new_stamp,
+    open_journal,
+)
 from flinkops.errors import ExitCode, FlinkopsError, Interrupted, OperationFailed, Refused, UsageError
 
 if TYPE_CHECKING:
+    from flinkops.act.backend import Backend
+    from flinkops.act.control import JobControl
     from flinkops.act.journal import Journal
-    from flinkops.act.operator.control import KubeControl
-    from flinkops.act.operator.prepare import ResourceWish
     from flinkops.model.facts import JobFacts
     from flinkops.model.plan import Plan, Result
+    from flinkops.model.request import ActionRequest
     from flinkops.plan.waves import Ended, Summary, Wave
 
 
@@ -47,11 +58,13 @@ class _Member:
     key: str
     job: "JobFacts"
     plan: "Plan"
-    control: "KubeControl"
+    control: "JobControl"
     changes: bool
 
 
-def upgrade_many(common: Common, wish: "ResourceWish", pace: Pace, consent: Consent, journal: "Journal") -> None:
+def request_for_many(
+    common: Common, request: "ActionRequest", pace: Pace, consent: Consent, journal_folder: Path | None
+) -> None:
     """All plans first, shown and agreed to as one; then wave after wave. Ends the process with an exit code.
 
     0: all verified; 1: one failed, and what had not begun was not begun; 5: refused, nothing was changed. Jobs that
@@ -61,11 +74,13 @@ def upgrade_many(common: Common, wish: "ResourceWish", pace: Pace, consent: Cons
 
     if consent.out is not None:
         raise UsageError("--out keeps the plan of one job", next_step="give --plan to see them all")
-    jobs = [job for job in jobs_of_cluster(common) if _is_declared(job)]
+    place, journal = backend(common), open_journal(journal_folder)
+    place.prerequisites(request)
+    jobs = place.labelled()
     if not jobs:
         raise OperationFailed(f"no job has the labels {common.settings.selector}", next_step="flinkops status -A")
     with ExitStack() as stack:
-        members = [_planned(common, job, wish, journal, stack) for job in jobs]
+        members = [_planned(common, place, job, request, journal, stack) for job in jobs]
         by_key = {one.key: one for one in members}
         moving = [one for one in members if one.changes]
         most = max_unavailable(pace.max_unavailable, len(members))
@@ -89,28 +104,17 @@ def upgrade_many(common: Common, wish: "ResourceWish", pace: Pace, consent: Cons
         raise typer.Exit(_exit_code(summary, ended))
 
 
-def _is_declared(job: "JobFacts") -> bool:
-    """Not a job that somebody submitted by hand, nor the row of a session cluster that cannot be looked into."""
-    return job.kind != "rest" and job.resource is not None and job.resource.desired_state is not None
-
-
-def _planned(common: Common, job: "JobFacts", wish: "ResourceWish", journal: "Journal", stack: ExitStack) -> _Member:
-    from flinkops.act.operator.prepare import prepare_for_resource
-    from flinkops.cli.cluster_targets import kubernetes_access
-    from flinkops.cli.targets import DEFAULT_TIMEOUT_SECONDS
-    from flinkops.sources.kubernetes.plan_inputs import read_for_plan
-
-    assert job.resource is not None
-    ref = job.resource
-    control = stack.enter_context(control_of_resource(common, ref.kind, ref.namespace, ref.name))
-    access = kubernetes_access(common.settings)
-    read = read_for_plan(access, ref.kind, ref.namespace, ref.name, deadline_seconds=DEFAULT_TIMEOUT_SECONDS)
+def _planned(
+    common: Common, place: "Backend", job: "JobFacts", request: "ActionRequest", journal: "Journal", stack: ExitStack
+) -> _Member:
+    key = f"{job.namespace}/{job.name}"
+    handle = stack.enter_context(place.reach_job(job))
     try:
-        made = prepare_for_resource(control, journal, job, read, wish, new_stamp(wish.verb))
+        made = handle.plan(request, journal, new_stamp(request.verb))
     except UsageError as problem:
         beside = problem.next_step or "leave it out by its labels: -l '…,type!=…'; nothing was changed"
-        raise UsageError(f"{ref.namespace}/{ref.name}: {problem.what}", next_step=beside) from None
-    return _Member(f"{ref.namespace}/{ref.name}", job, made.plan, control, changes=bool(made.patch))
+        raise UsageError(f"{key}: {problem.what}", next_step=beside) from None
+    return _Member(key, job, made.plan, handle.control, made.changes)
 
 
 def _carry_out(

@@ -1,48 +1,27 @@
 """What all commands that change something share: find the job, show the plan, confirm, carry out, report."""
 
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from flinkops.cli.action_options import Consent
 from flinkops.cli.options import Common
-from flinkops.errors import ExitCode, Interrupted, Refused, Unreachable, UsageError
+from flinkops.errors import ExitCode, Interrupted, Refused, UsageError
 
 if TYPE_CHECKING:
+    from flinkops.act.backend import Backend
+    from flinkops.act.control import JobControl
     from flinkops.act.executor import Executor, Progress
     from flinkops.act.journal import Journal
-    from flinkops.act.rest.control import RestControl
-    from flinkops.model.endpoint import RestEndpoint
-    from flinkops.model.facts import JobFacts
     from flinkops.model.plan import Plan, Result
+    from flinkops.model.request import ActionRequest
     from flinkops.plan.identity import Stamp
 
 ACTION_SECONDS = 600.0
 """--timeout of an action, unless it is given."""
-
-JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="A name, or a Flink job id.")]
-PlanOption = Annotated[bool, typer.Option("--plan", help="Show what would happen, and stop.")]
-OutOption = Annotated[
-    Path | None, typer.Option("--out", metavar="FILE", help="Save the plan for `flinkops apply FILE`, and stop.")
-]
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. Preconditions are checked all the same.")]
-JournalOption = Annotated[
-    Path | None,
-    typer.Option("--journal", metavar="DIR", envvar="FLINKOPS_JOURNAL", help="Where the journal is kept."),
-]
-
-
-@dataclass(frozen=True)
-class Consent:
-    """How the user wants to be asked."""
-
-    only_plan: bool = False
-    out: Path | None = None
-    yes: bool = False
 
 
 def open_journal(folder: Path | None) -> "Journal":
@@ -64,94 +43,28 @@ def new_stamp(verb: str) -> "Stamp":
     return stamp(verb, SystemClock().now_ms(), secrets.token_bytes(3), shlex.join(["flinkops", *sys.argv[1:]]))
 
 
-def rest_targets(common: Common) -> list["RestEndpoint"]:
-    """The REST endpoints that the settings name, else the running embedded fleet's.
-
-    Raises Refused when a Kubernetes cluster is named: an action meant for it must not reach another Flink.
-    """
-    from flinkops.cli.targets import embedded_endpoint, names_kubernetes, rest_endpoints
-
-    endpoints = rest_endpoints(common.settings)
-    if not endpoints and names_kubernetes(common.settings):
-        raise Refused("this command is for Flink's REST API, not for custom resources", next_step="give --rest URL")
-    if not endpoints and (fleet := embedded_endpoint()) is not None:
-        endpoints = [fleet]
-    if not endpoints:
-        raise UsageError("no Flink cluster is named and no embedded fleet runs", next_step="give --rest URL")
-    return endpoints
-
-
-def endpoint_named(common: Common, source: str) -> "RestEndpoint":
-    """The endpoint that a plan was made for. Raises UsageError when the settings do not name it."""
-    endpoints = rest_targets(common)
-    for endpoint in endpoints:
-        if endpoint.name == source:
-            return endpoint
-    known = ", ".join(endpoint.name for endpoint in endpoints)
-    raise UsageError(f"the plan is for {source}, named are: {known}", next_step="give its --rest URL")
-
-
-@contextmanager
-def control_of(endpoint: "RestEndpoint") -> Iterator["RestControl"]:
-    """The cluster behind an endpoint."""
-    from flinkops.act.rest.control import RestControl
+def backend(common: Common) -> "Backend":
+    """The back end that the settings mean."""
+    from flinkops.act.backends import backend_for
     from flinkops.clock import SystemClock
 
-    control = RestControl(endpoint, SystemClock())
-    try:
-        yield control
-    finally:
-        control.close()
+    return backend_for(common.settings, SystemClock())
 
 
-@contextmanager
-def job_on_cluster(common: Common, wanted: str) -> Iterator[tuple["RestControl", "JobFacts"]]:
-    """The cluster that has the job, and a close look at it.
-
-    Raises UsageError when no job or several answer to `wanted`, Unreachable when no cluster answers.
-    """
-    from flinkops.cli.operator_targets import resource_on_cluster, targets_kubernetes
-
-    if targets_kubernetes(common):
-        with resource_on_cluster(common, wanted) as (kube, seen):
-            yield kube, (kube.job(seen.id) if seen.vertices else None) or seen
-        return
-    endpoint, job_id = _find(rest_targets(common), wanted)
-    with control_of(endpoint) as control:
-        job = control.job(job_id)
-        if job is None:
-            raise Unreachable(f"job {wanted} disappeared from {endpoint.name} just now", next_step="look again")
-        yield control, job
-
-
-def _find(endpoints: Sequence["RestEndpoint"], wanted: str) -> tuple["RestEndpoint", str]:
-    """A job that still lives, else the newest that has ended."""
-    from flinkops.cli.targets import pick_job
-    from flinkops.model.identity import matching
-
-    by_name = {endpoint.name: endpoint for endpoint in endpoints}
-    jobs: list[JobFacts] = []
-    problems: list[str] = []
-    for endpoint in endpoints:
-        with control_of(endpoint) as control:
-            try:
-                jobs.extend(control.jobs())
-            except Unreachable as problem:
-                problems.append(problem.what)
-    if len(problems) == len(endpoints):
-        raise Unreachable("; ".join(problems))
-    ended = [job for job in jobs if job.ended_ms is not None]
-    candidates = [job for job in jobs if job.ended_ms is None]
-    if not matching(candidates, wanted):
-        newest = max(matching(ended, wanted), key=lambda job: job.started_ms or 0, default=None)
-        candidates = jobs if newest is None else [newest]
-    picked = pick_job(candidates, wanted)
-    return by_name[picked.cluster], picked.id
+def request_action(common: Common, job: str, request: "ActionRequest", consent: Consent, journal: Path | None) -> None:
+    """Find the job, plan, show, confirm, carry out, report; ends the process with the outcome's exit code."""
+    place, book = backend(common), open_journal(journal)
+    place.prerequisites(request)
+    with place.reach(job) as handle:
+        made = handle.plan(request, book, new_stamp(request.verb))
+        if (consent.only_plan or consent.out) and made.by_hand:
+            common.say(made.by_hand)
+        act(common, handle.control, made.plan, consent, book)
 
 
 def act(
     common: Common,
-    control: "RestControl",
+    control: "JobControl",
     plan: "Plan",
     consent: Consent,
     journal: "Journal",
@@ -177,37 +90,31 @@ def act(
     raise typer.Exit(exit_code(result))
 
 
-def executor(common: Common, control: "RestControl", journal: "Journal") -> "Executor":
+def executor(common: Common, control: "JobControl", journal: "Journal") -> "Executor":
     """The executor with this command's settings."""
     import shlex
 
-    from flinkops.act.actions import ACTIONS
+    from flinkops.act.actions import step_actions
+    from flinkops.act.backend import named_in
     from flinkops.act.executor import Executor
     from flinkops.act.journal import default_folder
     from flinkops.cli.guarding import guard_at
     from flinkops.clock import SystemClock
 
-    options = _target_options(common)
+    options = list(named_in(common.settings))
     if journal.folder != default_folder():
         options += ["--journal", str(journal.folder)]
     return Executor(
         control,
         journal,
         SystemClock(),
-        ACTIONS,
+        step_actions(),
         guard=guard_at(common.settings, control.name, [control.url]),
         timeout_seconds=common.settings.timeout_seconds or ACTION_SECONDS,
         poll_seconds=control.poll_seconds,
         progress=lambda progress: _tell(common, progress),
         go_on_options=shlex.join(options),
     )
-
-
-def _target_options(common: Common) -> list[str]:
-    """What the command that goes on has to be told about where the job is."""
-    settings = common.settings
-    named = {"--rest": settings.rest, "--context": settings.contexts, "--kubeconfig": settings.kubeconfigs}
-    return [part for option, values in named.items() for value in values for part in (option, value)]
 
 
 def exit_code(result: "Result") -> ExitCode:

@@ -108,8 +108,8 @@ def _look(source: "Source", seconds: float) -> Iterator[Check]:
 
 
 def _kubernetes(common: Common, seconds: float) -> Iterator[Check]:
-    from flinkops.cli.cluster_targets import kubernetes_accesses
     from flinkops.clock import SystemClock
+    from flinkops.sources.kubernetes.clusters import kubernetes_accesses
     from flinkops.sources.kubernetes.self_check import check_cluster
 
     for cluster, access in kubernetes_accesses(common.settings):

@@ -102,7 +102,7 @@ def _on_screen(common: Common, *, once: bool) -> bool:
 
 def _show(common: Common, fleet: "FleetAssessment", job: str | None) -> ExitCode:
     """Print one look; says what `--exit-code` makes of it."""
-    from flinkops.cli.targets import pick_job
+    from flinkops.act.job_choice import pick_job
 
     answered = any(source.state in ("ok", "stale") for source in fleet.sources)
     if job is not None and (answered or fleet.jobs):

@@ -15,6 +15,9 @@ REST_VIAS = ("proxy", "direct", "ingress")
 OUTPUT_FORMATS = ("table", "wide", "json", "yaml", "jsonl", "csv", "name")
 
 
+_KUBERNETES_KEYS = ("context", "kubeconfig", "namespace", "all_namespaces", "selector", "rest_via")
+
+
 class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One endpoint of the ``sources`` list; secrets are references (``env:NAME``, ``file:PATH``), never values."""
 
@@ -69,6 +72,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Name -> address of a page about a job, with places as in ``{job}``."""
     origins: Mapping[str, str] = {}
     """Key as in the file -> where its value came from."""
+
+    @property
+    def names_kubernetes(self) -> bool:
+        """Whether a Kubernetes cluster is asked for: on the command line, in the environment, or in ``sources``."""
+        named = any(self.origins.get(key, "default") != "default" for key in _KUBERNETES_KEYS)
+        return named or bool(self.kubernetes and not self.rest)
 
 
 class Scalar(msgspec.Struct, frozen=True):

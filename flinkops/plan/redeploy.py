@@ -3,23 +3,21 @@
 The savepoint that counts is the one that stops the job; the old job comes back from it when the new one is bad.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import msgspec
 
-from flinkops.model.assessment import Value
 from flinkops.model.facts import ClusterFacts, JobFacts
 from flinkops.model.launch import Launch
 from flinkops.model.plan import Plan, Step
-from flinkops.model.savepoint import SavepointFormat
+from flinkops.model.request import Change, Terms
 from flinkops.plan.identity import Stamp, canonical_json, derived_id
 from flinkops.plan.preconditions import NO_SAVEPOINT_RUNNING, in_state, same_job, unmet
 from flinkops.plan.rescale import slots_problem
 from flinkops.plan.savepoint import directory_problem, savepoint_directory, target_of
 
 RedeployVerb = Literal["upgrade", "restart", "rollback"]
-DEFAULT_CHECKPOINTS = 2
 
 _UNKNOWN_LAUNCH = (
     "how this job was submitted is not known: say it with --jar ID [--entry-class C] or --py FILE, with its --arg"
@@ -29,29 +27,10 @@ _NO_WAY_BACK = "how the running job was submitted is not known: if the new one i
 _WAY_BACK = "the new job is cancelled, the old one submitted as it was, from the same savepoint"
 
 
-class Change(Value, frozen=True):
-    """What an upgrade changes; None leaves it. ``arguments`` take the place of all old ones."""
-
-    parallelism: int | None = None
-    settings: dict[str, str] = {}
-    arguments: tuple[str, ...] | None = None
-    jar_id: str | None = None
-    entry_class: str | None = None
-    script: str | None = None
-
-
-class Terms(Value, frozen=True):
-    """How to go about it."""
-
-    target_directory: str | None = None
-    savepoint_format: SavepointFormat = "canonical"
-    checkpoints: int = DEFAULT_CHECKPOINTS
-
-
 def changed_launch(launch: Launch | None, change: Change) -> Launch | None:
     """The launch after the change; None when nothing says how the job can be submitted."""
-    if change.jar_id is not None:
-        launch = Launch("jar", jar_id=change.jar_id, settings=launch.settings if launch else {})
+    if change.jar is not None:
+        launch = Launch("jar", jar_id=change.jar, settings=launch.settings if launch else {})
     elif change.script is not None:
         launch = Launch("client", (change.script,), settings=launch.settings if launch else {})
     if launch is None:
@@ -67,8 +46,13 @@ def changed_launch(launch: Launch | None, change: Change) -> Launch | None:
         command=command,
         entry_class=change.entry_class or launch.entry_class,
         parallelism=change.parallelism or launch.parallelism,
-        settings={**launch.settings, **change.settings},
+        settings=_with_settings(launch.settings, change.settings),
     )
+
+
+def _with_settings(old: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:
+    """A setting that is changed to None is taken away."""
+    return {key: value for key, value in {**old, **changes}.items() if value is not None}
 
 
 def plan_redeploy(

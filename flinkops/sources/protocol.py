@@ -91,6 +91,16 @@ class HasResourceEvents(Protocol):
 
 
 @runtime_checkable
+class TakesActions(Protocol):
+    """A source whose jobs can be acted on."""
+
+    @property
+    def backend(self) -> str:
+        """The folder of flinkops.act that has the back end for them."""
+        ...
+
+
+@runtime_checkable
 class HasRestEndpoint(Protocol):
     """A source whose jobs are changed over Flink's REST API."""
 

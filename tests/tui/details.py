@@ -22,6 +22,7 @@ class FakeSource:
     def __init__(self, name: str, *, failing: bool = False, url: str = "http://127.0.0.1:9") -> None:
         self.name = name
         self.failing = failing
+        self.backend = "rest"
         self.endpoint: RestEndpoint = parse_endpoint(url, name=name)
 
     def _answer(self) -> None:

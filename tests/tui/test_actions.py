@@ -11,23 +11,23 @@ import msgspec
 import pytest
 from textual.pilot import Pilot
 
-from flinkops.act.control import JobControl
+from flinkops.act.backend import JobHandle
 from flinkops.act.executor import Progress
-from flinkops.clock import Clock, FixedClock
+from flinkops.act.rest.backend import RestBackend, RestJob
+from flinkops.clock import FixedClock
 from flinkops.config.guard import guard_of
 from flinkops.config.load import load_settings
 from flinkops.errors import OperationFailed, Refused, UsageError
 from flinkops.model.assessment import JobAssessment
-from flinkops.model.facts import ResourceFacts
+from flinkops.model.facts import JobFacts, ResourceFacts
 from flinkops.model.observation import Observation
 from flinkops.model.plan import Plan, Result, Step, Target
-from flinkops.plan.redeploy import Change
+from flinkops.model.request import Change
 from flinkops.render.glyphs import UNICODE
 from flinkops.sources.kubernetes.access import KubeAccess
-from flinkops.sources.protocol import HasRestEndpoint
 from flinkops.tui.actions import execute as hands
-from flinkops.tui.actions.catalog import KINDS, Kind, Planning, Running, command_of, takes_actions, wish_of
-from flinkops.tui.actions.execute import carry_out, make_plan
+from flinkops.tui.actions.catalog import KINDS, Kind, Planning, Running, command_of, request_of
+from flinkops.tui.actions.execute import carry_out, make_plan, takes_actions
 from flinkops.tui.actions.sheets import progress_lines
 from flinkops.tui.app import FlinkopsApp
 from flinkops.tui.context import Context
@@ -43,20 +43,26 @@ BY_TITLE = {kind.title: kind for kind in KINDS}
 SOURCE = FakeSource(NAME)
 
 
+class OneCluster(RestBackend):
+    """The back end of a fake cluster, which every source leads to."""
+
+    def __init__(self, control: FakeCluster) -> None:
+        super().__init__(lambda: [SOURCE.endpoint], CLOCK, ("--rest", SOURCE.endpoint.url))
+        self._only = control
+
+    @contextmanager
+    def reach_job(self, job: JobFacts) -> Iterator[JobHandle]:
+        found = self._only.job(JOB_ID)
+        assert found is not None
+        yield RestJob(self._only, found)
+
+
 @pytest.fixture
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
     """A cluster that the screens act on, with one job, which the fleet shows."""
     made = FakeCluster(tmp_path / "cluster.json")
-    monkeypatch.setattr(hands, "control_for", _always(made))
+    monkeypatch.setattr(hands, "backend_of", lambda *_: OneCluster(made))
     return made
-
-
-def _always(control: JobControl) -> Callable[[HasRestEndpoint, JobAssessment, Clock], object]:
-    @contextmanager
-    def given(source: HasRestEndpoint, job: JobAssessment, clock: Clock) -> Iterator[JobControl]:
-        yield control
-
-    return given
 
 
 def the_job() -> JobAssessment:
@@ -241,7 +247,7 @@ def test_what_was_seen_is_readable_at_the_end() -> None:
 )
 def test_the_command_says_the_same(title: str, text: str, options: str) -> None:
     kind = BY_TITLE[title]
-    shown = command_of(kind, the_job(), text, SOURCE)
+    shown = command_of(kind, the_job(), text, ("--rest", SOURCE.endpoint.url))
     assert shown == " ".join(f"flinkops {kind.command} prices {options} --rest http://127.0.0.1:9".split())
 
 
@@ -249,14 +255,13 @@ def test_a_job_of_the_operator_is_acted_on_through_its_resource(tmp_path: Path) 
     source = Governor()
     facts = the_job().facts
     assert facts is not None
-    owned = msgspec.structs.replace(facts, resource=ResourceFacts("kit", "shop", "orders", "7"))
+    owned = msgspec.structs.replace(facts, kind="FlinkDeployment", resource=ResourceFacts("kit", "shop", "orders", "7"))
     job = msgspec.structs.replace(the_job(), namespace="shop", name="orders", kind="FlinkDeployment", facts=owned)
-    assert takes_actions(source, job)
-    assert not takes_actions(source, msgspec.structs.replace(job, kind="rest")), (
-        "submitted by hand: no resource of its own"
-    )
-    assert not takes_actions(object(), job)
-    command = command_of(BY_TITLE["rescale"], job, "2", source)
+    assert takes_actions(source, job, CLOCK)
+    by_hand = msgspec.structs.replace(job, facts=msgspec.structs.replace(owned, kind="rest"))
+    assert not takes_actions(source, by_hand, CLOCK), "submitted by hand: no resource of its own"
+    assert not takes_actions(object(), job, CLOCK)
+    command = command_of(BY_TITLE["rescale"], job, "2", hands.backend_of(source, CLOCK).where)
     assert command == "flinkops rescale shop/orders --parallelism 2 --context kit"
     lost = Planning(BY_TITLE["restart"], msgspec.structs.replace(job, facts=None), source)
     with pytest.raises(OperationFailed):
@@ -267,15 +272,22 @@ class Governor:
     """A Kubernetes source, as far as its name goes."""
 
     @property
+    def backend(self) -> str:
+        return "operator"
+
+    @property
     def access(self) -> KubeAccess:
         return cast(KubeAccess, SimpleNamespace(context="kit"))
 
 
-def test_wishes() -> None:
-    assert wish_of(BY_TITLE["rescale"], " 2 ").parallelism == 2
-    assert wish_of(BY_TITLE["rescale"], "a=b=2").vertices == {"a=b": 2}
-    change = wish_of(BY_TITLE["upgrade"], "-p 2 --set k=v=w --arg 'a b' --py x.py").change
-    assert change == Change(2, {"k": "v=w"}, ("a b",), script="x.py")
+def test_what_is_typed_is_what_the_command_line_takes() -> None:
+    job = the_job()
+    assert request_of(BY_TITLE["rescale"], job, " 2 ").change.parallelism == 2
+    assert request_of(BY_TITLE["rescale"], job, "a=b=2").vertices == {"a=b": 2}
+    request = request_of(BY_TITLE["upgrade"], job, "-p 2 --set k=v=w --arg 'a b' --arg --x --py x.py --image i:2")
+    assert request.change == Change(2, {"k": "v=w"}, ("a b", "--x"), script="x.py", image="i:2")
+    assert request.mode == "savepoint"
+    assert request_of(BY_TITLE["upgrade"], job, "--last-state -p2").mode == "last-state"
     for title, text in (("rescale", ""), ("upgrade", "--nonsense"), ("upgrade", "--set k"), ("upgrade", "'")):
         with pytest.raises(UsageError):
-            wish_of(BY_TITLE[title], text)
+            request_of(BY_TITLE[title], job, text)

@@ -92,6 +92,10 @@ class FakeCluster:
         return NAME
 
     @property
+    def poll_seconds(self) -> float:
+        return 0.001
+
+    @property
     def url(self) -> str:
         return f"http://{NAME}"
 

@@ -4,17 +4,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from flinkops.act.actions import ACTIONS
+from flinkops.act.actions import step_actions
 from flinkops.act.executor import Executor, Progress
 from flinkops.act.journal import Journal
 from flinkops.act.operator.control import open_control
-from flinkops.act.operator.prepare import ResourceWish, prepare_for_resource
+from flinkops.act.operator.prepare import prepare_for_resource
 from flinkops.clock import SystemClock
 from flinkops.model.facts import JobFacts
 from flinkops.model.plan import Plan, Result
+from flinkops.model.request import ActionRequest, Change, Terms
 from flinkops.plan.identity import Stamp
-from flinkops.plan.operator.predict import Edit
-from flinkops.plan.operator.steps import OperatorTerms
 from flinkops.sources.kubernetes.access import open_access
 from flinkops.sources.kubernetes.operator_version import OperatorSeen
 from flinkops.sources.kubernetes.plan_inputs import Read
@@ -23,7 +22,7 @@ from tests.unit.fake_operator import FakeOperator
 from tests.unit.kube_server import write_kubeconfig
 
 SAVEPOINT = "s3://bucket/savepoint-1"
-QUICK = OperatorTerms(checkpoints=1, watch_seconds=0.0)
+QUICK = Terms(checkpoints=1, watch_seconds=0.0)
 
 
 class Killed(BaseException):
@@ -54,7 +53,7 @@ class Bench:
         assert self.fake.job is not None
         return self.fake.job["restored"]
 
-    def plan(self, wish: ResourceWish, plan_id: str = "p1") -> Plan:
+    def plan(self, request: ActionRequest, plan_id: str = "p1") -> Plan:
         job_id = self.fake.job_id
         stopped = JobFacts(id=job_id, name="count", cluster="prod", seen_ms=1, state="FINISHED")
         close = self.control.job(job_id) if self.fake.job is not None else stopped
@@ -64,17 +63,17 @@ class Bench:
             properties = {"spec": {"properties": {"job": {"properties": {"savepointRedeployNonce": {}}}}}}
         schema = {"spec": {"versions": [{"served": True, "schema": {"openAPIV3Schema": {"properties": properties}}}]}}
         read = Read(self.control.resource(), schema, True, False, OperatorSeen(), self.control.session_cluster)
-        return prepare_for_resource(self.control, self.journal, close, read, wish, Stamp(plan_id, 1)).plan
+        return prepare_for_resource(self.control, self.journal, close, read, request, Stamp(plan_id, 1)).plan
 
     def upgrade(self, plan_id: str = "p1", **edit: Any) -> Plan:
-        return self.plan(ResourceWish("upgrade", Edit(mode="savepoint", **edit), QUICK), plan_id)
+        return self.plan(ActionRequest("upgrade", Change(**edit), QUICK, mode="savepoint"), plan_id)
 
     def executor(self, progress: Callable[[Progress], None] = lambda _: None, seconds: float = 10.0) -> Executor:
         return Executor(
             self.control,
             self.journal,
             SystemClock(),
-            ACTIONS,
+            step_actions(),
             timeout_seconds=seconds,
             poll_seconds=0.001,
             progress=progress,

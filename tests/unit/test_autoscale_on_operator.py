@@ -9,21 +9,21 @@ import msgspec
 import pytest
 
 from flinkops.act import stability_steps
-from flinkops.act.autoscale_plan import operator_acts, overrides_in_force, plan_autoscale_on_resource
-from flinkops.act.operator.prepare import ResourceWish
+from flinkops.act.autoscale_plan import operator_acts, overrides_in_force, plan_autoscale_on_resource, request_for
+from flinkops.act.backend import RescaleTerms
 from flinkops.autoscale.configmap import parse_overrides
 from flinkops.autoscale.controller import Controller
 from flinkops.autoscale.decide import Decision, VertexAdvice
 from flinkops.autoscale.explain import ENABLED, OVERRIDES
 from flinkops.autoscale.settings import Settings
-from flinkops.cli.autoscale import run as autoscale_run
-from flinkops.cli.autoscale.resource import as_its_spec_says, wish_of
+from flinkops.cli.autoscale.loop import Loop, LoopTerms
+from flinkops.cli.autoscale.observed import declared
 from flinkops.cli.options import Common
 from flinkops.config.settings import Settings as LoadedSettings
 from flinkops.errors import FlinkopsError, OperationFailed, Refused, Unreachable
 from flinkops.model.facts import JobFacts, ResourceFacts
 from flinkops.model.plan import Plan
-from flinkops.plan.operator.predict import Edit
+from flinkops.model.request import ActionRequest, Change
 from tests.unit.fake_operator import Answer, FakeOperator, operating
 from tests.unit.kube_server import write_kubeconfig
 from tests.unit.operator_bench import Bench
@@ -99,7 +99,7 @@ def decision(recommended: int = 3, verdict: Any = "scale") -> Decision:
 def planned(bench: Bench, *, switch_off: bool = False, throughput: bool = False) -> Plan:
     job = bench.control.job(JOB_ID)
     assert job is not None
-    plan = bench.plan(wish_of(decision(), switch_off=switch_off))
+    plan = bench.plan(request_for(decision(), switch_off=switch_off))
     return plan_autoscale_on_resource(plan, decision(), job, throughput=throughput)
 
 
@@ -149,23 +149,22 @@ def test_taking_over_switches_the_operators_autoscaler_off(bench: Bench, fake: S
 def test_without_the_adaptive_scheduler_it_is_a_redeployment_with_its_own_way_back(bench: Bench) -> None:
     job = bench.control.job(JOB_ID)
     assert job is not None
-    old = msgspec.structs.replace(bench.plan(wish_of(decision())), effective_mode="savepoint", change="scale")
+    old = msgspec.structs.replace(bench.plan(request_for(decision())), effective_mode="savepoint", change="scale")
     plan = plan_autoscale_on_resource(old, decision(), job)
     assert plan.rollback_steps == old.rollback_steps
     assert [step.name for step in plan.steps] == [*(step.name for step in old.steps), "throughput"]
 
 
-def test_a_decision_without_changes_is_no_wish() -> None:
+def test_a_decision_without_changes_asks_for_nothing() -> None:
     with pytest.raises(Refused, match="no slots"):
-        wish_of(decision(verdict="blocked"))
+        request_for(decision(verdict="blocked"))
 
 
 NOTHING: Any = None
 
 
-def a_loop() -> autoscale_run._Loop:
-    common = Common(LoadedSettings())
-    return autoscale_run._Loop(common, "count", None, NOTHING, None, False, False, False)
+def a_loop() -> Loop:
+    return Loop(Common(LoadedSettings()), "count", LoopTerms(RescaleTerms()), NOTHING, None)
 
 
 def test_a_loop_that_has_lost_its_lead_ends() -> None:
@@ -199,7 +198,7 @@ def test_switching_off_keeps_what_the_operator_has_set(
     fake.autoscaled("v:4")
     kept = overrides_in_force(bench.control.resource()) if keep else {}
     assert kept == ({OVERRIDES: "v:4"} if keep else {})
-    plan = bench.plan(ResourceWish("upgrade", Edit(settings={**kept, ENABLED: "false"})))
+    plan = bench.plan(ActionRequest("upgrade", Change(settings={**kept, ENABLED: "false"})))
     result = bench.run(plan, seconds=2.0)
     assert (result.outcome == "verified") is not stopped
     assert ("stopped" in fake.orders) is stopped
@@ -222,12 +221,13 @@ def test_a_job_is_judged_by_what_its_spec_says_now(fake: ScalingOperator, tmp_pa
         cluster="prod",
         seen_ms=1,
         state="RUNNING",
+        kind="FlinkDeployment",
         configuration={"job.autoscaler.utilization.target": "0.5", "job.autoscaler.metrics.window": "5m", "k": "v"},
         resource=ResourceFacts(context="prod", namespace="default", name="count", resource_version="1"),
     )
     with operating(fake) as url:
         common = Common(LoadedSettings(kubeconfigs=(str(write_kubeconfig(url, tmp_path)),)))
-        found = as_its_spec_says(common, job)
+        found = declared(common, job)
     assert found.configuration == {"job.autoscaler.utilization.target": "0.8", "k": "v"}
     plain = msgspec.structs.replace(job, resource=None)
-    assert as_its_spec_says(common, plain) is plain
+    assert declared(common, plain) is plain

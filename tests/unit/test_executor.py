@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from flinkops.act.actions import ACTIONS
+from flinkops.act.actions import step_actions
 from flinkops.act.executor import Executor, Progress
 from flinkops.act.inventory import References, savepoints_of
 from flinkops.act.journal import Journal
@@ -43,7 +43,7 @@ class Bench:
             self.cluster,
             self.journal,
             SystemClock(),
-            ACTIONS,
+            step_actions(),
             guard="a test" if read_only else None,
             timeout_seconds=timeout_seconds,
             poll_seconds=0.001,
@@ -316,7 +316,7 @@ _SIGNALLED = """
 import sys, time
 from pathlib import Path
 from flinkops.cli import main
-from flinkops.plan.redeploy import Change
+from flinkops.model.request import Change
 from tests.unit.test_redeploy import Bench
 
 bench = Bench(Path(sys.argv[1]))

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flinkops.cli.guarding import guard_at, guarded_patterns
-from flinkops.cli.targets import rest_endpoints
 from flinkops.config.guard import guard_of
 from flinkops.config.load import load_settings
 from flinkops.config.settings import Settings
 from flinkops.model.address import address_of, compare, resolve_host
+from flinkops.sources.flink.endpoints import rest_endpoints
 from flinkops.sources.flink.source import FlinkRestSource
 from flinkops.sources.kubernetes.access import open_access
 from tests.fake_flink import FakeFlink

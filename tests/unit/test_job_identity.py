@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from flinkops.cli.targets import pick_job
+from flinkops.act.job_choice import pick_job
 from flinkops.diagnose.diagnosis import diagnose
 from flinkops.errors import OperationFailed, UsageError
 from flinkops.evidence_collector import CloseLook

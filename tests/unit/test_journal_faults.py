@@ -18,7 +18,7 @@ from flinkops.act.journal_file import Line, Reserve
 from flinkops.clock import FixedClock
 from flinkops.errors import OperationFailed, Refused
 from flinkops.model.plan import Plan, Target
-from flinkops.plan.redeploy import Change
+from flinkops.model.request import Change
 from tests.unit.full_disk import Disk, disk_of
 from tests.unit.test_redeploy import Bench
 

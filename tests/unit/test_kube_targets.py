@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from flinkops.cli.cluster_targets import kubernetes_access, kubernetes_accesses, open_kubernetes_sources
-from flinkops.cli.targets import names_kubernetes, open_sources
+from flinkops.cli.targets import open_sources
 from flinkops.config.load import load_settings
 from flinkops.config.settings import Settings
 from flinkops.errors import UsageError
+from flinkops.sources.kubernetes.clusters import kubernetes_access, kubernetes_accesses, open_kubernetes_sources
 from tests.unit.cr_samples import resource
 from tests.unit.kube_server import ApiServer, serving, write_kubeconfig
 
@@ -86,7 +86,7 @@ def test_listed_sources_and_how_flags_narrow_them(
         """
     )
     settings = load_settings({})
-    assert names_kubernetes(settings)
+    assert settings.names_kubernetes
     both = ("pricing", "alerts")
     assert seen(settings) == [("prod", both), ("prod-eu", both)]
     sources = open_sources(settings)
@@ -99,7 +99,7 @@ def test_listed_sources_and_how_flags_narrow_them(
         (("pricing",), "team=b"),
     ]
     assert [name for name, _ in seen(load_settings({"kubeconfig": [files[0]]}))] == ["prod"]
-    assert not names_kubernetes(load_settings({"rest": ["http://127.0.0.1:3"]}))
+    assert not load_settings({"rest": ["http://127.0.0.1:3"]}).names_kubernetes
 
 
 def test_an_action_is_for_one_cluster(files: list[str]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from flinkops.cli.main import main
+from flinkops.model.endpoint import parse_endpoint
 from tests.unit.cr_samples import resource
 from tests.unit.kube_server import GROUP, ApiServer, serving, status, write_kubeconfig
 
@@ -115,10 +116,11 @@ def test_going_back_is_part_of_the_plan(run: Run) -> None:
 def test_no_action_meant_for_kubernetes_reaches_another_flink(
     run: Run, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
 ) -> None:
-    def embedded() -> None:
+    def control(*_: object) -> None:
         raise AssertionError("the embedded fleet was asked for")
 
-    monkeypatch.setattr("flinkops.cli.targets.embedded_endpoint", embedded)
+    monkeypatch.setattr("flinkops.act.rest.backend.embedded_endpoint", lambda: parse_endpoint("http://127.0.0.1:9"))
+    monkeypatch.setattr("flinkops.act.rest.backend.RestControl", control)
     code, _, _ = run(*arguments, "--context", "prod", "--yes")
     assert code != 0
 

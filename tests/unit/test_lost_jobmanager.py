@@ -13,12 +13,11 @@ from flinkops.act.executor import Progress
 from flinkops.act.operator import rollback_steps as operator_return
 from flinkops.act.operator import startup as operator_looks
 from flinkops.act.operator import stop as operator_stop
-from flinkops.act.operator.prepare import ResourceWish
 from flinkops.act.storage import savepoints_in
 from flinkops.assess.checkpoints import newest_completed
 from flinkops.model.facts import CheckpointFacts, CheckpointsFacts, RestoredFacts
+from flinkops.model.request import ActionRequest, Change
 from flinkops.plan.identity import derived_id
-from flinkops.plan.redeploy import Change
 from flinkops.plan.state_loss import place_of, went_back
 from tests.unit.fake_cluster import JOB_ID
 from tests.unit.fake_operator import FakeOperator, operating
@@ -175,13 +174,13 @@ def test_where_no_state_can_be_seen_the_command_that_goes_on_is_told(bench: Benc
 
 
 def test_resumed_from_a_savepoint_that_is_named(bench: Bench) -> None:
-    wish = ResourceWish("resume", terms=QUICK, start_from=CHECKPOINT)
-    assert any("the job runs" in line for line in bench.plan(wish).refused)
+    request = ActionRequest("resume", terms=QUICK, start_from=CHECKPOINT)
+    assert any("the job runs" in line for line in bench.plan(request).refused)
     bench.fake.job = None
     assert bench.fake.resource is not None
     bench.fake.resource["status"]["reconciliationStatus"]["state"] = "UPGRADING"
     bench.fake.asleep = True  # it would deploy at the next look
-    plan = bench.plan(wish, "p2")
+    plan = bench.plan(request, "p2")
     assert (plan.refused, plan.effective_mode) == ((), "savepoint")
     bench.fake.asleep = False
     assert bench.run(plan).outcome == "verified"

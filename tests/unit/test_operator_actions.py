@@ -11,10 +11,8 @@ from flinkops.act.executor import Progress
 from flinkops.act.journal import Entry, EventName
 from flinkops.act.operator import startup as operator_looks
 from flinkops.act.operator import stop as operator_stop
-from flinkops.act.operator.prepare import ResourceWish
 from flinkops.errors import Refused
-from flinkops.plan.operator.predict import Edit
-from flinkops.plan.operator.steps import OperatorTerms
+from flinkops.model.request import ActionRequest, Change, Terms
 from tests.unit.fake_operator import (
     BAD_IMAGE,
     LOOPING_IMAGE,
@@ -217,21 +215,21 @@ def test_a_lease_that_was_lost_stops_every_change(bench: Bench) -> None:
 
 
 def test_suspended_and_resumed_from_the_savepoint_of_the_stop(bench: Bench) -> None:
-    assert bench.run(bench.plan(ResourceWish("suspend"))).seen["savepoint"] == SAVEPOINT
+    assert bench.run(bench.plan(ActionRequest("suspend"))).seen["savepoint"] == SAVEPOINT
     assert bench.fake.job is None
-    plan = bench.plan(ResourceWish("resume", terms=QUICK), "p2")
+    plan = bench.plan(ActionRequest("resume", terms=QUICK), "p2")
     assert [step.name for step in plan.steps] == ["dry-run", "patch", "running", "stable", "flow"]
     assert bench.run(plan).outcome == "verified"
     assert bench.restored() == SAVEPOINT
 
 
 def test_an_edit_of_a_suspended_job_is_taken_up_when_it_is_resumed(bench: Bench) -> None:
-    bench.run(bench.plan(ResourceWish("suspend")))
+    bench.run(bench.plan(ActionRequest("suspend")))
     plan = bench.upgrade("p2", image="count:2")
     assert [step.name for step in plan.steps] == ["dry-run", "patch"]
     assert bench.run(plan).outcome == "verified"
     assert bench.fake.job is None
-    assert bench.run(bench.plan(ResourceWish("resume", terms=QUICK), "p3")).outcome == "verified"
+    assert bench.run(bench.plan(ActionRequest("resume", terms=QUICK), "p3")).outcome == "verified"
     assert bench.fake.orders[-1] == f"deployed count:2 from {SAVEPOINT}"
 
 
@@ -250,11 +248,11 @@ def test_what_a_killed_action_left_held_is_told_and_given_back(bench: Bench) -> 
 
 
 def test_resumed_from_the_savepoint_of_the_stop_although_the_operator_lost_it(bench: Bench) -> None:
-    bench.run(bench.plan(ResourceWish("suspend")))
+    bench.run(bench.plan(ActionRequest("suspend")))
     assert bench.fake.resource is not None
     info = bench.fake.resource["status"]["jobStatus"]["savepointInfo"]
     info["lastSavepoint"] = {"location": "s3://bucket/chk-3", "timeStamp": 1, "triggerType": "UNKNOWN"}
-    plan = bench.plan(ResourceWish("resume", terms=QUICK), "p2")
+    plan = bench.plan(ActionRequest("resume", terms=QUICK), "p2")
     assert (plan.refused, plan.change) == ((), "savepoint-redeploy")
     assert bench.run(plan).outcome == "verified"
     assert bench.restored() == SAVEPOINT
@@ -263,16 +261,18 @@ def test_resumed_from_the_savepoint_of_the_stop_although_the_operator_lost_it(be
 
 def test_a_restart_and_a_rollback_keep_the_state(bench: Bench) -> None:
     assert bench.run(bench.upgrade(image="count:2")).outcome == "verified"
-    assert bench.run(bench.plan(ResourceWish("restart", terms=QUICK), "p2")).outcome == "verified"
+    assert bench.run(bench.plan(ActionRequest("restart", terms=QUICK), "p2")).outcome == "verified"
     assert bench.spec()["restartNonce"] == 1
-    back = bench.run(bench.plan(ResourceWish("rollback", terms=QUICK, undo="p1"), "p3"))
+    back = bench.run(bench.plan(ActionRequest("rollback", terms=QUICK, undo="p1"), "p3"))
     assert back.outcome == "verified", back.error
     assert (bench.spec()["image"], bench.restored()) == (OLD_IMAGE, "s3://bucket/savepoint-3")
 
 
 def test_a_backup_is_kept_and_is_not_the_one_that_counts(bench: Bench) -> None:
-    terms = OperatorTerms(checkpoints=1, watch_seconds=0.0, backup_directory="s3://bucket/backups")
-    plan = bench.plan(ResourceWish("upgrade", Edit(mode="savepoint", image="count:2"), terms))
+    request = ActionRequest(
+        "upgrade", Change(image="count:2"), Terms(checkpoints=1, watch_seconds=0.0, backup=True), mode="savepoint"
+    )
+    plan = bench.plan(request)
     names = [step.name for step in plan.steps]
     assert names[names.index("measure") + 1 : names.index("patch")] == [
         "backup-trigger",

@@ -200,7 +200,7 @@ def test_old_keys_are_a_risk_in_flink_2() -> None:
 
 def test_edits_change_what_they_name() -> None:
     spec = running("1.7.0")["spec"]
-    edit = Edit(python_file="/opt/flink/usrlib/new.py", settings={"a": "1", "execution.checkpointing.interval": None})
+    edit = Edit(script="/opt/flink/usrlib/new.py", settings={"a": "1", "execution.checkpointing.interval": None})
     wanted = edited_spec(spec, edit)
     assert wanted["job"]["args"][-2:] == ["-py", "/opt/flink/usrlib/new.py"]
     assert wanted["flinkConfiguration"]["a"] == "1"
@@ -212,7 +212,7 @@ def test_edits_that_do_not_fit() -> None:
     with pytest.raises(UsageError, match="session cluster"):
         edited_spec({"image": "flink"}, Edit(parallelism=2))
     with pytest.raises(UsageError, match="no -py FILE"):
-        edited_spec({"job": {"args": ["--x"]}}, Edit(python_file="a.py"))
+        edited_spec({"job": {"args": ["--x"]}}, Edit(script="a.py"))
 
 
 @pytest.mark.parametrize(

@@ -9,20 +9,21 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from flinkops.act.actions import ACTIONS
+from flinkops.act.actions import step_actions
 from flinkops.act.control import JarRun
 from flinkops.act.document import action_document
 from flinkops.act.executor import Executor, Progress
 from flinkops.act.inventory import References, savepoints_of
 from flinkops.act.journal import Journal
 from flinkops.act.rest.launching import known_launch, launch_before
-from flinkops.act.rest.prepare import Wish, prepare
+from flinkops.act.rest.prepare import prepare
 from flinkops.clock import SystemClock
 from flinkops.errors import Interrupted, Refused, UsageError
 from flinkops.model.launch import Launch
 from flinkops.model.plan import Plan, Result
+from flinkops.model.request import ActionRequest, Change, Terms
 from flinkops.plan.identity import Stamp, derived_id
-from flinkops.plan.redeploy import Change, RedeployVerb, Terms, changed_launch, plan_redeploy, plan_resume, plan_suspend
+from flinkops.plan.redeploy import RedeployVerb, changed_launch, plan_redeploy, plan_resume, plan_suspend
 from flinkops.plan.rescale import plan_rescale
 from tests.unit.fake_cluster import JOB_ID, SAVEPOINTS, FakeCluster, FakeJob
 
@@ -42,7 +43,7 @@ class Bench:
             self.cluster,
             self.journal,
             SystemClock(),
-            ACTIONS,
+            step_actions(),
             timeout_seconds=10.0,
             poll_seconds=0.001,
             progress=progress,
@@ -97,14 +98,14 @@ def rolled_back(bench: Bench, result: Result) -> None:
 
 def test_a_program_that_does_not_start_is_taken_back(bench: Bench) -> None:
     bench.cluster.state.bad_jars = ["bad.jar"]
-    result = bench.executor().run(bench.plan(Change(jar_id="bad.jar")))
+    result = bench.executor().run(bench.plan(Change(jar="bad.jar")))
     rolled_back(bench, result)
     assert "main method caused an error" in (result.error or "")
 
 
 def test_a_program_that_restarts_is_taken_back(bench: Bench) -> None:
     bench.cluster.state.looping_jars = ["loop.jar"]
-    result = bench.executor().run(bench.plan(Change(jar_id="loop.jar")))
+    result = bench.executor().run(bench.plan(Change(jar="loop.jar")))
     rolled_back(bench, result)
     assert "restarted" in (result.error or "")
     assert "does not work" in (result.error or "")
@@ -112,7 +113,7 @@ def test_a_program_that_restarts_is_taken_back(bench: Bench) -> None:
 
 
 def test_a_jar_that_is_not_there_is_noticed_while_the_old_job_runs(bench: Bench) -> None:
-    result = bench.executor().run(bench.plan(Change(jar_id="typo.jar")))
+    result = bench.executor().run(bench.plan(Change(jar="typo.jar")))
     assert result.outcome == "failed"
     assert "no jar typo.jar" in (result.error or "")
     assert bench.live() == [JOB_ID]
@@ -131,7 +132,7 @@ def test_a_stop_that_fails_leaves_the_old_job_as_it_was(bench: Bench) -> None:
 _VICTIM = """
 import sys, time
 from pathlib import Path
-from flinkops.plan.redeploy import Change
+from flinkops.model.request import Change
 from tests.unit.test_redeploy import Bench
 
 bench = Bench(Path(sys.argv[1]))
@@ -143,7 +144,7 @@ def wait_there(progress):
         print("here", flush=True)
         time.sleep(600)
 
-bench.executor(wait_there).run(bench.plan(Change(jar_id=sys.argv[3])))
+bench.executor(wait_there).run(bench.plan(Change(jar=sys.argv[3])))
 """
 
 
@@ -235,8 +236,8 @@ def test_resumed_from_a_savepoint_that_is_named(bench: Bench) -> None:
     assert bench.executor().run(plan_suspend(facts, OLD, Stamp("s1", 10_000), Terms())).outcome == "verified"
     stopped = bench.cluster.job(JOB_ID)
     assert stopped is not None
-    wish = Wish("resume", Change(jar_id="old.jar"), start_from="s3://b/older")
-    plan = prepare(bench.cluster, bench.journal, stopped, wish, Stamp("r1", 20_000))
+    request = ActionRequest("resume", Change(jar="old.jar"), start_from="s3://b/older")
+    plan = prepare(bench.cluster, bench.journal, stopped, request, Stamp("r1", 20_000))
     assert plan.refused == ()
     assert bench.executor().run(plan).seen["restored_from"] == "s3://b/older"
 
@@ -265,7 +266,7 @@ def test_refused_upgrades(bench: Bench, change: Change, word: str) -> None:
 
 def test_an_unknown_launch_is_refused_unless_the_new_one_is_given(bench: Bench) -> None:
     assert any("--jar" in reason for reason in bench.plan(Change(parallelism=2), old=None).refused)
-    plan = bench.plan(Change(jar_id="new.jar"), old=None)
+    plan = bench.plan(Change(jar="new.jar"), old=None)
     assert plan.refused == ()
     assert plan.severe
     assert plan.rollback_steps == ()

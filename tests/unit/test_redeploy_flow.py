@@ -8,7 +8,7 @@ from flinkops.act import flow_steps
 from flinkops.act.control import Load
 from flinkops.act.executor import Progress
 from flinkops.act.rest.launching import known_launch
-from flinkops.plan.redeploy import Change
+from flinkops.model.request import Change
 from tests.unit.test_redeploy import Bench
 
 
@@ -54,7 +54,7 @@ def test_lag_that_does_not_come_back_gives_way(bench: Bench, monkeypatch: pytest
 
 
 def test_a_jar_of_this_machine_is_uploaded_before_the_job_stops(bench: Bench) -> None:
-    result = bench.executor().run(bench.plan(Change(jar_id="file:/builds/new.jar")))
+    result = bench.executor().run(bench.plan(Change(jar="file:/builds/new.jar")))
     assert result.outcome == "verified", result.error
     assert [one.partition(" from")[0] for one in bench.cluster.state.orders] == [
         "upload new.jar",

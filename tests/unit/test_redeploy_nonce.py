@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flinkops.act.operator import startup as operator_looks
-from flinkops.act.operator.prepare import ResourceWish
 from flinkops.act.operator.redeploy import NonceChoice, settle_nonce, what_is_lost
 from flinkops.act.operator.spec_steps import new_savepoint
 from flinkops.errors import Refused, UsageError
 from flinkops.model.facts import CheckpointFacts, CheckpointsFacts, JobFacts
+from flinkops.model.request import ActionRequest, Change, Terms
 from flinkops.plan.operator.bookkeeping import (
     keeping_nonce,
     next_redeploy_nonce,
@@ -178,6 +178,9 @@ def test_an_old_spec_with_the_bookkeeping_of_now_gives_no_order_of_its_own(now: 
 # --- acts on the fake operator ------------------------------------------------------------------------------------
 
 
+MINE = Terms(checkpoints=1, watch_seconds=0.0, redeploy_from="s3://bucket/mine")
+
+
 def manifest(bench: Bench, **job: Any) -> dict[str, Any]:
     spec = json.loads(json.dumps(bench.spec()))
     spec["job"].update(job)
@@ -190,7 +193,7 @@ def test_bad_good_bad_rollback_never_goes_back_in_state(bench: Bench) -> None:
     assert bench.run(bench.upgrade("p2", image="count:2")).outcome == "verified"
     assert bench.run(bench.upgrade("p3", image=BAD_IMAGE)).outcome == "rolled-back"
     nonce = bench.spec()["job"]["savepointRedeployNonce"]
-    plan = bench.plan(ResourceWish("rollback", terms=QUICK), "p4")
+    plan = bench.plan(ActionRequest("rollback", terms=QUICK), "p4")
     assert (plan.change, plan.effective_mode, plan.refused) == ("upgrade", "savepoint", ())
     result = bench.run(plan)
     assert result.outcome == "verified", result.error
@@ -201,10 +204,10 @@ def test_bad_good_bad_rollback_never_goes_back_in_state(bench: Bench) -> None:
 
 
 def test_suspend_edit_resume_rollback_undoes_the_edit_and_leaves_the_job_running(bench: Bench) -> None:
-    assert bench.run(bench.plan(ResourceWish("suspend"), "p1")).outcome == "verified"
+    assert bench.run(bench.plan(ActionRequest("suspend"), "p1")).outcome == "verified"
     assert bench.run(bench.upgrade("p2", image="count:2")).outcome == "verified"
-    assert bench.run(bench.plan(ResourceWish("resume", terms=QUICK), "p3")).outcome == "verified"
-    plan = bench.plan(ResourceWish("rollback", terms=QUICK), "p4")
+    assert bench.run(bench.plan(ActionRequest("resume", terms=QUICK), "p3")).outcome == "verified"
+    plan = bench.plan(ActionRequest("rollback", terms=QUICK), "p4")
     assert plan.diff == ("image : count:2 -> count:1",)
     assert bench.run(plan).outcome == "verified"
     assert (bench.spec()["image"], bench.spec()["job"].get("state", "running")) == ("count:1", "running")
@@ -215,15 +218,15 @@ def test_a_second_rollback_goes_back_one_change_more(bench: Bench) -> None:
     for number, image in (("p1", "count:2"), ("p2", "count:3")):
         assert bench.run(bench.upgrade(number, image=image)).outcome == "verified"
     for number, image in (("p3", "count:2"), ("p4", "count:1")):
-        plan = bench.plan(ResourceWish("rollback", terms=QUICK), number)
+        plan = bench.plan(ActionRequest("rollback", terms=QUICK), number)
         assert bench.run(plan).outcome == "verified"
         assert bench.spec()["image"] == image
     with pytest.raises(UsageError, match="knows no change of count"):
-        bench.plan(ResourceWish("rollback", terms=QUICK), "p5")
+        bench.plan(ActionRequest("rollback", terms=QUICK), "p5")
 
 
 def test_a_manifest_with_another_nonce_is_not_carried_out(bench: Bench) -> None:
-    asked = ResourceWish("upgrade", Edit(manifest=manifest(bench, savepointRedeployNonce=7)), QUICK)
+    asked = ActionRequest("upgrade", Change(manifest=manifest(bench, savepointRedeployNonce=7)), QUICK)
     plan = bench.plan(asked)
     assert any("--keep-nonce" in line for line in plan.refused)
     with pytest.raises(Refused):
@@ -232,8 +235,8 @@ def test_a_manifest_with_another_nonce_is_not_carried_out(bench: Bench) -> None:
 
 
 def test_redeployed_from_a_named_savepoint_is_verified_by_what_was_restored(bench: Bench) -> None:
-    wish = ResourceWish("upgrade", terms=QUICK, nonce=NonceChoice(redeploy_from="s3://bucket/mine"))
-    plan = bench.plan(wish)
+    request = ActionRequest("upgrade", terms=MINE)
+    plan = bench.plan(request)
     assert (plan.effective_mode, plan.refused, plan.severe) == ("savepoint-redeploy", (), True)
     assert any("s3://bucket/mine is of unknown age" in risk for risk in plan.risks)
     assert bench.run(plan).outcome == "verified"
@@ -243,8 +246,8 @@ def test_redeployed_from_a_named_savepoint_is_verified_by_what_was_restored(benc
 def test_a_redeployment_that_starts_from_elsewhere_is_not_verified(bench: Bench) -> None:
     spec = manifest(bench)
     spec["image"] = "forgets:1"
-    wish = ResourceWish("upgrade", Edit(manifest=spec), QUICK, nonce=NonceChoice(redeploy_from="s3://bucket/mine"))
-    result = bench.run(bench.plan(wish))
+    request = ActionRequest("upgrade", Change(manifest=spec), MINE)
+    result = bench.run(bench.plan(request))
     assert result.outcome == "failed"
     assert "restored from s3://bucket/another, not from s3://bucket/mine" in (result.error or "")
 
@@ -261,8 +264,8 @@ def test_where_nothing_brings_it_back_the_newest_checkpoint_that_exists_is_named
     bench.fake.job["newest"] = {"id": 8, "status": "COMPLETED", "external_path": (tmp_path / "chk-8").as_uri()}
     spec = manifest(bench)
     spec["image"] = "forgets:1"
-    wish = ResourceWish("upgrade", Edit(manifest=spec), QUICK, nonce=NonceChoice(redeploy_from="s3://bucket/mine"))
-    result = bench.run(bench.plan(wish))
+    request = ActionRequest("upgrade", Change(manifest=spec), MINE)
+    result = bench.run(bench.plan(request))
     newest = (tmp_path / "chk-9").as_uri()
     told = f"flinkops suspend count, then flinkops resume count --from {newest}" in (result.error or "")
     assert told == there, result.error
@@ -271,5 +274,5 @@ def test_where_nothing_brings_it_back_the_newest_checkpoint_that_exists_is_named
 
 def test_an_operator_without_the_nonce_names_the_other_way(bench: Bench) -> None:
     bench.fake.schema_redeploys = False
-    wish = ResourceWish("upgrade", terms=QUICK, nonce=NonceChoice(redeploy_from="s3://bucket/mine"))
-    assert any("resume count --from PATH" in line for line in bench.plan(wish).refused)
+    request = ActionRequest("upgrade", terms=MINE)
+    assert any("resume count --from PATH" in line for line in bench.plan(request).refused)

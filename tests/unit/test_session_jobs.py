@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from flinkops.act.operator import startup as operator_looks
-from flinkops.act.operator.prepare import ResourceWish
 from flinkops.errors import UsageError
+from flinkops.model.request import ActionRequest
 from flinkops.plan.operator.effective_mode import Features
 from flinkops.plan.operator.predict import Edit, Prediction, predict
 from tests.unit.fake_operator import LOOPING_IMAGE, WRONG_STATE_IMAGE, operating
@@ -102,18 +102,18 @@ def test_deleting_waits_until_the_job_itself_has_ended(bench: Bench, fake: FakeS
 
 
 def test_suspended_and_resumed(bench: Bench, fake: FakeSession) -> None:
-    assert bench.run(bench.plan(ResourceWish("suspend"))).seen["savepoint"] == SAVEPOINT
+    assert bench.run(bench.plan(ActionRequest("suspend"))).seen["savepoint"] == SAVEPOINT
     assert fake.job is None
     assert bench.control.newest() is not None  # as it ended
     fake.late = 20  # and so it is seen for a while yet
-    result = bench.run(bench.plan(ResourceWish("resume", terms=QUICK), "p2"))
+    result = bench.run(bench.plan(ActionRequest("resume", terms=QUICK), "p2"))
     assert (result.outcome, restored(fake)) == ("verified", SAVEPOINT), result.error
 
 
 def test_a_restart_and_a_rollback_keep_the_state(bench: Bench, fake: FakeSession) -> None:
     assert bench.run(bench.upgrade(jar=NEW_JAR)).outcome == "verified"
-    assert bench.run(bench.plan(ResourceWish("restart", terms=QUICK), "p2")).outcome == "verified"
-    back = bench.run(bench.plan(ResourceWish("rollback", terms=QUICK, undo="p1"), "p3"))
+    assert bench.run(bench.plan(ActionRequest("restart", terms=QUICK), "p2")).outcome == "verified"
+    back = bench.run(bench.plan(ActionRequest("rollback", terms=QUICK, undo="p1"), "p3"))
     assert (back.outcome, jar_of(fake), restored(fake)) == ("verified", OLD_JAR, "s3://bucket/savepoint-3"), back.error
 
 

@@ -1,4 +1,4 @@
-"""From a wish about a job of the Flink operator to a Plan, for every face; the deciding is in flinkops.plan."""
+"""From an ActionRequest about a job of the Flink operator to a Plan; flinkops.plan decides."""
 
 import json
 import shlex
@@ -7,14 +7,15 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from flinkops.act.backend import Prepared
 from flinkops.act.journal import ActionRecord, Journal
 from flinkops.act.operator.control import KubeControl
 from flinkops.act.operator.redeploy import NonceChoice, Settled, settle_nonce, what_is_lost
 from flinkops.act.rest.prepare import plan_in_place
 from flinkops.errors import UsageError
-from flinkops.model.assessment import Value
 from flinkops.model.facts import JobFacts
 from flinkops.model.plan import Plan
+from flinkops.model.request import ActionRequest
 from flinkops.plan.identity import Stamp
 from flinkops.plan.operator.bookkeeping import (
     next_redeploy_nonce,
@@ -28,8 +29,6 @@ from flinkops.plan.operator.predict import Edit, Prediction, predict
 from flinkops.plan.operator.session_cluster import on_cluster
 from flinkops.plan.operator.spec import Change, upgrade_mode
 from flinkops.plan.operator.steps import (
-    OperatorTerms,
-    OperatorVerb,
     Seen,
     has_job,
     merged,
@@ -39,69 +38,48 @@ from flinkops.plan.operator.steps import (
 from flinkops.sources.kubernetes.plan_inputs import Read
 
 
-class ResourceWish(Value, frozen=True):
-    """What a person wants of a job of the operator; each verb looks only at its own part."""
-
-    verb: OperatorVerb
-    edit: Edit = Edit()  # upgrade, resume
-    terms: OperatorTerms = OperatorTerms()
-    backup: bool = False  # a savepoint of our own first
-    parallelism: int | None = None  # rescale
-    vertices: Mapping[str, int] = {}  # rescale
-    undo: str | None = None  # rollback: the id of the action to undo; None is the last
-    start_from: str | None = None  # resume: this savepoint or checkpoint, whatever the operator has recorded
-    nonce: NonceChoice = NonceChoice()  # upgrade
-
-
-class Prepared(Value, frozen=True):
-    """The plan, and what the change is as a JSON merge patch of the resource."""
-
-    plan: Plan
-    patch: dict[str, Any]
-
-
 def prepare_for_resource(
-    control: KubeControl, journal: Journal, job: JobFacts, read: Read, wish: ResourceWish, stamp: Stamp
+    control: KubeControl, journal: Journal, job: JobFacts, read: Read, request: ActionRequest, stamp: Stamp
 ) -> Prepared:
-    """The plan, or one that says why it is refused. `job` is what a look at the fleet gave, `read` the resource now.
+    """The plan, or one that says why it is refused. `job` is as the fleet shows it, `read` the resource now.
 
-    Raises UsageError when the wish makes no sense for this job, Unreachable and OperationFailed as the control does.
+    Raises UsageError when the request makes no sense for this job, Unreachable and OperationFailed as the control does.
     """
     resource = read.resource
     if not has_job(resource):
         raise UsageError("this is a session cluster without a job of its own; name one of its jobs")
     adaptive = (job.scheduler or "").lower() == "adaptive"
-    if wish.verb == "rescale" and (adaptive or wish.vertices):
-        return Prepared(_in_place(control, job, wish, stamp), {})
-    edit, settled = _edit(journal, control, resource, wish)
+    if request.verb == "savepoint-create":
+        raise UsageError("Flink itself takes a savepoint: its operator is not asked")
+    if request.verb == "rescale" and (adaptive or request.vertices):
+        return _prepared(_in_place(control, job, request, stamp), {})
+    edit, settled = _edit(journal, control, resource, request)
     abilities = features(read.definition, read.operator.version)
     observed = observed_job(job, read, stopped_by=_suspended_with(journal, control))
     status = resource.get("status") or {}
-    lost = lost_stop_savepoint(status, observed.stop_savepoint) if wish.verb == "resume" else None
-    lost = wish.start_from or lost
-    accepted = frozenset({"last-state"}) if wish.verb == "resume" else frozenset[str]()
+    lost = lost_stop_savepoint(status, observed.stop_savepoint) if request.verb == "resume" else None
+    lost = request.start_from or lost
+    accepted = frozenset({"last-state"}) if request.verb == "resume" else frozenset[str]()
     accepted |= {ANEW} if lost else set()
-    accepted |= {"savepoint-redeploy"} if wish.nonce.redeploy_from else set()
+    accepted |= {"savepoint-redeploy"} if request.terms.redeploy_from else set()
     found = predict(resource, edit, observed=observed, features=abilities, cluster=read.cluster, accepted=accepted)
     found = _told_of_redeployment(found, settled, job, resource, journal)
-    terms = wish.terms
-    if wish.backup:
-        directory = savepoint_directory(on_cluster(resource.get("spec") or {}, read.cluster))
-        if directory is None:
-            raise UsageError("--backup-savepoint: no savepoint directory is configured (state.savepoints.dir)")
-        terms = msgspec.structs.replace(terms, backup_directory=directory)
+    directory = savepoint_directory(on_cluster(resource.get("spec") or {}, read.cluster))
+    if request.terms.backup and directory is None:
+        raise UsageError("--backup-savepoint: no savepoint directory is configured (state.savepoints.dir)")
     plan = plan_for_resource(
-        wish.verb,
+        request.verb,
         control.name,
         resource,
         Seen(job.id, job.started_ms, running=bool(job.vertices) and job.state == "RUNNING"),
         found,
         abilities,
         stamp,
-        terms,
+        request.terms,
         start_from=lost,
+        backup_directory=directory if request.terms.backup else None,
     )
-    return Prepared(plan, found.patch)
+    return _prepared(plan, found.patch)
 
 
 def observed_job(job: JobFacts, read: Read, *, stopped_by: str | None = None) -> ObservedJob:
@@ -143,26 +121,31 @@ def _told_of_redeployment(
 
 
 def _edit(
-    journal: Journal, control: KubeControl, resource: Mapping[str, Any], wish: ResourceWish
+    journal: Journal, control: KubeControl, resource: Mapping[str, Any], request: ActionRequest
 ) -> tuple[Edit, Settled | None]:
     spec = resource.get("spec") or {}
-    if wish.verb == "suspend":
+    if request.verb == "suspend":
         return Edit(state="suspended", mode="savepoint"), None
-    if wish.verb == "resume":
+    if request.verb == "resume":
         kept = None if upgrade_mode(spec) == "last-state" else "savepoint"
-        return msgspec.structs.replace(wish.edit, state="running", mode=wish.edit.mode or kept), None
-    if wish.verb == "restart":
+        return Edit.of(request.change, state="running", mode=request.mode or kept), None
+    if request.verb == "restart":
         return Edit(restart_nonce=next_restart_nonce(resource), mode="savepoint"), None
-    if wish.verb == "rescale":
-        return Edit(parallelism=wish.parallelism, mode="savepoint"), None
-    if wish.verb == "rollback":
-        before = spec_before(journal, control, spec, wish.undo)
+    if request.verb == "rescale":
+        return Edit(parallelism=request.change.parallelism, mode="savepoint"), None
+    if request.verb == "rollback":
+        before = spec_before(journal, control, spec, request.undo)
         return Edit(manifest=with_bookkeeping_of(spec, before), mode="savepoint"), None
-    if wish.edit.manifest is None and wish.nonce == NonceChoice():
-        return wish.edit, None
-    wanted = spec if wish.edit.manifest is None else wish.edit.manifest
-    settled = settle_nonce(spec, wanted, next_redeploy_nonce(resource), wish.nonce)
-    return msgspec.structs.replace(wish.edit, manifest=settled.spec), settled
+    edit, choice = Edit.of(request.change, mode=request.mode), _nonce_choice(request)
+    if edit.manifest is None and choice == NonceChoice():
+        return edit, None
+    wanted = spec if edit.manifest is None else edit.manifest
+    settled = settle_nonce(spec, wanted, next_redeploy_nonce(resource), choice)
+    return msgspec.structs.replace(edit, manifest=settled.spec), settled
+
+
+def _nonce_choice(request: ActionRequest) -> NonceChoice:
+    return NonceChoice(request.terms.redeploy_from, request.terms.keep_nonce)
 
 
 def _suspended_with(journal: Journal, control: KubeControl) -> str | None:
@@ -236,18 +219,23 @@ def _spec_change(record: ActionRecord, control: KubeControl) -> _SpecChange | No
     return None
 
 
-def _in_place(control: KubeControl, job: JobFacts, wish: ResourceWish, stamp: Stamp) -> Plan:
+def _in_place(control: KubeControl, job: JobFacts, request: ActionRequest, stamp: Stamp) -> Plan:
     close = control.job(job.id) or job
     plan = plan_in_place(
         control,
         close,
         stamp,
-        parallelism=wish.parallelism,
-        vertices=wish.vertices,
-        checkpoints=wish.terms.checkpoints,
+        parallelism=request.change.parallelism,
+        vertices=request.vertices,
+        checkpoints=request.terms.checkpoints,
     )
     spoken = "the resource's spec keeps its parallelism: the next restart goes back to it"
     return msgspec.structs.replace(plan, risks=(*plan.risks, spoken))
+
+
+def _prepared(plan: Plan, patch: Mapping[str, Any]) -> Prepared:
+    changes = bool(patch) or plan.change != "none"
+    return Prepared(plan, changes, patch_command(plan, patch))
 
 
 def patch_command(plan: Plan, prediction_patch: Mapping[str, Any]) -> str | None:

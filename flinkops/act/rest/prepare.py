@@ -1,56 +1,72 @@
-"""From a wish to a Plan, for every face: looks up what has to be looked up; the deciding is in flinkops.plan."""
+"""From an ActionRequest to a Plan on a plain REST cluster: reads what has to be read; flinkops.plan decides."""
 
 from collections.abc import Mapping
-from typing import Literal
+from pathlib import Path
+
+import msgspec
 
 from flinkops.act.control import JobControl
 from flinkops.act.inventory import savepoints_of
 from flinkops.act.journal import Journal
 from flinkops.act.rest.launching import known_launch, launch_before
-from flinkops.model.assessment import Value
+from flinkops.errors import Refused, UsageError
 from flinkops.model.facts import JobFacts
+from flinkops.model.launch import LOCAL_JAR
 from flinkops.model.plan import Plan
+from flinkops.model.request import ActionRequest, Change
 from flinkops.plan.identity import Stamp
-from flinkops.plan.redeploy import Change, Terms, changed_launch, plan_redeploy, plan_resume, plan_suspend
+from flinkops.plan.redeploy import changed_launch, plan_redeploy, plan_resume, plan_suspend
 from flinkops.plan.rescale import plan_rescale
 from flinkops.plan.savepoint import plan_savepoint
 
-WishVerb = Literal["savepoint-create", "upgrade", "rescale", "suspend", "resume", "restart", "rollback"]
+
+def refuse_impossible(request: ActionRequest) -> None:
+    """What a plain REST cluster cannot do. Raises UsageError, or Refused for a mode that may lose state."""
+    change, terms = request.change, request.terms
+    only_with_operator = {
+        "--image": change.image,
+        "--filename": change.manifest,
+        "--backup-savepoint": terms.backup,
+        "--redeploy-from": terms.redeploy_from,
+        "--keep-nonce": terms.keep_nonce,
+    }
+    for option, given in only_with_operator.items():
+        if given:
+            raise UsageError(f"{option} is for jobs of the Flink operator", next_step="name its cluster with --context")
+    if request.mode in ("last-state", "stateless"):
+        raise Refused("without the operator only --savepoint keeps the state for sure")
+    if request.verb == "upgrade" and request.mode is None:
+        raise UsageError("which mode?", next_step="give --savepoint")
+    _placed(change)
 
 
-class Wish(Value, frozen=True):
-    """What a person wants of a job; each verb looks only at its own part."""
+def prepare(control: JobControl, journal: Journal, job: JobFacts, request: ActionRequest, stamp: Stamp) -> Plan:
+    """The plan, or one that says why it is refused. `job` is as `control` sees it now.
 
-    verb: WishVerb
-    change: Change = Change()  # upgrade, resume
-    terms: Terms = Terms()  # all but rescale
-    parallelism: int | None = None  # rescale: of every vertex
-    vertices: Mapping[str, int] = {}  # rescale: of these
-    checkpoints: int = 1  # rescale: so many afterwards
-    undo: str | None = None  # rollback: the id of the action to undo; None is the last
-    start_from: str | None = None  # resume: this savepoint or checkpoint, not the newest that is known
-
-
-def prepare(control: JobControl, journal: Journal, job: JobFacts, wish: Wish, stamp: Stamp) -> Plan:
-    """The plan, or one that says why it is refused. `job` is a close look, from `control`.
-
-    Raises UsageError when the wish makes no sense for this job, Unreachable and OperationFailed as the control does.
+    Raises UsageError when the request makes no sense for this job, Unreachable and OperationFailed as the control does.
     """
-    if wish.verb == "savepoint-create":
+    terms, change = request.terms, _placed(request.change)
+    if request.verb == "savepoint-create":
         return plan_savepoint(
-            job, stamp, target_directory=wish.terms.target_directory, savepoint_format=wish.terms.savepoint_format
+            job, stamp, target_directory=terms.target_directory, savepoint_format=terms.savepoint_format
         )
-    if wish.verb == "rescale":
+    if request.verb == "rescale":
         return plan_in_place(
-            control, job, stamp, parallelism=wish.parallelism, vertices=wish.vertices, checkpoints=wish.checkpoints
+            control,
+            job,
+            stamp,
+            parallelism=change.parallelism,
+            vertices=request.vertices,
+            checkpoints=terms.checkpoints,
         )
     launch = known_launch(control, journal, job.id)
-    if wish.verb == "suspend":
-        return plan_suspend(job, launch, stamp, wish.terms)
-    if wish.verb == "resume":
-        return _resume(control, journal, job, wish, stamp)
-    new = launch_before(journal, job, wish.undo) if wish.verb == "rollback" else changed_launch(launch, wish.change)
-    return plan_redeploy(wish.verb, job, launch, new, control.cluster(), stamp, wish.terms)
+    if request.verb == "suspend":
+        return plan_suspend(job, launch, stamp, terms)
+    if request.verb == "resume":
+        return _resume(control, journal, job, request, stamp)
+    rolls_back = request.verb == "rollback"
+    new = launch_before(journal, job, request.undo) if rolls_back else changed_launch(launch, change)
+    return plan_redeploy(request.verb, job, launch, new, control.cluster(), stamp, terms)
 
 
 def plan_in_place(
@@ -75,14 +91,28 @@ def plan_in_place(
     )
 
 
-def _resume(control: JobControl, journal: Journal, job: JobFacts, wish: Wish, stamp: Stamp) -> Plan:
+def _resume(control: JobControl, journal: Journal, job: JobFacts, request: ActionRequest, stamp: Stamp) -> Plan:
     latest = next(iter(savepoints_of(job, journal)), None)
     return plan_resume(
         job,
-        changed_launch(known_launch(control, journal, job.id), wish.change),
-        wish.start_from or (latest.path if latest else None),
+        changed_launch(known_launch(control, journal, job.id), _placed(request.change)),
+        request.start_from or (latest.path if latest else None),
         control.cluster(),
         stamp,
-        wish.terms,
+        request.terms,
         running=[one for one in control.jobs() if one.name == job.name and one.ended_ms is None],
     )
+
+
+def _placed(change: Change) -> Change:
+    """With a jar file of this machine marked as such; else the jar is an id in the cluster's upload folder.
+
+    Raises UsageError for a file that is not there.
+    """
+    given = change.jar
+    if given is None or given.startswith(LOCAL_JAR) or not ("/" in given or Path(given).is_file()):
+        return change
+    path = Path(given).expanduser().absolute()
+    if not path.is_file():
+        raise UsageError(f"--jar {given}: there is no such file")
+    return msgspec.structs.replace(change, jar=f"{LOCAL_JAR}{path}")

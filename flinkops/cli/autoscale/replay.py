@@ -1,12 +1,13 @@
-"""`flinkops autoscale replay` and `memory`: what would have happened, and how much memory a TaskManager needs."""
+"""`flinkops autoscale replay`: what a controller would have done."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flinkops.cli.autoscale.advise import SetOption, look, overrides, recorded, settings_for
+from flinkops.cli.action_options import JobArgument
+from flinkops.cli.autoscale.observed import SetOption, overrides, recorded, settings_for
 from flinkops.cli.options import Common, with_common
-from flinkops.cli.run_action import JobArgument, emit, emit_document
+from flinkops.cli.run_action import backend, document_format, emit, emit_document
 from flinkops.errors import OperationFailed, UsageError
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def _of_file(common: Common, file: str, job: str, given: list[str] | None) -> "t
     from flinkops.autoscale.window import look_of
 
     seen = recorded(file, job)
-    looks = [look_of(each) for each in seen.looks if each.state == "RUNNING"]
+    looks = [look_of(each) for each in seen.polls if each.state == "RUNNING"]
     return seen.job.name, looks, settings_for(common, seen.job, given)
 
 
@@ -76,12 +77,11 @@ def _of_cluster(common: Common, job: str, given: list[str] | None) -> "tuple[str
     """The same from the operator's ConfigMap: its metrics window, since the last rescale."""
     from flinkops.autoscale.explain import looks_of_collected
     from flinkops.autoscale.settings import settings_of
-    from flinkops.cli.autoscale.operator import operator_state
-    from flinkops.cli.operator_targets import targets_kubernetes
 
-    if not targets_kubernetes(common):
+    autoscaler = backend(common).autoscaler
+    if autoscaler is None:
         raise UsageError("a FILE is needed: only jobs of the Flink operator have a history in their cluster")
-    seen = operator_state(common, job)
+    seen = autoscaler.state(job)
     looks = looks_of_collected(job, seen.vertices, seen.state.collected)
     if len(looks) < 2:
         raise OperationFailed(
@@ -100,9 +100,8 @@ def _show_replay(common: Common, job: str, seconds: float, rows: list[dict[str, 
     from flinkops.model.quantities import human_count, human_seconds
     from flinkops.render.table import layout
 
-    if common.settings.output in ("json", "jsonl", "yaml"):
-        document = {"schema_version": 1, "job": job, "seconds": seconds, "runs": rows}
-        emit_document(document, common.settings.output)
+    if form := document_format(common):
+        emit_document({"schema_version": 1, "job": job, "seconds": seconds, "runs": rows}, form)
         return
     emit([f"{job}: {human_seconds(seconds)} of a recording"])
     lines = [
@@ -117,38 +116,3 @@ def _show_replay(common: Common, job: str, seconds: float, rows: list[dict[str, 
     ]
     titles = ["RUN", "RESCALES", "SLOT-HOURS", "PEAK LAG", "MEAN LAG"]
     emit(layout(titles, lines, [False, True, True, True, True]))
-
-
-@with_common
-def memory(common: Common, job: JobArgument) -> None:
-    """The memory of a TaskManager: what its heap, managed and network memory use, and what they should have.
-
-    One look: ask at the peak of the day.
-    """
-    from flinkops.autoscale.taskmanagers import memory_advice
-    from flinkops.model.quantities import human_bytes
-    from flinkops.render.table import layout
-
-    seen = look(common, job, 0.0)
-    if seen.detail is None or not seen.detail.taskmanagers:
-        raise OperationFailed(f"the TaskManagers of {seen.job.name} tell nothing", next_step="look again in 10 s")
-    latest = seen.job.checkpoints.latest_completed if seen.job.checkpoints else None
-    found = memory_advice(seen.detail.taskmanagers, latest.state_size_bytes if latest else None)
-    if common.settings.output in ("json", "jsonl", "yaml"):
-        import msgspec
-
-        document = {"schema_version": 1, "job": seen.job.name, "pools": msgspec.to_builtins(found)}
-        emit_document(document, common.settings.output)
-        return
-    rows = [
-        [
-            each.pool,
-            human_bytes(each.used_bytes),
-            human_bytes(each.total_bytes),
-            "keep" if each.recommended_bytes is None else human_bytes(each.recommended_bytes),
-            each.key,
-            each.why,
-        ]
-        for each in found
-    ]
-    emit(layout(["POOL", "USED", "NOW", "WANTED", "KEY", "WHY"], rows, [False, True, True, True, False, False]))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flinkops.errors import UsageError
+from flinkops.model import request
 from flinkops.model.assessment import Value
 from flinkops.plan.operator.checks import ANEW, ProposedChange, refusals, risks
 from flinkops.plan.operator.effective_mode import Decision, Features, ObservedJob, Situation, effective_mode
@@ -27,19 +28,25 @@ from flinkops.plan.operator.spec import (
 _PYTHON_FILE_ARGUMENTS = ("-py", "--python")
 
 
-class Edit(Value, frozen=True):
-    """What to change; None leaves it. A setting of None is taken away; ``manifest`` replaces the whole spec first."""
+class Edit(request.Change, frozen=True, kw_only=True):
+    """A change as an edit of a spec, with the fields that only a spec has; None leaves them."""
 
-    image: str | None = None
-    jar: str | None = None
-    python_file: str | None = None
-    parallelism: int | None = None
-    settings: dict[str, str | None] = {}
-    arguments: tuple[str, ...] | None = None
     mode: str | None = None  # savepoint, last-state, stateless
     state: str | None = None  # running, suspended
     restart_nonce: int | None = None
-    manifest: dict[str, Any] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        change: request.Change,
+        *,
+        mode: str | None = None,
+        state: str | None = None,
+        restart_nonce: int | None = None,
+    ) -> "Edit":
+        """The change that was asked for, and the spec's own fields."""
+        asked = {name: getattr(change, name) for name in request.Change.__struct_fields__}
+        return cls(**asked, mode=mode, state=state, restart_nonce=restart_nonce)
 
 
 class Prediction(Value, frozen=True):
@@ -62,18 +69,19 @@ def edited_spec(spec: Spec, edit: Edit) -> dict[str, Any]:
     job = wanted.setdefault("job", {}) if job_of(wanted) else None
     asked_of_job = {
         "jarURI": edit.jar,
+        "entryClass": edit.entry_class,
         "parallelism": edit.parallelism,
         "args": None if edit.arguments is None else list(edit.arguments),
         "upgradeMode": edit.mode,
         "state": edit.state,
     }
     asked_of_job = {key: value for key, value in asked_of_job.items() if value is not None}
-    if job is None and (asked_of_job or edit.python_file):
+    if job is None and (asked_of_job or edit.script):
         raise UsageError("this is a session cluster without a job of its own; name one of its session jobs")
     if job is not None:
         job.update(asked_of_job)
-        if edit.python_file is not None:
-            job["args"] = _with_python_file(list(job.get("args") or []), edit.python_file)
+        if edit.script is not None:
+            job["args"] = _with_python_file(list(job.get("args") or []), edit.script)
     if edit.image is not None:
         if cluster := spec.get("deploymentName"):
             raise UsageError(f"a session job has no image of its own, but that of its cluster, {cluster}")

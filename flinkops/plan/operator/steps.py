@@ -11,6 +11,7 @@ import msgspec
 from flinkops.model.assessment import Value
 from flinkops.model.facts import JobFacts
 from flinkops.model.plan import Plan, Step, Target, Verb
+from flinkops.model.request import Terms
 from flinkops.plan.identity import Stamp, canonical_json
 from flinkops.plan.operator.effective_mode import Features, recorded_savepoint, stop_savepoints
 from flinkops.plan.operator.predict import Prediction, merge_patch
@@ -29,18 +30,6 @@ from flinkops.plan.savepoint import savepoint_steps
 Resource = Mapping[str, Any]
 OperatorVerb = Literal["upgrade", "restart", "rollback", "suspend", "resume", "rescale"]
 
-DEFAULT_CHECKPOINTS = 2
-DEFAULT_WATCH_SECONDS = 60.0
-"""The operator calls a spec stable at the first RUNNING; many a crash loop begins only after that."""
-
-
-class OperatorTerms(Value, frozen=True):
-    """How to go about it."""
-
-    checkpoints: int = DEFAULT_CHECKPOINTS
-    watch_seconds: float = DEFAULT_WATCH_SECONDS
-    backup_directory: str | None = None  # None: no savepoint of our own before
-
 
 class Seen(Value, frozen=True):
     """The job as it was when the plan was made; what is no longer this one is a new job."""
@@ -58,12 +47,19 @@ def plan_for_resource(
     found: Prediction,
     features: Features,
     stamp: Stamp,
-    terms: OperatorTerms,
+    terms: Terms,
     *,
     start_from: str | None = None,
+    backup_directory: str | None = None,
 ) -> Plan:
-    """`found` is the prediction of the change; `start_from`: create the resource anew, to start from this savepoint."""
-    preconditions = _preconditions(resource, found, terms) if start_from is None else same_spec(resource)
+    """`found` is the prediction of the change; `start_from`: create the resource anew, to start from this savepoint.
+
+    `backup_directory`: a savepoint of our own goes there first.
+    """
+    if start_from is None:
+        preconditions = _preconditions(resource, found, backup=backup_directory is not None)
+    else:
+        preconditions = same_spec(resource)
     refused = _refused(resource, found, preconditions, start_from)
     mode = found.effective_mode if start_from is None else "savepoint"
     restarts = mode != "none" and desired_state(_wanted(resource, found)) == "running"
@@ -73,7 +69,7 @@ def plan_for_resource(
         refused += problems
         steps = _anew_steps(resource, found, start_from, terms)
     else:
-        steps = _steps(resource, seen, found, terms, stamp)
+        steps = _steps(resource, seen, found, terms, stamp, backup_directory)
     risks = [*found.risks]
     if restarts and mode == "savepoint" and verb != "resume":
         risks += [f"{NO_WAY_BACK}: {problem}" for problem in problems]
@@ -127,14 +123,16 @@ def _target(source: str, resource: Resource, seen: Seen) -> Target:
     )
 
 
-def _preconditions(resource: Resource, found: Prediction, terms: OperatorTerms) -> tuple[str, ...]:
+def _preconditions(resource: Resource, found: Prediction, *, backup: bool) -> tuple[str, ...]:
     stops = found.effective_mode == "savepoint" and desired_state(resource.get("spec") or {}) == "running"
     seen = (OPERATOR_SEES_IT_RUN,) if stops else ()
-    running = (in_state("RUNNING"), NO_SAVEPOINT_RUNNING) if stops or terms.backup_directory else ()
+    running = (in_state("RUNNING"), NO_SAVEPOINT_RUNNING) if stops or backup else ()
     return (*same_spec(resource), OPERATOR_IDLE, *seen, *running)
 
 
-def _steps(resource: Resource, seen: Seen, found: Prediction, terms: OperatorTerms, stamp: Stamp) -> tuple[Step, ...]:
+def _steps(
+    resource: Resource, seen: Seen, found: Prediction, terms: Terms, stamp: Stamp, backup_directory: str | None
+) -> tuple[Step, ...]:
     stops = desired_state(resource.get("spec") or {}) == "running"
     runs = desired_state(_wanted(resource, found)) == "running"
     before = {"job_id": seen.job_id, "started_ms": str(seen.started_ms or 0)}
@@ -142,10 +140,10 @@ def _steps(resource: Resource, seen: Seen, found: Prediction, terms: OperatorTer
     steps = [Step("dry-run", "dry-run-patch", {"patch": canonical_json(found.patch)}, only_looks=True)]
     if seen.running:
         steps.append(Step("measure", "measure-load", {}, only_looks=True))
-    if terms.backup_directory is not None:
+    if backup_directory is not None:
         steps += [
             msgspec.structs.replace(one, name=f"backup-{one.name}")
-            for one in savepoint_steps(stamp.plan_id, terms.backup_directory, "canonical")
+            for one in savepoint_steps(stamp.plan_id, backup_directory, "canonical")
         ]
         steps.append(Step("backup", "note-backup", {}))
     steps.append(Step("patch", "patch-resource", patch))
@@ -173,7 +171,7 @@ def _recorded(resource: Resource, *, stops: bool) -> str | None:
 
 
 def _start_steps(
-    prefix: str, mode: str, before: dict[str, str], savepoint: str | None, terms: OperatorTerms
+    prefix: str, mode: str, before: dict[str, str], savepoint: str | None, terms: Terms
 ) -> tuple[Step, ...]:
     named = {"savepoint": savepoint} if savepoint and mode in ("savepoint", "savepoint-redeploy") else {}
     expected = {"mode": mode, **before, **named}
@@ -185,7 +183,7 @@ def _start_steps(
     )
 
 
-def _anew_steps(resource: Resource, found: Prediction, savepoint: str, terms: OperatorTerms) -> tuple[Step, ...]:
+def _anew_steps(resource: Resource, found: Prediction, savepoint: str, terms: Terms) -> tuple[Step, ...]:
     anew = {**kept(resource), "spec": _wanted(resource, found)}
     arguments = {"before": canonical_json(anew), "uid": _uid(resource), "savepoint": savepoint}
     return (
@@ -197,7 +195,7 @@ def _anew_steps(resource: Resource, found: Prediction, savepoint: str, terms: Op
 
 
 def _rollback_steps(
-    resource: Resource, seen: Seen, found: Prediction, features: Features, terms: OperatorTerms
+    resource: Resource, seen: Seen, found: Prediction, features: Features, terms: Terms
 ) -> tuple[Step, ...]:
     if found.effective_mode in ("stateless", "savepoint-redeploy"):
         return ()

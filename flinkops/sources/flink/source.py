@@ -59,6 +59,11 @@ class FlinkRestSource(FlinkDetails):
         self._last_state: SourceState = "unreachable"
 
     @property
+    def backend(self) -> str:
+        """Its jobs are changed over Flink's own REST API."""
+        return "rest"
+
+    @property
     def name(self) -> str:
         """The endpoint's name."""
         return self.endpoint.name

@@ -80,6 +80,11 @@ class KubernetesSource:
         return self._access
 
     @property
+    def backend(self) -> str:
+        """Its jobs are those of the Flink operator."""
+        return "operator"
+
+    @property
     def kind(self) -> SourceKind:
         """Kubernetes."""
         return "kubernetes"

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 from flinkops.errors import UsageError
 from flinkops.model.assessment import JobAssessment
 from flinkops.render.cells import tidy
-from flinkops.sources.kubernetes.access import HasKubernetesAccess
-from flinkops.sources.protocol import HasRestEndpoint
+from flinkops.sources.protocol import TakesActions
 from flinkops.tui import background
-from flinkops.tui.actions.catalog import KINDS, Kind, Planning, Running, takes_actions, wish_of
-from flinkops.tui.actions.execute import carry_out, make_plan
+from flinkops.tui.actions.catalog import KINDS, Kind, Planning, Running, request_of
+from flinkops.tui.actions.execute import carry_out, make_plan, takes_actions
 from flinkops.tui.actions.sheets import ConfirmSheet, ProgressSheet
 from flinkops.tui.dialogs import Choice, Chooser, Prompt
 from flinkops.tui.polling import LookingApp
@@ -39,7 +38,7 @@ class ActingApp(LookingApp):
     def may_act(self) -> bool:
         """Whether actions are offered anywhere; the executor refuses them in any case where it is read-only."""
         return any(
-            isinstance(source, (HasRestEndpoint, HasKubernetesAccess)) and not self.link.read_only_at(name)
+            isinstance(source, TakesActions) and not self.link.read_only_at(name)
             for name, source in self.sources.items()
         )
 
@@ -75,7 +74,7 @@ class ActingApp(LookingApp):
             if said is None:
                 return
             try:
-                wish_of(kind, said)
+                request_of(kind, jobs[0], said)
             except UsageError as problem:
                 self.say(problem.line())
                 return
@@ -89,7 +88,7 @@ class ActingApp(LookingApp):
         """Plan it for the first of the jobs and ask; several are asked for one after another."""
         job, *others = jobs
         source = self.sources.get(job.cluster)
-        if not isinstance(source, (HasRestEndpoint, HasKubernetesAccess)) or not takes_actions(source, job):
+        if not isinstance(source, TakesActions) or not takes_actions(source, job, self.clock):
             self.say(NO_ACTIONS)
             return
         if self.link.read_only_at(job.cluster):

@@ -1,22 +1,12 @@
-"""`flinkops history` and `flinkops apply`: what was done, and doing what was planned before."""
+"""`flinkops history`: what was done."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flinkops.cli.operator_targets import control_of_source
+from flinkops.cli.action_options import JournalOption
 from flinkops.cli.options import Common, with_common
-from flinkops.cli.run_action import (
-    Consent,
-    JournalOption,
-    YesOption,
-    act,
-    emit,
-    emit_document,
-    open_journal,
-)
-from flinkops.errors import UsageError
+from flinkops.cli.run_action import document_format, emit, emit_document, open_journal
 
 if TYPE_CHECKING:
     from flinkops.act.journal import ActionRecord
@@ -34,33 +24,14 @@ def history(
     records = [record for record in reversed(book.records()) if job is None or job in _names(record.plan.target)]
     for one in book.damage():
         common.say(f"not readable: {one}")
-    if common.settings.output in ("json", "jsonl", "yaml"):
-        emit_document({"schema_version": 1, "actions": [_row(one) for one in records]}, common.settings.output)
+    if form := document_format(common):
+        emit_document({"schema_version": 1, "actions": [_row(one) for one in records]}, form)
     elif common.settings.output == "name":
         emit([one.plan.id for one in records])
     else:
         emit([line for one in records for line in _lines(one)])
         if not records:
             common.say("the journal is empty")
-
-
-@with_common
-def apply(
-    common: Common,
-    plan: Annotated[Path, typer.Argument(metavar="PLAN", help="A plan that --out saved.")],
-    yes: YesOption = False,
-    journal: JournalOption = None,
-) -> None:
-    """Carry out a saved plan. Refused when the job has moved since it was made."""
-    from flinkops.plan.identity import decode_plan_file
-
-    try:
-        content = plan.read_bytes()
-    except OSError as problem:
-        raise UsageError(f"{plan} cannot be read: {problem.strerror or problem}") from None
-    saved = decode_plan_file(content, str(plan))
-    with control_of_source(common, saved) as control:
-        act(common, control, saved, Consent(yes=yes), open_journal(journal))
 
 
 def _names(target: "Target") -> tuple[str, ...]:

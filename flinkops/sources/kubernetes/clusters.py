@@ -1,27 +1,28 @@
 """From settings to Kubernetes clusters: contexts, kubeconfigs, patterns, and the clusters that a file lists."""
 
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import msgspec
+
+from flinkops.config.settings import KubernetesSettings, Settings
 from flinkops.errors import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from flinkops.config.settings import KubernetesSettings, Settings
-    from flinkops.sources.kubernetes.access import KubeAccess
-    from flinkops.sources.kubernetes.source import KubernetesSource
-    from flinkops.sources.protocol import Wanted
+from flinkops.sources.kubernetes.access import KubeAccess, in_cluster, kubeconfig_exists, list_contexts, open_access
+from flinkops.sources.kubernetes.source import KubernetesSource
+from flinkops.sources.protocol import Wanted
 
 
-def open_kubernetes_sources(settings: "Settings", wanted: "Wanted | None" = None) -> "list[KubernetesSource]":
+def kubernetes_at_hand() -> bool:
+    """Whether there is a cluster although none is named: a kubeconfig, or that of the pod we run in."""
+    return kubeconfig_exists() or in_cluster()
+
+
+def open_kubernetes_sources(settings: Settings, wanted: Wanted | None = None) -> list[KubernetesSource]:
     """One source for each cluster that the settings name.
 
     Raises UsageError for a context that no kubeconfig has, Unreachable when a log-in fails.
     """
-    from flinkops.sources.kubernetes.source import KubernetesSource
-
     return [
         KubernetesSource(
             access,
@@ -35,13 +36,13 @@ def open_kubernetes_sources(settings: "Settings", wanted: "Wanted | None" = None
     ]
 
 
-def open_kubernetes(settings: "Settings") -> "KubernetesSource":
+def open_kubernetes(settings: Settings) -> KubernetesSource:
     """The one cluster that the settings name. UsageError when there are several: an action is for one."""
     kubernetes_access(settings)
     return open_kubernetes_sources(settings)[0]
 
 
-def kubernetes_access(settings: "Settings") -> "KubeAccess":
+def kubernetes_access(settings: Settings) -> KubeAccess:
     """The way into the one cluster that the settings name. UsageError when there are several."""
     found = kubernetes_accesses(settings)
     if len(found) > 1:
@@ -50,10 +51,8 @@ def kubernetes_access(settings: "Settings") -> "KubeAccess":
     return found[0][1]
 
 
-def kubernetes_accesses(settings: "Settings") -> "list[tuple[KubernetesSettings, KubeAccess]]":
+def kubernetes_accesses(settings: Settings) -> list[tuple[KubernetesSettings, KubeAccess]]:
     """What to look at, and the way in. Contexts of the same name in two kubeconfigs are told apart by their file."""
-    from flinkops.sources.kubernetes.access import open_access
-
     clusters = list(dict.fromkeys(_clusters(settings)))
     found = [(cluster, open_access(cluster.kubeconfig, cluster.context)) for cluster in clusters]
     names = [access.context for _, access in found]
@@ -65,12 +64,8 @@ def kubernetes_accesses(settings: "Settings") -> "list[tuple[KubernetesSettings,
     return found
 
 
-def _clusters(settings: "Settings") -> "list[KubernetesSettings]":
+def _clusters(settings: Settings) -> list[KubernetesSettings]:
     """Those named: on the command line or in the environment contexts times kubeconfigs, else the listed ones."""
-    import msgspec
-
-    from flinkops.config.settings import KubernetesSettings
-
     if settings.kubernetes and not settings.contexts and not settings.kubeconfigs:
         listed = [
             msgspec.structs.replace(one, context=context)
@@ -94,10 +89,8 @@ def _clusters(settings: "Settings") -> "list[KubernetesSettings]":
     ]
 
 
-def _narrowed(listed: "KubernetesSettings", settings: "Settings") -> "KubernetesSettings":
+def _narrowed(listed: KubernetesSettings, settings: Settings) -> KubernetesSettings:
     """A listed cluster with what the command line says of namespaces and labels."""
-    import msgspec
-
     if settings.namespaces:
         listed = msgspec.structs.replace(listed, namespaces=settings.namespaces, all_namespaces=False)
     if settings.all_namespaces:
@@ -107,13 +100,11 @@ def _narrowed(listed: "KubernetesSettings", settings: "Settings") -> "Kubernetes
     return listed
 
 
-def _matching(files: "Sequence[str | None]", wanted: str | None) -> "dict[str | None, list[str | None]]":
+def _matching(files: Sequence[str | None], wanted: str | None) -> dict[str | None, list[str | None]]:
     """The contexts of each file that `wanted` (a name, a pattern, None: the current one) stands for.
 
     UsageError when no file has any. A single file is not looked into for a plain name: opening it says what it knows.
     """
-    from flinkops.sources.kubernetes.access import list_contexts
-
     if wanted is None or (len(files) == 1 and not {"*", "?"} & set(wanted)):
         return {file: [wanted] for file in files}
     found: dict[str | None, list[str | None]] = {

@@ -1,0 +1,19 @@
+"""`flinkops restart`: stop with a savepoint, start as it was."""
+
+from typing import TYPE_CHECKING
+
+from flinkops.cli.action_options import Consent, JobArgument, JournalOption, acts
+from flinkops.cli.options import Common, with_common
+from flinkops.cli.run_action import request_action
+
+if TYPE_CHECKING:
+    from flinkops.model.request import ActionRequest
+
+
+@with_common
+@acts("restart")
+def restart(
+    common: Common, job: JobArgument, *, request: "ActionRequest", consent: Consent, journal: JournalOption = None
+) -> None:
+    """Stop a job with a savepoint and start it as it was from there."""
+    request_action(common, job, request, consent, journal)

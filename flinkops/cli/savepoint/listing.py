@@ -1,0 +1,50 @@
+"""`flinkops savepoint list`."""
+
+from typing import TYPE_CHECKING, Any
+
+from flinkops.cli.action_options import JobArgument, JournalOption
+from flinkops.cli.options import Common, with_common
+from flinkops.cli.run_action import backend, document_format, emit, emit_document, open_journal
+
+if TYPE_CHECKING:
+    from flinkops.plan.retention import KnownSavepoint
+
+
+@with_common
+def list_savepoints(common: Common, job: JobArgument, journal: JournalOption = None) -> None:
+    """The savepoints of a job that Flink or the journal know, newest first, and what depends on them."""
+    from flinkops.act.inventory import References, savepoints_of
+
+    book = open_journal(journal)
+    with backend(common).reach(job) as handle:
+        savepoints = References(handle.control, book).noted_on(savepoints_of(handle.measured(), book))
+    if form := document_format(common):
+        emit_document({"schema_version": 1, "savepoints": [_row(one) for one in savepoints]}, form)
+    elif common.settings.output == "name":
+        emit([one.path for one in savepoints])
+    else:
+        emit([_line(one) for one in savepoints])
+        if not savepoints:
+            common.say(f"no savepoint of {job} is known")
+
+
+def _row(savepoint: "KnownSavepoint") -> dict[str, Any]:
+    from flinkops.clock import iso_utc
+
+    return {
+        "path": savepoint.path,
+        "taken_at": iso_utc(savepoint.taken_ms),
+        "job": savepoint.job_name,
+        "job_id": savepoint.job_id,
+        "size_bytes": savepoint.size_bytes,
+        "in_use": savepoint.in_use,
+        "known_from": savepoint.known_from,
+    }
+
+
+def _line(savepoint: "KnownSavepoint") -> str:
+    from flinkops.clock import iso_utc
+    from flinkops.model.quantities import human_bytes
+
+    used = f"  ({savepoint.in_use})" if savepoint.in_use else ""
+    return f"{iso_utc(savepoint.taken_ms)}  {human_bytes(savepoint.size_bytes):>8}  {savepoint.path}{used}"

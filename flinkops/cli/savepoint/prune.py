@@ -1,0 +1,42 @@
+"""`flinkops savepoint prune`."""
+
+from typing import Annotated
+
+import typer
+
+from flinkops.cli.action_options import Consent, JobArgument, JournalOption, acts
+from flinkops.cli.options import Common, with_common
+from flinkops.cli.run_action import act, backend, new_stamp, open_journal
+from flinkops.errors import ExitCode
+
+
+@with_common
+@acts()
+def prune(
+    common: Common,
+    job: JobArgument,
+    keep: Annotated[int, typer.Option("--keep", metavar="N", help="How many of the newest stay.")],
+    *,
+    consent: Consent,
+    journal: JournalOption = None,
+) -> None:
+    """Remove all but the newest savepoints of a job; those that something depends on stay too."""
+    from flinkops.act.inventory import References, savepoints_of
+    from flinkops.plan.retention import prunable
+    from flinkops.plan.savepoint import plan_delete
+
+    book = open_journal(journal)
+    with backend(common).reach(job) as handle:
+        facts, control = handle.measured(), handle.control
+        gone, kept = prunable(References(control, book).noted_on(savepoints_of(facts, book)), keep)
+        if not gone:
+            common.say(f"nothing to remove: {len(kept)} savepoints of {job} are known, all stay")
+            raise typer.Exit(ExitCode.OK)
+        made = plan_delete(
+            facts,
+            control.name,
+            [one.path for one in gone],
+            new_stamp("savepoint-delete"),
+            kept=[one.path for one in kept],
+        )
+        act(common, control, made, consent, book)

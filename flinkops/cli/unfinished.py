@@ -1,0 +1,48 @@
+"""Actions that stopped in the middle: resuming them, or giving them up."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from flinkops.cli.options import Common
+from flinkops.cli.run_action import executor, exit_code, open_journal, report
+from flinkops.errors import UsageError
+
+if TYPE_CHECKING:
+    from flinkops.act.journal import ActionRecord, Journal
+
+
+def resume_action(common: Common, plan_id: str | None, journal: Path | None) -> None:
+    """Resume an unfinished action, whatever its verb; ends the process with the outcome's exit code."""
+    from flinkops.act.backends import backend_of_plan
+    from flinkops.clock import SystemClock
+
+    book = open_journal(journal)
+    plan = _unfinished(book, plan_id).plan
+    with backend_of_plan(plan, common.settings, SystemClock()).control_of_plan(plan) as control:
+        result = executor(common, control, book).resume(plan.id)
+    report(common, plan, result)
+    raise typer.Exit(exit_code(result))
+
+
+def abandon_action(common: Common, plan_id: str | None, journal: Path | None) -> None:
+    """Give an unfinished action up."""
+    from flinkops.act.backends import backend_of_plan
+    from flinkops.clock import SystemClock
+
+    book = open_journal(journal)
+    plan = _unfinished(book, plan_id).plan
+    with backend_of_plan(plan, common.settings, SystemClock()).control_of_plan(plan) as control:
+        executor(common, control, book).abandon(plan.id)
+    common.say(f"{plan.id} is abandoned; the job is as it was left")
+
+
+def _unfinished(journal: "Journal", plan_id: str | None) -> "ActionRecord":
+    """That one, else the newest. Raises UsageError when there is none."""
+    if plan_id is not None:
+        return journal.record(plan_id)
+    unfinished = [record for record in journal.records() if record.resumable]
+    if not unfinished:
+        raise UsageError("nothing is unfinished", next_step="flinkops history shows what was done")
+    return unfinished[-1]

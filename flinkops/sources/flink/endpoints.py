@@ -1,0 +1,70 @@
+"""From settings to Flink REST APIs: addresses, and the secrets that the settings refer to."""
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from flinkops.config.guard import matching_source
+from flinkops.config.settings import Settings, SourceSettings
+from flinkops.errors import UsageError
+from flinkops.model.address import address_of
+from flinkops.model.endpoint import RestEndpoint, parse_endpoint
+
+
+def rest_endpoints(settings: Settings) -> list[RestEndpoint]:
+    """The REST endpoints of the settings. UsageError when a secret that one refers to is not there."""
+    if not settings.rest:
+        return [_endpoint(source) for source in settings.sources]
+    endpoints = {}
+    for url in settings.rest:
+        endpoint = _endpoint_at(settings, url)
+        endpoints[endpoint.name] = endpoint
+    return list(endpoints.values())
+
+
+def _endpoint_at(settings: Settings, url: str) -> RestEndpoint:
+    """A listed source by its name, or by any spelling of its address: with its TLS and login then."""
+    named = next((source for source in settings.sources if source.name == url), None)
+    if named is not None:
+        return _endpoint(named)
+    typed = parse_endpoint(url)
+    source = matching_source(settings, url)
+    if source is None:
+        return typed
+    endpoint = _endpoint(source)
+    if address_of(url).host != address_of(source.rest).host:
+        endpoint = msgspec.structs.replace(endpoint, url=typed.url)
+    if typed.username is not None:
+        endpoint = msgspec.structs.replace(endpoint, username=typed.username, password=typed.password)
+    return endpoint
+
+
+def _endpoint(source: SourceSettings) -> RestEndpoint:
+    endpoint = parse_endpoint(
+        source.rest,
+        name=source.name,
+        headers={key: resolve_secret(value, source.name) for key, value in source.headers.items()},
+        client_certificate_file=source.client_cert,
+        client_key_file=source.client_key,
+        ca_file=source.ca_file,
+        verify=source.verify,
+    )
+    if source.username is None:
+        return endpoint
+    password = resolve_secret(source.password, source.name) if source.password else None
+    return msgspec.structs.replace(endpoint, username=source.username, password=password)
+
+
+def resolve_secret(reference: str, source: str) -> str:
+    """What ``env:NAME`` or ``file:PATH`` stands for. UsageError when it is not there; never shows a value."""
+    kind, _, where = reference.partition(":")
+    if kind == "env":
+        value = os.environ.get(where)
+        if value is None:
+            raise UsageError(f'source "{source}" needs the environment variable {where}, which is not set')
+        return value
+    try:
+        return Path(where).expanduser().read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f'source "{source}" needs the file {where}: {error}') from None
