@@ -7,6 +7,7 @@ import msgspec
 
 from flinkops.act.control import JobControl
 from flinkops.act.journal import ActionRecord, Journal
+from flinkops.act.lineage import Identity, Lineage
 from flinkops.errors import Unreachable
 from flinkops.model.facts import JobFacts
 from flinkops.model.places import same_place
@@ -17,8 +18,13 @@ _CHECKPOINT_FOLDER = re.compile(r"/chk-\d+(/_metadata)?/?$")
 
 
 def savepoints_of(job: JobFacts, journal: Journal) -> tuple[KnownSavepoint, ...]:
-    """Completed savepoints of a job, newest first; those that were disposed of are left out."""
-    return _merged([job], _records_of(journal, job.cluster), job.name, job.namespace)
+    """Completed savepoints of a job, newest first; those that were disposed of are left out.
+
+    Of this job over all its submissions, not of others that bear its name.
+    """
+    records = _records_of(journal, job.cluster)
+    lineage = Lineage([job], records)
+    return _merged([job], records, lineage, lineage.of_job(job))
 
 
 class References:
@@ -59,12 +65,9 @@ class References:
 
     def _latest(self) -> list[KnownSavepoint]:
         """Of each job that the cluster or the journal knows: what it would be brought back from."""
-        of_jobs = [(job.name, job.namespace) for job in self._jobs]
-        of_records = [(one.plan.target.job_name, one.plan.target.namespace) for one in self._records]
-        found = (
-            _merged([job for job in self._jobs if job.name == name], self._records, name, namespace)
-            for name, namespace in dict.fromkeys((*of_jobs, *of_records))
-        )
+        lineage = Lineage(self._jobs, self._records)
+        identities = (*map(lineage.of_job, self._jobs), *map(lineage.of_record, self._records))
+        found = (_merged(self._jobs, self._records, lineage, one) for one in dict.fromkeys(identities))
         return [savepoints[0] for savepoints in found if savepoints]
 
 
@@ -73,12 +76,13 @@ def _records_of(journal: Journal, source: str) -> list[ActionRecord]:
 
 
 def _merged(
-    jobs: Sequence[JobFacts], records: Sequence[ActionRecord], name: str, namespace: str | None
+    jobs: Sequence[JobFacts], records: Sequence[ActionRecord], lineage: Lineage, identity: Identity
 ) -> tuple[KnownSavepoint, ...]:
     disposed = [step.arguments["path"] for one in records for step in _done_disposals(one)]
-    from_records = (_from_record(one, name, namespace) for one in records)
+    of_jobs = (found for job in jobs if lineage.of_job(job) == identity for found in _from_flink(job))
+    of_records = (_from_record(one) for one in records if lineage.of_record(one) == identity)
     known: list[KnownSavepoint] = []
-    for one in (*(found for job in jobs for found in _from_flink(job)), *filter(None, from_records)):
+    for one in (*of_jobs, *filter(None, of_records)):
         places = (*disposed, *(other.path for other in known))
         if not any(same_place(one.path, place) for place in places):
             known.append(one)
@@ -103,9 +107,9 @@ def _from_flink(job: JobFacts) -> list[KnownSavepoint]:
     ]
 
 
-def _from_record(record: ActionRecord, name: str, namespace: str | None) -> KnownSavepoint | None:
+def _from_record(record: ActionRecord) -> KnownSavepoint | None:
     target, path = record.plan.target, record.seen.get("savepoint")
-    if not path or (target.job_name, target.namespace) != (name, namespace):
+    if not path:
         return None
     size = record.seen.get("state_bytes", "")
     return KnownSavepoint(

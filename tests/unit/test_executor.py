@@ -50,8 +50,8 @@ class Bench:
             progress=progress or self.told.append,
         )
 
-    def plan(self, plan_id: str = "p1") -> Plan:
-        facts = self.cluster.job(JOB_ID)
+    def plan(self, plan_id: str = "p1", *, job_id: str = JOB_ID) -> Plan:
+        facts = self.cluster.job(job_id)
         assert facts is not None
         return plan_savepoint(facts, Stamp(plan_id, 10_000))
 
