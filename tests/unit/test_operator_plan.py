@@ -7,9 +7,14 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
+from flinkops.act.operator.prepare import observed_job
 from flinkops.plan.operator.effective_mode import ObservedJob
 from flinkops.plan.operator.predict import Edit, Prediction, predict
 from flinkops.plan.operator.spec import Change, change_class, compare, configuration, last_reconciled
+from flinkops.sources.kubernetes.operator_version import OperatorSeen
+from flinkops.sources.kubernetes.plan_inputs import Read
+from tests.unit.builders import NOW_MS as FACTS_MS
+from tests.unit.builders import checkpoint, checkpoints, job
 from tests.unit.cr_samples import OPERATORS, recorded, resource
 from tests.unit.operator_cases import (
     AGE_KEY,
@@ -406,3 +411,15 @@ def test_what_the_operator_scales_in_place(before: dict[str, str], after: dict[s
     found = deployed_with(running("1.15.0"), settings=before)
     seen = msgspec.structs.replace(SEEN, adaptive=True)
     assert predict(found, Edit(settings=after), observed=seen, features=NEW).effective_mode == mode
+
+
+def test_a_checkpoint_in_progress_is_observed_so_that_the_operator_is_seen_to_wait_for_it() -> None:
+    """As the operator does (getCheckpointInfo): by the newest one in progress that is no savepoint."""
+    under_way = checkpoint(12, FACTS_MS - 5_000, status="IN_PROGRESS", acknowledged_ms=None)
+    savepoint = checkpoint(13, FACTS_MS - 1_000, status="IN_PROGRESS", is_savepoint=True)
+    done = checkpoint(11, FACTS_MS - 900_000)
+    points = checkpoints(history=(savepoint, under_way, done), latest_completed=done)
+    read = Read({}, {}, True, False, OperatorSeen())
+    observed = observed_job(job(checkpoints=points), read)
+    assert (observed.checkpoint_age_seconds, observed.pending_checkpoint_age_seconds) == (900.0, 5.0)
+    assert observed_job(job(checkpoints=None), read).pending_checkpoint_age_seconds is None

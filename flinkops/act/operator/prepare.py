@@ -13,7 +13,7 @@ from flinkops.act.operator.control import KubeControl
 from flinkops.act.operator.redeploy import NonceChoice, Settled, settle_nonce, what_is_lost
 from flinkops.act.rest.prepare import plan_in_place
 from flinkops.errors import UsageError
-from flinkops.model.facts import JobFacts
+from flinkops.model.facts import CheckpointFacts, JobFacts
 from flinkops.model.plan import Plan
 from flinkops.model.request import ActionRequest
 from flinkops.plan.identity import Stamp
@@ -87,14 +87,16 @@ def observed_job(job: JobFacts, read: Read, *, stopped_by: str | None = None) ->
     seen = bool(job.vertices)  # else its state is the operator's word, which the resource has too
     points = job.checkpoints
     completed = points.latest_completed if points else None
+    # As the operator (getCheckpointInfo): the newest in progress in Flink's history.
+    history = points.history if points else ()
+    pending = next((each for each in history if each.status == "IN_PROGRESS" and not each.is_savepoint), None)
     # A vertex that can only be 1, such as the committer of a sink, does not follow the job's parallelism.
     limits = [limit for vertex in job.vertices if (limit := vertex.max_parallelism) and limit > 1]
     return ObservedJob(
         now_ms=job.seen_ms,
         job_state=job.state if seen else None,
-        checkpoint_age_seconds=None
-        if completed is None or completed.triggered_ms is None
-        else max(0.0, (job.seen_ms - completed.triggered_ms) / 1000),
+        checkpoint_age_seconds=_age_seconds(job, completed),
+        pending_checkpoint_age_seconds=_age_seconds(job, pending),
         checkpoint_p99_seconds=points.duration_p99_seconds if points else None,
         max_parallelism=min(limits, default=None),
         ha_metadata=read.ha_metadata,
@@ -102,6 +104,13 @@ def observed_job(job: JobFacts, read: Read, *, stopped_by: str | None = None) ->
         adaptive=None if job.scheduler is None else job.scheduler.lower() == "adaptive",
         stop_savepoint=None if job.state == "RUNNING" else stopped_with(job) or stopped_by,
     )
+
+
+def _age_seconds(job: JobFacts, checkpoint: CheckpointFacts | None) -> float | None:
+    """Since it was triggered, as the operator counts."""
+    if checkpoint is None or checkpoint.triggered_ms is None:
+        return None
+    return max(0.0, (job.seen_ms - checkpoint.triggered_ms) / 1000)
 
 
 def _told_of_redeployment(
