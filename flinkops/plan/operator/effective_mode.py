@@ -132,15 +132,15 @@ _DURATION = re.compile(r"(\d+)\s*([a-zµ]*)")
 _UNITS = {
     name: factor
     for names, factor in (
-        ("d day days", 86400.0),
-        ("h hour hours", 3600.0),
-        ("m min minute minutes", 60.0),
-        ("s sec secs second seconds", 1.0),
-        ("ms milli millis millisecond milliseconds", 1e-3),
-        ("us µs micro micros microsecond microseconds", 1e-6),
-        ("ns nano nanos nanosecond nanoseconds", 1e-9),
+        (("d", "day", "days"), 86400.0),
+        (("h", "hour", "hours"), 3600.0),
+        (("m", "min", "minute", "minutes"), 60.0),
+        (("s", "sec", "secs", "second", "seconds"), 1.0),
+        (("ms", "milli", "millis", "millisecond", "milliseconds"), 1e-3),
+        (("us", "µs", "micro", "micros", "microsecond", "microseconds"), 1e-6),
+        (("ns", "nano", "nanos", "nanosecond", "nanoseconds"), 1e-9),
     )
-    for name in names.split()
+    for name in names
 }
 
 
