@@ -57,6 +57,8 @@ def doctor() -> Iterator[tuple[str, Any, list[str]]]:
 
 def built() -> Iterator[tuple[str, Any, list[str]]]:
     """Jobs made ill fact by fact, where no recording has the fault."""
+    import msgspec
+
     from flinkops.diagnose.diagnosis import diagnose
     from flinkops.model.facts import CheckpointPhases
     from tests.unit.builders import failing, spread, with_vertex
@@ -66,7 +68,7 @@ def built() -> Iterator[tuple[str, Any, list[str]]]:
     held = with_vertex(held, "work", busy_ratio=spread(0.98))
     cases: dict[str, Any] = {"held": evidence(held)}
     for part in ("start_delay_seconds", "alignment_seconds", "sync_seconds", "async_seconds"):
-        phases = CheckpointPhases(vertex="vertex work", **{part: 30.0})
+        phases = msgspec.structs.replace(CheckpointPhases(vertex="vertex work"), **{part: 30.0})
         cases[f"held, {part}"] = evidence(held, detail=detail(checkpoint_phases=(phases,)))
     for state in ("FAILED", "RESTARTING", "CREATED", "FINISHED", "CANCELED", "SUSPENDED", "UNKNOWN", "odd"):
         cases[state] = evidence(job(state=state, exceptions=(thrown(20), thrown(10)), unknown={"state": "why not"}))
@@ -88,12 +90,9 @@ def predictions() -> Iterator[tuple[str, Any, list[str]]]:
 
     for row in ROWS:
         for operator, features in FEATURES.items():
-            job_status = {"jobStatus": {}, **row.job_status}
-            job_status.pop("jobStatus")
-            resource = in_state(operator, row.state, jobmanager=row.jobmanager, **job_status)
-            resource = deployed_with(
-                resource, **{"job_upgradeMode": row.mode, "settings": row.settings, **row.deployed}
-            )
+            resource = in_state(operator, row.state, jobmanager=row.jobmanager, **row.job_status)
+            spec = {"job_upgradeMode": row.mode, "settings": row.settings, **row.deployed}
+            resource = deployed_with(resource, **spec)
             found = predict(resource, row.edit, observed=row.observed, features=features)
             decided = [found.change, found.effective_mode, len(found.why), len(found.risks), len(found.refused)]
             yield f"prediction {row.name} {operator}", decided, [*found.why, *found.risks, *found.refused]
@@ -102,7 +101,7 @@ def predictions() -> Iterator[tuple[str, Any, list[str]]]:
 def outcomes() -> Iterator[tuple[str, Any, list[str]]]:
     """How actions end: on a cluster without the operator and under it."""
     from flinkops.errors import FlinkopsError
-    from flinkops.plan.redeploy import Change
+    from flinkops.model.request import Change
     from tests.unit.fake_operator import BAD_IMAGE, LOOPING_IMAGE, WRONG_STATE_IMAGE, FakeOperator, operating
     from tests.unit.operator_bench import Bench as OperatorBench
     from tests.unit.test_redeploy import Bench

@@ -1,7 +1,7 @@
 """Imports flinkops with every human sentence in another language: each letter is another one (ROT13).
 
-What decides on the words of a sentence then decides otherwise. Names, codes, keys, commands, docstrings and patterns are
-left as they are: with patterns the code recognises what Flink and Kubernetes say, and that stays as they say it.
+What decides on the words of a sentence then decides otherwise. Names, codes, keys, commands, docstrings and patterns
+are left as they are: with patterns the code recognises what Flink and Kubernetes say, and that stays as they say it.
 """
 
 import ast
