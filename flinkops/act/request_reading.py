@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from flinkops.act.manifest import specs_of_manifest
 from flinkops.act.request_options import OPTIONS, RequestOption
 from flinkops.errors import UsageError
 from flinkops.model.quantities import parse_duration
@@ -18,17 +19,18 @@ def request_of(verb: RequestVerb, values: Mapping[str, Any], job: str | None) ->
     own to refuse (Backend.prerequisites).
     """
     given = {option.name: values.get(option.name, option.default) for option in OPTIONS[verb]}
-    vertices = _vertices(given.get("vertex"))
+    vertices, manifest = _vertices(given.get("vertex")), given.get("manifest")
     if verb == "rescale" and given["parallelism"] is None and not vertices:
         raise UsageError("nothing to change", next_step="give --parallelism N or --vertex ID=N")
     return ActionRequest(
         verb,
-        change=_change(given, job),
+        change=_change(given),
         terms=_terms(given),
         mode=_one_mode(given),
         vertices=vertices,
         undo=given.get("undo"),
         start_from=given.get("start_from"),
+        manifest={} if manifest is None else specs_of_manifest(Path(manifest), job),
     )
 
 
@@ -74,8 +76,7 @@ def _read(option: RequestOption, flag: str, text: str) -> str | int:
     return int(text)
 
 
-def _change(given: Mapping[str, Any], job: str | None) -> Change:
-    manifest = given.get("manifest")
+def _change(given: Mapping[str, Any]) -> Change:
     return Change(
         parallelism=given.get("parallelism"),
         settings=pairs(given.get("settings")),
@@ -84,7 +85,6 @@ def _change(given: Mapping[str, Any], job: str | None) -> Change:
         entry_class=given.get("entry_class"),
         script=given.get("script"),
         image=given.get("image"),
-        manifest=None if manifest is None else spec_of_manifest(Path(manifest), job),
     )
 
 
@@ -140,27 +140,3 @@ def _vertices(given: Sequence[str] | None) -> dict[str, int]:
             raise UsageError(f"--vertex {text}: ID=N is expected", next_step="flinkops status JOB -o json has the ids")
         wanted[vertex] = int(number)
     return wanted
-
-
-def spec_of_manifest(path: Path, job: str | None) -> dict[str, Any]:
-    """The spec of the one resource of the operator in a manifest. Raises UsageError when that makes no sense."""
-    import yaml
-
-    if job is None:
-        raise UsageError("which job? -f is the whole spec of one", next_step="flinkops upgrade JOB -f MANIFEST")
-    try:
-        documents = [one for one in yaml.safe_load_all(path.read_text(encoding="utf-8")) if isinstance(one, dict)]
-    except (OSError, UnicodeDecodeError) as problem:
-        raise UsageError(f"{path} cannot be read: {problem}") from None
-    except yaml.YAMLError as problem:
-        raise UsageError(f"{path} is no YAML: {' '.join(str(problem).split())[:200]}") from None
-    found = [one for one in documents if one.get("kind") in ("FlinkDeployment", "FlinkSessionJob")]
-    if len(found) != 1:
-        raise UsageError(f"{path} has {len(found)} FlinkDeployments or FlinkSessionJobs; one is wanted")
-    metadata, spec = found[0].get("metadata"), found[0].get("spec")
-    name = metadata.get("name") if isinstance(metadata, dict) else None
-    if name != job.rpartition("/")[2]:
-        raise UsageError(f"{path} is about {name!r}, not about {job!r}")
-    if not isinstance(spec, dict):
-        raise UsageError(f"{path} has no spec")
-    return spec

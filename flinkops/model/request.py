@@ -17,7 +17,7 @@ Mode = Literal["savepoint", "last-state", "stateless"]
 class Change(Value, frozen=True):
     """What is changed about a job; None leaves it, a setting of None is taken away.
 
-    ``arguments`` take the place of all old ones, ``manifest`` (the spec of one) of the whole spec, before the others
+    ``arguments`` take the place of all old ones, ``manifest`` of the whole spec, before the others
     are applied. ``jar`` is as the person wrote it: a file, an id or a URI, by the back end.
     """
 
@@ -53,3 +53,4 @@ class ActionRequest(Value, frozen=True):
     vertices: Mapping[str, int] = {}  # rescale: id -> parallelism
     undo: str | None = None  # rollback: the id of the action to undo; None is the last
     start_from: str | None = None  # resume: this savepoint or checkpoint, not the one that is known
+    manifest: Mapping[str, Mapping[str, Any]] = {}  # upgrade: the specs that a file has for this name, by kind

@@ -92,7 +92,7 @@ def test_a_whole_manifest_takes_the_place_of_the_spec(run: Run, tmp_path: Path) 
     path.write_text(json.dumps(manifest), encoding="utf-8")
     code, _, err = run("upgrade", "count", "--savepoint", "-f", str(path), "--plan")
     assert code == 2
-    assert "is about 'another'" in err
+    assert "is not about 'count'; it has: FlinkDeployment another" in err
 
 
 def test_going_back_is_part_of_the_plan(run: Run) -> None:

@@ -9,6 +9,7 @@ import msgspec
 
 from flinkops.act.backend import Prepared
 from flinkops.act.journal import ActionRecord, Journal
+from flinkops.act.manifest import spec_of_kind
 from flinkops.act.operator.control import KubeControl
 from flinkops.act.operator.redeploy import NonceChoice, Settled, settle_nonce, what_is_lost
 from flinkops.act.rest.prepare import plan_in_place
@@ -145,7 +146,11 @@ def _edit(
     if request.verb == "rollback":
         before = spec_before(journal, control, spec, request.undo)
         return Edit(manifest=with_bookkeeping_of(spec, before), mode="savepoint"), None
-    edit, choice = Edit.of(request.change, mode=request.mode), _nonce_choice(request)
+    change, choice = request.change, _nonce_choice(request)
+    if request.manifest:
+        whole = spec_of_kind(request.manifest, control.ref.kind, control.ref.name)
+        change = msgspec.structs.replace(change, manifest=whole)
+    edit = Edit.of(change, mode=request.mode)
     if edit.manifest is None and choice == NonceChoice():
         return edit, None
     wanted = spec if edit.manifest is None else edit.manifest

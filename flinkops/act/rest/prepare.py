@@ -25,7 +25,7 @@ def refuse_impossible(request: ActionRequest) -> None:
     change, terms = request.change, request.terms
     only_with_operator = {
         "--image": change.image,
-        "--filename": change.manifest,
+        "--filename": request.manifest,
         "--backup-savepoint": terms.backup,
         "--redeploy-from": terms.redeploy_from,
         "--keep-nonce": terms.keep_nonce,
