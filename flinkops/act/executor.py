@@ -158,7 +158,7 @@ class Executor:
             if record.resumable and record.plan.verb in _CHANGING_VERBS and _identity(record.plan) == target:
                 go_on = go_on_command(record.plan.id, self._go_on_options)
                 raise Refused(
-                    f"{record.plan.id} of this job is not finished", next_step=f"{go_on} (or --abandon for --resume)"
+                    f"{record.plan.id} of this job is not finished", next_step=f"{go_on} (or abandon for resume)"
                 )
 
     def _check_preconditions(self, plan: Plan) -> None:
@@ -331,4 +331,4 @@ def _identity(plan: Plan) -> tuple[str, str | None, str]:
 
 def go_on_command(plan_id: str, options: str = "") -> str:
     """The command that continues a plan which stopped in the middle."""
-    return f"flinkops upgrade --resume {plan_id} {options}".rstrip()
+    return f"flinkops action resume {plan_id} {options}".rstrip()

@@ -140,7 +140,7 @@ def _carry_out(
         except KeyboardInterrupt:
             raise Interrupted(
                 f"interrupted while {', '.join(wave)} were changed; the operator keeps them running",
-                next_step="flinkops history names them, flinkops upgrade --resume ID goes on",
+                next_step="flinkops history names them; resume each: flinkops action resume ID",
             ) from None
     return found
 

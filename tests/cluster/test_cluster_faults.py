@@ -109,7 +109,7 @@ def test_an_operator_that_is_down_is_waited_for(cluster: Cluster, job: str, hand
     try:
         change = ("--parallelism", another_parallelism(cluster, job), *QUICK, "--timeout", "25s")
         late = hands.run("upgrade", job, "--savepoint", *change, expect=4)
-        assert "--resume" in late["result"]["go_on"]
+        assert "action resume" in late["result"]["go_on"]
         assert late["result"]["outcome"] == "timed-out"
     finally:
         cluster.kubectl(*OPERATOR, "--replicas=1")

@@ -135,7 +135,7 @@ def test_an_upgrade_killed_in_the_middle_goes_on(shell: Shell) -> None:
     assert seen is not None
     assert running.returncode == -signal.SIGKILL
     (action,) = [one for one in shell.json("history", NAME)["actions"] if one["outcome"] is None]
-    result = shell.json("upgrade", "--resume", action["id"])["result"]
+    result = shell.json("action", "resume", action["id"])["result"]
     assert result["outcome"] == "verified"
     assert result["restored_from"] == result["savepoint"]
     assert shell.live() == [result["new_job_id"]]

@@ -48,6 +48,10 @@ def test_out_of_reach_is_3(arguments: tuple[str, ...]) -> None:
         ("upgrade", "prices", "--savepoint", "--set", "x", "--rest", NOBODY),
         ("upgrade", "--resume"),
         ("upgrade", "--resume", "no-such-action"),
+        ("upgrade", "--abandon"),
+        ("action", "resume"),
+        ("action", "resume", "no-such-action"),
+        ("action", "abandon", "no-such-action"),
         ("apply", "no-such-file.json"),
         ("savepoint", "create", "prices", "--format", "odd", "--rest", NOBODY),
         ("savepoint", "delete", "s3://b/1", "--rest", NOBODY, "--rest", "127.0.0.1:10"),
@@ -75,7 +79,7 @@ def test_history_shows_what_was_done_and_how_to_go_on(tmp_path: Path, capsys: py
     assert run("history") == 0
     words = capsys.readouterr().out
     assert "unfinished, at step submit" in words
-    assert "flinkops upgrade --resume upgrade-1" in words
+    assert "flinkops action resume upgrade-1" in words
     assert "\x1b" not in words
     assert run("history", "-o", "json") == 0
     (action,) = json.loads(capsys.readouterr().out)["actions"]

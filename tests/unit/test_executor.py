@@ -156,7 +156,7 @@ def test_no_outcome_in_time_is_a_timeout_that_can_go_on(bench: Bench) -> None:
     bench.cluster = FakeCluster(bench.folder / "cluster.json", polls=1_000_000)
     result = bench.executor(timeout_seconds=0.05).run(bench.plan())
     assert result.outcome == "timed-out"
-    assert result.go_on == "flinkops upgrade --resume p1"
+    assert result.go_on == "flinkops action resume p1"
     bench.cluster.state.triggers = {
         name: msgspec.structs.replace(one, polls_left=0) for name, one in bench.cluster.state.triggers.items()
     }
@@ -204,7 +204,7 @@ def test_ctrl_c_leaves_a_journal_to_go_on_from(bench: Bench) -> None:
 
     with pytest.raises(Interrupted) as stopped:
         bench.executor(progress=interrupt).run(bench.plan())
-    assert "flinkops upgrade --resume p1" in stopped.value.line()
+    assert "flinkops action resume p1" in stopped.value.line()
     assert bench.journal.record("p1").resumable
     result = bench.executor().resume("p1")
     assert result.outcome == "verified"
@@ -353,7 +353,7 @@ def test_a_signal_in_the_middle_leaves_the_promised_line(
     assert victim.returncode == ExitCode.INTERRUPTED, said
     (line,) = said.splitlines()
     assert words in line
-    assert "--resume p1" in line
+    assert "action resume p1" in line
     assert [entry.event for entry in Journal(tmp_path / "journal", SystemClock()).entries()][-1] == "interrupted"
 
 

@@ -269,7 +269,7 @@ def test_when_not_even_the_reserve_can_be_written_the_message_says_how_the_job_i
         bench.executor().run(plan)
     line = raised.value.line()
     assert f"Input/output error at step '{step}' of {plan.id}" in line
-    assert f"--resume {plan.id}" in line
+    assert f"action resume {plan.id}" in line
     for word in words:
         assert word in line
     assert ("stopped" in line or "submitted" in line) == bool(words)

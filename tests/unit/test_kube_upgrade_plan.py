@@ -1,19 +1,29 @@
 """`flinkops upgrade --plan` on a job of the operator, and that no action meant for Kubernetes reaches another Flink."""
 
 import json
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from flinkops.assess.fleet import assess
 from flinkops.cli.main import main
+from flinkops.clock import SystemClock
+from flinkops.collect import Collector
+from flinkops.config.policy import Policy
 from flinkops.model.endpoint import parse_endpoint
+from flinkops.sources.kubernetes.access import open_access
+from flinkops.sources.kubernetes.source import KubernetesSource
+from flinkops.tui.actions.catalog import KINDS, Planning
+from flinkops.tui.actions.execute import make_plan
 from tests.unit.cr_samples import resource
 from tests.unit.kube_server import GROUP, ApiServer, serving, status, write_kubeconfig
 
 DEFINITION = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/flinkdeployments.flink.apache.org"
 NEW_SCHEMA: dict[str, Any] = {"status": {"properties": {"jobStatus": {"properties": {"upgradeSavepointPath": {}}}}}}
+UPGRADE = next(kind for kind in KINDS if kind.verb == "upgrade")
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -159,3 +169,33 @@ def test_a_session_job_is_planned_with_its_cluster(run: Run, api: ApiServer, man
     else:
         assert code == 5
         assert any(refusal in line for line in found["refused"])
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("--image shop/count:2", ("--savepoint", "--image", "shop/count:2")),
+        ("--parallelism 4 --entry-class a.B", ("--savepoint", "--parallelism", "4", "--entry-class", "a.B")),
+        ("--last-state --set a.b=c", ("--last-state", "--set", "a.b=c")),
+        ("--savepoint --jar local:///new.jar --arg --x", ("--savepoint", "--jar", "local:///new.jar", "--arg", "--x")),
+    ],
+)
+def test_a_screen_plans_what_the_command_plans(run: Run, tmp_path: Path, text: str, options: tuple[str, ...]) -> None:
+    _, out, _ = run("upgrade", "count", *options, "--plan", "-o", "json")
+    by_command = plan(out)
+    source = KubernetesSource(open_access(str(tmp_path / "kubeconfig")))
+    collector = Collector([source], SystemClock(), deadline_seconds=5.0)
+    try:
+        (job,) = assess(collector.collect(), {}, Policy()).jobs
+        made = make_plan(Planning(UPGRADE, job, source, text), clock=SystemClock(), journal_folder=tmp_path / "journal")
+    finally:
+        collector.close()
+    assert list(made.diff) == by_command["diff"] != []
+    assert (made.effective_mode, list(made.refused)) == (by_command["effective_mode"], by_command["refused"])
+    assert made.command == f"flinkops upgrade default/count {shlex.join(options)} --context prod"
+
+
+def test_what_the_operator_decides_itself_is_not_taken_silently(run: Run) -> None:
+    for option in (("--target", "s3://b/sp"), ("--format", "native")):
+        code, _, err = run("upgrade", "count", "--savepoint", "--image", "i:2", *option, "--plan")
+        assert (code, "the job's spec says" in err) == (2, True)

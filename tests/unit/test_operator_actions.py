@@ -165,7 +165,7 @@ def test_an_operator_that_is_down_is_waited_for_and_then_told(bench: Bench, monk
     result = bench.run(bench.upgrade(image="count:2"))
     assert result.outcome == "timed-out"
     assert "is the operator running?" in (result.error or "")
-    assert "--resume p1" in (result.go_on or "")
+    assert "action resume p1" in (result.go_on or "")
     bench.fake.asleep = False
     assert bench.executor().resume("p1").outcome == "verified"
 
@@ -241,7 +241,7 @@ def test_what_a_killed_action_left_held_is_told_and_given_back(bench: Bench) -> 
     bench.fake.leases = left
     with pytest.raises(Refused, match="p1 of this job is not finished") as refused:
         bench.run(bench.upgrade("p2", image="count:3"))
-    assert "flinkops upgrade --resume p1 (or --abandon" in refused.value.line()
+    assert "flinkops action resume p1 (or abandon" in refused.value.line()
     bench.executor().abandon("p1")
     assert bench.fake.leases == {}
     assert bench.run(bench.upgrade("p2", image="count:3")).outcome == "verified"

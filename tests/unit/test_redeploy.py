@@ -280,7 +280,7 @@ def test_ctrl_c_in_the_middle_says_how_to_go_on(bench: Bench) -> None:
 
     with pytest.raises(Interrupted) as stopped:
         bench.executor(interrupt).run(bench.plan(Change(parallelism=2)))
-    assert "upgrade --resume p1" in stopped.value.line()
+    assert "action resume p1" in stopped.value.line()
     assert bench.executor().resume("p1").outcome == "verified"
 
 
@@ -293,7 +293,7 @@ def test_a_job_in_the_middle_of_a_change_is_not_ready_for_another(bench: Bench) 
         bench.executor(interrupt).run(bench.plan(Change(parallelism=2)))
     with pytest.raises(Refused) as refused:
         bench.executor().run(rescale(bench, 3))
-    assert "--resume p1" in refused.value.line()
+    assert "action resume p1" in refused.value.line()
     bench.executor().abandon("p1")
     assert bench.executor().run(rescale(bench, 3)).outcome == "verified"
     with pytest.raises(Refused, match="abandoned"):
@@ -330,7 +330,7 @@ def test_nothing_is_taken_back_while_nobody_knows_whether_it_was_submitted(
     bench.cluster.swallows_requests = True
     result = bench.executor().run(bench.plan(Change(parallelism=2)))
     assert result.outcome == "timed-out"
-    assert "--resume p1" in (result.go_on or "")
+    assert "action resume p1" in (result.go_on or "")
     assert bench.live() == []
     bench.cluster.swallows_requests = False
     assert bench.executor().resume("p1").outcome == "verified"
