@@ -13,7 +13,11 @@ class Clock(Protocol):
     """A source of "now", so that tests and replays can say what time it is."""
 
     def now_ms(self) -> int:
-        """Milliseconds since the epoch."""
+        """Milliseconds since the epoch. It may be set back or forward at any time: no age is a difference of two."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds since some moment, never set: what ages and waits inside this process are measured with."""
         ...
 
 
@@ -24,20 +28,34 @@ class SystemClock:
         """Milliseconds since the epoch."""
         return time.time_ns() // 1_000_000
 
+    def monotonic(self) -> float:
+        """Seconds since some moment."""
+        return time.monotonic()
+
 
 class FixedClock:
     """A clock that shows what it was set to, for tests and replays."""
 
     def __init__(self, now_ms: int) -> None:
         self._now_ms = now_ms
+        self._monotonic = 0.0
 
     def now_ms(self) -> int:
         """Milliseconds since the epoch."""
         return self._now_ms
 
+    def monotonic(self) -> float:
+        """Seconds that it was advanced."""
+        return self._monotonic
+
     def advance(self, *, seconds: float) -> None:
-        """Move the hands on."""
+        """Let time pass."""
         self._now_ms += round(seconds * 1000)
+        self._monotonic += seconds
+
+    def set_to(self, now_ms: int) -> None:
+        """Set the time of day, as a person or NTP may; no time passes."""
+        self._now_ms = now_ms
 
 
 # The range of years that datetime can show; Flink's "no watermark" (Long.MIN) and "finished" (Long.MAX) lie outside.

@@ -62,8 +62,8 @@ class Collector:
             wait(_futures(self._memories, suspect=False), timeout=self._deadline_seconds + GRACE_SECONDS - spent)
             patience = SUSPECT_SECONDS - (time.monotonic() - started)
             wait(_futures(self._memories, suspect=True), timeout=max(0.0, min(patience, self._deadline_seconds)))
-            now_ms = self._clock.now_ms()
-            return _snapshot([m.shown(now_ms, self._deadline_seconds) for m in self._memories], now_ms, started)
+            looks = [memory.shown(self._deadline_seconds, self._clock) for memory in self._memories]
+            return _snapshot(looks, self._clock.now_ms(), started)
 
     def early(self) -> Iterator[FleetSnapshot]:
         """Pictures of a first look while it goes on: what has answered, and that the others are `pending`.
@@ -83,8 +83,9 @@ class Collector:
             if done == len(futures):
                 return
             if done > answered:
-                answered, now_ms = done, self._clock.now_ms()
-                yield _snapshot([memory.so_far(now_ms) for memory in self._memories], now_ms, started)
+                answered = done
+                looks = [memory.so_far(self._clock) for memory in self._memories]
+                yield _snapshot(looks, self._clock.now_ms(), started)
             left = self._deadline_seconds - (time.monotonic() - started)
             wait([f for f in futures if not f.done()], timeout=max(0.0, left), return_when=FIRST_COMPLETED)
             patience = min(EARLY_GAP_SECONDS, max(0.0, left))
@@ -119,7 +120,7 @@ class _Memory:
         self._deliveries = Deliveries()
         self.future: Future[SourceLook] | None = None
         self._good: SourceLook | None = None
-        self._good_ms = 0
+        self._good_at = 0.0  # monotonic: a clock that is set back does not make old facts young
         self._last: SourceStatus | None = None
 
     def start(self, threads: ThreadPoolExecutor, deadline_seconds: float, clock: Clock) -> None:
@@ -137,27 +138,27 @@ class _Memory:
         """It has answered or failed once."""
         return self._last is not None
 
-    def so_far(self, now_ms: int) -> SourceLook:
+    def so_far(self, clock: Clock) -> SourceLook:
         """What an early picture shows of it; the look stays to be shown as a whole."""
         if self.future is not None and self.future.done():
-            return self._with_status(self.future.result().status, now_ms)
+            return self._with_status(self.future.result().status, clock)
         waiting = f"{self.source.name} has not answered yet"
         status = SourceStatus(
             name=self.source.name, kind=self.source.kind, state="unreachable", error=waiting, pending=True
         )
-        return self._with_status(status, now_ms)
+        return self._with_status(status, clock)
 
-    def shown(self, now_ms: int, deadline_seconds: float) -> SourceLook:
+    def shown(self, deadline_seconds: float, clock: Clock) -> SourceLook:
         """What the snapshot shows of it: the new look, or the last good one with what is wrong now."""
         if self.future is None or not self.future.done():
             if self._last is None or self._last.state == "ok":
                 error = f"{self.source.name} has not answered within {deadline_seconds:g} s"
                 state: SourceState = "unreachable" if self._good is None else "stale"
                 self._last = SourceStatus(name=self.source.name, kind=self.source.kind, state=state, error=error)
-            return self._with_status(self._last, now_ms)
+            return self._with_status(self._last, clock)
         look, self.future = self.future.result(), None
         self._last = look.status
-        return self._with_status(look.status, now_ms)
+        return self._with_status(look.status, clock)
 
     def _look(self, deadline_seconds: float, clock: Clock) -> SourceLook:
         try:
@@ -167,14 +168,14 @@ class _Memory:
             status = SourceStatus(name=self.source.name, kind=self.source.kind, state="unreachable", error=error)
             return SourceLook(status)
         if look.status.state in ("ok", "stale"):
-            self._good, self._good_ms = look, clock.now_ms()
+            self._good, self._good_at = look, clock.monotonic()
         return look
 
-    def _with_status(self, status: SourceStatus, now_ms: int) -> SourceLook:
+    def _with_status(self, status: SourceStatus, clock: Clock) -> SourceLook:
         """The last good look, under what is to be said of the source now."""
         age_seconds = None
         if self._good is not None:  # what it saw then may have been of some age already
-            age_seconds = (self._good.status.age_seconds or 0.0) + max(0.0, (now_ms - self._good_ms) / 1000)
+            age_seconds = (self._good.status.age_seconds or 0.0) + clock.monotonic() - self._good_at
         status = msgspec.structs.replace(status, age_seconds=age_seconds)
         return SourceLook(status) if self._good is None else msgspec.structs.replace(self._good, status=status)
 

@@ -27,6 +27,9 @@ _VERTEX_METRICS = {
     "records_out_per_second": "numRecordsOutPerSecond",
 }
 
+AHEAD_MS = 1000
+"""How much later than the snapshot a job's own time may be, by how they are rounded."""
+
 
 def assess_job(
     job: JobFacts,
@@ -51,7 +54,12 @@ def assess_job(
     if job.state == JobState.RUNNING:
         reasons += checkpoint_reasons(job, found.checkpoints, job_class)
     age = max(0.0, (taken_ms - job.seen_ms) / 1000)
-    blind = unseen(job, source, age, policy.stale_after_seconds, fresh=job.seen_ms >= fresh_ms)
+    ahead = job.seen_ms > taken_ms + AHEAD_MS  # seen before the clock was set back
+    if ahead and source is not None:
+        age = source.age_seconds or 0.0
+    blind = unseen(
+        job, source, age, policy.stale_after_seconds, fresh=job.seen_ms >= fresh_ms and not ahead, ahead=ahead
+    )
     verdict = health(job, judged, reasons, past, policy)
     if blind:
         verdict = Health("unknown", (blind, *verdict.reasons), since_ms=blind.since_ms)

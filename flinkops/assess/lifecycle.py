@@ -64,14 +64,21 @@ _OF_RESOURCE: dict[str, tuple[ReasonCode, Level]] = {
 
 
 def unseen(
-    job: JobFacts, source: SourceStatus | None, age_seconds: float, stale_after_seconds: float, *, fresh: bool
+    job: JobFacts,
+    source: SourceStatus | None,
+    age_seconds: float,
+    stale_after_seconds: float,
+    *,
+    fresh: bool,
+    ahead: bool = False,
 ) -> Reason | None:
     """The reason that says how old the data is when it is not of now.
 
-    A stale source was too slow for all of its jobs; those that it did answer for (`fresh`) are as good as any.
+    A stale source was too slow for all of its jobs; those that it did answer for (`fresh`) are as good as any. What is
+    `ahead` of the snapshot was seen before a clock was set back: nobody knows how old it is.
     """
     answered = source is not None and (source.state == "ok" or (source.state == "stale" and fresh))
-    if answered and age_seconds <= stale_after_seconds:
+    if answered and age_seconds <= stale_after_seconds and not ahead:
         return None
     if source is None:
         code, what = ReasonCode.SOURCE_MISSING, f'its source "{job.cluster}" is not in this snapshot'
@@ -79,7 +86,8 @@ def unseen(
         code, what = ReasonCode.DATA_OLD, "its source answers, but said nothing new of this job"
     else:
         code, what = _OF_SOURCE[source.state], source.error or f'its source "{source.name}" is {source.state}'
-    text = f"was {job.state} {human_seconds(age_seconds)} ago, nothing newer is known: {what}"
+    when = "before a clock was set back" if ahead else f"{human_seconds(age_seconds)} ago"
+    text = f"was {job.state} {when}, nothing newer is known: {what}"
     return Reason(
         code=code,
         text=text,

@@ -32,8 +32,10 @@ class Controller:
     ) -> Decision:
         """The same with a look as decisions need it; `memory`: shares of garbage collection and heap."""
         now_ms = look.sample.at_ms
-        if self._looks and self._looks[-1].sample.at_ms >= now_ms:
-            self._looks.clear()  # a clock that was set back
+        if self._looks and self._looks[-1].sample.at_ms > now_ms:
+            self._clock_set_back(now_ms)
+        elif self._looks and self._looks[-1].sample.at_ms == now_ms:
+            self._looks.pop()  # the same once more
         self._looks.append(look)
         oldest_ms = now_ms - self.settings.metrics_window_seconds * 1000
         while len(self._looks) > 2 and self._looks[1].sample.at_ms <= oldest_ms:
@@ -50,6 +52,13 @@ class Controller:
     def tried(self, at_ms: int) -> None:
         """It could not be carried out: the next try waits for the cool-down."""
         self._rescaled_ms = at_ms
+
+    def _clock_set_back(self, now_ms: int) -> None:
+        """What was seen and wanted before lies in a time that is still to come: the windows begin again."""
+        self._looks.clear()
+        self.memory = msgspec.structs.replace(self.memory, waiting={}, rising_since_ms=None)
+        if self._rescaled_ms is not None:
+            self._rescaled_ms = min(self._rescaled_ms, now_ms)
 
     def _cooled_down(self, decision: Decision) -> Decision:
         if decision.verdict != "scale" or self._rescaled_ms is None:

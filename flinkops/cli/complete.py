@@ -47,7 +47,7 @@ def _names() -> list[str]:
 
     settings = load_settings({"rest": _rest_on_the_line() or None})
     known = _remembered(settings)
-    if known and SystemClock().now_ms() - known[0] < FRESH_SECONDS * 1000:
+    if known and 0 <= SystemClock().now_ms() - known[0] < FRESH_SECONDS * 1000:
         return known[1]
     names = _ask(settings)
     if names is None:

@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 
 from flinkops.clock import Clock
@@ -33,6 +32,7 @@ class Looker:
         self._reuse_seconds = reuse_seconds
         self._changed = threading.Condition()
         self._last: Observation | None = None
+        self._last_at = 0.0  # monotonic, like every age: a clock that is set does not make old data new
         self._worker: threading.Thread | None = None
         self._started_at = 0.0
         self.looks = 0
@@ -52,7 +52,7 @@ class Looker:
     def running_for_seconds(self) -> float:
         """How long the look under way has been running, 0 when there is none."""
         with self._changed:
-            return time.monotonic() - self._started_at if self._worker else 0.0
+            return self._clock.monotonic() - self._started_at if self._worker else 0.0
 
     @property
     def taken_ms(self) -> int | None:
@@ -63,10 +63,10 @@ class Looker:
     def _age_seconds(self) -> float:
         if self._last is None:
             return float("inf")
-        return max(0.0, (self._clock.now_ms() - self._last.snapshot.taken_ms) / 1000)
+        return self._clock.monotonic() - self._last_at
 
     def _start(self) -> threading.Thread:
-        self._started_at = time.monotonic()
+        self._started_at = self._clock.monotonic()
         self._worker = threading.Thread(target=self._run, name="look", daemon=True)
         self._worker.start()
         return self._worker
@@ -85,6 +85,6 @@ class Looker:
             if seen is None:
                 self.failed_looks += 1
             else:
-                self._last = seen
+                self._last, self._last_at = seen, self._clock.monotonic()
             self._worker = None
             self._changed.notify_all()

@@ -67,6 +67,7 @@ class LookingApp(App[None]):
         self._record_problem: str | None = None
         self._in_flight = False
         self._latest: View | None = None  # the newest observation, also while the picture is held
+        self._latest_at = 0.0  # when it came, monotonic
         self._timer: Timer | None = None
         self._said_timer: Timer | None = None
         self.context = Context(ASCII if ascii_only else UNICODE, Palette(self.theme_variables))
@@ -85,8 +86,19 @@ class LookingApp(App[None]):
             self.set_interval(max(1.0, self.interval_seconds), self._tick)
 
     def now_ms(self) -> int:
-        """The clock's time; while a recording plays, the recording's."""
-        return self.view.taken_ms if self.link.replay is not None and self.view else self.clock.now_ms()
+        """The clock's time; while a recording plays, the recording's.
+
+        Never before what the newest snapshot and the time since then come to: a clock that is set back makes no data
+        look new.
+        """
+        if self.link.replay is not None and self.view:
+            return self.view.taken_ms
+        return max(self.clock.now_ms(), self._at_least_ms())
+
+    def _at_least_ms(self) -> int:
+        if self._latest is None:
+            return 0
+        return self._latest.taken_ms + round((self.clock.monotonic() - self._latest_at) * 1000)
 
     def action_look_now(self) -> None:
         """A person asked: also sources that are left alone for a while, unless a look is under way."""
@@ -143,7 +155,7 @@ class LookingApp(App[None]):
 
     def observed(self, view: View) -> None:
         """Take a new observation; a held picture stays as it is."""
-        self._latest = view
+        self._latest, self._latest_at = view, self.clock.monotonic()
         self.link.error = None
         self.link.failures = 0
         if self.replay is not None:
@@ -183,7 +195,7 @@ class LookingApp(App[None]):
         if self.replay is not None:
             return
         view = self._latest
-        late = view is None or self.clock.now_ms() - view.taken_ms > 1500 * self.interval_seconds
+        late = view is None or self.now_ms() - view.taken_ms > 1500 * self.interval_seconds
         if late or self.link.paused:
             self.link.overdue = self._in_flight and late
             self.redraw_head()

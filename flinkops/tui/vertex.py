@@ -81,7 +81,7 @@ class VertexScreen(FetchingScreen):
         """The subtasks; the TaskManagers, which are more to ask for, only now and then."""
         source, job_id, vertex_id = self._source, self._job.id, self._vertex.id
         known = self._taskmanagers
-        again = now_ms - self._taskmanagers_ms >= TASKMANAGERS_EVERY_MS
+        again = abs(now_ms - self._taskmanagers_ms) >= TASKMANAGERS_EVERY_MS
         if again:
             self._taskmanagers_ms = now_ms
 

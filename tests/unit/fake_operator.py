@@ -42,6 +42,7 @@ class FakeOperator:
         self.resource["metadata"]["uid"] = "uid-1"
         self.resource["spec"]["job"]["upgradeMode"] = "savepoint"
         self.asleep = False  # the operator is down
+        self.date: str | None = None  # the API server's clock, in its answers' head
         self.away = 0  # the API server answers nothing so often
         self.savepoint_error: str | None = None
         self.dies: str | None = (
@@ -316,6 +317,8 @@ def operating(fake: FakeOperator) -> Iterator[str]:
             content = json.dumps(body).encode()
             self.send_response_only(code)
             self.send_header("Content-Type", "application/json")
+            if fake.date is not None:
+                self.send_header("Date", fake.date)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

@@ -1,7 +1,8 @@
 """One action a job at a time across machines: a Kubernetes Lease, renewed while the action goes on.
 
-A Lease whose holder has not renewed it for its duration and a grace for differing clocks is stale: whoever finds it may
-take it over. The same plan may always take its own Lease again, so that going on after a crash does not wait.
+A Lease whose holder has not renewed it for its duration and a grace is stale: whoever finds it may take it over. How
+old it is the API server's own clock says, where it does; else those of the two machines, which may differ. The same
+plan may always take its own Lease again, so that going on after a crash does not wait.
 """
 
 import math
@@ -85,9 +86,10 @@ class Lease:
         holder = text(spec, "holderIdentity")
         if holder is None or holder.partition(" ")[0] == plan.id:
             return
-        renewed_ms = time_ms(spec, "renewTime")
         duration = number(spec, "leaseDurationSeconds") or DURATION_SECONDS
-        age = None if renewed_ms is None else (self._clock.now_ms() - renewed_ms) / 1000
+        age = self._verbs.seconds_since_written(found)
+        if age is None:
+            age = self._by_own_clock(spec)
         if age is not None and age > duration + CLOCK_GRACE_SECONDS:
             return
         if age is None:
@@ -99,6 +101,12 @@ class Lease:
             f"another action on {self._namespace}/{plan.target.job_name} is under way: {holder}, renewed {seen}",
             next_step=then,
         )
+
+    def _by_own_clock(self, spec: Json) -> float | None:
+        """None when it was renewed in a time that is still to come: one of the clocks is wrong."""
+        renewed_ms = time_ms(spec, "renewTime")
+        age = None if renewed_ms is None else (self._clock.now_ms() - renewed_ms) / 1000
+        return None if age is None or age < -CLOCK_GRACE_SECONDS else age
 
     def _body(self, plan: Plan, found: Json | None) -> dict[str, Any]:
         now = (iso_utc(self._clock.now_ms()) or "").replace("Z", "000Z")  # a MicroTime

@@ -91,8 +91,9 @@ def verify_new_job(run: StepRun) -> dict[str, str]:
     except OperationFailed as problem:
         raise OperationFailed(problem.what, next_step=_retained(run, mode) or problem.next_step) from None
     seen = {"new_job_id": job.id, "new_started_ms": str(job.started_ms or 0), "restored_from": path or "nothing"}
-    if "stopped_ms" in run.seen:
-        seen["downtime_seconds"] = f"{(run.clock.now_ms() - int(run.seen['stopped_ms'])) / 1000:.1f}"
+    stopped_ms, now_ms = int(run.seen.get("stopped_ms", run.clock.now_ms() + 1)), run.clock.now_ms()
+    if stopped_ms <= now_ms:  # else it was not stopped, or the clock was set back
+        seen["downtime_seconds"] = f"{(now_ms - stopped_ms) / 1000:.1f}"
     return seen
 
 

@@ -119,7 +119,8 @@ def verify_restored(run: StepRun) -> dict[str, str]:
         raise OperationFailed(f"it was restored from {path or 'nothing'}, not from {savepoint}")
     seen = {"restored_from": path or ""}
     stopped_ms = run.seen.get("stopped_ms")
-    if stopped_ms is not None and job.running_since_ms is not None:
+    # Both are the JobManager's: a clock that was set back between them makes the difference mean nothing.
+    if stopped_ms is not None and job.running_since_ms is not None and job.running_since_ms >= int(stopped_ms):
         seen["downtime_seconds"] = f"{(job.running_since_ms - int(stopped_ms)) / 1000:.3f}"
     return seen
 

@@ -1,5 +1,6 @@
 """The control loop of one job: poll, decide, rescale, again and again."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -43,7 +44,7 @@ class Loop:
         self._metrics = metrics
         self._controller: Controller | None = None
         self._said = ""
-        self._detail_ms = 0
+        self._detail_again_at = 0.0  # monotonic
         self._leads: Callable[[], None] = lambda: None
 
     def run(self, collector: "Collector", seconds: float | None, leads: Callable[[], None]) -> None:
@@ -86,8 +87,9 @@ class Loop:
             settings = settings_for(self._common, declared(self._common, job), list(self._terms.settings))
             controller = self._controller = Controller(settings)
         detail = None
-        if job.seen_ms - self._detail_ms >= _DETAIL_EVERY_SECONDS * 1000:
-            detail, self._detail_ms = detail_of(collector.sources, job), job.seen_ms
+        if time.monotonic() >= self._detail_again_at:
+            self._detail_again_at = time.monotonic() + _DETAIL_EVERY_SECONDS
+            detail = detail_of(collector.sources, job)
         decision = controller.look(job, slots_free=slots_free(snapshot, job), detail=detail)
         self._tell(decision)
         if decision.verdict == "scale" and not self._terms.dry_run:

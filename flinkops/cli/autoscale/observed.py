@@ -84,14 +84,21 @@ def observe(common: Common, wanted: str, seconds: float) -> Observed:
             if not any(source.state in ("ok", "stale") for source in snapshot.sources):
                 raise Unreachable("; ".join(f"{each.name}: {each.error or each.state}" for each in snapshot.sources))
             job = pick_job(snapshot.jobs, selector(polls[-1]) if polls else wanted)
-            if not polls or job.seen_ms > polls[-1].seen_ms:
-                polls.append(job)
+            _add(polls, job)
         if snapshot is None or not polls:
             raise OperationFailed(f'nothing was seen of "{wanted}"')
         polls[-1] = declared(common, polls[-1])
         return Observed(polls, slots_free(snapshot, polls[-1]), detail_of(collector.sources, polls[-1]))
     finally:
         collector.close()
+
+
+def _add(polls: "list[JobFacts]", job: "JobFacts") -> None:
+    """One more, unless it is the last one again; those before a clock was set back do not compare."""
+    if polls and job.seen_ms < polls[-1].seen_ms:
+        polls.clear()
+    if not polls or job.seen_ms > polls[-1].seen_ms:
+        polls.append(job)
 
 
 def recorded(path: str, wanted: str) -> Observed:
@@ -108,8 +115,7 @@ def recorded(path: str, wanted: str) -> Observed:
             snapshot = replay.collect()
             if matching(snapshot.jobs, wanted):
                 job = pick_job(snapshot.jobs, wanted)
-                if not polls or job.seen_ms > polls[-1].seen_ms:
-                    polls.append(job)
+                _add(polls, job)
     finally:
         replay.close()
     if not polls or snapshot is None:

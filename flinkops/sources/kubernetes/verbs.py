@@ -6,6 +6,7 @@ has changed since it was read), or OperationFailed with the API server's words w
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -19,7 +20,7 @@ from flinkops.sources.flink.http import Method, NotFound, Rejected
 from flinkops.sources.kubernetes import api as kube_api
 from flinkops.sources.kubernetes.access import KubeAccess
 from flinkops.sources.kubernetes.api import KubeClient, core_path, custom_path
-from flinkops.sources.kubernetes.resources import Json, identity, rest_port, section, text
+from flinkops.sources.kubernetes.resources import Json, identity, items, rest_port, section, text, time_ms
 from flinkops.sources.kubernetes.startup_blockers import stuck_reasons
 
 PLURALS = {
@@ -114,6 +115,21 @@ class KubeVerbs:
     def lease(self, namespace: str, name: str) -> Json | None:
         """The Lease, None when there is none."""
         return self._get(f"{_LEASES.format(quote(namespace, safe=''))}/{quote(name, safe='')}")
+
+    def seconds_since_written(self, read: Json) -> float | None:
+        """How long ago an object that was read just now was last written, by the API server's clock for both.
+
+        None where the server does not say (no ``managedFields``, no Date): then only the clocks of writers are left.
+        """
+        fields = items(section(read, "metadata"), "managedFields")
+        times = [at_ms for one in fields if (at_ms := time_ms(one, "time")) is not None]
+        try:
+            now_seconds = parsedate_to_datetime(
+                self._client.date if self._client and self._client.date else ""
+            ).timestamp()
+        except (TypeError, ValueError):
+            return None
+        return max(0.0, now_seconds - max(times) / 1000) if times else None
 
     def create_lease(self, namespace: str, body: Mapping[str, Any]) -> Json:
         """Raises Conflict when somebody was faster."""
