@@ -7,7 +7,20 @@ import sys
 from devtools.bootstrap import REPOSITORY
 from flinkops.errors import ExitCode, FlinkopsError
 
-COMMANDS = ("demo", "test", "check", "up", "down", "job", "generate", "bench", "observe", "screenshots", "faults")
+COMMANDS = (
+    "demo",
+    "test",
+    "check",
+    "up",
+    "down",
+    "job",
+    "generate",
+    "bench",
+    "observe",
+    "screenshots",
+    "faults",
+    "oracle",
+)
 """The modules of this package with a `main(arguments) -> exit code`; their docstrings are the help."""
 
 

@@ -113,7 +113,7 @@ def plan_autoscale_on_resource(
     plan = msgspec.structs.replace(plan, verb="autoscale-apply", why=(*_reasons(decision), *plan.why))
     if plan.refused:
         return plan
-    if (plan.change, plan.effective_mode) != ("scale", "none"):
+    if (plan.change, plan.effective_mode) != ("scale", "in-place"):
         return msgspec.structs.replace(plan, steps=(*plan.steps, *verified))
     wanted = {each.id: each.recommended for each in decision.vertices}
     running = {vertex.id: vertex.parallelism for vertex in job.vertices}

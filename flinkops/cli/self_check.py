@@ -121,7 +121,7 @@ def _kubernetes(common: Common, seconds: float) -> Iterator[Check]:
 
 def _abilities(access: "KubeAccess", seconds: float) -> Iterator[Check]:
     """What the operator's resource offers, by its schema; nothing where it may not be read: that is said already."""
-    from flinkops.plan.operator.effective_mode import features
+    from flinkops.plan.operator.rules import features
     from flinkops.sources.kubernetes.plan_inputs import read_definition
 
     try:

@@ -16,7 +16,7 @@ import yaml
 
 from flinkops.local.jars import Jar, cache_folder, ensure_jars
 from flinkops.model.facts import JobFacts, ResourceFacts
-from flinkops.plan.operator.effective_mode import features
+from flinkops.plan.operator.rules import features
 from flinkops.sources.kubernetes.access import open_access
 from flinkops.sources.kubernetes.plan_inputs import read_definition
 from flinkops.sources.kubernetes.resources import resource_facts, snapshot_facts

@@ -8,8 +8,10 @@ import pytest
 from _pytest.mark import ParameterSet
 
 from flinkops.clock import SystemClock
-from flinkops.plan.operator.effective_mode import Features, ObservedJob, features, lost_stop_savepoint, stop_savepoints
 from flinkops.plan.operator.predict import Edit, predict
+from flinkops.plan.operator.recorded import lost_stop_savepoint, stop_savepoints
+from flinkops.plan.operator.rules import Features, features
+from flinkops.plan.operator.situation import ObservedJob
 from flinkops.plan.operator.spec import last_reconciled
 from tests.cluster.kit import Cluster, state_of, wait_for
 

@@ -17,6 +17,7 @@ from typing import Any
 PACKAGE = "flinkops"
 _SENTENCE = re.compile(r"[A-Za-z]{2,}[,;:.)'\"»]* +[(\"'«]*[A-Za-z{]")
 _NO_SENTENCE = re.compile(r"^(flinkops |kubectl |https?:|\d|[a-z]+(\.[a-z-]+)+$)")
+_PLACES = re.compile(r"\{[^{}]*\}")
 _UNTRANSLATED_CALLS = frozenset({"compile", "search", "match", "format", "strptime"})
 
 
@@ -48,10 +49,13 @@ class Translator(ast.NodeTransformer):
         return node if isinstance(node.value, ast.Constant) else self.generic_visit(node)
 
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
-        """A sentence without values in it; one with braces is a template."""
-        if isinstance(node.value, str) and "{" not in node.value and is_sentence(node.value):
+        """A sentence; of a template the words around its braces."""
+        if isinstance(node.value, str) and is_sentence(_PLACES.sub("xx", node.value)):
             self.count += 1
-            return ast.copy_location(ast.Constant(translated(node.value)), node)
+            parts = _PLACES.split(node.value)
+            places = [*_PLACES.findall(node.value), ""]
+            told = "".join(translated(part) + place for part, place in zip(parts, places, strict=True))
+            return ast.copy_location(ast.Constant(told), node)
         return node
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:

@@ -62,7 +62,7 @@ class Bench:
         if self.fake.schema_redeploys:
             properties = {"spec": {"properties": {"job": {"properties": {"savepointRedeployNonce": {}}}}}}
         schema = {"spec": {"versions": [{"served": True, "schema": {"openAPIV3Schema": {"properties": properties}}}]}}
-        read = Read(self.control.resource(), schema, True, False, OperatorSeen(), self.control.session_cluster)
+        read = Read(self.control.resource(), schema, True, False, OperatorSeen(), {}, self.control.session_cluster)
         return prepare_for_resource(self.control, self.journal, close, read, request, Stamp(plan_id, 1)).plan
 
     def upgrade(self, plan_id: str = "p1", **edit: Any) -> Plan:

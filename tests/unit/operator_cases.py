@@ -3,24 +3,38 @@
 import json
 from typing import Any
 
+import msgspec
+
 from flinkops.clock import parse_iso_utc
-from flinkops.plan.operator.effective_mode import Features, ObservedJob
+from flinkops.plan.operator.rules import Features
+from flinkops.plan.operator.situation import ObservedJob
 from flinkops.plan.operator.spec import last_reconciled
 from tests.unit.cr_samples import resource
 
 NOW_MS = parse_iso_utc("2026-11-23T12:00:00Z")
-SEEN = ObservedJob(now_ms=NOW_MS)
-OLD = Features()
-NEW = Features(savepoint_redeploy=True, upgrade_savepoint_path=True)
+NO_DEFAULTS: dict[str, str] = {}
+SEEN = ObservedJob(
+    now_ms=NOW_MS,
+    operator_configuration=NO_DEFAULTS,
+    checkpoints_read=True,
+    checkpoint_path="file:/checkpoints/chk-7",
+    ha_metadata=True,
+    jobmanager_never_started=False,
+    autoscaler_overrides={},
+)
+"""All is known: the operator has no settings of its own, and the job's HA metadata is there."""
+NOT_SEEN = ObservedJob(now_ms=NOW_MS)
+OLD = Features(version="1.7.0")
+NEW = Features(savepoint_redeploy=True, upgrade_savepoint_path=True, version="1.15.0")
 FEATURES = {"1.7.0": OLD, "1.15.0": NEW}
 RUNNING = {"1.7.0": 15, "1.15.0": 11}  # recorded objects: RUNNING, nothing pending
 AGE_KEY = "kubernetes.operator.job.upgrade.last-state.max.allowed.checkpoint.age"
 FALLBACK_KEY = "kubernetes.operator.job.upgrade.last-state-fallback.enabled"
 CANCEL_KEY = "kubernetes.operator.job.upgrade.last-state.job-cancel.enabled"
 HA_OFF = {"high-availability.type": "NONE"}
-NO_METADATA = ObservedJob(now_ms=NOW_MS, ha_metadata=False)
-METADATA = ObservedJob(now_ms=NOW_MS, ha_metadata=True)
-NEVER_STARTED = ObservedJob(now_ms=NOW_MS, jobmanager_never_started=True)
+NO_METADATA = msgspec.structs.replace(SEEN, ha_metadata=False)
+METADATA = SEEN
+NEVER_STARTED = msgspec.structs.replace(SEEN, ha_metadata=False, jobmanager_never_started=True)
 
 
 def running(operator: str, **status: Any) -> dict[str, Any]:

@@ -4,12 +4,12 @@ import copy
 import re
 from typing import Any, NamedTuple
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 
 from flinkops.act.operator.prepare import observed_job
-from flinkops.plan.operator.effective_mode import ObservedJob
 from flinkops.plan.operator.predict import Edit, Prediction, predict
+from flinkops.plan.operator.situation import ObservedJob
 from flinkops.plan.operator.spec import Change, change_class, compare, configuration, last_reconciled
 from flinkops.sources.kubernetes.operator_version import OperatorSeen
 from flinkops.sources.kubernetes.plan_inputs import Read
@@ -155,16 +155,16 @@ def test_a_changed_redeploy_nonce_takes_no_savepoint_whatever_changes_beside_it(
     found = deployed_with(running("1.15.0"), job_savepointRedeployNonce=4)
     manifest = copy.deepcopy(found["spec"])
     manifest["job"].update(savepointRedeployNonce=3, initialSavepointPath="s3://b/savepoint-1")
-    edit = msgspec.structs.replace(beside, manifest=manifest)
+    edit = replace(beside, manifest=manifest)
     predicted = predict(found, edit, observed=SEEN, features=NEW)
     assert (predicted.change, predicted.effective_mode) == ("savepoint-redeploy", "savepoint-redeploy")
     assert any("state would be lost" in line for line in predicted.refused)
 
 
-def test_a_changed_redeploy_nonce_without_a_path_starts_empty() -> None:
+def test_a_changed_redeploy_nonce_without_a_path_is_refused_by_the_operator() -> None:
     predicted = predict(running("1.15.0"), Edit(manifest=_redeployed_empty()), observed=SEEN, features=NEW)
-    assert (predicted.change, predicted.effective_mode) == ("savepoint-redeploy", "stateless")
-    assert any("all state would be lost" in line for line in predicted.refused)
+    assert (predicted.change, predicted.effective_mode) == ("savepoint-redeploy", "fail")
+    assert any("InitialSavepointPath must not be empty" in line for line in predicted.refused)
 
 
 def _redeployed_empty() -> dict[str, Any]:
@@ -200,13 +200,13 @@ class Row(NamedTuple):
 
 
 LAST_STATE = {"job_upgradeMode": "last-state"}
-OTHER_VERSION = Edit(manifest={"flinkVersion": "v9_9"})
+OTHER_VERSION = Edit(manifest={"flinkVersion": "v1_17"})
 ROWS = [
     Row("running, savepoint", "RUNNING", "savepoint", "savepoint", "savepoint"),
     Row("running, last-state", "RUNNING", "last-state", "last-state", "last-state", deployed=LAST_STATE),
     Row("running, stateless", "RUNNING", "stateless", "stateless", "stateless"),
     Row("failed, stateless", "FAILED", "stateless", "stateless", "stateless"),
-    Row("last-state is new, HA was off", "RUNNING", "last-state", "savepoint", "last-state", settings=HA_OFF),
+    Row("last-state is new, HA is off", "RUNNING", "last-state", "fail", "last-state", settings=HA_OFF),
     Row("restarting, savepoint, metadata", "RESTARTING", "savepoint", "last-state", "last-state", METADATA),
     Row("restarting, savepoint, metadata not looked at", "RESTARTING", "savepoint", "last-state", "last-state"),
     Row("restarting, no metadata", "RESTARTING", "savepoint", "wait", "last-state", NO_METADATA),
@@ -262,7 +262,7 @@ ROWS = [
         "last-state",
         "savepoint",
         "savepoint",
-        ObservedJob(now_ms=NOW_MS, checkpoint_age_seconds=900.0),
+        replace(SEEN, checkpoint_age_seconds=900.0),
         {AGE_KEY: "10 min"},
         deployed=LAST_STATE,
     ),
@@ -272,7 +272,7 @@ ROWS = [
         "last-state",
         "last-state",
         "last-state",
-        ObservedJob(now_ms=NOW_MS, checkpoint_age_seconds=500.0),
+        replace(SEEN, checkpoint_age_seconds=500.0),
         {AGE_KEY: "10 min"},
         deployed=LAST_STATE,
     ),
@@ -282,7 +282,7 @@ ROWS = [
         "last-state",
         "wait",
         "wait",
-        ObservedJob(now_ms=NOW_MS, checkpoint_age_seconds=900.0, pending_checkpoint_age_seconds=5.0),
+        replace(SEEN, checkpoint_age_seconds=900.0, pending_checkpoint_age_seconds=5.0),
         {AGE_KEY: "10 min"},
         deployed=LAST_STATE,
     ),
@@ -386,30 +386,30 @@ def test_the_last_state_mark_is_no_savepoint() -> None:
     assert predicted.effective_mode == "fail"
 
 
-def test_scale_in_place_only_with_the_adaptive_scheduler() -> None:
-    edit = Edit(settings={OVERRIDES: "a:2"})
-    assert (
-        predict(
-            running("1.15.0"), edit, observed=ObservedJob(now_ms=NOW_MS, adaptive=True), features=NEW
-        ).effective_mode
-        == "none"
-    )
-    assert predict(running("1.15.0"), edit, observed=SEEN, features=NEW).effective_mode == "savepoint"
+ADAPTIVE = {"jobmanager.scheduler": "adaptive"}
+
+
+@pytest.mark.parametrize(("before", "mode"), [(ADAPTIVE, "in-place"), ({}, "savepoint")])
+def test_scale_in_place_only_with_the_adaptive_scheduler(before: dict[str, str], mode: str) -> None:
+    found = deployed_with(running("1.15.0"), settings=before)
+    predicted = predict(found, Edit(settings={OVERRIDES: "a:2"}), observed=SEEN, features=NEW)
+    assert predicted.effective_mode == mode
 
 
 @pytest.mark.parametrize(
     ("before", "after", "mode"),
     [
-        ({OVERRIDES: "a:2,b:1"}, {OVERRIDES: "b:1,a:3"}, "none"),
+        ({OVERRIDES: "a:2,b:1"}, {OVERRIDES: "b:1,a:3"}, "in-place"),
         ({OVERRIDES: "a:2,b:1"}, {OVERRIDES: "a:3"}, "savepoint"),  # the operator redeploys when one is taken away
         ({OVERRIDES: "a:2"}, {OVERRIDES: None}, "savepoint"),
-        ({OVERRIDES: "a:2"}, {OVERRIDES: None, "job.autoscaler.enabled": "true"}, "none"),  # and puts its own back
+        ({OVERRIDES: "a:2"}, {OVERRIDES: None, "job.autoscaler.enabled": "true"}, "savepoint"),
+        ({OVERRIDES: "c:2"}, {OVERRIDES: None}, "in-place"),  # of no vertex of this job
         ({}, {OVERRIDES: "a:2", "kubernetes.operator.job.upgrade.inplace-scaling.enabled": "false"}, "savepoint"),
     ],
 )
 def test_what_the_operator_scales_in_place(before: dict[str, str], after: dict[str, str | None], mode: str) -> None:
-    found = deployed_with(running("1.15.0"), settings=before)
-    seen = msgspec.structs.replace(SEEN, adaptive=True)
+    found = deployed_with(running("1.15.0"), settings={**ADAPTIVE, **before})
+    seen = replace(SEEN, vertices=("a", "b"))
     assert predict(found, Edit(settings=after), observed=seen, features=NEW).effective_mode == mode
 
 
@@ -423,3 +423,11 @@ def test_a_checkpoint_in_progress_is_observed_so_that_the_operator_is_seen_to_wa
     observed = observed_job(job(checkpoints=points), read)
     assert (observed.checkpoint_age_seconds, observed.pending_checkpoint_age_seconds) == (900.0, 5.0)
     assert observed_job(job(checkpoints=None), read).pending_checkpoint_age_seconds is None
+
+
+@pytest.mark.parametrize(("kept", "mode"), [({"a": "2"}, "none"), ({}, "savepoint"), (None, "unknown")])
+def test_an_operator_whose_autoscaler_is_on_puts_its_own_overrides_back(kept: dict[str, str] | None, mode: str) -> None:
+    found = deployed_with(running("1.15.0"), settings={**ADAPTIVE, OVERRIDES: "a:2", "job.autoscaler.enabled": "true"})
+    seen = replace(SEEN, vertices=("a", "b"), autoscaler_overrides=kept)
+    predicted = predict(found, Edit(settings={OVERRIDES: None}), observed=seen, features=NEW)
+    assert predicted.effective_mode == mode

@@ -6,8 +6,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flinkops.plan.operator.effective_mode import ObservedJob
 from flinkops.plan.operator.predict import Edit, merge_patch, predict
+from flinkops.plan.operator.situation import ObservedJob
 from tests.unit.cr_samples import OPERATORS
 from tests.unit.operator_cases import (
     CANCEL_KEY,

@@ -4,10 +4,13 @@ import re
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from flinkops.errors import UsageError
-from flinkops.plan.operator.effective_mode import Features, ObservedJob, duration_seconds, features
+from flinkops.plan.operator.configuration import duration_seconds
 from flinkops.plan.operator.predict import Edit, edited_spec, predict
+from flinkops.plan.operator.rules import Features, features
+from flinkops.plan.operator.situation import ObservedJob
 from tests.unit.cr_samples import OPERATORS, resource
 from tests.unit.operator_cases import (
     FEATURES,
@@ -59,14 +62,14 @@ REFUSED: list[tuple[str, dict[str, Any], Edit, ObservedJob, str]] = [
         "old checkpoint",
         running("1.15.0"),
         Edit(image="x:1", mode="last-state"),
-        ObservedJob(now_ms=NOW_MS, checkpoint_age_seconds=3600.0),
+        replace(SEEN, checkpoint_age_seconds=3600.0),
         "3600 s old",
     ),
     (
         "stop timeout",
         deployed_with(running("1.15.0"), settings={"execution.checkpointing.timeout": "30 s"}),
         UPGRADE,
-        ObservedJob(now_ms=NOW_MS, checkpoint_p99_seconds=40.0),
+        replace(SEEN, checkpoint_p99_seconds=40.0),
         "would time out",
     ),
     (
@@ -95,7 +98,7 @@ REFUSED: list[tuple[str, dict[str, Any], Edit, ObservedJob, str]] = [
         "above max parallelism",
         running("1.15.0"),
         Edit(parallelism=200),
-        ObservedJob(now_ms=NOW_MS, max_parallelism=128),
+        replace(SEEN, max_parallelism=128),
         "above the job's max parallelism 128",
     ),
     (
@@ -183,7 +186,7 @@ def test_what_the_person_accepts_is_not_refused() -> None:
 )
 def test_known_bugs_of_the_operator(version: str | None, issues: set[str]) -> None:
     known = Features(savepoint_redeploy=True, upgrade_savepoint_path=True, version=version)
-    risks = predict(running("1.15.0"), UPGRADE, observed=SEEN, features=known).risks
+    risks = predict(running("1.7.0"), UPGRADE, observed=SEEN, features=known).risks
     assert {issue for line in risks for issue in re.findall(r"FLINK-\d+", line)} == issues
 
 
@@ -220,8 +223,7 @@ def test_edits_that_do_not_fit() -> None:
     [
         ("10 min", 600.0),
         ("600000", 600.0),
-        ("PT10M", 600.0),
-        ("PT1H2M3.5S", 3723.5),
+        ("PT10M", None),  # ISO is none of Flink's
         ("5s", 5.0),
         ("soon", None),
         ("P", None),
@@ -229,6 +231,10 @@ def test_edits_that_do_not_fit() -> None:
 )
 def test_flinks_durations(text: str, seconds: float | None) -> None:
     assert duration_seconds(text) == seconds
+
+
+def minors(found: Features) -> list[int]:
+    return [rules.minor for rules in found.candidates]
 
 
 def test_features_are_read_from_the_schema() -> None:
@@ -241,9 +247,13 @@ def test_features_are_read_from_the_schema() -> None:
         }
         return {"spec": {"versions": [{"served": True, "schema": {"openAPIV3Schema": schema}}]}}
 
-    assert features(crd({"parallelism": {}}, {"state": {}})) == Features()
-    assert features(crd({"savepointRedeployNonce": {}}, {"upgradeSavepointPath": {}})) == NEW
-    assert features({}) == Features()
+    assert minors(features(crd({"parallelism": {}}, {"state": {}}))) == [7]
+    newer = features(crd({"savepointRedeployNonce": {}}, {"upgradeSavepointPath": {}}))
+    assert (newer.savepoint_redeploy, newer.upgrade_savepoint_path, minors(newer)) == (True, True, [10])
+    assert minors(features({})) == [7]
+    assert minors(features({}, "1.12.1")) == [12]
+    assert minors(features({}, "1.99.0")) == [16]
+    assert features({}, "1.99.0").beyond
 
 
 @pytest.mark.parametrize(("checkpoint_ms", "refused"), [(1795451208392, True), (1795451214211, False)])
@@ -255,7 +265,7 @@ def test_a_checkpoint_recorded_over_the_savepoint_of_the_stop_is_not_restored(
     checkpoint = {"location": "file:/c/chk-8", "timeStamp": checkpoint_ms, "triggerType": "UNKNOWN"}
     info = {"lastSavepoint": checkpoint, "savepointHistory": [stop, checkpoint]}
     found = in_state("1.7.0", "FINISHED", jobmanager="MISSING", savepointInfo=info)
-    predicted = predict(found, Edit(state="running", image="x:1"), observed=SEEN, features=FEATURES["1.7.0"])
+    predicted = predict(found, Edit(state="running", image="x:1"), observed=NO_METADATA, features=FEATURES["1.7.0"])
     assert predicted.effective_mode == "savepoint"
     assert any("--from file:/s/savepoint-1" in line for line in predicted.refused) == refused
 

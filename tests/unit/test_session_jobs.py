@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from flinkops.act.operator import startup as operator_looks
 from flinkops.errors import UsageError
 from flinkops.model.request import ActionRequest
-from flinkops.plan.operator.effective_mode import Features
 from flinkops.plan.operator.predict import Edit, Prediction, predict
+from flinkops.plan.operator.rules import Features
 from tests.unit.fake_operator import LOOPING_IMAGE, WRONG_STATE_IMAGE, operating
 from tests.unit.fake_session import BAD_JAR, FakeSession
 from tests.unit.operator_bench import QUICK, SAVEPOINT, Bench
@@ -54,7 +55,8 @@ def predicted(
     assert fake.cluster is not None
     settings = {**fake.cluster["spec"]["flinkConfiguration"], **(replaced or {})}
     on = {**fake.cluster, "spec": {**fake.cluster["spec"], "flinkConfiguration": settings}}
-    return predict(fake.resource, edit, observed=SEEN, features=features, cluster=on)
+    seen = replace(SEEN, operator_configuration={"kubernetes.operator.user.artifacts.allowed-schemes": "http,https"})
+    return predict(fake.resource, edit, observed=seen, features=features, cluster=on)
 
 
 def test_an_upgrade_is_verified_on_the_job_that_the_operator_recorded(bench: Bench, fake: FakeSession) -> None:
@@ -125,7 +127,8 @@ def test_settings_come_from_the_session_cluster_where_the_job_has_none(fake: Fak
     assert any("no savepoint directory" in line for line in without.refused)
     assert fake.resource is not None
     fake.resource["spec"]["flinkConfiguration"] = {"state.savepoints.dir": "s3://bucket/own"}
-    assert not predicted(fake, edit, replaced=NO_DIRECTORY).refused
+    assert predicted(fake, edit, replaced=NO_DIRECTORY).refused  # 1.7.0 asks the cluster's settings alone
+    assert not predicted(fake, edit, Features(savepoint_redeploy=True, version="1.8.0"), NO_DIRECTORY).refused
 
 
 def test_a_session_cluster_that_claims_savepoints_leaves_no_way_back(bench: Bench, fake: FakeSession) -> None:

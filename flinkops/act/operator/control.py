@@ -12,7 +12,7 @@ from flinkops.clock import Clock
 from flinkops.errors import OperationFailed
 from flinkops.model.facts import JobFacts, JobKind, StuckFacts
 from flinkops.model.plan import Plan
-from flinkops.plan.operator.effective_mode import recorded_savepoint
+from flinkops.plan.operator.recorded import recorded_savepoint
 from flinkops.plan.operator.session_cluster import SESSION_JOB
 from flinkops.plan.preconditions import unmet_of_resource
 from flinkops.sources.kubernetes.access import KubeAccess

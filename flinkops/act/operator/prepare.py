@@ -25,10 +25,12 @@ from flinkops.plan.operator.bookkeeping import (
     without_bookkeeping,
 )
 from flinkops.plan.operator.checks import ANEW
-from flinkops.plan.operator.effective_mode import ObservedJob, features, lost_stop_savepoint, savepoint_directory
 from flinkops.plan.operator.predict import Edit, Prediction, predict
+from flinkops.plan.operator.recorded import lost_stop_savepoint
+from flinkops.plan.operator.rules import features
 from flinkops.plan.operator.session_cluster import on_cluster
-from flinkops.plan.operator.spec import Change, upgrade_mode
+from flinkops.plan.operator.situation import ObservedJob
+from flinkops.plan.operator.spec import Change, savepoint_directory, upgrade_mode
 from flinkops.plan.operator.steps import (
     Seen,
     has_job,
@@ -98,10 +100,14 @@ def observed_job(job: JobFacts, read: Read, *, stopped_by: str | None = None) ->
         job_state=job.state if seen else None,
         checkpoint_age_seconds=_age_seconds(job, completed),
         pending_checkpoint_age_seconds=_age_seconds(job, pending),
+        checkpoints_read=points is not None,
+        checkpoint_path=completed.external_path if completed is not None else None,
         checkpoint_p99_seconds=points.duration_p99_seconds if points else None,
         max_parallelism=min(limits, default=None),
         ha_metadata=read.ha_metadata,
         jobmanager_never_started=read.jobmanager_never_started,
+        operator_configuration=read.operator_configuration,
+        vertices=tuple(vertex.id for vertex in job.vertices) if seen else None,
         adaptive=None if job.scheduler is None else job.scheduler.lower() == "adaptive",
         stop_savepoint=None if job.state == "RUNNING" else stopped_with(job) or stopped_by,
     )

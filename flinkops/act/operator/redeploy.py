@@ -10,7 +10,8 @@ from flinkops.model.facts import JobFacts
 from flinkops.model.places import same_place
 from flinkops.model.quantities import human_seconds
 from flinkops.plan.operator.bookkeeping import INITIAL_PATH, keeping_nonce, other_nonce, redeployed_from
-from flinkops.plan.operator.spec import Spec, job_of
+from flinkops.plan.operator.reading import Spec
+from flinkops.plan.operator.spec import job_of
 from flinkops.sources.kubernetes.resources import Json, items, number, section, text
 
 

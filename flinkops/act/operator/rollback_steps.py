@@ -16,10 +16,10 @@ from flinkops.act.running import StepAction, StepRun
 from flinkops.act.savepoint_steps import verify_files
 from flinkops.errors import FlinkopsError, NotInTime, OperationFailed, TimedOut, Unreachable
 from flinkops.plan.operator.bookkeeping import REDEPLOY_NONCE, next_redeploy_nonce
-from flinkops.plan.operator.effective_mode import Features, ha_on, savepoint_directory
 from flinkops.plan.operator.rollback import PLAN_ANNOTATION, back_patch, deletion_problems, recreated
+from flinkops.plan.operator.rules import Features
 from flinkops.plan.operator.session_cluster import joined
-from flinkops.plan.operator.spec import job_of, upgrade_mode
+from flinkops.plan.operator.spec import ha_on, job_of, savepoint_directory, upgrade_mode
 from flinkops.plan.operator.steps import spec_patch
 from flinkops.sources.kubernetes.resources import Json, section, text
 from flinkops.sources.kubernetes.verbs import Conflict

@@ -10,7 +10,7 @@ from flinkops.act.running import StepAction, StepRun
 from flinkops.errors import NotInTime, OperationFailed, Refused, TimedOut
 from flinkops.model.places import same_place
 from flinkops.plan.operator.bookkeeping import initial_paths
-from flinkops.plan.operator.effective_mode import lost_stop_savepoint, stop_savepoints
+from flinkops.plan.operator.recorded import lost_stop_savepoint, stop_savepoints
 from flinkops.plan.operator.steps import merged, spec_patch
 from flinkops.plan.preconditions import spec_hash
 from flinkops.sources.kubernetes.resources import Json, section, text

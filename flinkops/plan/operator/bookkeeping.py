@@ -8,7 +8,8 @@ restarts it.
 from collections.abc import Mapping
 from typing import Any
 
-from flinkops.plan.operator.spec import Spec, job_of, last_reconciled
+from flinkops.plan.operator.reading import Spec
+from flinkops.plan.operator.spec import job_of, last_reconciled
 
 REDEPLOY_NONCE = "savepointRedeployNonce"
 INITIAL_PATH = "initialSavepointPath"

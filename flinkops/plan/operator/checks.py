@@ -4,21 +4,23 @@
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 from flinkops.model.operator_bugs import dotted, operator_bugs, version_numbers
 from flinkops.model.operator_marks import managed_by
-from flinkops.plan.operator.effective_mode import (
-    Decision,
-    Situation,
-    duration_seconds,
-    ha_on,
-    lost_stop_savepoint,
-    pending_savepoint,
-    recorded_savepoint,
-    savepoint_directory,
+from flinkops.plan.operator.configuration import duration_seconds
+from flinkops.plan.operator.decision import Act, Decision, Mode
+from flinkops.plan.operator.reading import Spec
+from flinkops.plan.operator.recorded import lost_stop_savepoint, pending_savepoint, recorded_savepoint
+from flinkops.plan.operator.situation import Situation
+from flinkops.plan.operator.spec import (
+    configuration,
+    desired_state,
+    job_of,
+    last_reconciled,
+    upgrade_mode,
 )
-from flinkops.plan.operator.spec import configuration, desired_state, job_of, last_reconciled, upgrade_mode
 
 MAX_CHECKPOINT_AGE_SECONDS = 15 * 60.0
 """A last-state upgrade repeats everything since the last checkpoint; older than this it needs a savepoint instead."""
@@ -42,24 +44,80 @@ class ProposedChange(NamedTuple):
 
     resource: Mapping[str, Any]
     situation: Situation
+    deployed: Spec  # with what its session cluster adds, where it is a session job
+    wanted: Spec
     requested: str
     decision: Decision
-    restarts: bool  # whether the change stops the job at all
+    ha: bool | None  # whether high availability is on with the wanted spec; None: not known
+    savepoint_directory: bool | None
     accepted: frozenset[str]
+
+    @property
+    def restarts(self) -> bool:
+        """Whether the change touches the job at all."""
+        return self.decision.mode not in (Mode.NONE, Mode.IN_PLACE)
+
+
+class CheckCode(StrEnum):
+    """Why we do not carry it out, or what may go wrong. The names are stable; the sentences are not."""
+
+    DELETING = "deleting"
+    OWNED = "owned"
+    GITOPS = "gitops"
+    ANOTHER_UPGRADE = "another-upgrade"
+    UNKNOWN_NONCE = "unknown-nonce"
+    NOT_KNOWN = "not-known"
+    CANNOT = "cannot"
+    STATELESS = "stateless"
+    REDEPLOYED = "redeployed"
+    SILENT_LAST_STATE = "silent-last-state"
+    OLDER_THAN_THE_STOP = "older-than-the-stop"
+    PENDING_SAVEPOINT = "pending-savepoint"
+    SAVEPOINT_DIRECTORY = "savepoint-directory"
+    HA_OFF = "ha-off"
+    SESSION_LAST_STATE = "session-last-state"
+    ANOTHER_CLUSTER = "another-cluster"
+    OLD_CHECKPOINT = "old-checkpoint"
+    STOP_TIMEOUT = "stop-timeout"
+    MAJOR_VERSION = "major-version"
+    MAX_PARALLELISM = "max-parallelism"
+    CONFLICTING_KEYS = "conflicting-keys"
+    RUNS = "runs"
+    # risks
+    REDEPLOY_LOSS = "redeploy-loss"
+    KNOWN_BUG = "known-bug"
+    NEW_OPERATOR = "new-operator"
+    NO_ROLLBACK_ACROSS_VERSIONS = "no-rollback-across-versions"
+    OLD_KEYS = "old-keys"
+    NO_HA = "no-ha"
+    NON_RESTORED = "non-restored"
+
+
+class Problem(NamedTuple):
+    """A code, and its sentence for people."""
+
+    code: CheckCode
+    text: str
 
 
 Check = Callable[[ProposedChange], Iterator[str]]
+Checks = Mapping[CheckCode, Check]
 
 
-def refusals(proposed: ProposedChange) -> list[str]:
-    """Every reason not to carry it out, in words."""
-    checks = _ANEW if ANEW in proposed.accepted else _ALWAYS + (_RESTARTING if proposed.restarts else ())
-    return [line for check in checks for line in check(proposed)]
+def refusals(proposed: ProposedChange) -> list[Problem]:
+    """Every reason not to carry it out."""
+    if ANEW in proposed.accepted:
+        return _found(_ANEW, proposed)
+    return _found({**_ALWAYS, **(_RESTARTING if proposed.restarts else {})}, proposed)
 
 
-def risks(proposed: ProposedChange) -> list[str]:
+def risks(proposed: ProposedChange) -> list[Problem]:
     """What may go wrong although nothing forbids it."""
-    return [line for check in _RISKS for line in check(proposed)] if proposed.restarts else []
+    return _found(_RISKS, proposed) if proposed.restarts else []
+
+
+def _found(checks: Checks, proposed: ProposedChange) -> list[Problem]:
+    return [Problem(code, line) for code, check in checks.items() for line in check(proposed)]
 
 
 def _deleting(proposed: ProposedChange) -> Iterator[str]:
@@ -97,8 +155,8 @@ def _another_upgrade(proposed: ProposedChange) -> Iterator[str]:
 def _stateless(proposed: ProposedChange) -> Iterator[str]:
     if proposed.decision.mode != "stateless" or "stateless" in proposed.accepted:
         return
-    if upgrade_mode(proposed.situation.wanted) == "stateless":
-        said = job_of(proposed.situation.wanted).get("upgradeMode")
+    if upgrade_mode(proposed.wanted) == "stateless":
+        said = job_of(proposed.wanted).get("upgradeMode")
         origin = (
             "spec.job.upgradeMode is stateless" if said else "spec.job.upgradeMode is not set, which means stateless"
         )
@@ -112,19 +170,19 @@ def _stateless(proposed: ProposedChange) -> Iterator[str]:
 
 
 def _nonce_changes(proposed: ProposedChange) -> bool:
-    before, after = (
-        job_of(one).get("savepointRedeployNonce") for one in (proposed.situation.deployed, proposed.situation.wanted)
-    )
+    before, after = (job_of(one).get("savepointRedeployNonce") for one in (proposed.deployed, proposed.wanted))
     return after is not None and before != after
 
 
 def _redeployed(proposed: ProposedChange) -> Iterator[str]:
-    if proposed.decision.mode == "savepoint-redeploy" and "savepoint-redeploy" not in proposed.accepted:
-        path = job_of(proposed.situation.wanted).get("initialSavepointPath")
-        yield (
-            f"state would be lost, all since {path}: {proposed.decision.why}; --keep-nonce keeps the job and its state,"
-            f" --redeploy-from {path} if that is meant"
-        )
+    if not _nonce_changes(proposed) or "savepoint-redeploy" in proposed.accepted:
+        return
+    path = job_of(proposed.wanted).get("initialSavepointPath") or "PATH"
+    ways = f"--keep-nonce keeps the job and its state, --redeploy-from {path} if that is meant"
+    if proposed.decision.mode is Mode.SAVEPOINT_REDEPLOY:
+        yield f"state would be lost, all since {path}: {proposed.decision.why}; {ways}"
+    elif proposed.decision.mode is Mode.FAIL:
+        yield f"savepointRedeployNonce changes, which starts the job from initialSavepointPath: {ways}"
 
 
 def _silent_last_state(proposed: ProposedChange) -> Iterator[str]:
@@ -154,22 +212,27 @@ def _runs(proposed: ProposedChange) -> Iterator[str]:
         yield f"the job runs, and what it has done since that savepoint would be lost: flinkops suspend {name} first"
 
 
+def _not_known(proposed: ProposedChange) -> Iterator[str]:
+    if proposed.decision.mode is Mode.UNKNOWN:
+        yield f"what the operator would do is {proposed.decision.why}"
+
+
 def _cannot(proposed: ProposedChange) -> Iterator[str]:
-    if proposed.decision.mode == "wait":
+    if proposed.decision.mode is Mode.WAIT:
         yield f"it would wait without a limit: {proposed.decision.why}"
-    if proposed.decision.mode == "fail":
+    if proposed.decision.mode is Mode.FAIL:
         yield f"it would fail: {proposed.decision.why}"
 
 
 def _savepoint_directory(proposed: ProposedChange) -> Iterator[str]:
-    takes_one = proposed.decision.mode == "savepoint" and proposed.situation.job_state == "RUNNING"
-    if takes_one and not savepoint_directory(proposed.situation.wanted):
+    takes_one = proposed.requested == "savepoint" or proposed.decision.act is Act.SAVEPOINT
+    if takes_one and proposed.savepoint_directory is False:
         yield "there is no savepoint directory: set execution.checkpointing.savepoint-dir (state.savepoints.dir on 1.x)"
 
 
 def _ha_off(proposed: ProposedChange) -> Iterator[str]:
     modern = proposed.situation.features.upgrade_savepoint_path
-    if proposed.requested == "last-state" and not ha_on(proposed.situation.wanted) and not modern:
+    if proposed.requested == "last-state" and proposed.ha is False and not modern:
         yield "last-state needs high availability, which is off: set high-availability.type and .storageDir"
 
 
@@ -180,7 +243,7 @@ def _session_last_state(proposed: ProposedChange) -> Iterator[str]:
 
 
 def _another_cluster(proposed: ProposedChange) -> Iterator[str]:
-    before, after = (one.get("deploymentName") for one in (proposed.situation.deployed, proposed.situation.wanted))
+    before, after = (one.get("deploymentName") for one in (proposed.deployed, proposed.wanted))
     if before != after:
         yield f"deploymentName {before} -> {after}: the operator moves no job to another session cluster"
 
@@ -196,7 +259,7 @@ def _old_checkpoint(proposed: ProposedChange) -> Iterator[str]:
 
 def _stop_timeout(proposed: ProposedChange) -> Iterator[str]:
     p99 = proposed.situation.observed.checkpoint_p99_seconds
-    text = configuration(proposed.situation.deployed).get("execution.checkpointing.timeout")
+    text = configuration(proposed.deployed).get("execution.checkpointing.timeout")
     timeout = duration_seconds(text) or _DEFAULT_CHECKPOINT_TIMEOUT_SECONDS
     if proposed.decision.mode == "savepoint" and p99 is not None and p99 >= timeout:
         yield (
@@ -211,7 +274,7 @@ def _pending_savepoint(proposed: ProposedChange) -> Iterator[str]:
 
 
 def _major_version(proposed: ProposedChange) -> Iterator[str]:
-    before, after = (_flink_version(one) for one in (proposed.situation.deployed, proposed.situation.wanted))
+    before, after = (_flink_version(one) for one in (proposed.deployed, proposed.wanted))
     if before and after and before[0] != after[0]:
         yield f"Flink {before[0]}.x -> {after[0]}.x: savepoints are not promised to be compatible across major versions"
     elif before and after and after < before:
@@ -221,28 +284,25 @@ def _major_version(proposed: ProposedChange) -> Iterator[str]:
 def _max_parallelism(proposed: ProposedChange) -> Iterator[str]:
     if proposed.decision.mode == "stateless":
         return
-    before, after = (
-        configuration(one).get("pipeline.max-parallelism")
-        for one in (proposed.situation.deployed, proposed.situation.wanted)
-    )
+    before, after = (configuration(one).get("pipeline.max-parallelism") for one in (proposed.deployed, proposed.wanted))
     if before != after:
         yield f"pipeline.max-parallelism {before or 'default'} -> {after or 'default'}: state does not survive that"
     limit = proposed.situation.observed.max_parallelism
-    wanted = job_of(proposed.situation.wanted).get("parallelism")
-    changed = wanted != job_of(proposed.situation.deployed).get("parallelism")
+    wanted = job_of(proposed.wanted).get("parallelism")
+    changed = wanted != job_of(proposed.deployed).get("parallelism")
     if changed and limit is not None and isinstance(wanted, int) and wanted > limit:
         yield f"parallelism {wanted} is above the job's max parallelism {limit}"
 
 
 def _conflicting_keys(proposed: ProposedChange) -> Iterator[str]:
-    settings = configuration(proposed.situation.wanted)
+    settings = configuration(proposed.wanted)
     for old, new in _RENAMED_IN_2.items():
         if old in settings and new in settings and settings[old] != settings[new]:
             yield f"{old} and {new} are the same setting with different values; keep {new}"
 
 
 def _unknown_nonce(proposed: ProposedChange) -> Iterator[str]:
-    wanted = job_of(proposed.situation.wanted)
+    wanted = job_of(proposed.wanted)
     if wanted.get("savepointRedeployNonce") is not None and not proposed.situation.features.savepoint_redeploy:
         name = (proposed.resource.get("metadata") or {}).get("name")
         yield (
@@ -260,7 +320,13 @@ def _known_bugs(proposed: ProposedChange) -> Iterator[str]:
 
 def _redeploy_risk(proposed: ProposedChange) -> Iterator[str]:
     if proposed.decision.mode == "savepoint-redeploy":
-        yield f"what the job did since {job_of(proposed.situation.wanted).get('initialSavepointPath')} is lost"
+        yield f"what the job did since {job_of(proposed.wanted).get('initialSavepointPath')} is lost"
+
+
+def _new_operator(proposed: ProposedChange) -> Iterator[str]:
+    if proposed.situation.features.beyond:
+        version = proposed.situation.features.version
+        yield f"operator {version} is none whose rules are known here (1.7 to 1.16): the nearest ones were used"
 
 
 def _minor_version(proposed: ProposedChange) -> Iterator[str]:
@@ -269,20 +335,20 @@ def _minor_version(proposed: ProposedChange) -> Iterator[str]:
 
 
 def _old_keys(proposed: ProposedChange) -> Iterator[str]:
-    version = _flink_version(proposed.situation.wanted)
-    settings = configuration(proposed.situation.wanted)
+    version = _flink_version(proposed.wanted)
+    settings = configuration(proposed.wanted)
     if version and version[0] >= 2:
         for old in (key for key in _RENAMED_IN_2 if key in settings):
             yield f"{old} is called {_RENAMED_IN_2[old]} in Flink 2.x (the old name still works as a fallback)"
 
 
 def _no_ha(proposed: ProposedChange) -> Iterator[str]:
-    if not ha_on(proposed.situation.wanted):
+    if proposed.ha is False:
         yield "high availability is off: the operator cannot roll back, and a lost JobManager loses the job's position"
 
 
 def _non_restored(proposed: ProposedChange) -> Iterator[str]:
-    if job_of(proposed.situation.wanted).get("allowNonRestoredState") is True:
+    if job_of(proposed.wanted).get("allowNonRestoredState") is True:
         yield "allowNonRestoredState is on: state of operators that are gone is dropped without a word"
 
 
@@ -290,34 +356,46 @@ def _flink_version(spec: Mapping[str, Any]) -> tuple[int, ...]:
     return version_numbers(str(spec.get("flinkVersion") or "").replace("_", "."))
 
 
-_ALWAYS: tuple[Check, ...] = (_deleting, _owned, _gitops, _another_upgrade, _unknown_nonce)
-_RESTARTING: tuple[Check, ...] = (
-    _stateless,
-    _redeployed,
-    _silent_last_state,
-    _cannot,
-    _older_than_the_stop,
-    _pending_savepoint,
-    _savepoint_directory,
-    _ha_off,
-    _session_last_state,
-    _another_cluster,
-    _old_checkpoint,
-    _stop_timeout,
-    _major_version,
-    _max_parallelism,
-    _conflicting_keys,
-)
-_ANEW: tuple[Check, ...] = (
-    _deleting,
-    _owned,
-    _gitops,
-    _unknown_nonce,
-    _runs,
-    _another_cluster,
-    _major_version,
-    _max_parallelism,
-    _conflicting_keys,
-)
+_ALWAYS: Checks = {
+    CheckCode.DELETING: _deleting,
+    CheckCode.OWNED: _owned,
+    CheckCode.GITOPS: _gitops,
+    CheckCode.ANOTHER_UPGRADE: _another_upgrade,
+    CheckCode.UNKNOWN_NONCE: _unknown_nonce,
+}
+_STATE: Checks = {
+    CheckCode.ANOTHER_CLUSTER: _another_cluster,
+    CheckCode.MAJOR_VERSION: _major_version,
+    CheckCode.MAX_PARALLELISM: _max_parallelism,
+    CheckCode.CONFLICTING_KEYS: _conflicting_keys,
+}
+_RESTARTING: Checks = {
+    CheckCode.STATELESS: _stateless,
+    CheckCode.REDEPLOYED: _redeployed,
+    CheckCode.SILENT_LAST_STATE: _silent_last_state,
+    CheckCode.NOT_KNOWN: _not_known,
+    CheckCode.CANNOT: _cannot,
+    CheckCode.OLDER_THAN_THE_STOP: _older_than_the_stop,
+    CheckCode.PENDING_SAVEPOINT: _pending_savepoint,
+    CheckCode.SAVEPOINT_DIRECTORY: _savepoint_directory,
+    CheckCode.HA_OFF: _ha_off,
+    CheckCode.SESSION_LAST_STATE: _session_last_state,
+    CheckCode.OLD_CHECKPOINT: _old_checkpoint,
+    CheckCode.STOP_TIMEOUT: _stop_timeout,
+    **_STATE,
+}
+_ANEW: Checks = {
+    **{code: check for code, check in _ALWAYS.items() if code is not CheckCode.ANOTHER_UPGRADE},
+    CheckCode.RUNS: _runs,
+    **_STATE,
+}
 """What the operator has recorded and would do does not matter where the resource is created anew."""
-_RISKS: tuple[Check, ...] = (_redeploy_risk, _known_bugs, _minor_version, _old_keys, _no_ha, _non_restored)
+_RISKS: Checks = {
+    CheckCode.REDEPLOY_LOSS: _redeploy_risk,
+    CheckCode.NEW_OPERATOR: _new_operator,
+    CheckCode.KNOWN_BUG: _known_bugs,
+    CheckCode.NO_ROLLBACK_ACROSS_VERSIONS: _minor_version,
+    CheckCode.OLD_KEYS: _old_keys,
+    CheckCode.NO_HA: _no_ha,
+    CheckCode.NON_RESTORED: _non_restored,
+}

@@ -1,350 +1,366 @@
-"""How the Flink operator will stop and restore a job when its spec changes: the *effective* upgrade mode. Pure.
+"""What the Flink operator does about a changed spec: how it stops the job and what it starts it from. Pure.
 
-Source: apache/flink-kubernetes-operator, ``AbstractJobReconciler`` and ``ApplicationReconciler``; two rule sets: that
-of operators up to 1.9 (read at 1.7.0) and that of 1.10 and newer (read at 1.15.0). They are told apart by the custom
-resource's schema (``status.jobStatus.upgradeSavepointPath`` came with the second).
+Source: apache/flink-kubernetes-operator, ``AbstractFlinkResourceReconciler``, ``AbstractJobReconciler``,
+``ApplicationReconciler``, ``SessionJobReconciler`` and ``SessionReconciler``; two rule sets, that of operators up to
+1.9 and that of 1.10 and newer, with what changed between (:class:`~flinkops.plan.operator.rules.Rules`).
 """
 
 import re
-from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import NamedTuple
 
-from flinkops.model.assessment import Value
+import msgspec
+
 from flinkops.model.operator_marks import LAST_STATE_DUMMY
 from flinkops.model.states import ENDED, JobState
-from flinkops.model.switches import is_on
-from flinkops.plan.operator.spec import Spec, configuration, desired_state, upgrade_mode
-
-Mode = Literal["none", "savepoint", "last-state", "stateless", "savepoint-redeploy", "wait", "fail"]
-
-_OPERATOR = "kubernetes.operator."
-_TAKEN_WHEN_RESUMED = "the job is suspended and stays so: the operator takes the change up when it is resumed"
-
-
-class Features(Value, frozen=True):
-    """What the installed operator can do, told by the schema of its custom resource (see :func:`features`)."""
-
-    savepoint_redeploy: bool = False  # spec.job.savepointRedeployNonce: 1.8 and newer
-    upgrade_savepoint_path: bool = False  # status.jobStatus.upgradeSavepointPath: 1.10 and newer
-    version: str | None = None  # only to match known bugs, where it could be read
-
-
-class ObservedJob(Value, frozen=True):
-    """What was observed of the job and the resource does not say; None where it was not observed."""
-
-    now_ms: int
-    job_state: str | None = None  # by the REST API, newer than the operator's own view
-    checkpoint_age_seconds: float | None = None  # since the last completed one
-    pending_checkpoint_age_seconds: float | None = None
-    checkpoint_p99_seconds: float | None = None
-    max_parallelism: int | None = None  # the smallest of the vertices that follow the job's parallelism
-    ha_metadata: bool | None = None  # whether the HA ConfigMaps of the job exist
-    jobmanager_never_started: bool | None = None  # no container of a JobManager pod ever ran
-    adaptive: bool | None = None  # the adaptive scheduler, which scales in place
-    stop_savepoint: str | None = None  # that a job which has stopped was stopped with, by Flink or by the journal
+from flinkops.plan.operator.configuration import (
+    CANCEL,
+    FALLBACK,
+    IGNORE_PENDING,
+    MAX_AGE,
+    Unparsable,
+    savepoint_option,
+)
+from flinkops.plan.operator.decision import (
+    EMPTY,
+    HA_METADATA,
+    NEW_SAVEPOINT,
+    Act,
+    Decision,
+    Start,
+    StartKind,
+)
+from flinkops.plan.operator.quantities import BadQuantity
+from flinkops.plan.operator.reading import Spec, Unreadable
+from flinkops.plan.operator.reasons import Reason, ReasonCode, because
+from flinkops.plan.operator.recorded import last_savepoint, pending_savepoint
+from flinkops.plan.operator.scaling import scaled, with_autoscaler
+from flinkops.plan.operator.situation import View
+from flinkops.plan.operator.spec import Change, Comparison, compared, desired_state, job_of, upgrade_mode
+from flinkops.plan.operator.validation import refused
+from flinkops.plan.operator.worlds import Fact, FactKind
 
 
-class Decision(NamedTuple):
-    """The effective mode and the rule that leads to it."""
+class Predicted(NamedTuple):
+    """By the rules of one version: what differs, and what is done about it."""
 
-    mode: Mode
-    why: str
-
-
-class Situation(NamedTuple):
-    """One upgrade as the operator sees it: the running spec, the wanted one, and its status."""
-
-    deployed: Spec
-    wanted: Spec
-    status: Mapping[str, Any]
-    features: Features
-    observed: ObservedJob
-    session_job: bool = False
-    not_ready: str | None = None  # why the operator does nothing about a session job
-
-    @property
-    def job_status(self) -> Mapping[str, Any]:
-        """``status.jobStatus``."""
-        return self.status.get("jobStatus") or {}
-
-    @property
-    def job_state(self) -> str:
-        """Flink's state: what was seen just now, else what the operator saw last."""
-        return self.observed.job_state or str(self.job_status.get("state") or JobState.RECONCILING)
-
-    @property
-    def version_changed(self) -> bool:
-        """Whether ``flinkVersion`` differs."""
-        return self.deployed.get("flinkVersion") != self.wanted.get("flinkVersion")
-
-    def operator_setting(self, key: str, *, default: bool) -> bool:
-        """A ``kubernetes.operator.*`` switch of the wanted spec."""
-        return is_on(configuration(self.wanted), f"{_OPERATOR}{key}", default=default)
-
-    @property
-    def ha_usable(self) -> bool:
-        """HA on before and after, and its metadata not known to be missing."""
-        return ha_on(self.deployed) and ha_on(self.wanted) and self.observed.ha_metadata is not False
+    comparison: Comparison
+    decision: Decision
 
 
-def features(crd: Mapping[str, Any], version: str | None = None) -> Features:
-    """Reads the schema of the FlinkDeployment CRD (``flinkdeployments.flink.apache.org``)."""
-    served = [one for one in (crd.get("spec") or {}).get("versions") or [] if one.get("served")]
-    schema = (served[0].get("schema") or {}).get("openAPIV3Schema") if served else {}
-
-    def has(*path: str) -> bool:
-        node: Any = schema
-        for name in path:
-            node = (node or {}).get("properties", {}).get(name)
-        return node is not None
-
-    return Features(
-        savepoint_redeploy=has("spec", "job", "savepointRedeployNonce"),
-        upgrade_savepoint_path=has("status", "jobStatus", "upgradeSavepointPath"),
-        version=version,
-    )
+def predicted(view: View) -> Predicted:
+    """What the operator does, whatever it throws included."""
+    view = view._replace(case=view.case._replace(wanted=_wanted(view)))
+    case = view.case
+    comparison = compared(case.deployed, case.wanted, view.rules, native=case.native)
+    if comparison.error is not None:
+        return Predicted(comparison, _failed(ReasonCode.UNREADABLE, comparison.error))
+    try:
+        return Predicted(comparison, _decided(view, comparison))
+    except (Unparsable, Unreadable, BadQuantity) as problem:
+        return Predicted(comparison, _failed(ReasonCode.UNREADABLE, str(problem)))
 
 
-def ha_on(spec: Spec) -> bool:
-    """Whether high availability is configured, under its new or old key."""
-    settings = configuration(spec)
-    return (settings.get("high-availability.type") or settings.get("high-availability") or "NONE").upper() != "NONE"
+def _wanted(view: View) -> Spec:
+    try:
+        return with_autoscaler(view)
+    except Unparsable:
+        return view.case.wanted
 
 
-def duration_seconds(text: str | None) -> float | None:
-    """A duration as Flink writes it: "10 min", "PT10M", "600000" (milliseconds); None when it is none.
+def _failed(code: ReasonCode, error: str) -> Decision:
+    return Decision(Act.FAIL, because(code, error=error))
 
-    >>> duration_seconds("10 min"), duration_seconds("500"), duration_seconds("PT1M30S"), duration_seconds("soon")
-    (600.0, 0.5, 90.0, None)
-    """
-    if text is None:
+
+def _decided(view: View, comparison: Comparison) -> Decision:
+    case, change = view.case, comparison.change
+    if (error := refused(view)) is not None:
+        return Decision(Act.REFUSED, because(ReasonCode.REFUSED_BY_VALIDATION, error=error))
+    if (error := _jar_problem(view)) is not None:
+        return _failed(ReasonCode.UNREADABLE, error)
+    upgrading = case.reconciliation == "UPGRADING"
+    if change is Change.NONE and not upgrading:
+        return Decision(Act.NONE, because(ReasonCode.NOTHING_DIFFERS))
+    if change is Change.IGNORE and not upgrading:
+        return Decision(Act.NONE, because(ReasonCode.ONLY_WRITTEN_DOWN))
+    if case.not_ready is not None:
+        return Decision(Act.WAIT, because(ReasonCode.CLUSTER_NOT_READY, what=case.not_ready))
+    if _waits_for_savepoint(view):
+        return Decision(Act.WAIT, because(ReasonCode.SAVEPOINT_IN_PROGRESS))
+    if _is_what_runs(view):
+        return Decision(Act.NONE, because(ReasonCode.ROLLED_BACK_TO_IT))
+    not_scaled = None
+    if change in (Change.NONE, Change.IGNORE, Change.SCALE):
+        scaling = scaled(view)
+        if scaling.refusal is None:
+            return Decision(Act.IN_PLACE, because(ReasonCode.SCALED_IN_PLACE), bounds=scaling.bounds)
+        not_scaled = scaling.refusal
+    decision = _changed(view, change)
+    return decision if not_scaled is None else decision._replace(before=not_scaled)
+
+
+def _is_what_runs(view: View) -> bool:
+    """``checkNewSpecAlreadyDeployed``, after a rollback of the operator's own."""
+    case = view.case
+    if case.reconciliation != "ROLLED_BACK" or case.last_stable is None:
+        return False
+    return not compared(case.last_stable, case.wanted, view.rules, native=case.native).fields
+
+
+_NOT_IN_A_URI = re.compile(r'[\s<>"{}|\\^`]|%(?![0-9a-fA-F]{2})')
+
+
+def _jar_problem(view: View) -> str | None:
+    """The configuration of an application is made of its jar's URI (``FlinkConfigBuilder``)."""
+    uri = None if view.case.session_job else job_of(view.case.wanted).get("jarURI")
+    if not isinstance(uri, str):
         return None
-    if iso := _ISO_DURATION.fullmatch(text.strip().upper()):
-        parts = [float(one or 0) for one in iso.groups()]
-        return sum(one * factor for one, factor in zip(parts, (86400, 3600, 60, 1), strict=True))
-    match = _DURATION.fullmatch(text.strip().lower())
-    factor = _UNITS.get(match[2] or "ms") if match else None
-    return None if match is None or factor is None else int(match[1]) * factor
+    if _NOT_IN_A_URI.search(uri):
+        return f"Failed to load configuration: the jarURI {uri!r} is no URI"
+    if not view.case.native and not re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", uri):
+        return f"Failed to load configuration: the jarURI {uri!r} has no scheme"
+    return None
 
 
-_ISO_DURATION = re.compile(r"P(?=.)(?:(\d+)D)?(?:T(?=.)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
-_DURATION = re.compile(r"(\d+)\s*([a-zµ]*)")
-_UNITS = {
-    name: factor
-    for names, factor in (
-        (("d", "day", "days"), 86400.0),
-        (("h", "hour", "hours"), 3600.0),
-        (("m", "min", "minute", "minutes"), 60.0),
-        (("s", "sec", "secs", "second", "seconds"), 1.0),
-        (("ms", "milli", "millis", "millisecond", "milliseconds"), 1e-3),
-        (("us", "µs", "micro", "micros", "microsecond", "microseconds"), 1e-6),
-        (("ns", "nano", "nanos", "nanosecond", "nanoseconds"), 1e-9),
-    )
-    for name in names
-}
+def _waits_for_savepoint(view: View) -> bool:
+    if not job_of(view.case.wanted) or not pending_savepoint(view.case.status):
+        return False
+    return not view.observe.switch(IGNORE_PENDING, view.world, default=False)
 
 
-def effective_mode(case: Situation) -> Decision:
-    """What the operator will do about an UPGRADE of `case`, by its rules."""
+def _changed(view: View, change: Change) -> Decision:
+    case = view.case
+    if not job_of(case.wanted):
+        return Decision(Act.REDEPLOY_CLUSTER, because(ReasonCode.CLUSTER_REDEPLOYED))
+    if change is Change.SAVEPOINT_REDEPLOY:
+        return _redeployed(view)
     was, wanted = desired_state(case.deployed), desired_state(case.wanted)
     if was == "suspended":
-        return _resume(case) if wanted == "running" else Decision("none", _TAKEN_WHEN_RESUMED)
-    if pending_savepoint(case.status) and not case.operator_setting(
-        "job.upgrade.ignore-pending-savepoint", default=False
-    ):
-        return Decision("wait", "a savepoint is in progress; the operator waits for it")
+        if wanted == "running":
+            return _resumed(view, Act.RESUME, upgrade_mode(case.deployed))
+        return Decision(Act.NONE, because(ReasonCode.TAKEN_UP_AT_RESUME))
+    decision = _modern(view) if view.rules.cancels_over_rest else _classic(view)
+    return decision if decision.start is None or wanted == "running" else decision._replace(start=None)
+
+
+def _redeployed(view: View) -> Decision:
+    """A changed savepointRedeployNonce, whatever changed beside it (``redeployWithSavepoint``)."""
+    path = job_of(view.case.wanted).get("initialSavepointPath")
+    reason = because(ReasonCode.REDEPLOYED, path=str(path or ""))
+    if desired_state(view.case.wanted) != "running":
+        return Decision(Act.SAVEPOINT_REDEPLOY, reason, records="savepoint")
+    start = Start(StartKind.PATH, str(path)) if path else EMPTY
+    return Decision(Act.SAVEPOINT_REDEPLOY, reason, start, records="savepoint")
+
+
+def _resumed(view: View, act: Act, before: str) -> Decision:
+    """``restoreJob``: a job that does not run starts as it was stopped; only stateless can be asked for otherwise."""
+    mode = "stateless" if upgrade_mode(view.case.wanted) == "stateless" else before
+    reason = because(ReasonCode.RESUMED if act is Act.RESUME else ReasonCode.STATE_RECORDED, mode=before)
+    if before == "last-state":
+        if not view.ha_metadata(view.deploy):
+            return Decision(Act.FAIL, because(ReasonCode.RESUME_NEEDS_HA_METADATA), records=mode)
+        return Decision(act, reason, HA_METADATA, records=mode)
+    if mode == "stateless":
+        return Decision(act, because(ReasonCode.RESUMED_EMPTY, mode=before), EMPTY, records=mode)
+    return Decision(act, reason, _recorded(view), records=mode)
+
+
+def _recorded(view: View) -> Start:
+    """``upgradeSavepointPath``, else ``lastSavepoint`` (which alone operators up to 1.9 have)."""
+    path = view.case.job_status.get("upgradeSavepointPath") if view.rules.cancels_over_rest else None
+    path = path if path is not None else last_savepoint(view.case.status)
+    return EMPTY if path is None else Start(StartKind.PATH, str(path))
+
+
+def _stateless(view: View) -> Decision:
+    """A session job that is being cancelled is started when that has ended, so not now."""
+    waits = view.case.session_job and view.case.job_state == JobState.CANCELLING
+    start = None if waits else EMPTY
+    stops = view.case.job_state not in ENDED
+    return Decision(Act.STATELESS, because(ReasonCode.STATELESS_ASKED), start, records="stateless", stops=stops)
+
+
+# --- operators from 1.10 on -------------------------------------------------------------------------------------
+
+
+def _modern(view: View) -> Decision:
+    """``AbstractJobReconciler.getJobUpgrade``, and what an application has beyond it."""
+    case, state = view.case, view.case.job_state
     if upgrade_mode(case.wanted) == "stateless":
-        return Decision("stateless", "upgradeMode is stateless: the job is cancelled and starts empty")
-    return _modern(case) if case.features.upgrade_savepoint_path else _classic(case)
-
-
-def pending_savepoint(status: Mapping[str, Any]) -> bool:
-    """Whether the operator is taking a savepoint (by its own trigger id)."""
-    info = (status.get("jobStatus") or {}).get("savepointInfo") or {}
-    return bool(info.get("triggerId"))
-
-
-def _resume(case: Situation) -> Decision:
-    """A suspended job starts from what it was suspended with; only stateless can be asked for otherwise."""
-    before = upgrade_mode(case.deployed)
-    if upgrade_mode(case.wanted) == "stateless":
-        return Decision("stateless", "upgradeMode is stateless: the state of before the suspension is not used")
-    if before == "stateless":
-        return Decision("stateless", "the job was suspended stateless: there is no state to start from")
-    if before == "savepoint":
-        return _from_recorded(case, "suspended")
-    if case.version_changed:
-        return Decision("fail", "suspended with last-state, the operator accepts no other flinkVersion")
-    return Decision("last-state", "from the HA metadata kept by the suspension")
-
-
-def _modern(case: Situation) -> Decision:
-    state, mode = case.job_state, upgrade_mode(case.wanted)
-    reachable = case.status.get("jobManagerDeploymentStatus") == "READY"
-    if state == JobState.CANCELED or (state in ENDED and (case.observed.ha_metadata is not True or reachable)):
-        return _from_recorded(case, state)
+        return _stateless(view)
+    if _uses_recorded(view):
+        return _from_recorded(view, state)
     if state == JobState.CANCELLING:
-        return Decision("wait", "the job is being cancelled; the operator waits for the end")
-    running = state == JobState.RUNNING
+        return Decision(Act.WAIT, because(ReasonCode.CANCELLING))
+    running, mode = state == JobState.RUNNING, upgrade_mode(case.wanted)
     if mode == "savepoint":
         if running:
-            return Decision("savepoint", "the job is RUNNING: stop-with-savepoint")
-        if not case.version_changed and not case.operator_setting(
-            "job.upgrade.last-state-fallback.enabled", default=True
-        ):
-            return Decision(
-                "wait", f"the job is {state} and last-state-fallback is off: the operator waits for RUNNING"
-            )
+            return _by_savepoint(ReasonCode.RUNNING_SAVEPOINT)
+        if not case.version_changed and not view.deploy.switch(FALLBACK, view.world, default=True):
+            return _pending(view, because(ReasonCode.FALLBACK_OFF, state=state))
+    fallback = because(ReasonCode.FELL_BACK, state=state) if mode == "savepoint" else None
     if case.version_changed:
-        return _modern_across_versions(case, running)
-    cancellable = state != JobState.RECONCILING and (
-        case.session_job
-        or case.observed.ha_metadata is False
-        or not ha_on(case.deployed)
-        or case.operator_setting("job.upgrade.last-state.job-cancel.enabled", default=False)
-    )
-    if running:
-        return _by_checkpoint_age(case)
-    fallback = f"savepoint was asked for, but the job is {state}: " if mode == "savepoint" else ""
-    if cancellable:
-        return Decision("last-state", f"{fallback}cancelled over REST, restored from its last checkpoint")
-    return _from_ha_metadata(case, state, fallback)
+        decision = _across_versions(view, running)
+    elif running:
+        decision = _by_checkpoint_age(view)
+    elif _cancel_instead(view):
+        decision = _by_cancelling(view, because(ReasonCode.CANCELLED_OVER_REST))
+    else:
+        decision = _from_ha_metadata(view)
+    return decision._replace(before=fallback) if fallback is not None else decision
 
 
-def _modern_across_versions(case: Situation, running: bool) -> Decision:
-    if running and savepoint_directory(case.deployed):
-        return Decision("savepoint", "flinkVersion changes: a savepoint even if last-state is asked for")
-    if case.job_state not in (JobState.RECONCILING, *ENDED):
-        return Decision("last-state", "flinkVersion changes: cancelled over REST, restored from its last checkpoint")
-    return Decision("wait", "flinkVersion changes, and neither a savepoint nor a cancellation is possible now")
+def _uses_recorded(view: View) -> bool:
+    """``useStatusSavepoint``: whether what is recorded of a job that has ended is its last state."""
+    state = view.case.job_state
+    if state not in ENDED:
+        return False
+    if state == JobState.CANCELED:
+        return True
+    if view.rules.recorded_if_accessible and (view.case.session_job or view.case.jobmanager == "READY"):
+        return True
+    return not view.ha_metadata(view.observe)
 
 
-def _classic(case: Situation) -> Decision:
-    state, mode = case.job_state, upgrade_mode(case.wanted)
-    if state in ENDED and case.observed.ha_metadata is not True:
-        return _from_recorded(case, state)
-    if state == JobState.RUNNING:
-        if mode == "last-state" and upgrade_mode(case.deployed) != "last-state" and not ha_on(case.deployed):
-            return Decision("savepoint", "last-state is new and HA was off: a savepoint this once")
-        if case.version_changed:
-            return Decision("savepoint", "flinkVersion changes: a savepoint even if last-state is asked for")
-        return (
-            _by_checkpoint_age(case)
-            if mode == "last-state"
-            else Decision("savepoint", "the job is RUNNING: stop-with-savepoint")
-        )
-    if case.session_job:
-        return Decision("wait", f"the job is {state}; the operator waits for RUNNING")
-    allowed = mode == "last-state" or case.operator_setting("job.upgrade.last-state-fallback.enabled", default=True)
-    if not allowed or case.version_changed:
-        return Decision("wait", f"the job is {state} and last-state is not allowed: the operator waits for RUNNING")
-    fallback = f"savepoint was asked for, but the job is {state}: " if mode == "savepoint" else ""
-    return _from_ha_metadata(case, state, fallback)
+def _from_recorded(view: View, state: str) -> Decision:
+    path = view.case.job_status.get("upgradeSavepointPath") or last_savepoint(view.case.status)
+    if path == LAST_STATE_DUMMY:
+        return Decision(Act.FAIL, because(ReasonCode.STATE_LOST_WITH_HA, state=state))
+    start = _recorded(view)
+    code = ReasonCode.STATE_RECORDED if start.kind is StartKind.PATH else ReasonCode.NO_STATE_RECORDED
+    return Decision(Act.RECORDED, because(code, state=state, path=start.path), start, records="savepoint", stops=False)
 
 
-def _from_recorded(case: Situation, state: str) -> Decision:
-    path = recorded_savepoint(case.status)
-    if path is not None:
-        return Decision("savepoint", f"the job is {state}: from the state recorded last, {path}")
-    if case.job_status.get("upgradeSavepointPath") == LAST_STATE_DUMMY:
-        return Decision("fail", f"the job is {state} and its state was only in HA metadata: a manual restore")
-    return Decision("stateless", f"the job is {state} and no state of it is recorded: the operator starts it empty")
+def _by_savepoint(code: ReasonCode) -> Decision:
+    return Decision(Act.SAVEPOINT, because(code), NEW_SAVEPOINT, records="savepoint")
 
 
-def _from_ha_metadata(case: Situation, state: str, fallback: str) -> Decision:
-    never_started = (
-        case.observed.jobmanager_never_started and case.status.get("jobManagerDeploymentStatus") != "MISSING"
-    )
-    if never_started and upgrade_mode(case.deployed) != "last-state" and case.observed.ha_metadata is not True:
-        return _from_recorded(case, "not started yet")
-    if case.ha_usable:
-        assumed = "" if case.observed.ha_metadata else " (assumed to be there)"
-        return Decision("last-state", f"{fallback}restored from the HA metadata{assumed}")
-    if case.status.get("jobManagerDeploymentStatus") in ("MISSING", "ERROR"):
-        return Decision("fail", "the JobManager is gone and there is no HA metadata: a manual restore")
-    return Decision("wait", f"the job is {state} and there is no HA metadata: the operator waits for RUNNING")
+def _by_cancelling(view: View, reason: Reason) -> Decision:
+    """Cancelled over REST, then started from its last checkpoint; from nothing where there was none."""
+    return Decision(Act.LAST_STATE_BY_CANCEL, reason, _last_checkpoint(view), records="savepoint")
 
 
-def _by_checkpoint_age(case: Situation) -> Decision:
-    """A running job with last-state: the checkpoint must be young enough where a limit is set."""
-    limit = duration_seconds(
-        configuration(case.wanted).get(f"{_OPERATOR}job.upgrade.last-state.max.allowed.checkpoint.age")
-    )
+def _last_checkpoint(view: View) -> Start:
+    seen = view.case.observed
+    if seen.checkpoint_age_seconds is not None or seen.checkpoint_path is not None:
+        return Start(StartKind.LAST_CHECKPOINT, seen.checkpoint_path or "")
+    if not seen.checkpoints_read and view.world.ask(Fact(FactKind.CHECKPOINTS), (True, False)):
+        return Start(StartKind.LAST_CHECKPOINT, "")
+    path = last_savepoint(view.case.status)
+    return EMPTY if path is None else Start(StartKind.PATH, path)
+
+
+def _by_ha_metadata(view: View, reason: Reason) -> Decision:
+    """The JobManager is deleted, its metadata kept: the next start needs it, by the wanted settings."""
+    if desired_state(view.case.wanted) == "running" and not view.ha_metadata(view.deploy):
+        return Decision(Act.FAIL, because(ReasonCode.STOPPED_FOR_GOOD), records="last-state", stops=True)
+    return Decision(Act.LAST_STATE, reason, HA_METADATA, records="last-state")
+
+
+def _across_versions(view: View, running: bool) -> Decision:
+    if running and view.observe.has_directory(savepoint_option(view.rules), view.world):
+        return _by_savepoint(ReasonCode.VERSION_NEEDS_SAVEPOINT)
+    if _cancellable(view):
+        return _by_cancelling(view, because(ReasonCode.VERSION_BY_CANCELLING))
+    return _pending(view, because(ReasonCode.VERSION_IMPOSSIBLE_NOW))
+
+
+def _cancellable(view: View) -> bool:
+    """``isJobCancellable``."""
+    case = view.case
+    if case.job_state == JobState.RECONCILING:
+        return False
+    if not view.rules.cancellable_by_jobmanager:
+        return True
+    return case.job_state not in ENDED and (case.session_job or case.jobmanager == "READY")
+
+
+def _cancel_instead(view: View) -> bool:
+    """``allowLastStateCancel``."""
+    if not _cancellable(view):
+        return False
+    if view.case.session_job or not view.ha_metadata(view.observe):
+        return True
+    return view.observe.switch(CANCEL, view.world, default=False)
+
+
+def _by_checkpoint_age(view: View) -> Decision:
+    """A running job with last-state: its last checkpoint must be young enough where a limit is set."""
+    by_cancelling = view.rules.cancels_over_rest and _cancel_instead(view)
+    limit = view.deploy.duration(MAX_AGE, view.world)
+
+    def last_state(code: ReasonCode, **values: str) -> Decision:
+        reason = because(code, **values)
+        return _by_cancelling(view, reason) if by_cancelling else _by_ha_metadata(view, reason)
+
     if limit is None:
-        return Decision("last-state", "the job is RUNNING: stopped as it is, restored from its last checkpoint")
-    started = str(case.job_status.get("startTime") or "")
-    age = (case.observed.now_ms - int(started)) / 1000 if started.isdigit() else None
-    if age is not None and age < limit:
-        return Decision("last-state", "the job started within the allowed age of a checkpoint")
-    completed, pending = case.observed.checkpoint_age_seconds, case.observed.pending_checkpoint_age_seconds
+        return last_state(ReasonCode.RUNNING_LAST_STATE)
+    seen, started = view.case.observed, str(view.case.job_status.get("startTime") or "")
+    allowed = f"{limit:.0f}"
+    if started.isdigit() and (seen.now_ms - int(started)) / 1000 < limit:
+        return last_state(ReasonCode.STARTED_RECENTLY, limit=allowed)
+    completed, pending = seen.checkpoint_age_seconds, seen.pending_checkpoint_age_seconds
+    if completed is None and pending is None and not seen.checkpoints_read:
+        completed = view.world.ask(Fact(FactKind.CHECKPOINTS), (0.0, None))
     if completed is not None and completed < limit:
-        return Decision("last-state", f"the last checkpoint is {completed:.0f} s old, {limit:.0f} s are allowed")
+        return last_state(ReasonCode.CHECKPOINT_YOUNG, age=f"{completed:.0f}", limit=allowed)
     if pending is not None and pending < limit:
-        return Decision("wait", "the operator waits for the checkpoint that is in progress")
-    return Decision("savepoint", f"no checkpoint within the allowed {limit:.0f} s: a savepoint instead")
+        return _pending(view, because(ReasonCode.CHECKPOINT_IN_PROGRESS))
+    return _by_savepoint(ReasonCode.CHECKPOINT_OLD)._replace(reason=because(ReasonCode.CHECKPOINT_OLD, limit=allowed))
 
 
-def savepoint_directory(spec: Spec) -> str | None:
-    """Where savepoints go, under its new or old key."""
-    settings = configuration(spec)
-    return settings.get("execution.checkpointing.savepoint-dir") or settings.get("state.savepoints.dir")
+def _pending(view: View, reason: Reason) -> Decision:
+    """Nothing now (``pendingUpgrade``); newer operators look all the same at what became of the JobManager."""
+    if not view.rules.cancellable_by_jobmanager or view.case.session_job:
+        return Decision(Act.WAIT, reason)
+    return _without_jobmanager(view, reason)
 
 
-def recorded_savepoint(status: Mapping[str, Any]) -> str | None:
-    """The state that a stopped job would be restored from: newer field first."""
-    job_status = status.get("jobStatus") or {}
-    path = job_status.get("upgradeSavepointPath")
-    if path is not None:
-        return None if path == LAST_STATE_DUMMY else str(path)
-    location = ((job_status.get("savepointInfo") or {}).get("lastSavepoint") or {}).get("location")
-    return None if location is None else str(location)
+def _from_ha_metadata(view: View) -> Decision:
+    """``ApplicationReconciler.getJobUpgrade`` of a job that does not run and is not cancelled."""
+    if view.case.session_job:
+        return Decision(Act.WAIT, because(ReasonCode.WAITS_FOR_RUNNING, state=view.case.job_state))
+    deploy, world = view.deploy, view.world
+    if deploy.ha_on(world) and view.observe.ha_on(world) and view.ha_metadata(deploy):
+        return _by_ha_metadata(view, because(ReasonCode.FROM_HA_METADATA))
+    return _without_jobmanager(view, because(ReasonCode.NO_HA_METADATA, state=view.case.job_state))
 
 
-class StopSavepoint(NamedTuple):
-    """A savepoint that the operator took when it stopped the job. ``at_ms`` 0: it does not say when."""
-
-    path: str
-    at_ms: int
-
-
-def stop_savepoints(status: Mapping[str, Any]) -> list[StopSavepoint]:
-    """Those that the resource still knows, newest first; operator 1.7 keeps a history of them.
-
-    ``upgradeSavepointPath`` where the operator writes it; else those of trigger type UPGRADE.
-    """
-    job_status = status.get("jobStatus") or {}
-    path = job_status.get("upgradeSavepointPath")
-    if path is not None:
-        return [] if path == LAST_STATE_DUMMY else [StopSavepoint(str(path), 0)]
-    info = job_status.get("savepointInfo") or {}
-    listed = [info.get("lastSavepoint") or {}, *(info.get("savepointHistory") or [])]
-    found = [
-        StopSavepoint(str(one["location"]), int(one.get("timeStamp") or 0))
-        for one in listed
-        if one.get("triggerType") == "UPGRADE" and one.get("location")
-    ]
-    return sorted(dict.fromkeys(found), key=lambda one: -one.at_ms)
+def _without_jobmanager(view: View, waiting: Reason) -> Decision:
+    case, state = view.case, view.case.jobmanager
+    if state != "MISSING" and upgrade_mode(case.deployed) != "last-state" and view.never_started():
+        failed = {"jobManagerDeploymentStatus": "MISSING", "jobStatus": {**case.job_status, "state": JobState.FAILED}}
+        seen = msgspec.structs.replace(case.observed, job_state=None)
+        again = view._replace(case=case._replace(status={**case.status, **failed}, observed=seen))
+        return _modern(again) if view.rules.cancels_over_rest else _classic(again)
+    if state in ("MISSING", "ERROR") and not view.ha_metadata(view.deploy):
+        return Decision(Act.FAIL, because(ReasonCode.JOBMANAGER_GONE))
+    return Decision(Act.WAIT, waiting)
 
 
-def lost_stop_savepoint(status: Mapping[str, Any], known: str | None = None) -> str | None:
-    """The savepoint that stopped the job, where something else is recorded as the state to restore; else None.
-
-    `known` is that savepoint where it was seen elsewhere (by Flink, in the journal). Operator 1.7, seen on a real one:
-    the last checkpoint, or what the job was started from, may be recorded over the savepoint that stopped the job.
-    Flink drops that checkpoint when the job has stopped, and the next start crash-loops, or repeats what was done.
-    """
-    recorded = ((status.get("jobStatus") or {}).get("savepointInfo") or {}).get("lastSavepoint") or {}
-    if known is not None:
-        restores = recorded_savepoint(status)
-        return None if restores is not None and _folder(restores) == _folder(known) else known
-    newest = next(iter(stop_savepoints(status)), None)
-    if newest is None or recorded.get("triggerType") == "UPGRADE":
-        return None
-    if _folder(str(recorded.get("location") or "")) == _folder(newest.path):
-        return None
-    return newest.path if int(recorded.get("timeStamp") or 0) < newest.at_ms else None
+# --- operators up to 1.9 ----------------------------------------------------------------------------------------
 
 
-def _folder(path: str) -> str:
-    """The last part of a path: savepoints have unique names, and their roots are spelled in several ways."""
-    return path.rstrip("/").rpartition("/")[2]
+def _classic(view: View) -> Decision:
+    case, state, mode = view.case, view.case.job_state, upgrade_mode(view.case.wanted)
+    if mode == "stateless":
+        return _stateless(view)
+    if state in ENDED and not view.ha_metadata(view.observe):
+        start = _recorded(view)
+        code = ReasonCode.STATE_RECORDED if start.kind is StartKind.PATH else ReasonCode.NO_STATE_RECORDED
+        reason = because(code, state=state, path=start.path)
+        return Decision(Act.RECORDED, reason, start, records="savepoint", stops=False)
+    if state == JobState.RUNNING:
+        was = upgrade_mode(case.running_spec)
+        if mode == "last-state" and was != "last-state" and not view.observe.ha_on(view.world):
+            return _by_savepoint(ReasonCode.LAST_STATE_IS_NEW)
+        if case.version_changed:
+            return _by_savepoint(ReasonCode.VERSION_NEEDS_SAVEPOINT)
+        return _by_checkpoint_age(view) if mode == "last-state" else _by_savepoint(ReasonCode.RUNNING_SAVEPOINT)
+    if case.session_job:
+        return Decision(Act.WAIT, because(ReasonCode.WAITS_FOR_RUNNING, state=state))
+    allowed = mode == "last-state" or view.deploy.switch(FALLBACK, view.world, default=True)
+    if allowed and not case.version_changed:
+        decision = _from_ha_metadata(view)
+        return decision._replace(before=because(ReasonCode.FELL_BACK, state=state)) if mode == "savepoint" else decision
+    return _without_jobmanager(view, because(ReasonCode.LAST_STATE_NOT_ALLOWED, state=state))

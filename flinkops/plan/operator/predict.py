@@ -10,20 +10,19 @@ from typing import Any
 from flinkops.errors import UsageError
 from flinkops.model import request
 from flinkops.model.assessment import Value
-from flinkops.plan.operator.checks import ANEW, ProposedChange, refusals, risks
-from flinkops.plan.operator.effective_mode import Decision, Features, ObservedJob, Situation, effective_mode
+from flinkops.plan.operator.admission import admitted
+from flinkops.plan.operator.checks import ANEW, CheckCode, Problem, ProposedChange, refusals, risks
+from flinkops.plan.operator.decision import Act, Decision, Mode, Start
+from flinkops.plan.operator.outlook import Outlook, outlook, settled
+from flinkops.plan.operator.reading import Spec
+from flinkops.plan.operator.reasons import ReasonCode, because
 from flinkops.plan.operator.rollback import deletion_problems
+from flinkops.plan.operator.rules import Features
 from flinkops.plan.operator.session_cluster import is_session_job, joined, on_cluster, why_not_ready
-from flinkops.plan.operator.spec import (
-    Change,
-    Spec,
-    change_class,
-    compare,
-    job_of,
-    last_reconciled,
-    not_in_place,
-    upgrade_mode,
-)
+from flinkops.plan.operator.situation import ObservedJob, Situation
+from flinkops.plan.operator.spec import Change, Comparison, job_of, last_reconciled, upgrade_mode
+from flinkops.plan.operator.validation import takes_savepoints
+from flinkops.plan.operator.worlds import Fact
 
 _PYTHON_FILE_ARGUMENTS = ("-py", "--python")
 
@@ -50,17 +49,26 @@ class Edit(request.Change, frozen=True, kw_only=True):
 
 
 class Prediction(Value, frozen=True):
-    """What would happen. The words are those of the contract's plan; ``effective_mode`` none: nothing is restarted."""
+    """What would happen. ``effective_mode`` none or in-place: nothing is restarted.
 
-    change: str
+    Decide on ``change``, ``effective_mode``, ``act``, ``start`` and the codes; the sentences are for people.
+    """
+
+    change: Change
     diff: tuple[str, ...]
     requested_mode: str
-    effective_mode: str
+    effective_mode: Mode
     why: tuple[str, ...]
     risks: tuple[str, ...]
     refused: tuple[str, ...]
     patch: dict[str, Any]  # JSON merge patch of the resource
     not_deletable: tuple[str, ...] = ()  # why the resource cannot be deleted and created again
+    act: Act = Act.NONE  # what the operator does, more closely than the mode
+    start: Start | None = None  # what the job is started from; None: it is not started
+    reason: ReasonCode = ReasonCode.NOTHING_DIFFERS
+    refusal_codes: tuple[CheckCode, ...] = ()
+    risk_codes: tuple[CheckCode, ...] = ()
+    unknown: tuple[Fact, ...] = ()  # effective_mode unknown: what it depends on
 
 
 def edited_spec(spec: Spec, edit: Edit) -> dict[str, Any]:
@@ -112,76 +120,87 @@ def predict(
     `cluster` is the FlinkDeployment that a session job runs on. `accepted` names the modes that the person allowed
     although they were not asked for (``stateless``, ``last-state``).
     """
-    spec: Spec = resource.get("spec") or {}
-    session_job = is_session_job(resource)
-    wanted = edited_spec(spec, edit)
-    deployed = last_reconciled(resource) or spec
-    patch = merge_patch(spec, wanted)
-    changes = compare(deployed, wanted) if patch else []
-    change = change_class(changes)
-    whole = joined(resource, cluster)
-    case = Situation(
-        deployed=on_cluster(deployed, cluster),
-        wanted=on_cluster(wanted, cluster),
-        status=whole.get("status") or {},
-        features=features,
-        observed=observed,
-        session_job=session_job,
-        not_ready=why_not_ready(resource, cluster) if session_job else None,
-    )
-    decision, restarts = _decide(case, change)
+    wanted = edited_spec(resource.get("spec") or {}, edit)
+    patch = merge_patch(resource.get("spec") or {}, wanted)
+    case = _situation(resource, wanted, features, observed, cluster)
+    found = outlook(case) if patch else _NOTHING
+    allowed = accepted | ({edit.mode} if edit.mode in ("stateless", "last-state") else frozenset())
     checked = ProposedChange(
         resource=resource,
         situation=case,
+        deployed=on_cluster(case.deployed, cluster),
+        wanted=on_cluster(wanted, cluster),
         requested=upgrade_mode(wanted),
-        decision=decision,
-        restarts=restarts,
-        accepted=accepted | ({edit.mode} if edit.mode in ("stateless", "last-state") else frozenset()),
+        decision=found.decision,
+        ha=settled(case, lambda view: view.deploy.ha_on(view.world)),
+        savepoint_directory=settled(case, takes_savepoints),
+        accepted=allowed,
     )
+    refused = refusals(checked) if found.comparison.change is not Change.NONE or ANEW in accepted else []
+    return _told(found, checked, refused, patch, features, cluster)
+
+
+_NOTHING = Outlook(Comparison(()), Decision(Act.NONE, because(ReasonCode.NOTHING_DIFFERS)))
+
+
+def _situation(
+    resource: Mapping[str, Any],
+    wanted: Spec,
+    features: Features,
+    observed: ObservedJob,
+    cluster: Mapping[str, Any] | None,
+) -> Situation:
+    spec: Spec = resource.get("spec") or {}
+    metadata = resource.get("metadata") or {}
+    session_job = is_session_job(resource)
+    return Situation(
+        deployed=last_reconciled(resource) or spec,
+        wanted=admitted(wanted, features.spec_schema) if features.spec_schema and not session_job else wanted,
+        status=joined(resource, cluster).get("status") or {},
+        features=features,
+        observed=observed,
+        accepted=spec if _taken_up(resource) else None,
+        session_job=session_job,
+        cluster=cluster,
+        not_ready=why_not_ready(resource, cluster) if session_job else None,
+        last_stable=last_reconciled(resource, "lastStableSpec"),
+        namespace=str(metadata.get("namespace") or ""),
+    )
+
+
+def _taken_up(resource: Mapping[str, Any]) -> bool:
+    """Whether the operator has seen this spec and its validation had nothing against it (1.7 does not say so)."""
+    status, generation = resource.get("status") or {}, (resource.get("metadata") or {}).get("generation")
+    observed = status.get("observedGeneration")
+    return not status.get("error") if observed is None else observed == generation
+
+
+def _told(
+    found: Outlook,
+    checked: ProposedChange,
+    refused: list[Problem],
+    patch: dict[str, Any],
+    features: Features,
+    cluster: Mapping[str, Any] | None,
+) -> Prediction:
+    decision, may_go_wrong = found.decision, risks(checked)
     return Prediction(
-        change=change.word,
-        diff=tuple(one.line for one in changes),
+        change=found.comparison.change,
+        diff=tuple(one.line for one in found.comparison.fields),
         requested_mode=checked.requested,
         effective_mode=decision.mode,
         why=(decision.why,),
-        risks=tuple(risks(checked)),
-        refused=tuple(refusals(checked)) if change is not Change.NONE or ANEW in accepted else (),
+        risks=tuple(one.text for one in may_go_wrong),
+        refused=tuple(one.text for one in refused),
         patch={"spec": patch} if patch else {},
-        not_deletable=tuple(deletion_problems(whole, features)),
+        not_deletable=tuple(deletion_problems(joined(checked.resource, cluster), features)),
+        act=decision.act,
+        start=decision.start,
+        reason=decision.reason.code,
+        refusal_codes=tuple(one.code for one in refused),
+        risk_codes=tuple(one.code for one in may_go_wrong),
+        unknown=found.unknown,
     )
-
-
-def _decide(case: Situation, change: Change) -> tuple[Decision, bool]:
-    """The decision, and whether the job is stopped at all."""
-    if not job_of(case.wanted):
-        return Decision(
-            "stateless", "a session cluster: its JobManager is redeployed, its jobs end"
-        ), change is Change.UPGRADE
-    if change is Change.NONE:
-        return Decision("none", "nothing differs from what the operator deployed"), False
-    if change is Change.IGNORE:
-        return Decision("none", "the operator only writes it down; it takes effect at the next restart"), False
-    if case.not_ready is not None:
-        return Decision("wait", case.not_ready), True
-    if change is Change.SAVEPOINT_REDEPLOY:
-        return _redeployed(case), True
-    redeployed = None
-    if change is Change.SCALE and case.observed.adaptive:
-        redeployed = not_in_place(case.deployed, case.wanted)
-        if redeployed is None:
-            return Decision("none", "the adaptive scheduler changes the parallelism in place"), False
-    decision = effective_mode(case)
-    if redeployed is not None:
-        decision = decision._replace(why=f"{redeployed}; {decision.why}")
-    return decision, decision.mode != "none"
-
-
-def _redeployed(case: Situation) -> Decision:
-    """A changed savepointRedeployNonce, whatever changed beside it (``redeployWithSavepoint`` of the operator)."""
-    path = job_of(case.wanted).get("initialSavepointPath")
-    start = f"started from initialSavepointPath, {path}" if path else "started empty: there is no initialSavepointPath"
-    why = f"savepointRedeployNonce changes: the job is cancelled without a savepoint and {start}"
-    return Decision("savepoint-redeploy" if path else "stateless", why)
 
 
 def merge_patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:

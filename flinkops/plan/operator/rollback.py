@@ -5,7 +5,7 @@ from typing import Any
 
 from flinkops.model.switches import is_on
 from flinkops.plan.operator.bookkeeping import redeployed_from
-from flinkops.plan.operator.effective_mode import Features
+from flinkops.plan.operator.rules import Features
 from flinkops.plan.operator.spec import configuration, job_of
 
 NO_WAY_BACK = "there is no way back by itself"

@@ -7,7 +7,8 @@ Source: apache/flink-kubernetes-operator 1.7.0, ``SessionJobReconciler``, ``Flin
 from collections.abc import Mapping
 from typing import Any
 
-from flinkops.plan.operator.spec import Spec, configuration
+from flinkops.plan.operator.reading import Spec
+from flinkops.plan.operator.spec import configuration
 
 Resource = Mapping[str, Any]
 

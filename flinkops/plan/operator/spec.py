@@ -1,37 +1,45 @@
 """How the Flink operator compares two specs: which class a change is of. Pure.
 
 Source: apache/flink-kubernetes-operator, ``ReflectiveDiffBuilder`` and the ``@SpecDiff`` marks of ``JobSpec``,
-``AbstractFlinkSpec`` and ``TaskManagerSpec``, releases 1.7 to 1.15 (the marks are the same in all). The greatest class
-of all changed fields wins.
+``AbstractFlinkSpec`` and ``TaskManagerSpec``, releases 1.7 to 1.16. The greatest class of all changed fields wins.
 """
 
 import json
-from collections.abc import Iterator, Mapping
-from enum import IntEnum
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from enum import StrEnum
 from typing import Any, NamedTuple
 
-from flinkops.model.switches import is_on
+from flinkops.plan.operator.quantities import BadQuantity, Quantity
+from flinkops.plan.operator.reading import Spec, Unreadable, read_configuration, read_spec
+from flinkops.plan.operator.rules import NEWEST, Rules
 
-Spec = Mapping[str, Any]
 
+class Change(StrEnum):
+    """What the operator does about a changed field, as the contract's ``change`` says it; in the operator's order."""
 
-class Change(IntEnum):
-    """What the operator does about a changed field; the values are in the operator's order."""
+    NONE = "none"
+    IGNORE = "ignore"  # written down, nothing happens to the job
+    SCALE = "scale"  # in place where the scheduler can, else as UPGRADE
+    UPGRADE = "upgrade"  # stopped and started again, by the upgrade mode
+    SAVEPOINT_REDEPLOY = "savepoint-redeploy"  # cancelled without a savepoint, started from initialSavepointPath
+    UNREADABLE = "unreadable"  # the operator throws when it reads or compares the specs
 
-    NONE = 0
-    IGNORE = 1  # written down, nothing happens to the job
-    SCALE = 2  # in place where the scheduler can, else as UPGRADE
-    UPGRADE = 3  # stopped and started again, by the upgrade mode
-    SAVEPOINT_REDEPLOY = 4  # cancelled without a savepoint and started from initialSavepointPath; 1.8 and newer
+    @property
+    def rank(self) -> int:
+        """Its place in the order."""
+        return _ORDER.index(self)
 
     @property
     def word(self) -> str:
         """As the contract's ``change`` says it."""
-        return self.name.lower().replace("_", "-")
+        return self.value
+
+
+_ORDER = list(Change)
 
 
 class FieldChange(NamedTuple):
-    """One field that differs; ``path`` as the operator's SpecChanged event writes it."""
+    """One field that differs; ``path`` as the operator's SpecChanged event writes it, values as it has them."""
 
     path: str
     before: Any
@@ -44,6 +52,19 @@ class FieldChange(NamedTuple):
         return f"{self.path} : {_shown(self.before)} -> {_shown(self.after)}"
 
 
+class Comparison(NamedTuple):
+    """All fields that differ, ordered by path, or why the operator cannot tell."""
+
+    fields: tuple[FieldChange, ...]
+    error: str | None = None
+
+    @property
+    def change(self) -> Change:
+        """The greatest class of all fields."""
+        return Change.UNREADABLE if self.error is not None else change_class(self.fields)
+
+
+_NULL_IS_NONE = frozenset({"restartNonce", "savepointRedeployNonce"})
 _IGNORED_JOB_FIELDS = frozenset(
     {
         "upgradeMode",
@@ -56,11 +77,15 @@ _IGNORED_JOB_FIELDS = frozenset(
 )
 _IGNORED_PREFIXES = ("job.autoscaler", "parallelism.default", "kubernetes.operator")
 _OVERRIDES_PREFIX = "pipeline.jobvertex-parallelism-overrides"
+_NEWEST_RULES = Rules(NEWEST)
 
 
 def configuration(spec: Spec) -> dict[str, str]:
-    """``flinkConfiguration`` as flat text: newer operators also take nested objects and bare values."""
-    return dict(_flat(spec.get("flinkConfiguration") or {}))
+    """``flinkConfiguration`` as flat text, in whatever form; empty where the operator could not read it either."""
+    try:
+        return read_configuration(spec.get("flinkConfiguration"), _NEWEST_RULES)
+    except Unreadable:
+        return {}
 
 
 def job_of(spec: Spec) -> Mapping[str, Any]:
@@ -79,6 +104,19 @@ def desired_state(spec: Spec) -> str:
     return str(job_of(spec).get("state") or "running")
 
 
+def ha_on(spec: Spec) -> bool:
+    """Whether the spec itself turns high availability on; the operator's defaults may do it too."""
+    settings = configuration(spec)
+    found = settings.get("high-availability.type", settings.get("high-availability", "NONE"))
+    return found.upper() not in ("NONE", "STANDALONE")
+
+
+def savepoint_directory(spec: Spec) -> str | None:
+    """Where savepoints go by the spec itself, under its new or old key."""
+    settings = configuration(spec)
+    return settings.get("execution.checkpointing.savepoint-dir") or settings.get("state.savepoints.dir")
+
+
 def last_reconciled(resource: Mapping[str, Any], which: str = "lastReconciledSpec") -> Spec | None:
     """The spec that the operator acted on last (or ``lastStableSpec``); None before the first deployment."""
     status = (resource.get("status") or {}).get("reconciliationStatus") or {}
@@ -90,58 +128,61 @@ def last_reconciled(resource: Mapping[str, Any], which: str = "lastReconciledSpe
     return spec if isinstance(spec, Mapping) else None
 
 
-def compare(before: Spec, after: Spec) -> list[FieldChange]:
-    """All fields that differ, ordered by path. `before` usually is :func:`last_reconciled`."""
-    native = str(after.get("mode") or "native") == "native"
-    left, right = _normal(before), _normal(after)
-    found: list[FieldChange] = []
-    for key in sorted(left.keys() | right.keys()):
-        old, new = left.get(key), right.get(key)
-        if key == "flinkConfiguration":
-            found += _compare_fields("flinkConfiguration.", old or {}, new or {}, lambda one: _setting(one, native))
-        elif key == "job" and old and new:
-            found += _compare_fields("job.", old, new, lambda one: _job_field(one, native, right["job"]))
-        elif key == "taskManager" and old and new:
-            found += _compare_fields("taskManager.", old, new, lambda one: _replicas(one, native))
-        elif old != new:
-            found.append(FieldChange(key, old, new, Change.UPGRADE))
-    return [one for one in found if one.change is not Change.NONE]
+def is_native(spec: Spec) -> bool:
+    """Whether Flink itself asks Kubernetes for TaskManagers (``spec.mode``; the default)."""
+    return str(spec.get("mode") or "native") == "native"
 
 
-def change_class(changes: list[FieldChange]) -> Change:
-    """The greatest of all."""
-    return max((one.change for one in changes), default=Change.NONE)
+def compared(before: Spec, after: Spec, rules: Rules, *, native: bool | None = None) -> Comparison:
+    """What the operator of `rules` makes of the two; `before` usually is :func:`last_reconciled`.
 
-
-_IN_PLACE = "kubernetes.operator.job.upgrade.inplace-scaling.enabled"
-_BEFORE_IN_PLACE = frozenset({"v1_13", "v1_14", "v1_15", "v1_16", "v1_17"})
-
-
-def not_in_place(before: Spec, after: Spec) -> str | None:
-    """Why a SCALE under the adaptive scheduler is a redeployment all the same; None when the operator does it in place.
-
-    Source: NativeFlinkService.scale of operator 1.7.0. While its autoscaler is on it puts its overrides back itself.
+    `native` is of the session cluster where the spec is that of a session job.
     """
-    settings = configuration(after)
-    if not is_on(settings, _IN_PLACE, default=True):
-        return f"{_IN_PLACE} is false"
-    if after.get("flinkVersion") in _BEFORE_IN_PLACE:
-        return "Flink scales in place from 1.18 on"
-    gone = _overridden(configuration(before)) - _overridden(settings)
-    if gone and not is_on(settings, "job.autoscaler.enabled", default=False):
-        return f"the parallelism override of {min(gone)} is taken away, which the operator does not do in place"
-    return None
+    native = is_native(after) if native is None else native
+    try:
+        found = list(_differences(read_spec(before, rules), read_spec(after, rules), rules, native))
+    except (Unreadable, BadQuantity) as problem:
+        return Comparison((), str(problem))
+    return Comparison(tuple(sorted(found, key=lambda one: one.path)))
 
 
-def _overridden(settings: Mapping[str, str]) -> set[str]:
-    pairs = settings.get(_OVERRIDES_PREFIX, "").strip("{} ").split(",")
-    return {pair.rpartition(":")[0].strip(" '\"") for pair in pairs if ":" in pair}
+def compare(before: Spec, after: Spec, rules: Rules = _NEWEST_RULES) -> list[FieldChange]:
+    """The fields of :func:`compared`, where nothing is asked of them but that they differ."""
+    return list(compared(before, after, rules).fields)
 
 
-def _compare_fields(prefix: str, old: Spec, new: Spec, classify: Any) -> Iterator[FieldChange]:
-    for key in sorted(old.keys() | new.keys()):
-        if old.get(key) != new.get(key):
-            yield FieldChange(f"{prefix}{key}", old.get(key), new.get(key), classify(key))
+def change_class(changes: Iterable[FieldChange]) -> Change:
+    """The greatest of all."""
+    return max((one.change for one in changes), key=lambda one: one.rank, default=Change.NONE)
+
+
+def _differences(left: Spec, right: Spec, rules: Rules, native: bool) -> Iterator[FieldChange]:
+    """Both as the operator read them."""
+    inner: dict[str, Callable[[str], Change]] = {
+        "flinkConfiguration": lambda key: _setting(key, native),
+        "job": lambda key: _job_field(key, native),
+        "taskManager": lambda key: _replicas(key, native),
+    }
+    for key in left.keys() | right.keys():
+        old, new = left.get(key), right.get(key)
+        if key in inner and old is not None and new is not None:
+            yield from _compare_fields(f"{key}.", old, new, inner[key], rules)
+        elif old != new and not _left_alone(key, new, rules):
+            yield FieldChange(key, old, new, Change.UPGRADE)
+
+
+def _compare_fields(
+    prefix: str, old: Spec, new: Spec, classify: Callable[[str], Change], rules: Rules
+) -> Iterator[FieldChange]:
+    for key in old.keys() | new.keys():
+        before, after = old.get(key), new.get(key)
+        if before != after and not _left_alone(key, after, rules):
+            yield FieldChange(f"{prefix}{key}", before, after, classify(key))
+
+
+def _left_alone(key: str, after: Any, rules: Rules) -> bool:
+    """Whether taking the field away means nothing."""
+    return after is None and key in _NULL_IS_NONE and rules.savepoint_redeploy
 
 
 def _setting(key: str, native: bool) -> Change:
@@ -150,12 +191,11 @@ def _setting(key: str, native: bool) -> Change:
     return Change.SCALE if native and key.startswith(_OVERRIDES_PREFIX) else Change.UPGRADE
 
 
-def _job_field(key: str, native: bool, job: Spec) -> Change:
+def _job_field(key: str, native: bool) -> Change:
     if key in _IGNORED_JOB_FIELDS:
         return Change.IGNORE
     if key == "savepointRedeployNonce":
-        # Taking the nonce away means nothing.
-        return Change.SAVEPOINT_REDEPLOY if job.get(key) is not None else Change.NONE
+        return Change.SAVEPOINT_REDEPLOY
     return Change.SCALE if key == "parallelism" and not native else Change.UPGRADE
 
 
@@ -163,48 +203,20 @@ def _replicas(key: str, native: bool) -> Change:
     return Change.SCALE if key == "replicas" and not native else Change.UPGRADE
 
 
-def _normal(spec: Spec) -> dict[str, Any]:
-    """Without what means nothing: nulls, and defaults that only one side spells out."""
-    normal: dict[str, Any] = _without_nulls({key: value for key, value in spec.items() if key != "flinkConfiguration"})
-    normal["flinkConfiguration"] = configuration(spec)
-    job = normal.get("job")
-    if job:
-        normal["job"] = {"state": "running", "upgradeMode": "stateless", "parallelism": 0, "args": [], **job}
-    if "jobManager" in normal:
-        normal["jobManager"] = {"replicas": 1, **normal["jobManager"]}
-    for holder in (normal, normal.get("jobManager") or {}, normal.get("taskManager") or {}):
-        template = holder.get("podTemplate")
-        if isinstance(template, dict):
-            holder["podTemplate"] = {key: value for key, value in template.items() if key not in ("apiVersion", "kind")}
-    if normal.get("mode") == "native":
-        del normal["mode"]
-    return normal
-
-
-def _without_nulls(value: Any) -> Any:
+def as_json(value: Any) -> Any:
+    """A value that the operator has in memory, as it would write it."""
+    if isinstance(value, Quantity):
+        return value.text
+    if isinstance(value, tuple):
+        kind, text = value
+        return int(text) if kind == "number" else text
     if isinstance(value, Mapping):
-        return {key: _without_nulls(one) for key, one in value.items() if one is not None}
-    if isinstance(value, list):
-        return [_without_nulls(one) for one in value]
-    return value
-
-
-def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for key, one in value.items():
-        if isinstance(one, Mapping):
-            yield from _flat(one, f"{prefix}{key}.")
-        elif one is not None:
-            yield f"{prefix}{key}", _as_text(one)
-
-
-def _as_text(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value if isinstance(value, str) else json.dumps(value)
+        return {key: as_json(one) for key, one in value.items()}
+    return [as_json(one) for one in value] if isinstance(value, list) else value
 
 
 def _shown(value: object) -> str:
     if value is None:
         return "null"
-    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    text = value if isinstance(value, str) else json.dumps(as_json(value), sort_keys=True)
     return text if len(text) <= 200 else f"{text[:199]}…"

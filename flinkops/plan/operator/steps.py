@@ -13,9 +13,11 @@ from flinkops.model.facts import JobFacts
 from flinkops.model.plan import Plan, Step, Target, Verb
 from flinkops.model.request import Terms
 from flinkops.plan.identity import Stamp, canonical_json
-from flinkops.plan.operator.effective_mode import Features, recorded_savepoint, stop_savepoints
+from flinkops.plan.operator.decision import Mode
 from flinkops.plan.operator.predict import Prediction, merge_patch
+from flinkops.plan.operator.recorded import recorded_savepoint, stop_savepoints
 from flinkops.plan.operator.rollback import NO_WAY_BACK, way_back_words
+from flinkops.plan.operator.rules import Features
 from flinkops.plan.operator.spec import desired_state, job_of
 from flinkops.plan.preconditions import (
     NO_SAVEPOINT_RUNNING,
@@ -29,6 +31,9 @@ from flinkops.plan.savepoint import savepoint_steps
 
 Resource = Mapping[str, Any]
 OperatorVerb = Literal["upgrade", "restart", "rollback", "suspend", "resume", "rescale"]
+
+_LEFT_RUNNING = (Mode.NONE, Mode.IN_PLACE)
+"""The operator does nothing to the job, or changes its parallelism while it runs."""
 
 
 class Seen(Value, frozen=True):
@@ -61,8 +66,8 @@ def plan_for_resource(
     else:
         preconditions = same_spec(resource)
     refused = _refused(resource, found, preconditions, start_from)
-    mode = found.effective_mode if start_from is None else "savepoint"
-    restarts = mode != "none" and desired_state(_wanted(resource, found)) == "running"
+    mode = found.effective_mode if start_from is None else Mode.SAVEPOINT
+    restarts = mode not in _LEFT_RUNNING and desired_state(_wanted(resource, found)) == "running"
     problems = found.not_deletable
     back = _rollback_steps(resource, seen, found, features, terms) if restarts and verb != "resume" else ()
     if start_from is not None:
@@ -79,10 +84,10 @@ def plan_for_resource(
         verb=_verb(verb),
         target=_target(source, resource, seen),
         created_ms=stamp.now_ms,
-        change=found.change if start_from is None else "savepoint-redeploy",
+        change=found.change.value if start_from is None else "savepoint-redeploy",
         diff=found.diff,
         requested_mode=found.requested_mode,
-        effective_mode="fail" if refused else mode,
+        effective_mode=Mode.FAIL.value if refused and mode is not Mode.UNKNOWN else mode.value,
         why=found.why if start_from is None else (f"the resource is created anew and starts from {start_from}",),
         risks=tuple(risks),
         refused=tuple(refused),
@@ -149,7 +154,7 @@ def _steps(
     steps.append(Step("patch", "patch-resource", patch))
     if not stops and not runs:
         return tuple(steps)  # the operator takes an edit of a suspended job up when it is resumed, and not before
-    if found.effective_mode == "none":
+    if found.effective_mode in _LEFT_RUNNING:
         return (*steps, Step("taken-up", "await-taken-up", before))
     if found.effective_mode == "savepoint" and stops:
         error = str((resource.get("status") or {}).get("error") or "")

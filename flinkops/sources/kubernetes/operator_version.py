@@ -24,6 +24,7 @@ class OperatorSeen(NamedTuple):
     image: str | None = None
     ready: int | None = None
     unknown: str | None = None
+    deployment: Json | None = None  # itself, where it is one
 
 
 def read_operator(client: KubeClient, deadline: Deadline) -> OperatorSeen:
@@ -53,6 +54,7 @@ def operator_seen(deployment: Json) -> OperatorSeen:
         namespace=identity(deployment)[0],
         image=image,
         ready=number(section(deployment, "status"), "readyReplicas") or 0,
+        deployment=deployment,
         unknown=None if version else f"neither a label nor the image {image} tells the operator's version",
     )
 

@@ -9,6 +9,7 @@ from flinkops.sources.flink.http import NotFound
 from flinkops.sources.kubernetes import api as kube_api
 from flinkops.sources.kubernetes.access import KubeAccess
 from flinkops.sources.kubernetes.api import KubeClient
+from flinkops.sources.kubernetes.operator_configuration import read_configuration
 from flinkops.sources.kubernetes.operator_version import OperatorSeen, read_operator
 from flinkops.sources.kubernetes.resources import GROUP, Json, items, section, text
 
@@ -24,6 +25,7 @@ class Read(NamedTuple):
     ha_metadata: bool | None
     jobmanager_never_started: bool | None
     operator: OperatorSeen
+    operator_configuration: dict[str, str] | None = None  # flat; the defaults of every job
     cluster: Json | None = None  # the FlinkDeployment that a session job runs on; empty when there is none
 
 
@@ -36,12 +38,14 @@ def read_for_plan(access: KubeAccess, kind: str, namespace: str, name: str, *, d
         with client.enforced(deadline):
             resource = _allowed(client, path, deadline, f"{_PLURALS[kind]}.{GROUP}", namespace)
             session = text(section(resource, "spec"), "deploymentName")
+            operator = read_operator(client, deadline)
             return Read(
                 resource,
                 _allowed(client, _DEFINITION, deadline, "customresourcedefinitions", None),
                 _ha_metadata(client, namespace, session or name, deadline),
                 _never_started(client, namespace, session or name, deadline),
-                read_operator(client, deadline),
+                operator,
+                read_configuration(client, operator.deployment, deadline),
                 None if session is None else _session_cluster(client, namespace, session, deadline),
             )
     finally:

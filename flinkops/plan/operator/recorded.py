@@ -1,0 +1,77 @@
+"""Savepoints that the operator has recorded in a resource's status, and which of them stopped the job. Pure."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from flinkops.model.operator_marks import LAST_STATE_DUMMY
+
+
+def pending_savepoint(status: Mapping[str, Any]) -> bool:
+    """Whether the operator is taking a savepoint (by its own trigger id)."""
+    info = (status.get("jobStatus") or {}).get("savepointInfo") or {}
+    return bool(info.get("triggerId"))
+
+
+def last_savepoint(status: Mapping[str, Any]) -> str | None:
+    """``savepointInfo.lastSavepoint.location``."""
+    info = (status.get("jobStatus") or {}).get("savepointInfo") or {}
+    location = (info.get("lastSavepoint") or {}).get("location")
+    return None if location is None else str(location)
+
+
+def recorded_savepoint(status: Mapping[str, Any]) -> str | None:
+    """The state that a stopped job would be restored from: newer field first."""
+    path = (status.get("jobStatus") or {}).get("upgradeSavepointPath")
+    if path is not None:
+        return None if path == LAST_STATE_DUMMY else str(path)
+    return last_savepoint(status)
+
+
+class StopSavepoint(NamedTuple):
+    """A savepoint that the operator took when it stopped the job. ``at_ms`` 0: it does not say when."""
+
+    path: str
+    at_ms: int
+
+
+def stop_savepoints(status: Mapping[str, Any]) -> list[StopSavepoint]:
+    """Those that the resource still knows, newest first; operator 1.7 keeps a history of them.
+
+    ``upgradeSavepointPath`` where the operator writes it; else those of trigger type UPGRADE.
+    """
+    job_status = status.get("jobStatus") or {}
+    path = job_status.get("upgradeSavepointPath")
+    if path is not None:
+        return [] if path == LAST_STATE_DUMMY else [StopSavepoint(str(path), 0)]
+    info = job_status.get("savepointInfo") or {}
+    listed = [info.get("lastSavepoint") or {}, *(info.get("savepointHistory") or [])]
+    found = [
+        StopSavepoint(str(one["location"]), int(one.get("timeStamp") or 0))
+        for one in listed
+        if one.get("triggerType") == "UPGRADE" and one.get("location")
+    ]
+    return sorted(dict.fromkeys(found), key=lambda one: -one.at_ms)
+
+
+def lost_stop_savepoint(status: Mapping[str, Any], known: str | None = None) -> str | None:
+    """The savepoint that stopped the job, where something else is recorded as the state to restore; else None.
+
+    `known` is that savepoint where it was seen elsewhere (by Flink, in the journal). Operator 1.7, seen on a real one:
+    the last checkpoint, or what the job was started from, may be recorded over the savepoint that stopped the job.
+    Flink drops that checkpoint when the job has stopped, and the next start crash-loops, or repeats what was done.
+    """
+    recorded = ((status.get("jobStatus") or {}).get("savepointInfo") or {}).get("lastSavepoint") or {}
+    if known is not None:
+        restores = recorded_savepoint(status)
+        return None if restores is not None and _folder(restores) == _folder(known) else known
+    newest = next(iter(stop_savepoints(status)), None)
+    if newest is None or recorded.get("triggerType") == "UPGRADE":
+        return None
+    if _folder(str(recorded.get("location") or "")) == _folder(newest.path):
+        return None
+    return newest.path if int(recorded.get("timeStamp") or 0) < newest.at_ms else None
+
+
+def _folder(path: str) -> str:
+    """The last part of a path: savepoints have unique names, and their roots are spelled in several ways."""
+    return path.rstrip("/").rpartition("/")[2]

@@ -1,0 +1,406 @@
+"""What the Flink operator's own validation says of a spec: the first thing that it refuses. Pure.
+
+Source: ``DefaultValidator`` of apache/flink-kubernetes-operator 1.7 to 1.16. Its texts are given as it writes them.
+Asked only of changes to a resource that it has deployed: what it accepted then and is not changed, it accepts again.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from flinkops.plan.operator.configuration import (
+    ALLOWED_SCHEMES,
+    HEALTH_CHECK,
+    MAX_AGE,
+    PERIODIC_SAVEPOINTS,
+    RECOVERY,
+    ROLLBACK,
+    Option,
+    Settings,
+    checkpoint_option,
+    flink_at_least,
+    savepoint_option,
+)
+from flinkops.plan.operator.quantities import BadQuantity, Quantity
+from flinkops.plan.operator.reading import Spec, read_configuration, read_spec
+from flinkops.plan.operator.situation import View
+from flinkops.plan.operator.spec import job_of
+
+_FORBIDDEN = ("kubernetes.namespace", "kubernetes.cluster-id", "high-availability.cluster-id")
+_LOG_FILES = frozenset({"log4j-console.properties", "logback-console.xml"})
+_LOG_FILES_SHOWN = "[log4j-console.properties, logback-console.xml]"
+_ALLOWED_BY_DEFAULT = "https"
+
+Rule = Callable[[View, Spec, Settings], Iterator[str]]
+
+
+def refused(view: View) -> str | None:
+    """Why it refuses the wanted spec; None where it does not. Raises Unparsable or Unreadable where it throws."""
+    wanted = read_spec(view.case.wanted, view.rules)
+    rules = _OF_DEPLOYMENTS
+    if view.case.session_job:
+        rules = _OF_SESSION_JOBS if view.case.cluster else _OF_SESSION_JOBS_ALONE
+    settings = _effective(view)
+    return next((problem for rule in rules for problem in rule(view, wanted, settings)), None)
+
+
+def _effective(view: View) -> Settings:
+    if not view.case.session_job:
+        return view.deploy
+    of_cluster = view.observe
+    if view.rules.savepoint_redeploy:
+        return of_cluster
+    return of_cluster._replace(of_spec=dict(_flat(view.case.cluster_spec, view)))
+
+
+def _flat(spec: Spec, view: View) -> Mapping[str, str]:
+    return read_configuration(spec.get("flinkConfiguration"), view.rules)
+
+
+# --- FlinkDeployment --------------------------------------------------------------------------------------------
+
+
+def _flink_version(view: View, wanted: Spec, _: Settings) -> Iterator[str]:
+    version = wanted.get("flinkVersion")
+    if version is None:
+        yield "Flink Version must be defined."
+    elif view.rules.refuses_old_flink and not flink_at_least(version, 1, 15):
+        yield f"Flink version {version} is not supported by this operator version"
+    last, job = job_of(view.case.deployed), job_of(wanted)
+    suspended = last.get("state") == "suspended" and last.get("upgradeMode") == "last-state"
+    if job and suspended and job["upgradeMode"] != "stateless" and view.case.deployed.get("flinkVersion") != version:
+        yield (
+            "Changing flinkVersion after last-state suspend is not allowed. Restore your cluster with the current"
+            " flinkVersion and perform the version upgrade afterwards."
+        )
+
+
+def _configuration(view: View, _: Spec, settings: Settings) -> Iterator[str]:
+    for key in _FORBIDDEN:
+        if settings.raw(Option(key), view.world, (None,)) is not None:
+            yield f"Forbidden Flink config key: {key}"
+    if _switch(view, settings, ROLLBACK, default=False) and not settings.ha_on(view.world):
+        yield "HA must be enabled for rollback support."
+    checked = _switch(view, settings, HEALTH_CHECK, default=False)
+    if checked and not settings.switch(RECOVERY, view.world, default=True):
+        yield (
+            f"Deployment recovery ({RECOVERY.key}) must be enabled for job health check ({HEALTH_CHECK.key}) support."
+        )
+
+
+def _switch(view: View, settings: Settings, option: Option, *, default: bool) -> bool:
+    """A switch that makes the validation stricter: where the spec leaves it, it was accepted as it is."""
+    if option.key not in settings.of_spec and settings.defaults is None:
+        return default
+    return settings.switch(option, view.world, default=default)
+
+
+def _ingress(_: View, wanted: Spec, __: Settings) -> Iterator[str]:
+    ingress = wanted.get("ingress")
+    if ingress is not None and ingress.get("template") is None:
+        yield "Ingress template must be defined"
+
+
+def _log_files(_: View, wanted: Spec, __: Settings) -> Iterator[str]:
+    for key in wanted.get("logConfiguration") or {}:
+        if key not in _LOG_FILES:
+            yield f"Invalid log config key: {key}. Allowed keys are {_LOG_FILES_SHOWN}"
+
+
+def _jobmanager(view: View, wanted: Spec, settings: Settings) -> Iterator[str]:
+    manager = wanted.get("jobManager") or {}
+    yield from _memory(view, "jobManager", manager, "jobmanager.memory.", settings)
+    yield from _resource("JobManager", manager.get("resource") or {})
+    yield from _requirements("JobManager", manager.get("resources") or {})
+    replicas = manager.get("replicas", 1)
+    if replicas < 1:
+        yield "JobManager replicas should not be configured less than one."
+    elif replicas > 1 and not settings.ha_on(view.world):
+        yield "High availability should be enabled when starting standby JobManagers."
+
+
+def _taskmanager(view: View, wanted: Spec, settings: Settings) -> Iterator[str]:
+    manager = wanted.get("taskManager") or {}
+    yield from _memory(view, "taskManager", manager, "taskmanager.memory.", settings)
+    yield from _resource("TaskManager", manager.get("resource") or {})
+    yield from _requirements("TaskManager", manager.get("resources") or {})
+    replicas = manager.get("replicas")
+    if replicas is not None and replicas < 1:
+        yield "TaskManager replicas should not be configured less than one."
+
+
+def _memory(view: View, name: str, manager: Spec, prefix: str, settings: Settings) -> Iterator[str]:
+    """Memory has to come from somewhere: where an accepted spec says none, from the operator's defaults."""
+    if _has_memory(manager) or _has_setting(settings.of_spec, prefix):
+        return
+    if settings.defaults is not None:
+        if not _has_setting(settings.defaults, prefix):
+            yield _no_memory(view, name)
+        return
+    if _accepted_without_memory(view, name, prefix):
+        return
+    if settings.raw(Option(f"{prefix}process.size"), view.world, (None, "1g")) is None:
+        yield _no_memory(view, name)
+
+
+def _accepted_without_memory(view: View, name: str, prefix: str) -> bool:
+    accepted = view.case.accepted
+    if accepted is None or _has_memory(read_spec(accepted, view.rules).get(name) or {}):
+        return False
+    return not _has_setting(_flat(accepted, view), prefix)
+
+
+def _has_memory(manager: Spec) -> bool:
+    resources = manager.get("resources") or {}
+    return bool(str((manager.get("resource") or {}).get("memory") or "").strip()) or any(
+        "memory" in (resources.get(section) or {}) for section in ("requests", "limits")
+    )
+
+
+def _has_setting(settings: Mapping[str, str], prefix: str) -> bool:
+    """Any of the sizes that Flink works the rest out from."""
+    old = {"jobmanager.memory.": ("jobmanager.heap.size",), "taskmanager.memory.": ("taskmanager.heap.size",)}[prefix]
+    sizes = (f"{prefix}process.size", f"{prefix}flink.size", f"{prefix}heap.size", f"{prefix}task.heap.size")
+    return any(key in settings for key in (*sizes, *old))
+
+
+def _no_memory(view: View, name: str) -> str:
+    shown = {"jobManager": "JobManager", "taskManager": "TaskManager"}[name]
+    more = f" or `spec.{name}.resources.requests.memory`" if view.rules.resources else ""
+    return f"{shown} resource memory must be defined using `spec.{name}.resource.memory`{more}"
+
+
+def _resource(component: str, resource: Spec) -> Iterator[str]:
+    problems = ""
+    if (memory := resource.get("memory")) is not None and not _is_size(memory):
+        problems += f"{component} resource memory parse error: null"
+    if (storage := resource.get("ephemeralStorage")) is not None and (problem := _storage_problem(storage)):
+        problems += f"{component} resource ephemeral storage parse error: {problem}"
+    if problems:
+        yield problems
+
+
+def _storage_problem(text: str) -> str | None:
+    if not text:
+        return "Invalid quantity string format passed."
+    try:
+        _ = Quantity(text).value
+    except BadQuantity as problem:
+        return str(problem)
+    return None
+
+
+_SIZE = re.compile(r"(\d+)\s*(b|bytes|k|kb|kibibytes|m|mb|mebibytes|g|gb|gibibytes|t|tb|tebibytes)?")
+
+
+def _is_size(text: str) -> bool:
+    """``MemorySize.parse``, and where that does not take it, a quantity of Kubernetes."""
+    if _SIZE.fullmatch(text.strip().lower()):
+        return True
+    quantity = re.sub(r"\s", "", text).upper().removesuffix("B")
+    quantity = f"{quantity[:-1]}i" if quantity.endswith("I") else quantity
+    return bool(quantity) and _storage_problem(quantity) is None
+
+
+def _requirements(component: str, resources: Spec) -> Iterator[str]:
+    """``validateResourceRequirements`` of 1.16."""
+    errors: list[str] = []
+    for section in ("requests", "limits"):
+        for key, quantity in (resources.get(section) or {}).items():
+            errors += _requirement(f"{component} resource requirements {section} {key}", key, quantity)
+    for key in ("cpu", "memory"):
+        asked, limit = ((resources.get(section) or {}).get(key) for section in ("requests", "limits"))
+        if not errors and asked is not None and limit is not None and asked.value > limit.value:
+            errors.append(
+                f"{component} resource requirements {key} request ({asked.text}) must not exceed its"
+                f" limit ({limit.text})"
+            )
+    if errors:
+        yield "; ".join(errors)
+
+
+def _requirement(where: str, key: str, quantity: Quantity) -> Iterator[str]:
+    try:
+        value = quantity.value
+    except BadQuantity as problem:
+        yield f"{where} parse error: {problem}"
+        return
+    if key in ("cpu", "memory") and value <= 0:
+        yield f"{where} must be positive: {quantity.text}"
+    elif value < 0:
+        yield f"{where} must not be negative: {quantity.text}"
+
+
+def _spec_change(view: View, wanted: Spec, settings: Settings) -> Iterator[str]:
+    before = read_spec(view.case.deployed, view.rules)
+    if "job" in wanted and "job" not in before:
+        yield "Cannot switch from session to job cluster"
+    if "job" in before and "job" not in wanted:
+        yield "Cannot switch from job to session cluster"
+    modes = before.get("mode") or "native", wanted.get("mode") or "native"
+    if modes == ("native", "standalone"):
+        yield "Cannot switch from native kubernetes to standalone kubernetes cluster"
+    if modes == ("standalone", "native"):
+        yield "Cannot switch from standalone kubernetes to native kubernetes cluster"
+    if "job" in wanted and "job" in before:
+        yield from _redeploy_path(before["job"], wanted["job"])
+        yield from _new_last_state(view, before["job"], wanted["job"], settings)
+
+
+def _redeploy_path(before: Spec, wanted: Spec) -> Iterator[str]:
+    nonce, path = wanted.get("savepointRedeployNonce"), str(wanted.get("initialSavepointPath") or "")
+    if nonce is not None and nonce != before.get("savepointRedeployNonce") and not path.strip():
+        yield "InitialSavepointPath must not be empty for savepoint redeployment"
+
+
+def _new_last_state(view: View, before: Spec, wanted: Spec, settings: Settings) -> Iterator[str]:
+    if view.rules.cancels_over_rest or wanted["upgradeMode"] != "last-state" or before["upgradeMode"] == "last-state":
+        return
+    option = savepoint_option(view.rules)
+    if settings.has_directory(option, view.world) or view.case.jobmanager == "MISSING":
+        return
+    if not view.observe.ha_on(view.world):
+        yield f"Job could not be upgraded to last-state while config key[{option.key}] is not set"
+
+
+def _service_account(_: View, wanted: Spec, __: Settings) -> Iterator[str]:
+    if wanted.get("serviceAccount") is None:
+        yield (
+            "spec.serviceAccount must be defined. If you use helm, its value should be the same with the name of"
+            " jobServiceAccount."
+        )
+
+
+# --- both -------------------------------------------------------------------------------------------------------
+
+
+def _job(view: View, wanted: Spec, settings: Settings) -> Iterator[str]:
+    job = wanted.get("job")
+    if job is None:
+        return
+    mode = job["upgradeMode"]
+    if mode == "last-state" and not view.rules.cancels_over_rest and not settings.ha_on(view.world):
+        yield "Job could not be upgraded with last-state while HA disabled"
+    checkpoints = checkpoint_option(view.rules)
+    if mode != "stateless" and not _has_directory(view, settings, checkpoints):
+        yield f"Checkpoint directory[{checkpoints.key}] must be defined for last-state and savepoint upgrade modes"
+    yield from _savepoint_directory(view, job, settings)
+    replicas = None if view.case.session_job else (wanted.get("taskManager") or {}).get("replicas")
+    if replicas is not None and replicas < 1:
+        yield "TaskManager replicas must be larger than 0"
+    if replicas is None and job["parallelism"] < 1:
+        yield "Job parallelism must be larger than 0"
+
+
+def _savepoint_directory(view: View, job: Spec, settings: Settings) -> Iterator[str]:
+    option, world = savepoint_option(view.rules), view.world
+    asked = _needs_savepoints(job, settings.of_spec)
+    if (settings.defaults is None and not asked) or _has_directory(view, settings, option):
+        return
+    if job["upgradeMode"] == "savepoint":
+        yield f"Job could not be upgraded with savepoint while config key[{option.key}] is not set"
+    elif job.get("savepointTriggerNonce") is not None:
+        yield f"Savepoint could not be manually triggered for the running job while config key[{option.key}] is not set"
+    elif settings.raw(PERIODIC_SAVEPOINTS, world, (None,)) is not None:
+        yield f"Periodic savepoints cannot be enabled when config key[{option.key}] is not set"
+    elif settings.duration(MAX_AGE, world) is not None:
+        yield (
+            f"In order to use max-checkpoint age functionality config key[{option.key}] must be set to allow"
+            " triggering savepoint upgrades."
+        )
+
+
+def takes_savepoints(view: View) -> bool:
+    """Whether the wanted spec has a savepoint directory, of its own or by the operator's defaults."""
+    return _has_directory(view, _effective(view), savepoint_option(view.rules))
+
+
+def _needs_savepoints(job: Spec, settings: Mapping[str, str]) -> bool:
+    """Whether the validation wants a savepoint directory for this."""
+    named = PERIODIC_SAVEPOINTS.key in settings or MAX_AGE.key in settings
+    return job.get("upgradeMode") == "savepoint" or job.get("savepointTriggerNonce") is not None or named
+
+
+def _has_directory(view: View, settings: Settings, option: Option) -> bool:
+    """Where an accepted spec needed one and named none, the operator's defaults have it."""
+    accepted = view.case.accepted
+    unnamed = settings.defaults is None and not any(key in settings.of_spec for key in option.keys)
+    if unnamed and accepted is not None:
+        of_accepted = _flat(accepted, view)
+        if view.case.session_job:
+            of_accepted = {**_flat(view.case.cluster_spec, view), **of_accepted}
+        job = job_of(accepted)
+        checkpoints = option == checkpoint_option(view.rules)
+        needed = job.get("upgradeMode") in ("savepoint", "last-state") if checkpoints else None
+        needed = _needs_savepoints(job, of_accepted) if needed is None else needed
+        if needed and not any(key in of_accepted for key in option.keys):
+            return True
+    return settings.has_directory(option, view.world)
+
+
+# --- FlinkSessionJob --------------------------------------------------------------------------------------------
+
+
+def _session_job_alone(view: View, wanted: Spec, _: Settings) -> Iterator[str]:
+    if "job" not in wanted:
+        yield "The job spec should not be empty"
+        return
+    if not view.rules.cancels_over_rest and wanted["job"]["upgradeMode"] == "last-state":
+        yield "The LAST_STATE upgrade mode is not supported in session job now."
+    if view.case.deployed.get("deploymentName") != wanted.get("deploymentName"):
+        yield "The deploymentName can't be changed"
+
+
+def _jar(view: View, wanted: Spec, _: Settings) -> Iterator[str]:
+    uri = (wanted.get("job") or {}).get("jarURI")
+    if uri is None or not view.rules.restricts_jars or uri == job_of(view.case.deployed).get("jarURI"):
+        return
+    match = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", uri)
+    if " " in uri:
+        yield f"jarURI is not a valid URI: {uri}"
+        return
+    if match is None:
+        yield "jarURI must include a scheme"
+        return
+    allowed = _allowed_schemes(view)
+    if allowed is not None and match[1].lower() not in allowed:
+        shown = ", ".join(sorted(allowed))
+        yield (
+            f"jarURI scheme '{match[1]}' is not in the allowlist [{shown}]."
+            f" Configure '{ALLOWED_SCHEMES.key}' to extend the allowlist."
+        )
+
+
+def _allowed_schemes(view: View) -> set[str] | None:
+    """By the operator's own configuration alone; None where it is not known."""
+    own = view.case.observed.operator_configuration
+    if own is None:
+        return None
+    text = own.get(ALLOWED_SCHEMES.key, _ALLOWED_BY_DEFAULT)
+    return {one.strip().lower() for one in re.split(r"[;,]", text.strip("[]")) if one.strip()}
+
+
+def _cluster(view: View, wanted: Spec, _: Settings) -> Iterator[str]:
+    cluster = view.case.cluster
+    if not cluster:
+        return
+    if (cluster.get("spec") or {}).get("job") is not None:
+        yield "Can not submit session job to application cluster"
+    name: Any = (cluster.get("metadata") or {}).get("name")
+    if name is not None and name != wanted.get("deploymentName"):
+        yield "The session job's cluster id is not match with the session cluster"
+
+
+_OF_DEPLOYMENTS: tuple[Rule, ...] = (
+    _flink_version,
+    _configuration,
+    _ingress,
+    _log_files,
+    _job,
+    _jobmanager,
+    _taskmanager,
+    _spec_change,
+    _service_account,
+)
+_OF_SESSION_JOBS_ALONE: tuple[Rule, ...] = (_session_job_alone, _jar)
+_OF_SESSION_JOBS: tuple[Rule, ...] = (*_OF_SESSION_JOBS_ALONE, _cluster, _job)
