@@ -10,9 +10,9 @@ from devtools import check
 from devtools.bootstrap import REPOSITORY, ensure_environment
 
 _QUICK = "not local and not cluster"
-_LOCAL = "local and not long"
-_LONG = "local and long"
-_CLUSTER = "cluster and not by_hand"  # those too: ./dev test cluster -m cluster
+_LOCAL = "local and not long and not by_hand"
+_LONG = "local and long and not by_hand"
+_CLUSTER = "cluster and not by_hand"  # those by hand: ./dev test cluster -m "cluster and by_hand"
 _WORKERS = "5"  # on two cores: half of a quick test's time is waiting
 _NO_TESTS = 5  # pytest's exit code when nothing was collected
 _LONG_HINT = "not run: kills, pages and the demo from end to end; ./dev test long runs them"

@@ -87,6 +87,7 @@ def test_a_lease_that_somebody_else_holds(cluster: Cluster, job: str, hands: Han
         cluster.kubectl("delete", "lease", lease_of(job))
 
 
+@pytest.mark.by_hand
 def test_a_crash_loop_that_begins_late_is_seen_and_taken_back(cluster: Cluster, job: str, hands: Hands) -> None:
     before = cluster.deployment(job)["spec"]["job"]["args"]
     crash = arguments("--crash-after", "45")
@@ -104,6 +105,7 @@ def test_a_state_that_does_not_fit_is_taken_back(cluster: Cluster, job: str, han
     assert done["restored_from"] == done["savepoint"] == restored_from(cluster, job)
 
 
+@pytest.mark.by_hand
 def test_an_operator_that_is_down_is_waited_for(cluster: Cluster, job: str, hands: Hands) -> None:
     cluster.kubectl(*OPERATOR, "--replicas=0")
     try:
@@ -118,7 +120,7 @@ def test_an_operator_that_is_down_is_waited_for(cluster: Cluster, job: str, hand
     assert done["restored_from"] == done["savepoint"] == restored_from(cluster, job)
 
 
-@pytest.mark.parametrize("step", ["savepoint", "running"])
+@pytest.mark.parametrize("step", [pytest.param("savepoint", marks=pytest.mark.by_hand), "running"])
 def test_killed_at_a_step_it_goes_on(cluster: Cluster, job: str, hands: Hands, step: str) -> None:
     parallelism = another_parallelism(cluster, job)
     hands.kill_at(step, "upgrade", job, "--savepoint", "--parallelism", parallelism, "--watch-for", "5s")
@@ -277,6 +279,7 @@ def no_room_for_savepoints() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("no_room_for_savepoints")
+@pytest.mark.by_hand
 def test_a_savepoint_directory_that_is_not_writable(cluster: Cluster, job: str, hands: Hands) -> None:
     before, pods = cluster.deployment(job)["spec"], cluster.pods(job)
     change = ("--parallelism", another_parallelism(cluster, job), *QUICK)

@@ -106,11 +106,24 @@ def test_the_operators_features_are_told_by_its_schema(installed: Features) -> N
     assert installed == Features(savepoint_redeploy=False, upgrade_savepoint_path=False)
 
 
+IN_CI = {
+    "nothing",
+    "a setting of the operator's",
+    "where it would start from",
+    "parallelism 2 by savepoint",
+    "suspend by savepoint",
+    "slots while suspended",
+    "resume, with both",
+}
+"""One change of each class; the others are held against the operator's own decisions by the oracle's cases.
+
+What follows the resume has another reason too: operator 1.7 loses the savepoint of a suspension now and then.
+"""
+
+
 def chain() -> list[ParameterSet]:
-    """Operator 1.7 loses the savepoint of a suspension now and then; what follows the resume is then another story."""
-    names = list(CHAIN)
-    settled = names.index("resume, with both")
-    return [pytest.param(name, marks=[pytest.mark.by_hand] * (place > settled)) for place, name in enumerate(names)]
+    """The changes in their order."""
+    return [pytest.param(name, marks=[] if name in IN_CI else [pytest.mark.by_hand]) for name in CHAIN]
 
 
 @pytest.mark.parametrize("name", chain())

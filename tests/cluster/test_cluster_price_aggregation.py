@@ -14,7 +14,10 @@ from tests.local.price_jobs import read_dead_letters, read_table
 from tests.local.price_records import market, write_lines
 from tests.local.price_reference import Meaning, reference
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [
+    pytest.mark.timeout(900),
+    pytest.mark.by_hand,
+]  # test_cluster_upgrade holds its table against the reference
 
 NAME = "price-archive"
 RECORDS = market(seed=2, minutes=30, skus=8, disorder_ms=115_000).records  # out of order, some of them late

@@ -69,7 +69,7 @@ def label(snapshot: FleetSnapshot, name: str) -> str | None:
     return job.resource.labels.get("flinkops-test") if job.resource else None
 
 
-@pytest.mark.parametrize("how", ["cut", "hold"])
+@pytest.mark.parametrize("how", ["cut", pytest.param("hold", marks=pytest.mark.by_hand)])
 def test_an_api_server_that_goes_away_and_comes_back(
     cluster: Cluster, never_started: str, relay: Relay, source: KubernetesSource, collector: Collector, how: str
 ) -> None:
