@@ -11,18 +11,26 @@ import yaml
 from tests.cluster.kit import REPOSITORY, Cluster
 
 READER, OPERATOR = "flinkops", "flinkops-operator"
-_FILES = ("rbac-reader.yaml", "rbac-operator.yaml")
+_ROLES = ("rbac-reader.yaml", "rbac-operator.yaml")
+_CLUSTER_WIDE = "rbac-cluster-wide.yaml"
+_NAMESPACE = "rbac-namespace.yaml"
 
 
 @contextmanager
-def shipped_roles(cluster: Cluster) -> Iterator[None]:
-    """The roles and accounts of deploy/; all gone afterwards."""
-    files = [part for file in _FILES for part in ("-f", str(REPOSITORY / "deploy" / file))]
-    cluster.kubectl("apply", *files)
+def shipped_roles(cluster: Cluster, *, cluster_wide: bool = True) -> Iterator[None]:
+    """The roles and accounts of deploy/, bound in namespace default, and for the whole cluster; all gone afterwards."""
+    everywhere = _files(*_ROLES, *([_CLUSTER_WIDE] if cluster_wide else []))
+    cluster.kubectl("apply", *everywhere)
+    cluster.kubectl("-n", "default", "apply", *_files(_NAMESPACE))
     try:
         yield
     finally:
-        cluster.kubectl("delete", "--ignore-not-found", *files)
+        cluster.kubectl("-n", "default", "delete", "--ignore-not-found", *_files(_NAMESPACE))
+        cluster.kubectl("delete", "--ignore-not-found", *everywhere)
+
+
+def _files(*names: str) -> list[str]:
+    return [part for name in names for part in ("-f", str(REPOSITORY / "deploy" / name))]
 
 
 def kubeconfig_of(cluster: Cluster, account: str, folder: Path) -> str:

@@ -20,7 +20,8 @@ MOUNTS = {"repository": REPOSITORY, "packages": PACKAGES}
 @pytest.fixture
 def exporter(cluster: Cluster) -> Iterator[str]:
     """Two replicas, from deploy/: an image with Python of the kit, and the package from where it is installed here."""
-    manifests = [*_manifests("rbac-reader.yaml"), *_manifests("exporter.yaml")]
+    bindings = [one for one in _manifests("rbac-namespace.yaml") if one["metadata"]["name"] == "flinkops-reader"]
+    manifests = [*_manifests("rbac-reader.yaml"), *bindings, *_manifests("exporter.yaml")]
     for manifest in manifests:
         _adapt(manifest)
     manifests.sort(key=lambda manifest: manifest["kind"] != "Namespace")
@@ -38,7 +39,7 @@ def exporter(cluster: Cluster) -> Iterator[str]:
         yield "flinkops-exporter"
     finally:
         names = [f"{NAMESPACE}-{role}" for role in ("flinkops-reader", "flinkops-cluster")]
-        cluster.kubectl("delete", "clusterrolebinding,clusterrole", *names, "--ignore-not-found")
+        cluster.kubectl("delete", "clusterrolebinding,clusterrole,rolebinding", *names, "--ignore-not-found")
         cluster.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", seconds=180)
 
 
@@ -90,11 +91,13 @@ def _adapt(manifest: dict[str, Any]) -> None:
     manifest["metadata"] = json.loads(text.replace('"namespace": "flinkops"', f'"namespace": "{NAMESPACE}"'))
     if manifest["kind"] == "Namespace":
         manifest["metadata"]["name"] = NAMESPACE
-    if manifest["kind"] in ("ClusterRole", "ClusterRoleBinding"):
+    if manifest["kind"] in ("ClusterRole", "ClusterRoleBinding", "RoleBinding"):
         manifest["metadata"]["name"] = f"{NAMESPACE}-{manifest['metadata']['name']}"
-    if manifest["kind"] == "ClusterRoleBinding":
+    if manifest["kind"] in ("ClusterRoleBinding", "RoleBinding"):
         manifest["roleRef"]["name"] = f"{NAMESPACE}-{manifest['roleRef']['name']}"
         manifest["subjects"][0]["namespace"] = NAMESPACE
+    if manifest["kind"] == "RoleBinding":
+        manifest["metadata"]["namespace"] = "default"
     if manifest["kind"] == "StatefulSet":
         _adapt_pods(manifest["spec"])
 

@@ -14,7 +14,8 @@ from flinkops.config.load import load_settings
 from flinkops.errors import ExitCode
 from flinkops.sources.kubernetes.permissions import RULES, Review, Role
 from flinkops.sources.kubernetes.self_check import clock_check, permission_check
-from tests.unit.kube_server import ApiServer, serving, status, write_kubeconfig
+from tests.unit.cr_samples import resource
+from tests.unit.kube_server import GROUP, ApiServer, serving, status, write_kubeconfig
 from tests.unit.test_kube_operator import DEFINITION, OPERATORS, operator
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
@@ -36,7 +37,12 @@ def granted(file: str, role: str) -> set[Grant]:
 
 @pytest.mark.parametrize(
     ("role", "file"),
-    [("reader", "rbac-reader.yaml"), ("cluster", "rbac-reader.yaml"), ("operator", "rbac-operator.yaml")],
+    [
+        ("reader", "rbac-reader.yaml"),
+        ("cluster", "rbac-reader.yaml"),
+        ("operator", "rbac-operator.yaml"),
+        ("lease", "rbac-operator.yaml"),
+    ],
 )
 def test_the_shipped_roles_have_the_rules_that_are_checked(role: Role, file: str) -> None:
     known = {(one.group, one.resource, verb, one.names) for one in RULES if one.role == role for verb in one.verbs}
@@ -162,3 +168,59 @@ def test_an_api_server_that_is_away(check: Check, api: ApiServer) -> None:
     code, checks = check()
     assert code == ExitCode.UNREACHABLE
     assert found(checks, "reach", "failed")
+
+
+def test_for_all_namespaces_leases_are_asked_about_where_jobs_are(check: Check, api: ApiServer) -> None:
+    here, there = resource("1.15.0", 5), resource("1.15.0", 5)
+    there["metadata"]["namespace"] = "alerts"
+    api.answers[f"{GROUP}/flinkdeployments"] = lambda *_: (200, {"items": [here, there, there]})
+    api.allows = lambda asked: asked["resource"] != "leases" or asked["namespace"] == "default"
+    _, checks = check(all_namespaces=True)
+    (line,) = found(checks, "permission", "warning")
+    assert "leases.coordination.k8s.io in namespace alerts" in line
+    assert any("leases.coordination.k8s.io in namespace default" in one for one in found(checks, "permission", "ok"))
+
+
+def manifests() -> list[tuple[str, dict[str, Any]]]:
+    files = sorted(DEPLOY.glob("*.yaml"))
+    return [(file.name, one) for file in files for one in yaml.safe_load_all(file.read_text(encoding="utf-8"))]
+
+
+def test_cluster_wide_bindings_are_in_a_file_of_their_own_and_leases_in_none() -> None:
+    bound = {(file, one["roleRef"]["name"]) for file, one in manifests() if one["kind"] == "ClusterRoleBinding"}
+    harmless = {("rbac-reader.yaml", "flinkops-cluster"), ("rbac-operator.yaml", "flinkops-cluster")}
+    wide = {("rbac-cluster-wide.yaml", "flinkops-reader"), ("rbac-cluster-wide.yaml", "flinkops-operator")}
+    assert bound == harmless | wide
+    roles = {one["metadata"]["name"]: one["rules"] for _, one in manifests() if one["kind"] == "ClusterRole"}
+    with_leases = {name for name, rules in roles.items() if any("leases" in rule["resources"] for rule in rules)}
+    assert with_leases == {"flinkops-lease"}
+    in_namespaces = {one["roleRef"]["name"] for _, one in manifests() if one["kind"] == "RoleBinding"}
+    assert in_namespaces == set(roles) - {"flinkops-cluster"}
+    assert not [rule for rules in roles.values() for rule in rules if "*" in str(rule) or "secrets" in str(rule)]
+
+
+def test_pods_run_as_nobody_in_particular_and_reach_what_they_need() -> None:
+    pods = [one for _, one in manifests() if "template" in one.get("spec", {})]
+    assert pods
+    for one in pods:
+        pod = one["spec"]["template"]["spec"]
+        context = pod["securityContext"]
+        assert context["runAsNonRoot"] is True
+        assert min(context["runAsUser"], context["runAsGroup"]) >= 10_000
+        assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in pod["containers"]:
+            inside = container["securityContext"]
+            assert (inside["allowPrivilegeEscalation"], inside["readOnlyRootFilesystem"]) == (False, True)
+            assert inside["capabilities"] == {"drop": ["ALL"]}
+            assert container["resources"]["limits"]["memory"]
+        policies = [
+            policy["spec"]
+            for _, policy in manifests()
+            if policy["kind"] == "NetworkPolicy"
+            and policy["metadata"]["namespace"] == one["metadata"]["namespace"]
+            and policy["spec"]["podSelector"]["matchLabels"].items()
+            <= one["spec"]["template"]["metadata"]["labels"].items()
+        ]
+        assert [policy["policyTypes"] for policy in policies] == [["Ingress", "Egress"]]
+        assert all(rule.get("from") and rule.get("ports") for rule in policies[0]["ingress"])
+        assert all(rule.get("ports") for rule in policies[0]["egress"])

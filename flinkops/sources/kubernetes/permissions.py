@@ -8,16 +8,18 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from flinkops.errors import FlinkopsError
+from flinkops.errors import Denied, FlinkopsError
 from flinkops.sources.deadline import Deadline
-from flinkops.sources.kubernetes.api import KubeClient
+from flinkops.sources.kubernetes.api import KubeClient, custom_path, list_all
 from flinkops.sources.kubernetes.operator_version import DEPLOYMENT
-from flinkops.sources.kubernetes.resources import GROUP, section, text
+from flinkops.sources.kubernetes.resources import GROUP, identity, section, text
 
-Role = Literal["cluster", "reader", "operator"]
+Role = Literal["cluster", "reader", "operator", "lease"]
+"""``lease`` is never bound for the whole cluster: it is asked about namespace by namespace."""
 
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _SEE = ("get", "list", "watch")
+_MOST_NAMESPACES = 20
 _decoder: "msgspec.json.Decoder[dict[str, Any]]" = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -71,7 +73,7 @@ RULES: tuple[Rule, ...] = (
     Rule("operator", GROUP, "flinksessionjobs", ("patch", "create", "delete"), "the same for session jobs"),
     Rule("operator", GROUP, "flinkstatesnapshots", ("create", "delete"), "no savepoints by operators from 1.10 on"),
     Rule(
-        "operator",
+        "lease",
         "coordination.k8s.io",
         "leases",
         ("get", "create", "update", "delete"),
@@ -110,13 +112,28 @@ class Review(NamedTuple):
 def review(
     client: KubeClient, present: frozenset[str], scopes: Sequence[str | None], deadline: Deadline
 ) -> Iterator[Review]:
-    """Asks for each rule (of the resources that the cluster has) in each scope. Raises Unreachable or a kind of it."""
+    """Asks for each rule (of the resources that the cluster has) in each scope. Raises Unreachable or a kind of it.
+
+    In the scope of all namespaces (None) leases are asked about in those that have jobs.
+    """
     for rule in RULES:
         if rule.group == GROUP and rule.resource not in present:
             continue
-        for namespace in (None,) if rule.role == "cluster" else scopes:
+        for namespace in _asked(client, rule, scopes, deadline):
             lacks = tuple(verb for verb in rule.verbs if not _may(client, rule, verb, namespace, deadline))
             yield Review(rule, namespace, lacks)
+
+
+def _asked(client: KubeClient, rule: Rule, scopes: Sequence[str | None], deadline: Deadline) -> Sequence[str | None]:
+    if rule.role == "cluster":
+        return (None,)
+    if rule.role != "lease" or None not in scopes:
+        return scopes
+    try:
+        found = list_all(client, custom_path("flinkdeployments", None), deadline)
+    except Denied:  # said already
+        return ()
+    return sorted({identity(one)[0] for one in found})[:_MOST_NAMESPACES]
 
 
 def whoami(client: KubeClient, deadline: Deadline) -> str | None:
