@@ -16,7 +16,7 @@ from flinkops.clock import iso_utc
 from flinkops.diagnose.evidence import Evidence, decode_evidence
 from flinkops.errors import OperationFailed, UsageError
 from flinkops.model.facts import JobKey
-from flinkops.sources.masking import masked_setting, masked_text
+from flinkops.outside.masking import masked_setting, masked_text
 
 EVIDENCE = "evidence.jsonl"
 MAX_FILE_BYTES = 256 * 1024 * 1024

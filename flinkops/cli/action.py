@@ -6,7 +6,8 @@ import typer
 
 from flinkops.cli.action_options import JournalOption
 from flinkops.cli.options import Common, with_common
-from flinkops.cli.run_action import document_format, emit, emit_document, open_journal
+from flinkops.cli.output import emit, emit_document
+from flinkops.cli.run_action import document_format, open_journal
 from flinkops.cli.unfinished import abandon_action, resume_action
 from flinkops.errors import Refused
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from flinkops.cli.options import Common, with_common
+from flinkops.cli.output import emit_text
 
 app = typer.Typer(name="alerts", no_args_is_help=True, help="Alert rules for Prometheus.")
 
@@ -29,7 +30,7 @@ def generate(
 
     files = alert_files(common.settings.alerts, common.settings.policy)
     if out is None:
-        typer.echo(files["flinkops.rules.yaml"], nl=False)
+        emit_text(files["flinkops.rules.yaml"].rstrip("\n"))
         return
     write_files(out, files)
     common.say(f"{len(files)} files in {out}")

@@ -1,11 +1,12 @@
 """`flinkops config view|trust`: what this run goes by, where it comes from, and which project files count in full."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from flinkops.cli.options import Common, with_common_untrusted
+from flinkops.cli.output import emit_document, emit_text
 from flinkops.errors import UsageError
 
 app = typer.Typer(name="config", help="The settings.", no_args_is_help=True, rich_markup_mode=None)
@@ -33,13 +34,13 @@ def view(
 
     document = settings_document(common.settings)
     if common.settings.output in ("json", "yaml"):
-        typer.echo(_encoded(document, common.settings.output))
+        emit_document(document, common.settings.output)
         return
     rows = [[entry["key"], _text(entry["value"]), entry["origin"]] for entry in document["settings"]]
     titles = ["KEY", "VALUE", "ORIGIN"]
     if not show_origin:
         titles, rows = titles[:2], [row[:2] for row in rows]
-    typer.echo("\n".join(layout(titles, rows, [False] * len(titles))))
+    emit_text("\n".join(layout(titles, rows, [False] * len(titles))))
 
 
 @app.command()
@@ -71,16 +72,6 @@ def trust(
     remember(path, content)
     keys = ", ".join(keys_to_trust(data)) or "nothing that needs it"
     common.say(f"{path} is trusted as it stands; it sets {keys}")
-
-
-def _encoded(document: dict[str, Any], output: str) -> str:
-    from flinkops.render.status_json import encode_line
-
-    if output == "json":
-        return encode_line(document)
-    import yaml
-
-    return yaml.safe_dump(document, sort_keys=False).rstrip("\n")
 
 
 def _text(value: object) -> str:

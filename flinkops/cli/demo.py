@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flinkops.cli.options import Common, with_common
+from flinkops.cli.output import emit_text
 
 if TYPE_CHECKING:
     from flinkops.local.state import FleetInfo
@@ -53,7 +54,7 @@ def _show(common: Common, fleet: "FleetInfo", *, headless: bool, seconds: float 
     try:
         if headless or not (sys.stdin.isatty() and sys.stdout.isatty()):
             for observation in repeated(observer.look, interval, seconds=seconds):
-                typer.echo(status_json(observation.assessment))
+                emit_text(status_json(observation.assessment))
         else:
             from flinkops.cli.guarding import guarded_patterns
             from flinkops.tui import run

@@ -8,6 +8,7 @@ import typer
 
 from flinkops.cli.complete import complete_job
 from flinkops.cli.options import Common, with_common
+from flinkops.cli.output import emit_text
 from flinkops.errors import ExitCode, Unreachable, UsageError
 
 if TYPE_CHECKING:
@@ -170,6 +171,4 @@ def _print(common: Common, diagnoses: "Sequence[Diagnosis]") -> None:
         text = doctor_text(diagnoses, wide=wanted == "wide", cells=cells, colour="NO_COLOR" not in os.environ)
     else:
         text = FORMATS[wanted](diagnoses)
-    if text:
-        sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    emit_text(text)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import typer
 
+from flinkops.cli.output import say
 from flinkops.errors import ExitCode, FlinkopsError
 
 HELP = """See, explain, operate and prove: fleets of Apache Flink jobs.
@@ -98,9 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _complain(line: str) -> None:
-    from flinkops.render.text import clean
-
-    typer.echo(f"flinkops: {clean(line)}", err=True)
+    say(f"flinkops: {line}")
 
 
 def _write_log(error: BaseException) -> str:

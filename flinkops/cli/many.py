@@ -11,16 +11,8 @@ import typer
 
 from flinkops.cli.action_options import Consent
 from flinkops.cli.options import Common
-from flinkops.cli.run_action import (
-    ask_to_go_on,
-    backend,
-    document_format,
-    emit,
-    emit_document,
-    executor,
-    new_stamp,
-    open_journal,
-)
+from flinkops.cli.output import emit, emit_document
+from flinkops.cli.run_action import ask_to_go_on, backend, document_format, executor, new_stamp, open_journal
 from flinkops.errors import ExitCode, FlinkopsError, Interrupted, OperationFailed, Refused, UsageError
 
 if TYPE_CHECKING:

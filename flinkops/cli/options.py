@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flinkops.cli.output import say
+
 if TYPE_CHECKING:
     from flinkops.config.settings import Settings
 
@@ -30,9 +32,7 @@ class Common:
     def say(self, text: str) -> None:
         """A line for the person at the terminal: to stderr, since stdout is data; nothing under --quiet."""
         if not self.quiet:
-            from flinkops.render.text import clean
-
-            typer.echo(clean(text), err=True)
+            say(text)
 
 
 def _options(
@@ -117,7 +117,9 @@ def _options(
     untrusted_too: bool = False,
 ) -> Common:
     from flinkops.config.load import load_settings
+    from flinkops.outside.logs import mask_logs
 
+    mask_logs()
     flags = {
         "rest": rest or None,
         "context": context or None,

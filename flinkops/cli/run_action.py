@@ -3,12 +3,13 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from flinkops.cli.action_options import Consent
 from flinkops.cli.options import Common
+from flinkops.cli.output import emit, emit_document, say
 from flinkops.errors import ExitCode, Interrupted, Refused, UsageError
 
 if TYPE_CHECKING:
@@ -142,26 +143,6 @@ def report(common: Common, plan: "Plan", result: "Result | None") -> None:
     emit(plan_lines(plan) if result is None else result_lines(plan, result))
 
 
-def emit(lines: Sequence[str]) -> None:
-    """Lines on stdout, made safe for a terminal."""
-    from flinkops.render.text import clean
-
-    for line in lines:
-        typer.echo(clean(line))
-
-
-def emit_document(document: Any, form: str) -> None:
-    """A document on stdout: JSON on one line, or YAML."""
-    import msgspec
-
-    if form == "yaml":
-        import yaml
-
-        typer.echo(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), nl=False)
-        return
-    typer.echo(msgspec.json.encode(document).decode())
-
-
 def document_format(common: Common) -> str | None:
     """The format when a document is asked for, None for what people read."""
     form = common.settings.output
@@ -189,10 +170,8 @@ def ask_to_go_on(lines: Sequence[str], typed: str = "") -> None:
     """
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise Refused("nobody is here to confirm it", next_step="give --yes, or look at it first with --plan")
-    from flinkops.render.text import clean
-
     for line in lines:
-        typer.echo(clean(line), err=True)
+        say(line)
     try:
         agreed = _asked(typed)
     except typer.Abort:

@@ -4,9 +4,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from flinkops.cli.options import Common
+from flinkops.cli.output import emit_document, emit_text
 from flinkops.cli.targets import DEFAULT_TIMEOUT_SECONDS, open_sources
 from flinkops.errors import Denied, ExitCode, FlinkopsError
 from flinkops.model.check import Check
@@ -146,13 +145,11 @@ def _show(common: Common, checks: Sequence[Check]) -> None:
     from flinkops.render.table import layout
 
     if common.settings.output in ("json", "jsonl", "yaml"):
-        from flinkops.cli.run_action import emit_document
-
         document = {"schema_version": 1, "checks": [msgspec.to_builtins(check) for check in checks]}
         emit_document(document, common.settings.output)
         return
     rows = [[check.state.upper(), check.area, check.subject, _words(check)] for check in checks]
-    typer.echo("\n".join(layout(["STATE", "WHERE", "WHAT", "FOUND"], rows, [False] * 4)))
+    emit_text("\n".join(layout(["STATE", "WHERE", "WHAT", "FOUND"], rows, [False] * 4)))
 
 
 def _words(check: Check) -> str:

@@ -7,6 +7,7 @@ import typer
 
 from flinkops.cli.complete import complete_job, remember_names
 from flinkops.cli.options import Common, with_common
+from flinkops.cli.output import emit_text
 from flinkops.cli.repeat import repeated
 from flinkops.errors import ExitCode
 
@@ -138,6 +139,4 @@ def _print(common: Common, fleet: "FleetAssessment", *, card: bool) -> None:
         text = FORMATS[wanted](fleet)
     if card and wanted == "table":
         text += "".join(f"\n\n{card_text(job)}" for job in fleet.jobs if delivers(job))
-    if text:
-        sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    emit_text(text)

@@ -3,19 +3,25 @@
 import hashlib
 import re
 
+from flinkops.outside.fingerprint import fingerprint
+from flinkops.outside.masking import masked_text
+
 MAX_LABEL_CHARACTERS = 200
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 
 
 def label(text: str) -> str:
-    r"""`text` without what ends a line or a parser (control characters, lone surrogates), and of bounded length.
+    r"""`text` without secrets, without what ends a line or a parser (control characters, lone surrogates), and cut.
 
-    What is cut off is replaced by a digest of the whole, so that two long names stay two.
+    What is masked or cut off is replaced by a digest of the whole, so that two names stay two.
 
     >>> label("a\nb")
     'a\ufffdb'
     """
-    safe = _UNSAFE.sub("\ufffd", text)
+    given = _UNSAFE.sub("\ufffd", text)
+    safe = masked_text(given)
+    if safe != given:
+        safe = f"{safe}~{fingerprint(given)}"
     if len(safe) <= MAX_LABEL_CHARACTERS:
         return safe
     digest = hashlib.sha256(safe.encode()).hexdigest()[:8]

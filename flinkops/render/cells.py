@@ -5,6 +5,7 @@ import math
 from flinkops.clock import iso_utc
 from flinkops.model.assessment import JobAssessment, Level, NotApplicable
 from flinkops.model.reasons import Subject
+from flinkops.outside.text import clean_setting
 from flinkops.render.glyphs import Glyphs
 from flinkops.render.lines import Line, Role
 from flinkops.render.text import (
@@ -45,6 +46,11 @@ def absent_sign(job: JobAssessment, path: str) -> str:
 def absent_cell(job: JobAssessment, path: str) -> Line:
     """The same as a dim cell."""
     return ((absent_sign(job, path), "dim"),)
+
+
+def tidy_setting(key: str, text: str) -> str:
+    """A setting's value, masked where its key says that it is a secret."""
+    return clean_setting(key, text).translate(_JOINERS)
 
 
 def value_cell(text: str | None, role: Role = "text") -> Line:

@@ -10,7 +10,8 @@ import msgspec
 
 from flinkops.model.findings import Diagnosis, EvidenceLine, Finding, Remedy, Unit
 from flinkops.model.identity import full_name
-from flinkops.render.status_json import encode_line
+from flinkops.outside.text import clean_cell
+from flinkops.render.status_json import encode_line, encode_yaml
 from flinkops.render.text import clean, human_count, human_value
 
 SCHEMA_VERSION = 1
@@ -48,9 +49,7 @@ def doctor_jsonl(jobs: Sequence[Diagnosis]) -> str:
 
 def doctor_yaml(jobs: Sequence[Diagnosis]) -> str:
     """The document as YAML."""
-    import yaml
-
-    return yaml.safe_dump(doctor_document(jobs), sort_keys=False, allow_unicode=False, width=120).rstrip("\n")
+    return encode_yaml(doctor_document(jobs))
 
 
 def doctor_csv(jobs: Sequence[Diagnosis]) -> str:
@@ -60,8 +59,8 @@ def doctor_csv(jobs: Sequence[Diagnosis]) -> str:
     writer.writerow(["job", "score", "code", "severity", "confidence", "vertex", "title", "next"])
     for job in jobs:
         for each in job.findings:
-            texts = [_cell(text) for text in (each.vertex or "", each.title, each.next)]
-            writer.writerow([_cell(full_name(job)), job.score, each.code, each.severity, each.confidence, *texts])
+            texts = [clean_cell(text) for text in (each.vertex or "", each.title, each.next)]
+            writer.writerow([clean_cell(full_name(job)), job.score, each.code, each.severity, each.confidence, *texts])
     return out.getvalue().rstrip("\n")
 
 
@@ -145,12 +144,6 @@ def _number(value: float, unit: Unit | None) -> str:
     if unit is not None:
         return human_value(value, unit)
     return f"{value:.2f}" if 0 < abs(value) < 10 and value != round(value) else human_count(value)
-
-
-def _cell(text: str) -> str:
-    """A spreadsheet must not take a name for a formula."""
-    text = clean(text)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def _finding_document(finding: Finding) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from flinkops.clock import iso_utc
 from flinkops.model.assessment import FleetAssessment, JobAssessment, Reason
 from flinkops.model.facts import ResourceFacts, SourceStatus
 from flinkops.model.operator_resource import held_by
+from flinkops.outside.text import shown
 
 SCHEMA_VERSION = 1
 _DIGITS = 6
@@ -132,8 +133,15 @@ def source_document(source: SourceStatus) -> dict[str, Any]:
 
 
 def encode_line(document: Any) -> str:
-    """One line of JSON; what a terminal would obey is escaped."""
-    return _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", msgspec.json.encode(document).decode())
+    """One line of JSON; secrets are masked, what a terminal would obey is escaped."""
+    return _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", msgspec.json.encode(shown(document)).decode())
+
+
+def encode_yaml(document: Any) -> str:
+    """YAML, likewise."""
+    import yaml
+
+    return yaml.safe_dump(shown(document), sort_keys=False, allow_unicode=False, width=120).rstrip("\n")
 
 
 def status_json(fleet: FleetAssessment) -> str:
@@ -151,9 +159,7 @@ def status_jsonl(fleet: FleetAssessment) -> str:
 
 def status_yaml(fleet: FleetAssessment) -> str:
     """The document as YAML."""
-    import yaml
-
-    return yaml.safe_dump(status_document(fleet), sort_keys=False, allow_unicode=False, width=120).rstrip("\n")
+    return encode_yaml(status_document(fleet))
 
 
 def _header(fleet: FleetAssessment) -> dict[str, Any]:

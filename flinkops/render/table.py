@@ -5,7 +5,8 @@ import io
 from collections.abc import Callable, Sequence
 
 from flinkops.model.assessment import FleetAssessment, JobAssessment
-from flinkops.render.columns import CSV_COLUMNS, NONE, TABLE_PRIORITY, TEXT_COLUMNS, Plain, row_texts
+from flinkops.outside.text import clean_cell
+from flinkops.render.columns import CSV_COLUMNS, TABLE_PRIORITY, TEXT_COLUMNS, Plain, row_texts
 from flinkops.render.status_json import status_json, status_jsonl, status_yaml
 from flinkops.render.text import clean, pad, truncate, width
 
@@ -56,10 +57,7 @@ def status_csv(fleet: FleetAssessment) -> str:
 
 
 def _cell(value: Plain) -> Plain:
-    """A spreadsheet must not take a job's name for a formula."""
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) and value != NONE:
-        return f"'{value}"
-    return value
+    return clean_cell(value) if isinstance(value, str) else value
 
 
 def status_names(fleet: FleetAssessment) -> str:

@@ -1,7 +1,4 @@
-"""Text for terminals: hostile names made safe, cut by the width they take, and numbers as people read them."""
-
-import re
-import unicodedata
+"""Text for terminals: made safe (`flinkops.outside`), cut by the width it takes, and numbers as people read them."""
 
 from flinkops.clock import iso_utc
 from flinkops.model.quantities import (
@@ -14,6 +11,7 @@ from flinkops.model.quantities import (
     human_seconds,
     human_value,
 )
+from flinkops.outside.text import clean
 
 __all__ = [
     "NOT_APPLICABLE",
@@ -30,33 +28,6 @@ __all__ = [
     "truncate",
     "width",
 ]
-
-# Escape sequences first, so that no half of one stays behind: CSI, OSC and other strings, two-character escapes.
-_ESCAPES = re.compile(
-    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
-    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f]).*?(?:\x07|\x1b\\|\x9c|$)"
-    r"|\x1b[ -/]*[0-~]",
-    re.DOTALL,
-)
-_SPACES = re.compile(r"\s+")
-_KEPT_FORMATS = "\u200d"
-"""Zero-width joiner: it only joins what is shown."""
-
-
-def clean(text: str) -> str:
-    r"""One printable line: no escapes, control characters, bidirectional overrides or other invisible formatting.
-
-    >>> clean("a\x1b[31mb\u202ec\nd")
-    'abc d'
-    """
-    if text.isascii() and text.isprintable():
-        return text
-    text = _SPACES.sub(" ", _ESCAPES.sub("", text))
-    kept = "".join(char for char in text if unicodedata.category(char) not in _DROPPED or char in _KEPT_FORMATS)
-    return _SPACES.sub(" ", kept)
-
-
-_DROPPED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def width(text: str) -> int:

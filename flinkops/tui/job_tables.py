@@ -20,6 +20,7 @@ from flinkops.render.cells import (
     size_cell,
     state_cell,
     tidy,
+    tidy_setting,
     value_cell,
 )
 from flinkops.render.glyphs import lanes, usage_bar
@@ -249,11 +250,11 @@ def rescale_columns(context: Context) -> list[Column[RescaleFacts]]:
 
 
 def configuration_columns(context: Context) -> list[Column[tuple[str, str]]]:
-    """Key and value; secrets are masked where the facts are made."""
+    """Key and value, secrets masked."""
     c = Column[tuple[str, str]]
     return [
         c("key", "SETTING", lambda r: line(tidy(r[0])), 34, grow_to=60),
-        c("value", "VALUE", lambda r: line(tidy(r[1]), "strong"), 20, grow_to=160),
+        c("value", "VALUE", lambda r: line(tidy_setting(*r), "strong"), 20, grow_to=160),
     ]
 
 
@@ -269,7 +270,7 @@ def unknown_columns(context: Context) -> list[Column[tuple[str, str]]]:
 def row_lines(row: msgspec.Struct | tuple[str, str], cells: int) -> list[Line]:
     """A row in full: every fact of it, long ones over several lines."""
     if isinstance(row, tuple):
-        pairs: list[tuple[str, object]] = [("setting", row[0]), ("value", row[1])]
+        pairs: list[tuple[str, object]] = [("setting", row[0]), ("value", tidy_setting(*row))]
     else:
         pairs = list(msgspec.structs.asdict(row).items())
     lines: list[Line] = []

@@ -12,6 +12,7 @@ from textual.widgets import Input
 from flinkops.clock import iso_utc
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.detail import LogFile, TaskManagerDetail
+from flinkops.outside.text import clean_lines
 from flinkops.render.cells import percent_cell, size_cell, tidy, value_cell
 from flinkops.render.lines import Line, Role, join, line
 from flinkops.render.text import human_bytes
@@ -146,8 +147,8 @@ class LogScreen(FetchingScreen):
         self.query_one("#log", Pane).focus()
 
     def fetched(self, result: Any) -> None:
-        """The newest lines."""
-        self._text = str(result).splitlines()[-MAX_LINES:]
+        """The newest lines; masked as one text, since a key may take many lines."""
+        self._text = clean_lines(str(result))[-MAX_LINES:]
 
     def title_line(self, view: View | None, cells: int) -> Line:
         """Process, file, and what of it is shown."""

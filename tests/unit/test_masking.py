@@ -114,7 +114,7 @@ def test_secret_settings(key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["dedup.key", "table.primary-key", "state.backend", "bypass.watermark", "compass.width", "key.fields"]
+    "key", ["dedupe.key", "table.primary-key", "state.backend", "bypass.watermark", "compass.width", "key.fields"]
 )
 def test_other_settings_are_shown(key: str) -> None:
     assert masked_setting(key, "sku") == "sku"

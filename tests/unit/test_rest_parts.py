@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from flinkops.model.endpoint import parse_endpoint
 from flinkops.model.facts import FleetSnapshot
+from flinkops.outside.masking import masked_setting, masked_text
 from flinkops.sources.circuit import Circuit
 from flinkops.sources.flink import metric_plan as plans
 from flinkops.sources.flink import wire
 from flinkops.sources.flink.vertex_facts import Watermark
-from flinkops.sources.masking import masked_setting, masked_text
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def test_other_verbs(flink: FakeFlink, source: FlinkRestSource) -> None:
                     }
                 },
             },
-            AsyncOutcome(done=True, failure="java.io.IOException: at s3://******@b\nCaused by: x: y"),
+            AsyncOutcome(done=True, failure="java.io.IOException: at s3://me:pw@b\nCaused by: x: y"),
         ),
     ],
 )

@@ -26,7 +26,6 @@ from flinkops.sources.flink.http import NotFound, Rejected, RestClient
 from flinkops.sources.flink.jar_upload import upload_jar
 from flinkops.sources.flink.settings_facts import scheduler_of
 from flinkops.sources.flink.verbs import FlinkVerbs
-from flinkops.sources.masking import masked_setting
 
 T = TypeVar("T")
 _PROGRAM_SECONDS = 120.0
@@ -283,7 +282,7 @@ class RestControl:
         except Unreachable as problem:
             unknown["configuration"] = problem.what
             return {}
-        return {one.key: masked_setting(one.key, one.value) for one in settings}
+        return {one.key: one.value for one in settings}
 
 
 def _vertices(job: wire.Job) -> tuple[VertexFacts, ...]:

@@ -15,7 +15,7 @@ from flinkops.cli.autoscale.observed import (
     recorded,
 )
 from flinkops.cli.options import Common, with_common
-from flinkops.cli.run_action import emit, emit_document
+from flinkops.cli.output import emit, emit_document
 from flinkops.errors import ExitCode
 
 if TYPE_CHECKING:

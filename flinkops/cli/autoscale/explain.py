@@ -8,7 +8,8 @@ import typer
 from flinkops.cli.action_options import JobArgument
 from flinkops.cli.autoscale.platform import platform_autoscaler
 from flinkops.cli.options import Common, with_common
-from flinkops.cli.run_action import document_format, emit, emit_document
+from flinkops.cli.output import emit, emit_document
+from flinkops.cli.run_action import document_format
 from flinkops.errors import UsageError
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from flinkops.cli.autoscale.observed import declared, detail_of, settings_for, slots_free
 from flinkops.cli.options import Common
-from flinkops.cli.run_action import document_format, emit, emit_document, executor, new_stamp
+from flinkops.cli.output import emit, emit_document
+from flinkops.cli.run_action import document_format, executor, new_stamp
 from flinkops.errors import OperationFailed, Refused, Unreachable, UsageError
 
 if TYPE_CHECKING:

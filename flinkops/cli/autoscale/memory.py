@@ -3,7 +3,8 @@
 from flinkops.cli.action_options import JobArgument
 from flinkops.cli.autoscale.observed import observe
 from flinkops.cli.options import Common, with_common
-from flinkops.cli.run_action import document_format, emit, emit_document
+from flinkops.cli.output import emit, emit_document
+from flinkops.cli.run_action import document_format
 from flinkops.errors import OperationFailed
 
 

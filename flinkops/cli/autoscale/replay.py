@@ -7,7 +7,8 @@ import typer
 from flinkops.cli.action_options import JobArgument
 from flinkops.cli.autoscale.observed import SetOption, overrides, recorded, settings_for
 from flinkops.cli.options import Common, with_common
-from flinkops.cli.run_action import backend, document_format, emit, emit_document
+from flinkops.cli.output import emit, emit_document
+from flinkops.cli.run_action import backend, document_format
 from flinkops.errors import OperationFailed, UsageError
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from flinkops.cli.action_options import JobArgument, JournalOption
 from flinkops.cli.options import Common, with_common
-from flinkops.cli.run_action import backend, document_format, emit, emit_document, open_journal
+from flinkops.cli.output import emit, emit_document
+from flinkops.cli.run_action import backend, document_format, open_journal
 
 if TYPE_CHECKING:
     from flinkops.plan.retention import KnownSavepoint

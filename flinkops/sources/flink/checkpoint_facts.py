@@ -4,7 +4,6 @@ from typing import Literal
 
 from flinkops.model.facts import CheckpointFacts, CheckpointPhases, CheckpointsFacts, RestoredFacts
 from flinkops.sources.flink import wire
-from flinkops.sources.masking import masked_text
 
 _NO_INTERVAL_MS = 2**63 - 1
 _FAILURE_CHARACTERS = 500
@@ -58,7 +57,7 @@ def checkpoint_facts(answer: wire.Checkpoint) -> CheckpointFacts:
         acknowledged_subtasks=answer.num_acknowledged_subtasks,
         subtasks=answer.num_subtasks,
         external_path=answer.external_path,
-        failure=None if failure is None else masked_text(failure.strip())[:_FAILURE_CHARACTERS],
+        failure=None if failure is None else failure.strip()[:_FAILURE_CHARACTERS],
         failed_ms=_time(answer.failure_timestamp),
     )
 

@@ -27,7 +27,6 @@ from flinkops.sources.flink.checkpoint_facts import phases_facts
 from flinkops.sources.flink.exception_facts import exceptions_facts
 from flinkops.sources.flink.http import NotFound, RestClient
 from flinkops.sources.flink.verbs import FlinkVerbs
-from flinkops.sources.masking import masked_text
 
 T = TypeVar("T")
 
@@ -155,7 +154,7 @@ class FlinkDetails(FlinkVerbs):
             content = self._client.read("GET", path, deadline, tail_bytes=tail_bytes)
         if len(content) >= tail_bytes:
             content = content[-tail_bytes:].partition(b"\n")[2]
-        return masked_text(content.decode("utf-8", "replace"))
+        return content.decode("utf-8", "replace")
 
     def _vertex(self, job_path: str, vertex_id: str, deadline: Deadline) -> VertexDetail:
         path = f"{job_path}/vertices/{quote(vertex_id, safe='')}"

@@ -1,8 +1,7 @@
-"""Exceptions and rescales of a job as facts: bounded, without secrets, without serialised Java objects."""
+"""Exceptions and rescales of a job as facts: bounded, without serialised Java objects."""
 
 from flinkops.model.facts import ExceptionFacts, RescaleFacts
 from flinkops.sources.flink import wire
-from flinkops.sources.masking import masked_text
 
 MAX_EXCEPTIONS = 8
 MAX_RESCALES = 20
@@ -41,10 +40,21 @@ def cause_chain(stacktrace: str) -> str:
     lines = stacktrace.splitlines()
     kept = [line.strip()[:_LINE_CHARACTERS] for line in lines[:1] if line.strip()]
     kept += [line.strip()[:_LINE_CHARACTERS] for line in lines[1:] if line.startswith("Caused by: ")]
-    text = "\n".join(kept)
-    if len(text) > _MESSAGE_CHARACTERS:
-        text = f"{text[: _MESSAGE_CHARACTERS // 2]}\n…\n{text[-_MESSAGE_CHARACTERS // 2 :]}"
-    return masked_text(text)
+    if sum(len(line) + 1 for line in kept) <= _MESSAGE_CHARACTERS:
+        return "\n".join(kept)
+    head = _first_of(kept)
+    tail = _first_of(kept[len(head) :][::-1])[::-1]
+    return "\n".join([*head, *(["…"] if len(head) + len(tail) < len(kept) else []), *tail])
+
+
+def _first_of(lines: list[str]) -> list[str]:
+    """As many whole lines as fit into half a message, and at least one: half a line may be half a secret."""
+    length = 0
+    for number, line in enumerate(lines):
+        length += len(line) + 1
+        if length > _MESSAGE_CHARACTERS // 2 and number:
+            return lines[:number]
+    return lines
 
 
 def _exception(entry: wire.ExceptionEntry) -> ExceptionFacts:

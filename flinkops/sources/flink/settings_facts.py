@@ -1,18 +1,17 @@
-"""A job's effective settings: the cluster's, overlaid by what the job reports of itself. Secrets are masked."""
+"""A job's effective settings: the cluster's, overlaid by what the job reports of itself. True: only faces mask."""
 
 from collections.abc import Mapping
 
 from flinkops.sources.flink import wire
-from flinkops.sources.masking import masked_setting
 
-_VALUE_CHARACTERS = 500
+_VALUE_CHARACTERS = 4_000
 MAX_SETTINGS = 400
 
 
 def cluster_settings(answer: list[wire.Setting]) -> dict[str, str]:
     """GET /jobmanager/config."""
     return {
-        entry.key: masked_setting(entry.key, entry.value)[:_VALUE_CHARACTERS]
+        entry.key: entry.value[:_VALUE_CHARACTERS]
         for entry in sorted(answer[:MAX_SETTINGS], key=lambda entry: entry.key)
     }
 
@@ -41,10 +40,8 @@ def job_settings(
             "execution.checkpointing.tolerable-failed-checkpoints": checkpoints.tolerable_failed_checkpoints,
         }
     own |= dict(list((execution.user_config or {}).items())[:MAX_SETTINGS])
-    shown = {
-        key: masked_setting(key, _text(value))[:_VALUE_CHARACTERS] for key, value in own.items() if value is not None
-    }
-    return {**cluster, **shown} if shown else cluster
+    told = {key: _text(value)[:_VALUE_CHARACTERS] for key, value in own.items() if value is not None}
+    return {**cluster, **told} if told else cluster
 
 
 def _milliseconds(value: int | None) -> str | None:

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable
 from flinkops.model.detail import KubeEvent
 from flinkops.sources.kubernetes.resources import Json, number, section, text
 from flinkops.sources.kubernetes.startup_blockers import belongs, event_ms
-from flinkops.sources.masking import masked_text
 
 _RESOURCES = frozenset({"FlinkDeployment", "FlinkSessionJob", "FlinkStateSnapshot", "FlinkBlueGreenDeployment"})
 _POD_HASH = re.compile(r"-[bcdf-hj-np-tv-z24-9]{5}$")
@@ -38,13 +37,13 @@ def _event(event: Json) -> KubeEvent:
     return KubeEvent(
         at_ms=event_ms(event),
         kind=text(event, "type") or "Normal",
-        reason=_clean(text(event, "reason") or ""),
-        object=_clean(f"{text(about, 'kind') or 'object'}/{text(about, 'name') or ''}"),
-        text=_clean(masked_text(text(event, "message") or ""))[:_TEXT_CHARACTERS],
+        reason=_one_line(text(event, "reason") or ""),
+        object=_one_line(f"{text(about, 'kind') or 'object'}/{text(about, 'name') or ''}"),
+        text=_one_line(text(event, "message") or ""),
         count=number(series, "count") or number(event, "count") or 1,
     )
 
 
-def _clean(words: str) -> str:
-    """On one line, without what moves a terminal's cursor."""
-    return " ".join("".join(one if one.isprintable() else " " for one in words).split())
+def _one_line(words: str) -> str:
+    """Cut, and on one line."""
+    return " ".join(words[:_TEXT_CHARACTERS].split())
