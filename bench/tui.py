@@ -128,9 +128,9 @@ def fleets() -> Any:
     from flinkops.model.observation import Observation
     from tests.tui.fleet import fleet
 
-    looks = [fleet(JOBS, look=look) for look in range(4)]
+    observations = [fleet(JOBS, poll=poll) for poll in range(4)]
     for number in itertools.count():
-        seen = looks[number % len(looks)]
+        seen = observations[number % len(observations)]
         taken_ms = time.time_ns() // 1_000_000
         assessment = msgspec.structs.replace(seen.assessment, taken_ms=taken_ms)
         yield Observation(seen.snapshot, assessment, seen.history)
@@ -143,7 +143,7 @@ class Supply:
         self._fleets = fleets()
         self._first = next(self._fleets)
 
-    def look(self) -> Any:
+    def observe(self) -> Any:
         return next(self._fleets)
 
 
@@ -152,7 +152,7 @@ def child_keys(result: Path) -> None:
     from textual._time import get_time
     from textual.events import Key
 
-    from flinkops.tui.app import FlinkopsApp
+    from flinkops.tui.app import FlinkopsApp, Options
     from flinkops.tui.grid import Grid
 
     seconds: list[float] = []
@@ -188,7 +188,7 @@ def child_keys(result: Path) -> None:
             moved[:] = [arrived.pop()]
 
     Grid.move_to = moving  # type: ignore[method-assign,assignment]
-    app = Measured(Supply(), interval_seconds=1.0)
+    app = Measured(Supply(), Options(interval_seconds=1.0))
     app.run()
     if app.crash is not None:
         raise app.crash
@@ -197,7 +197,7 @@ def child_keys(result: Path) -> None:
 
 def child_memory(result: Path, refreshes: int) -> None:
     """Refreshes as fast as they are painted; the resident set after the warm-up and at the end."""
-    from flinkops.tui.app import FlinkopsApp
+    from flinkops.tui.app import FlinkopsApp, Options
     from flinkops.tui.view import View
 
     resident: list[int] = []
@@ -215,7 +215,7 @@ def child_memory(result: Path, refreshes: int) -> None:
                 self.exit()
                 return
             self.fed += 1
-            self.observed(View.of(supply.look(), interval_seconds=1.0))
+            self.poller.observed(View.of(supply.observe(), interval_seconds=1.0))
             if self.fed == WARM_UP_REFRESHES or self.fed % 100 == 0:
                 resident.append(_resident_bytes())
             self.call_after_refresh(self.feed)
@@ -226,7 +226,7 @@ def child_memory(result: Path, refreshes: int) -> None:
             super()._display(screen, renderable)
 
     began, used = time.monotonic(), time.process_time()
-    app = Fed(supply, looking=False)
+    app = Fed(supply, Options(polling=False))
     app.run()
     if app.crash is not None:
         raise app.crash

@@ -65,7 +65,7 @@ class Collector:
             looks = [memory.shown(self._deadline_seconds, self._clock) for memory in self._memories]
             return _snapshot(looks, self._clock.now_ms(), started)
 
-    def early(self) -> Iterator[FleetSnapshot]:
+    def partial_snapshots(self) -> Iterator[FleetSnapshot]:
         """Pictures of a first look while it goes on: what has answered, and that the others are `pending`.
 
         Each further picture has more of it; the look as a whole is what :meth:`collect` gives afterwards, without

@@ -32,7 +32,7 @@ DEEP_SECONDS = 10.0
 FLAME_SECONDS = 10.0
 """Flink samples for some five seconds, on a busy machine for longer."""
 FLAME_AGAIN_SECONDS = 1.0
-SECOND_LOOK_SECONDS = 6.0
+SECOND_POLL_SECONDS = 6.0
 """Flink collects metrics each 10 s at most; the look itself makes it collect anew."""
 SUSPECTS = 24
 FLAMES = 2
@@ -49,7 +49,7 @@ Pick = Callable[[Sequence[JobAssessment]], Sequence[JobAssessment]]
 """Which jobs are meant; raises FlinkopsError when it makes no sense."""
 
 
-class CloseLook:
+class EvidenceCollector:
     """Asks sources for more about single jobs than a look at the fleet tells. From one thread at a time."""
 
     def __init__(self, sources: Mapping[str, object]) -> None:
@@ -57,7 +57,7 @@ class CloseLook:
         self._sources = sources
         self._sampled: set[tuple[JobKey, str, str]] = set()
 
-    def deep(self, observation: Observation, job: JobAssessment) -> Evidence:
+    def collect(self, observation: Observation, job: JobAssessment) -> Evidence:
         """Everything about one job of a look, as the TUI and the doctor show it."""
         unknown: dict[str, str] = {}
         source = self._source(job)
@@ -109,7 +109,7 @@ class CloseLook:
         return _fresh(source, job, vertex, unknown, seconds)
 
 
-class Examiner(CloseLook):
+class PollingEvidenceCollector(EvidenceCollector):
     """Asks again and again, and remembers what it saw: later answers know of growth. Used by one thread at a time."""
 
     def __init__(self, observer: Observer) -> None:
@@ -133,19 +133,19 @@ class Examiner(CloseLook):
         details = dict(zip([_identity(job) for job in suspects], self._details(suspects, until), strict=True))
         return [self._shallow(observation, job, details) for job in jobs]
 
-    def jobs(self, pick: Pick, *, second_look_seconds: float = SECOND_LOOK_SECONDS) -> list[Evidence]:
+    def jobs(self, pick: Pick, *, second_poll_seconds: float = SECOND_POLL_SECONDS) -> list[Evidence]:
         """Of the jobs that `pick` chooses, in full. The second look is spared where an earlier one is remembered."""
         observation = self._look()
         chosen = pick(observation.assessment.jobs)
-        if second_look_seconds and any(_is_new(observation, job) for job in chosen):
+        if second_poll_seconds and any(_is_new(observation, job) for job in chosen):
             self._start_sampling(chosen)
-            time.sleep(second_look_seconds)
+            time.sleep(second_poll_seconds)
             observation = self._look()
             chosen = pick(observation.assessment.jobs)
-        return [self.deep(observation, job) for job in chosen if job.facts is not None]
+        return [self.collect(observation, job) for job in chosen if job.facts is not None]
 
     def _look(self) -> Observation:
-        observation = self._observer.look()
+        observation = self._observer.observe()
         self.sources_seen = observation.snapshot.sources
         return observation
 

@@ -1,4 +1,4 @@
-"""One look at the fleet, as every face shows it: facts, what they mean, and what is remembered."""
+"""Observes the fleet for every face: snapshots, their assessment, and the samples of earlier ones."""
 
 from collections.abc import Iterator
 from typing import Protocol
@@ -11,7 +11,7 @@ from flinkops.model.facts import FleetSnapshot
 from flinkops.model.observation import Observation
 
 
-class Collects(Protocol):
+class CollectsSnapshots(Protocol):
     """Where snapshots come from: the live sources, or a recording."""
 
     def collect(self) -> FleetSnapshot:
@@ -24,25 +24,25 @@ class Collects(Protocol):
 
 
 class Observer:
-    """Looks at the fleet, again and again, and remembers. Used by one thread at a time."""
+    """Polls the fleet again and again, and remembers. Used by one thread at a time."""
 
-    def __init__(self, collector: Collects, policy: Policy) -> None:
+    def __init__(self, collector: CollectsSnapshots, policy: Policy) -> None:
         self.collector = collector
         self.policy = policy
         self._history = History()
 
-    def look(self) -> Observation:
-        """Look once. A source that fails is part of what is seen; raises only what the collector raises."""
+    def observe(self) -> Observation:
+        """Poll once. A source that fails is part of the snapshot; raises only what the collector raises."""
         return self._observed(self.collector.collect())
 
-    def early(self) -> Iterator[Observation]:
-        """What a first look has so far, while some sources have not answered; then :meth:`look` gives all of it."""
+    def partial_observations(self) -> Iterator[Observation]:
+        """What a first poll has so far, while some sources have not answered; then :meth:`observe` gives all of it."""
         if isinstance(self.collector, Collector):
-            for snapshot in self.collector.early():
+            for snapshot in self.collector.partial_snapshots():
                 yield self._observed(snapshot)
 
     def retry_now(self) -> None:
-        """The next look asks those too that failed so often that they are left alone for a while."""
+        """The next poll asks those too that failed so often that they are left alone for a while."""
         if isinstance(self.collector, Collector):
             self.collector.retry_now()
 

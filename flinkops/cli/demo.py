@@ -53,7 +53,7 @@ def _show(common: Common, fleet: "FleetInfo", *, headless: bool, seconds: float 
     observer = open_observer(common, [FlinkRestSource(parse_endpoint(fleet.rest_url, name="local"))])
     try:
         if headless or not (sys.stdin.isatty() and sys.stdout.isatty()):
-            for observation in repeated(observer.look, interval, seconds=seconds):
+            for observation in repeated(observer.observe, interval, seconds=seconds):
                 emit_text(status_json(observation.assessment))
         else:
             from flinkops.cli.guarding import guarded_patterns

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from flinkops.diagnose.evidence import Evidence
-    from flinkops.evidence_collector import Examiner
+    from flinkops.evidence_collector import PollingEvidenceCollector
     from flinkops.model.assessment import JobAssessment
     from flinkops.model.findings import Diagnosis
 
@@ -78,7 +78,7 @@ def _examined(common: Common, job: str | None, bundle: str | None) -> "tuple[lis
     """Live: the whole fleet at one look, or one job in depth; the ends of the logs where they are to be kept."""
     from flinkops.act.job_choice import pick_job
     from flinkops.cli.targets import open_observer
-    from flinkops.evidence_collector import Examiner
+    from flinkops.evidence_collector import PollingEvidenceCollector
 
     def pick(jobs: "Sequence[JobAssessment]") -> "list[JobAssessment]":
         if not jobs:
@@ -87,7 +87,7 @@ def _examined(common: Common, job: str | None, bundle: str | None) -> "tuple[lis
 
     observer = open_observer(common)
     try:
-        examiner = Examiner(observer)
+        examiner = PollingEvidenceCollector(observer)
         if job is None:
             evidence = examiner.fleet()
         else:
@@ -99,7 +99,7 @@ def _examined(common: Common, job: str | None, bundle: str | None) -> "tuple[lis
         observer.close()
 
 
-def _say_sources(common: Common, examiner: "Examiner") -> None:
+def _say_sources(common: Common, examiner: "PollingEvidenceCollector") -> None:
     """Which sources did not answer; raises Unreachable when none did."""
     failed = [each for each in examiner.sources_seen if each.state not in ("ok", "stale")]
     lines = [f"{each.name} is {each.state}: {each.error or 'no reason given'}" for each in failed]
@@ -122,9 +122,9 @@ def _replayed(common: Common, replay: str, job: str | None) -> "tuple[list[Evide
         recording = Replay(replay)
         observer = Observer(recording, common.settings.policy)
         try:
-            observation = observer.look()
+            observation = observer.observe()
             while not recording.at_end:
-                observation = observer.look()
+                observation = observer.observe()
         finally:
             observer.close()
         evidence = from_observation(observation)

@@ -51,7 +51,7 @@ def exporter(
     ours = options.shard.owns if options.shard.count > 1 else None
     observer = open_observer(common, open_sources(common.settings, ours))
     try:
-        serve(build(observer.look, options, where), where, common.say)
+        serve(build(observer.observe, options, where), where, common.say)
     finally:
         observer.close()
 

@@ -86,14 +86,14 @@ def _looks(observer: "Observer", interval_seconds: float, *, watch: bool) -> "It
     collector = observer.collector
     if isinstance(collector, Replay):
         while not collector.at_end:
-            fleet = observer.look().assessment
+            fleet = observer.observe().assessment
             if watch or collector.at_end:
                 yield fleet
     elif watch:
-        for observation in repeated(observer.look, interval_seconds):
+        for observation in repeated(observer.observe, interval_seconds):
             yield observation.assessment
     else:
-        yield observer.look().assessment
+        yield observer.observe().assessment
 
 
 def _on_screen(common: Common, *, once: bool) -> bool:

@@ -19,15 +19,16 @@ from flinkops.model.facts import JobFacts, JobKey
 from flinkops.render.cells import count_cell, moment_text, percent_cell, rate_cell, tidy
 from flinkops.render.lines import Line, Role, flow, join, line
 from flinkops.tui.actions.catalog import KINDS
+from flinkops.tui.actions.messages import AskAction
 from flinkops.tui.base import BaseScreen
-from flinkops.tui.dialogs import Choice
+from flinkops.tui.choice import Choice
 from flinkops.tui.grid import Column, Grid
 from flinkops.tui.keys import Where
 from flinkops.tui.lineview import Pane
 from flinkops.tui.view import View
 
-LOOKS = 240
-"""So many are kept while the screen is open: twenty minutes, a look every 5 s."""
+SAMPLES = 240
+"""So many are kept while the screen is open: twenty minutes at a poll every 5 s."""
 _STEP = 0.05
 _LEAST, _GREATEST = 0.3, 1.0
 _HISTORY = 5
@@ -37,7 +38,7 @@ _RESCALE = next(kind for kind in KINDS if kind.verb == "rescale")
 
 
 class AutoscalingScreen(BaseScreen):
-    """Decides anew with each look, over the looks since it was opened."""
+    """Decides again with each poll, over the polls since it was opened."""
 
     PLACES: ClassVar[tuple[Where, ...]] = ("rows",)
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -50,7 +51,7 @@ class AutoscalingScreen(BaseScreen):
     def __init__(self, key: JobKey) -> None:
         super().__init__()
         self.key = key
-        self._looks: deque[JobFacts] = deque(maxlen=LOOKS)
+        self._samples: deque[JobFacts] = deque(maxlen=SAMPLES)
         self._slots_free: int | None = None
         self._what_if: float | None = None
         self._decision: Decision | None = None
@@ -58,7 +59,7 @@ class AutoscalingScreen(BaseScreen):
 
     def body(self) -> Iterable[Widget]:
         """The verdict, the vertices, the arithmetic and the past."""
-        context = self.flinkops.context
+        context = self.host.context
         yield Pane(context, grow=True, id="verdict")
         yield Grid(context, advice_columns(), _identity, empty="no vertices are known yet", id="advice")
         yield Pane(context, grow=True, id="arithmetic")
@@ -76,41 +77,39 @@ class AutoscalingScreen(BaseScreen):
         """The job, and at which utilization it is judged."""
         target = f"target utilization {self._settings.utilization_target:.0%}"
         said = line(f"what if: {target}", "accent") if self._what_if is not None else line(target, "dim")
-        return join(
-            [line(tidy(self.key[2]), "strong"), line("autoscaling"), said], f" {self.flinkops.context.glyphs.dot} "
-        )
+        return join([line(tidy(self.key[2]), "strong"), line("autoscaling"), said], f" {self.host.context.glyphs.dot} ")
 
     def show_view(self, view: View | None) -> None:
-        """One more look, and what follows from all of them."""
+        """One more sample, and what follows from all of them."""
         job = view.by_key.get(self.key) if view else None
         if view is not None and job is not None and job.facts is not None:
             self._remember(view, job.facts)
         self._decide()
         cells = self.app.size.width
-        self.query_one("#verdict", Pane).show(verdict_lines(self._decision, len(self._looks), cells))
+        self.query_one("#verdict", Pane).show(verdict_lines(self._decision, len(self._samples), cells))
         self.grid.show(self._decision.vertices if self._decision else ())
-        facts = self._looks[-1] if self._looks else None
+        facts = self._samples[-1] if self._samples else None
         under = arithmetic_lines(self._decision, cells)
         self.query_one("#arithmetic", Pane).show([*under, *past_lines(facts), *drift_lines(facts), *self._keys_line()])
 
     def _remember(self, view: View, facts: JobFacts) -> None:
-        if self._looks and facts.seen_ms <= self._looks[-1].seen_ms:
-            if facts.seen_ms == self._looks[-1].seen_ms:
+        if self._samples and facts.seen_ms <= self._samples[-1].seen_ms:
+            if facts.seen_ms == self._samples[-1].seen_ms:
                 return
-            self._looks.clear()  # a replay that went back
-        self._looks.append(facts)
+            self._samples.clear()  # a replay that went back
+        self._samples.append(facts)
         clusters = view.observation.snapshot.clusters
         free = next((each.slots_available for each in clusters if each.name == facts.cluster), None)
         self._slots_free = None if facts.resource is not None else free
 
     def _decide(self) -> None:
-        if len(self._looks) < 2:
+        if len(self._samples) < 2:
             return
-        settings, _ = settings_of(self._looks[-1].configuration, {})
+        settings, _ = settings_of(self._samples[-1].configuration, {})
         if self._what_if is not None:
             settings = _at(settings, self._what_if)
         self._settings = settings
-        self._decision = advise(list(self._looks), settings, slots_free=self._slots_free)
+        self._decision = advise(list(self._samples), settings, slots_free=self._slots_free)
 
     def _keys_line(self) -> list[Line]:
         apply: Line = (("a", "accent"), (" plan it", "text")) if self._may_apply else (("a plan it", "idle"),)
@@ -121,22 +120,22 @@ class AutoscalingScreen(BaseScreen):
 
     @property
     def _may_apply(self) -> bool:
-        return self._decision is not None and bool(self._decision.changes) and self.flinkops.may_act
+        return self._decision is not None and bool(self._decision.changes) and self.host.may_act
 
     def action_apply(self) -> None:
         """The advice as a plan to confirm, the same as for a rescale by hand."""
         from flinkops.act.autoscale_plan import operator_acts  # the first paint does not wait for it
 
-        job: JobAssessment | None = self.flinkops.view.by_key.get(self.key) if self.flinkops.view else None
+        job: JobAssessment | None = self.host.view.by_key.get(self.key) if self.host.view else None
         if self._decision is None or not self._decision.changes:
-            self.flinkops.say("nothing to change" if self._decision else "the advice needs two looks")
-        elif operator_acts(self._looks[-1].configuration):
-            self.flinkops.say("the operator's autoscaler is on: two controllers would undo each other")
+            self.say("nothing to change" if self._decision else "the advice needs two polls")
+        elif operator_acts(self._samples[-1].configuration):
+            self.say("the operator's autoscaler is on: two controllers would undo each other")
         elif not self._may_apply or job is None:
-            self.flinkops.say("read-only, or its source takes no actions from here")
+            self.say("read-only, or its source takes no actions from here")
         else:
             wanted = " ".join(f"{vertex}={parallelism}" for vertex, parallelism in self._decision.changes.items())
-            self.flinkops.ask_action(_RESCALE, [job], wanted)
+            self.post_message(AskAction(_RESCALE, [job], wanted))
 
     def action_what_if(self, step: int) -> None:
         """Another target utilization, on this screen only."""
@@ -189,10 +188,10 @@ def _wanted(advice: VertexAdvice) -> Line:
     return count_cell(advice.recommended, "warning" if changed else "dim")
 
 
-def verdict_lines(decision: Decision | None, looks: int, cells: int) -> list[Line]:
-    """The verdict in a sentence; before the second look, that one is needed."""
+def verdict_lines(decision: Decision | None, samples: int, cells: int) -> list[Line]:
+    """The verdict in a sentence; before the second poll, that one is needed."""
     if decision is None:
-        return [line(f"  rates need two looks; {looks} so far", "dim")]
+        return [line(f"  rates need two polls; {samples} so far", "dim")]
     return _paragraph(tidy(headline(decision)), _ROLE[decision.verdict], cells)
 
 

@@ -1,4 +1,4 @@
-"""Blocking work off the screen's thread. Threads touch no widget: they post one message with what came of it.
+"""Blocking work off the screen's thread. Threads touch no widget: they post one message with what came of the work.
 
 The threads are daemons, so that leaving the program never waits for a source that does not answer.
 """
@@ -6,48 +6,41 @@ The threads are daemons, so that leaving the program never waits for a source th
 import contextlib
 import threading
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from textual.message import Message
 from textual.message_pump import MessagePump
 
 from flinkops.errors import FlinkopsError
 
-
-class Done(Message):
-    """The work named `token` ended, with a result or with an error in one line."""
-
-    def __init__(self, token: object, result: Any = None, error: str | None = None) -> None:
-        super().__init__()
-        self.token = token
-        self.result = result
-        self.error = error
+T = TypeVar("T")
 
 
-class Early(Message):
-    """Part of a result, while the work that is to give all of it goes on."""
+@dataclass(frozen=True)
+class Outcome(Generic[T]):
+    """What came of the work: a result, or an error in one line."""
 
-    def __init__(self, result: Any) -> None:
-        super().__init__()
-        self.result = result
+    result: T | None = None
+    error: str | None = None
 
 
-def tell(owner: MessagePump, message: Message) -> None:
+def post(owner: MessagePump, message: Message) -> None:
     """Post from a thread; an owner that is gone gets nothing."""
     with contextlib.suppress(RuntimeError):  # the loop has ended
         owner.post_message(message)
 
 
-def start(owner: MessagePump, token: object, work: Callable[[], Any]) -> None:
-    """Run `work` on a thread of its own and post Done to `owner`; an owner that is gone gets nothing."""
+def start(owner: MessagePump, name: str, work: Callable[[], T], message: Callable[[Outcome[T]], Message]) -> None:
+    """Run `work` on a thread of its own, and post the `message` made of its outcome to `owner`."""
 
     def run() -> None:
         try:
-            done = Done(token, result=work())
+            outcome = Outcome(result=work())
         except FlinkopsError as error:
-            done = Done(token, error=error.line())
+            outcome = Outcome(error=error.line())
         except Exception as error:  # noqa: BLE001 - a bug in a source must not end the screen; it is shown
-            done = Done(token, error=f"{type(error).__name__}: {error}".splitlines()[0])
-        tell(owner, done)
+            outcome = Outcome(error=f"{type(error).__name__}: {error}".splitlines()[0])
+        post(owner, message(outcome))
 
-    threading.Thread(target=run, name=f"flinkops-{token}", daemon=True).start()
+    threading.Thread(target=run, name=f"flinkops-{name}", daemon=True).start()

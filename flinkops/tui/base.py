@@ -1,7 +1,7 @@
 """What all full screens share: a header that always says how old the data is, a line of keys, copy and links."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -10,14 +10,14 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from flinkops.render.lines import Line, Span, join, line, plain, width
-from flinkops.tui.dialogs import Choice, Chooser
+from flinkops.tui.choice import Choice
+from flinkops.tui.dialogs import Chooser
+from flinkops.tui.host import ScreenHost
 from flinkops.tui.keys import Key, Where, at
 from flinkops.tui.lineview import Pane
+from flinkops.tui.messages import Say, WriteExport
 from flinkops.tui.status_view import status_line
 from flinkops.tui.view import View
-
-if TYPE_CHECKING:
-    from flinkops.tui.app import FlinkopsApp
 
 
 class BaseScreen(Screen[None]):
@@ -27,13 +27,17 @@ class BaseScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = []
 
     @property
-    def flinkops(self) -> "FlinkopsApp":
-        """The app, typed."""
-        return cast("FlinkopsApp", self.app)
+    def host(self) -> ScreenHost:
+        """The app, as far as a screen may know it."""
+        return cast(ScreenHost, self.app)
+
+    def say(self, text: str) -> None:
+        """A short message in the line of keys, for some seconds."""
+        self.post_message(Say(text))
 
     def compose(self) -> ComposeResult:
         """Head, body, keys."""
-        context = self.flinkops.context
+        context = self.host.context
         yield Pane(context, grow=True, id="head")
         yield from self.body()
         yield Pane(context, grow=True, id="keys")
@@ -68,7 +72,7 @@ class BaseScreen(Screen[None]):
         """Everything, from the app's present view."""
         if not self.is_mounted:
             return
-        view = self.flinkops.view
+        view = self.host.view
         with self.app.batch_update():
             self.redraw_head()
             self.show_view(view)
@@ -76,10 +80,10 @@ class BaseScreen(Screen[None]):
 
     def redraw_head(self) -> None:
         """The two lines on top: they change with time alone."""
-        app, cells = self.flinkops, self.app.size.width
-        now_ms = app.now_ms()
-        lines = [self.title_line(app.view, cells), status_line(app.link, app.view, app.context, now_ms, cells)]
-        self.query_one("#head", Pane).show([*lines, *self.extra_head(app.view, cells)])
+        host, cells = self.host, self.app.size.width
+        view = host.view
+        status = status_line(host.poll_state, view, host.context, host.now_ms(), cells)
+        self.query_one("#head", Pane).show([self.title_line(view, cells), status, *self.extra_head(view, cells)])
 
     def extra_head(self, view: View | None, cells: int) -> Sequence[Line]:
         """Further lines of the head."""
@@ -87,8 +91,8 @@ class BaseScreen(Screen[None]):
 
     def redraw_keys(self) -> None:
         """The keys that do something here; greyed where they may not. A message takes their place for a moment."""
-        said = self.flinkops.said
-        places = (*self.PLACES, *(("replay",) if self.flinkops.link.replay is not None else ()), "everywhere")
+        said = self.host.said
+        places = (*self.PLACES, *(("replay",) if self.host.poll_state.replay is not None else ()), "everywhere")
         shown = line(said, "accent") if said else self._keys(at(*places))
         self.query_one("#keys", Pane).show([shown])
 
@@ -138,23 +142,23 @@ class BaseScreen(Screen[None]):
 
     def _offer(self, title: str, choices: Sequence[Choice]) -> None:
         if not choices:
-            self.flinkops.say("nothing here to copy" if title == "copy" else "no links known here")
+            self.say("nothing here to copy" if title == "copy" else "no links known here")
             return
-        self.app.push_screen(Chooser(self.flinkops.context, title, choices), self._copied)
+        self.app.push_screen(Chooser(self.host.context, title, choices), self._copied)
 
     def _copied(self, choice: Choice | None) -> None:
         if choice is not None:
             self.app.copy_to_clipboard(choice.value)
-            self.flinkops.say(f"copied {choice.label}")
+            self.say(f"copied {choice.label}")
 
     def action_export(self) -> None:
         """Write the view to a file."""
         choices = [Choice("as text", "txt")]
         if self.export_json() is not None:
             choices.append(Choice("as JSON", "json"))
-        self.app.push_screen(Chooser(self.flinkops.context, "write this view", choices), self._export)
+        self.app.push_screen(Chooser(self.host.context, "write this view", choices), self._export)
 
     def _export(self, choice: Choice | None) -> None:
         if choice is not None:
             data = self.export_json() if choice.value == "json" else (self.export_text() + "\n").encode()
-            self.flinkops.write_export(data or b"", choice.value)
+            self.post_message(WriteExport(data or b"", choice.value))

@@ -2,7 +2,6 @@
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import on
@@ -14,6 +13,7 @@ from textual.widgets import Input
 
 from flinkops.render.cells import tidy
 from flinkops.render.lines import Line, line, width
+from flinkops.tui.choice import Choice
 from flinkops.tui.context import Context
 from flinkops.tui.grid import Column, Grid
 from flinkops.tui.keys import KEYS, Where
@@ -23,14 +23,6 @@ PLACE_TITLES: dict[Where, str] = {
     "everywhere": "Everywhere", "rows": "In a table", "lines": "In a text", "fleet": "Fleet", "job": "Job",
     "vertex": "Vertex", "flame": "Flame graph", "logs": "Logs", "replay": "While a recording plays",
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One thing to choose; `value` is what is copied or meant."""
-
-    label: str
-    value: str
 
 
 VALUE_CELLS = 120

@@ -1,7 +1,7 @@
 """What Kubernetes and the Flink operator said about a job lately, and what holds it up now."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, cast
+from typing import ClassVar, cast
 
 from textual import on
 from textual.widget import Widget
@@ -11,8 +11,9 @@ from flinkops.model.detail import KubeEvent, ResourceEvents
 from flinkops.render.cells import count_cell, short_age, since_text, tidy, value_cell
 from flinkops.render.lines import Line, join, line
 from flinkops.sources.protocol import HasResourceEvents
+from flinkops.tui.choice import Choice
 from flinkops.tui.context import Context
-from flinkops.tui.dialogs import Choice, Reader
+from flinkops.tui.dialogs import Reader
 from flinkops.tui.fetching import FetchingScreen
 from flinkops.tui.grid import Column, Grid
 from flinkops.tui.job_tables import row_lines
@@ -21,8 +22,8 @@ from flinkops.tui.lineview import Pane
 from flinkops.tui.view import View
 
 
-class EventsScreen(FetchingScreen):
-    """Newest first; asked anew with each look."""
+class EventsScreen(FetchingScreen[ResourceEvents]):
+    """Newest first; asked again with each poll."""
 
     PLACES: ClassVar[tuple[Where, ...]] = ("rows",)
 
@@ -30,12 +31,10 @@ class EventsScreen(FetchingScreen):
         super().__init__()
         self._source = source
         self._job = job
-        self._found: ResourceEvents | None = None
-        self._fetched_for = -1
 
     def body(self) -> Iterable[Widget]:
         """What holds it up, the events."""
-        context = self.flinkops.context
+        context = self.host.context
         yield Pane(context, grow=True, id="stuck")
         empty = "no event of it is left: Kubernetes keeps them for an hour"
         yield Grid(context, event_columns(context, self), _key, empty=empty, id="events")
@@ -47,37 +46,32 @@ class EventsScreen(FetchingScreen):
     @property
     def now_ms(self) -> int:
         """The time of the picture."""
-        return self.flinkops.view.taken_ms if self.flinkops.view else 0
+        return self.host.view.taken_ms if self.host.view else 0
 
     def title_line(self, view: View | None, cells: int) -> Line:
         """Whose events."""
         where = tidy("/".join(part for part in (self._job.cluster, self._job.namespace or "") if part))
         name = line(tidy(self._job.name), "strong")
-        return join([name, line("events"), line(where, "dim")], f" {self.flinkops.context.glyphs.dot} ")
+        return join([name, line("events"), line(where, "dim")], f" {self.host.context.glyphs.dot} ")
 
     def show_view(self, view: View | None) -> None:
         """What is known, and ask for what is newer."""
         facts = self._job.facts
-        if facts is not None and view is not None and view.taken_ms != self._fetched_for and not self.fetching:
-            self._fetched_for = view.taken_ms
+        if facts is not None:
             source = self._source
-            self.fetch(lambda: source.events(facts))
-        found = self._found
+            self.fetch_each_poll(view, lambda _: source.events(facts))
+        found = self.content
         waiting = self.fetch_line(waiting="asking Kubernetes") if found is None or self.problem else []
-        lines = [*waiting, *(stuck_lines(found, self.flinkops.context, self.now_ms) if found else ())]
+        lines = [*waiting, *(stuck_lines(found, self.host.context, self.now_ms) if found else ())]
         self.query_one("#stuck", Pane).show(lines)
         self.query_one(Grid).show(found.events if found else ())
-
-    def fetched(self, result: Any) -> None:
-        """Keep it."""
-        self._found = cast(ResourceEvents, result)
 
     @on(Grid.Chosen)
     def _on_chosen(self, event: Grid.Chosen) -> None:
         row = cast("KubeEvent | None", event.grid.cursor_row)
         if row is not None:
             cells = min(self.app.size.width * 9 // 10, 120) - 4
-            self.app.push_screen(Reader(self.flinkops.context, row_lines(row, cells)))
+            self.app.push_screen(Reader(self.host.context, row_lines(row, cells)))
 
     def copies(self) -> Sequence[Choice]:
         """The text of the event."""

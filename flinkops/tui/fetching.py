@@ -2,50 +2,67 @@
 
 import itertools
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
 
 from textual import on
+from textual.message import Message
 
 from flinkops.render.cells import tidy
 from flinkops.render.lines import Line, line
 from flinkops.tui import background
+from flinkops.tui.background import Outcome
 from flinkops.tui.base import BaseScreen
+from flinkops.tui.view import View
 
+T = TypeVar("T")
 _numbers = itertools.count()
 
 
-class FetchingScreen(BaseScreen):
-    """One fetch at a time; a later one makes the answer of an earlier one worthless."""
+@dataclass
+class Fetched(Message):
+    """The answer to one of the requests of a fetching screen, by its number."""
+
+    number: int
+    outcome: Outcome[Any]
+
+
+class FetchingScreen(BaseScreen, Generic[T]):
+    """Shows a `content` that is fetched: one request at a time; a later one makes the answer of an earlier one void."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._token = -1
+        self.content: T | None = None  # of the last request that succeeded
+        self.problem: str | None = None  # of the last request
         self.fetching = False
-        self.problem: str | None = None
+        self._number = -1
+        self._fetched_for_ms = -1
 
-    def fetch(self, work: Callable[[], Any]) -> None:
-        """Run `work` on a thread; `fetched` gets what it returns."""
-        self._token = next(_numbers)
+    def fetch(self, work: Callable[[], T]) -> None:
+        """Run `work` on a thread; what it returns becomes the `content`."""
+        number = self._number = next(_numbers)
         self.fetching = True
-        background.start(self, self._token, work)
+        background.start(self, f"fetch-{number}", work, lambda outcome: Fetched(number, outcome))
 
-    @on(background.Done)
-    def _on_fetched(self, message: background.Done) -> None:
+    def fetch_each_poll(self, view: View | None, work: Callable[[View], T]) -> None:
+        """As `fetch`, once for each observation that is shown, and not while a request is under way."""
+        if view is not None and view.taken_ms != self._fetched_for_ms and not self.fetching:
+            self._fetched_for_ms = view.taken_ms
+            self.fetch(lambda: work(view))
+
+    @on(Fetched)
+    def _take(self, message: Fetched) -> None:
         message.stop()
-        if message.token != self._token:
+        if message.number != self._number:
             return
         self.fetching = False
-        self.problem = message.error
-        if message.error is None:
-            self.fetched(message.result)
+        self.problem = message.outcome.error
+        if message.outcome.error is None:
+            self.content = cast(T, message.outcome.result)
         self.redraw()
-
-    def fetched(self, result: Any) -> None:
-        """Keep the result; the screen is drawn afterwards."""
-        raise NotImplementedError
 
     def fetch_line(self, *, waiting: str) -> list[Line]:
         """That it is still being fetched, or why it failed. What was fetched before stays on the screen."""
         if self.problem is not None:
             return [line(f"  {tidy(self.problem)}", "critical")]
-        return [line(f"  {waiting}{self.flinkops.context.glyphs.ellipsis}", "accent")] if self.fetching else []
+        return [line(f"  {waiting}{self.host.context.glyphs.ellipsis}", "accent")] if self.fetching else []

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, NamedTuple, cast
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, cast
 
 from textual import on
 from textual.app import ComposeResult
@@ -18,13 +18,17 @@ from flinkops.render.cells import tidy
 from flinkops.render.doctor import evidence_text, remedy_text
 from flinkops.render.lines import Line, Role, flow, join, line
 from flinkops.tui.actions.catalog import KINDS, Kind
+from flinkops.tui.actions.messages import AskAction
+from flinkops.tui.choice import Choice
 from flinkops.tui.context import Context
-from flinkops.tui.dialogs import Choice
 from flinkops.tui.fetching import FetchingScreen
 from flinkops.tui.grid import Column, Grid
 from flinkops.tui.keys import Where
 from flinkops.tui.lineview import Pane
 from flinkops.tui.view import View
+
+if TYPE_CHECKING:
+    from flinkops.evidence_collector import EvidenceCollector
 
 ROLE: dict[str, Role] = {"critical": "critical", "warning": "warning", "info": "accent"}
 _KINDS = {kind.title: kind for kind in KINDS}
@@ -43,22 +47,24 @@ class Move(NamedTuple):
         return f"{self.kind.title} {self.text}".rstrip()
 
 
-class FindingsScreen(FetchingScreen):
-    """At once what the look itself tells; a moment later, with what is asked for on top. Anew with each look."""
+class FindingsScreen(FetchingScreen[Diagnosis]):
+    """At once what the snapshot tells; a moment later, with what is asked for besides. Again with each poll."""
 
     PLACES: ClassVar[tuple[Where, ...]] = ("rows",)
 
     def __init__(self, key: JobKey) -> None:
         super().__init__()
         self.key = key
-        self._diagnosis: Diagnosis | None = None
-        self._close: Any = None
-        self._fetched_for = -1
-        self._deep = False
+        self._shallow: Diagnosis | None = None  # by the snapshot alone, until more was fetched
+        self._collector: EvidenceCollector | None = None
+
+    @property
+    def _diagnosis(self) -> Diagnosis | None:
+        return self.content or self._shallow
 
     def body(self) -> Iterable[Widget]:
         """What is still being asked, the findings, and what could not be assessed."""
-        context = self.flinkops.context
+        context = self.host.context
         yield Pane(context, grow=True, id="asking")
         empty = "nothing found in what could be assessed"
         yield Grid(context, finding_columns(context), _identity, empty=empty, id="findings")
@@ -78,51 +84,43 @@ class FindingsScreen(FetchingScreen):
         name = line(tidy(self.key[2]), "strong")
         score = self._diagnosis.score if self._diagnosis else None
         said = line(f"score {score}" if score is not None else "score unknown", "dim")
-        return join([name, line("findings"), said], f" {self.flinkops.context.glyphs.dot} ")
+        return join([name, line("findings"), said], f" {self.host.context.glyphs.dot} ")
 
     def show_view(self, view: View | None) -> None:
-        """What is known; and ask for more as of this look."""
+        """What is known; and ask for more as of this poll."""
         job = view.by_key.get(self.key) if view else None
-        if view is not None and job is not None and job.facts is not None and view.taken_ms != self._fetched_for:
-            if not self._deep:
-                self._diagnosis = diagnosed(view, job)
-            if not self.fetching:
-                self._fetched_for = view.taken_ms
-                self._ask(view, job)
-        asking = [] if self._deep else self.fetch_line(waiting=WAITING)
+        if view is not None and job is not None and job.facts is not None:
+            if self.content is None:
+                self._shallow = diagnosed(view, job)
+            if self.host.has_details:
+                self._fetch(view, job)
+        asking = [] if self.content is not None else self.fetch_line(waiting=WAITING)
         self.query_one("#asking", Pane).show(asking)
         self.grid.show(self._diagnosis.findings if self._diagnosis else ())
         self.query_one("#not-assessed", Pane).show(not_assessed_lines(self._diagnosis, self.app.size.width))
 
-    def fetched(self, result: Any) -> None:
-        """Keep it."""
-        self._diagnosis, self._deep = cast(Diagnosis, result), True
-
-    def _ask(self, view: View, job: JobAssessment) -> None:
+    def _fetch(self, view: View, job: JobAssessment) -> None:
         from flinkops.diagnose.diagnosis import diagnose
-        from flinkops.evidence_collector import CloseLook
+        from flinkops.evidence_collector import EvidenceCollector
 
-        if not self.flinkops.has_details:
-            self._deep = True
-            return
-        if self._close is None:
-            self._close = CloseLook(self.flinkops.sources)
-        close, observation = self._close, view.observation
-        self.fetch(lambda: diagnose(close.deep(observation, job)))
+        if self._collector is None:
+            self._collector = EvidenceCollector(self.host.sources)
+        collector = self._collector
+        self.fetch_each_poll(view, lambda view: diagnose(collector.collect(view.observation, job)))
 
     @on(Grid.Chosen)
     def _on_chosen(self) -> None:
         finding = self.grid.cursor_row
         if finding is None:
             return
-        move = move_of(finding) if self.flinkops.may_act else None
+        move = move_of(finding) if self.host.may_act else None
 
         def answered(wanted: bool | None) -> None:
-            job = self.flinkops.view.by_key.get(self.key) if self.flinkops.view else None
+            job = self.host.view.by_key.get(self.key) if self.host.view else None
             if wanted and move is not None and job is not None:
-                self.flinkops.ask_action(move.kind, [job], move.text)
+                self.post_message(AskAction(move.kind, [job], move.text))
 
-        self.flinkops.push_screen(FindingSheet(self.flinkops.context, finding, move), answered)
+        self.app.push_screen(FindingSheet(self.host.context, finding, move), answered)
 
     def copies(self) -> Sequence[Choice]:
         """What a person takes along from a finding."""
@@ -167,15 +165,15 @@ class FindingSheet(ModalScreen[bool]):
 
 
 def diagnosed(view: View, job: JobAssessment) -> Diagnosis:
-    """By what the look itself tells."""
+    """By what the snapshot tells."""
     from flinkops.diagnose.diagnosis import diagnose
-    from flinkops.evidence_collector import CloseLook
+    from flinkops.evidence_collector import EvidenceCollector
 
-    return diagnose(CloseLook({}).deep(view.observation, job))
+    return diagnose(EvidenceCollector({}).collect(view.observation, job))
 
 
 def brief_lines(view: View, job: JobAssessment, context: Context) -> list[Line]:
-    """One line a finding above info, by what the look itself tells: for the job's own screen."""
+    """One line a finding above info, by what the snapshot tells: for the job's own screen."""
     if job.facts is None:
         return []
     glyphs = context.glyphs

@@ -1,7 +1,7 @@
 """The flame graph of a vertex: where its threads spend their time."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, cast
+from typing import ClassVar
 
 from textual.binding import BindingType
 from textual.widget import Widget
@@ -24,7 +24,7 @@ HOTTEST = 12
 MIN_CELLS = 3
 
 
-class FlameScreen(FetchingScreen):
+class FlameScreen(FetchingScreen[FlameGraph]):
     """Flink samples for some seconds; meanwhile one can leave."""
 
     PLACES: ClassVar[tuple[Where, ...]] = ("flame", "lines")
@@ -36,11 +36,10 @@ class FlameScreen(FetchingScreen):
         self._job = job
         self._vertex = vertex
         self._kind = 0
-        self._graph: FlameGraph | None = None
 
     def body(self) -> Iterable[Widget]:
         """One pane."""
-        yield Pane(self.flinkops.context, id="flame")
+        yield Pane(self.host.context, id="flame")
 
     def on_mount(self) -> None:
         """Ask at once."""
@@ -54,19 +53,15 @@ class FlameScreen(FetchingScreen):
     def action_mode(self) -> None:
         """The next kind of samples."""
         self._kind = (self._kind + 1) % len(KINDS)
-        self._graph = None
+        self.content = None
         self._ask()
         self.redraw()
-
-    def fetched(self, result: Any) -> None:
-        """Keep it."""
-        self._graph = cast(FlameGraph, result)
 
     def title_line(self, view: View | None, cells: int) -> Line:
         """Job, vertex, kind."""
         kind = KINDS[self._kind].replace("_", "-")
-        dot = f" {self.flinkops.context.glyphs.dot} "
-        at = (iso_utc(self._graph.at_ms) or "")[11:19] if self._graph and self._graph.at_ms else ""
+        dot = f" {self.host.context.glyphs.dot} "
+        at = (iso_utc(self.content.at_ms) or "")[11:19] if self.content and self.content.at_ms else ""
         sampled = line(f"sampled {at}Z", "dim") if at else ()
         return join(
             [
@@ -81,12 +76,12 @@ class FlameScreen(FetchingScreen):
     def show_view(self, view: View | None) -> None:
         """The graph does not change with the fleet."""
         pane = self.query_one("#flame", Pane)
-        if self._graph is None:
+        if self.content is None:
             pane.show(self.fetch_line(waiting="Flink takes samples, about six seconds"))
-        elif self._graph.root is None:
-            pane.show([line(f"  {tidy(self._graph.why or 'Flink has no samples')}", "warning")])
+        elif self.content.root is None:
+            pane.show([line(f"  {tidy(self.content.why or 'Flink has no samples')}", "warning")])
         else:
-            pane.show(flame_lines(self._graph.root, self.flinkops.context, cells=self.app.size.width))
+            pane.show(flame_lines(self.content.root, self.host.context, cells=self.app.size.width))
 
 
 def flame_lines(root: FlameGraphNode, context: Context, *, cells: int) -> list[Line]:

@@ -16,13 +16,16 @@ from flinkops.render.columns import RowContext, row_text, titles_text
 from flinkops.render.lines import Line, join, line
 from flinkops.render.status_json import status_json
 from flinkops.tui.actions.catalog import SAVEPOINT
+from flinkops.tui.actions.messages import AskAction, ChooseAction
 from flinkops.tui.base import BaseScreen
-from flinkops.tui.dialogs import Choice, Chooser, Prompt
+from flinkops.tui.choice import Choice
+from flinkops.tui.dialogs import Chooser, Prompt
 from flinkops.tui.fleet_view import counts, grid_columns, headline, preview
 from flinkops.tui.grid import Grid
 from flinkops.tui.job_view import job_copies, job_links
 from flinkops.tui.keys import Where, bindings
 from flinkops.tui.lineview import Pane
+from flinkops.tui.messages import AskNote, OpenFindings, OpenJob, WriteIncident
 from flinkops.tui.query import Term, matches, parse
 from flinkops.tui.view import View
 from flinkops.tui.views import SavedView
@@ -58,7 +61,7 @@ class FleetScreen(BaseScreen):
 
     def body(self) -> Iterable[Widget]:
         """Table, preview, filter."""
-        context = self.flinkops.context
+        context = self.host.context
         self._row.glyphs = context.glyphs
         yield Grid(
             context, grid_columns(self._row), key=lambda job: job.key, stale=self._is_stale,
@@ -88,14 +91,14 @@ class FleetScreen(BaseScreen):
         """What is broken, since when, how sure."""
         if view is None:
             return line("flinkops", "strong")
-        return headline(view, self.flinkops.context, cells)
+        return headline(view, self.host.context, cells)
 
     def extra_head(self, view: View | None, cells: int) -> Sequence[Line]:
         """Counts, and what of them is shown in which order."""
         if view is None:
             return ()
         grid = self.grid
-        glyphs = self.flinkops.context.glyphs
+        glyphs = self.host.context.glyphs
         arrow = glyphs.descending if grid.sort_down else glyphs.ascending
         order = f"by {grid.sort_id} {arrow}" if grid.sort_id else "worst first"
         shown = line(f"{self._shown} of {len(view.jobs)}", "dim")
@@ -103,14 +106,12 @@ class FleetScreen(BaseScreen):
         broken = line("broken only", "accent") if self._broken_only else ()
         source = line(f"source {tidy(self._source)}", "accent") if self._source else ()
         marked = line(f"{len(grid.marked)} marked", "accent") if grid.marked else ()
-        return [
-            join([counts(view, self.flinkops.context), shown, source, broken, looks_for, marked, line(order, "dim")])
-        ]
+        return [join([counts(view, self.host.context), shown, source, broken, looks_for, marked, line(order, "dim")])]
 
     def show_view(self, view: View | None) -> None:
         """The rows that match, in the order chosen."""
         self._view = view
-        self._row.noted = self.flinkops.notes.keys()
+        self._row.noted = self.host.notes.keys()
         if view is not None:
             self._row.now_ms, self._row.history = view.taken_ms, view.observation.history
         jobs = view.jobs if view else ()
@@ -118,7 +119,7 @@ class FleetScreen(BaseScreen):
         self._shown = len(rows)
         grid = self.grid
         if view is None:
-            grid.empty = f"waiting for the first answer{self.flinkops.context.glyphs.ellipsis}"
+            grid.empty = f"waiting for the first answer{self.host.context.glyphs.ellipsis}"
         else:
             grid.empty = _nothing(view)
             grid.marked &= set(view.by_key)
@@ -138,19 +139,19 @@ class FleetScreen(BaseScreen):
         if view is None or job is None:
             pane.show([])
             return
-        note = self.flinkops.notes.of(job.key)
-        lines = preview(job, view, self.flinkops.context, cells=size.width, rows=size.height, note=note)
+        note = self.host.notes.of(job.key)
+        lines = preview(job, view, self.host.context, cells=size.width, rows=size.height, note=note)
         pane.show(lines, stale=view.is_stale(job))
 
     @on(Grid.Moved)
     def _on_moved(self) -> None:
         self._show_preview()
-        if self.flinkops.link.guarded:  # what may be done depends on the row
+        if self.host.poll_state.guarded:  # what may be done depends on the row
             self.redraw_keys()
 
     @on(Grid.Chosen)
     def _on_chosen(self, event: Grid.Chosen) -> None:
-        self.flinkops.open_job(cast(JobKey, event.key))
+        self.post_message(OpenJob(cast(JobKey, event.key)))
 
     # ---- filter and order
 
@@ -175,7 +176,7 @@ class FleetScreen(BaseScreen):
         """Show only what matches."""
         self._filter = text
         self._terms = parse(text)
-        self.show_view(self.flinkops.view)
+        self.show_view(self.host.view)
 
     def _close_filter(self) -> None:
         self.query_one("#filter", Input).display = False
@@ -220,11 +221,11 @@ class FleetScreen(BaseScreen):
     def action_broken(self) -> None:
         """Only what is not ok, or all."""
         self._broken_only = not self._broken_only
-        self.show_view(self.flinkops.view)
+        self.show_view(self.host.view)
 
     def action_source(self) -> None:
         """Only the jobs of one source, or all again; also while another source is dead."""
-        view = self.flinkops.view
+        view = self.host.view
         sources = view.observation.assessment.sources if view else ()
         if not sources:
             return
@@ -232,30 +233,30 @@ class FleetScreen(BaseScreen):
         def chosen(choice: Choice | None) -> None:
             if choice is not None:
                 self._source = None if choice.label == ALL_SOURCES else choice.label
-                self.show_view(self.flinkops.view)
+                self.show_view(self.host.view)
 
         choices = [Choice(source.name, source.error or source.state) for source in sources]
         title = "jobs of which source"
         self.app.push_screen(
-            Chooser(self.flinkops.context, title, [Choice(ALL_SOURCES, f"{len(sources)}"), *choices]), chosen
+            Chooser(self.host.context, title, [Choice(ALL_SOURCES, f"{len(sources)}"), *choices]), chosen
         )
 
     # ---- saved views
 
     def action_views(self) -> None:
         """Take a saved view."""
-        views = self.flinkops.views.all()
+        views = self.host.saved_views.all()
         if not views:
-            self.flinkops.say("no saved view yet: V saves this one")
+            self.say("no saved view yet: V saves this one")
             return
 
         def chosen(choice: Choice | None) -> None:
-            view = self.flinkops.views.get(choice.label) if choice else None
+            view = self.host.saved_views.get(choice.label) if choice else None
             if view is not None:
                 self.use(view)
 
         choices = [Choice(view.name, view.says()) for view in views]
-        self.app.push_screen(Chooser(self.flinkops.context, "saved views", choices), chosen)
+        self.app.push_screen(Chooser(self.host.context, "saved views", choices), chosen)
 
     def action_save_view(self) -> None:
         """Keep filter, source, order and columns under a name."""
@@ -263,15 +264,15 @@ class FleetScreen(BaseScreen):
         def named(name: str | None) -> None:
             if name is None or not name.strip():
                 return
-            views, name = self.flinkops.views, name.strip()
+            views, name = self.host.saved_views, name.strip()
             if name.startswith("!"):
                 views.forget(name[1:])
             else:
                 views.save(self.as_saved(name))
-            self.flinkops.say(views.problem or f"{'forgot' if name.startswith('!') else 'saved'} {name.lstrip('!')}")
+            self.say(views.problem or f"{'forgot' if name.startswith('!') else 'saved'} {name.lstrip('!')}")
 
         prompt = Prompt(
-            self.flinkops.context, f"save this view ({self.as_saved('').says()}) as", hint="name, or !name to forget it"
+            self.host.context, f"save this view ({self.as_saved('').says()}) as", hint="name, or !name to forget it"
         )
         self.app.push_screen(prompt, named)
 
@@ -295,25 +296,25 @@ class FleetScreen(BaseScreen):
 
     def action_note(self) -> None:
         """Acknowledge the chosen jobs."""
-        self.flinkops.ask_note([job.key for job in self.grid.chosen_rows()])
+        self.post_message(AskNote([job.key for job in self.grid.chosen_rows()]))
 
     def action_savepoint(self) -> None:
         """A savepoint of the chosen job."""
-        self.flinkops.ask_action(SAVEPOINT, self.chosen_jobs())
+        self.post_message(AskAction(SAVEPOINT, self.chosen_jobs()))
 
     def action_act(self) -> None:
         """Everything that can be done to the chosen jobs."""
-        self.flinkops.choose_action(self.chosen_jobs())
+        self.post_message(ChooseAction(self.chosen_jobs()))
 
     def action_bundle(self) -> None:
         """Evidence, findings and logs in one file."""
-        self.flinkops.write_incident(self.chosen_jobs())
+        self.post_message(WriteIncident(self.chosen_jobs()))
 
     def action_findings(self) -> None:
         """What is wrong with the job under the cursor."""
         job = self.grid.cursor_row
         if job is not None:
-            self.flinkops.open_findings(job.key)
+            self.post_message(OpenFindings(job.key))
 
     def chosen_jobs(self) -> list[JobAssessment]:
         """What actions are about: the marked rows, else that under the cursor."""
@@ -321,7 +322,7 @@ class FleetScreen(BaseScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Grey what may not be done."""
-        return None if action in ("savepoint", "act") and not self.flinkops.may_act_on(self.chosen_jobs()) else True
+        return None if action in ("savepoint", "act") and not self.host.may_act_on(self.chosen_jobs()) else True
 
     def copies(self) -> Sequence[Choice]:
         """Of the marked rows, else of the one under the cursor."""
@@ -337,7 +338,7 @@ class FleetScreen(BaseScreen):
     def link_choices(self) -> Sequence[Choice]:
         """Of the job under the cursor."""
         job = self.grid.cursor_row
-        return job_links(job, self._view, self.flinkops.links) if job else ()
+        return job_links(job, self._view, self.host.links) if job else ()
 
     def export_text(self) -> str:
         """All rows that match, not only the visible ones, under their titles."""

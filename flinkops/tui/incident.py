@@ -4,8 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from textual.message import Message
+
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.observation import Observation
+from flinkops.tui.background import Outcome
+
+
+@dataclass
+class IncidentWritten(Message):
+    """The bundle is there, or why not."""
+
+    outcome: Outcome[str]
 
 
 @dataclass(frozen=True)
@@ -19,12 +29,12 @@ class Incident:
         """Ask for all there is and write it; blocks. Says what is in it. Raises FlinkopsError."""
         from flinkops.bundle import write_bundle
         from flinkops.diagnose.fleet import diagnose_fleet
-        from flinkops.evidence_collector import CloseLook
+        from flinkops.evidence_collector import EvidenceCollector
         from flinkops.render.doctor import doctor_json
 
-        look = CloseLook(sources)
-        evidence = [look.deep(observation, job) for job in self.jobs]
-        logs = look.logs(evidence)
+        collector = EvidenceCollector(sources)
+        evidence = [collector.collect(observation, job) for job in self.jobs]
+        logs = collector.logs(evidence)
         write_bundle(self.path, evidence, doctor_json(diagnose_fleet(evidence)), logs)
         return f"wrote {self.path}: {len(evidence)} jobs, {len(logs)} logs; secrets are masked, names are not"
 

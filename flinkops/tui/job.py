@@ -1,7 +1,7 @@
 """One job: why it is not well, its trace card, the five signals over time, and its tables."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import msgspec
 from textual import on
@@ -14,21 +14,33 @@ from flinkops.model.facts import JobKey
 from flinkops.render.cells import level_cell, since_text, tidy
 from flinkops.render.lines import Line, Span, join, line, width
 from flinkops.tui.actions.catalog import SAVEPOINT
-from flinkops.tui.dialogs import Choice
+from flinkops.tui.actions.messages import AskAction, ChooseAction
+from flinkops.tui.choice import Choice
+from flinkops.tui.dialogs import Reader
 from flinkops.tui.fetching import FetchingScreen
 from flinkops.tui.findings import brief_lines
 from flinkops.tui.grid import Grid
-from flinkops.tui.job_tables import TABS, checkpoint_rows, phase_lines
+from flinkops.tui.job_tables import TABS, VertexRow, checkpoint_rows, phase_lines, row_lines
 from flinkops.tui.job_view import card, certainty, job_copies, job_links, reason_lines, signal_lines
 from flinkops.tui.keys import Where, bindings
 from flinkops.tui.lineview import Pane
+from flinkops.tui.messages import (
+    AskNote,
+    OpenAutoscaling,
+    OpenEvents,
+    OpenFindings,
+    OpenFlameGraph,
+    OpenLogs,
+    OpenVertex,
+    WriteIncident,
+)
 from flinkops.tui.view import View
 
 TALL_ROWS = 45
 """From this height on, checkpoints and exceptions stand below the vertices."""
 
 
-class JobScreen(FetchingScreen):
+class JobScreen(FetchingScreen[JobDetail]):
     """Follows a job by its key, also over restarts and upgrades."""
 
     PLACES: ClassVar[tuple[Where, ...]] = ("job", "rows")
@@ -39,12 +51,11 @@ class JobScreen(FetchingScreen):
         self.key = key
         self._tab = 0
         self._last: JobAssessment | None = None
-        self._detail: JobDetail | None = None
-        self._detail_of: object = None  # the job and the newest of its checkpoints, when it was asked for
+        self._fetched_for: object = None  # the job and the newest of its checkpoints, when it was asked for
 
     def body(self) -> Iterable[Widget]:
         """Card and signals, names of the tabs, one table a tab."""
-        context = self.flinkops.context
+        context = self.host.context
         yield Pane(context, grow=True, id="card")
         yield Pane(context, grow=True, id="tabs")
         for tab in TABS:
@@ -78,14 +89,14 @@ class JobScreen(FetchingScreen):
         return join(
             [
                 ((tidy(job.name), "strong"),),
-                level_cell(job.health.level, self.flinkops.context.glyphs),
+                level_cell(job.health.level, self.host.context.glyphs),
                 gone,
                 line(since, "dim") if since else (),
                 certainty(job, view),
                 line(where, "dim"),
                 line(version, "dim"),
             ],
-            f" {self.flinkops.context.glyphs.dot} ",
+            f" {self.host.context.glyphs.dot} ",
         )
 
     def extra_head(self, view: View | None, cells: int) -> Sequence[Line]:
@@ -93,10 +104,10 @@ class JobScreen(FetchingScreen):
         job = self.job(view)
         if job is None or view is None:
             return ()
-        lines = reason_lines(job, view, self.flinkops.context, limit=1 if self.app.size.height < 30 else 5)
-        note = self.flinkops.notes.of(job.key)
+        lines = reason_lines(job, view, self.host.context, limit=1 if self.app.size.height < 30 else 5)
+        note = self.host.notes.of(job.key)
         if note:
-            lines.append(((f"  {self.flinkops.context.glyphs.note} ", "accent"), (tidy(note), "text")))
+            lines.append(((f"  {self.host.context.glyphs.note} ", "accent"), (tidy(note), "text")))
         return lines
 
     def show_view(self, view: View | None) -> None:
@@ -115,7 +126,7 @@ class JobScreen(FetchingScreen):
             intro.display = bool(intro_lines)
             if number in shown:
                 intro.show(intro_lines, stale=stale)
-                rows = tab.rows(job, self.flinkops.context)
+                rows = tab.rows(job, self.host.context)
                 stacked = len(shown) > 1 and number != shown[-1]
                 grid.styles.height = min(len(rows) + 2, self.app.size.height // 3) if stacked else "1fr"
                 grid.show(rows)
@@ -125,23 +136,17 @@ class JobScreen(FetchingScreen):
         lines = TABS[number].intro(job)
         if TABS[number].name != "checkpoints":
             return lines
-        newest = next(
-            (one.id for one in checkpoint_rows(job, self.flinkops.context) if one.status != "IN_PROGRESS"), None
-        )
-        source = self.flinkops.source_of(job)
-        if source is not None and newest is not None and not self.fetching and self._detail_of != (job.id, newest):
-            self._detail_of = (job.id, newest)
+        newest = next((one.id for one in checkpoint_rows(job, self.host.context) if one.status != "IN_PROGRESS"), None)
+        source = self.host.details_of(job)
+        if source is not None and newest is not None and not self.fetching and self._fetched_for != (job.id, newest):
+            self._fetched_for = (job.id, newest)
             self.fetch(lambda: source.detail(job.id))
-        if self._detail is None or self._detail.id != job.id:
+        if self.content is None or self.content.id != job.id:
             return [*lines, *self.fetch_line(waiting="asking where the time of the newest one went")]
-        return [*lines, *phase_lines(self._detail, 1 if self.app.size.height < 30 else 4)]
-
-    def fetched(self, result: Any) -> None:
-        """Keep it."""
-        self._detail = cast(JobDetail, result)
+        return [*lines, *phase_lines(self.content, 1 if self.app.size.height < 30 else 4)]
 
     def _card(self, job: JobAssessment, view: View) -> list[Line]:
-        context, cells = self.flinkops.context, self.app.size.width
+        context, cells = self.host.context, self.app.size.width
         samples = view.observation.history.get(job.key, ())
         rule = line(context.glyphs.rule * cells, "idle")
         above = [rule] if self.app.size.height >= 30 else []
@@ -157,14 +162,14 @@ class JobScreen(FetchingScreen):
         shown = self._tabs_shown()
         spans: list[Span] = []
         for number, tab in enumerate(TABS):
-            count = len(tab.rows(job, self.flinkops.context))
+            count = len(tab.rows(job, self.host.context))
             here = number in shown
             spans += [
                 (f" {number + 1} ", "accent" if here else "dim"),
                 (tab.title, "strong" if here else "dim"),
                 (f" {count} " if self.app.size.width >= 100 else " ", "dim"),
             ]
-        rule = self.flinkops.context.glyphs.rule
+        rule = self.host.context.glyphs.rule
         rest = max(0, self.app.size.width - 1 - width(tuple(spans)))
         return ((rule, "idle"), *spans, (rule * rest, "idle"))
 
@@ -186,78 +191,84 @@ class JobScreen(FetchingScreen):
 
     @on(Grid.Chosen)
     def _on_chosen(self, event: Grid.Chosen) -> None:
-        job = self.job(self.flinkops.view)
-        if job is not None:
-            self.flinkops.open_row(job, TABS[self._tab].name, event.grid.cursor_row)
+        job = self.job(self.host.view)
+        row: object = event.grid.cursor_row
+        if job is None:
+            return
+        if isinstance(row, VertexRow):
+            self.post_message(OpenVertex(job, row.of))
+        elif isinstance(row, (msgspec.Struct, tuple)):
+            cells = min(self.app.size.width * 9 // 10, 120) - 4
+            self.app.push_screen(Reader(self.host.context, row_lines(row, cells)))
 
     # ---- actions
 
     def action_note(self) -> None:
         """Acknowledge this job."""
-        self.flinkops.ask_note([self.key])
+        self.post_message(AskNote([self.key]))
 
     def action_savepoint(self) -> None:
         """A savepoint of this job."""
-        self.flinkops.ask_action(SAVEPOINT, self.chosen_jobs())
+        self.post_message(AskAction(SAVEPOINT, self.chosen_jobs()))
 
     def action_act(self) -> None:
         """Everything that can be done to this job."""
-        self.flinkops.choose_action(self.chosen_jobs())
+        self.post_message(ChooseAction(self.chosen_jobs()))
 
     def chosen_jobs(self) -> list[JobAssessment]:
         """What actions are about: this job, once it was seen."""
-        job = self.job(self.flinkops.view)
+        job = self.job(self.host.view)
         return [] if job is None else [job]
 
     def action_bundle(self) -> None:
         """Evidence, findings and logs in one file."""
-        self.flinkops.write_incident(self.chosen_jobs())
+        self.post_message(WriteIncident(self.chosen_jobs()))
 
     def action_findings(self) -> None:
         """What is wrong, and what to do first."""
-        self.flinkops.open_findings(self.key)
+        self.post_message(OpenFindings(self.key))
 
     def action_flame(self) -> None:
         """Flame graph of the vertex under the cursor."""
-        job, row = self.job(self.flinkops.view), self._grid(0).cursor_row
+        job, row = self.job(self.host.view), self._grid(0).cursor_row
         if job is not None and row is not None:
-            self.flinkops.open_flame(job, row.of)
+            self.post_message(OpenFlameGraph(job, row.of))
 
     def action_logs(self) -> None:
         """Logs of the cluster's TaskManagers."""
-        job = self.job(self.flinkops.view)
+        job = self.job(self.host.view)
         if job is not None:
-            self.flinkops.open_logs(job)
+            self.post_message(OpenLogs(job))
 
     def action_autoscaling(self) -> None:
         """The parallelism it needs."""
-        self.flinkops.open_autoscaling(self.key)
+        self.post_message(OpenAutoscaling(self.key))
 
     def action_events(self) -> None:
         """What Kubernetes and the operator said."""
-        job = self.job(self.flinkops.view)
+        job = self.job(self.host.view)
         if job is not None:
-            self.flinkops.open_events(job)
+            self.post_message(OpenEvents(job))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Grey what may not be done."""
-        if action in ("savepoint", "act") and not self.flinkops.may_act_on(self.chosen_jobs()):
+        if action in ("savepoint", "act") and not self.host.may_act_on(self.chosen_jobs()):
             return None
-        if action in ("flame", "logs") and not self.flinkops.has_details:
+        if action in ("flame", "logs") and not self.host.has_details:
             return None
         return True
 
     def copies(self) -> Sequence[Choice]:
         """Of this job."""
-        job = self.job(self.flinkops.view)
-        return job_copies(job, self.flinkops.view) if job else ()
+        job = self.job(self.host.view)
+        return job_copies(job, self.host.view) if job else ()
 
     def link_choices(self) -> Sequence[Choice]:
         """Of this job."""
-        job = self.job(self.flinkops.view)
-        return job_links(job, self.flinkops.view, self.flinkops.links) if job else ()
+        job = self.job(self.host.view)
+        return job_links(job, self.host.view, self.host.links) if job else ()
 
     def export_json(self) -> bytes | None:
         """The assessment with the facts it stands on."""
-        job = self.job(self.flinkops.view)
+        job = self.job(self.host.view)
         return msgspec.json.encode(job) if job else None

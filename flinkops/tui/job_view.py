@@ -27,8 +27,8 @@ from flinkops.render.delivery_card import CardLine, card_lines, delivers
 from flinkops.render.glyphs import sparkline
 from flinkops.render.lines import Line, Span, fit, line
 from flinkops.render.text import human_bytes, human_count, human_ratio, human_seconds
+from flinkops.tui.choice import Choice
 from flinkops.tui.context import Context
-from flinkops.tui.dialogs import Choice
 from flinkops.tui.links import Links
 from flinkops.tui.view import View
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import ClassVar, cast
 
 from textual import on
 from textual.binding import BindingType
@@ -17,7 +17,7 @@ from flinkops.render.cells import percent_cell, size_cell, tidy, value_cell
 from flinkops.render.lines import Line, Role, join, line
 from flinkops.render.text import human_bytes
 from flinkops.sources.protocol import HasJobDetails
-from flinkops.tui.dialogs import Choice
+from flinkops.tui.choice import Choice
 from flinkops.tui.fetching import FetchingScreen
 from flinkops.tui.grid import Column, Grid
 from flinkops.tui.keys import Where, bindings
@@ -38,7 +38,15 @@ class LogRow:
     file: LogFile | None  # None: the JobManager's own log
 
 
-class LogsScreen(FetchingScreen):
+@dataclass(frozen=True)
+class LogFiles:
+    """The log files of a cluster's TaskManagers, the newest first."""
+
+    files: tuple[LogRow, ...]
+    taskmanagers: tuple[TaskManagerDetail, ...]
+
+
+class LogsScreen(FetchingScreen[LogFiles]):
     """Enter reads a file."""
 
     PLACES: ClassVar[tuple[Where, ...]] = ("rows",)
@@ -48,12 +56,10 @@ class LogsScreen(FetchingScreen):
         self._source = source
         self._job = job
         self._taskmanager = taskmanager
-        self._rows: tuple[LogRow, ...] = (LogRow(JOBMANAGER, None),)
-        self._taskmanagers: tuple[TaskManagerDetail, ...] = ()
 
     def body(self) -> Iterable[Widget]:
         """A line of progress, a table."""
-        context = self.flinkops.context
+        context = self.host.context
         c = Column[LogRow]
         columns = [
             c("process", "PROCESS", lambda r: line(tidy(r.process)), 22, grow_to=50),
@@ -68,28 +74,25 @@ class LogsScreen(FetchingScreen):
         """Ask for the list."""
         source, job_id, only = self._source, self._job.id, self._taskmanager
 
-        def work() -> tuple[tuple[LogRow, ...], tuple[TaskManagerDetail, ...]]:
-            found = tuple(tm for tm in source.detail(job_id).taskmanagers if only in (None, tm.id))
-            return tuple(LogRow(tm.id, file) for tm in found for file in source.taskmanager_logs(tm.id)), found
+        def work() -> LogFiles:
+            managers = tuple(tm for tm in source.detail(job_id).taskmanagers if only in (None, tm.id))
+            files = [LogRow(tm.id, file) for tm in managers for file in source.taskmanager_logs(tm.id)]
+            files.sort(key=lambda row: -(row.file.modified_ms or 0) if row.file else 0)
+            return LogFiles(tuple(files), managers)
 
         self.fetch(work)
         self.query_one(Grid).focus()
 
-    def fetched(self, result: Any) -> None:
-        """The JobManager's first, then by time of change."""
-        rows, self._taskmanagers = cast("tuple[tuple[LogRow, ...], tuple[TaskManagerDetail, ...]]", result)
-        newest = sorted(rows, key=lambda r: -(r.file.modified_ms or 0) if r.file else 0)
-        self._rows = (LogRow(JOBMANAGER, None), *newest)
-
     def title_line(self, view: View | None, cells: int) -> Line:
         """Whose logs."""
-        return join([line(tidy(self._job.cluster), "strong"), line("logs")], f" {self.flinkops.context.glyphs.dot} ")
+        return join([line(tidy(self._job.cluster), "strong"), line("logs")], f" {self.host.context.glyphs.dot} ")
 
     def show_view(self, view: View | None) -> None:
-        """The list."""
+        """The JobManager's first, then by time of change."""
         about = self.fetch_line(waiting="asking for the TaskManagers and their log files")
-        self.query_one("#about", Pane).show(about or [taskmanager_line(tm) for tm in self._taskmanagers[:8]])
-        self.query_one(Grid).show(self._rows)
+        managers = self.content.taskmanagers if self.content else ()
+        self.query_one("#about", Pane).show(about or [taskmanager_line(tm) for tm in managers[:8]])
+        self.query_one(Grid).show([LogRow(JOBMANAGER, None), *(self.content.files if self.content else ())])
 
     @on(Grid.Chosen)
     def _on_chosen(self, event: Grid.Chosen) -> None:
@@ -118,8 +121,8 @@ def taskmanager_line(of: TaskManagerDetail) -> Line:
     )
 
 
-class LogScreen(FetchingScreen):
-    """The end of one file; r reads it again, / keeps only some lines."""
+class LogScreen(FetchingScreen[list[str]]):
+    """The end of one file; / keeps only some lines."""
 
     PLACES: ClassVar[tuple[Where, ...]] = ("logs", "lines")
     BINDINGS: ClassVar[list[BindingType]] = bindings("logs")
@@ -128,13 +131,12 @@ class LogScreen(FetchingScreen):
         super().__init__()
         self._source = source
         self._row = row
-        self._text: list[str] | None = None
         self._word = ""
         self._shown_for: object = None
 
     def body(self) -> Iterable[Widget]:
         """The text and a filter."""
-        yield Pane(self.flinkops.context, id="log")
+        yield Pane(self.host.context, id="log")
         entry = Input(placeholder="only lines with this; !word: without it", id="filter")
         entry.cursor_blink = False
         entry.display = False
@@ -143,29 +145,30 @@ class LogScreen(FetchingScreen):
     def on_mount(self) -> None:
         """Read it."""
         source, row = self._source, self._row
-        self.fetch(lambda: source.taskmanager_log(row.process, row.file.name) if row.file else source.jobmanager_log())
-        self.query_one("#log", Pane).focus()
 
-    def fetched(self, result: Any) -> None:
-        """The newest lines; masked as one text, since a key may take many lines."""
-        self._text = clean_lines(str(result))[-MAX_LINES:]
+        def work() -> list[str]:
+            text = source.taskmanager_log(row.process, row.file.name) if row.file else source.jobmanager_log()
+            return clean_lines(text)[-MAX_LINES:]  # masked as one text, since a key may take many lines
+
+        self.fetch(work)
+        self.query_one("#log", Pane).focus()
 
     def title_line(self, view: View | None, cells: int) -> Line:
         """Process, file, and what of it is shown."""
         name = self._row.file.name if self._row.file else "log"
-        shown = line(f"last {len(self._text)} lines", "dim") if self._text is not None else ()
+        shown = line(f"last {len(self.content)} lines", "dim") if self.content is not None else ()
         only = line(f"/{self._word}", "accent") if self._word else ()
-        dot = f" {self.flinkops.context.glyphs.dot} "
+        dot = f" {self.host.context.glyphs.dot} "
         return join([line(tidy(self._row.process), "strong"), line(tidy(name)), shown, only], dot)
 
     def show_view(self, view: View | None) -> None:
         """The text, from its end; a refresh of the fleet does not move it."""
         pane = self.query_one("#log", Pane)
-        if self._text is None:
+        if self.content is None:
             pane.show(self.fetch_line(waiting="reading the log"))
-        elif self._shown_for != (id(self._text), self._word):
-            self._shown_for = (id(self._text), self._word)
-            pane.show([line(tidy(text), _role(text)) for text in self._text if _wanted(text, self._word)])
+        elif self._shown_for != (id(self.content), self._word):
+            self._shown_for = (id(self.content), self._word)
+            pane.show([line(tidy(text), _role(text)) for text in self.content if _wanted(text, self._word)])
             pane.action_move("end")
 
     def action_filter(self) -> None:

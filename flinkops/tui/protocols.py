@@ -1,4 +1,4 @@
-"""What the TUI needs of the observer and of a source: a face asks for what it uses, not for a class."""
+"""What the TUI needs of an observer: a face asks for what it uses, not for a class."""
 
 from collections.abc import Iterator
 from typing import Protocol, runtime_checkable
@@ -6,11 +6,11 @@ from typing import Protocol, runtime_checkable
 from flinkops.model.observation import Observation
 
 
-class Looks(Protocol):
-    """Whatever can look at the fleet: live, or a recording."""
+class ObservesFleet(Protocol):
+    """Whatever observes the fleet: live, or from a recording."""
 
-    def look(self) -> Observation:
-        """Look once; blocks. Raises FlinkopsError when nothing can be looked at."""
+    def observe(self) -> Observation:
+        """Poll once; blocks. Raises FlinkopsError when nothing can be observed."""
         ...
 
 
@@ -24,9 +24,9 @@ class HasName(Protocol):
 
 
 @runtime_checkable
-class LooksEarly(Protocol):
-    """An observer that can show part of a first look while some sources have not answered."""
+class StreamsPartialObservations(Protocol):
+    """An observer that can show part of its first poll while some sources have not answered."""
 
-    def early(self) -> Iterator[Observation]:
-        """What there is so far, each time more; blocks in between."""
+    def partial_observations(self) -> Iterator[Observation]:
+        """What there is so far, each time more; blocks in between. Then `observe` gives all of it."""
         ...

@@ -27,9 +27,9 @@ class ReplayObserver:
         self._observer = Observer(replay, policy)
         self.speed = 1.0
 
-    def look(self) -> Observation:
+    def observe(self) -> Observation:
         """The next moment; at the end, the last one again."""
-        return self._observer.look()
+        return self._observer.observe()
 
     def move(self, frames: int) -> Observation:
         """So many frames on, or back."""
@@ -48,8 +48,8 @@ class ReplayObserver:
             here = max(-1, index - MEMORY_FRAMES - 1)
             self._replay.seek(here + 1)
         for _ in range(index - here - 1):
-            self._observer.look()
-        return self._observer.look()
+            self._observer.observe()
+        return self._observer.observe()
 
     @property
     def at_end(self) -> bool:

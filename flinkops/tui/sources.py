@@ -12,8 +12,8 @@ from flinkops.render.cells import count_cell, seconds_cell, short_age, tidy, val
 from flinkops.render.glyphs import Glyphs
 from flinkops.render.lines import Line, Role, line
 from flinkops.tui.base import BaseScreen
+from flinkops.tui.choice import Choice
 from flinkops.tui.context import Context
-from flinkops.tui.dialogs import Choice
 from flinkops.tui.grid import Column, Grid
 from flinkops.tui.keys import Where
 from flinkops.tui.lineview import Pane
@@ -31,7 +31,7 @@ class SourcesScreen(BaseScreen):
 
     def body(self) -> Iterable[Widget]:
         """One table."""
-        context = self.flinkops.context
+        context = self.host.context
         yield Grid(context, source_columns(context), lambda source: (source.kind, source.name), id="sources")
         yield Pane(context, grow=True, id="preview")
 
@@ -59,9 +59,9 @@ class SourcesScreen(BaseScreen):
         if row is not None and row.error:
             cells = self.app.size.width
             text = textwrap.wrap(tidy(row.error), max(20, cells - 2))
-            lines = [line(self.flinkops.context.glyphs.rule * cells, "idle"), line(tidy(row.name), "strong")]
+            lines = [line(self.host.context.glyphs.rule * cells, "idle"), line(tidy(row.name), "strong")]
             lines += [line(f"  {part}") for part in text]
-            if (hint := NEXT.get(row.state)) and not row.pending and self.flinkops.link.replay is None:
+            if (hint := NEXT.get(row.state)) and not row.pending and self.host.poll_state.replay is None:
                 lines.append(line(f"  {hint}", "accent"))
         self.query_one("#preview", Pane).show(lines)
 

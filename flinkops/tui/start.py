@@ -9,7 +9,7 @@ from pathlib import Path
 from flinkops.errors import OperationFailed
 from flinkops.observer import Observer
 from flinkops.recording import Replay
-from flinkops.tui.app import FlinkopsApp
+from flinkops.tui.app import FlinkopsApp, Options
 from flinkops.tui.links import Links
 from flinkops.tui.replay import ReplayObserver
 
@@ -30,20 +30,19 @@ def start(
     if ascii_only is None:
         ascii_only = wants_ascii()
     collector = observer.collector
-    app = FlinkopsApp(
-        ReplayObserver(collector, observer.policy) if isinstance(collector, Replay) else observer,
+    options = Options(
         interval_seconds=interval_seconds,
         guarded=guarded,
         ascii_only=ascii_only,
-        sources=getattr(collector, "sources", ()),
-        notes_path=platformdirs.user_state_path("flinkops") / "notes.json",
-        views_path=platformdirs.user_state_path("flinkops") / "views.json",
-        links=links,
-        journal_folder=Path(journal).expanduser() if (journal := os.environ.get("FLINKOPS_JOURNAL")) else None,
+        theme=os.environ.get("FLINKOPS_THEME", ""),
         job=job,
         seconds=seconds,
-        theme=os.environ.get("FLINKOPS_THEME", ""),
+        journal_folder=Path(journal).expanduser() if (journal := os.environ.get("FLINKOPS_JOURNAL")) else None,
+        notes_path=platformdirs.user_state_path("flinkops") / "notes.json",
+        views_path=platformdirs.user_state_path("flinkops") / "views.json",
     )
+    shown = ReplayObserver(collector, observer.policy) if isinstance(collector, Replay) else observer
+    app = FlinkopsApp(shown, options, sources=getattr(collector, "sources", ()), links=links)
     app.run()
     if app.crash is not None:
         raise OperationFailed(

@@ -11,19 +11,19 @@ from flinkops.tui.view import View
 
 
 @dataclass
-class Link:
-    """How the looking goes. Paused (a person's wish) and failing (the world's) are different things."""
+class PollState:
+    """How polling goes. Paused (a person asked for it) and failing (nothing answers) are different things."""
 
     guarded: tuple[str, ...] = ()  # patterns of the sources at which nothing may be changed
     sources: tuple[str, ...] = ()  # all that are asked
     paused: bool = False
     waiting: int = 0  # newer observations behind a paused picture
-    error: str | None = None  # why the last look gave nothing at all
-    failures: int = 0  # looks in a row that gave nothing
+    error: str | None = None  # why the last poll gave nothing at all
+    failures: int = 0  # polls in a row that gave nothing
     retry_seconds: float | None = None
     replay: str | None = None  # position and speed, when a recording plays
     recording: str | None = None  # the file that is written
-    overdue: bool = False  # the look in flight takes longer than an interval
+    overdue: bool = False  # the poll in flight takes longer than an interval
 
     def read_only_at(self, source: str) -> bool:
         """Whether nothing may be changed there."""
@@ -40,43 +40,43 @@ class Link:
         return f"READ-ONLY {tidy(guarded[0])}{f' and {len(guarded) - 1} more' if len(guarded) > 1 else ''}"
 
 
-def status_line(link: Link, view: View | None, context: Context, now_ms: int, cells: int) -> Line:
+def status_line(state: PollState, view: View | None, context: Context, now_ms: int, cells: int) -> Line:
     """For example: ``● live · data 3 s old · 14:02:31Z · 11 of 12 sources ok``."""
-    right = line(f" {banner} ", "banner") if (banner := link.banner) else ()
+    right = line(f" {banner} ", "banner") if (banner := state.banner) else ()
     dot = f" {context.glyphs.dot} "
     if view is None:
-        asked = len(link.sources)
+        asked = len(state.sources)
         sources = f" to {asked} source{'s' * (asked > 1)}" if asked else ""
         doing = line(f"connecting{sources}{context.glyphs.ellipsis}", "accent")
-        failed = line(tidy(link.error), "critical") if link.error else ()
-        return ends(join([doing, _retry(link), failed], dot), right, cells, ellipsis=context.glyphs.ellipsis)
+        failed = line(tidy(state.error), "critical") if state.error else ()
+        return ends(join([doing, _retry(state), failed], dot), right, cells, ellipsis=context.glyphs.ellipsis)
     age = view.age_seconds(now_ms)
     old = age is None or age > view.stale_after_seconds
     how_old = "no data yet" if age is None else f"data {short_age(age)} old"
     when = (iso_utc(view.taken_ms) or "")[11:19] + "Z"
     parts = [
-        _mode(link, view, context),
-        line(how_old if link.replay is None else "recorded", "warning" if old else "text"),
+        _mode(state, view, context),
+        line(how_old if state.replay is None else "recorded", "warning" if old else "text"),
         line(when, "dim"),
         _sources(view),
-        line("recording", "accent") if link.recording else (),
-        _retry(link),
-        line(tidy(link.error), "critical") if link.error else (),
+        line("recording", "accent") if state.recording else (),
+        _retry(state),
+        line(tidy(state.error), "critical") if state.error else (),
     ]
     return ends(join(parts, dot), right, cells, ellipsis=context.glyphs.ellipsis)
 
 
-def _mode(link: Link, view: View, context: Context) -> Line:
+def _mode(state: PollState, view: View, context: Context) -> Line:
     glyphs = context.glyphs
-    if link.replay is not None:
-        return line(f"{glyphs.node} replay {link.replay}{' PAUSED' if link.paused else ''}", "accent")
-    if link.paused:
-        behind = f", {link.waiting} newer look{'s' * (link.waiting > 1)} waiting" if link.waiting else ""
+    if state.replay is not None:
+        return line(f"{glyphs.node} replay {state.replay}{' PAUSED' if state.paused else ''}", "accent")
+    if state.paused:
+        behind = f", {state.waiting} newer snapshot{'s' * (state.waiting > 1)} waiting" if state.waiting else ""
         return line(f"PAUSED{behind}", "warning")
-    if link.error is not None or view.disconnected:
+    if state.error is not None or view.disconnected:
         return line(f"{glyphs.critical} DISCONNECTED", "critical")
-    if link.overdue:
-        return line(f"{glyphs.warning} slow: still looking", "warning")
+    if state.overdue:
+        return line(f"{glyphs.warning} slow: still polling", "warning")
     states = {source.state for source in view.observation.assessment.sources}
     if states and "ok" not in states:
         return line(f"{glyphs.warning} slow: not all was read", "warning")
@@ -95,7 +95,7 @@ def _sources(view: View) -> Line:
     return line(f"{good} of {len(sources)} sources ok (S)", "warning" if good else "critical")
 
 
-def _retry(link: Link) -> Line:
-    if link.retry_seconds is None:
+def _retry(state: PollState) -> Line:
+    if state.retry_seconds is None:
         return ()
-    return line(f"retry {link.failures} in {short_age(link.retry_seconds)} (r: now)", "dim")
+    return line(f"retry {state.failures} in {short_age(state.retry_seconds)} (r: now)", "dim")

@@ -1,7 +1,7 @@
 """One vertex: its subtasks side by side, so that skew and stragglers show."""
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar, cast
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple, cast
 
 from textual.binding import BindingType
 from textual.widget import Widget
@@ -14,20 +14,29 @@ from flinkops.render.glyphs import usage_bar
 from flinkops.render.lines import Line, join, line
 from flinkops.render.text import human_count, human_seconds
 from flinkops.sources.protocol import HasJobDetails
+from flinkops.tui.choice import Choice
 from flinkops.tui.context import Context
-from flinkops.tui.dialogs import Choice
 from flinkops.tui.fetching import FetchingScreen
 from flinkops.tui.grid import Column, Grid
 from flinkops.tui.keys import Where, bindings
 from flinkops.tui.lineview import Pane
 from flinkops.tui.logs import GC_WARNING_RATIO
+from flinkops.tui.messages import OpenFlameGraph, OpenLogs
 from flinkops.tui.view import View
 
 TASKMANAGERS_EVERY_MS = 20_000
 
 
-class VertexScreen(FetchingScreen):
-    """Fetched anew with each look at the fleet."""
+class VertexContent(NamedTuple):
+    """What is fetched of a vertex: its subtasks, and the TaskManagers by id with the poll they were asked at."""
+
+    detail: VertexDetail
+    taskmanagers: Mapping[str, TaskManagerDetail] = {}
+    taskmanagers_ms: int = 0
+
+
+class VertexScreen(FetchingScreen[VertexContent]):
+    """Fetched again with each poll of the fleet."""
 
     PLACES: ClassVar[tuple[Where, ...]] = ("vertex", "rows")
     BINDINGS: ClassVar[list[BindingType]] = bindings("vertex")
@@ -37,14 +46,10 @@ class VertexScreen(FetchingScreen):
         self._source = source
         self._job = job
         self._vertex = vertex
-        self._detail: VertexDetail | None = None
-        self._taskmanagers: dict[str, TaskManagerDetail] = {}
-        self._taskmanagers_ms = 0
-        self._fetched_for = -1
 
     def body(self) -> Iterable[Widget]:
         """A few lines about the whole, a table of the parts."""
-        context = self.flinkops.context
+        context = self.host.context
         yield Pane(context, grow=True, id="about")
         yield Grid(context, subtask_columns(context, self), lambda row: row.index, id="subtasks")
 
@@ -60,63 +65,58 @@ class VertexScreen(FetchingScreen):
     @property
     def now_ms(self) -> int:
         """The time of the picture."""
-        return self.flinkops.view.taken_ms if self.flinkops.view else 0
+        return self.host.view.taken_ms if self.host.view else 0
 
     def title_line(self, view: View | None, cells: int) -> Line:
         """Job and vertex."""
-        dot = f" {self.flinkops.context.glyphs.dot} "
+        dot = f" {self.host.context.glyphs.dot} "
         parallelism = line(f"parallelism {self._vertex.parallelism}", "dim")
         return join([line(tidy(self._job.name), "strong"), line(tidy(self._vertex.name)), parallelism], dot)
 
     def show_view(self, view: View | None) -> None:
         """What is known, and ask for what is newer."""
-        if view is not None and view.taken_ms != self._fetched_for and not self.fetching:
-            self._fetched_for = view.taken_ms
-            self.fetch(self._work(view.taken_ms))
-        about = self._about() if self._detail else self.fetch_line(waiting="asking Flink for the subtasks")
-        self.query_one("#about", Pane).show(about)
-        self.grid.show(self._detail.subtasks if self._detail else ())
+        self.fetch_each_poll(view, self._request())
+        content = self.content
+        self.query_one("#about", Pane).show(
+            self._about(content.detail) if content else self.fetch_line(waiting="asking Flink for the subtasks")
+        )
+        self.grid.show(content.detail.subtasks if content else ())
 
-    def _work(self, now_ms: int) -> Callable[[], tuple[VertexDetail, dict[str, TaskManagerDetail]]]:
+    def _request(self) -> Callable[[View], VertexContent]:
         """The subtasks; the TaskManagers, which are more to ask for, only now and then."""
         source, job_id, vertex_id = self._source, self._job.id, self._vertex.id
-        known = self._taskmanagers
-        again = abs(now_ms - self._taskmanagers_ms) >= TASKMANAGERS_EVERY_MS
-        if again:
-            self._taskmanagers_ms = now_ms
+        before = self.content
 
-        def work() -> tuple[VertexDetail, dict[str, TaskManagerDetail]]:
+        def request(view: View) -> VertexContent:
             subtasks = source.subtasks(job_id, vertex_id)
-            return subtasks, {tm.id: tm for tm in source.detail(job_id).taskmanagers} if again else known
+            if before is not None and abs(view.taken_ms - before.taskmanagers_ms) < TASKMANAGERS_EVERY_MS:
+                return before._replace(detail=subtasks)
+            taskmanagers = {tm.id: tm for tm in source.detail(job_id).taskmanagers}
+            return VertexContent(subtasks, taskmanagers, view.taken_ms)
 
-        return work
-
-    def fetched(self, result: Any) -> None:
-        """Keep it."""
-        self._detail, self._taskmanagers = cast("tuple[VertexDetail, dict[str, TaskManagerDetail]]", result)
+        return request
 
     def taskmanager(self, row: SubtaskDetail) -> TaskManagerDetail | None:
         """Where the subtask runs."""
-        return self._taskmanagers.get(row.taskmanager or "")
+        return self.content.taskmanagers.get(row.taskmanager or "") if self.content else None
 
-    def _about(self) -> list[Line]:
-        assert self._detail is not None
+    def _about(self, detail: VertexDetail) -> list[Line]:
         lines = [
-            spread_line("busy", [s.busy_ratio for s in self._detail.subtasks], percent_cell),
-            spread_line("backpressured", [s.backpressured_ratio for s in self._detail.subtasks], percent_cell),
-            spread_line("records in", [s.records_in for s in self._detail.subtasks], count_cell),
+            spread_line("busy", [s.busy_ratio for s in detail.subtasks], percent_cell),
+            spread_line("backpressured", [s.backpressured_ratio for s in detail.subtasks], percent_cell),
+            spread_line("records in", [s.records_in for s in detail.subtasks], count_cell),
         ]
-        lines += [line(f"  {tidy(path)}: {tidy(why)}", "dim") for path, why in self._detail.unknown.items()]
+        lines += [line(f"  {tidy(path)}: {tidy(why)}", "dim") for path, why in detail.unknown.items()]
         return lines + (self.fetch_line(waiting="") if self.problem else [])
 
     def action_flame(self) -> None:
         """Flame graph of this vertex."""
-        self.flinkops.open_flame(self._job, self._vertex)
+        self.post_message(OpenFlameGraph(self._job, self._vertex))
 
     def action_logs(self) -> None:
         """Logs of the TaskManager under the cursor."""
         row = self.grid.cursor_row
-        self.flinkops.open_logs(self._job, taskmanager=row.taskmanager if row else None)
+        self.post_message(OpenLogs(self._job, taskmanager=row.taskmanager if row else None))
 
     def copies(self) -> Sequence[Choice]:
         """Ids and places of the subtask."""

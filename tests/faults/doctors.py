@@ -8,7 +8,7 @@ from flinkops.collect import Collector
 from flinkops.config.policy import Policy
 from flinkops.diagnose.diagnosis import diagnose
 from flinkops.diagnose.evidence import Evidence, encode_evidence
-from flinkops.evidence_collector import Examiner
+from flinkops.evidence_collector import PollingEvidenceCollector
 from flinkops.model.endpoint import parse_endpoint
 from flinkops.observer import Observer
 from flinkops.sources.flink.source import FlinkRestSource
@@ -22,7 +22,7 @@ class Doctor:
     def __init__(self, url: str, job: str, capture: Callable[[str], Path | None] = lambda _job: None) -> None:
         source = FlinkRestSource(parse_endpoint(url, name="lab"), wanted=lambda key: key[2] == job)
         self._observer = Observer(Collector([source], SystemClock(), deadline_seconds=_LOOK_SECONDS), Policy())
-        self._examiner = Examiner(self._observer)
+        self._examiner = PollingEvidenceCollector(self._observer)
         self._job = job
         self._capture = capture(job)
 

@@ -46,7 +46,7 @@ class Seen:
         self.job_id = job_id
 
     def now(self) -> JobAssessment:
-        return next(each for each in self.observer.look().assessment.jobs if each.id == self.job_id)
+        return next(each for each in self.observer.observe().assessment.jobs if each.id == self.job_id)
 
     def when(self, condition: Callable[[JobAssessment], bool]) -> JobAssessment:
         """The first look at which the condition holds."""

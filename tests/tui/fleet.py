@@ -50,12 +50,12 @@ _WORDS = ("orders", "prices", "clicks", "stock", "payments", "sessions", "fraud"
 _VERBS = ("enrich", "aggregate", "join", "dedup", "score", "index", "alert", "archive", "route", "count")
 
 
-def fleet(jobs: int, *, look: int = 0, seed: int = 7, hostile: bool = False, all_ok: bool = False) -> Observation:
-    """`jobs` jobs at the look number `look`, five seconds apart; every value moves from look to look."""
-    now_ms = T0_MS + round(look * INTERVAL_SECONDS * 1000)
+def fleet(jobs: int, *, poll: int = 0, seed: int = 7, hostile: bool = False, all_ok: bool = False) -> Observation:
+    """`jobs` jobs at the poll number `poll`, five seconds apart; every value moves from poll to poll."""
+    now_ms = T0_MS + round(poll * INTERVAL_SECONDS * 1000)
     clusters = [f"flink-{index:02d}" for index in range(max(1, min(12, jobs // 8)))]
     made = [
-        _job(number, look, now_ms, seed, clusters[number % len(clusters)], hostile=hostile, all_ok=all_ok)
+        _job(number, poll, now_ms, seed, clusters[number % len(clusters)], hostile=hostile, all_ok=all_ok)
         for number in range(jobs)
     ]
     ordered = tuple(sorted(made, key=lambda job: (LEVEL_ORDER[job.health.level], job.name)))
@@ -124,8 +124,8 @@ def _reasons(level: Level, number: int, now_ms: int, stale: bool) -> tuple[Reaso
     return choices[level]
 
 
-def _job(number: int, look: int, now_ms: int, seed: int, cluster: str, *, hostile: bool, all_ok: bool) -> JobAssessment:
-    luck = random.Random(f"{seed}/{number}/{look}")
+def _job(number: int, poll: int, now_ms: int, seed: int, cluster: str, *, hostile: bool, all_ok: bool) -> JobAssessment:
+    luck = random.Random(f"{seed}/{number}/{poll}")
     level = _level(number, cluster, all_ok=all_ok)
     stale = cluster == "flink-05" and not all_ok
     blind = level == "unknown"
@@ -133,7 +133,7 @@ def _job(number: int, look: int, now_ms: int, seed: int, cluster: str, *, hostil
     if hostile and number < len(HOSTILE_NAMES):
         name = HOSTILE_NAMES[number]
     reasons = _reasons(level, number, now_ms, stale)
-    facts = _facts(number, look, now_ms, name, cluster, luck, failing=level == "critical")
+    facts = _facts(number, poll, now_ms, name, cluster, luck, failing=level == "critical")
     rate = None if blind else luck.uniform(200, 20_000)
     state = luck.uniform(1e6, 9e9)
     return JobAssessment(
@@ -155,7 +155,7 @@ def _job(number: int, look: int, now_ms: int, seed: int, cluster: str, *, hostil
             Bottleneck("Sink: table", "external call: async 3 s", "external") if level == "critical" else None),
         checkpoints=None if blind else Checkpoints(
             "FAILED" if level == "critical" else "COMPLETED", luck.uniform(0.2, 9), luck.uniform(1, 60),
-            round(state / 9), 60.0, 4 if level == "critical" else 0, 120 + look, 4 if level == "critical" else 0,
+            round(state / 9), 60.0, 4 if level == "critical" else 0, 120 + poll, 4 if level == "critical" else 0,
             "Checkpoint expired before completing." if level == "critical" else None),
         commits={"iceberg": Commit("SUCCESS", luck.uniform(1, 60))} if number % 2 == 0 else None,
         vertices=_vertices(luck, blind=blind, pressed=level == "critical"),
@@ -186,16 +186,16 @@ _UPSTREAM: tuple[tuple[str, ...], ...] = ((), (), ("v0", "v1"), ("v2",), ("v3",)
 
 
 def _facts(
-    number: int, look: int, now_ms: int, name: str, cluster: str, luck: random.Random, *, failing: bool
+    number: int, poll: int, now_ms: int, name: str, cluster: str, luck: random.Random, *, failing: bool
 ) -> JobFacts:
     failure = "Checkpoint expired before completing." if failing else None
     history = tuple(
         CheckpointFacts(
-            id=120 + look - index, status="FAILED" if failure and index < 4 else "COMPLETED", is_savepoint=index == 6,
+            id=120 + poll - index, status="FAILED" if failure and index < 4 else "COMPLETED", is_savepoint=index == 6,
             triggered_ms=now_ms - 60_000 * (index + 1), duration_seconds=luck.uniform(0.2, 9),
             state_size_bytes=round(luck.uniform(1e6, 9e9)), checkpointed_size_bytes=round(luck.uniform(1e5, 9e7)),
             acknowledged_subtasks=11 if failure and index < 4 else 12, subtasks=12,
-            external_path=None if failure and index < 4 else f"s3://flink/{number:032x}/chk-{120 + look - index}",
+            external_path=None if failure and index < 4 else f"s3://flink/{number:032x}/chk-{120 + poll - index}",
             failure=failure if index < 4 else None,
         )
         for index in range(10)
@@ -209,7 +209,7 @@ def _facts(
             for index, upstream in enumerate(_UPSTREAM)
         ),
         checkpoints=CheckpointsFacts(
-            enabled=True, interval_seconds=60.0, timeout_seconds=600.0, state_backend="rocksdb", completed=120 + look,
+            enabled=True, interval_seconds=60.0, timeout_seconds=600.0, state_backend="rocksdb", completed=120 + poll,
             failed=4 if failing else 0, latest_savepoint=history[6], latest_completed=history[5], history=history,
             phases=CheckpointPhases("Sink: table", 0.2, 1.4, 0.1, 3.1, 4.8, 9_000_000, 12, 12),
             restored=RestoredFacts(113, now_ms - 3_600_000, True, "s3://flink/savepoints/savepoint-4ac5e1-0d"),
@@ -226,12 +226,12 @@ def _facts(
     )  # fmt: skip
 
 
-def _samples(job: JobAssessment, now_ms: int, looks: int = 60) -> tuple[JobSample, ...]:
+def _samples(job: JobAssessment, now_ms: int, polls: int = 60) -> tuple[JobSample, ...]:
     luck = random.Random(job.name)
     latency = job.processing_latency_seconds
     return tuple(
         JobSample(
-            at_ms=now_ms - round((looks - 1 - index) * INTERVAL_SECONDS * 1000), state=job.state, job_id=job.id,
+            at_ms=now_ms - round((polls - 1 - index) * INTERVAL_SECONDS * 1000), state=job.state, job_id=job.id,
             records_in_per_second=_around(job.records_in_per_second, luck),
             latency_p99_seconds=_around(latency.p99 if latency else None, luck),
             skew_seconds=_around(job.event_time_skew_seconds, luck),
@@ -239,7 +239,7 @@ def _samples(job: JobAssessment, now_ms: int, looks: int = 60) -> tuple[JobSampl
             backpressured_ratio=min(1.0, _around(job.backpressure.ratio, luck) or 0) if job.backpressure else None,
             checkpoint_duration_seconds=_around(job.checkpoints.duration_seconds if job.checkpoints else None, luck),
         )
-        for index in range(looks)
+        for index in range(polls)
     )  # fmt: skip
 
 

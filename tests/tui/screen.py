@@ -1,4 +1,4 @@
-"""The app under Textual's pilot: looking is off, observations are posted straight in, the clock stands still."""
+"""The app under Textual's pilot: polling is off, observations are handed in, the clock stands still."""
 
 import asyncio
 import os
@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from flinkops.clock import FixedClock
 from flinkops.model.observation import Observation
 from flinkops.render.lines import Role, fit, line, width
-from flinkops.tui.app import FlinkopsApp
+from flinkops.tui.app import FlinkopsApp, Options
 from flinkops.tui.fleet import FleetScreen
 from flinkops.tui.lineview import LineView
 from flinkops.tui.view import View
@@ -25,7 +25,7 @@ SIZES = ((80, 24), (120, 40), (200, 60))
 class Unasked:
     """An observer that must not be asked."""
 
-    def look(self) -> Observation:
+    def observe(self) -> Observation:
         raise AssertionError("the test posts observations itself")
 
 
@@ -35,10 +35,12 @@ def view_of(seen: Observation) -> View:
 
 
 def make_app(**options: Any) -> FlinkopsApp:
-    """An app that does not look by itself, three seconds after the first observation."""
-    options.setdefault("clock", FixedClock(T0_MS + 3_000))
-    options.setdefault("looking", False)
-    return FlinkopsApp(options.pop("observer", Unasked()), interval_seconds=INTERVAL_SECONDS, **options)
+    """An app that does not poll by itself, three seconds after the first observation."""
+    observer = options.pop("observer", Unasked())
+    others = {name: options.pop(name) for name in ("sources", "links") if name in options}
+    clock = options.pop("clock", FixedClock(T0_MS + 3_000))
+    options.setdefault("polling", False)
+    return FlinkopsApp(observer, Options(interval_seconds=INTERVAL_SECONDS, **options), clock=clock, **others)
 
 
 @asynccontextmanager
@@ -53,7 +55,7 @@ async def running(
     made = app or make_app(**options)
     async with made.run_test(size=size) as pilot:
         if made.view is None and app is None:
-            made.observed(view_of(seen or fleet(140)))
+            made.poller.observed(view_of(seen or fleet(140)))
         await pilot.pause()
         yield made, pilot
 
@@ -115,8 +117,8 @@ def check_golden(name: str, text: str) -> None:
     if os.environ.get("FLINKOPS_UPDATE_GOLDEN"):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    assert path.exists(), f"no golden file {path.name}: run with FLINKOPS_UPDATE_GOLDEN=1 and look at it"
-    assert text == path.read_text(encoding="utf-8"), f"{path.name} differs; look, then FLINKOPS_UPDATE_GOLDEN=1"
+    assert path.exists(), f"no golden file {path.name}: run with FLINKOPS_UPDATE_GOLDEN=1 and read it"
+    assert text == path.read_text(encoding="utf-8"), f"{path.name} differs; read it, then FLINKOPS_UPDATE_GOLDEN=1"
 
 
 async def until(pilot: Pilot[None], holds: Callable[[], bool], *, what: str, turns: int = 300) -> None:

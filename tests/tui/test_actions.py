@@ -28,6 +28,7 @@ from flinkops.sources.kubernetes.access import KubeAccess
 from flinkops.tui.actions import execute as hands
 from flinkops.tui.actions.catalog import KINDS, Kind, Planning, Running, command_of, request_of
 from flinkops.tui.actions.execute import carry_out, make_plan, takes_actions
+from flinkops.tui.actions.messages import AskAction
 from flinkops.tui.actions.sheets import progress_lines
 from flinkops.tui.app import FlinkopsApp
 from flinkops.tui.context import Context
@@ -79,7 +80,7 @@ def scenario(steps: Callable[[FlinkopsApp, Pilot[None]], Awaitable[None]], folde
         async with running(app=app, size=(120, 40)) as (_, pilot):
             seen = fleet(140)
             assessment = msgspec.structs.replace(seen.assessment, jobs=(the_job(),))
-            app.observed(view_of(Observation(seen.snapshot, assessment, seen.history)))
+            app.poller.observed(view_of(Observation(seen.snapshot, assessment, seen.history)))
             await pilot.pause()
             await steps(app, pilot)
 
@@ -103,7 +104,7 @@ def test_production_alone_is_read_only_and_named(tmp_path: Path, cluster: FakeCl
     async def steps(app: FlinkopsApp, pilot: Pilot[None]) -> None:
         assert f"READ-ONLY {NAME}" in text_of(app)
         assert app.screen.check_action("act", ()) is None, "greyed"
-        app.ask_action(BY_TITLE["restart"], [the_job()])
+        app.post_message(AskAction(BY_TITLE["restart"], [the_job()]))
         await pilot.pause()
         assert f"read-only: nothing is changed at {NAME}" in text_of(app)
         other = msgspec.structs.replace(the_job(), cluster="staging")
@@ -116,7 +117,7 @@ def test_production_alone_is_read_only_and_named(tmp_path: Path, cluster: FakeCl
         async with running(app=app, size=(120, 40)) as (_, pilot):
             seen = fleet(140)
             assessment = msgspec.structs.replace(seen.assessment, jobs=(the_job(),))
-            app.observed(view_of(Observation(seen.snapshot, assessment, seen.history)))
+            app.poller.observed(view_of(Observation(seen.snapshot, assessment, seen.history)))
             await pilot.pause()
             await steps(app, pilot)
 

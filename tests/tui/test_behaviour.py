@@ -31,16 +31,16 @@ def test_cursor_keeps_its_row_and_its_line_when_rows_move() -> None:
             await press(pilot, ["j"] * 5)
             grid = fleet_screen(app).grid
             key, line = grid.cursor_key, grid.cursor - grid.top
-            seen = fleet(140, look=1)
+            seen = fleet(140, poll=1)
             jobs = seen.assessment.jobs
-            app.observed(view_of(with_jobs(seen, (*jobs[-30:], *jobs[:-30]))))
+            app.poller.observed(view_of(with_jobs(seen, (*jobs[-30:], *jobs[:-30]))))
             await pilot.pause()
             assert grid.cursor == 35
             assert grid.cursor_key == key
             assert grid.cursor - grid.top == line
             assert app.view is not None
             gone = tuple(job for job in app.view.jobs if job.key != key)
-            app.observed(view_of(with_jobs(seen, gone)))
+            app.poller.observed(view_of(with_jobs(seen, gone)))
             await pilot.pause()
             assert grid.cursor_key is not None
             assert grid.cursor - grid.top == line
@@ -51,8 +51,8 @@ def test_cursor_keeps_its_row_and_its_line_when_rows_move() -> None:
 def test_untouched_cursor_stays_on_the_worst() -> None:
     async def scenario() -> None:
         async with running(fleet(140)) as (app, pilot):
-            seen = fleet(140, look=1)
-            app.observed(view_of(with_jobs(seen, tuple(reversed(seen.assessment.jobs)))))
+            seen = fleet(140, poll=1)
+            app.poller.observed(view_of(with_jobs(seen, tuple(reversed(seen.assessment.jobs)))))
             await pilot.pause()
             assert fleet_screen(app).grid.cursor == 0
 
@@ -67,12 +67,12 @@ def test_a_refresh_paints_only_lines_that_changed(monkeypatch: pytest.MonkeyPatc
             monkeypatch.setattr(grid, "refresh", lambda *regions, **_: painted.extend(regions))
             await pilot.pause(0.1)  # what the start still had to paint
             painted.clear()
-            app.observed(view_of(fleet(140)))
+            app.poller.observed(view_of(fleet(140)))
             await pilot.pause()
             assert painted == [], "the same again: nothing to paint"
             jobs = fleet(140).assessment.jobs
             changed = msgspec.structs.replace(jobs[3], records_in_per_second=77.0)
-            app.observed(view_of(with_jobs(fleet(140), (*jobs[:3], changed, *jobs[4:]))))
+            app.poller.observed(view_of(with_jobs(fleet(140), (*jobs[:3], changed, *jobs[4:]))))
             await pilot.pause()
             assert [region.y for region in painted] == [4], "the fourth row, below the header"
 
@@ -89,7 +89,7 @@ def test_filter_follows_the_keys_and_escape_undoes_it() -> None:
             text = text_of(app)
             assert f"{len(rows)} of 140" in text
             assert "/orders !ns:ads" in text
-            app.observed(view_of(fleet(140, look=1)))
+            app.poller.observed(view_of(fleet(140, poll=1)))
             await pilot.pause()
             assert len(fleet_screen(app).grid.rows) == len(rows), "kept on refresh"
             await press(pilot, ["escape"])
@@ -124,12 +124,12 @@ def test_a_job_is_followed_over_restarts_and_said_to_be_gone() -> None:
             await press(pilot, ["enter"])
             assert isinstance(app.screen, JobScreen)
             key = app.screen.key
-            seen = fleet(140, look=1)
+            seen = fleet(140, poll=1)
             jobs = tuple(msgspec.structs.replace(j, id="f" * 32) if j.key == key else j for j in seen.assessment.jobs)
-            app.observed(view_of(with_jobs(seen, jobs)))
+            app.poller.observed(view_of(with_jobs(seen, jobs)))
             await pilot.pause()
             assert "f" * 32 in text_of(app)
-            app.observed(view_of(with_jobs(seen, tuple(job for job in jobs if job.key != key))))
+            app.poller.observed(view_of(with_jobs(seen, tuple(job for job in jobs if job.key != key))))
             await pilot.pause()
             assert "gone" in text_of(app)
             await press(pilot, ["escape"])
@@ -272,30 +272,30 @@ class Steady:
     """Always works."""
 
     def __init__(self) -> None:
-        self.looks = 0
+        self.polls = 0
 
-    def look(self) -> Observation:
-        self.looks += 1
-        return fleet(4, look=self.looks)
+    def observe(self) -> Observation:
+        self.polls += 1
+        return fleet(4, poll=self.polls)
 
 
 def test_what_is_seen_can_be_recorded_and_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
         monkeypatch.chdir(tmp_path)
         observer = Steady()
-        app = make_app(observer=observer, looking=True)
+        app = make_app(observer=observer, polling=True)
         async with running(app=app, size=(120, 40)) as (_, pilot):
-            await until(pilot, lambda: observer.looks == 1 and app.view is not None, what="the first look")
+            await until(pilot, lambda: observer.polls == 1 and app.view is not None, what="the first poll")
             await press(pilot, ["R"])
             assert "recording" in text_of(app)
             for number in (2, 3):
                 await press(pilot, ["r"])
-                await until(pilot, lambda n=number: observer.looks == n, what="another look")  # type: ignore[misc]
-                await until(pilot, lambda: not app._in_flight, what="its end")
+                await until(pilot, lambda n=number: observer.polls == n, what="another poll")  # type: ignore[misc]
+                await until(pilot, lambda: not app.poller.in_flight, what="its end")
             await press(pilot, ["R"])
         [path] = tmp_path.glob("*.rec")
         recording = Recording(path)
-        assert [recording.snapshot(i) for i in range(len(recording))] == [fleet(4, look=n).snapshot for n in (2, 3)]
+        assert [recording.snapshot(i) for i in range(len(recording))] == [fleet(4, poll=n).snapshot for n in (2, 3)]
         recording.close()
 
     run(scenario())

@@ -44,7 +44,7 @@ def shown(source: Cluster, *keys: str, resource: bool = True) -> str:
             facts = msgspec.structs.replace(job.facts, resource=owner)
             job = msgspec.structs.replace(job, facts=facts, cluster=source.name)
             assessment = msgspec.structs.replace(seen.assessment, jobs=(job,))
-            app.observed(view_of(Observation(seen.snapshot, assessment, seen.history)))
+            app.poller.observed(view_of(Observation(seen.snapshot, assessment, seen.history)))
             await press(pilot, ["enter", "E"])
             if resource:
                 await until(pilot, lambda: source.asked > 0 and "asking" not in text_of(app), what="an answer")

@@ -1,4 +1,4 @@
-"""The findings of a job: at once what the look tells, then what was asked for; enter shows one and plans its move."""
+"""The findings of a job: at once by the snapshot, then by what was asked for; enter shows one and plans its move."""
 
 import asyncio
 from typing import Any
@@ -53,8 +53,8 @@ def test_more_is_found_once_its_source_was_asked_and_enter_plans_the_move() -> N
     async def whole() -> None:
         app = make_app(sources=[Detailed("prod")])
         async with running(app=app, size=(120, 40)) as (_, pilot):
-            app.observed(view_of(ill()))
-            app.ask_action = lambda kind, jobs, text="": asked.append((kind.verb, text))  # type: ignore[method-assign]
+            app.poller.observed(view_of(ill()))
+            app.actions.ask = lambda kind, jobs, text="": asked.append((kind.verb, text))  # type: ignore[method-assign]
             app.push_screen(FindingsScreen(job().key))
             await until(pilot, lambda: "gc-pressure" in findings_of(app), what="what the source says")
             assert findings_of(app) == ["gc-pressure", "serialization", "backpressure"]
@@ -73,7 +73,7 @@ def test_d_opens_them_from_the_fleet_and_from_the_job() -> None:
     async def whole() -> None:
         app = make_app()
         async with running(app=app, size=(120, 40)) as (_, pilot):
-            app.observed(view_of(ill()))
+            app.poller.observed(view_of(ill()))
             await press(pilot, ["d"])
             await until(pilot, lambda: findings_of(app) == ["backpressure"], what="from the fleet")
             await press(pilot, ["escape", "enter", "d"])
@@ -86,7 +86,7 @@ def test_without_sources_the_look_itself_is_diagnosed_and_the_rest_not_assessed(
     async def whole() -> None:
         app = make_app()
         async with running(app=app, size=(120, 40)) as (_, pilot):
-            app.observed(view_of(ill()))
+            app.poller.observed(view_of(ill()))
             app.push_screen(FindingsScreen(job().key))
             await until(pilot, lambda: findings_of(app) == ["backpressure"], what="the finding")
             assert "not assessed" in text_of(app)

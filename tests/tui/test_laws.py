@@ -23,7 +23,7 @@ from flinkops.tui.job_tables import TABS, row_lines
 from flinkops.tui.job_view import card, job_copies, job_links
 from flinkops.tui.links import Links
 from flinkops.tui.query import matches, parse
-from flinkops.tui.status_view import Link, status_line
+from flinkops.tui.status_view import PollState, status_line
 from flinkops.tui.themes import DEFAULT, THEMES, Palette
 from flinkops.tui.view import View
 from tests.tui.fleet import T0_MS, fleet
@@ -41,7 +41,7 @@ def view_of(job: JobAssessment, history: list[JobSample], sources: tuple[SourceS
 def everything_shown(job: JobAssessment, view: View, cells: int) -> Iterator[Line]:
     yield headline(view, CONTEXT, cells)
     yield counts(view, CONTEXT)
-    yield status_line(Link(), view, CONTEXT, T0_MS, cells)
+    yield status_line(PollState(), view, CONTEXT, T0_MS, cells)
     yield from preview(job, view, CONTEXT, cells=cells, rows=60, note="a note")
     yield from card(job, CONTEXT, cells=cells)
     for column in grid_columns(RowContext(view.taken_ms, CONTEXT.glyphs, history=view.observation.history)):

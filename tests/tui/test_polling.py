@@ -1,4 +1,4 @@
-"""How looks reach the screens: stale, slow, hanging and failed ones, and pause."""
+"""How polls reach the screens: stale, slow, hanging and failed ones, and pause."""
 
 import threading
 from collections.abc import Iterator
@@ -49,16 +49,16 @@ def test_pause_holds_the_picture_and_is_not_disconnection() -> None:
         async with running(fleet(140), size=(120, 40)) as (app, pilot):
             before = app.view
             await press(pilot, ["p"])
-            app.observed(view_of(fleet(140, look=1)))
+            app.poller.observed(view_of(fleet(140, poll=1)))
             await pilot.pause()
             assert app.view is before
-            assert "PAUSED, 1 newer look waiting" in text_of(app)
+            assert "PAUSED, 1 newer snapshot waiting" in text_of(app)
             assert "DISCONNECTED" not in text_of(app)
             await press(pilot, ["p"])
             assert app.view is not before
             lost = SourceStatus(name="flink-00", kind="rest", state="unreachable", age_seconds=9.0, error="refused")
             assessment = msgspec.structs.replace(fleet(3).assessment, sources=(lost,))
-            app.observed(view_of(Observation(fleet(3).snapshot, assessment)))
+            app.poller.observed(view_of(Observation(fleet(3).snapshot, assessment)))
             await pilot.pause()
             assert "DISCONNECTED" in text_of(app)
             assert "refused" in text_of(app)
@@ -70,23 +70,23 @@ class Flaky:
     """Fails twice, then works; remembers on which threads it was asked."""
 
     def __init__(self) -> None:
-        self.looks = 0
+        self.polls = 0
         self.threads: set[int] = set()
 
-    def look(self) -> Observation:
-        self.looks += 1
+    def observe(self) -> Observation:
+        self.polls += 1
         self.threads.add(threading.get_ident())
-        if self.looks == 1:
+        if self.polls == 1:
             raise Unreachable("the token has expired", next_step="log in again")
-        if self.looks == 2:
+        if self.polls == 2:
             raise ZeroDivisionError("a bug")
-        return fleet(20, look=self.looks)
+        return fleet(20, poll=self.polls)
 
 
-def test_looks_happen_off_the_screen_thread_and_failures_are_retried() -> None:
+def test_polls_happen_off_the_screen_thread_and_failures_are_retried() -> None:
     async def scenario() -> None:
         observer = Flaky()
-        app = make_app(observer=observer, looking=True)
+        app = make_app(observer=observer, polling=True)
         async with running(app=app) as (_, pilot):
             await until(pilot, lambda: "the token has expired; log in again" in text_of(app), what="the error is said")
             assert "retry 1 in" in text_of(app)
@@ -94,42 +94,46 @@ def test_looks_happen_off_the_screen_thread_and_failures_are_retried() -> None:
             await until(pilot, lambda: "ZeroDivisionError: a bug" in text_of(app), what="a bug is said too")
             await press(pilot, ["r"])
             await until(pilot, lambda: "worst first" in text_of(app) and app.view is not None, what="it comes back")
-            assert app.link.error is None
+            assert app.poll_state.error is None
             assert threading.get_ident() not in observer.threads
 
     run(scenario())
 
 
-def test_a_look_that_hangs_does_not_hang_the_keys() -> None:
+def test_a_poll_that_hangs_does_not_hang_the_keys() -> None:
     async def scenario() -> None:
         release = threading.Event()
 
         class Hanging:
-            def look(self) -> Observation:
+            def observe(self) -> Observation:
                 release.wait(20)
                 return fleet(3)
 
-        app = make_app(observer=Hanging(), looking=True)
+        app = make_app(observer=Hanging(), polling=True)
         async with running(app=app) as (_, pilot):
-            await press(pilot, ["question_mark"])
-            assert "In a table" in text_of(app)
-            release.set()
+            try:
+                await press(pilot, ["question_mark"])
+                assert "In a table" in text_of(app)
+                assert app.view is None, "the poll hangs"
+            finally:
+                release.set()
+            await until(pilot, lambda: app.view is not None, what="the poll's end, before the app is left")
 
     run(scenario())
 
 
 class Slow:
-    """An observer with a source that is late on the first look."""
+    """An observer with a source that is late at the first poll."""
 
     def __init__(self, early: Observation, whole: Observation) -> None:
         self._early, self._whole = early, whole
         self.released = threading.Event()
 
-    def early(self) -> Iterator[Observation]:
+    def partial_observations(self) -> Iterator[Observation]:
         yield self._early
         self.released.wait(10)
 
-    def look(self) -> Observation:
+    def observe(self) -> Observation:
         return self._whole
 
 
@@ -147,7 +151,7 @@ def test_the_first_picture_does_not_wait_for_a_source_that_hangs() -> None:
         wanted = next(job for job in whole.assessment.jobs if job.cluster == late)
         assessment = msgspec.structs.replace(whole.assessment, sources=sources, jobs=jobs)
         observer = Slow(Observation(whole.snapshot, assessment, whole.history), whole)
-        app = make_app(observer=observer, looking=True, job=wanted.id)
+        app = make_app(observer=observer, polling=True, job=wanted.id)
         try:
             async with app.run_test(size=(120, 40)) as pilot:
                 await until(pilot, lambda: app.view is not None, what="an early picture")

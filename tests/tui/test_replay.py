@@ -20,8 +20,8 @@ FRAMES = 20
 def recording(tmp_path: Path) -> Path:
     path = tmp_path / "incident.rec"
     with Recorder(path) as recorder:
-        for look in range(FRAMES):
-            snapshot: FleetSnapshot = fleet(6, look=look).snapshot
+        for poll in range(FRAMES):
+            snapshot: FleetSnapshot = fleet(6, poll=poll).snapshot
             recorder.write(snapshot)
     return path
 
@@ -29,7 +29,7 @@ def recording(tmp_path: Path) -> Path:
 def test_keys_move_through_the_recording(recording: Path) -> None:
     async def scenario() -> None:
         replay = ReplayObserver(Replay(recording), Policy())
-        app = make_app(observer=replay, looking=True)
+        app = make_app(observer=replay, polling=True)
         async with running(app=app, size=(120, 40)) as (_, pilot):
             await until(pilot, lambda: "1 of 20 x1" in text_of(app), what="the first moment")
             await press(pilot, ["right_curly_bracket"])
@@ -51,7 +51,7 @@ def test_keys_move_through_the_recording(recording: Path) -> None:
 
 def test_going_back_shows_what_was_shown(recording: Path) -> None:
     forward = ReplayObserver(Replay(recording), Policy())
-    pictures = [forward.look() for _ in range(FRAMES)]
+    pictures = [forward.observe() for _ in range(FRAMES)]
     back = ReplayObserver(Replay(recording), Policy())
     for index in (15, 3, 19, 0, 7):
         seen = back.at(index)

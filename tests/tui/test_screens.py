@@ -109,7 +109,7 @@ def test_detail_that_fails_is_said_and_retried() -> None:
             await press(pilot, ["enter", "enter"])
             await until(pilot, lambda: "no answer within 10 s" in text_of(app), what="the failure is shown")
             source.failing = False
-            app.observed(view_of(fleet(140, look=1)))
-            await until(pilot, lambda: "tm-1" in text_of(app), what="the next look asks again")
+            app.poller.observed(view_of(fleet(140, poll=1)))
+            await until(pilot, lambda: "tm-1" in text_of(app), what="the next poll asks again")
 
     asyncio.run(run())

@@ -118,11 +118,11 @@ def test_rates_go_on_after_a_few_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     try:
         for _ in range(3):
             clock.advance(seconds=10)
-            observer.look()
+            observer.observe()
         clock.set_to(START_MS - HOUR_MS)
         for _ in range(3):
             clock.advance(seconds=10)
-            seen = observer.look()
+            seen = observer.observe()
     finally:
         observer.close()
     (samples,) = seen.history.values()
@@ -134,7 +134,7 @@ def test_the_screen_shows_the_age_of_its_data() -> None:
     seen = fleet_of(140)
     clock.set_to(seen.snapshot.taken_ms)
     app = make_app(clock=clock)
-    app._latest, app._latest_at = view_of(seen), clock.monotonic()
+    app.poller._latest, app.poller._latest_at = view_of(seen), clock.monotonic()
     clock.set_to(clock.now_ms() - HOUR_MS)
     clock.advance(seconds=25)
     assert app.now_ms() - seen.snapshot.taken_ms == 25_000

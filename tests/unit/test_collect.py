@@ -149,7 +149,7 @@ def test_a_first_look_shows_early_what_has_answered_and_asks_nobody_twice(
     try:
         sources[0].released.clear()
         begun = time.monotonic()
-        pictures = collector.early()
+        pictures = collector.partial_snapshots()
         first = next(pictures)
         assert time.monotonic() - begun < 1.0
         assert [job.cluster for job in first.jobs] == ["b"]
@@ -161,7 +161,7 @@ def test_a_first_look_shows_early_what_has_answered_and_asks_nobody_twice(
         assert [(each.state, each.pending) for each in whole.sources] == [("ok", False)] * 2
         assert {job.cluster for job in whole.jobs} == {"a", "b"}
         assert [source.looks for source in sources] == [1, 1]
-        assert list(collector.early()) == []
+        assert list(collector.partial_snapshots()) == []
     finally:
         sources[0].released.set()
         collector.close()
@@ -170,7 +170,7 @@ def test_a_first_look_shows_early_what_has_answered_and_asks_nobody_twice(
 def test_no_early_picture_outlasts_the_deadline(collector: Collector, sources: list[ScriptedSource]) -> None:
     sources[0].released.clear()
     begun = time.monotonic()
-    assert len(list(collector.early())) <= 1
+    assert len(list(collector.partial_snapshots())) <= 1
     assert status(collector.collect(), "a").state == "unreachable"
     assert time.monotonic() - begun < 3
     sources[0].released.set()

@@ -10,7 +10,7 @@ import pytest
 from flinkops.bundle import masked, read_evidence, write_bundle
 from flinkops.config.policy import Policy
 from flinkops.errors import OperationFailed, UsageError
-from flinkops.evidence_collector import CloseLook, Examiner
+from flinkops.evidence_collector import EvidenceCollector, PollingEvidenceCollector
 from flinkops.model.detail import FlameGraph, FlameGraphNode, JobDetail, LogFile, VertexDetail
 from flinkops.model.facts import FleetSnapshot, JobFacts
 from flinkops.model.findings import EvidenceLine
@@ -218,7 +218,7 @@ class Still:
 def test_of_a_fleet_only_what_is_suspicious_is_asked_for_more() -> None:
     healthy = msgspec.structs.replace(job(), id="b" * 32, name="healthy")
     source = Source()
-    examiner = Examiner(Observer(Still(snapshot(ill(), healthy)), Policy()))
+    examiner = PollingEvidenceCollector(Observer(Still(snapshot(ill(), healthy)), Policy()))
     examiner._sources = {"prod": source}
     found = {each.job.name: each for each in examiner.fleet()}
     assert source.asked == ["detail a"]
@@ -228,8 +228,8 @@ def test_of_a_fleet_only_what_is_suspicious_is_asked_for_more() -> None:
 
 def test_of_one_job_the_stacks_of_the_bottleneck_are_asked_for() -> None:
     source = Source()
-    observation = Observer(Still(snapshot(ill())), Policy()).look()
-    found = CloseLook({"prod": source}).deep(observation, observation.assessment.jobs[0])
+    observation = Observer(Still(snapshot(ill())), Policy()).observe()
+    found = EvidenceCollector({"prod": source}).collect(observation, observation.assessment.jobs[0])
     assert source.asked == ["detail a", "flame work"]
     assert [each.vertex for each in found.flame_graphs] == ["work"]
 
@@ -237,15 +237,15 @@ def test_of_one_job_the_stacks_of_the_bottleneck_are_asked_for() -> None:
 def test_the_stacks_of_a_job_that_starts_are_not_taken() -> None:
     source = Source()
     young = msgspec.structs.replace(ill(), running_since_ms=NOW_MS - 10_000)
-    observation = Observer(Still(snapshot(young)), Policy()).look()
-    found = CloseLook({"prod": source}).deep(observation, observation.assessment.jobs[0])
+    observation = Observer(Still(snapshot(young)), Policy()).observe()
+    found = EvidenceCollector({"prod": source}).collect(observation, observation.assessment.jobs[0])
     assert source.asked == ["detail a"]
     assert "how it starts" in found.unknown["flame_graphs"]
 
 
 def test_a_fleet_that_is_asked_for_too_much_keeps_its_time() -> None:
     source = Source()
-    examiner = Examiner(Observer(Still(snapshot(ill())), Policy()))
+    examiner = PollingEvidenceCollector(Observer(Still(snapshot(ill())), Policy()))
     examiner._sources = {"prod": source}
     found = examiner.fleet(budget_seconds=0)
     assert source.asked == []

@@ -10,7 +10,7 @@ import pytest
 from flinkops.act.job_choice import pick_job
 from flinkops.diagnose.diagnosis import diagnose
 from flinkops.errors import OperationFailed, UsageError
-from flinkops.evidence_collector import CloseLook
+from flinkops.evidence_collector import EvidenceCollector
 from flinkops.model.detail import JobDetail, LogFile
 from flinkops.model.facts import JobFacts
 from flinkops.model.identity import flink_cluster, matching, selector
@@ -168,7 +168,7 @@ def of_resource(namespace: str) -> JobFacts:
 
 
 def test_each_jobmanagers_log_is_kept_under_its_own_name() -> None:
-    close = CloseLook({"prod": Clusters()})
+    close = EvidenceCollector({"prod": Clusters()})
     logs = close.logs([evidence(of_resource("shop")), evidence(of_resource("pricing"))])
     assert {name: text for name, text in logs.items() if "jobmanager" in name} == {
         "prod-shop-count-jobmanager.log": "the log of prod/shop/count",

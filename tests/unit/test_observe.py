@@ -34,22 +34,22 @@ def at(seconds: float, p99: float, **status: object) -> FleetSnapshot:
 
 def test_hysteresis_over_looks() -> None:
     observer = Observer(Played(*(at(10 * n, p99) for n, p99 in enumerate([0.1, 2, 2, 0.1, 0.1, 0.1]))), Policy())
-    levels = [observer.look().assessment.jobs[0].health.level for _ in range(6)]
+    levels = [observer.observe().assessment.jobs[0].health.level for _ in range(6)]
     assert levels == ["ok", "ok", "warning", "warning", "warning", "ok"]
 
 
 def test_a_look_holds_what_was_seen_up_to_it_and_stays_as_it_is() -> None:
     observer = Observer(Played(at(0, 0.1), at(10, 0.1)), Policy())
-    first = observer.look()
-    second = observer.look()
+    first = observer.observe()
+    second = observer.observe()
     assert [len(first.history[KEY]), len(second.history[KEY])] == [1, 2]
 
 
 def test_old_facts_shown_again_are_not_a_new_sample() -> None:
     failed = msgspec.structs.replace(at(0, 0.1), taken_ms=NOW_MS + 10_000)
     observer = Observer(Played(at(0, 0.1), failed), Policy())
-    observer.look()
-    assert len(observer.look().history[KEY]) == 1
+    observer.observe()
+    assert len(observer.observe().history[KEY]) == 1
 
 
 def test_close_closes_the_collector() -> None:

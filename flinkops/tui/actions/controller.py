@@ -1,20 +1,27 @@
-"""The app's part in actions: what is offered, asked, planned on a thread, confirmed, carried out and followed."""
+"""Actions from the screens: what is offered, asked, planned on a thread, confirmed, carried out and followed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from textual.app import App
+
+from flinkops.clock import Clock
 from flinkops.errors import UsageError
 from flinkops.model.assessment import JobAssessment
+from flinkops.model.plan import Plan
 from flinkops.render.cells import tidy
 from flinkops.sources.protocol import TakesActions
 from flinkops.tui import background
 from flinkops.tui.actions.catalog import KINDS, Kind, Planning, Running, request_of
 from flinkops.tui.actions.execute import carry_out, make_plan, takes_actions
+from flinkops.tui.actions.messages import ActionEnded, ActionProgressed, Planned
 from flinkops.tui.actions.sheets import ConfirmSheet, ProgressSheet
-from flinkops.tui.dialogs import Choice, Chooser, Prompt
-from flinkops.tui.polling import LookingApp
-from flinkops.tui.protocols import HasName
+from flinkops.tui.choice import Choice
+from flinkops.tui.context import Context
+from flinkops.tui.dialogs import Chooser, Prompt
+from flinkops.tui.messages import Say
+from flinkops.tui.status_view import PollState
 
 if TYPE_CHECKING:
     from flinkops.act.executor import Progress
@@ -22,15 +29,23 @@ if TYPE_CHECKING:
 NO_ACTIONS = "its source takes no actions from here"
 
 
-class ActingApp(LookingApp):
-    """Actions are planned and carried out on threads; the sheets show how far they are."""
+class ActionController:
+    """Plans and carries out on threads; the sheets show how far it is. One for the life of the app."""
 
     def __init__(
-        self, *arguments: Any, sources: Sequence[HasName], journal_folder: Path | None, **options: Any
+        self,
+        app: App[Any],
+        context: Context,
+        clock: Clock,
+        sources: Mapping[str, object],
+        state: PollState,
+        journal_folder: Path | None,
     ) -> None:
-        super().__init__(*arguments, **options)
-        self.sources = {source.name: source for source in sources}
-        self.link.sources = tuple(self.sources)
+        self._app = app
+        self._context = context
+        self._clock = clock
+        self._sources = sources
+        self._state = state
         self._journal_folder = journal_folder
         self._acted: list[Running] = []
 
@@ -38,17 +53,17 @@ class ActingApp(LookingApp):
     def may_act(self) -> bool:
         """Whether actions are offered anywhere; the executor refuses them in any case where it is read-only."""
         return any(
-            isinstance(source, TakesActions) and not self.link.read_only_at(name)
-            for name, source in self.sources.items()
+            isinstance(source, TakesActions) and not self._state.read_only_at(name)
+            for name, source in self._sources.items()
         )
 
     def may_act_on(self, jobs: Sequence[JobAssessment]) -> bool:
         """Whether they are offered for all of these jobs."""
-        return self.may_act and not any(self.link.read_only_at(job.cluster) for job in jobs)
+        return self.may_act and not any(self._state.read_only_at(job.cluster) for job in jobs)
 
-    # ---- what is wanted
+    # ---- what is asked for
 
-    def choose_action(self, jobs: Sequence[JobAssessment]) -> None:
+    def choose(self, jobs: Sequence[JobAssessment]) -> None:
         """Offer everything that can be done to these jobs."""
         if not jobs:
             return
@@ -56,18 +71,18 @@ class ActingApp(LookingApp):
 
         def chosen(choice: Choice | None) -> None:
             if choice is not None:
-                self.ask_action(kinds[choice.label], jobs)
+                self.ask(kinds[choice.label], jobs)
 
         what = tidy(jobs[0].name) if len(jobs) == 1 else f"{len(jobs)} jobs, one after another"
         choices = [Choice(kind.title, kind.says) for kind in KINDS]
-        self.push_screen(Chooser(self.context, f"act on {what}", choices), chosen)
+        self._app.push_screen(Chooser(self._context, f"act on {what}", choices), chosen)
 
-    def ask_action(self, kind: Kind, jobs: Sequence[JobAssessment], text: str = "") -> None:
+    def ask(self, kind: Kind, jobs: Sequence[JobAssessment], text: str = "") -> None:
         """Ask what has to be said for it, then plan."""
         if not jobs:
             return
         if not kind.hint or text:
-            self.plan_action(kind, jobs, text)
+            self._plan(kind, jobs, text)
             return
 
         def typed(said: str | None) -> None:
@@ -76,79 +91,88 @@ class ActingApp(LookingApp):
             try:
                 request_of(kind, jobs[0], said)
             except UsageError as problem:
-                self.say(problem.line())
+                self._say(problem.line())
                 return
-            self.plan_action(kind, jobs, said)
+            self._plan(kind, jobs, said)
 
         title = f"{kind.title} {tidy(jobs[0].name)}{f' and {len(jobs) - 1} more' if len(jobs) > 1 else ''}"
         now = str(jobs[0].parallelism or "") if kind.verb == "rescale" else ""
-        self.push_screen(Prompt(self.context, title, value=now, hint=kind.hint), typed)
+        self._app.push_screen(Prompt(self._context, title, value=now, hint=kind.hint), typed)
 
-    def plan_action(self, kind: Kind, jobs: Sequence[JobAssessment], text: str = "") -> None:
+    def _plan(self, kind: Kind, jobs: Sequence[JobAssessment], text: str) -> None:
         """Plan it for the first of the jobs and ask; several are asked for one after another."""
         job, *others = jobs
-        source = self.sources.get(job.cluster)
-        if not isinstance(source, TakesActions) or not takes_actions(source, job, self.clock):
-            self.say(NO_ACTIONS)
+        source = self._sources.get(job.cluster)
+        if not isinstance(source, TakesActions) or not takes_actions(source, job, self._clock):
+            self._say(NO_ACTIONS)
             return
-        if self.link.read_only_at(job.cluster):
-            self.say(f"read-only: nothing is changed at {tidy(job.cluster)}")
+        if self._state.read_only_at(job.cluster):
+            self._say(f"read-only: nothing is changed at {tidy(job.cluster)}")
             return
         planning = Planning(kind, job, source, text, tuple(others))
-        clock, folder = self.clock, self._journal_folder
-        background.start(self, planning, lambda: make_plan(planning, clock=clock, journal_folder=folder))
+        clock, folder = self._clock, self._journal_folder
+
+        def work() -> Plan:
+            return make_plan(planning, clock=clock, journal_folder=folder)
+
+        background.start(self._app, "plan", work, lambda outcome: Planned(planning, outcome))
 
         def answered(agreed: bool | None) -> None:
             if agreed and sheet.plan is not None:
                 self._carry_out(Running(sheet.plan, planning))
             if planning.others:
-                self.plan_action(kind, planning.others, text)
+                self._plan(kind, planning.others, text)
 
-        sheet = ConfirmSheet(self.context, planning)
-        self.push_screen(sheet, answered)
+        sheet = ConfirmSheet(self._context, planning)
+        self._app.push_screen(sheet, answered)
+
+    def planned(self, message: Planned) -> None:
+        """A plan is made: onto its sheet, unless that was left before."""
+        for sheet in self._app.screen_stack:
+            if isinstance(sheet, ConfirmSheet) and sheet.planning is message.planning:
+                sheet.planned(message.outcome)
 
     # ---- what is done
 
     def _carry_out(self, running: Running) -> None:
         self._acted.append(running)
-        clock, folder = self.clock, self._journal_folder
-        read_only = self.link.read_only_at(running.planning.job.cluster)
+        app, clock, folder = self._app, self._clock, self._journal_folder
+        read_only = self._state.read_only_at(running.planning.job.cluster)
 
         def tell(progress: "Progress") -> None:
-            self.call_later(self._action_moved, running, progress)
+            background.post(app, ActionProgressed(running, progress))
 
         background.start(
-            self,
-            running,
+            app,
+            "action",
             lambda: carry_out(running, clock=clock, read_only=read_only, journal_folder=folder, progress=tell),
+            lambda outcome: ActionEnded(running, outcome),
         )
-        self.push_screen(ProgressSheet(self.context, running, self.clock))
+        app.push_screen(ProgressSheet(self._context, running, clock))
 
-    def on_done(self, message: background.Done) -> None:
-        """A plan is made, or an action ended."""
-        if isinstance(message.token, Planning):
-            sheet = next((s for s in self.screen_stack if getattr(s, "planning", None) is message.token), None)
-            if isinstance(sheet, ConfirmSheet):  # else it was left before there was a plan
-                sheet.planned(message.result, message.error)
-        elif isinstance(message.token, Running):
-            self._action_ended(message.token, message)
+    def progressed(self, message: ActionProgressed) -> None:
+        """One more line of its progress."""
+        message.running.steps.append(message.progress)
+        self._redraw_progress(message.running)
 
-    def _action_moved(self, running: Running, progress: "Progress") -> None:
-        running.steps.append(progress)
+    def ended(self, message: ActionEnded) -> None:
+        """Its outcome, on its sheet and in the line of keys."""
+        running = message.running
+        running.result, running.error = message.outcome.result, message.outcome.error
         self._redraw_progress(running)
-
-    def _action_ended(self, running: Running, message: background.Done) -> None:
-        running.result, running.error = message.result, message.error
-        self._redraw_progress(running)
-        self.say(f"{running.plan.verb} of {tidy(running.plan.target.job_name)}: {running.outcome} (A shows it)")
+        self._say(f"{running.plan.verb} of {tidy(running.plan.target.job_name)}: {running.outcome} (A shows it)")
 
     def _redraw_progress(self, running: Running) -> None:
-        if isinstance(self.screen, ProgressSheet) and self.screen.running is running:
-            self.screen.redraw()
+        screen = self._app.screen
+        if isinstance(screen, ProgressSheet) and screen.running is running:
+            screen.redraw()
 
-    def action_last_action(self) -> None:
+    def show_last(self) -> None:
         """The progress or the outcome of the last action."""
         if self._acted:
-            self.push_screen(ProgressSheet(self.context, self._acted[-1], self.clock))
+            self._app.push_screen(ProgressSheet(self._context, self._acted[-1], self._clock))
         else:
-            self.say("no action yet")
+            self._say("no action yet")
+
+    def _say(self, text: str) -> None:
+        self._app.post_message(Say(text))

@@ -1,7 +1,7 @@
 """An action on the screen: the plan, the question, the progress, what came of it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar, cast
 
 from textual import on
 from textual.app import ComposeResult
@@ -17,11 +17,10 @@ from flinkops.render.lines import Line, Role, flow, line
 from flinkops.render.plan import plan_parts
 from flinkops.render.text import human_bytes, human_seconds
 from flinkops.tui.actions.catalog import Planning, Running
+from flinkops.tui.background import Outcome
 from flinkops.tui.context import Context
 from flinkops.tui.lineview import Pane
-
-if TYPE_CHECKING:
-    from flinkops.tui.app import FlinkopsApp
+from flinkops.tui.messages import Say
 
 _PART_ROLE: dict[str, Role] = {"refused": "critical", "risk": "warning", "needs": "dim"}
 OUTCOME_ROLE: dict[str, Role] = {
@@ -68,11 +67,11 @@ class ConfirmSheet(ModalScreen[bool]):
         what = f"planning the {self.planning.kind.title} of {tidy(self.planning.job.name)}"
         self._show([line(f"{what}{self._ctx.glyphs.ellipsis}", "accent")], line("esc: nothing happens", "dim"))
 
-    def planned(self, plan: Plan | None, error: str | None) -> None:
+    def planned(self, outcome: Outcome[Plan]) -> None:
         """The plan, or why there is none."""
-        self.plan = plan
+        plan = self.plan = outcome.result
         if plan is None:
-            self._show([line(tidy(error or "no plan"), "critical")], line("esc: back", "dim"))
+            self._show([line(tidy(outcome.error or "no plan"), "critical")], line("esc: back", "dim"))
             return
         if plan.refused:
             question = line("refused; esc: back", "critical")
@@ -170,7 +169,7 @@ class ProgressSheet(ModalScreen[None]):
         path = (result.go_on or result.seen.get("savepoint")) if result else None
         if path:
             self.app.copy_to_clipboard(path)
-            cast("FlinkopsApp", self.app).say("copied")
+            self.post_message(Say("copied"))
 
 
 def progress_lines(running: Running, context: Context, now_ms: int) -> list[Line]:
