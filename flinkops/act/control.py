@@ -7,7 +7,7 @@ from typing import Protocol
 import msgspec
 
 from flinkops.model.detail import AsyncOutcome, ResourceRequirement
-from flinkops.model.facts import ClusterFacts, JobFacts
+from flinkops.model.facts import ClusterFacts, ExceptionFacts, JobFacts
 from flinkops.model.plan import Plan
 from flinkops.model.savepoint import SavepointFormat
 
@@ -74,8 +74,8 @@ class JobControl(Protocol):
         """A close look at one job, without load metrics; None when the cluster does not know it."""
         ...
 
-    def failure(self, job_id: str) -> str | None:
-        """The cause that Flink gives for the job's last failure, on one line; None when it gives none."""
+    def failures(self, job_id: str) -> tuple[ExceptionFacts, ...]:
+        """The newest failures that Flink remembers of a job, newest first; up to a cache's time late."""
         ...
 
     def cluster(self) -> ClusterFacts:

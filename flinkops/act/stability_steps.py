@@ -1,17 +1,20 @@
 """Steps that change parallelism in place, and those that look whether a job is well after a change."""
 
 import time
+from collections.abc import Sequence
 
 import msgspec
 
+from flinkops.act.rest_cache import Absence
 from flinkops.act.running import StepAction, StepRun
 from flinkops.errors import OperationFailed, Unreachable
 from flinkops.model.detail import ResourceRequirement
-from flinkops.model.facts import JobFacts
+from flinkops.model.facts import ExceptionFacts, JobFacts
 from flinkops.model.states import ENDED, ExecutionState, JobState
 
 _RESCALED_WITHIN_SECONDS = 120.0
 _CHECKPOINT_GRACE_SECONDS = 60.0
+_IN_HISTORY = 8  # of the ten that Flink keeps, savepoints among them
 
 
 def require(run: StepRun) -> dict[str, str]:
@@ -48,32 +51,59 @@ def verify_parallelism(run: StepRun) -> dict[str, str]:
 def verify_stable(run: StepRun) -> dict[str, str]:
     """So many checkpoints complete from now on, and the job does not restart meanwhile.
 
-    With ``watch_seconds`` it has to go on so long at least: a crash loop may begin only after a while.
+    With ``watch_seconds`` it has to go on so long at least: a crash loop may begin only after a while. The counter of
+    restarts does not decide: it is up to 10 s old, and Flink before 2.0 counts each rescale in it.
     """
     watched_until = time.monotonic() + float(run.arguments.get("watch_seconds", "0"))
     wanted = int(run.arguments.get("checkpoints", "1"))
     job_id = run.seen.get("new_job_id", run.job_id)
     first = run.until("looking at the job", lambda: _measured(run, job_id))
-    restarts, completed = _numbers(first)
+    watch = _RestartWatch(run, first)
 
     def ask() -> JobFacts | None:
         job = alive(run, job_id)
-        if job.checkpoints is None:
+        if job.checkpoints is None or watch.is_unsettled(job) or job.state != JobState.RUNNING:
             return None
-        now_restarts, now_completed = _numbers(job)
-        if now_restarts > restarts:
-            raise OperationFailed(
-                f"the job restarted {now_restarts - restarts} times after the change{why_failed(run, job_id)}"
-            )
-        if job.state != JobState.RUNNING:
-            return None
-        enough = now_completed - completed >= wanted and time.monotonic() >= watched_until
+        enough = _completed_since(first, job, wanted) >= wanted and time.monotonic() >= watched_until
         return job if enough else None
 
     seconds = max(_checkpoint_patience_seconds(first, wanted), watched_until - time.monotonic() + 30.0)
     job = run.until(f"waiting for {wanted} checkpoints", ask, within_seconds=seconds)
-    now_restarts, now_completed = _numbers(job)
-    return {"checkpoints_after": str(now_completed - completed), "restarts_after": str(now_restarts - restarts)}
+    return {"checkpoints_after": str(_completed_since(first, job, wanted)), "restarts_after": "0"}
+
+
+class _RestartWatch:
+    """Tells restarts from rescales, by what Flink says of one start of the job that was seen after the change."""
+
+    def __init__(self, run: StepRun, first: JobFacts) -> None:
+        self._run, self._first = run, first
+        self._since_ms = first.running_since_ms
+        self._no_failure = Absence()
+
+    def is_unsettled(self, job: JobFacts) -> bool:
+        """Whether it cannot be told yet. Raises OperationFailed when the job has restarted since."""
+        first = self._first
+        if None not in (job.started_ms, first.started_ms) and job.started_ms != first.started_ms:
+            raise OperationFailed("the job was started anew after the change: its JobManager was lost")
+        now, before = job.running_since_ms, self._since_ms
+        if before is None:
+            self._refuse_by_counter(job)
+            return False
+        if now is None or now <= before:
+            return False
+        failures = [one for one in self._run.control.failures(job.id) if one.at_ms >= before]
+        if failures:
+            raise OperationFailed(f"the job restarted after the change{_cause(failures)}")
+        if not self._no_failure.is_known(now):
+            return True
+        self._since_ms = now  # without a failure: somebody has rescaled it
+        return False
+
+    def _refuse_by_counter(self, job: JobFacts) -> None:
+        """A Flink that does not say since when the job runs."""
+        restarts = (job.restarts or 0) - (self._first.restarts or 0)
+        if restarts > 0:
+            raise OperationFailed(f"the job restarted {restarts} times after the change{why_failed(self._run, job.id)}")
 
 
 def alive(run: StepRun, job_id: str) -> JobFacts:
@@ -89,10 +119,16 @@ def alive(run: StepRun, job_id: str) -> JobFacts:
 def why_failed(run: StepRun, job_id: str) -> str:
     """The cause that Flink gives, as the end of a sentence. A job that failed before it ran has none over REST."""
     try:
-        failure = run.control.failure(job_id)
+        failures = run.control.failures(job_id)
     except Unreachable:
         return ""
-    return f": {failure}" if failure else " (Flink gives no cause here; its JobManager's log has it)"
+    return _cause(failures) or " (Flink gives no cause here; its JobManager's log has it)"
+
+
+def _cause(failures: Sequence[ExceptionFacts]) -> str:
+    """The innermost cause of the newest one, as the end of a sentence."""
+    message = failures[0].message if failures else ""
+    return f": {message.splitlines()[-1]}" if message else ""
 
 
 def all_running(job: JobFacts) -> bool:
@@ -104,13 +140,23 @@ def all_running(job: JobFacts) -> bool:
 
 def _measured(run: StepRun, job_id: str) -> JobFacts | None:
     job = alive(run, job_id)
-    ready = job.restarts is not None and job.checkpoints is not None and all_running(job)
+    counted = job.restarts is not None or job.running_since_ms is not None
+    ready = counted and job.checkpoints is not None and all_running(job)
     return job if ready else None
 
 
-def _numbers(job: JobFacts) -> tuple[int, int]:
-    completed = job.checkpoints.completed if job.checkpoints else None
-    return job.restarts or 0, completed or 0
+def _completed_since(first: JobFacts, job: JobFacts, wanted: int) -> int:
+    """How many checkpoints the job has completed that were triggered since it runs as it was seen `first`.
+
+    A counter may have been some seconds old then; it counts where Flink's history, of ten, does not reach.
+    """
+    since_ms, points = first.running_since_ms, job.checkpoints
+    if points is None:
+        return 0
+    if since_ms is None or wanted > _IN_HISTORY:
+        return (points.completed or 0) - ((first.checkpoints.completed if first.checkpoints else None) or 0)
+    done = (one for one in points.history if one.status == "COMPLETED" and not one.is_savepoint)
+    return sum(1 for one in done if (one.triggered_ms or 0) >= since_ms)
 
 
 def _checkpoint_patience_seconds(job: JobFacts, wanted: int) -> float:

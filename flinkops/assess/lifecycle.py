@@ -164,7 +164,7 @@ def _restarts(job: JobFacts, past: Sequence[JobSample]) -> list[Reason]:
         text = f"restart loop: {lately} restarts within {window}{_cause(job)}"
         return [Reason(code=ReasonCode.RESTART_LOOP, text=text, value=lately, limit=LOOP_RESTARTS, level="critical")]
     running = job.running_since_ms
-    if job.state == JobState.RUNNING and job.restarts and running is not None:
+    if job.state == JobState.RUNNING and job.restarts and running is not None and not _was_rescaled(job, running):
         seconds = (job.seen_ms - running) / 1000
         if 0 <= seconds < RECENT_RESTART_SECONDS:
             text = f"restarted {human_seconds(seconds)} ago{_cause(job)}"
@@ -181,13 +181,21 @@ def _restarts(job: JobFacts, past: Sequence[JobSample]) -> list[Reason]:
     return []
 
 
+def _was_rescaled(job: JobFacts, running_since_ms: int) -> bool:
+    """Whether what the counter counts as a restart was a rescale: no failure lies shortly before it runs again."""
+    since_ms = running_since_ms - round(RECENT_RESTART_SECONDS * 1000)
+    return job.restarts_include_rescales and not _failures_since(job, since_ms)
+
+
 def _restarts_since(job: JobFacts, past: Sequence[JobSample], since_ms: int) -> int:
     counted = [
         sample.restarts
         for sample in past
         if sample.at_ms >= since_ms and sample.restarts is not None and sample.job_id == job.id
     ]
-    return 0 if job.restarts is None or not counted else max(0, job.restarts - min(counted))
+    if job.restarts is None or not counted or job.restarts_include_rescales:
+        return 0
+    return max(0, job.restarts - min(counted))
 
 
 def _failures_since(job: JobFacts, since_ms: int) -> int:

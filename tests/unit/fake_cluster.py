@@ -16,6 +16,7 @@ from flinkops.model.facts import (
     CheckpointFacts,
     CheckpointsFacts,
     ClusterFacts,
+    ExceptionFacts,
     JobFacts,
     RestoredFacts,
     VertexFacts,
@@ -112,8 +113,10 @@ class FakeCluster:
         self._may_be_away()
         return Load(unknown="a fake has no records") if self.load_now is None else self.load_now
 
-    def failure(self, job_id: str) -> str | None:
-        return "the new program does not work" if self.state.jobs[job_id].loops else None
+    def failures(self, job_id: str) -> tuple[ExceptionFacts, ...]:
+        if not self.state.jobs[job_id].loops:
+            return ()
+        return (ExceptionFacts(at_ms=1, name="RuntimeException", message="the new program does not work"),)
 
     def jobs(self) -> tuple[JobFacts, ...]:
         self._may_be_away()

@@ -14,14 +14,14 @@ from flinkops.clock import Clock
 from flinkops.errors import UNAVAILABLE, OperationFailed, Unreachable
 from flinkops.model.detail import AsyncOutcome, ResourceRequirement
 from flinkops.model.endpoint import RestEndpoint
-from flinkops.model.facts import CheckpointsFacts, ClusterFacts, JobFacts, VertexFacts
+from flinkops.model.facts import CheckpointsFacts, ClusterFacts, ExceptionFacts, JobFacts, VertexFacts
 from flinkops.model.plan import Plan
 from flinkops.model.savepoint import SavepointFormat
 from flinkops.plan.preconditions import unmet
 from flinkops.sources.deadline import Deadline
 from flinkops.sources.flink import wire
 from flinkops.sources.flink.checkpoint_facts import checkpoints_facts
-from flinkops.sources.flink.exception_facts import exceptions_facts
+from flinkops.sources.flink.exception_facts import MAX_EXCEPTIONS, exceptions_facts
 from flinkops.sources.flink.http import NotFound, Rejected, RestClient
 from flinkops.sources.flink.jar_upload import upload_jar
 from flinkops.sources.flink.settings_facts import scheduler_of
@@ -148,11 +148,10 @@ class RestControl:
             unknown=unknown,
         )
 
-    def failure(self, job_id: str) -> str | None:
-        """The newest root exception's message."""
-        path = f"/jobs/{quote(job_id, safe='')}/exceptions?maxExceptions=1"
-        found = exceptions_facts(self._get(path, wire.exceptions))
-        return found[0].message.splitlines()[-1] if found and found[0].message else None
+    def failures(self, job_id: str) -> tuple[ExceptionFacts, ...]:
+        """Root exceptions, newest first."""
+        path = f"/jobs/{quote(job_id, safe='')}/exceptions?maxExceptions={MAX_EXCEPTIONS}"
+        return exceptions_facts(self._get(path, wire.exceptions))
 
     def cluster(self) -> ClusterFacts:
         """Version and slots."""

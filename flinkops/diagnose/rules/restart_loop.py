@@ -25,7 +25,7 @@ def judge(case: Case) -> Verdict:
     failed = case.job.state == JobState.FAILED
     restarts = case.job.restarts or 0
     if not since:
-        if failed or restarts:
+        if failed or (restarts and not case.job.restarts_include_rescales):
             return NotAssessed("restart-loop", case.why_missing("exceptions", "Flink keeps no exception of it"))
         return ()
     newest, root = since[-1], since[0]
@@ -99,7 +99,9 @@ def _next(case: Case, root: ExceptionFacts) -> str:
 
 
 def _restarts_since(case: Case) -> int:
-    """How often it restarted over the looks that are remembered."""
+    """How often it restarted over the polls that are remembered; not where Flink counts rescales among restarts."""
+    if case.job.restarts_include_rescales:
+        return 0
     known = [
         each.restarts for each in case.evidence.history if each.job_id == case.job.id and each.restarts is not None
     ]

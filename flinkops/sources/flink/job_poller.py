@@ -111,6 +111,7 @@ class JobWatch:
             scheduler=scheduler_of(job.scheduler_type, cluster_configuration) if job else None,
             job_type=job.job_type if job else None,
             restarts=self._restarts(),
+            restarts_include_rescales="numRestarts" in self._metrics and "numRescales" not in self._metrics,
             vertices=self._vertex_facts(job) if job else (),
             checkpoints=self._checkpoints,
             exceptions=self._exceptions,
@@ -229,8 +230,10 @@ class JobWatch:
         return tuple(facts)
 
     def _restarts(self) -> int | None:
+        """Flink counts each rescale as a restart; from 2.0 on it also counts the rescales alone (FLINK-36871)."""
         value = wire.number(self._metrics.get("numRestarts"))
-        return None if value is None else int(value)
+        rescales = wire.number(self._metrics.get("numRescales")) or 0
+        return None if value is None else max(0, int(value - rescales))
 
     def _settings(self, cluster: dict[str, str] | None) -> dict[str, str]:
         if cluster is None:
