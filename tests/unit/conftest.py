@@ -6,8 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from flinkops.act import rest_cache
 from tests.fake_flink import FakeFlink, Recording, serving
 from tests.unit.command_line import Cli
+
+
+@pytest.fixture(autouse=True)
+def caches_renewed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the fakes do not say, there is not: they have no caches, unless a test gives them one."""
+    monkeypatch.setattr(rest_cache, "CACHE_SECONDS", 0.0)
 
 
 @pytest.fixture

@@ -41,6 +41,7 @@ class FakeJob(msgspec.Struct):
     restored: str | None = None
     started_ms: int = 1
     starting_polls: int = 0  # looks until it is RUNNING
+    cached_polls: int = 0  # looks at which it is not yet told from what it was restored
     loops: bool = False  # restarts at every look
 
 
@@ -75,6 +76,7 @@ class FakeCluster:
         self.swallows_requests = False  # a submission that does not
         self.hides_savepoints = False
         self.checkpoints_known = True
+        self.cached_polls = 0  # of a new job
         self.last_checkpoint: CheckpointFacts | None = None
         self.configuration = {"execution.checkpointing.savepoint-dir": SAVEPOINTS}
         if file.exists():
@@ -213,6 +215,7 @@ class FakeCluster:
             started_ms=1000 + len(self.state.jobs),
             starting_polls=1,
             loops=run.jar_id in self.state.looping_jars,
+            cached_polls=self.cached_polls,
         )
         self._did(f"run {run.jar_id} from {savepoint}")
         if self.swallows_answers:
@@ -237,6 +240,7 @@ class FakeCluster:
             if job.starting_polls <= 0:
                 job.state = "RUNNING"
         elif job.state == "RUNNING":
+            job.cached_polls -= 1
             job.completed += 0 if job.loops else 1
             job.restarts += 1 if job.loops else 0
         self.save()
@@ -267,7 +271,7 @@ class FakeCluster:
             latest_savepoint=saved[-1] if saved else None,
             history=tuple(reversed(saved)),
             restored=RestoredFacts(id=1, at_ms=1, is_savepoint=True, external_path=job.restored)
-            if job.restored
+            if job.restored and job.cached_polls <= 0
             else None,
         )
         vertex = VertexFacts(

@@ -50,6 +50,7 @@ class FakeOperator:
         )
         self.lost_states: list[str] = []  # a start from these crash-loops
         self.conflicts = 0  # answers 409 so often
+        self.cached_answers = 0  # so many about a new job's checkpoints are of before it was restored
         self.drops: str | None = None  # a field of the job that the schema does not have
         self.schema_redeploys = False
         self.job_id = "a" * 32
@@ -222,6 +223,7 @@ class FakeOperator:
             "completed": 0,
             "looks": 0,
             "loops": spec["image"] == LOOPING_IMAGE,
+            "cached": self.cached_answers,
         }
 
     def _reconciled(self, state: str, job_state: str, lifecycle: str) -> None:
@@ -284,13 +286,18 @@ class FakeOperator:
 
 def _checkpoints(job: dict[str, Any]) -> dict[str, Any]:
     job["completed"] += 1
+    job["cached"] = job.get("cached", 0) - 1
     counts = {"restored": 1, "total": 9, "in_progress": 0, "completed": job["completed"], "failed": 0}
-    restored = job["restored"] and {
-        "id": 7,
-        "restore_timestamp": 1,
-        "is_savepoint": True,
-        "external_path": job["restored"],
-    }
+    restored = (
+        job["restored"]
+        and job["cached"] < 0
+        and {
+            "id": 7,
+            "restore_timestamp": 1,
+            "is_savepoint": True,
+            "external_path": job["restored"],
+        }
+    )
     latest = {"completed": job.get("newest"), "savepoint": None, "failed": None, "restored": restored or None}
     return {"counts": counts, "latest": latest, "history": []}
 

@@ -51,11 +51,6 @@ class Scripted:
         return () if self._late >= 0 else self._failures
 
 
-@pytest.fixture(autouse=True)
-def short_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rest_cache, "CACHE_SECONDS", 0.02)
-
-
 def stable(control: Scripted, checkpoints: int = 1) -> dict[str, str]:
     plan = Plan(id="p", verb="rescale", target=Target(source="c", job_name="n", job_id="a"), created_ms=1)
     run = StepRun(

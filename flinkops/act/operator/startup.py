@@ -7,6 +7,7 @@ from flinkops.act.flow_steps import completed_before
 from flinkops.act.kept_state import retained_checkpoint
 from flinkops.act.operator.control import KubeControl, kube_control
 from flinkops.act.operator.spec_steps import acted_on
+from flinkops.act.rest_cache import Absence
 from flinkops.act.running import StepAction, StepRun
 from flinkops.act.stability_steps import all_running, why_failed
 from flinkops.errors import OperationFailed, Unreachable
@@ -86,7 +87,7 @@ def verify_new_job(run: StepRun) -> dict[str, str]:
         if mode == "never stopped":
             return {"new_job_id": run.job_id, "restored_from": "nothing: the old job was never stopped"}
     try:
-        job = _await_running(run, kube_control(run))
+        job = _await_running(run, kube_control(run), restores=mode != "stateless")
         path = _refuse_other_state(run, mode, job)
     except OperationFailed as problem:
         raise OperationFailed(problem.what, next_step=_retained(run, mode) or problem.next_step) from None
@@ -126,8 +127,9 @@ def _retained(run: StepRun, mode: str) -> str | None:
     return f"if {path} is gone, the next chk-… lies beside it: flinkops resume {name} --from PATH"
 
 
-def _await_running(run: StepRun, control: KubeControl) -> JobFacts:
-    watch = StuckWatch(control)
+def _await_running(run: StepRun, control: KubeControl, *, restores: bool) -> JobFacts:
+    """Until all its tasks run and, where it `restores` something, it is known from what."""
+    watch, nothing_restored = StuckWatch(control), Absence()
     olds = {(run.arguments["job_id"], run.arguments["started_ms"])}
     if "bad_job_id" in run.seen:
         olds.add((run.seen["bad_job_id"], run.seen["bad_started_ms"]))
@@ -148,7 +150,8 @@ def _await_running(run: StepRun, control: KubeControl) -> JobFacts:
             raise OperationFailed(f"the new job restarts instead of running{why_failed(run, job.id)}")
         if all_running(job) and job.vertices and job.checkpoints is not None:
             found = control.resource()
-            return job if acted_on(found) and operator_sees_it_run(found) is None else None
+            told = not restores or job.checkpoints.restored or nothing_restored.is_known((job.id, job.started_ms))
+            return job if told and acted_on(found) and operator_sees_it_run(found) is None else None
         watch.look()
         return None
 

@@ -8,6 +8,7 @@ from flinkops.act.flow_steps import completed_before, note_checkpoint
 from flinkops.act.operator.control import KubeControl, kube_control
 from flinkops.act.operator.spec_steps import OPERATOR_SILENT, acted_on, new_savepoint, stopping
 from flinkops.act.operator.startup import StuckWatch
+from flinkops.act.rest_cache import Absence
 from flinkops.act.running import StepAction, StepRun
 from flinkops.errors import OperationFailed, TimedOut, Unreachable
 from flinkops.model.facts import JobFacts
@@ -44,6 +45,7 @@ class _Waiting:
         self._error_since: float | None = None
         self._stopped_since: float | None = None
         self._first_error = run.arguments.get("error", "")
+        self._nothing_restored = Absence()
         self.last_running_ms = run.clock.now_ms()
 
     def savepoint(self) -> str | None:
@@ -83,7 +85,10 @@ class _Waiting:
         if planned not in ("0", str(job.started_ms or 0)):
             if job.checkpoints is None or job.state in _NOT_YET_RESTORED:
                 return
-            why = went_back(completed_before(run), job.checkpoints.restored)
+            restored = job.checkpoints.restored
+            if restored is None and not self._nothing_restored.is_known((job.id, job.started_ms)):
+                return  # an answer out of a cache of before it was restored
+            why = went_back(completed_before(run), restored)
             if why is not None:
                 anew = {"began_anew_ms": str(job.started_ms or 0), "stopped_ms": str(self.last_running_ms)}
                 run.found.update(went_back=why, **anew)

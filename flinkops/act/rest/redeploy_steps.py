@@ -4,6 +4,7 @@ import msgspec
 
 from flinkops.act.kept_state import kept_state, nothing_in_sight, where_to_look
 from flinkops.act.rest.launching import launcher_for, prepare_launch, with_uploaded
+from flinkops.act.rest_cache import Absence
 from flinkops.act.running import StepAction, StepRun
 from flinkops.act.savepoint_steps import verify_files
 from flinkops.act.stability_steps import alive, all_running, why_failed
@@ -104,13 +105,15 @@ def verify_restored(run: StepRun) -> dict[str, str]:
     job_id = run.seen["new_job_id"]
     if job_id == run.job_id:  # going back found the old job still running
         return {"restored_from": "nothing: the old job was never stopped"}
-    savepoint = run.seen["savepoint"]
+    savepoint, nothing_restored = run.seen["savepoint"], Absence()
 
     def ask() -> JobFacts | None:
         job = alive(run, job_id)
         if (job.restarts or 0) >= _RESTARTS_OF_A_LOOP:
             raise OperationFailed(f"job {job_id} restarts instead of running{why_failed(run, job_id)}")
-        return job if all_running(job) and job.checkpoints is not None else None
+        if not all_running(job) or job.checkpoints is None:
+            return None
+        return job if job.checkpoints.restored or nothing_restored.is_known((job.id, job.started_ms)) else None
 
     job = run.until("waiting until all tasks run", ask, within_seconds=_RUNNING_WITHIN_SECONDS)
     restored = job.checkpoints.restored if job.checkpoints else None
