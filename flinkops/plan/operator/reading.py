@@ -261,7 +261,7 @@ def _pod(value: Any, name: str) -> Any:
     if not isinstance(value, Mapping):
         raise Unreadable(f"a {name} cannot be read from {_shown(value)}")
     fields = CLASSES[name]
-    read: dict[str, Any] = {}
+    read: dict[str, Any] = dict(_FILLED_IN.get(name, {}))
     for key, one in value.items():
         kind = fields.get(key)
         if kind is not None and one is not None:
@@ -269,6 +269,10 @@ def _pod(value: Any, name: str) -> Any:
             if found is not None and not (found == {} and kind.is_map) and found != []:
                 read[key] = found
     return read
+
+
+_FILLED_IN = {"OwnerReference": {"apiVersion": "v1", "kind": "OwnerReference"}}
+"""What the Kubernetes client of the operator has where a field is absent."""
 
 
 def _of_type(value: Any, kind: FieldType) -> Any:
