@@ -21,4 +21,5 @@ class Absence:
 
         The first call begins the time: make it when the subject itself has been seen.
         """
-        return time.monotonic() - self._since.setdefault(subject, time.monotonic()) >= CACHE_SECONDS
+        now = time.monotonic()
+        return now - self._since.setdefault(subject, now) >= CACHE_SECONDS
