@@ -52,7 +52,7 @@ def masked_text(text: str) -> str:
 
 def spans(text: str) -> list[Span]:
     """What is hidden of a text: disjoint, in order."""
-    return _joined(span for detector in DETECTORS for span in detector(text))
+    return joined(span for detector in DETECTORS for span in detector(text))
 
 
 @lru_cache(maxsize=8192)
@@ -68,7 +68,8 @@ def _masked(text: str) -> str:
     return "".join([*pieces, text[at:]]) if pieces else text
 
 
-def _joined(found: Iterable[Span]) -> list[Span]:
+def joined(found: Iterable[Span]) -> list[Span]:
+    """Spans in order, those that touch made one."""
     joined: list[Span] = []
     for start, end in sorted(found):
         if end <= start:

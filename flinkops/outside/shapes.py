@@ -68,6 +68,8 @@ _P_FLAGS = (
 )  # fmt: skip
 """How ordinary options go on that begin with `-p`: `-port`, `-parallelism`, `-py`."""
 _RANDOM = re.compile(r"(?<![A-Za-z0-9+/=_\-])[A-Za-z0-9+/_\-]{24,}+={0,3}+")
+_JOINS = re.compile(r"[/_\-]")
+_LONGER_PART = 6
 _SPELLED = re.compile(r"[A-Za-z]?[a-z]{3,}+")
 _WORDS_ONLY = 0.75
 _ORDERLY = 0.4
@@ -104,7 +106,7 @@ def tokens(text: str) -> Iterator[Span]:
 
 def _tokenlike(text: str) -> bool:
     """Short prefixes begin ordinary names, too (`secret_name`, `dapilog`): a token is no row of plain words."""
-    return any(char.isdigit() or char.isupper() for char in text[3:]) and not _orderly(text[4:], _WORDS_ONLY)
+    return any(char.isdigit() or char.isupper() for char in text[3:]) and not is_orderly(text[4:], _WORDS_ONLY)
 
 
 def hooks(text: str) -> Iterator[Span]:
@@ -165,10 +167,17 @@ def random_strings(text: str) -> Iterator[Span]:
     """Long strings of capitals, small letters and digits in which no words stand: keys, signatures, encoded secrets."""
     for found in _RANDOM.finditer(text):
         word = found[0]
-        if all(any(map(kind, word)) for kind in (str.isdigit, str.isupper, str.islower)) and not _orderly(word):
+        if all(any(map(kind, word)) for kind in (str.isdigit, str.isupper, str.islower)) and _by_chance(word):
             yield found.span()
 
 
-def _orderly(text: str, share: float = _ORDERLY) -> bool:
+def _by_chance(word: str) -> bool:
+    """Not so a path or a name of parts: each longer part of it has to be drawn by chance, with capitals in it."""
+    parts = [part for part in _JOINS.split(word) if len(part) >= _LONGER_PART]
+    return bool(parts) and all(not part.islower() and not part.isdigit() and not is_orderly(part) for part in parts)
+
+
+def is_orderly(text: str, share: float = _ORDERLY) -> bool:
+    """Whether a text is made of words rather than drawn by chance: much of it stands in runs of small letters."""
     spelled = sum(len(run) for run in _SPELLED.findall(text))
     return spelled >= share * sum(char.isalnum() for char in text)
