@@ -1,4 +1,4 @@
-"""A support case in one file: the evidence, what the doctor makes of it, and the ends of the logs; secrets masked.
+"""A support case in one file: the evidence, what the doctor makes of it, and the ends of the logs, by allow-list.
 
 Evidence as JSON lines, one a job, can be diagnosed again from the bundle or from a file of its own.
 """
@@ -8,7 +8,6 @@ import os
 import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -16,7 +15,8 @@ from flinkops.clock import iso_utc
 from flinkops.diagnose.evidence import Evidence, decode_evidence
 from flinkops.errors import OperationFailed, UsageError
 from flinkops.model.facts import JobKey
-from flinkops.outside.masking import masked_setting, masked_text
+from flinkops.outside.export import LONGEST, Export
+from flinkops.outside.log_lines import grave_lines
 
 EVIDENCE = "evidence.jsonl"
 MAX_FILE_BYTES = 256 * 1024 * 1024
@@ -25,16 +25,12 @@ _README = """A flinkops bundle: what was seen of Flink jobs, and what flinkops d
 
 doctor.json      findings and what was not assessed (the document of `flinkops doctor -o json`)
 evidence.jsonl   a line a job: facts, history, subtasks, TaskManagers, flame graphs
-logs/            the ends of the logs, where a source gave them
+logs/            of the ends of the logs: warnings, errors, stack traces; all lines where --logs asked for them
 
-flinkops doctor --replay THIS_FILE diagnoses it again. Passwords, tokens and keys are masked; names are not.
+flinkops doctor --replay THIS_FILE diagnoses it again. Written are: settings that Flink, its operator and flinkops
+document, numbers, names, ids, messages. For everything else, and for what looks like a secret, there stands
+<withheld: LENGTH characters, #FINGERPRINT>: the same fingerprint is the same text (of one user on one machine).
 """
-
-
-def masked(evidence: Evidence) -> Evidence:
-    """Without what looks like a secret in any text of it, wherever a source may have left one."""
-    plain = msgspec.to_builtins(evidence)
-    return msgspec.convert(_masked(plain), Evidence)
 
 
 def check_free(path: Path) -> None:
@@ -45,13 +41,25 @@ def check_free(path: Path) -> None:
         raise UsageError(f"cannot write into {path.parent}", next_step="name a file in a folder of yours")
 
 
-def write_bundle(path: Path, evidence: Sequence[Evidence], doctor_json: str, logs: Mapping[str, str]) -> None:
-    """Raises OperationFailed when the file is there already or cannot be written. For its owner alone to read."""
-    lines = b"".join(msgspec.json.encode(masked(each)) + b"\n" for each in evidence)
-    doctor = msgspec.json.encode(_masked(msgspec.json.decode(doctor_json)))
-    files = {"README.txt": _README.encode(), "doctor.json": doctor, EVIDENCE: lines}
-    files |= {f"logs/{number:02}-{_safe(name)}": masked_text(text).encode("utf-8", "replace")
-              for number, (name, text) in enumerate(logs.items(), 1)}  # fmt: skip
+def write_bundle(
+    path: Path, evidence: Sequence[Evidence], doctor_json: str, logs: Mapping[str, str], *, whole_logs: bool = False
+) -> None:
+    """Raises OperationFailed when the file is there already or cannot be written. For its owner alone to read.
+
+    Of logs only warnings, errors and stack traces are written, unless `whole_logs`.
+    """
+    findings = msgspec.json.decode(doctor_json)
+    export = Export()
+    export.learn(*evidence, findings, list(logs.values()))
+    lines = b"".join(msgspec.json.encode(export.value(each)) + b"\n" for each in evidence)
+    files = {
+        "README.txt": _README.encode(),
+        "doctor.json": msgspec.json.encode(export.value(findings)),
+        EVIDENCE: lines,
+    }
+    for number, (name, text) in enumerate(logs.items(), 1):
+        log = export.text(_tail(text))
+        files[f"logs/{number:02}-{_safe(export.text(name))}"] = (log if whole_logs else _grave(log)).encode()
     taken_ms = max((each.taken_ms for each in evidence), default=0)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -99,16 +107,14 @@ def _from_archive(path: Path) -> bytes:
     raise UsageError(f"{path} holds no {EVIDENCE}", next_step="flinkops doctor --bundle FILE makes one that does")
 
 
-def _masked(value: Any) -> Any:
-    if isinstance(value, str):
-        return masked_text(value)
-    if isinstance(value, dict):
-        return {
-            key: masked_setting(key, item) if isinstance(item, str) else _masked(item) for key, item in value.items()
-        }
-    if isinstance(value, (list, tuple)):
-        return [_masked(item) for item in value]
-    return value
+def _tail(text: str) -> str:
+    """The end of a log, from the beginning of a line, as long as one text may be."""
+    return text if len(text) <= LONGEST else text[-LONGEST:].partition("\n")[2]
+
+
+def _grave(log: str) -> str:
+    kept, left_out = grave_lines(log)
+    return f"{kept}\n[{left_out} lines below WARN left out; flinkops doctor --bundle FILE --logs keeps them]\n"
 
 
 def _safe(name: str) -> str:

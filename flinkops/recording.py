@@ -19,6 +19,7 @@ import msgspec
 
 from flinkops.errors import OperationFailed, Refused, UsageError
 from flinkops.model.facts import FleetSnapshot
+from flinkops.outside.export import Export
 from flinkops.recording_changes import applied, changes
 
 MAGIC = b"flinkops recording 1\n"
@@ -37,8 +38,9 @@ class Recorder:
         self._frames_a_group = frames_a_group
         self._frames_left = 0
         self._last: FleetSnapshot | None = None
+        self._export = Export()
         try:
-            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as problem:
             raise OperationFailed(f"cannot write {self._path}: {problem.strerror}") from None
         try:
@@ -56,7 +58,12 @@ class Recorder:
         self.close()
 
     def write(self, snapshot: FleetSnapshot) -> int:
-        """Appends one frame and returns its size in bytes. Raises OperationFailed, for example on a full disk."""
+        """Appends one frame and returns its size in bytes. Raises OperationFailed, for example on a full disk.
+
+        Recordings are given away: of settings and texts only what `flinkops.outside.export` lets out is written.
+        """
+        self._export.learn(snapshot)
+        snapshot = self._export.value(snapshot)
         whole = self._last is None or self._frames_left == 0
         if whole or self._last is None:
             content = msgspec.json.encode(snapshot)
@@ -83,13 +90,22 @@ class Recorder:
             raise Refused(f"{self._path} is being recorded to by another process") from None
         size = os.fstat(self._file).st_size
         if size == 0:
+            self._for_its_owner()
             self._append(MAGIC)
             return
         if os.pread(self._file, len(MAGIC), 0) != MAGIC:
             raise Refused(f"{self._path} exists and is not a flinkops recording", next_step="choose another file")
+        self._for_its_owner()
         end = max((frame.end for frame in _scan(self._file, size)), default=len(MAGIC))
         os.ftruncate(self._file, end)
         os.lseek(self._file, end, os.SEEK_SET)
+
+    def _for_its_owner(self) -> None:
+        """Nobody else may read it, also where an earlier version or somebody's umask left it open."""
+        try:
+            os.fchmod(self._file, 0o600)
+        except OSError:
+            raise Refused(f"{self._path} belongs to another user", next_step="choose another file") from None
 
     def _append(self, content: bytes) -> None:
         try:

@@ -31,8 +31,11 @@ def doctor(
         str | None, typer.Option("--replay", metavar="FILE", help="A recording or a bundle instead of the live fleet.")
     ] = None,
     bundle: Annotated[
-        str | None, typer.Option("--bundle", metavar="FILE.tar.gz", help="Also keep all evidence, secrets masked.")
+        str | None, typer.Option("--bundle", metavar="FILE.tar.gz", help="Also keep all evidence; secrets withheld.")
     ] = None,
+    logs: Annotated[
+        bool, typer.Option("--logs", help="In the bundle: all lines of the logs, not only from WARN on.")
+    ] = False,
     self_check: Annotated[
         bool, typer.Option("--self", help="Check reach, permissions and versions instead of jobs.")
     ] = False,
@@ -47,19 +50,21 @@ def doctor(
     flinkops doctor orders                  one job in depth, flame graphs too: about fifteen seconds
     flinkops doctor orders -o json
     flinkops doctor --replay incident.rec
-    flinkops doctor orders --bundle case.tar.gz
+    flinkops doctor orders --bundle case.tar.gz      of logs: warnings, errors, stack traces; with --logs all
     """
     if self_check:
         _check_self(common)
         return
+    if logs and bundle is None:
+        raise UsageError("--logs is for a bundle", next_step="flinkops doctor --bundle FILE.tar.gz --logs")
     if bundle is not None:
         from flinkops.bundle import check_free
 
         check_free(Path(bundle))
-    evidence, logs = _replayed(common, replay, job) if replay is not None else _examined(common, job, bundle)
+    evidence, ends_of_logs = _replayed(common, replay, job) if replay is not None else _examined(common, job, bundle)
     diagnoses = _diagnosed(evidence)
     if bundle is not None:
-        _write(common, Path(bundle), evidence, diagnoses, logs)
+        _write(common, Path(bundle), evidence, diagnoses, ends_of_logs, whole_logs=logs)
     _print(common, diagnoses)
     if exit_code and any(each.severity != "info" for found in diagnoses for each in found.findings):
         raise typer.Exit(ExitCode.NOT_HEALTHY)
@@ -150,13 +155,15 @@ def _write(
     evidence: "Sequence[Evidence]",
     diagnoses: "Sequence[Diagnosis]",
     logs: dict[str, str],
+    *,
+    whole_logs: bool,
 ) -> None:
     from flinkops.bundle import write_bundle
     from flinkops.render.doctor import doctor_json
 
-    write_bundle(path, evidence, doctor_json(diagnoses), logs)
+    write_bundle(path, evidence, doctor_json(diagnoses), logs, whole_logs=whole_logs)
     jobs = "1 job" if len(evidence) == 1 else f"{len(evidence)} jobs"
-    common.say(f"flinkops: {path}: {jobs}, ends of {len(logs)} logs; secrets are masked, names are not")
+    common.say(f"flinkops: {path}: {jobs}, ends of {len(logs)} logs; secrets are withheld, names are not")
 
 
 def _print(common: Common, diagnoses: "Sequence[Diagnosis]") -> None:

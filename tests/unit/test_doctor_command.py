@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from flinkops.bundle import masked, read_evidence, write_bundle
+from flinkops.bundle import read_evidence, write_bundle
 from flinkops.config.policy import Policy
 from flinkops.errors import OperationFailed, UsageError
 from flinkops.evidence_collector import EvidenceCollector, PollingEvidenceCollector
@@ -15,6 +15,7 @@ from flinkops.model.detail import FlameGraph, FlameGraphNode, JobDetail, LogFile
 from flinkops.model.facts import FleetSnapshot, JobFacts
 from flinkops.model.findings import EvidenceLine
 from flinkops.observer import Observer
+from flinkops.outside.export import Export
 from flinkops.recording import Recorder
 from flinkops.render.doctor import evidence_text
 from tests.fake_flink import FakeFlink
@@ -168,8 +169,27 @@ def test_what_is_no_evidence_is_refused(tmp_path: Path) -> None:
             read_evidence(tmp_path / name)
 
 
-def test_masking_keeps_the_evidence_what_it_is() -> None:
-    assert masked(evidence(ill())) == evidence(ill())
+def test_what_is_not_secret_stays_what_it_is() -> None:
+    assert Export().value(evidence(ill())) == evidence(ill())
+
+
+def test_of_logs_only_warnings_and_traces_unless_all_are_asked_for(tmp_path: Path) -> None:
+    log = "1 INFO starting\n2 WARN slow\n3 INFO going on\n4 ERROR x\njava.io.IOException: y\n\tat a.B.c(B.java:1)\n"
+    write_bundle(tmp_path / "some.tar.gz", [evidence()], "{}", {"jm.log": log})
+    write_bundle(tmp_path / "all.tar.gz", [evidence()], "{}", {"jm.log": log}, whole_logs=True)
+    some, everything = (log_in(tmp_path / name) for name in ("some.tar.gz", "all.tar.gz"))
+    assert "slow" in some
+    assert "\tat a.B.c" in some
+    assert "starting" not in some
+    assert "2 lines below WARN left out" in some
+    assert everything == log
+
+
+def log_in(bundle: Path) -> str:
+    with tarfile.open(bundle) as archive:
+        file = archive.extractfile("flinkops-bundle/logs/01-jm.log")
+        assert file is not None
+        return file.read().decode()
 
 
 # ---- gathering

@@ -28,6 +28,7 @@ from flinkops.model.facts import (
     Spread,
     VertexFacts,
 )
+from flinkops.outside.export import Export
 from flinkops.recording import Recorder, Recording, Replay
 from flinkops.sources.flink.source import FlinkRestSource
 from tests.fake_flink import FakeFlink, serving
@@ -74,6 +75,10 @@ def test_any_frame_reads_as_it_was_written(tmp_path: Path, written: list[FleetSn
     with Recorder(path, frames_a_group=3) as recorder:
         for snapshot in written:
             recorder.write(snapshot)
+    export = Export()
+    for number, snapshot in enumerate(written):
+        export.learn(snapshot)
+        written[number] = export.value(snapshot)
     recording = Recording(path)
     assert recording.times_ms == [each.taken_ms for each in written]
     indices = [*range(len(written)), *order.sample(range(len(written)), len(written))]
@@ -121,6 +126,7 @@ def test_it_survives_kill_9(tmp_path: Path) -> None:
     path = tmp_path / "killed.rec"
     program = """
 import sys
+from flinkops.outside.export import Export
 from flinkops.recording import Recorder
 from tests.unit.test_recording import snapshot_at
 recorder = Recorder(sys.argv[1])
