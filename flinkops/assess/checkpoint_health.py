@@ -4,10 +4,11 @@ from flinkops.assess.catch_up import started_lately
 from flinkops.assess.checkpoints import newest_completed
 from flinkops.assess.signal import reason
 from flinkops.config.policy import JobClass
-from flinkops.model.assessment import Checkpoints, Level, Reason
+from flinkops.model.assessment import Checkpoints, Level, Reason, brief
 from flinkops.model.facts import BATCH, JobFacts
 from flinkops.model.numbers import amount
 from flinkops.model.reasons import ReasonCode
+from flinkops.model.root_cause import RootCause, root_in
 
 
 def checkpoint_reasons(job: JobFacts, found: Checkpoints | None, job_class: JobClass) -> list[Reason]:
@@ -44,9 +45,10 @@ def _failing(job: JobFacts, found: Checkpoints, job_class: JobClass) -> list[Rea
     level: Level = "critical" if count >= job_class.checkpoint_failures else "warning"
     done = newest_completed(job.checkpoints) if job.checkpoints else None
     times = "the last checkpoint failed" if count == 1 else f"the last {count} checkpoints failed"
-    text = f"{times}: {found.failure or 'Flink names no cause'}"
+    cause = root_in(found.failure) if found.failure else RootCause("", "Flink names no cause")
+    text, cell = f"{times}: {cause.text}", brief(cause.short, f", {count} checkpoints in a row" if count > 1 else "")
     if _only_declined(job):
-        level, text = "warning", f"{count} checkpoints could not begin yet: tasks were still starting"
+        level, text, cell = "warning", f"{count} checkpoints could not begin yet: tasks were still starting", ""
     return [
         Reason(
             code=ReasonCode.CHECKPOINT_FAILING,
@@ -55,6 +57,7 @@ def _failing(job: JobFacts, found: Checkpoints, job_class: JobClass) -> list[Rea
             limit=job_class.checkpoint_failures,
             level=level,
             since_ms=done.acknowledged_ms if done else None,
+            brief=cell,
         )
     ]
 

@@ -58,6 +58,7 @@ def _latency(case: Case) -> Check:
         "latency_p99",
         case.why("processing_latency_seconds.p99"),
         note=", ".join(part for part in (method, easing) if part),
+        short="p99 latency",
     )
 
 
@@ -77,6 +78,7 @@ def _skew(case: Case) -> Check:
         "skew",
         case.why("event_time_skew_seconds"),
         note=", ".join(part for part in (event.cause, easing) if part),
+        short="event-time skew",
     )
 
 
@@ -128,6 +130,7 @@ def _late(case: Case) -> Check:
         lambda sample: sample.late_records,
         "late_ratio",
         case.why("late_ratio"),
+        short="late records",
     )
 
 
@@ -144,6 +147,7 @@ def _checkpoint_age(case: Case) -> Check:
         lambda sample: sample.checkpoint_age_seconds,
         "checkpoint_age",
         case.why("checkpoints.age_seconds"),
+        short="since the last checkpoint",
     )
 
 
@@ -164,6 +168,7 @@ def _checkpoint_duration(case: Case) -> Check:
         "checkpoint_age",
         case.why("checkpoints.duration_seconds"),
         note="" if timeout is None else f"at {human_seconds(timeout)} it is given up",
+        short="for the last checkpoint",
     )
 
 

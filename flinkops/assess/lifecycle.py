@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from flinkops.assess.availability import availability
 from flinkops.assess.signal import reason
 from flinkops.config.policy import JobClass
-from flinkops.model.assessment import Level, Reason
+from flinkops.model.assessment import Level, Reason, brief
 from flinkops.model.facts import JobFacts, ResourceFacts, SourceState, SourceStatus
 from flinkops.model.history import JobSample
 from flinkops.model.operator_resource import (
@@ -17,6 +17,7 @@ from flinkops.model.operator_resource import (
 )
 from flinkops.model.quantities import human_seconds
 from flinkops.model.reasons import ReasonCode
+from flinkops.model.root_cause import root_cause
 from flinkops.model.states import ENDED_ON_PURPOSE, RECOVERING, STARTING, JobState
 
 LOOP_RESTARTS = 3
@@ -95,6 +96,7 @@ def unseen(
         limit=stale_after_seconds,
         level="unknown",
         since_ms=job.seen_ms,
+        brief=brief(what, f", {human_seconds(age_seconds)} old"),
     )
 
 
@@ -115,8 +117,9 @@ def _state(job: JobFacts, past: Sequence[JobSample], job_class: JobClass) -> Rea
     code = _OF_STATE.get(job.state, ReasonCode.JOB_STATE_UNKNOWN)
     level: Level = "warning"
     text = f"the job is {job.state}"
+    cell = ""
     if job.state == JobState.FAILED:
-        level, text = "critical", f"the job has FAILED{_cause(job)}"
+        level, text, cell = "critical", f"the job has FAILED{_cause(job)}", _brief(job, ", FAILED")
     elif job.state in ENDED_ON_PURPOSE:
         text = f"the job has ended: {job.state}"
     elif job.state in STARTING and _without_jobmanager(job) is not None:
@@ -125,12 +128,12 @@ def _state(job: JobFacts, past: Sequence[JobSample], job_class: JobClass) -> Rea
         level, text = "unknown", f"the job is starting: {job.state}"
     elif job.state in RECOVERING:
         level = "critical" if seconds >= LONG_SECONDS else "warning"
-        text += f" for {human_seconds(seconds)}" if seconds else ""
-        text += _cause(job)
+        lasts = f" for {human_seconds(seconds)}" if seconds else ""
+        text, cell = f"{text}{lasts}{_cause(job)}", _brief(job, f", {job.state}{lasts}")
     elif code is ReasonCode.JOB_STATE_UNKNOWN:
         level = "unknown"
         text = reason(job, "state", f'the state of the job is not known ("{job.state}")')
-    return Reason(code=code, text=text, level=level, since_ms=since)
+    return Reason(code=code, text=text, level=level, since_ms=since, brief=cell)
 
 
 def _state_since(job: JobFacts, past: Sequence[JobSample]) -> int:
@@ -146,11 +149,13 @@ def _state_since(job: JobFacts, past: Sequence[JobSample]) -> int:
 
 
 def _cause(job: JobFacts) -> str:
-    if not job.exceptions:
-        return ""
-    newest = job.exceptions[0]
-    named = newest.message.startswith(newest.name) or not newest.message
-    return f": {newest.message or newest.name}" if named else f": {newest.name}: {newest.message}"
+    """The root cause of the newest exception; its chain is with the exceptions."""
+    return f": {root_cause(job.exceptions[0]).text}" if job.exceptions else ""
+
+
+def _brief(job: JobFacts, then: str) -> str:
+    """The root cause first, then what became of the job; empty where no exception is known."""
+    return brief(root_cause(job.exceptions[0]).short, then) if job.exceptions else ""
 
 
 def _restarts(job: JobFacts, past: Sequence[JobSample]) -> list[Reason]:
@@ -162,7 +167,16 @@ def _restarts(job: JobFacts, past: Sequence[JobSample]) -> list[Reason]:
     window = human_seconds(LOOP_WINDOW_SECONDS)
     if lately >= LOOP_RESTARTS:
         text = f"restart loop: {lately} restarts within {window}{_cause(job)}"
-        return [Reason(code=ReasonCode.RESTART_LOOP, text=text, value=lately, limit=LOOP_RESTARTS, level="critical")]
+        return [
+            Reason(
+                code=ReasonCode.RESTART_LOOP,
+                text=text,
+                value=lately,
+                limit=LOOP_RESTARTS,
+                level="critical",
+                brief=_brief(job, f", {lately} restarts in {window}"),
+            )
+        ]
     running = job.running_since_ms
     if job.state == JobState.RUNNING and job.restarts and running is not None and not _was_rescaled(job, running):
         seconds = (job.seen_ms - running) / 1000
@@ -176,6 +190,7 @@ def _restarts(job: JobFacts, past: Sequence[JobSample]) -> list[Reason]:
                     limit=RECENT_RESTART_SECONDS,
                     level="warning",
                     since_ms=running,
+                    brief=_brief(job, f", restarted {human_seconds(seconds)} ago"),
                 )
             ]
     return []

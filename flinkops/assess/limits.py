@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from flinkops.assess.checkpoints import age_limit_seconds
 from flinkops.config.policy import WATERMARK_DELAY_KEY, JobClass, Policy
-from flinkops.model.assessment import Level, Limits, Reason
+from flinkops.model.assessment import Level, Limits, Reason, brief
 from flinkops.model.facts import JobFacts
 from flinkops.model.history import JobSample
 from flinkops.model.numbers import amount
@@ -32,6 +32,8 @@ class Check(NamedTuple):
     """The key in flinkops.toml that turns it off."""
     missing: str = ""
     note: str = ""
+    short: str = ""
+    """Its name in a cell of a table, where the number comes first."""
 
     @property
     def breached(self) -> bool:
@@ -76,7 +78,8 @@ def judge(check: Check, past: Sequence[JobSample], policy: Policy, now_ms: int) 
         return None
     if check.value is None:
         why = f'{check.what} unknown: {check.missing}; if it does not matter, set {check.setting} = "off"'
-        return Reason(code=check.code_unknown, text=why, limit=check.limit, level="unknown")
+        cell = brief(f"{check.short or check.what} unknown: {check.missing}")
+        return Reason(code=check.code_unknown, text=why, limit=check.limit, level="unknown", brief=cell)
     if not raised(check, past, policy):
         return None
     level: Level = "critical" if check.critical is not None and check.value > check.critical else "warning"
@@ -96,6 +99,7 @@ def judge(check: Check, past: Sequence[JobSample], policy: Policy, now_ms: int) 
         limit=check.limit,
         level=level,
         since_ms=_since(check, past, now_ms),
+        brief=brief(f"{value} {check.short or check.what}, limit {limit}{f': {check.note}' if check.note else ''}"),
     )
 
 

@@ -38,8 +38,26 @@ Absence = Unknown | NotApplicable
 """Beside a value, what a signal may be."""
 
 
+BRIEF_CHARACTERS = 80
+
+
+def brief(first: str, then: str = "") -> str:
+    """What differs, cut so that what comes `then` still fits.
+
+    >>> brief("x" * 100, ", 3 restarts in 10m")[-21:]
+    'x…, 3 restarts in 10m'
+    """
+    first = " ".join(first.split())
+    first = first.rstrip(".") if then else first
+    room = BRIEF_CHARACTERS - len(then)
+    return (first if len(first) <= room else first[: max(0, room - 1)] + "…") + then
+
+
 class Reason(Value, frozen=True):
-    """Why a job is not healthy. ``value`` and ``limit`` are in the unit that ``text`` names."""
+    """Why a job is not healthy. ``value`` and ``limit`` are in the unit that ``text`` names.
+
+    ``brief`` is for a cell of a table: at most BRIEF_CHARACTERS, and what differs from job to job comes first.
+    """
 
     code: ReasonCode
     text: str
@@ -47,6 +65,12 @@ class Reason(Value, frozen=True):
     limit: float | None = None
     level: Level = "warning"
     since_ms: int | None = None
+    brief: str = ""
+
+    @property
+    def cell(self) -> str:
+        """`brief`, or as much of `text` as fits."""
+        return brief(self.brief or self.text)
 
 
 class Health(Value, frozen=True):

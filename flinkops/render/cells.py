@@ -3,7 +3,7 @@
 import math
 
 from flinkops.clock import iso_utc
-from flinkops.model.assessment import JobAssessment, Level, NotApplicable
+from flinkops.model.assessment import JobAssessment, Level, NotApplicable, Unknown
 from flinkops.model.reasons import Subject
 from flinkops.outside.text import clean_setting
 from flinkops.render.glyphs import Glyphs
@@ -124,19 +124,18 @@ def state_cell(of: str) -> Line:
     return ((tidy(of), STATE_ROLE.get(of, "warning")),)
 
 
+_SIGNALS = (
+    "processing_latency_seconds.p99",
+    "event_time_skew_seconds",
+    "state_bytes",
+    "backpressure",
+    "checkpoints",
+)
+
+
 def known_signals(job: JobAssessment) -> int:
-    """How many of the five signals (latency, skew, state, backpressure, checkpoints) are known."""
-    checkpoints = job.checkpoints
-    return sum(
-        known is not None
-        for known in (
-            job.processing_latency_seconds and job.processing_latency_seconds.p99,
-            job.event_time_skew_seconds,
-            job.state_bytes,
-            job.backpressure,
-            checkpoints,
-        )
-    )
+    """How many of the five signals are known, or known not to apply."""
+    return sum(not isinstance(job.absent(path), Unknown) for path in _SIGNALS)
 
 
 def role_about(job: JobAssessment, subject: Subject) -> Role:

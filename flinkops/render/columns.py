@@ -171,7 +171,7 @@ def _why(job: JobAssessment, row: RowContext) -> Line:
     if not reasons:
         return ()
     more = f"  +{len(reasons) - 1}" if len(reasons) > 1 else ""
-    return ((tidy(reasons[0].text), "text"), (more, "dim")) if more else line(tidy(reasons[0].text))
+    return ((tidy(reasons[0].cell), "text"), (more, "dim")) if more else line(tidy(reasons[0].cell))
 
 
 C = FleetColumn

@@ -104,7 +104,7 @@ def job_document(job: JobAssessment) -> dict[str, Any]:
 
 def _undated_deletion(job: JobAssessment) -> dict[str, str]:
     resource = None if job.facts is None else job.facts.resource
-    if resource is None or not resource.deleting or resource.deleting_since_ms is not None:
+    if resource is None or not resource.deleting or iso_utc(resource.deleting_since_ms) is not None:
         return {}
     return {"resource.deletion.since": "the resource is being deleted, and its deletionTimestamp is not a time"}
 
@@ -178,6 +178,7 @@ def _reason(reason: Reason) -> dict[str, Any]:
         "value": _plain(reason.value),
         "limit": _plain(reason.limit),
         "level": reason.level,
+        "brief": reason.cell,
         **({"since": since} if since else {}),
     }
 

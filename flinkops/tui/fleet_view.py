@@ -28,7 +28,7 @@ def headline(view: View, context: Context, cells: int) -> Line:
     role = LEVEL_ROLE[level]
     if level == "ok":
         return line(f"{glyphs.ok} all {total} job{'s' * (total > 1)} ok", "ok")
-    reason = worst.health.reasons[0].text if worst.health.reasons else worst.state
+    reason = worst.health.reasons[0].cell if worst.health.reasons else worst.state
     when = since_text(worst.health.since_ms, view.taken_ms)
     left: list[Span] = [
         (f"{glyphs.level(level)} {broken} of {total} {level}", role),

@@ -6,6 +6,7 @@ from flinkops.diagnose.case import Case
 from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
 from flinkops.model.facts import ExceptionFacts
 from flinkops.model.findings import Finding, NotAssessed, Severity
+from flinkops.model.root_cause import root_cause
 from flinkops.model.states import JobState
 
 STABLE_MS = 300_000
@@ -16,7 +17,6 @@ RECENT_MS = 900_000
 """A failure longer ago than this is over."""
 FROM_THE_START_MS = 300_000
 """A first failure so soon after the submission is of what was submitted."""
-MESSAGE_CHARACTERS = 200
 
 
 def judge(case: Case) -> Verdict:
@@ -83,11 +83,8 @@ def since_stable(exceptions: Sequence[ExceptionFacts]) -> list[ExceptionFacts]:
 
 
 def said(exception: ExceptionFacts) -> str:
-    """The innermost cause, on one bounded line."""
-    lines = [each.strip() for each in exception.message.splitlines() if each.strip()]
-    text = lines[-1].removeprefix("Caused by: ") if lines else exception.name
-    text = " ".join(text.split())
-    return text if len(text) <= MESSAGE_CHARACTERS else text[: MESSAGE_CHARACTERS - 1] + "…"
+    """The root cause, on one bounded line."""
+    return root_cause(exception).text
 
 
 def _next(case: Case, root: ExceptionFacts) -> str:
