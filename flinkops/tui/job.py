@@ -21,7 +21,7 @@ from flinkops.tui.fetching import FetchingScreen
 from flinkops.tui.findings import brief_lines
 from flinkops.tui.grid import Grid
 from flinkops.tui.job_tables import TABS, VertexRow, checkpoint_rows, phase_lines, row_lines
-from flinkops.tui.job_view import card, certainty, job_copies, job_links, reason_lines, signal_lines
+from flinkops.tui.job_view import card, certainty, chain_lines, job_copies, job_links, reason_lines, signal_lines
 from flinkops.tui.keys import Where, bindings
 from flinkops.tui.lineview import Pane
 from flinkops.tui.messages import (
@@ -104,7 +104,9 @@ class JobScreen(FetchingScreen[JobDetail]):
         job = self.job(view)
         if job is None or view is None:
             return ()
-        lines = reason_lines(job, view, self.host.context, limit=1 if self.app.size.height < 30 else 5)
+        roomy = self.app.size.height >= 30
+        lines = reason_lines(job, view, self.host.context, limit=5 if roomy else 1)
+        lines += chain_lines(job, limit=4) if roomy else []
         note = self.host.notes.of(job.key)
         if note:
             lines.append(((f"  {self.host.context.glyphs.note} ", "accent"), (tidy(note), "text")))

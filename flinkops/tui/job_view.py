@@ -65,6 +65,18 @@ def reason_lines(job: JobAssessment, view: View, context: Context, *, limit: int
     return lines
 
 
+def chain_lines(job: JobAssessment, *, limit: int) -> list[Line]:
+    """How the newest failure came about, the outermost exception first; nothing where it has no chain."""
+    told = job.facts.exceptions[0].message.splitlines() if job.facts and job.facts.exceptions else []
+    if len(told) < 2 or not any(each.code.subject in _OF_FAILURES for each in job.health.reasons):
+        return []
+    shown = told if len(told) <= limit else [told[0], "…", *told[-(limit - 2) :]]
+    return [line(f"    {tidy(each)}", "dim") for each in shown]
+
+
+_OF_FAILURES = (Subject.LIFECYCLE, Subject.RESTARTS)
+
+
 # ---- the trace card
 
 

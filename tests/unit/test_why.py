@@ -9,6 +9,7 @@ from flinkops.model.facts import ExceptionFacts, JobFacts
 from flinkops.model.root_cause import root_cause, root_in
 from flinkops.render.columns import COLUMNS, RowContext
 from flinkops.render.lines import plain
+from flinkops.tui.job_view import chain_lines
 from tests.unit.builders import NOW_MS, failing, job, snapshot, spread, with_vertex
 from tests.unit.doctor_cases import evidence, found
 
@@ -91,3 +92,16 @@ def test_the_doctor_names_the_root_cause_as_well() -> None:
     finding = found("restart-loop", evidence(job(restarts=5, exceptions=(thrown(CHAIN), thrown(CHAIN, 2_000)))))
     assert finding is not None
     assert finding.title.endswith("com.acme.PriceException: price of A1 is -3")
+
+
+def test_the_chain_is_on_the_job_s_own_screen() -> None:
+    shown = [
+        plain(each).strip() for each in chain_lines(assessed(job(state="FAILED", exceptions=(thrown(CHAIN),))), limit=4)
+    ]
+    assert shown == CHAIN.splitlines()
+    long = "\n".join(["a.AException: 0", *(f"Caused by: a.BException: {number}" for number in range(1, 9))])
+    cut = [
+        plain(each).strip() for each in chain_lines(assessed(job(state="FAILED", exceptions=(thrown(long),))), limit=4)
+    ]
+    assert cut == ["a.AException: 0", "…", "Caused by: a.BException: 7", "Caused by: a.BException: 8"]
+    assert chain_lines(assessed(job(exceptions=(thrown(CHAIN, 3_000_000),))), limit=4) == []
