@@ -236,3 +236,19 @@ def test_savepoints_of_a_folder(tmp_path: Path) -> None:
     assert found == [f"{tmp_path.as_uri()}/savepoint-abcdef-2", f"{tmp_path.as_uri()}/savepoint-abcdef-3"]
     assert savepoints_in("s3://bucket/savepoints", "abcdef0123", since_seconds=0) == []
     assert savepoints_in(str(tmp_path / "nowhere"), "abcdef0123", since_seconds=0) == []
+
+
+def test_a_jobmanager_lost_with_the_savepoint_in_hand_is_not_waited_for(tmp_path: Path) -> None:
+    """It answers again, and does not know the job: the upgrade goes on from the savepoint, at once."""
+    found = RestBench(tmp_path)
+
+    def lose(progress: Progress) -> None:
+        if (progress.kind, progress.step) == ("outcome", "savepoint"):
+            del found.cluster.state.jobs[JOB_ID]
+
+    plan = found.plan(Change(parallelism=2))
+    assert [step.action for step in plan.steps if step.name == "stopped"] == ["await-end"]
+    result = found.executor(lose).run(plan)
+    assert (result.outcome, result.error) == ("verified", None)
+    assert result.seen["restored_from"] == result.seen["savepoint"]
+    assert "its JobManager was lost" in result.seen["end"]

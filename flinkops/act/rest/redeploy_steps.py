@@ -46,13 +46,23 @@ def stop(run: StepRun) -> dict[str, str]:
 
 
 def await_end(run: StepRun) -> dict[str, str]:
-    """The old job has ended well. One that goes on after its savepoint was not stopped: nothing was lost."""
+    """The old job has ended well. One that goes on after its savepoint was not stopped: nothing was lost.
 
-    def ask() -> JobFacts | None:
+    A JobManager that answers and does not know it any more has died with it: its savepoint is complete, nothing is lost.
+    """
+    last_seen_ms, gone = run.clock.now_ms(), Absence()
+
+    def ask() -> tuple[JobFacts | None] | None:
+        nonlocal last_seen_ms
         job = run.control.job(run.job_id)
-        return job if job is not None and job.ended_ms is not None else None
+        if job is None:
+            return (None,) if gone.is_known(run.job_id) else None
+        last_seen_ms = run.clock.now_ms()
+        return (job,) if job.ended_ms is not None else None
 
-    job = run.until("waiting for the job's end", ask, within_seconds=_ENDED_WITHIN_SECONDS)
+    (job,) = run.until("waiting for the job's end", ask, within_seconds=_ENDED_WITHIN_SECONDS)
+    if job is None:
+        return {"stopped_ms": str(last_seen_ms), "end": "its JobManager was lost after the savepoint"}
     if job.state != "FINISHED":
         raise OperationFailed(f"the job is {job.state} after stopping; its savepoint is {run.seen['savepoint']}")
     return {"stopped_ms": str(job.ended_ms)}
