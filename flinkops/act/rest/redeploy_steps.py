@@ -48,7 +48,7 @@ def stop(run: StepRun) -> dict[str, str]:
 def await_end(run: StepRun) -> dict[str, str]:
     """The old job has ended well. One that goes on after its savepoint was not stopped: nothing was lost.
 
-    A JobManager that answers and does not know it any more has died with it: its savepoint is complete, nothing is lost.
+    A JobManager that answers and does not know it any more has died with it: its savepoint is whole, nothing is lost.
     """
     last_seen_ms, gone = run.clock.now_ms(), Absence()
 
