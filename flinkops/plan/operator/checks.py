@@ -1,4 +1,4 @@
-"""Reasons to refuse an upgrade through the operator, and risks worth saying. Pure; one function a reason.
+"""Reasons to refuse an upgrade through the operator. Pure; one function a reason.
 
 ``accepted`` holds what the person allowed: "stateless", "last-state", "savepoint-redeploy", and :data:`ANEW`.
 """
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from flinkops.model.operator_bugs import dotted, operator_bugs, version_numbers
+from flinkops.model.operator_bugs import dotted, version_numbers
 from flinkops.model.operator_marks import managed_by
 from flinkops.plan.operator.configuration import duration_seconds
 from flinkops.plan.operator.decision import Act, Decision, Mode
@@ -28,7 +28,7 @@ ANEW = "anew"
 """Accepted by who creates the resource anew, so that what the operator has recorded does not matter."""
 _DEFAULT_CHECKPOINT_TIMEOUT_SECONDS = 600.0  # Flink's default of execution.checkpointing.timeout
 
-_RENAMED_IN_2 = {
+RENAMED_IN_2 = {
     "state.checkpoints.dir": "execution.checkpointing.dir",
     "state.savepoints.dir": "execution.checkpointing.savepoint-dir",
     "state.backend.incremental": "execution.checkpointing.incremental",
@@ -107,16 +107,12 @@ Checks = Mapping[CheckCode, Check]
 def refusals(proposed: ProposedChange) -> list[Problem]:
     """Every reason not to carry it out."""
     if ANEW in proposed.accepted:
-        return _found(_ANEW, proposed)
-    return _found({**_ALWAYS, **(_RESTARTING if proposed.restarts else {})}, proposed)
+        return found(_ANEW, proposed)
+    return found({**_ALWAYS, **(_RESTARTING if proposed.restarts else {})}, proposed)
 
 
-def risks(proposed: ProposedChange) -> list[Problem]:
-    """What may go wrong although nothing forbids it."""
-    return _found(_RISKS, proposed) if proposed.restarts else []
-
-
-def _found(checks: Checks, proposed: ProposedChange) -> list[Problem]:
+def found(checks: Checks, proposed: ProposedChange) -> list[Problem]:
+    """What they find, in order."""
     return [Problem(code, line) for code, check in checks.items() for line in check(proposed)]
 
 
@@ -274,7 +270,7 @@ def _pending_savepoint(proposed: ProposedChange) -> Iterator[str]:
 
 
 def _major_version(proposed: ProposedChange) -> Iterator[str]:
-    before, after = (_flink_version(one) for one in (proposed.deployed, proposed.wanted))
+    before, after = (flink_version(one) for one in (proposed.deployed, proposed.wanted))
     if before and after and before[0] != after[0]:
         yield f"Flink {before[0]}.x -> {after[0]}.x: savepoints are not promised to be compatible across major versions"
     elif before and after and after < before:
@@ -296,7 +292,7 @@ def _max_parallelism(proposed: ProposedChange) -> Iterator[str]:
 
 def _conflicting_keys(proposed: ProposedChange) -> Iterator[str]:
     settings = configuration(proposed.wanted)
-    for old, new in _RENAMED_IN_2.items():
+    for old, new in RENAMED_IN_2.items():
         if old in settings and new in settings and settings[old] != settings[new]:
             yield f"{old} and {new} are the same setting with different values; keep {new}"
 
@@ -311,48 +307,8 @@ def _unknown_nonce(proposed: ProposedChange) -> Iterator[str]:
         )
 
 
-def _known_bugs(proposed: ProposedChange) -> Iterator[str]:
-    version = proposed.situation.features.version
-    for bug in operator_bugs(version) if proposed.decision.mode in ("savepoint", "last-state") else ():
-        running, fixed = dotted(version_numbers(version)), dotted(bug.fixed)
-        yield f"operator {running} {bug.effect} ({bug.issue}, fixed in {fixed}): --backup-savepoint first"
-
-
-def _redeploy_risk(proposed: ProposedChange) -> Iterator[str]:
-    if proposed.decision.mode == "savepoint-redeploy":
-        yield f"what the job did since {job_of(proposed.wanted).get('initialSavepointPath')} is lost"
-
-
-def _new_operator(proposed: ProposedChange) -> Iterator[str]:
-    if proposed.situation.features.beyond:
-        version = proposed.situation.features.version
-        yield f"operator {version} is none whose rules are known here (1.7 to 1.16): the nearest ones were used"
-
-
-def _minor_version(proposed: ProposedChange) -> Iterator[str]:
-    if proposed.situation.version_changed:
-        yield "flinkVersion changes: the operator itself never rolls back across versions"
-
-
-def _old_keys(proposed: ProposedChange) -> Iterator[str]:
-    version = _flink_version(proposed.wanted)
-    settings = configuration(proposed.wanted)
-    if version and version[0] >= 2:
-        for old in (key for key in _RENAMED_IN_2 if key in settings):
-            yield f"{old} is called {_RENAMED_IN_2[old]} in Flink 2.x (the old name still works as a fallback)"
-
-
-def _no_ha(proposed: ProposedChange) -> Iterator[str]:
-    if proposed.ha is False:
-        yield "high availability is off: the operator cannot roll back, and a lost JobManager loses the job's position"
-
-
-def _non_restored(proposed: ProposedChange) -> Iterator[str]:
-    if job_of(proposed.wanted).get("allowNonRestoredState") is True:
-        yield "allowNonRestoredState is on: state of operators that are gone is dropped without a word"
-
-
-def _flink_version(spec: Mapping[str, Any]) -> tuple[int, ...]:
+def flink_version(spec: Mapping[str, Any]) -> tuple[int, ...]:
+    """The numbers of ``spec.flinkVersion``."""
     return version_numbers(str(spec.get("flinkVersion") or "").replace("_", "."))
 
 
@@ -390,12 +346,3 @@ _ANEW: Checks = {
     **_STATE,
 }
 """What the operator has recorded and would do does not matter where the resource is created anew."""
-_RISKS: Checks = {
-    CheckCode.REDEPLOY_LOSS: _redeploy_risk,
-    CheckCode.NEW_OPERATOR: _new_operator,
-    CheckCode.KNOWN_BUG: _known_bugs,
-    CheckCode.NO_ROLLBACK_ACROSS_VERSIONS: _minor_version,
-    CheckCode.OLD_KEYS: _old_keys,
-    CheckCode.NO_HA: _no_ha,
-    CheckCode.NON_RESTORED: _non_restored,
-}

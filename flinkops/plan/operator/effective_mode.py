@@ -5,7 +5,6 @@ Source: apache/flink-kubernetes-operator, ``AbstractFlinkResourceReconciler``, `
 1.9 and that of 1.10 and newer, with what changed between (:class:`~flinkops.plan.operator.rules.Rules`).
 """
 
-import re
 from typing import NamedTuple
 
 import msgspec
@@ -29,6 +28,7 @@ from flinkops.plan.operator.decision import (
     Start,
     StartKind,
 )
+from flinkops.plan.operator.deploy_configuration import unbuildable
 from flinkops.plan.operator.quantities import BadQuantity
 from flinkops.plan.operator.reading import Spec, Unreadable
 from flinkops.plan.operator.reasons import Reason, ReasonCode, because
@@ -75,13 +75,13 @@ def _decided(view: View, comparison: Comparison) -> Decision:
     case, change = view.case, comparison.change
     if (error := refused(view)) is not None:
         return Decision(Act.REFUSED, because(ReasonCode.REFUSED_BY_VALIDATION, error=error))
-    if (error := _jar_problem(view)) is not None:
-        return _failed(ReasonCode.UNREADABLE, error)
     upgrading = case.reconciliation == "UPGRADING"
     if change is Change.NONE and not upgrading:
         return Decision(Act.NONE, because(ReasonCode.NOTHING_DIFFERS))
     if change is Change.IGNORE and not upgrading:
         return Decision(Act.NONE, because(ReasonCode.ONLY_WRITTEN_DOWN))
+    if (error := unbuildable(view)) is not None:
+        return _failed(ReasonCode.UNREADABLE, error)
     if case.not_ready is not None:
         return Decision(Act.WAIT, because(ReasonCode.CLUSTER_NOT_READY, what=case.not_ready))
     if _waits_for_savepoint(view):
@@ -104,21 +104,6 @@ def _is_what_runs(view: View) -> bool:
     if case.reconciliation != "ROLLED_BACK" or case.last_stable is None:
         return False
     return not compared(case.last_stable, case.wanted, view.rules, native=case.native).fields
-
-
-_NOT_IN_A_URI = re.compile(r'[\s<>"{}|\\^`]|%(?![0-9a-fA-F]{2})')
-
-
-def _jar_problem(view: View) -> str | None:
-    """The configuration of an application is made of its jar's URI (``FlinkConfigBuilder``)."""
-    uri = None if view.case.session_job else job_of(view.case.wanted).get("jarURI")
-    if not isinstance(uri, str):
-        return None
-    if _NOT_IN_A_URI.search(uri):
-        return f"Failed to load configuration: the jarURI {uri!r} is no URI"
-    if not view.case.native and not re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", uri):
-        return f"Failed to load configuration: the jarURI {uri!r} has no scheme"
-    return None
 
 
 def _waits_for_savepoint(view: View) -> bool:

@@ -11,11 +11,12 @@ from flinkops.errors import UsageError
 from flinkops.model import request
 from flinkops.model.assessment import Value
 from flinkops.plan.operator.admission import admitted
-from flinkops.plan.operator.checks import ANEW, CheckCode, Problem, ProposedChange, refusals, risks
+from flinkops.plan.operator.checks import ANEW, CheckCode, Problem, ProposedChange, refusals
 from flinkops.plan.operator.decision import Act, Decision, Mode, Start
 from flinkops.plan.operator.outlook import Outlook, outlook, settled
 from flinkops.plan.operator.reading import Spec
 from flinkops.plan.operator.reasons import ReasonCode, because
+from flinkops.plan.operator.risks import risks
 from flinkops.plan.operator.rollback import deletion_problems
 from flinkops.plan.operator.rules import Features
 from flinkops.plan.operator.session_cluster import is_session_job, joined, on_cluster, why_not_ready

@@ -87,6 +87,11 @@ class Rules(Value, frozen=True):
         return self.minor >= 15
 
     @property
+    def overrides_in_native(self) -> bool:
+        """The greatest parallelism of the overrides became that of an application in native mode too."""
+        return 8 <= self.minor <= 13
+
+    @property
     def restricts_jars(self) -> bool:
         """The jar of a session job has to come by an allowed scheme."""
         return self.minor >= 15

@@ -21,10 +21,11 @@ from flinkops.plan.operator.configuration import (
     flink_at_least,
     savepoint_option,
 )
-from flinkops.plan.operator.quantities import BadQuantity, Quantity
 from flinkops.plan.operator.reading import Spec, read_configuration, read_spec
 from flinkops.plan.operator.situation import View
 from flinkops.plan.operator.spec import job_of
+from flinkops.plan.operator.validation_autoscaler import autoscaler
+from flinkops.plan.operator.validation_resources import jobmanager, taskmanager
 
 _FORBIDDEN = ("kubernetes.namespace", "kubernetes.cluster-id", "high-availability.cluster-id")
 _LOG_FILES = frozenset({"log4j-console.properties", "logback-console.xml"})
@@ -105,130 +106,6 @@ def _log_files(_: View, wanted: Spec, __: Settings) -> Iterator[str]:
     for key in wanted.get("logConfiguration") or {}:
         if key not in _LOG_FILES:
             yield f"Invalid log config key: {key}. Allowed keys are {_LOG_FILES_SHOWN}"
-
-
-def _jobmanager(view: View, wanted: Spec, settings: Settings) -> Iterator[str]:
-    manager = wanted.get("jobManager") or {}
-    yield from _memory(view, "jobManager", manager, "jobmanager.memory.", settings)
-    yield from _resource("JobManager", manager.get("resource") or {})
-    yield from _requirements("JobManager", manager.get("resources") or {})
-    replicas = manager.get("replicas", 1)
-    if replicas < 1:
-        yield "JobManager replicas should not be configured less than one."
-    elif replicas > 1 and not settings.ha_on(view.world):
-        yield "High availability should be enabled when starting standby JobManagers."
-
-
-def _taskmanager(view: View, wanted: Spec, settings: Settings) -> Iterator[str]:
-    manager = wanted.get("taskManager") or {}
-    yield from _memory(view, "taskManager", manager, "taskmanager.memory.", settings)
-    yield from _resource("TaskManager", manager.get("resource") or {})
-    yield from _requirements("TaskManager", manager.get("resources") or {})
-    replicas = manager.get("replicas")
-    if replicas is not None and replicas < 1:
-        yield "TaskManager replicas should not be configured less than one."
-
-
-def _memory(view: View, name: str, manager: Spec, prefix: str, settings: Settings) -> Iterator[str]:
-    """Memory has to come from somewhere: where an accepted spec says none, from the operator's defaults."""
-    if _has_memory(manager) or _has_setting(settings.of_spec, prefix):
-        return
-    if settings.defaults is not None:
-        if not _has_setting(settings.defaults, prefix):
-            yield _no_memory(view, name)
-        return
-    if _accepted_without_memory(view, name, prefix):
-        return
-    if settings.raw(Option(f"{prefix}process.size"), view.world, (None, "1g")) is None:
-        yield _no_memory(view, name)
-
-
-def _accepted_without_memory(view: View, name: str, prefix: str) -> bool:
-    accepted = view.case.accepted
-    if accepted is None or _has_memory(read_spec(accepted, view.rules).get(name) or {}):
-        return False
-    return not _has_setting(_flat(accepted, view), prefix)
-
-
-def _has_memory(manager: Spec) -> bool:
-    resources = manager.get("resources") or {}
-    return bool(str((manager.get("resource") or {}).get("memory") or "").strip()) or any(
-        "memory" in (resources.get(section) or {}) for section in ("requests", "limits")
-    )
-
-
-def _has_setting(settings: Mapping[str, str], prefix: str) -> bool:
-    """Any of the sizes that Flink works the rest out from."""
-    old = {"jobmanager.memory.": ("jobmanager.heap.size",), "taskmanager.memory.": ("taskmanager.heap.size",)}[prefix]
-    sizes = (f"{prefix}process.size", f"{prefix}flink.size", f"{prefix}heap.size", f"{prefix}task.heap.size")
-    return any(key in settings for key in (*sizes, *old))
-
-
-def _no_memory(view: View, name: str) -> str:
-    shown = {"jobManager": "JobManager", "taskManager": "TaskManager"}[name]
-    more = f" or `spec.{name}.resources.requests.memory`" if view.rules.resources else ""
-    return f"{shown} resource memory must be defined using `spec.{name}.resource.memory`{more}"
-
-
-def _resource(component: str, resource: Spec) -> Iterator[str]:
-    problems = ""
-    if (memory := resource.get("memory")) is not None and not _is_size(memory):
-        problems += f"{component} resource memory parse error: null"
-    if (storage := resource.get("ephemeralStorage")) is not None and (problem := _storage_problem(storage)):
-        problems += f"{component} resource ephemeral storage parse error: {problem}"
-    if problems:
-        yield problems
-
-
-def _storage_problem(text: str) -> str | None:
-    if not text:
-        return "Invalid quantity string format passed."
-    try:
-        _ = Quantity(text).value
-    except BadQuantity as problem:
-        return str(problem)
-    return None
-
-
-_SIZE = re.compile(r"(\d+)\s*(b|bytes|k|kb|kibibytes|m|mb|mebibytes|g|gb|gibibytes|t|tb|tebibytes)?")
-
-
-def _is_size(text: str) -> bool:
-    """``MemorySize.parse``, and where that does not take it, a quantity of Kubernetes."""
-    if _SIZE.fullmatch(text.strip().lower()):
-        return True
-    quantity = re.sub(r"\s", "", text).upper().removesuffix("B")
-    quantity = f"{quantity[:-1]}i" if quantity.endswith("I") else quantity
-    return bool(quantity) and _storage_problem(quantity) is None
-
-
-def _requirements(component: str, resources: Spec) -> Iterator[str]:
-    """``validateResourceRequirements`` of 1.16."""
-    errors: list[str] = []
-    for section in ("requests", "limits"):
-        for key, quantity in (resources.get(section) or {}).items():
-            errors += _requirement(f"{component} resource requirements {section} {key}", key, quantity)
-    for key in ("cpu", "memory"):
-        asked, limit = ((resources.get(section) or {}).get(key) for section in ("requests", "limits"))
-        if not errors and asked is not None and limit is not None and asked.value > limit.value:
-            errors.append(
-                f"{component} resource requirements {key} request ({asked.text}) must not exceed its"
-                f" limit ({limit.text})"
-            )
-    if errors:
-        yield "; ".join(errors)
-
-
-def _requirement(where: str, key: str, quantity: Quantity) -> Iterator[str]:
-    try:
-        value = quantity.value
-    except BadQuantity as problem:
-        yield f"{where} parse error: {problem}"
-        return
-    if key in ("cpu", "memory") and value <= 0:
-        yield f"{where} must be positive: {quantity.text}"
-    elif value < 0:
-        yield f"{where} must not be negative: {quantity.text}"
 
 
 def _spec_change(view: View, wanted: Spec, settings: Settings) -> Iterator[str]:
@@ -397,10 +274,11 @@ _OF_DEPLOYMENTS: tuple[Rule, ...] = (
     _ingress,
     _log_files,
     _job,
-    _jobmanager,
-    _taskmanager,
+    jobmanager,
+    taskmanager,
     _spec_change,
     _service_account,
+    autoscaler,
 )
 _OF_SESSION_JOBS_ALONE: tuple[Rule, ...] = (_session_job_alone, _jar)
-_OF_SESSION_JOBS: tuple[Rule, ...] = (*_OF_SESSION_JOBS_ALONE, _cluster, _job)
+_OF_SESSION_JOBS: tuple[Rule, ...] = (*_OF_SESSION_JOBS_ALONE, _cluster, _job, autoscaler)
