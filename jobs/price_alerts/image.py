@@ -1,7 +1,6 @@
 """Writes the tree that goes over `/` of a Flink image so that it can run the job: `image.py DIR [--flink 1.20|2.3]`.
 
-The Dockerfile copies this tree. Needs the repository around it: the pinned jars, the compiler, and the script that
-both jobs share.
+The Dockerfile copies this tree. Needs the repository around it: the pinned jars, the compiler, and what the jobs share.
 """
 
 import sys
@@ -10,16 +9,13 @@ from pathlib import Path
 JOB = Path(__file__).parent
 sys.path.insert(0, str(JOB.parents[1]))
 
-from jobs.price_aggregation import image  # noqa: E402 - found around the job, not installed
-
-NAMES = ("price_aggregation", "price_alerts")
-SCRIPTS = {image.USER_LIBRARIES / "jobs" / name / "job.py": JOB.parent / name / "job.py" for name in NAMES}
+from jobs.common import flink_image  # noqa: E402 - found around the job, not installed
 
 
 def write(target: Path, flink: str, distribution: Path) -> list[Path]:
     """Write the tree; returns its files, sorted."""
-    return image.write(target, flink, distribution, JOB, SCRIPTS)
+    return flink_image.write(target, flink, distribution, JOB)
 
 
 if __name__ == "__main__":
-    image.main(__doc__, JOB, SCRIPTS)
+    flink_image.main(__doc__, JOB)

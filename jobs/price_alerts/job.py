@@ -14,19 +14,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jobs.price_aggregation import job as prices
+    from jobs.common import flink_job as shared
 else:
     # A script has no package: what the jobs share is found beside it, in a checkout, the wheel and an image.
     _JOBS = Path(__file__).absolute().parents[1]
     sys.path.append(str(_JOBS.parent))
-    prices = importlib.import_module(f"{_JOBS.name}.price_aggregation.job")
+    shared = importlib.import_module(f"{_JOBS.name}.common.flink_job")
 
 NAME = "price-alerts"
 JAR_NAME = "price-alerts.jar"
+_MAX_ALERT_BYTES = 16 * 1024  # names of full length, all escaped
 _WATERMARK_DELAY = "1000 ms"  # watermarks come in whole seconds
 DISPATCHER_METRICS_URL = "http://127.0.0.1:9251/metrics"  # where it listens by default
 _DELIVERY_METRICS_URL = "flinkops.delivery-metrics-url"
-_SETTINGS = prices.SHARED_SETTINGS | {
+_SETTINGS = shared.SHARED_SETTINGS | {
     # A backlog, as after a restart, must not hold up checkpoints.
     "execution.checkpointing.unaligned.enabled": "true",
     "execution.checkpointing.aligned-checkpoint-timeout": "5 s",
@@ -48,7 +49,7 @@ _PRODUCER = {
 def parser() -> argparse.ArgumentParser:
     """The job's command line."""
     options = argparse.ArgumentParser(prog=NAME, description=__doc__, allow_abbrev=False)
-    prices.add_shared(options, NAME)
+    shared.add_shared(options, NAME)
     add = options.add_argument
     add("--start", choices=("earliest", "latest"), default="earliest", help="of a job without state")
     add("--sink", choices=("kafka", "files"), default="kafka")
@@ -56,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
     add("--transactional", action="store_true", help="exactly once; readers see alerts with the next checkpoint")
     add("--output", metavar="DIR", help="of --sink files; default WAREHOUSE/alerts/NAME")
     add("--warehouse", metavar="DIR", help="a folder or a file:// address")
-    add("--buffer-timeout", type=prices.duration_ms, default=1, metavar="1ms", help="how long records may be gathered")
+    add("--buffer-timeout", type=shared.duration_ms, default=1, metavar="1ms", help="how long records may be gathered")
     add("--subscriptions", metavar="FILE", help="for the dispatcher, a service of its own, which delivers the alerts")
     add("--delivery-metrics-url", metavar="URL", help="the dispatcher's metrics, for flinkops to read")
     return options
@@ -66,7 +67,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The checked options; exits with 2 and one line when they make no sense."""
     options = parser()
     chosen = options.parse_args(arguments)
-    prices.check_shared(options, chosen)
+    shared.check_shared(options, chosen)
     if chosen.sink == "kafka" and chosen.output:
         options.error("--output is for --sink files")
     if chosen.sink == "files" and chosen.transactional:
@@ -84,17 +85,17 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return chosen
 
 
-def connect(chosen: argparse.Namespace) -> "prices.Flink":
+def connect(chosen: argparse.Namespace) -> "shared.Flink":
     """The environment, configured."""
     from pyflink.java_gateway import get_gateway
 
     jar = chosen.jar or Path(__file__).with_name(JAR_NAME)
-    parameters = {prices.WATERMARK_DELAY: _WATERMARK_DELAY}
+    parameters = {shared.WATERMARK_DELAY: _WATERMARK_DELAY}
     if chosen.delivery_metrics_url:
         parameters[_DELIVERY_METRICS_URL] = chosen.delivery_metrics_url
-    streams = prices.environment(chosen, _SETTINGS, parameters, jar)
+    streams = shared.environment(chosen, _SETTINGS, parameters, jar)
     streams.set_buffer_timeout(chosen.buffer_timeout)
-    return prices.Flink(streams, None, get_gateway().jvm)
+    return shared.Flink(streams, None, get_gateway().jvm)
 
 
 def start(chosen: argparse.Namespace) -> Any:
@@ -102,33 +103,35 @@ def start(chosen: argparse.Namespace) -> Any:
     flink = connect(chosen)
     pipeline = read(flink, chosen)
     if chosen.sink == "files":
-        pipeline.toFiles(prices.file_uri(chosen.output))
+        pipeline.toFiles(shared.file_uri(chosen.output))
     else:
-        properties = _PRODUCER | prices.kafka_properties(flink, chosen)
-        properties["transaction.timeout.ms"] = str(prices.TRANSACTION_TIMEOUT_MS)
+        properties = _PRODUCER | shared.kafka_properties(flink, chosen)
+        properties["transaction.timeout.ms"] = str(shared.TRANSACTION_TIMEOUT_MS)
         prefix = f"{chosen.name}-alerts" if chosen.transactional else None
-        pipeline.toKafka(chosen.alerts_topic, prices.java_properties(flink, properties), prefix)
+        pipeline.toKafka(chosen.alerts_topic, shared.java_properties(flink, properties), prefix)
     return flink.streams.execute_async(chosen.name)
 
 
-def read(flink: "prices.Flink", chosen: argparse.Namespace) -> Any:
+def read(flink: "shared.Flink", chosen: argparse.Namespace) -> Any:
     """The pipeline up to the alerts."""
     needed = ([chosen.topic] if chosen.source == "kafka" else []) + (
         [chosen.alerts_topic] if chosen.sink == "kafka" else []
     )
     if needed:
-        prices.check_topics(flink, chosen, needed)
+        shared.check_topics(flink, chosen, needed)
+    if chosen.sink == "kafka":
+        shared.max_message_bytes(flink, chosen, chosen.alerts_topic, at_least=_MAX_ALERT_BYTES)
     pipeline = flink.jvm.flinkops.alerts.Pipeline
     environment = flink.streams._j_stream_execution_environment
     if chosen.source == "files":
-        prices.check_readable(chosen.input)
-        paths = prices.java_list(flink, [prices.file_uri(path) for path in chosen.input])
+        shared.check_readable(chosen.input)
+        paths = shared.java_list(flink, [shared.file_uri(path) for path in chosen.input])
         return pipeline.ofFiles(environment, paths, chosen.state_ttl)
-    kafka = prices.kafka_properties(flink, chosen)
+    kafka = shared.kafka_properties(flink, chosen)
     properties = _CONSUMER | kafka | {"group.id": chosen.name, "isolation.level": "read_committed"}
     return pipeline.ofKafka(
         environment,
-        prices.java_properties(flink, properties),
+        shared.java_properties(flink, properties),
         chosen.topic,
         chosen.start == "latest",
         chosen.bounded,
@@ -142,7 +145,7 @@ def main(arguments: Sequence[str]) -> None:
     """The command: prints the id of the job it started."""
     chosen = parse(arguments)
     if not chosen.check:
-        prices.submit(NAME, lambda: start(chosen))
+        shared.submit(NAME, lambda: start(chosen))
 
 
 if __name__ == "__main__":

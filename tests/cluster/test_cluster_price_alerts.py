@@ -17,7 +17,7 @@ from tests.cluster.kit import DATA, REPOSITORY, Cluster, run, state_of, wait_for
 from tests.cluster.price_job import build_image, manifest
 from tests.local.alert_records import by_sku, stocked_market
 from tests.local.alert_reference import alerts
-from tests.local.alert_topics import read, send
+from tests.local.topics import read, send
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.by_hand]
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from pyiceberg.catalog.sql import SqlCatalog
@@ -93,6 +94,10 @@ def read_table(warehouse: Path, name: str) -> pd.DataFrame:
 
 def read_dead_letters(folder: Path) -> list[tuple[str, bytes]]:
     """(reason, bytes) of each, sorted."""
+    return sorted((letter["reason"], base64.b64decode(letter["raw"])) for letter in dead_letter_rows(folder))
+
+
+def dead_letter_rows(folder: Path) -> list[dict[str, Any]]:
+    """Each with all its fields."""
     parts = [path for path in folder.rglob("part-*") if path.is_file()]
-    lines = [line for part in parts for line in part.read_text().splitlines()]
-    return sorted((letter["reason"], base64.b64decode(letter["raw"])) for letter in map(json.loads, lines))
+    return [json.loads(line) for part in parts for line in part.read_text().splitlines()]

@@ -58,7 +58,7 @@ def reference(records: Iterable[bytes], meaning: Meaning) -> Said:
 def read(raw: bytes) -> tuple[str | None, dict[str, Any] | None]:
     """Why a record is malformed, or what it says."""
     try:
-        record = json.loads(raw, parse_float=Decimal, parse_int=Decimal)
+        record = json.loads(raw, parse_float=_number, parse_int=_number, object_pairs_hook=_object)
     except (ValueError, RecursionError):
         return "not_json", None
     if not isinstance(record, dict):
@@ -70,6 +70,11 @@ def read(raw: bytes) -> tuple[str | None, dict[str, Any] | None]:
 
     if not text("sku"):
         return "no_sku", None
+    lengths = [len(text(name).encode("utf-16-le", "surrogatepass")) // 2 for name in ("sku", "retailer", "currency")]
+    if lengths[0] > 512 or lengths[1] > 512 or lengths[2] > 64:
+        return "text_too_long", None
+    if any("\0" in text(name) for name in ("sku", "retailer", "currency")):
+        return "text_with_nul", None
     price, reason = _price(record.get("price"))
     if reason is not None:
         return reason, None
@@ -82,6 +87,18 @@ def read(raw: bytes) -> tuple[str | None, dict[str, Any] | None]:
     return None, {
         "sku": text("sku"), "retailer": text("retailer"), "currency": text("currency"), "price": price, "at": at,
     }  # fmt: skip
+
+
+def _number(text: str) -> Decimal:
+    if len(text) > 1000:
+        raise ValueError("a number of more than 1,000 characters")
+    return Decimal(text)
+
+
+def _object(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    if any(len(name) > 50_000 for name, _ in fields):
+        raise ValueError("a name of more than 50,000 characters")
+    return dict(fields)
 
 
 def _price(value: object) -> tuple[Decimal | None, str | None]:

@@ -27,7 +27,7 @@ def odd() -> list[Record]:
             records.append((key, json.dumps(record | {"price": number}).encode()))
     for at, price in enumerate([0, 5, 0, 0.0001, 99999999999999.99, 1e-9, 12.34565]):
         records.append(("odd", json.dumps(scrape("odd", price, START_MS + at)).encode()))
-    for at, sku in enumerate(['"\\\b\f\n\r\t\u0000\u007f', "🛒", "half \ud83d", "a b"]):
+    for at, sku in enumerate(['"\\\b\f\n\r\t\u0001\u007f', "🛒", "half \ud83d", "a b"]):
         records += [(sku, json.dumps(scrape(sku, price, START_MS + at + price)).encode()) for price in (1, 2)]
     return records
 

@@ -1,7 +1,6 @@
 """The dispatcher's whole suite on a real broker, and the service as a process: its topics, its SIGTERM, its death."""
 
 import asyncio
-import importlib
 import json
 import os
 import signal
@@ -21,6 +20,7 @@ from flinkops.local.state import FleetInfo
 from jobs.price_alerts.dispatcher.kafka_log import KafkaLog
 from tests.dispatcher.alerts import SECRET, encoded
 from tests.dispatcher.suite import DispatcherSuite, Inbox, Topic, all_committed, in_order, inbox, until
+from tests.local.topics import limit_messages
 
 pytestmark = pytest.mark.local
 
@@ -85,13 +85,7 @@ class KafkaTopic:
         return self._dead
 
     def limit_dead_letters(self, max_bytes: int) -> None:
-        admin: Any = importlib.import_module("confluent_kafka.admin")
-        operation = admin.AlterConfigOpType.SET
-        entry = admin.ConfigEntry("max.message.bytes", str(max_bytes), incremental_operation=operation)
-        resource = admin.ConfigResource(admin.ResourceType.TOPIC, self.names[1], incremental_configs=[entry])
-        client = kafka.admin_client(self.bootstrap)
-        for done in client.incremental_alter_configs([resource]).values():
-            done.result()
+        limit_messages(self.bootstrap, self.names[1], max_bytes)
 
     def log(self) -> KafkaLog:
         settings = {"bootstrap.servers": self.bootstrap}

@@ -17,9 +17,9 @@ from flinkops.local.probe import get_json
 from flinkops.local.state import JOBMANAGER, FleetInfo, read_info
 from tests.local.alert_records import by_sku, stocked_market
 from tests.local.alert_reference import alerts
-from tests.local.alert_topics import read, send
 from tests.local.guard import guarded
 from tests.local.test_price_streaming import await_true
+from tests.local.topics import read, send
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(900)]
 

@@ -9,7 +9,7 @@ import yaml
 
 from flinkops.local import flink
 from flinkops.local.jars import manifest
-from jobs.price_aggregation import image as prices_image
+from jobs.common import flink_image
 from jobs.price_alerts import image, job
 
 pytestmark = pytest.mark.local
@@ -20,8 +20,8 @@ JOB = Path(image.__file__).parent
 def test_tree_holds_what_manifest_and_dockerfile_name(tmp_path: Path) -> None:
     files = image.write(tmp_path, "2.3", flink.distribution())
     assert files == sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file())
-    pinned = {jar.file_name for group in prices_image.GROUPS["2.3"] for jar in manifest()[group]}
-    assert {path.name for path in files} == pinned | {"job.py", job.JAR_NAME}
+    pinned = {jar.file_name for group in flink_image.GROUPS["2.3"] for jar in manifest()[group]}
+    assert {path.name for path in files} == pinned | {"flink_job.py", "job.py", job.JAR_NAME}
     copied = [line.split()[2:] for line in (JOB / "Dockerfile").read_text().splitlines() if line.startswith("COPY")]
     assert copied == [["opt/", "/opt/"]]
 

@@ -1,5 +1,6 @@
 """The job over archives says exactly what an independent reference says."""
 
+import base64
 import gzip
 import importlib.resources
 import json
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from pandas.testing import assert_frame_equal
 
-from tests.local.price_jobs import flink_1_20, flink_2, read_dead_letters, read_table
+from tests.local.price_jobs import dead_letter_rows, flink_1_20, flink_2, read_dead_letters, read_table
 from tests.local.price_records import MALFORMED, START_MS, TTL_MS, hostile, market, scrape, write_lines
 from tests.local.price_reference import Meaning, Said, reference
 
@@ -24,6 +25,7 @@ DELAY = ["--out-of-orderness", "30s", "--allowed-lateness", "1m"]
 TTL = ["--state-ttl", "20m"]
 ONE_HOUR = market(seed=1)
 LATE = market(seed=2, minutes=30, skus=8, disorder_ms=115_000)
+LONG = 17 * 1024 * 1024
 SHORT = market(seed=3, minutes=20, skus=4)
 
 
@@ -65,6 +67,14 @@ CASES: dict[str, tuple[list[tuple[str, bytes]], list[str], Meaning]] = {
 }
 
 
+ENDLESS = [
+    ("x", json.dumps(scrape("x", 1, START_MS, url="u" * LONG)).encode()),
+    ("good", json.dumps(scrape("good", 1, START_MS)).encode()),
+    ("x", b"\xff" * LONG),
+]
+"""Two lines that are too long for a record, one of them well formed."""
+
+
 def options(name: str, archive: Path, more: list[str], warehouse: Path) -> list[str]:
     dead = str(warehouse / "dead" / name)
     return ["--source", "files", "--input", str(archive), "--warehouse", str(warehouse),
@@ -81,6 +91,8 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_lines(archive, records)
         commands.append(options(name, archive, more, folder))
     commands += other_forms(folder)
+    write_lines(folder / "endless.jsonl", ENDLESS)
+    commands.append(options("endless", folder / "endless.jsonl", [], folder))
     flink_2().run(folder / "run", commands)
     return folder
 
@@ -139,8 +151,19 @@ def test_malformed_records_have_the_reason_they_were_made_with(warehouse: Path) 
     assert hostile_found == {raw: reason for reason, raw in MALFORMED[1:]}
 
 
+def test_of_a_line_without_end_the_beginning_is_kept(warehouse: Path) -> None:
+    letters = dead_letter_rows(warehouse / "dead" / "endless")
+    found = {letter["source_position"]: letter for letter in letters}
+    assert {letter["reason"] for letter in letters} == {"not_json"}
+    for position in (0, 2):
+        raw = ENDLESS[position][1]
+        assert found[position]["raw_bytes"] == len(raw)
+        assert base64.b64decode(found[position]["raw"]) == raw[: 16 * 1024 * 1024]
+    assert list(read_table(warehouse, "prices.endless")["sku"]) == ["good"]
+
+
 def test_changes_that_were_made_are_the_changes_that_are_found(warehouse: Path) -> None:
-    """Against the generator's own book, window by window."""
+    """Against the generator's own account, window by window."""
     made = Counter((sku, currency, at_ms // 300_000 * 300_000) for sku, _, currency, at_ms, _ in ONE_HOUR.changes)
     table = read_table(warehouse, "prices.event")
     starts_ms = table["window_start"].astype("int64") // 1000

@@ -16,7 +16,7 @@ from pandas.testing import assert_frame_equal
 
 from flinkops.local.ports import free_ports
 from tests.local.price_jobs import flink_2
-from tests.local.price_records import market, write_lines
+from tests.local.price_records import MALFORMED, START_MS, hostile, market, write_lines
 from tests.local.price_reference import COLUMNS, Meaning, in_order, reference
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(600)]
@@ -71,7 +71,9 @@ def await_server(port: int) -> None:
 
 
 def test_rows_are_the_reference_also_the_second_time(postgres: int, tmp_path: Path) -> None:
-    records = market(seed=3, minutes=20, skus=4).records
+    # With names that a server of PostgreSQL cannot keep, and the longest that it can.
+    names = [("x", raw) for reason, raw in MALFORMED if reason.startswith("text_")] + hostile(START_MS)[1:2]
+    records = [*names, *market(seed=3, minutes=20, skus=4).records]
     write_lines(tmp_path / "archive.jsonl", records)
     url = f"jdbc:postgresql://127.0.0.1:{postgres}/postgres"
     options = ["--source", "files", "--input", str(tmp_path / "archive.jsonl"), "--sink", "postgres"]

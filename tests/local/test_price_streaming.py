@@ -1,5 +1,6 @@
 """The job over Kafka says what it says over the archive, also when a TaskManager is killed in the middle."""
 
+import base64
 import json
 import os
 import random
@@ -7,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pandas.testing import assert_frame_equal
@@ -18,6 +20,7 @@ from flinkops.local.state import FleetInfo
 from tests.local.price_jobs import read_table
 from tests.local.price_records import START_MS, market, scrape
 from tests.local.price_reference import Meaning, reference
+from tests.local.topics import limit_messages
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(900)]
 
@@ -72,9 +75,12 @@ def closers() -> list[Record]:
 
 
 def dead_letters(info: FleetInfo, topic: str) -> list[tuple[str, bytes]]:
-    """All committed ones, sorted."""
-    import base64
+    """(reason, bytes) of all committed ones, sorted."""
+    return sorted((letter["reason"], base64.b64decode(letter["raw"] or "")) for letter in dead_rows(info, topic))
 
+
+def dead_rows(info: FleetInfo, topic: str) -> list[dict[str, Any]]:
+    """All committed dead letters, in their order."""
     from confluent_kafka import Consumer, TopicPartition
 
     consumer = Consumer(
@@ -85,7 +91,7 @@ def dead_letters(info: FleetInfo, topic: str) -> list[tuple[str, bytes]]:
             "enable.partition.eof": True,
         }
     )
-    found: list[tuple[str, bytes]] = []
+    found: list[dict[str, Any]] = []
     ended: set[int | None] = set()
     try:
         partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
@@ -96,11 +102,10 @@ def dead_letters(info: FleetInfo, topic: str) -> list[tuple[str, bytes]]:
             if message.error():
                 ended.add(message.partition())
             else:
-                letter = json.loads(message.value() or b"")
-                found.append((letter["reason"], base64.b64decode(letter["raw"])))
+                found.append(json.loads(message.value() or b""))
     finally:
         consumer.close()
-    return sorted(found)
+    return found
 
 
 def checkpoints(info: FleetInfo, job_id: str) -> int:
@@ -157,6 +162,53 @@ def test_bounded_topic_with_late_records_equals_the_reference(embedded_fleet: Fl
     assert any(reason == "late" for reason, _ in expected.dead_letters)
     assert_frame_equal(read_table(Path(info.warehouse), "prices.late"), expected.table)
     assert dead_letters(info, "late-dead") == expected.dead_letters
+
+
+def produce(info: FleetInfo, topic: str, records: list[tuple[bytes | None, dict[str, Any]]]) -> None:
+    from confluent_kafka import Producer
+
+    producer = Producer({"bootstrap.servers": info.kafka_bootstrap})
+    for value, more in records:
+        producer.produce(topic, value, partition=2, **more)
+    assert producer.flush(60) == 0
+
+
+HEADERS = [(f"h{number % 7}", b"\xff\x00" * 40) for number in range(10_000)]
+"""Two megabytes beside a record, as far as the topic takes them."""
+POISON: list[tuple[bytes | None, dict[str, Any]]] = [
+    (b"\x01" * 990_000, {}),
+    (b"\xff" * 20_000, {"headers": HEADERS[:5000], "key": b"\xff\x00"}),
+    (None, {"key": b"\x00" * 500_000}),
+    (b"{}", {"headers": HEADERS[:10]}),
+]
+
+
+def test_a_record_larger_than_its_dead_letter_may_be_is_cut_and_pointed_to(embedded_fleet: FleetInfo) -> None:
+    info = embedded_fleet
+    for name in ("large-in", "large-dead", "narrow-dead"):
+        kafka.create_topic(info.kafka_bootstrap, name, like="raw-scrapes-in")
+    limit_messages(info.kafka_bootstrap, "narrow-dead", 10_000)
+    good = json.dumps(scrape("good", 1, START_MS)).encode()
+    produce(info, "large-in", [*POISON, (good, {"headers": HEADERS[:100]})])
+    for dead, kept in (("large-dead", 512 * 1024), ("narrow-dead", (10_000 - 2048) // 4 * 3)):
+        command = ["price-aggregation", "--topic", "large-in", "--bounded", "--table", f"prices.{dead[:5]}"]
+        job_id = job.submit(info, [*command, "--dead-letter", f"topic:{dead}", "--name", dead])
+        job.await_end(info, job_id, timeout_seconds=PATIENCE_SECONDS)
+        rows = {row["source_position"]: row for row in dead_rows(info, dead)}
+        assert list(read_table(Path(info.warehouse), f"prices.{dead[:5]}")["sku"]) == ["good"]
+        assert {(row["source"], row["source_partition"]) for row in rows.values()} == {("large-in", 2)}
+        for position, (value, _) in enumerate(POISON):
+            assert rows[position]["raw_bytes"] == len(value or b"")
+            assert base64.b64decode(rows[position]["raw"] or "") == (value or b"")[:kept]
+
+
+def test_a_topic_too_small_for_what_is_written_to_it_is_one_line(embedded_fleet: FleetInfo) -> None:
+    info = embedded_fleet
+    kafka.create_topic(info.kafka_bootstrap, "tiny", like="raw-scrapes-dead")
+    limit_messages(info.kafka_bootstrap, "tiny", 2000)
+    for command in (["price-aggregation", "--dead-letter", "topic:tiny"], ["price-alerts", "--alerts-topic", "tiny"]):
+        with pytest.raises(OperationFailed, match="the topic tiny takes 2000 bytes a message: set its max"):
+            job.submit(info, command)
 
 
 def test_missing_topic_is_one_line(embedded_fleet: FleetInfo) -> None:

@@ -52,7 +52,12 @@ def run(flinkops: Path, *arguments: str, home: Path) -> "subprocess.CompletedPro
 
 def test_it_carries_the_jobs_and_the_pins(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    assert {"flinkops/py.typed", "flinkops/local/jars.toml", "flinkops_jobs/price_aggregation/job.py"} <= names
+    assert {
+        "flinkops/py.typed",
+        "flinkops/local/jars.toml",
+        "flinkops_jobs/common/flink_job.py",
+        "flinkops_jobs/price_aggregation/job.py",
+    } <= names
     assert not [name for name in names if name.startswith(("tests/", "devtools/")) or name.endswith(".jar")]
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobs.common import flink_job
 from jobs.price_aggregation import job
 
 KAFKA = ["--warehouse", "/w"]
@@ -70,23 +71,23 @@ def test_an_archive_keeps_its_dead_letters_in_the_warehouse() -> None:
     st.sampled_from([("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)]),
 )
 def test_durations(number: int, unit: tuple[str, int]) -> None:
-    assert job.duration_ms(f"{number}{unit[0]}") == number * unit[1]
+    assert flink_job.duration_ms(f"{number}{unit[0]}") == number * unit[1]
 
 
 @given(st.text(max_size=8).filter(lambda text: not text[:1].isdigit()))
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError):
-        job.duration_ms(text)
+        flink_job.duration_ms(text)
 
 
 @given(st.text())
 def test_quoted_text_stays_one_literal(text: str) -> None:
-    literal = job.quoted(text)
+    literal = flink_job.quoted(text)
     assert literal[0] == literal[-1] == "'"
     assert literal[1:-1].replace("''", "").count("'") == 0
     assert literal[1:-1].replace("''", "'") == text
 
 
 def test_file_uri(tmp_path: Path) -> None:
-    assert job.file_uri("s3://bucket/x") == "s3://bucket/x"
-    assert job.file_uri(str(tmp_path / "a b")) == f"file://{tmp_path}/a b"
+    assert flink_job.file_uri("s3://bucket/x") == "s3://bucket/x"
+    assert flink_job.file_uri(str(tmp_path / "a b")) == f"file://{tmp_path}/a b"

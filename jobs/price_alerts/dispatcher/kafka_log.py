@@ -94,7 +94,8 @@ class KafkaLog:
         }
         writing: dict[str, Any] = {
             "enable.idempotence": True,
-            "linger.ms": 5,
+            "linger.ms": 0,
+            "batch.num.messages": 1,  # a topic refuses whole batches: no letter for the size of another
             "message.timeout.ms": 0,  # as long as it takes
             "queue.buffering.max.kbytes": 16_384,
             "reconnect.backoff.max.ms": 1000,

@@ -84,6 +84,7 @@ final class FileScrapes implements BulkFormat<Scrape, FileSourceSplit> {
             scrape.position = file.position();
             scrape.sequence = firstSequence + scrape.position;
             scrape.raw = raw;
+            scrape.rawBytes = file.length();
             parser.parse(scrape);
             return scrape;
         }

@@ -25,7 +25,8 @@ public final class KafkaScrapes implements KafkaRecordDeserializationSchema<Scra
         scrape.partition = record.partition();
         scrape.position = record.offset();
         scrape.sequence = record.offset();
-        scrape.ingestedAt = record.timestamp() < 0 ? Scrape.NO_TIME : record.timestamp();
+        scrape.rawBytes = scrape.raw == null ? 0 : scrape.raw.length;
+        scrape.ingestedAt = record.timestamp() < 0 ? Scrape.NO_TIME : Times.inRange(record.timestamp());
         parser.parse(scrape);
         out.collect(scrape);
     }

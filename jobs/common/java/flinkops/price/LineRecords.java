@@ -10,16 +10,19 @@ import org.apache.flink.core.fs.Path;
 
 /**
  * JSON lines, plain or gzip (by the name's ending). Lines are bytes here: what is no UTF-8 still reaches the
- * dead letters as it is. Empty lines are no records.
+ * dead letters as it is. Empty lines are no records. Of a line that is too long the beginning is returned, so
+ * that a file without line ends does not fill the memory.
  */
 final class LineRecords implements RawRecords {
     private static final int BUFFER_BYTES = 1 << 16;
+    private static final int MAX_LINE_BYTES = 16 << 20;
 
     private final InputStream input;
     private final byte[] buffer = new byte[BUFFER_BYTES];
     private int from;
     private int to;
     private long lines;
+    private long length;
 
     LineRecords(Path path) throws IOException {
         InputStream file = path.getFileSystem().open(path);
@@ -41,7 +44,13 @@ final class LineRecords implements RawRecords {
         return lines - 1;
     }
 
+    @Override
+    public long length() {
+        return length;
+    }
+
     private byte[] nextLine() throws IOException {
+        length = 0;
         ByteArrayOutputStream start = null;
         while (true) {
             for (int i = from; i < to; i++) {
@@ -53,7 +62,7 @@ final class LineRecords implements RawRecords {
             }
             if (to > from) {
                 start = start == null ? new ByteArrayOutputStream(2 * (to - from)) : start;
-                start.write(buffer, from, to - from);
+                keep(start, to);
             }
             from = 0;
             to = Math.max(0, input.read(buffer));
@@ -63,17 +72,27 @@ final class LineRecords implements RawRecords {
         }
     }
 
+    /** Adds what stands in the buffer before `end` to the beginning of the line. */
+    private void keep(ByteArrayOutputStream start, int end) {
+        start.write(buffer, from, Math.min(end - from, MAX_LINE_BYTES - start.size()));
+        length += end - from;
+    }
+
     private byte[] lineUpTo(ByteArrayOutputStream start, int end) {
         lines++;
         byte[] raw;
         if (start == null) {
             raw = Arrays.copyOfRange(buffer, from, end);
+            length = raw.length;
         } else {
-            start.write(buffer, from, end - from);
+            keep(start, end);
             raw = start.toByteArray();
         }
-        int length = raw.length;
-        return length > 0 && raw[length - 1] == '\r' ? Arrays.copyOf(raw, length - 1) : raw;
+        if (raw.length == length && raw.length > 0 && raw[raw.length - 1] == '\r') {
+            length--;
+            return Arrays.copyOf(raw, raw.length - 1);
+        }
+        return raw;
     }
 
     @Override

@@ -32,6 +32,7 @@ final class ParquetRecords implements RawRecords {
     private final ObjectMapper json = JsonMapper.builder().disable(JsonWriteFeature.WRITE_NAN_AS_STRINGS).build();
     private final ParquetReader<Group> rows;
     private long read;
+    private long length;
 
     ParquetRecords(Path path) throws IOException {
         rows = new Builder(new FlinkFile(path)).build();
@@ -51,7 +52,14 @@ final class ParquetRecords implements RawRecords {
                 put(object, type.asPrimitiveType(), row, i);
             }
         }
-        return json.writeValueAsString(object).getBytes(StandardCharsets.UTF_8);
+        byte[] raw = json.writeValueAsString(object).getBytes(StandardCharsets.UTF_8);
+        length = raw.length;
+        return raw;
+    }
+
+    @Override
+    public long length() {
+        return length;
     }
 
     @Override

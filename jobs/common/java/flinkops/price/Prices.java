@@ -55,6 +55,23 @@ public final class Prices {
                 return digits * POWERS[SCALE - places];
             }
         }
-        return of(new BigDecimal(text, offset, length));
+        try {
+            return of(new BigDecimal(text, offset, length));
+        } catch (ArithmeticException | NumberFormatException e) { // an exponent beyond what BigDecimal can hold
+            return extreme(new String(text, offset, length));
+        }
+    }
+
+    /** A number, known to be one, whose exponent does not fit into an int: nothing, or more than any price. */
+    private static long extreme(String number) {
+        int exponent = Math.max(number.indexOf('e'), number.indexOf('E'));
+        boolean zero = number.substring(0, exponent).chars().noneMatch(c -> c >= '1' && c <= '9');
+        if (zero) {
+            return 0;
+        }
+        if (number.charAt(0) == '-') {
+            return NEGATIVE;
+        }
+        return number.charAt(exponent + 1) == '-' ? 0 : OUT_OF_RANGE;
     }
 }

@@ -6,6 +6,8 @@ import java.util.List;
 public final class Reasons {
     public static final String NOT_JSON = "not_json";
     public static final String NO_SKU = "no_sku";
+    public static final String TEXT_TOO_LONG = "text_too_long";
+    public static final String TEXT_WITH_NUL = "text_with_nul";
     public static final String PRICE_MISSING = "price_missing";
     public static final String PRICE_NOT_A_NUMBER = "price_not_a_number";
     public static final String PRICE_NOT_FINITE = "price_not_finite";
@@ -21,6 +23,8 @@ public final class Reasons {
             List.of(
                     NOT_JSON,
                     NO_SKU,
+                    TEXT_TOO_LONG,
+                    TEXT_WITH_NUL,
                     PRICE_MISSING,
                     PRICE_NOT_A_NUMBER,
                     PRICE_NOT_FINITE,

@@ -8,8 +8,10 @@ public final class Scrape {
     /** What a time says when there is none. */
     public static final long NO_TIME = Long.MIN_VALUE;
 
-    /** The record as it came; of a Parquet row, its text as JSON. */
+    /** The record as it came, its beginning where it is too long for one; of a Parquet row, its text as JSON. */
     public byte[] raw;
+    /** How long the record is. */
+    public long rawBytes;
     /** The topic or the file. */
     public String source;
     /** The Kafka partition; 0 for an archive, whose files are one sequence. */

@@ -7,21 +7,32 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonToken;
 
 /**
  * JSON to the fields of a Scrape, or the reason why not. Field by field without a tree; of a field that is
- * there twice the last counts. Not thread-safe.
+ * there twice the last counts. No record, whatever is in it, makes this throw. Not thread-safe.
  */
 public final class ScrapeParser {
     private static final long MAX_FUTURE_MILLIS = 5 * 60 * 1000;
+    /** Of SKU and retailer, in UTF-16 units: with the currency they fit into an index of PostgreSQL and into an alert. */
+    private static final int MAX_NAME_LENGTH = 512;
+    private static final int MAX_CURRENCY_LENGTH = 64;
+    private static final int MAX_TIME_LENGTH = 64;
+    // What newer Jacksons allow. Older ones, as in Flink 1.20, know no limit: both lines must say the same.
+    private static final int MAX_NUMBER_LENGTH = 1000;
+    private static final int MAX_DEPTH = 1000;
+    private static final int MAX_FIELD_NAME_LENGTH = 50_000;
 
-    // NaN and Infinity are let through, to be told from text that is no JSON at all.
+    // NaN and Infinity are let through, to be told from text that is no JSON at all. Names are not interned: nobody
+    // shall fill the JVM's table of strings with the names of fields.
     private final JsonFactory factory =
-            new JsonFactory().enable(JsonParser.Feature.ALLOW_NON_NUMERIC_NUMBERS);
+            new JsonFactory()
+                    .enable(JsonParser.Feature.ALLOW_NON_NUMERIC_NUMBERS)
+                    .disable(JsonFactory.Feature.INTERN_FIELD_NAMES);
 
     private String priceReason;
 
     /** Parses `scrape.raw`. `scrape.ingestedAt` is given, or found in the record's `ingested_at`. */
     void parse(Scrape scrape) {
         reset(scrape);
-        if (scrape.raw == null) {
+        if (scrape.raw == null || scrape.raw.length < scrape.rawBytes) {
             scrape.reason = Reasons.NOT_JSON;
             return;
         }
@@ -34,11 +45,12 @@ public final class ScrapeParser {
             while (json.nextToken() == JsonToken.FIELD_NAME) {
                 field(json, scrape, ingestionKnown);
             }
-            if (json.nextToken() != null) {
+            if (json.currentToken() != JsonToken.END_OBJECT || json.nextToken() != null) {
                 scrape.reason = Reasons.NOT_JSON;
                 return;
             }
-        } catch (IOException e) {
+        } catch (IOException | RuntimeException e) {
+            // RuntimeException too: a parser that fails in an unexpected way must not fail the job for ever.
             scrape.reason = Reasons.NOT_JSON;
             return;
         }
@@ -56,8 +68,10 @@ public final class ScrapeParser {
     }
 
     private void field(JsonParser json, Scrape scrape, boolean ingestionKnown) throws IOException {
+        check(json, JsonToken.FIELD_NAME);
         String name = json.currentName();
         JsonToken value = json.nextToken();
+        check(json, value);
         switch (name) {
             case "sku":
                 scrape.sku = text(json, value);
@@ -72,11 +86,11 @@ public final class ScrapeParser {
                 price(json, value, scrape);
                 break;
             case "scraped_at":
-                scrape.scrapedAt = Times.parse(text(json, value));
+                scrape.scrapedAt = time(json, value);
                 break;
             case "ingested_at":
                 if (!ingestionKnown) {
-                    scrape.ingestedAt = Times.parse(text(json, value));
+                    scrape.ingestedAt = time(json, value);
                 }
                 break;
             case "availability":
@@ -85,7 +99,40 @@ public final class ScrapeParser {
             default:
                 break;
         }
-        json.skipChildren();
+        skipChildren(json, value);
+    }
+
+    /** To the end of an object or a list, within the limits. */
+    private static void skipChildren(JsonParser json, JsonToken value) throws IOException {
+        int depth = value != null && value.isStructStart() ? 1 : 0;
+        while (depth > 0) {
+            JsonToken token = json.nextToken();
+            if (token == null) {
+                throw new IOException("no end");
+            }
+            check(json, token);
+            if (token.isStructStart()) {
+                depth++;
+            } else if (token.isStructEnd()) {
+                depth--;
+            }
+            if (depth >= MAX_DEPTH) { // the record itself is the first level
+                throw new IOException("too deep");
+            }
+        }
+    }
+
+    private static void check(JsonParser json, JsonToken token) throws IOException {
+        boolean number = token != null && token.isNumeric();
+        boolean name = token == JsonToken.FIELD_NAME;
+        if (number && json.getTextLength() > MAX_NUMBER_LENGTH || name && json.getTextLength() > MAX_FIELD_NAME_LENGTH) {
+            throw new IOException("too long");
+        }
+    }
+
+    private static long time(JsonParser json, JsonToken value) throws IOException {
+        boolean isText = value == JsonToken.VALUE_STRING && json.getTextLength() <= MAX_TIME_LENGTH;
+        return isText ? Times.parse(json.getText()) : Scrape.NO_TIME;
     }
 
     /** The empty text stands for null, for what is no string, and for a field that is not there. */
@@ -130,6 +177,14 @@ public final class ScrapeParser {
     public static String reasonOf(Scrape scrape, String priceReason) {
         if (scrape.sku.isEmpty()) {
             return Reasons.NO_SKU;
+        }
+        if (scrape.sku.length() > MAX_NAME_LENGTH
+                || scrape.retailer.length() > MAX_NAME_LENGTH
+                || scrape.currency.length() > MAX_CURRENCY_LENGTH) {
+            return Reasons.TEXT_TOO_LONG;
+        }
+        if (scrape.sku.indexOf(0) >= 0 || scrape.retailer.indexOf(0) >= 0 || scrape.currency.indexOf(0) >= 0) {
+            return Reasons.TEXT_WITH_NUL; // PostgreSQL has no text with it
         }
         if (priceReason != null) {
             return priceReason;

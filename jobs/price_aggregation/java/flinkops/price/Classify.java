@@ -1,5 +1,6 @@
 package flinkops.price;
 
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -34,6 +35,7 @@ final class Classify extends ProcessFunction<Scrape, RowData> implements Checkpo
     private final long delayMillis;
     private final int maxParallelism;
     private final DedupKey key;
+    private final int maxDeadLetterBytes;
 
     private transient Map<Integer, Long> latest;
     private transient ListState<Tuple2<Integer, Long>> kept;
@@ -41,10 +43,11 @@ final class Classify extends ProcessFunction<Scrape, RowData> implements Checkpo
     private transient Map<String, Counter> malformed;
     private transient Counter late;
 
-    Classify(long delayMillis, int maxParallelism, DedupKey key) {
+    Classify(long delayMillis, int maxParallelism, DedupKey key, int maxDeadLetterBytes) {
         this.delayMillis = delayMillis;
         this.maxParallelism = maxParallelism;
         this.key = key;
+        this.maxDeadLetterBytes = maxDeadLetterBytes;
     }
 
     @Override
@@ -101,14 +104,17 @@ final class Classify extends ProcessFunction<Scrape, RowData> implements Checkpo
         return row;
     }
 
-    private static RowData deadLetter(Scrape scrape, String reason) {
+    /** With the record's bytes as far as the sink takes them: source, partition and position point to all of them. */
+    private RowData deadLetter(Scrape scrape, String reason) {
+        boolean whole = scrape.raw == null || scrape.raw.length <= maxDeadLetterBytes;
         return GenericRowData.of(
                 StringData.fromString(reason),
                 StringData.fromString(scrape.source),
                 scrape.partition,
                 scrape.position,
                 scrape.ingestedAt == Scrape.NO_TIME ? null : TimestampData.fromEpochMillis(scrape.ingestedAt),
-                scrape.raw);
+                whole ? scrape.raw : Arrays.copyOf(scrape.raw, maxDeadLetterBytes),
+                scrape.rawBytes);
     }
 
     @Override

@@ -27,12 +27,14 @@ final class LateScrape {
         json.put("retailer", scrape.getString(Rows.RETAILER).toString());
         json.put("scraped_at", Instant.ofEpochMilli(scrape.getLong(Rows.SCRAPED_AT)).toString());
         long ingestedAt = scrape.getLong(Rows.INGESTED_AT);
+        byte[] raw = json.toString().getBytes(StandardCharsets.UTF_8);
         return GenericRowData.of(
                 StringData.fromString(Reasons.LATE),
                 null,
                 null,
                 scrape.getLong(Rows.SEQUENCE),
                 ingestedAt == Scrape.NO_TIME ? null : TimestampData.fromEpochMillis(ingestedAt),
-                json.toString().getBytes(StandardCharsets.UTF_8));
+                raw,
+                (long) raw.length);
     }
 }

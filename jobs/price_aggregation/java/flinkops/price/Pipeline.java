@@ -18,7 +18,7 @@ public final class Pipeline {
         DedupKey key = new DedupKey(options.dedupKey);
         int maxParallelism = scrapes.getExecutionEnvironment().getMaxParallelism();
         accepted =
-                scrapes.process(new Classify(options.delayMillis, maxParallelism, key))
+                scrapes.process(new Classify(options.delayMillis, maxParallelism, key, options.maxDeadLetterBytes))
                         .returns(Rows.ACCEPTED)
                         .name("classify")
                         .uid("classify");
@@ -29,20 +29,28 @@ public final class Pipeline {
                         .uid("dedup");
     }
 
-    /** What decides which scrapes are changes. */
+    /** What decides which scrapes are changes, and how much is kept of those that are none. */
     public static final class Options {
         private final long delayMillis;
         private final long idleMillis;
         private final long ttlMillis;
         private final boolean eventOrder;
         private final List<String> dedupKey;
+        private final int maxDeadLetterBytes;
 
-        public Options(long delayMillis, long idleMillis, long ttlMillis, boolean eventOrder, List<String> dedupKey) {
+        public Options(
+                long delayMillis,
+                long idleMillis,
+                long ttlMillis,
+                boolean eventOrder,
+                List<String> dedupKey,
+                int maxDeadLetterBytes) {
             this.delayMillis = delayMillis;
             this.idleMillis = idleMillis;
             this.ttlMillis = ttlMillis;
             this.eventOrder = eventOrder;
             this.dedupKey = List.copyOf(dedupKey);
+            this.maxDeadLetterBytes = maxDeadLetterBytes;
         }
     }
 

@@ -54,10 +54,11 @@ final class Rows {
                         new IntType(),
                         LONG,
                         new TimestampType(3),
-                        new VarBinaryType(VarBinaryType.MAX_LENGTH)
+                        new VarBinaryType(VarBinaryType.MAX_LENGTH),
+                        LONG
                     },
                     new String[] {
-                        "reason", "source", "source_partition", "source_position", "ingested_at", "raw"
+                        "reason", "source", "source_partition", "source_position", "ingested_at", "raw", "raw_bytes"
                     });
 
     static final OutputTag<RowData> DEAD_LETTER = new OutputTag<>("dead-letters", DEAD_LETTERS);

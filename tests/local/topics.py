@@ -1,9 +1,11 @@
-"""Scrapes into Kafka and alerts out of it, whole."""
+"""Topics of the tests: scrapes into Kafka, alerts out of it, whole; limits of their own."""
 
+import importlib
 import json
 import time
 from typing import Any
 
+from flinkops.local import kafka
 from tests.local.alert_records import Record
 
 _SILENCE_SECONDS = 30.0
@@ -17,6 +19,17 @@ def send(bootstrap: str, topic: str, records: list[Record]) -> None:
     for sku, raw in records:
         producer.produce(topic, raw, key=sku.encode())
     assert producer.flush(120) == 0
+
+
+def limit_messages(bootstrap: str, topic: str, max_bytes: int) -> None:
+    """From now on the topic takes no longer ones."""
+    admin: Any = importlib.import_module("confluent_kafka.admin")
+    operation = admin.AlterConfigOpType.SET
+    entry = admin.ConfigEntry("max.message.bytes", str(max_bytes), incremental_operation=operation)
+    resource = admin.ConfigResource(admin.ResourceType.TOPIC, topic, incremental_configs=[entry])
+    client = kafka.admin_client(bootstrap)  # must outlive its future
+    for done in client.incremental_alter_configs([resource]).values():
+        done.result()
 
 
 def read(bootstrap: str, topic: str) -> list[dict[str, Any]]:
