@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flinkops.errors import OperationFailed, Refused, UsageError
-from jobs.price_alerts.dispatcher.addresses import AddressRefused, Guard
+from jobs.price_alerts.dispatcher.addresses import METADATA, AddressRefused, Guard, effective
 from jobs.price_alerts.dispatcher.alert import Malformed, Record, read_alert
 from jobs.price_alerts.dispatcher.backoff import backoff_seconds, retry_after_seconds
 from jobs.price_alerts.dispatcher.lanes import TROUBLE_AFTER, Lanes
@@ -243,6 +243,45 @@ def test_retry_after(header: str | None, seconds: float | None) -> None:
         "2002:7f00:1::",
         "2001:db8::1",
         "ff02::1",
+        "168.63.129.16",
+        "100.100.100.200",
+        "192.0.0.192",
+        "192.80.8.124",
+        "::ffff:168.63.129.16",
+        "64:ff9b::a83f:8110",
+        "192.88.99.1",
+        "192.31.196.1",
+        "192.52.193.1",
+        "192.175.48.1",
+        "192.0.2.1",
+        "198.51.100.1",
+        "203.0.113.1",
+        "161.26.0.10",
+        "166.9.1.1",
+        "239.255.255.250",
+        "fec0::1",
+        "fd20:ce::254",
+        "::10.0.0.1",
+        "::93.184.216.34",
+        "100::1",
+        "100:0:0:1::1",
+        "2001::1",
+        "2001:0:4136:e378:8000:63bf:3fff:fdd2",
+        "2001:1::1",
+        "2001:2::1",
+        "2001:20::1",
+        "2002:5db8:d822::1",
+        "2002:a9fe:a9fe::",
+        "2620:4f:8000::1",
+        "3ffe::1",
+        "3fff::1",
+        "4000::1",
+        "5f00::1",
+        "2606:2800:220:1:0:5efe:10.0.0.1",
+        "2606:2800:220:1:200:5efe:169.254.169.254",
+        "0x7f.1",
+        "127.1",
+        "017700000001",
         "localhost",
         "2130706433",
         "",
@@ -255,7 +294,19 @@ def test_addresses_that_are_not_public_are_refused(address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["93.184.216.34", "2606:2800:220:1::1", "::ffff:93.184.216.34", "64:ff9b::5db8:d822"]
+    "address",
+    [
+        "93.184.216.34",
+        "2606:2800:220:1::1",
+        "2a00:1450:4001:80b::200e",
+        "2606:2800:220:1:0:5efe:93.184.216.34",
+        "::ffff:93.184.216.34",
+        "64:ff9b::5db8:d822",
+        "192.0.1.1",
+        "223.255.255.255",
+        "168.63.129.17",
+        "2001:200::1",
+    ],
 )
 def test_public_addresses_are_permitted(address: str) -> None:
     assert Guard().permits(address)
@@ -266,6 +317,46 @@ def test_an_allowed_network_is_permitted_in_both_its_forms() -> None:
     assert guard.permits("10.1.2.3")
     assert guard.permits("::ffff:10.1.2.3")
     assert not guard.permits("10.2.0.1")
+
+
+EVERYTHING = [ipaddress.ip_network(each) for each in ("0.0.0.0/0", "::/0")]
+
+
+def test_the_metadata_of_a_cloud_are_allowed_by_nothing() -> None:
+    guard = Guard(EVERYTHING)
+    for address in METADATA:
+        spellings = [str(address)]
+        if isinstance(address, ipaddress.IPv4Address):
+            high, low = divmod(int(address), 1 << 16)
+            spellings += [
+                f"::ffff:{address}",
+                f"::{address}",
+                f"64:ff9b::{address}",
+                f"2002:{high:x}:{low:x}::1",
+                f"2606:2800:220:1:0:5efe:{address}",
+                f"2001:0:5db8:d822:0:0:{high ^ 0xFFFF:x}:{low ^ 0xFFFF:x}",
+            ]
+        for spelling in spellings:
+            assert not Guard().permits(spelling), spelling
+            assert not guard.permits(spelling), spelling
+    for other in ("10.0.0.1", "169.254.1.1", "2002:a00:1::1", "fd00::1"):
+        assert guard.permits(other)
+
+
+@given(st.ip_addresses())
+def test_what_python_calls_special_is_never_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
+    """Of the few exceptions that IANA's registries call globally reachable none is a receiver's."""
+    inner = effective(address)
+    if inner.is_private or inner.is_multicast or inner.is_reserved or inner.is_link_local or not inner.is_global:
+        assert not Guard().permits(str(address))
+    elif Guard().permits(str(address)):
+        assert inner.is_global
+
+
+def test_an_option_that_allows_a_clouds_metadata_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["--bootstrap", "b:1", "--subscriptions", "f", "--state", "s", "--allow-address", "169.254.169.254"])
+    assert "no setting allows it" in capsys.readouterr().err
 
 
 # Words in ------------------------------------------------------------------------------------------------------------
@@ -299,6 +390,14 @@ def test_an_alert_with_a_wrong_field_is_none(field: str, value: object) -> None:
         read_alert(Record(0, 0, 0, json.dumps(json.loads(encoded(1)) | {field: value}).encode()))
 
 
+def test_half_a_surrogate_pair_is_a_name_like_any_other() -> None:
+    value = encoded(1, sku="half \ud83d", retailer="\udc00")
+    alert = read_alert(Record(0, 0, 0, value))
+    assert (alert.sku, alert.retailer, alert.body) == ("half \ud83d", "\udc00", value)
+    with pytest.raises(Malformed):
+        read_alert(Record(0, 0, 0, value[:-1]))
+
+
 def test_the_change_comes_from_the_prices_where_it_is_not_given() -> None:
     alert = read_alert(Record(0, 0, 0, encoded(change_ratio=None, old_price="10.00", new_price="9.00")))
     assert alert.change_ratio == pytest.approx(-0.1)
@@ -318,6 +417,10 @@ def test_the_change_comes_from_the_prices_where_it_is_not_given() -> None:
         ({"url": "https://a\tb"}, "host"),
         ({"filters": (Filter(sku="*" * 300),)}, "pattern"),
         ({"filters": (Filter(),) * 1001}, "filters"),
+        ({"filters": tuple(Filter(sku="*" + "a" * 250 + str(number)) for number in range(100))}, "characters"),
+        ({"filters": tuple(Filter(retailer=f"{number}[ab]") for number in range(300))}, "brackets"),
+        ({"secret": "x" * 2000}, "secret"),
+        ({"url": "https://a.example/" + "x" * 2048}, "longer"),
     ],
 )
 def test_a_subscription_that_cannot_be_served_is_named(fields: dict[str, object], problem: str) -> None:
@@ -325,6 +428,14 @@ def test_a_subscription_that_cannot_be_served_is_named(fields: dict[str, object]
     good, (bad,) = sort_out([Subscription(**given)], allow_http=False)  # type: ignore[arg-type]
     assert good == {}
     assert problem in bad.problem
+
+
+def test_a_thousand_names_and_beginnings_are_no_problem() -> None:
+    filters = tuple(Filter(sku="s" * 250 + str(number), retailer="r" * 250 + f"{number}*") for number in range(1000))
+    assert (
+        Subscription(client="a", url="https://a.example", secret=SECRET, filters=filters).problem(allow_http=False)
+        is None
+    )
 
 
 def test_a_file_of_subscriptions_says_what_is_wrong(tmp_path: Path) -> None:

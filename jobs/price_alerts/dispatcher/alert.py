@@ -1,5 +1,6 @@
 """An alert as it stands in Kafka, and what the dispatcher needs to know of it."""
 
+import json
 import re
 from collections.abc import Sequence
 from typing import Literal
@@ -10,6 +11,7 @@ from flinkops.clock import parse_iso_utc
 
 Kind = Literal["price", "availability"]
 
+_HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 _ALERT_ID = re.compile(r"[0-9a-f]{64}")
 MAX_ALERT_BYTES = 64 * 1024
 _MAX_NAME_CHARACTERS = 1024
@@ -87,7 +89,7 @@ def read_alert(record: Record) -> Alert:
     if record.whole_bytes > MAX_ALERT_BYTES:
         raise Malformed(f"longer than {MAX_ALERT_BYTES} bytes")
     try:
-        wire = _decoder.decode(record.value)
+        wire = _decode(record.value)
         if not _ALERT_ID.fullmatch(wire.alert_id):
             raise Malformed("alert_id is not 64 hexadecimal digits")
         if not 0 < len(wire.sku) <= _MAX_NAME_CHARACTERS or len(wire.retailer) > _MAX_NAME_CHARACTERS:
@@ -107,6 +109,16 @@ def read_alert(record: Record) -> Alert:
     except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as error:
         # The decoder's words may quote the record: what goes into the log is one printable line.
         raise Malformed(ascii(str(error))[1:-1][:_MAX_PROBLEM_CHARACTERS]) from None
+
+
+def _decode(value: bytes) -> _Wire:
+    try:
+        return _decoder.decode(value)
+    except msgspec.DecodeError:
+        if not _HALF_PAIR.search(value):
+            raise
+    # Half a surrogate pair, which the job writes as an escape and Python's own decoder alone accepts.
+    return msgspec.convert(json.loads(value), _Wire)
 
 
 def _time_ms(value: str | int) -> int:

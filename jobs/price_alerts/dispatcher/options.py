@@ -10,7 +10,7 @@ import msgspec
 
 from flinkops.errors import UsageError
 
-from .addresses import Network
+from .addresses import METADATA, Network
 from .limits import Limits
 
 _TOPIC = "topic:"
@@ -139,9 +139,12 @@ def _shard(text: str) -> tuple[int, int]:
 
 def _network(text: str) -> Network:
     try:
-        return ipaddress.ip_network(text)
+        network = ipaddress.ip_network(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+    if network.num_addresses == 1 and network.network_address in METADATA:
+        raise argparse.ArgumentTypeError(f"{text} gives a cloud's credentials: no setting allows it")
+    return network
 
 
 def _positive(text: str) -> float:

@@ -12,9 +12,12 @@ import msgspec
 from flinkops.errors import UsageError
 
 from .alert import Alert, Kind
+from .globs import is_exact, is_prefix
 
 _MAX_PATTERN_CHARACTERS = 256
 _MAX_FILTERS = 1000
+_MAX_WILDCARD_CHARACTERS = 16_384
+_MAX_BRACKETS = 256
 _MAX_CONCURRENCY = 1024
 _CLIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _SECRET_CHARACTERS = (16, 1024)
@@ -63,6 +66,10 @@ class Subscription(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         host = urlsplit(self.url).hostname if _url_problem(self.url, allow_http=True) is None else None
         return f"Subscription(client={self.client!r}, host={host!r}, filters={len(self.filters)})"
 
+    def patterns(self) -> set[str]:
+        """All its shell patterns."""
+        return {pattern for each in self.filters for pattern in (each.sku, each.retailer)}
+
     def problem(self, *, allow_http: bool) -> str | None:
         """Why this subscription cannot be served; None when it can."""
         if not _CLIENT.fullmatch(self.client):
@@ -71,8 +78,14 @@ class Subscription(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
             return f"secret must have {_SECRET_CHARACTERS[0]} to {_SECRET_CHARACTERS[1]} characters"
         if len(self.filters) > _MAX_FILTERS:
             return f"more than {_MAX_FILTERS} filters"
-        if any(max(len(each.sku), len(each.retailer)) > _MAX_PATTERN_CHARACTERS for each in self.filters):
+        if any(len(each) > _MAX_PATTERN_CHARACTERS for each in self.patterns()):
             return f"a pattern is longer than {_MAX_PATTERN_CHARACTERS} characters"
+        wildcards = "".join(each for each in self.patterns() if not is_exact(each) and not is_prefix(each))
+        if len(wildcards) > _MAX_WILDCARD_CHARACTERS or wildcards.count("[") > _MAX_BRACKETS:
+            return (
+                f"more than {_MAX_WILDCARD_CHARACTERS} characters or {_MAX_BRACKETS} brackets in patterns that are"
+                " neither a whole name nor a beginning with * behind it"
+            )
         if self.concurrency is not None and not 1 <= self.concurrency <= _MAX_CONCURRENCY:
             return f"concurrency must be 1 to {_MAX_CONCURRENCY}"
         return _url_problem(self.url, allow_http=allow_http)
