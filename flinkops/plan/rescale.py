@@ -9,6 +9,8 @@ from flinkops.plan.identity import Stamp, canonical_json
 from flinkops.plan.preconditions import ADAPTIVE, NO_SAVEPOINT_RUNNING, in_state, parallelism_is, same_job, unmet
 from flinkops.plan.savepoint import target_of
 
+SCHEDULER_MODE = "scheduler-mode"
+
 
 def plan_rescale(
     job: JobFacts,
@@ -73,6 +75,8 @@ def _refusals(
     vertices: Mapping[str, int],
 ) -> list[str]:
     refused = [f"the job has no vertex {vertex}" for vertex in vertices if vertex not in wanted]
+    if job.configuration.get(SCHEDULER_MODE, "").lower() == "reactive":
+        refused.append(f"{SCHEDULER_MODE} is reactive: the job takes all slots there are, whatever bounds are required")
     for vertex in job.vertices:
         if wanted[vertex.id] < 1:
             refused.append(f"parallelism {wanted[vertex.id]} of {vertex.name}: it has to be at least 1")

@@ -145,6 +145,20 @@ def test_known_bug_by_version_and_make() -> None:
     assert why_not("known-bug", evidence(job(flink_version=None)))
 
 
+def test_a_bug_of_the_operator_is_named_where_it_may_strike() -> None:
+    def issues(**fields: str) -> set[str]:
+        resource = ResourceFacts("kit", "shop", "orders", "1", **{"operator_version": "1.14.0", **fields})
+        told = diagnose(evidence(job(resource=resource))).findings
+        return {each.reference.rpartition("/")[2] for each in told if each.code == "known-bug"}
+
+    everywhere = {"FLINK-39270"}
+    assert issues() == everywhere
+    assert issues(session_cluster="shared") == everywhere | {"FLINK-37766"}
+    assert issues(session_cluster="shared", operator_version="1.13.0") == everywhere | {"FLINK-37766", "FLINK-38858"}
+    assert issues(blue_green_state="ACTIVE_BLUE") == everywhere | {"FLINK-40092", "FLINK-40119"}
+    assert issues(blue_green_state="ACTIVE_BLUE", operator_version="1.16.0") == set()
+
+
 def test_upgrade_hazard() -> None:
     resource = ResourceFacts("kit", "shop", "orders", "1", upgrade_mode="stateless")
     assert found("upgrade-hazard", evidence(job(resource=resource)))

@@ -393,6 +393,14 @@ def test_refused_rescales(bench: Bench, parallelism: int, word: str) -> None:
     assert plan.steps == plan.rollback_steps == ()
 
 
+def test_a_reactive_cluster_is_not_rescaled(bench: Bench) -> None:
+    """It takes all slots there are: bounds that are required mean nothing to it."""
+    bench.cluster.configuration = {**bench.cluster.configuration, "scheduler-mode": "REACTIVE"}
+    plan = rescale(bench, 3)
+    assert any("scheduler-mode is reactive" in reason for reason in plan.refused)
+    assert plan.steps == ()
+
+
 def test_a_rescale_without_checkpoints_or_with_unknown_slots_is_refused(bench: Bench) -> None:
     facts = bench.cluster.job(JOB_ID)
     assert facts is not None

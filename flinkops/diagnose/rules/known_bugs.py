@@ -7,7 +7,7 @@ from flinkops.diagnose.case import Case
 from flinkops.diagnose.rule import Rule, Verdict, line, remedy
 from flinkops.diagnose.rules.override_drift import OVERRIDES
 from flinkops.model.findings import Finding, NotAssessed
-from flinkops.model.operator_bugs import dotted, operator_bugs
+from flinkops.model.operator_bugs import Strikes, dotted, operator_bugs
 
 
 class Bug(NamedTuple):
@@ -56,6 +56,25 @@ def judge(case: Case) -> Verdict:
     return [*_of_operator(case), *_of_flink(case, version)]
 
 
+_UNTIL_THEN: dict[Strikes, str] = {
+    "upgrade": "take a backup savepoint before each upgrade",
+    "session-job": "look whether the job runs twice after a submission that failed",
+    "blue-green": "look at both children after each transition",
+    "savepoints": "look into the savepoint folder for what no job refers to",
+    "deletion": "the finalizer may have to be taken away by hand, once the job is seen to be gone",
+}
+
+
+def _strikes(case: Case) -> tuple[Strikes, ...]:
+    """Where a bug may meet this job."""
+    resource = case.job.resource
+    if resource is None:
+        return ("upgrade",)
+    session: tuple[Strikes, ...] = ("session-job", "deletion") if resource.session_cluster else ()
+    blue_green: tuple[Strikes, ...] = ("blue-green",) if resource.blue_green_state else ()
+    return ("upgrade", *session, *blue_green)
+
+
 def _of_operator(case: Case) -> list[Finding]:
     version = case.job.resource.operator_version if case.job.resource else None
     return [
@@ -65,11 +84,13 @@ def _of_operator(case: Case) -> list[Finding]:
             confidence=0.6,
             title=f"The operator {bug.effect} ({bug.issue})",
             evidence=(line(f"operator {version}; fixed in {dotted(bug.fixed)}"),),
-            remedy=(remedy("Upgrade the operator; until then take a backup savepoint before each upgrade"),),
-            next=f"flinkops upgrade {case.selector} --savepoint --backup-savepoint --plan",
+            remedy=(remedy(f"Upgrade the operator; until then {_UNTIL_THEN[bug.strikes]}"),),
+            next=f"flinkops upgrade {case.selector} --savepoint --backup-savepoint --plan"
+            if bug.strikes == "upgrade"
+            else f"flinkops status {case.selector}",
             reference=f"https://issues.apache.org/jira/browse/{bug.issue}",
         )
-        for bug in operator_bugs(version)
+        for bug in operator_bugs(version, *_strikes(case))
     ]
 
 

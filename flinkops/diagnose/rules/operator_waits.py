@@ -3,6 +3,7 @@
 from flinkops.diagnose.case import Case
 from flinkops.diagnose.rule import Rule, Verdict, line, remedy
 from flinkops.model.findings import EvidenceLine, Finding, Remedy, Severity
+from flinkops.model.operator_bugs import dotted, operator_bugs
 from flinkops.model.operator_resource import (
     PATIENCE_SECONDS,
     deleting_seconds,
@@ -68,6 +69,10 @@ def _deletion(case: Case) -> Verdict:
     evidence = (
         line("seconds since the deletion was asked for", seconds, PATIENCE_SECONDS, "seconds"),
         line(f"held by {held_by(resource)}"),
+        *(
+            line(f"operator {resource.operator_version} {bug.effect} ({bug.issue}, fixed in {dotted(bug.fixed)})")
+            for bug in (operator_bugs(resource.operator_version, "deletion") if resource.session_cluster else ())
+        ),
     )
     return [_finding(case, DELETION.code, severity, "The resource is being deleted", evidence, fix, _FINALIZERS)]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from flinkops.model.operator_bugs import dotted, operator_bugs, version_numbers
+from flinkops.model.operator_bugs import Strikes, dotted, operator_bugs, version_numbers
 from flinkops.plan.operator.checks import (
     RENAMED_IN_2,
     CheckCode,
@@ -22,7 +22,8 @@ def risks(proposed: ProposedChange) -> list[Problem]:
 
 def _known_bugs(proposed: ProposedChange) -> Iterator[str]:
     version = proposed.situation.features.version
-    for bug in operator_bugs(version) if proposed.decision.mode in ("savepoint", "last-state") else ():
+    strikes: tuple[Strikes, ...] = ("upgrade", "session-job") if proposed.situation.session_job else ("upgrade",)
+    for bug in operator_bugs(version, *strikes) if proposed.decision.mode in ("savepoint", "last-state") else ():
         running, fixed = dotted(version_numbers(version)), dotted(bug.fixed)
         yield f"operator {running} {bug.effect} ({bug.issue}, fixed in {fixed}): --backup-savepoint first"
 
