@@ -147,7 +147,8 @@ def test_known_bug_by_version_and_make() -> None:
 
 def test_a_bug_of_the_operator_is_named_where_it_may_strike() -> None:
     def issues(**fields: str) -> set[str]:
-        resource = ResourceFacts("kit", "shop", "orders", "1", **{"operator_version": "1.14.0", **fields})
+        old = ResourceFacts("kit", "shop", "orders", "1", operator_version="1.14.0")
+        resource = msgspec.structs.replace(old, **fields)
         told = diagnose(evidence(job(resource=resource))).findings
         return {each.reference.rpartition("/")[2] for each in told if each.code == "known-bug"}
 
