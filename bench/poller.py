@@ -77,13 +77,13 @@ def cpu_ratio(sample: str, rounds: int) -> float:
     jobs = 20
     with served((sample,), 1, jobs) as [url]:
         source = FlinkRestSource(parse_endpoint(url), connections=1)
-        source.look(30.0)
+        source.poll(30.0)
         paths = paths_of_a_look(source)
         looks, fetches = [], []
         session = requests.Session()
         for _ in range(rounds):
             begun = time.process_time()
-            look = source.look(30.0)
+            look = source.poll(30.0)
             looks.append(time.process_time() - begun)
             assert look.status.state == "ok", look.status
             assert len(look.jobs) == jobs
@@ -111,7 +111,7 @@ def paths_of_a_look(source: FlinkRestSource) -> list[str]:
         return read(method, path, *args, **kwargs)  # type: ignore[arg-type]
 
     client.read = noting  # type: ignore[method-assign]
-    source.look(30.0)
+    source.poll(30.0)
     client.read = read  # type: ignore[method-assign]
     return asked
 

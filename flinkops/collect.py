@@ -10,13 +10,13 @@ import msgspec
 from flinkops.clock import Clock
 from flinkops.model.facts import FleetSnapshot, SourceState, SourceStatus
 from flinkops.sources.delivery import Deliveries
-from flinkops.sources.protocol import Source, SourceLook
+from flinkops.sources.protocol import Source, SourceSnapshot
 
 DEADLINE_SECONDS = 8.0
 GRACE_SECONDS = 0.5
 """A source keeps its own deadline; this much later the collector goes on without it."""
 SUSPECT_SECONDS = 1.0
-"""How long a snapshot waits for a source whose last look failed."""
+"""How long a snapshot waits for a source whose last poll failed."""
 EARLY_SECONDS = 0.4
 """How long the first picture waits for sources that nobody has heard of yet."""
 EARLY_GAP_SECONDS = 0.25
@@ -24,7 +24,7 @@ EARLY_GAP_SECONDS = 0.25
 
 
 class Collector:
-    """Looks at every source in parallel and remembers the last good look of each.
+    """Polls every source in parallel and remembers the last good snapshot of each.
 
     States in the snapshot's `sources`: ``ok``; ``stale`` when a source is too slow now (what is shown of it is older,
     or not complete); ``unreachable`` and ``denied`` when it fails. `age_seconds` is always that of the facts shown;
@@ -40,9 +40,9 @@ class Collector:
         self._clock = clock
         self._deadline_seconds = deadline_seconds
         # One thread a source: however many of them hang, the others are asked at once.
-        self._threads = ThreadPoolExecutor(max(1, len(sources)), thread_name_prefix="flinkops look")
+        self._threads = ThreadPoolExecutor(max(1, len(sources)), thread_name_prefix="flinkops poll")
         self._lock = threading.Lock()
-        self._started: float | None = None  # when the look under way began, on the monotonic clock
+        self._started: float | None = None  # when the poll under way began, on the monotonic clock
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -50,7 +50,7 @@ class Collector:
         return tuple(memory.source for memory in self._memories)
 
     def collect(self) -> FleetSnapshot:
-        """One look at everything; not longer than the deadline and a little. Never raises for a source's sake.
+        """One poll of everything; not longer than the deadline and a little. Never raises for a source's sake.
 
         A source that failed last time gets the same deadline but holds up the others for a second only: what it says
         later is in the next snapshot.
@@ -62,13 +62,13 @@ class Collector:
             wait(_futures(self._memories, suspect=False), timeout=self._deadline_seconds + GRACE_SECONDS - spent)
             patience = SUSPECT_SECONDS - (time.monotonic() - started)
             wait(_futures(self._memories, suspect=True), timeout=max(0.0, min(patience, self._deadline_seconds)))
-            looks = [memory.shown(self._deadline_seconds, self._clock) for memory in self._memories]
-            return _snapshot(looks, self._clock.now_ms(), started)
+            answers = [memory.shown(self._deadline_seconds, self._clock) for memory in self._memories]
+            return _snapshot(answers, self._clock.now_ms(), started)
 
     def partial_snapshots(self) -> Iterator[FleetSnapshot]:
-        """Pictures of a first look while it goes on: what has answered, and that the others are `pending`.
+        """Partial snapshots of a first poll while it goes on: what has answered, and that the others are `pending`.
 
-        Each further picture has more of it; the look as a whole is what :meth:`collect` gives afterwards, without
+        Each further one has more of it; the poll as a whole is what :meth:`collect` gives afterwards, without
         asking anybody twice. Nothing once each source has answered or failed, and nothing while none has.
         """
         with self._lock:
@@ -84,14 +84,14 @@ class Collector:
                 return
             if done > answered:
                 answered = done
-                looks = [memory.so_far(self._clock) for memory in self._memories]
-                yield _snapshot(looks, self._clock.now_ms(), started)
+                answers = [memory.so_far(self._clock) for memory in self._memories]
+                yield _snapshot(answers, self._clock.now_ms(), started)
             left = self._deadline_seconds - (time.monotonic() - started)
             wait([f for f in futures if not f.done()], timeout=max(0.0, left), return_when=FIRST_COMPLETED)
             patience = min(EARLY_GAP_SECONDS, max(0.0, left))
 
     def _start(self) -> float:
-        """Begins a look, unless an early picture did; returns when it began."""
+        """Begins a poll, unless a partial snapshot did; returns when it began."""
         if self._started is None:
             self._started = time.monotonic()
             for memory in self._memories:
@@ -106,31 +106,31 @@ class Collector:
                 retry()
 
     def close(self) -> None:
-        """Closes all sources; a look under way ends with an error that nobody sees."""
+        """Closes all sources; a poll under way ends with an error that nobody sees."""
         for memory in self._memories:
             memory.source.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 class _Memory:
-    """One source with its last good look and the look under way."""
+    """One source with its last good snapshot and the poll under way."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
         self._deliveries = Deliveries()
-        self.future: Future[SourceLook] | None = None
-        self._good: SourceLook | None = None
+        self.future: Future[SourceSnapshot] | None = None
+        self._good: SourceSnapshot | None = None
         self._good_at = 0.0  # monotonic: a clock that is set back does not make old facts young
         self._last: SourceStatus | None = None
 
     def start(self, threads: ThreadPoolExecutor, deadline_seconds: float, clock: Clock) -> None:
-        """Starts a look unless the last one is still going on."""
+        """Starts a poll unless the last one is still under way."""
         if self.future is None:
-            self.future = threads.submit(self._look, deadline_seconds, clock)
+            self.future = threads.submit(self._poll, deadline_seconds, clock)
 
     @property
     def suspect(self) -> bool:
-        """Its last look failed or was too slow."""
+        """Its last poll failed or was too slow."""
         return self._last is not None and self._last.state != "ok"
 
     @property
@@ -138,8 +138,8 @@ class _Memory:
         """It has answered or failed once."""
         return self._last is not None
 
-    def so_far(self, clock: Clock) -> SourceLook:
-        """What an early picture shows of it; the look stays to be shown as a whole."""
+    def so_far(self, clock: Clock) -> SourceSnapshot:
+        """What a partial snapshot shows of it; the poll as a whole is shown later."""
         if self.future is not None and self.future.done():
             return self._with_status(self.future.result().status, clock)
         waiting = f"{self.source.name} has not answered yet"
@@ -148,47 +148,47 @@ class _Memory:
         )
         return self._with_status(status, clock)
 
-    def shown(self, deadline_seconds: float, clock: Clock) -> SourceLook:
-        """What the snapshot shows of it: the new look, or the last good one with what is wrong now."""
+    def shown(self, deadline_seconds: float, clock: Clock) -> SourceSnapshot:
+        """What the snapshot shows of it: the new answer, or the last good one with what is wrong now."""
         if self.future is None or not self.future.done():
             if self._last is None or self._last.state == "ok":
                 error = f"{self.source.name} has not answered within {deadline_seconds:g} s"
                 state: SourceState = "unreachable" if self._good is None else "stale"
                 self._last = SourceStatus(name=self.source.name, kind=self.source.kind, state=state, error=error)
             return self._with_status(self._last, clock)
-        look, self.future = self.future.result(), None
-        self._last = look.status
-        return self._with_status(look.status, clock)
+        answer, self.future = self.future.result(), None
+        self._last = answer.status
+        return self._with_status(answer.status, clock)
 
-    def _look(self, deadline_seconds: float, clock: Clock) -> SourceLook:
+    def _poll(self, deadline_seconds: float, clock: Clock) -> SourceSnapshot:
         try:
-            look = self._deliveries.add_to(self.source.look(deadline_seconds))
+            answer = self._deliveries.add_to(self.source.poll(deadline_seconds))
         except Exception as problem:  # noqa: BLE001 - a mistake in one source must not take the others' rows along
             error = f"{self.source.name} could not be read ({type(problem).__name__}: {problem})"
             status = SourceStatus(name=self.source.name, kind=self.source.kind, state="unreachable", error=error)
-            return SourceLook(status)
-        if look.status.state in ("ok", "stale"):
-            self._good, self._good_at = look, clock.monotonic()
-        return look
+            return SourceSnapshot(status)
+        if answer.status.state in ("ok", "stale"):
+            self._good, self._good_at = answer, clock.monotonic()
+        return answer
 
-    def _with_status(self, status: SourceStatus, clock: Clock) -> SourceLook:
-        """The last good look, under what is to be said of the source now."""
+    def _with_status(self, status: SourceStatus, clock: Clock) -> SourceSnapshot:
+        """The last good snapshot, under the status of the source now."""
         age_seconds = None
         if self._good is not None:  # what it saw then may have been of some age already
             age_seconds = (self._good.status.age_seconds or 0.0) + clock.monotonic() - self._good_at
         status = msgspec.structs.replace(status, age_seconds=age_seconds)
-        return SourceLook(status) if self._good is None else msgspec.structs.replace(self._good, status=status)
+        return SourceSnapshot(status) if self._good is None else msgspec.structs.replace(self._good, status=status)
 
 
-def _snapshot(looks: Sequence[SourceLook], now_ms: int, started: float) -> FleetSnapshot:
+def _snapshot(answers: Sequence[SourceSnapshot], now_ms: int, started: float) -> FleetSnapshot:
     return FleetSnapshot(
         taken_ms=now_ms,
         poll_seconds=round(time.monotonic() - started, 3),
-        sources=tuple(look.status for look in looks),
-        clusters=tuple(cluster for look in looks for cluster in look.clusters),
-        jobs=tuple(job for look in looks for job in look.jobs),
+        sources=tuple(answer.status for answer in answers),
+        clusters=tuple(cluster for answer in answers for cluster in answer.clusters),
+        jobs=tuple(job for answer in answers for job in answer.jobs),
     )
 
 
-def _futures(memories: Sequence[_Memory], *, suspect: bool) -> list[Future[SourceLook]]:
+def _futures(memories: Sequence[_Memory], *, suspect: bool) -> list[Future[SourceSnapshot]]:
     return [memory.future for memory in memories if memory.future is not None and memory.suspect is suspect]

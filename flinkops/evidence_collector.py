@@ -1,7 +1,7 @@
 """Gathers the evidence of a diagnosis: cheap facts of every job, and more of those where these point at something.
 
-A whole fleet costs one look and, within BUDGET_SECONDS, the details of the jobs that look worst. One job that is asked
-for costs a second look and the flame graphs of the vertices that work most.
+A whole fleet costs one poll and, within BUDGET_SECONDS, the details of the suspicious jobs. One job that is asked for
+costs a second poll and the flame graphs of the vertices that work most.
 """
 
 import time
@@ -27,13 +27,13 @@ T = TypeVar("T")
 _Run = tuple[JobKey, str]  # a job, and the id of this submission of it
 
 BUDGET_SECONDS = 3.0
-"""For the details of a whole fleet, beyond the look."""
+"""For the details of a whole fleet, after the poll."""
 DEEP_SECONDS = 10.0
 FLAME_SECONDS = 10.0
 """Flink samples for some five seconds, on a busy machine for longer."""
 FLAME_AGAIN_SECONDS = 1.0
 SECOND_POLL_SECONDS = 6.0
-"""Flink collects metrics each 10 s at most; the look itself makes it collect anew."""
+"""Flink collects metrics each 10 s at most; the poll itself makes it collect again."""
 SUSPECTS = 24
 FLAMES = 2
 WORTH_A_FLAME_RATIO = 0.5
@@ -50,7 +50,7 @@ Pick = Callable[[Sequence[JobAssessment]], Sequence[JobAssessment]]
 
 
 class EvidenceCollector:
-    """Asks sources for more about single jobs than a look at the fleet tells. From one thread at a time."""
+    """Asks sources for more about single jobs than a poll of the fleet tells. From one thread at a time."""
 
     def __init__(self, sources: Mapping[str, object]) -> None:
         """`sources` by the name of their clusters (JobFacts.cluster)."""
@@ -58,7 +58,7 @@ class EvidenceCollector:
         self._sampled: set[tuple[JobKey, str, str]] = set()
 
     def collect(self, observation: Observation, job: JobAssessment) -> Evidence:
-        """Everything about one job of a look, as the TUI and the doctor show it."""
+        """Everything about one job of an observation, as the TUI and the doctor show it."""
         unknown: dict[str, str] = {}
         source = self._source(job)
         if source is None:
@@ -116,7 +116,7 @@ class PollingEvidenceCollector(EvidenceCollector):
         super().__init__(_sources(observer))
         self._observer = observer
         self.sources_seen: tuple[SourceStatus, ...] = ()
-        """How each source answered at the last look."""
+        """How each source answered at the last poll."""
 
     def evidence(self, job: str | None = None) -> list[Evidence]:
         """Of all jobs, shallow; or in full of those that have this name or id, none while there is none."""
@@ -126,7 +126,7 @@ class PollingEvidenceCollector(EvidenceCollector):
 
     def fleet(self, *, budget_seconds: float = BUDGET_SECONDS) -> list[Evidence]:
         """Of every job, worst first; details only of those that the cheap facts make suspicious, within the budget."""
-        observation = self._look()
+        observation = self._observe()
         until = time.monotonic() + budget_seconds
         jobs = [job for job in observation.assessment.jobs if job.facts is not None]
         suspects = [job for job in jobs if is_suspicious(job)][:SUSPECTS]
@@ -134,17 +134,17 @@ class PollingEvidenceCollector(EvidenceCollector):
         return [self._shallow(observation, job, details) for job in jobs]
 
     def jobs(self, pick: Pick, *, second_poll_seconds: float = SECOND_POLL_SECONDS) -> list[Evidence]:
-        """Of the jobs that `pick` chooses, in full. The second look is spared where an earlier one is remembered."""
-        observation = self._look()
+        """Of the jobs that `pick` chooses, in full. The second poll is spared where an earlier one is remembered."""
+        observation = self._observe()
         chosen = pick(observation.assessment.jobs)
         if second_poll_seconds and any(_is_new(observation, job) for job in chosen):
             self._start_sampling(chosen)
             time.sleep(second_poll_seconds)
-            observation = self._look()
+            observation = self._observe()
             chosen = pick(observation.assessment.jobs)
         return [self.collect(observation, job) for job in chosen if job.facts is not None]
 
-    def _look(self) -> Observation:
+    def _observe(self) -> Observation:
         observation = self._observer.observe()
         self.sources_seen = observation.snapshot.sources
         return observation
@@ -160,7 +160,7 @@ class PollingEvidenceCollector(EvidenceCollector):
         if source is None:
             return None, "its source cannot be asked for more than it said"
         if left <= 0.1:
-            return None, "left out of a look at the whole fleet: flinkops doctor JOB asks for it"
+            return None, "left out when the whole fleet is polled: flinkops doctor JOB asks for it"
         try:
             return source.detail(job.id, deadline_seconds=left), None
         except FlinkopsError as problem:
@@ -172,15 +172,15 @@ class PollingEvidenceCollector(EvidenceCollector):
         job: JobAssessment,
         details: Mapping[_Run, tuple[JobDetail | None, str | None]],
     ) -> Evidence:
-        spared = "nothing pointed at it in a look at the whole fleet: flinkops doctor JOB asks for it"
+        spared = "nothing pointed at it when the whole fleet was polled: flinkops doctor JOB asks for it"
         detail, why = details.get(_identity(job), (None, spared))
-        unknown = {"flame_graphs": "a look at the whole fleet takes none: flinkops doctor JOB does"}
+        unknown = {"flame_graphs": "a poll of the whole fleet takes none: flinkops doctor JOB does"}
         if why is not None:
             unknown["detail"] = why
         return _evidence(observation, job, detail=detail, unknown=unknown)
 
     def _start_sampling(self, jobs: Iterable[JobAssessment]) -> None:
-        """The first request makes Flink sample; by the second look its answer is there, and not an old one."""
+        """The first request makes Flink sample; by the second poll its answer is there, and not an old one."""
         for job in jobs:
             if (job.uptime_seconds or 0.0) < STACKS_AFTER_SECONDS:
                 continue
@@ -262,7 +262,7 @@ def _identity(job: JobAssessment) -> _Run:
 
 
 def _is_new(observation: Observation, job: JobAssessment) -> bool:
-    """It runs, and no earlier look at this run is remembered."""
+    """It runs, and no earlier poll of this run is remembered."""
     samples = [each for each in observation.history.get(job.key, ()) if each.job_id == job.id]
     return job.state == JobState.RUNNING and len(samples) < 2
 
@@ -294,8 +294,8 @@ def _evidence(
 
 
 def from_observation(observation: Observation) -> list[Evidence]:
-    """What a recording, or a look without anything else, tells of each job."""
-    why = "a recording holds the facts of each look only"
+    """What a recording, or a snapshot without anything else, tells of each job."""
+    why = "a recording holds snapshots only"
     return [
         _evidence(observation, job, unknown={"detail": why, "flame_graphs": why})
         for job in observation.assessment.jobs

@@ -6,7 +6,7 @@ from flinkops.model.facts import JobKey
 from flinkops.model.history import JobSample
 
 MAX_SAMPLES = 360
-"""An hour at a look every ten seconds."""
+"""An hour at a poll every ten seconds."""
 FORGET_AFTER_SECONDS = 3600.0
 """A job that has not been seen for so long is forgotten."""
 
@@ -15,7 +15,7 @@ AHEAD_MS = 1000
 
 
 class History:
-    """Samples by job key, oldest first. Each look makes a new mapping, so that what was handed out stays as it was."""
+    """Samples by job key, oldest first. Each poll makes a new mapping, so that what was handed out stays as it was."""
 
     def __init__(self, max_samples: int = MAX_SAMPLES) -> None:
         self._max_samples = max_samples
@@ -23,7 +23,7 @@ class History:
 
     @property
     def samples(self) -> Mapping[JobKey, tuple[JobSample, ...]]:
-        """All of them; not changed by later looks."""
+        """All of them; not changed by later polls."""
         return self._samples
 
     def add(self, samples: Iterable[tuple[JobKey, JobSample]], now_ms: int) -> None:

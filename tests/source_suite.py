@@ -22,7 +22,7 @@ class SourceSuite:
         return seen(source, job_name, lambda job: bool(measured(job) and job.checkpoints and job.checkpoints.completed))
 
     def test_the_look_is_whole(self, source: FlinkRestSource, job: JobFacts) -> None:
-        look = source.look(10.0)
+        look = source.poll(10.0)
         assert (look.status.state, look.status.error) == ("ok", None)
         assert look.clusters[0].flink_version == job.flink_version
         assert (look.clusters[0].slots_total or 0) > 0
@@ -69,11 +69,11 @@ class SourceSuite:
     def test_a_look_asks_as_often_as_there_are_vertices_not_subtasks(
         self, source: FlinkRestSource, job: JobFacts
     ) -> None:
-        others = sum(each.state == "RUNNING" for each in source.look(10.0).jobs) - 1
+        others = sum(each.state == "RUNNING" for each in source.poll(10.0).jobs) - 1
         if others:
             pytest.skip("other jobs run on this cluster")
-        source.look(10.0)
-        asked = source.look(10.0).status.requests
+        source.poll(10.0)
+        asked = source.poll(10.0).status.requests
         # overview, jobs; the job, checkpoints, metrics; exceptions and rescales when something happened
         assert asked <= 2 + 3 + 2 + 2 * len(job.vertices)
 
@@ -119,7 +119,7 @@ def seen(source: FlinkRestSource, name: str, holds: Callable[[JobFacts], bool]) 
     ends = time.monotonic() + PATIENCE_SECONDS
     job = None
     while time.monotonic() < ends:
-        look = source.look(10.0)
+        look = source.poll(10.0)
         job = next((each for each in look.jobs if each.name == name), None)
         if job is not None and holds(job):
             return job

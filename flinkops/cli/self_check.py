@@ -92,7 +92,7 @@ def _targets(common: Common) -> Iterator[Check]:
 
 
 def _look(source: "Source", seconds: float) -> Iterator[Check]:
-    look = source.look(seconds)
+    look = source.poll(seconds)
     if look.status.state in ("denied", "unreachable"):
         if source.kind == "rest":  # a Kubernetes cluster's own checks say it more exactly
             yield Check(source.name, "reach", "failed", look.status.error or look.status.state)

@@ -74,9 +74,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     stale_after_seconds: float = 60.0
     """Data older than this says nothing about the present, whatever the source's state."""
     raise_after_looks: int = 2
-    """A limit crossed at this many looks in a row raises its reason; a first look raises at once."""
+    """A limit crossed at this many polls in a row raises its reason; a first poll raises at once."""
     clear_after_looks: int = 3
-    """As many looks in a row within the limit clear it."""
+    """As many polls in a row within the limit clear it."""
 
     def class_of(self, job: JobFacts) -> JobClass:
         """The class of a job."""

@@ -37,7 +37,7 @@ def refuse_foreign(path: Path) -> None:
     try:
         doubt = doubt_about(path)
     except OSError as problem:
-        doubt = f"cannot be looked at ({problem.strerror or problem})"
+        doubt = f"cannot be read ({problem.strerror or problem})"
     if doubt is not None:
         raise Refused(
             f"{path} {doubt}: settings that are found here are not taken from others",

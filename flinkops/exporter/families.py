@@ -64,7 +64,7 @@ def families(view: FleetView, options: Options) -> Iterator[Family]:
 
 
 def described(options: Options) -> Iterator[Family]:
-    """The families without samples: what the registry wants to know, without looking at the fleet."""
+    """The families without samples: what the registry wants to know, without polling the fleet."""
     for metrics in (FLEET_METRICS, JOB_METRICS, VERTEX_METRICS if options.vertices else ()):
         yield from map(_family, metrics)
 

@@ -14,7 +14,7 @@ from flinkops.clock import Clock, SystemClock
 from flinkops.errors import UsageError
 from flinkops.exporter.collector import DEADLINE_SECONDS, FleetCollector
 from flinkops.exporter.families import Options
-from flinkops.exporter.poller import Looker
+from flinkops.exporter.poller import SharedPoller
 from flinkops.exporter.server import Credentials, MetricsServer, Tls, application
 from flinkops.model.observation import Observation
 
@@ -58,15 +58,15 @@ def parse_listen(text: str) -> tuple[str, int]:
 
 
 def build(
-    look: Callable[[], Observation], options: Options, listen: Listen, clock: Clock | None = None
+    observe: Callable[[], Observation], options: Options, listen: Listen, clock: Clock | None = None
 ) -> MetricsServer:
     """A server that is bound but does not serve yet. Raises OperationFailed when it cannot listen."""
-    looker = Looker(look, clock or SystemClock())
+    poller = SharedPoller(observe, clock or SystemClock())
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(FleetCollector(looker, options))
+    registry.register(FleetCollector(poller, options))
     for process_facts in (ProcessCollector, PlatformCollector, GCCollector):
         process_facts(registry=registry)
-    app = application(registry, lambda: looker.running_for_seconds < _STUCK_SECONDS, listen.credentials)
+    app = application(registry, lambda: poller.running_for_seconds < _STUCK_SECONDS, listen.credentials)
     return MetricsServer(listen.host, listen.port, app, listen.tls)
 
 

@@ -1,4 +1,4 @@
-"""The demo: a fleet of its own (or the one that runs), both jobs, scrapes in, alerts out, and a look at it."""
+"""The demo: a fleet of its own (or the one that runs), both jobs, scrapes in, alerts out, and the screens on it."""
 
 import contextlib
 import fcntl

@@ -5,7 +5,7 @@ import socket
 
 HOST = "127.0.0.1"
 # Below the range from which the systems take ports for outgoing connections, so that none of those
-# takes ours between this look and the server's bind.
+# takes ours between this check and the server's bind.
 _RANGE = range(20_000, 32_000)
 _TRIES = 2_000
 

@@ -1,4 +1,4 @@
-"""A look at the embedded Flink's REST API, for those who wait until it is ready."""
+"""One request to the embedded Flink's REST API, for those who wait until it is ready."""
 
 import json
 import urllib.request

@@ -15,7 +15,7 @@ from flinkops.model.reasons import ReasonCode
 
 Level = Literal["ok", "warning", "critical", "unknown"]
 LEVEL_ORDER: dict[str, int] = {"critical": 0, "unknown": 1, "warning": 2, "ok": 3}
-"""Worst first. Unknown stands before warning: what nobody can see needs a look sooner."""
+"""Worst first. Unknown stands before warning: what nobody can see needs attention sooner."""
 
 
 class Value(msgspec.Struct, frozen=True, gc=False):
@@ -217,7 +217,7 @@ class JobAssessment(Value, frozen=True):
     restored: RestoredFacts | None = None
     recent_checkpoints: tuple[CheckpointFacts, ...] = ()
     sample: JobSample | None = None
-    """What is to be remembered of this look."""
+    """What is to be remembered of this poll."""
 
     def absent(self, path: str) -> "Absence | None":
         """Why the part of the document at this dotted path is None: its own reason, or that of what it belongs to."""

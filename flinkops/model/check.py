@@ -8,7 +8,7 @@ CheckState = Literal["ok", "warning", "failed", "unknown"]
 
 
 class Check(Value, frozen=True):
-    """One thing that was looked at. ``next`` is what to do about it, where something is to be done."""
+    """One thing that was checked. ``next`` is what to do about it, where something is to be done."""
 
     area: str  # flinkops, folder, or the name of a source
     subject: str  # version, reach, clock, permission, ...

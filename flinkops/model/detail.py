@@ -1,4 +1,4 @@
-"""What is read of one job on demand, when a person opens it: too much for every look at a whole fleet."""
+"""What is read of one job on demand, when a person opens it: too much for every poll of a whole fleet."""
 
 from typing import Literal
 

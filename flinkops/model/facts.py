@@ -326,7 +326,7 @@ class ClusterFacts(Facts, frozen=True):
 
 
 class FleetSnapshot(Facts, frozen=True):
-    """Everything that was seen at one time. ``poll_seconds`` is what the look took."""
+    """Everything that was seen at one time. ``poll_seconds`` is what the poll took."""
 
     taken_ms: int
     schema_version: int = 1

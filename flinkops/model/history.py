@@ -1,4 +1,4 @@
-"""What is remembered of a job from look to look: small, bounded, one line per look.
+"""What is remembered of a job from poll to poll: small, bounded, one line per poll.
 
 Trends, hysteresis and sparklines are functions of these samples, so that a replay computes what the live screen showed.
 """
@@ -7,7 +7,7 @@ from flinkops.model.facts import Facts
 
 
 class JobSample(Facts, frozen=True):
-    """The signals of one job at one look; None where they were unknown then."""
+    """The signals of one job at one poll; None where they were unknown then."""
 
     at_ms: int
     state: str
@@ -28,4 +28,4 @@ class JobSample(Facts, frozen=True):
     checkpoints_failed_in_a_row: int | None = None
     pending_records: float | None = None
     busiest: tuple[tuple[str, float, float], ...] = ()  # vertex id, busy, backpressured; worst subtask of each
-    breached: tuple[str, ...] = ()  # codes whose limit was crossed at this look, before hysteresis
+    breached: tuple[str, ...] = ()  # codes whose limit was crossed at this poll, before hysteresis

@@ -24,7 +24,7 @@ def metrics_page() -> str:
         "no label (only of `flinkops_job_info`), since it changes with each submission.\n",
         _table("Jobs", JOB_METRICS, JOB_LABELS),
         _table("Vertices (with `--vertices`)", VERTEX_METRICS, VERTEX_LABELS),
-        _table("The look itself", FLEET_METRICS, ()),
+        _table("Polling itself", FLEET_METRICS, ()),
         "## Objectives\n",
         "`flinkops_job_slo_good{slo=…}` is 1 while the objective is kept, 0 while not, absent when that is not known. "
         "The limits are those of the job's class in `flinkops.toml`.\n",

@@ -1,6 +1,6 @@
-"""Service level objectives of jobs: what "good" means at one look, and how fast a budget may burn.
+"""Service level objectives of jobs: what "good" means at one poll, and how fast a budget may burn.
 
-The indicator is time: a job is good or not at each look, so that a job with ten records an hour has the same budget as
+The indicator is time: a job is good or not at each poll, so that a job with ten records an hour has the same budget as
 one with a million a second. What is not known is neither: the gauge is absent, and unknown health has its own alert.
 """
 

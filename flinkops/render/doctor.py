@@ -78,8 +78,8 @@ def doctor_text(jobs: Sequence[Diagnosis], *, wide: bool = False, colour: bool =
     ill = [job for job in jobs if any(each.severity != "info" for each in job.findings)]
     parts = [_job_text(job, wide=False, colour=colour, cells=cells) for job in ill]
     rest = len(jobs) - len(ill)
-    others = f"{rest} {'others: ' if ill else 'jobs: '}nothing above info in what one look tells"
-    return "\n".join([*parts, f"{others}; flinkops doctor JOB looks closer"] if rest else parts)
+    others = f"{rest} {'others: ' if ill else 'jobs: '}nothing above info in what one snapshot tells"
+    return "\n".join([*parts, f"{others}; flinkops doctor JOB asks for more"] if rest else parts)
 
 
 def evidence_text(line: EvidenceLine) -> str:

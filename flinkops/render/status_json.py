@@ -150,7 +150,7 @@ def status_json(fleet: FleetAssessment) -> str:
 
 
 def status_jsonl(fleet: FleetAssessment) -> str:
-    """A line for each job, each with the time of the look."""
+    """A line for each job, each with the time of the snapshot."""
     taken_at = iso_utc(fleet.taken_ms)
     return "\n".join(
         encode_line({"schema_version": SCHEMA_VERSION, "taken_at": taken_at, **job_document(job)}) for job in fleet.jobs

@@ -17,7 +17,7 @@ from flinkops.model.endpoint import parse_endpoint
 from flinkops.model.facts import DeliveryFacts, JobFacts
 from flinkops.sources.deadline import Deadline
 from flinkops.sources.flink.http import RestClient
-from flinkops.sources.protocol import SourceLook
+from flinkops.sources.protocol import SourceSnapshot
 
 URL_KEY = "flinkops.delivery-metrics-url"
 _PATH = "/metrics"
@@ -31,20 +31,20 @@ _QUANTILE = re.compile(
 
 
 class Deliveries:
-    """Adds to the jobs of a look what their dispatchers measure. Safe to use from several threads."""
+    """Adds to the jobs of a snapshot what their dispatchers measure. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._silent: dict[str, tuple[float, str]] = {}
         """Address -> when it may be asked again, and what was wrong."""
 
-    def add_to(self, look: SourceLook) -> SourceLook:
-        """The look with `delivery` filled in, or why it is not known, for the jobs that name a dispatcher."""
-        named = [job for job in look.jobs if job.state == "RUNNING" and URL_KEY in job.configuration]
+    def add_to(self, snapshot: SourceSnapshot) -> SourceSnapshot:
+        """The snapshot with `delivery` filled in, or why it is not known, for the jobs that name a dispatcher."""
+        named = [job for job in snapshot.jobs if job.state == "RUNNING" and URL_KEY in job.configuration]
         if not named:
-            return look
+            return snapshot
         with ThreadPoolExecutor(min(8, len(named)), thread_name_prefix="flinkops delivery") as threads:
             known = {(job.key, job.id): job for job in threads.map(self._with_delivery, named)}
-        return msgspec.structs.replace(look, jobs=tuple(known.get((job.key, job.id), job) for job in look.jobs))
+        return msgspec.structs.replace(snapshot, jobs=tuple(known.get((job.key, job.id), job) for job in snapshot.jobs))
 
     def _with_delivery(self, job: JobFacts) -> JobFacts:
         url = job.configuration[URL_KEY]

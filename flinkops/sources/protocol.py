@@ -11,8 +11,8 @@ Wanted = Callable[[JobKey], bool]
 """Whether a job is asked about; on Kubernetes the name in its key is that of its resource."""
 
 
-class SourceLook(Facts, frozen=True):
-    """All that one source said at one time. A failed look has a status that says why, and no jobs."""
+class SourceSnapshot(Facts, frozen=True):
+    """All that one source said at one time. A failed poll has a status that says why, and no jobs."""
 
     status: SourceStatus
     clusters: tuple[ClusterFacts, ...] = ()
@@ -32,7 +32,7 @@ class Source(Protocol):
         """What sort of thing it is."""
         ...
 
-    def look(self, deadline_seconds: float) -> SourceLook:
+    def poll(self, deadline_seconds: float) -> SourceSnapshot:
         """Asks once, for no longer than the deadline. Never raises: a failure is a status with a sentence."""
         ...
 

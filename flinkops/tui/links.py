@@ -1,4 +1,4 @@
-"""Where else a job can be looked at: Flink's own pages, dashboards, runbooks, and what `[links]` names. Pure."""
+"""Where else a job can be seen: Flink's own pages, dashboards, runbooks, and what `[links]` names. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

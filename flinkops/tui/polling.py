@@ -135,7 +135,7 @@ class Poller:
         """The clock's time; while a recording plays, the recording's.
 
         Never before what the newest snapshot and the time since then come to: a clock that is set back makes no data
-        look new.
+        seem new.
         """
         if self.replay is not None and (shown := self._host.view) is not None:
             return shown.taken_ms

@@ -1,7 +1,7 @@
 """A recording on the screens of the live fleet: forwards, backwards, to a time, at any speed.
 
-What the screens show at a moment is a function of the snapshots up to it. Going back therefore looks again at the
-snapshots before the wanted one, with an empty memory, so that trends and hysteresis are those of that moment.
+What the screens show at a moment is a function of the snapshots up to it. Going back therefore observes the snapshots
+before the one again, with an empty history, so that trends and hysteresis are those of that moment.
 """
 
 from datetime import UTC, datetime, time, timedelta
@@ -14,12 +14,12 @@ from flinkops.observer import Observer
 from flinkops.recording import Replay
 
 MEMORY_FRAMES = 60
-"""Snapshots looked at again before the one that was jumped to."""
+"""Snapshots observed again before the one that was jumped to."""
 LONGEST_GAP_SECONDS = 30.0
 
 
 class ReplayObserver:
-    """Looks through a recording. Used by one thread at a time."""
+    """Observes a recording. Used by one thread at a time."""
 
     def __init__(self, replay: Replay, policy: Policy) -> None:
         self._replay = replay

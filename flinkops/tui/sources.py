@@ -46,7 +46,7 @@ class SourcesScreen(BaseScreen):
         return line(f"sources: {good} of {len(sources)} ok", "strong" if good == len(sources) else "critical")
 
     def show_view(self, view: View | None) -> None:
-        """As of this look."""
+        """As of this poll."""
         sources = view.observation.assessment.sources if view else ()
         self.query_one(Grid).show(sorted(sources, key=lambda source: (ORDER[source.state], source.name)))
         self._show_preview()

@@ -1,4 +1,4 @@
-"""Themes, and what each role looks like under the one in use.
+"""Themes, and what each role styles like under the one in use.
 
 Every state is also a glyph and a word, so colour never carries a meaning alone; still, the palettes for colour-blind
 readers keep the levels apart (Okabe and Ito's eight colours) and the high-contrast one stays above 7:1 on black.
@@ -87,7 +87,7 @@ class Palette:
         base = Style() if ansi else Style(color=fore.rich_color, bgcolor=back.rich_color)
         dim = Style(dim=True) if ansi else Style(color=fore.blend(back, 0.45).rich_color)
         faint = Style(dim=True) if ansi else Style(color=fore.blend(back, 0.7).rich_color)
-        looks: dict[Role, Style] = {
+        styles: dict[Role, Style] = {
             "text": Style(),
             "dim": dim,
             "strong": Style(bold=True),
@@ -104,7 +104,7 @@ class Palette:
             "spark": Style() if ansi else Style(color=Color.parse(variables["accent"]).blend(back, 0.35).rich_color),
         }
         self.base = base
-        self.styles: dict[Role, Style] = {role: base + look for role, look in looks.items()}
-        self.stale: dict[Role, Style] = dict.fromkeys(looks, base + dim)
+        self.styles: dict[Role, Style] = {role: base + style for role, style in styles.items()}
+        self.stale: dict[Role, Style] = dict.fromkeys(styles, base + dim)
         self.stale["banner"] = self.styles["banner"]
         self.cursor = Style(reverse=True) if ansi else Style(bgcolor=colour("panel"))

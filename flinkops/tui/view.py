@@ -35,7 +35,7 @@ class View:
 
     @property
     def taken_ms(self) -> int:
-        """When it was looked."""
+        """When its snapshot was taken."""
         return self.observation.assessment.taken_ms
 
     @property
@@ -60,11 +60,11 @@ class View:
 
     def age_seconds(self, now_ms: int) -> float | None:
         """Of the newest data in the picture; None when no source ever gave any."""
-        since_look = max(0.0, (now_ms - self.taken_ms) / 1000)
+        since_poll = max(0.0, (now_ms - self.taken_ms) / 1000)
         ages = [s.age_seconds for s in self.observation.assessment.sources if s.age_seconds is not None]
         if self.disconnected:
-            return min(ages) + since_look if ages else None
-        return since_look
+            return min(ages) + since_poll if ages else None
+        return since_poll
 
     def first_error(self) -> str:
         """Of the sources that do not answer."""

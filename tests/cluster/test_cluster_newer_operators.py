@@ -142,7 +142,7 @@ def write(cluster: Cluster, resource: dict[str, Any], **metadata: Any) -> dict[s
 
 
 def seen_by(source: KubernetesSource, name: str) -> JobFacts | None:
-    look = source.look(10.0)
+    look = source.poll(10.0)
     assert look.status.state == "ok", look.status.error
     return next((job for job in look.jobs if job.name == name), None)
 

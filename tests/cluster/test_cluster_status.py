@@ -48,7 +48,7 @@ def test_a_foreign_job_is_seen_with_real_numbers(cluster: Cluster, count: str) -
 def test_the_details_of_a_job_come_from_its_own_flink_cluster(cluster: Cluster, count: str) -> None:
     source = KubernetesSource(open_access(cluster.kubeconfig))
     try:
-        (job,) = [job for job in source.look(20.0).jobs if job.name == count]
+        (job,) = [job for job in source.poll(20.0).jobs if job.name == count]
         flink = source.rest_source(job)
         assert flink is not None
         assert {vertex.id for vertex in flink.detail(job.id).vertices} == {vertex.id for vertex in job.vertices}

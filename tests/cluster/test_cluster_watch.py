@@ -12,9 +12,8 @@ import yaml
 from flinkops.clock import SystemClock
 from flinkops.collect import Collector
 from flinkops.model.facts import FleetSnapshot
-from flinkops.sources.kubernetes import api as kube_api
 from flinkops.sources.kubernetes.access import open_access
-from flinkops.sources.kubernetes.api import Gone, KubeClient
+from flinkops.sources.kubernetes.api import Gone, KubeClient, custom_path, watch_changes
 from flinkops.sources.kubernetes.source import KubernetesSource
 from tests.cluster.kit import Cluster, count_manifest, wait_for
 from tests.relay import Relay, relay_to
@@ -108,6 +107,6 @@ def test_a_version_that_is_too_old_is_refused_as_expected(cluster: Cluster) -> N
     client = KubeClient(open_access(cluster.kubeconfig).endpoint())
     try:
         with pytest.raises(Gone, match="too old"):
-            list(kube_api.watch(client, kube_api.custom_path("flinkdeployments", None), "1", idle_seconds=5.0))
+            list(watch_changes(client, custom_path("flinkdeployments", None), "1", idle_seconds=5.0))
     finally:
         client.close()

@@ -42,7 +42,7 @@ def job_id(embedded_fleet: FleetInfo) -> Iterator[str]:
     yield job_id
     source = FlinkRestSource(parse_endpoint(embedded_fleet.rest_url))
     try:
-        if any(job.id == job_id and job.ended_ms is None for job in source.look(10.0).jobs):
+        if any(job.id == job_id and job.ended_ms is None for job in source.poll(10.0).jobs):
             source.cancel(job_id)
     finally:
         source.close()

@@ -17,7 +17,7 @@ from flinkops.collect import Collector
 from flinkops.config.policy import Policy
 from flinkops.config.settings import Settings
 from flinkops.errors import Refused
-from flinkops.exporter.poller import Looker
+from flinkops.exporter.poller import SharedPoller
 from flinkops.history import History
 from flinkops.model.facts import FleetSnapshot, JobKey, SourceStatus
 from flinkops.model.history import JobSample
@@ -47,7 +47,7 @@ def test_the_exporter_looks_again_and_drops_what_is_too_old() -> None:
             raise RuntimeError("no more")
         return Observation(FleetSnapshot(clock.now_ms()), fleet(taken_ms=clock.now_ms()))
 
-    looker = Looker(look, clock, max_age_seconds=60, reuse_seconds=2)
+    looker = SharedPoller(look, clock, max_age_seconds=60, reuse_seconds=2)
     assert looker.newest(30) is not None
     clock.set_to(NOW_MS - HOUR_MS)
     clock.advance(seconds=10)

@@ -11,7 +11,7 @@ from flinkops.collect import Collector
 from flinkops.model.endpoint import parse_endpoint
 from flinkops.model.facts import FleetSnapshot, JobFacts, SourceKind, SourceState, SourceStatus
 from flinkops.sources.flink.source import FlinkRestSource
-from flinkops.sources.protocol import SourceLook
+from flinkops.sources.protocol import SourceSnapshot
 from tests.fake_flink import FakeFlink, Fault, Recording, serving
 
 START_MS = 1_795_000_000_000
@@ -29,19 +29,19 @@ class ScriptedSource:
         self.released = threading.Event()
         self.released.set()
         self.closed = False
-        self.looks = 0
+        self.polls = 0
         self._clock = clock
 
-    def look(self, deadline_seconds: float) -> SourceLook:
-        self.looks += 1
+    def poll(self, deadline_seconds: float) -> SourceSnapshot:
+        self.polls += 1
         self.released.wait(10)
         if self.problem is not None:
             raise self.problem
         status = SourceStatus(name=self.name, kind="rest", state=self.state, error=None if self.state == "ok" else "no")
         if self.state != "ok":
-            return SourceLook(status)
+            return SourceSnapshot(status)
         job = JobFacts(id="1", name="job", cluster=self.name, seen_ms=self._clock.now_ms(), state="RUNNING")
-        return SourceLook(status, (), (job,))
+        return SourceSnapshot(status, (), (job,))
 
     def close(self) -> None:
         self.closed = True
@@ -160,7 +160,7 @@ def test_a_first_look_shows_early_what_has_answered_and_asks_nobody_twice(
         whole = collector.collect()
         assert [(each.state, each.pending) for each in whole.sources] == [("ok", False)] * 2
         assert {job.cluster for job in whole.jobs} == {"a", "b"}
-        assert [source.looks for source in sources] == [1, 1]
+        assert [source.polls for source in sources] == [1, 1]
         assert list(collector.partial_snapshots()) == []
     finally:
         sources[0].released.set()
@@ -229,9 +229,9 @@ def bad_name(flink: FakeFlink) -> str:
 
 def test_what_a_source_took_from_memory_is_as_old_as_it_says(clock: FixedClock) -> None:
     class Partly(ScriptedSource):
-        def look(self, deadline_seconds: float) -> SourceLook:
+        def poll(self, deadline_seconds: float) -> SourceSnapshot:
             status = SourceStatus(name=self.name, kind="kubernetes", state="stale", age_seconds=40.0, error="no answer")
-            return SourceLook(status)
+            return SourceSnapshot(status)
 
     collector = Collector([Partly("a", clock)], clock)
     try:

@@ -16,7 +16,7 @@ from flinkops.model.assessment import Delivery, JobAssessment
 from flinkops.model.facts import DeliveryFacts, JobFacts, SourceStatus
 from flinkops.render.delivery_card import card_lines, card_text, delivers
 from flinkops.sources.delivery import URL_KEY, Deliveries, read_quantiles
-from flinkops.sources.protocol import SourceLook
+from flinkops.sources.protocol import SourceSnapshot
 from tests.unit.builders import job, snapshot
 
 METRICS = """# TYPE flinkops_alerts_delivery_latency_recent_seconds gauge
@@ -57,7 +57,7 @@ def named(url: str, **fields: object) -> JobFacts:
 
 
 def looked(*jobs: JobFacts) -> tuple[JobFacts, ...]:
-    return Deliveries().add_to(SourceLook(SourceStatus(name="a", kind="rest", state="ok"), jobs=jobs)).jobs
+    return Deliveries().add_to(SourceSnapshot(SourceStatus(name="a", kind="rest", state="ok"), jobs=jobs)).jobs
 
 
 def assessed(facts: JobFacts) -> JobAssessment:
@@ -88,7 +88,7 @@ def test_no_delivery_is_not_a_latency_of_zero() -> None:
 def test_what_is_wrong_is_said_and_not_asked_again_at_once(status: int, body: str, why: str) -> None:
     with serving(status, body) as (url, asked):
         deliveries = Deliveries()
-        look = SourceLook(SourceStatus(name="a", kind="rest", state="ok"), jobs=(named(url),))
+        look = SourceSnapshot(SourceStatus(name="a", kind="rest", state="ok"), jobs=(named(url),))
         (first,), (second,) = deliveries.add_to(look).jobs, deliveries.add_to(look).jobs
     assert why in first.unknown["delivery"]
     assert second.unknown == first.unknown

@@ -29,13 +29,13 @@ OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 PATIENCE_SECONDS = 30.0
 
 
-def look() -> Observation:
+def observe() -> Observation:
     return Observation(FleetSnapshot(NOW_MS), fleet(HEALTHY))
 
 
 @contextmanager
-def serving(look: Callable[[], Observation] = look, **listen: object) -> Iterator[MetricsServer]:
-    server = build(look, Options(), Listen("127.0.0.1", 0, **listen), FixedClock(NOW_MS))  # type: ignore[arg-type]
+def serving(observe: Callable[[], Observation] = observe, **listen: object) -> Iterator[MetricsServer]:
+    server = build(observe, Options(), Listen("127.0.0.1", 0, **listen), FixedClock(NOW_MS))  # type: ignore[arg-type]
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -134,7 +134,7 @@ def test_client_certificates(tls: Tls) -> None:
 
 def test_tls_files_that_do_not_fit(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
-        build(look, Options(), Listen("127.0.0.1", 0, tls=Tls(tmp_path / "no.pem", tmp_path / "no.pem")))
+        build(observe, Options(), Listen("127.0.0.1", 0, tls=Tls(tmp_path / "no.pem", tmp_path / "no.pem")))
 
 
 def test_the_scraper_s_own_timeout_is_kept() -> None:
@@ -142,7 +142,7 @@ def test_the_scraper_s_own_timeout_is_kept() -> None:
 
     def hang() -> Observation:
         gate.wait(PATIENCE_SECONDS)
-        return look()
+        return observe()
 
     with serving(hang) as server:
         status, text = get(server, "/metrics", None, **{"X-Prometheus-Scrape-Timeout-Seconds": "0.2"})
@@ -154,7 +154,7 @@ def test_the_scraper_s_own_timeout_is_kept() -> None:
 
 def test_a_taken_port_is_one_line() -> None:
     with serving() as server, pytest.raises(OperationFailed, match="cannot listen"):
-        build(look, Options(), Listen("127.0.0.1", server.server_port))
+        build(observe, Options(), Listen("127.0.0.1", server.server_port))
 
 
 @pytest.mark.parametrize("text", ["9249", "127.0.0.1", "::1:9249", "127.0.0.1:x", "127.0.0.1:70000"])
@@ -180,12 +180,12 @@ STOPPABLE = """
 import sys, threading
 from flinkops.exporter.families import Options
 from flinkops.exporter.run import Listen, build, serve
-from tests.unit.test_exporter_server import look
+from tests.unit.test_exporter_server import observe
 entered, gate = threading.Event(), threading.Event()
 def slow():
     print("looking", flush=True)
     sys.stdin.readline()
-    return look()
+    return observe()
 listen = Listen(sys.argv[1], 0)
 server = build(slow, Options(), Listen("127.0.0.1", 0))
 print(server.server_port, flush=True)

@@ -84,7 +84,7 @@ def test_two_namespaces_with_one_job_id_keep_their_evidence_apart(
 ) -> None:
     two_with_one_id(api)
     kube = source(namespaces=("shop", "pricing"))
-    jobs = kube.look(5.0).jobs
+    jobs = kube.poll(5.0).jobs
     assert [(one.namespace, one.id) for one in jobs] == [("shop", FIXED_ID), ("pricing", FIXED_ID)]
     details = [kube.rest_source(one) for one in jobs]
     assert details[0] is not None
@@ -102,7 +102,7 @@ def test_the_words_of_the_api_server_are_not_read_as_flinks(
     overview = "/api/v1/namespaces/default/services/count-rest:8081/proxy/overview"
     for code, words in ((404, 'services "count-rest" not found'), (503, "no endpoints available for service")):
         api.answers[overview] = lambda *_, code=code, words=words: status(code, words)
-        (seen,) = source().look(5.0).jobs
+        (seen,) = source().poll(5.0).jobs
         assert words in seen.unknown["state"]
         assert "the API server" in seen.unknown["state"]
         assert "is not a Flink REST API" not in seen.unknown["state"]

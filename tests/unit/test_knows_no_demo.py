@@ -57,7 +57,7 @@ def recorded_job() -> JobFacts:
     flink = FakeFlink(Recording.load("flink-2.3-prices"))
     with serving(flink):
         source = FlinkRestSource(parse_endpoint(flink.url, name="c"), clock=FixedClock(1_795_445_580_000))
-        (found,) = source.look(20.0).jobs
+        (found,) = source.poll(20.0).jobs
         source.close()
     return found
 

@@ -13,7 +13,6 @@ from flinkops.errors import Denied, Unreachable
 from flinkops.sources.circuit import Circuit
 from flinkops.sources.deadline import Deadline
 from flinkops.sources.flink.http import Overdue
-from flinkops.sources.kubernetes import api as kube_api
 from flinkops.sources.kubernetes.api import Change, Gone, Listed
 from flinkops.sources.kubernetes.watch import Feed
 
@@ -106,8 +105,8 @@ def test_what_a_feed_shows_is_what_the_server_has(operations: list[tuple[str, st
     server = Server()
     feed = Feed("flinkdeployments", "default", circuit=Circuit(failures_to_open=1000))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kube_api, "list_versioned", server.list)
-        patch.setattr(kube_api, "watch", server.watch)
+        patch.setattr("flinkops.sources.kubernetes.watch.list_versioned", server.list)
+        patch.setattr("flinkops.sources.kubernetes.watch.watch_changes", server.watch)
         patch.setattr("flinkops.sources.kubernetes.watch._HASTY_SECONDS", 0.0)
         try:
             for kind, name in operations:

@@ -86,7 +86,7 @@ def test_it_reaches_the_plan_and_the_rows(api: ApiServer, access: KubeAccess, op
     assert any("fieldSelector=metadata.name%3Dflink-kubernetes-operator" in one for one in api.asked)
     source = open_source()
     for _ in range(3):
-        (job,) = source.look(5.0).jobs
+        (job,) = source.poll(5.0).jobs
         assert job.resource is not None
         assert job.resource.operator_version == "1.12.0"
     assert sum(one.startswith(OPERATORS) for one in api.asked) == 2  # a look does not ask each time
@@ -150,16 +150,16 @@ def test_ways_to_the_rest_api(access: KubeAccess, via: RestVia, spec: dict[str, 
 
 def test_without_the_api_server_flinks_own_word_goes_on(api: ApiServer, open_source: Open) -> None:
     source = open_source(rest_via="direct")
-    assert source.look(5.0).status.state == "ok"
+    assert source.poll(5.0).status.state == "ok"
     api.answers[GROUP] = lambda *_: status(503, "the server is shutting down")
     time.sleep(0.05)
-    look = source.look(5.0)
+    look = source.poll(5.0)
     assert look.status.state == "stale"
     assert 0.05 <= (look.status.age_seconds or 0.0) < 5.0
     assert "shutting down" in str(look.status.error)
     assert [job.name for job in look.jobs] == ["count"]
     through_it = open_source()
-    assert through_it.look(5.0).status.state == "unreachable"
+    assert through_it.poll(5.0).status.state == "unreachable"
 
 
 def recorded_events() -> list[dict[str, Any]]:
@@ -227,7 +227,7 @@ def test_events_from_the_source(api: ApiServer, open_source: Open) -> None:
 
 
 def test_the_status_document_has_what_the_resource_says(api: ApiServer, open_source: Open) -> None:
-    look = open_source().look(5.0)
+    look = open_source().poll(5.0)
     fleet = assess(FleetSnapshot(taken_ms=look.jobs[0].seen_ms, sources=(look.status,), jobs=look.jobs), {}, Policy())
     (row,) = status_document(fleet)["jobs"]
     assert row["resource"]["image"] == "count:23"

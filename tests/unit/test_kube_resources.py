@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from flinkops.clock import parse_iso_utc
 from flinkops.model.facts import CheckpointsFacts, JobFacts, SourceStatus
-from flinkops.sources.kubernetes.join import Cluster, Listing, rows, suspects
+from flinkops.sources.kubernetes.join import Cluster, Listing, job_rows, suspects
 from flinkops.sources.kubernetes.resources import (
     error_text,
     is_session_cluster,
@@ -19,15 +19,15 @@ from flinkops.sources.kubernetes.resources import (
     upgrade_savepoint,
 )
 from flinkops.sources.kubernetes.startup_blockers import stuck_reasons
-from flinkops.sources.protocol import SourceLook
+from flinkops.sources.protocol import SourceSnapshot
 from tests.unit.cr_samples import OPERATORS, case, recorded, resource, stuck
 
 NOW_MS = parse_iso_utc("2026-11-23T14:31:00Z")
 KEY = ("default", "count")
 
 
-def look(*jobs: JobFacts, state: str = "ok", error: str | None = None) -> SourceLook:
-    return SourceLook(
+def look(*jobs: JobFacts, state: str = "ok", error: str | None = None) -> SourceSnapshot:
+    return SourceSnapshot(
         SourceStatus(name="default/count", kind="rest", state=state, error=error),  # type: ignore[arg-type]
         (),
         jobs,
@@ -123,7 +123,7 @@ def test_gitops_and_blue_green_owners_are_seen() -> None:
     facts = resource_facts(deployment, context="prod", kind="FlinkDeployment")
     assert facts.managed_by == "Flux"
     assert facts.owner == "FlinkBlueGreenDeployment/orders"
-    found, _ = rows(Listing((deployment,), blue_green={("default", "orders"): "ACTIVE_BLUE"}), {}, "prod", NOW_MS)
+    found, _ = job_rows(Listing((deployment,), blue_green={("default", "orders"): "ACTIVE_BLUE"}), {}, "prod", NOW_MS)
     assert found[0].resource is not None
     assert found[0].resource.blue_green_state == "ACTIVE_BLUE"
 
@@ -132,7 +132,7 @@ def test_a_row_is_named_after_its_resource_and_joined_by_job_id() -> None:
     deployment = resource("1.7.0", 6)
     job_id = deployment["status"]["jobStatus"]["jobId"]
     clusters = {KEY: Cluster(look(flink_job("0" * 32, "FINISHED"), flink_job(job_id)))}
-    found, _ = rows(Listing((deployment,)), clusters, "prod", NOW_MS)
+    found, _ = job_rows(Listing((deployment,)), clusters, "prod", NOW_MS)
     (row,) = found
     assert (row.id, row.name, row.namespace, row.cluster) == (job_id, "count", "default", "prod")
     assert (row.kind, row.state) == ("FlinkDeployment", "RUNNING")
@@ -145,16 +145,16 @@ def test_a_new_submission_that_the_operator_has_not_recorded_is_the_job() -> Non
     deployment = resource("1.15.0", 5)
     old = deployment["status"]["jobStatus"]["jobId"]
     clusters = {KEY: Cluster(look(flink_job(old, "FINISHED", 1), flink_job("f" * 32, "RUNNING", 2)))}
-    found, _ = rows(Listing((deployment,)), clusters, "prod", NOW_MS)
+    found, _ = job_rows(Listing((deployment,)), clusters, "prod", NOW_MS)
     assert [row.id for row in found] == ["f" * 32]
 
 
 @pytest.mark.parametrize(
     "failure", [None, look(state="unreachable", error="refused"), look(state="denied", error="403")]
 )
-def test_a_failed_probe_is_unknown_never_down(failure: SourceLook | None) -> None:
+def test_a_failed_probe_is_unknown_never_down(failure: SourceSnapshot | None) -> None:
     deployment = resource("1.15.0", 5)
-    found, _ = rows(Listing((deployment,)), {KEY: Cluster(failure)}, "prod", NOW_MS)
+    found, _ = job_rows(Listing((deployment,)), {KEY: Cluster(failure)}, "prod", NOW_MS)
     (row,) = found
     assert row.state == "UNKNOWN"
     assert "the operator saw RUNNING last" in row.unknown["state"]
@@ -168,7 +168,7 @@ def test_no_recorded_state_of_a_running_spec_is_shown_as_ended(operator: str) ->
     for number, deployment in recorded(operator)["resources"].items():
         if deployment["spec"]["job"]["state"] == "suspended":
             continue
-        (row,), _ = rows(Listing((deployment,)), {KEY: Cluster(look(state="unreachable", error="x"))}, "c", NOW_MS)
+        (row,), _ = job_rows(Listing((deployment,)), {KEY: Cluster(look(state="unreachable", error="x"))}, "c", NOW_MS)
         assert row.state in ("UNKNOWN", "RECONCILING"), number
 
 
@@ -176,7 +176,7 @@ def test_stable_while_the_jobmanager_deploys_is_not_taken_for_running() -> None:
     """Operator 1.15 says STABLE on the way back while the JobManager is still DEPLOYING (recorded object 18)."""
     deployment = resource("1.15.0", 18)
     assert deployment["status"]["lifecycleState"] == "STABLE"
-    (row,), _ = rows(Listing((deployment,)), {KEY: Cluster(look(state="unreachable", error="x"))}, "c", NOW_MS)
+    (row,), _ = job_rows(Listing((deployment,)), {KEY: Cluster(look(state="unreachable", error="x"))}, "c", NOW_MS)
     assert row.state == "RECONCILING"
     assert "the JobManager is DEPLOYING" in row.unknown["vertices"]
     assert suspects(Listing((deployment,)), {KEY: look(state="unreachable")}) == [KEY]
@@ -185,7 +185,7 @@ def test_stable_while_the_jobmanager_deploys_is_not_taken_for_running() -> None:
 def test_a_suspended_job_is_no_suspect() -> None:
     deployment = resource("1.15.0", 28)
     assert suspects(Listing((deployment,)), {KEY: None}) == []
-    (row,), _ = rows(Listing((deployment,)), {KEY: Cluster(None)}, "c", NOW_MS)
+    (row,), _ = job_rows(Listing((deployment,)), {KEY: Cluster(None)}, "c", NOW_MS)
     assert row.state == "FINISHED"
     assert row.unknown["vertices"] == "the job is suspended"
 
@@ -203,12 +203,12 @@ def test_session_jobs_are_joined_and_the_others_of_their_cluster_shown() -> None
     }
     assert is_session_cluster(session)
     clusters = {("default", "shared"): Cluster(look(flink_job("a" * 32), flink_job("b" * 32)))}
-    found, _ = rows(Listing((session,), (session_job,)), clusters, "prod", NOW_MS)
+    found, _ = job_rows(Listing((session,), (session_job,)), clusters, "prod", NOW_MS)
     assert [(row.name, row.kind, row.id[0]) for row in found] == [
         ("orders", "FlinkSessionJob", "a"),
         ("insert-into_dst", "rest", "b"),
     ]
-    blind, _ = rows(Listing((session,), (session_job,)), {("default", "shared"): Cluster(None)}, "prod", NOW_MS)
+    blind, _ = job_rows(Listing((session,), (session_job,)), {("default", "shared"): Cluster(None)}, "prod", NOW_MS)
     assert [(row.name, row.state) for row in blind] == [("orders", "UNKNOWN"), ("shared", "UNKNOWN")]
 
 
@@ -336,6 +336,6 @@ def test_odd_resources_never_raise(data: st.DataObject, operator: str) -> None:
         node = node[data.draw(st.sampled_from(sorted(inner)))]
     if node:
         node[data.draw(st.sampled_from(sorted(node)))] = data.draw(anything)
-    found, _ = rows(Listing((deployment,)), {}, "prod", NOW_MS)
+    found, _ = job_rows(Listing((deployment,)), {}, "prod", NOW_MS)
     stuck_reasons([deployment], [deployment], cluster="count", now_ms=NOW_MS)
     assert msgspec.json.decode(msgspec.json.encode(found), type=tuple[JobFacts, ...]) == found

@@ -126,7 +126,7 @@ def test_jobs_of_two_clusters(two_clusters: Callable[[], Settings]) -> None:
     sources = open_kubernetes_sources(two_clusters())
     try:
         assert len({source.name for source in sources}) == 2
-        assert [job.name for source in sources for job in source.look(5.0).jobs] == ["count", "theirs"]
+        assert [job.name for source in sources for job in source.poll(5.0).jobs] == ["count", "theirs"]
     finally:
         for source in sources:
             source.close()

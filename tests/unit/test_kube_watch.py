@@ -71,7 +71,7 @@ def source(api: ApiServer, kind: WatchedKind, tmp_path: Path) -> Iterator[Kubern
 
 
 def names(source: KubernetesSource) -> list[str]:
-    look = source.look(5.0)
+    look = source.poll(5.0)
     assert look.status.state == "ok", look.status.error
     return sorted(job.name for job in look.jobs)
 
@@ -115,7 +115,7 @@ def test_changes_and_deletions_arrive(source: KubernetesSource, kind: WatchedKin
 
 
 def images(source: KubernetesSource) -> dict[str, str | None]:
-    return {job.name: job.resource.image for job in source.look(5.0).jobs if job.resource}
+    return {job.name: job.resource.image for job in source.poll(5.0).jobs if job.resource}
 
 
 def start_watching(source: KubernetesSource, kind: WatchedKind) -> None:

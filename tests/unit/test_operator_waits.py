@@ -12,14 +12,14 @@ from flinkops.diagnose.evidence import gathered
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.findings import Diagnosis
 from flinkops.render.status_json import job_document
-from flinkops.sources.kubernetes.join import Cluster, Listing, rows
+from flinkops.sources.kubernetes.join import Cluster, Listing, job_rows
 from tests.unit.builders import NOW_MS, snapshot
 from tests.unit.cr_samples import case, resource
 
 
 def assessed(found: dict[str, Any]) -> JobAssessment:
     """As a look sees it whose REST API does not answer."""
-    jobs, _ = rows(Listing((found,)), {("default", found["metadata"]["name"]): Cluster(None)}, "prod", NOW_MS)
+    jobs, _ = job_rows(Listing((found,)), {("default", found["metadata"]["name"]): Cluster(None)}, "prod", NOW_MS)
     return assess(snapshot(*jobs), {}, Policy()).jobs[0]
 
 

@@ -27,7 +27,7 @@ def flink() -> Iterator[FakeFlink]:
 def status_of(endpoint: RestEndpoint | str, deadline_seconds: float = 10.0) -> SourceStatus:
     source = FlinkRestSource(parse_endpoint(endpoint) if isinstance(endpoint, str) else endpoint)
     try:
-        return source.look(deadline_seconds).status
+        return source.poll(deadline_seconds).status
     finally:
         source.close()
 
@@ -81,7 +81,7 @@ def test_slow_details_give_what_there_was_in_time(flink: FakeFlink, kind: str) -
     source = FlinkRestSource(parse_endpoint(flink.url))
     begun = time.monotonic()
     try:
-        look = source.look(1.0)
+        look = source.poll(1.0)
     finally:
         source.close()
     assert time.monotonic() - begun < 2.0
@@ -96,7 +96,7 @@ def test_an_endless_answer_is_cut(flink: FakeFlink) -> None:
     source = FlinkRestSource(parse_endpoint(flink.url))
     source._client = client
     try:
-        assert "sends more than 2.86102 MiB in one answer" in (source.look(10.0).status.error or "")
+        assert "sends more than 2.86102 MiB in one answer" in (source.poll(10.0).status.error or "")
     finally:
         source.close()
 
@@ -123,10 +123,10 @@ def test_a_server_that_accepts_and_says_nothing() -> None:
 def test_a_kept_connection_that_the_server_closed_is_no_failure(flink: FakeFlink) -> None:
     source = FlinkRestSource(parse_endpoint(flink.url))
     try:
-        assert source.look(10.0).status.state == "ok"
+        assert source.poll(10.0).status.state == "ok"
         for transport in list(flink.connections):
             transport.get_extra_info("socket").shutdown(socket.SHUT_WR)
-        assert source.look(10.0).status.state == "ok"
+        assert source.poll(10.0).status.state == "ok"
     finally:
         source.close()
 
@@ -192,15 +192,15 @@ def test_after_three_failures_it_is_left_alone_for_a_while(flink: FakeFlink) -> 
     source = FlinkRestSource(parse_endpoint(flink.url))
     try:
         for _ in range(3):
-            source.look(5.0)
+            source.poll(5.0)
         asked = len(flink.requests)
-        status = source.look(5.0).status
+        status = source.poll(5.0).status
         assert status.state == "denied"
         assert len(flink.requests) == asked
         assert "asked again in" in (status.error or "")
         flink.faults = []
         source.retry_now()
-        assert source.look(5.0).status.state == "ok"
+        assert source.poll(5.0).status.state == "ok"
     finally:
         source.close()
 

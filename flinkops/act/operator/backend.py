@@ -240,7 +240,7 @@ class OperatorBackend:
     def _jobs(self) -> tuple[JobFacts, ...]:
         source = self._open_source()
         try:
-            found = source.look(READ_SECONDS)
+            found = source.poll(READ_SECONDS)
         finally:
             source.close()
         if found.status.state in ("ok", "stale"):

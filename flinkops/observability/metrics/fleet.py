@@ -1,4 +1,4 @@
-"""Metrics of the look itself: the exporter, its sources, the clusters seen."""
+"""Metrics of polling itself: the exporter, its sources, the clusters seen."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ _SLOW_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class FleetView:
-    """What the exporter knows of itself and of its last look; no assessment until the first look is done."""
+    """What the exporter knows of itself and of its last poll; no assessment until the first is done."""
 
     version: str
     python: str
     shard: int
     shards: int
-    looks: int
-    failed_looks: int
+    polls: int
+    failed_polls: int
     overdue_scrapes: int
     taken_ms: int | None = None
-    """Of the newest look, also when it is too old to be shown."""
+    """Of the newest snapshot, also when it is too old to be shown."""
     assessment: FleetAssessment | None = None
     clusters: tuple[ClusterFacts, ...] = ()
 
@@ -66,18 +66,18 @@ FLEET_METRICS: tuple[Metric[FleetView], ...] = (
     gauge(
         "flinkops_exporter_shards", "count", "Into how many shares the jobs are split.", "--shard", lambda v: v.shards
     ),
-    counter("flinkops_exporter_looks_total", "count", "Looks at the fleet.", "exporter", lambda v: v.looks),
+    counter("flinkops_exporter_polls_total", "count", "Polls of the fleet.", "exporter", lambda v: v.polls),
     counter(
-        "flinkops_exporter_failed_looks_total",
+        "flinkops_exporter_failed_polls_total",
         "count",
-        "Looks that gave nothing.",
+        "Polls that gave nothing.",
         "exporter",
-        lambda v: v.failed_looks,
+        lambda v: v.failed_polls,
     ),
     counter(
         "flinkops_exporter_overdue_scrapes_total",
         "count",
-        "Scrapes whose look was not done by the deadline and that got the previous one, or none.",
+        "Scrapes whose poll was not done by the deadline and that got the previous one, or none.",
         "exporter",
         lambda v: v.overdue_scrapes,
     ),

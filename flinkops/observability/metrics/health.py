@@ -37,7 +37,7 @@ def _reasons(observed: ObservedJob) -> Iterable[Reading]:
 
 
 def _findings(observed: ObservedJob) -> Iterable[Reading]:
-    """By what the look itself tells: no history, no details; growth and standstills need those."""
+    """By what the snapshot itself tells: no history, no details; growth and standstills need those."""
     if observed.job.facts is None:
         return []
     evidence = gathered(observed.job.facts.seen_ms, observed.job, ())
@@ -82,7 +82,7 @@ HEALTH_METRICS: tuple[Metric[ObservedJob], ...] = (
         "flinkops_job_finding",
         "gauge",
         "state",
-        "1 for each finding above info of the doctor, by what one look tells; absent while there is none.",
+        "1 for each finding above info of the doctor, by what one snapshot tells; absent while there is none.",
         "flinkops doctor (docs/doctor.md)",
         _findings,
         ("code", "severity"),

@@ -1,6 +1,6 @@
-"""Reads one job, look after look, with as few requests as there are things that can have changed.
+"""Reads one job, poll after poll, with as few requests as there are things that can have changed.
 
-Each look: the job, its checkpoints, its own metrics, and one request (or two) a vertex, whatever the parallelism.
+Each poll: the job, its checkpoints, its own metrics, and one request (or two) a vertex, whatever the parallelism.
 Once a job: its configuration. When something happened: exceptions, rescales. A job that ended is read once.
 A request that fails makes its facts unknown, with the reason; the job keeps its row.
 """
@@ -30,7 +30,7 @@ SETTLED_MS = 5_000
 
 
 class JobWatch:
-    """One job id at one cluster. `outline` is called before `measure` in each look, by one thread at a time."""
+    """One job id at one cluster. `outline` is called before `measure` in each poll, by one thread at a time."""
 
     def __init__(self, client: RestClient, cluster: str, row: wire.OverviewJob) -> None:
         self.id = row.jid
@@ -65,7 +65,7 @@ class JobWatch:
         return self._row.state == JobState.RUNNING and any(watch.empty for watch in self._vertices.values())
 
     def outline(self, row: wire.OverviewJob, deadline: Deadline) -> None:
-        """First half of a look: what the JobManager knows itself. Asking makes Flink collect metrics meanwhile."""
+        """First half of a poll: what the JobManager knows itself. Asking makes Flink collect metrics meanwhile."""
         self._row = row
         if self._final is not None:
             return
@@ -92,7 +92,7 @@ class JobWatch:
         self._read_history(deadline)
 
     def facts(self, *, seen_ms: int, flink_version: str, cluster_configuration: dict[str, str] | None) -> JobFacts:
-        """What the look gave."""
+        """What the poll resulted in."""
         if self._final is not None:
             return msgspec.structs.replace(self._final, seen_ms=seen_ms)
         row, job = self._row, self._job

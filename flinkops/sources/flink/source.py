@@ -17,17 +17,17 @@ from flinkops.sources.flink.details import FlinkDetails
 from flinkops.sources.flink.http import NotFound, RestClient
 from flinkops.sources.flink.job_poller import JobWatch
 from flinkops.sources.flink.settings_facts import cluster_settings
-from flinkops.sources.protocol import SourceLook, Wanted
+from flinkops.sources.protocol import SourceSnapshot, Wanted
 
 T = TypeVar("T")
 
 CONNECTIONS = 8
 JOBS_PER_CONNECTION = 5
 COLLECTING_SECONDS = 0.15
-"""How long Flink is given to collect metrics from its TaskManagers, between a look's first half and its second."""
+"""How long Flink is given to collect metrics from its TaskManagers, between a poll's first half and its second."""
 TRY_AGAIN_AFTER_SECONDS = (0.3, 0.6, 1.2)
 MOST_TRIES = 5
-"""Of one job id, over all looks: what has no metrics then, such as a vertex of a batch job, may never have any."""
+"""Of one job id, over all polls: what has no metrics then, such as a vertex of a batch job, may never have any."""
 SETTINGS_AGAIN_SECONDS = 300.0
 
 
@@ -74,7 +74,7 @@ class FlinkRestSource(FlinkDetails):
         return "rest"
 
     def retry_now(self) -> None:
-        """The next look asks, even if the last ones failed."""
+        """The next poll asks, even if the last ones failed."""
         self._circuit.retry_now()
 
     def close(self) -> None:
@@ -83,11 +83,11 @@ class FlinkRestSource(FlinkDetails):
         if self._workers is not None:
             self._workers.shutdown(wait=False, cancel_futures=True)
 
-    def look(self, deadline_seconds: float) -> SourceLook:
-        """One look at all jobs, at most `deadline_seconds` long."""
+    def poll(self, deadline_seconds: float) -> SourceSnapshot:
+        """One poll of all jobs, at most `deadline_seconds` long."""
         wait = self._circuit.wait_seconds
         if wait > 0:
-            return SourceLook(
+            return SourceSnapshot(
                 self._failed(self._last_state, f"{self._last_error}; asked again in {wait:.0f} s", 0, 0.0)
             )
         started, requests = time.monotonic(), self._client.requests
@@ -100,7 +100,7 @@ class FlinkRestSource(FlinkDetails):
             self._last_error = problem.line()
             self._last_state = "denied" if isinstance(problem, Denied) else "unreachable"
             used = self._client.requests - requests
-            return SourceLook(self._failed(self._last_state, self._last_error, used, time.monotonic() - started))
+            return SourceSnapshot(self._failed(self._last_state, self._last_error, used, time.monotonic() - started))
         self._circuit.succeeded()
         status = SourceStatus(
             name=self.name,
@@ -111,7 +111,7 @@ class FlinkRestSource(FlinkDetails):
             requests=self._client.requests - requests,
             seconds=time.monotonic() - started,
         )
-        return SourceLook(status, (cluster,), jobs)
+        return SourceSnapshot(status, (cluster,), jobs)
 
     def _read(self, deadline: Deadline) -> tuple[ClusterFacts, tuple[JobFacts, ...]]:
         try:
@@ -164,7 +164,7 @@ class FlinkRestSource(FlinkDetails):
     def _let_flink_collect(self, deadline: Deadline) -> None:
         """Flink answers with what it collected last and, when that is older than 10 s, starts to collect anew.
 
-        The first half of the look made it start; without this pause the second half would show old values.
+        The first half of the poll made it start; without this pause the second half would show old values.
         """
         time.sleep(max(0.0, min(COLLECTING_SECONDS, deadline.remaining_seconds)))
 

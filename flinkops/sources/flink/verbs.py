@@ -79,7 +79,7 @@ class FlinkVerbs:
         return self._outcome(f"/savepoint-disposal/{quote(trigger_id, safe='')}", deadline_seconds)
 
     def cancel(self, job_id: str, *, deadline_seconds: float = VERB_SECONDS) -> None:
-        """Asks the job to end without a savepoint. Accepted is not yet done: look at its state."""
+        """Asks the job to end without a savepoint. Accepted is not yet done: read its state."""
         deadline = Deadline(deadline_seconds)
         self._client.send("PATCH", f"{_job(job_id)}?mode=cancel", {}, wire_detail.nothing, deadline)
 

@@ -1,4 +1,4 @@
-"""Reads the metrics of one vertex, look after look: names are listed rarely, values in one request or two."""
+"""Reads the metrics of one vertex, poll after poll: names are listed rarely, values in one request or two."""
 
 import time
 from urllib.parse import quote

@@ -41,7 +41,7 @@ class KubeAccess:
         self._endpoint = endpoint
 
     def endpoint(self) -> RestEndpoint:
-        """The API server itself. Tokens are renewed here: ask again for each look."""
+        """The API server itself. Tokens are renewed here: ask again for each poll."""
         return self._endpoint()
 
     def service_endpoint(self, namespace: str, service: str, port: int) -> RestEndpoint:

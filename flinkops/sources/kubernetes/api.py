@@ -48,7 +48,7 @@ class KubeClient(RestClient):
         return super()._refusal(status, content, path, location)
 
 
-def get(client: KubeClient, path: str, deadline: Deadline) -> Json:
+def get_object(client: KubeClient, path: str, deadline: Deadline) -> Json:
     """One object. Raises NotFound, Denied, Unreachable or one of its kinds."""
     return client.get(path, _decoder, deadline)
 
@@ -82,7 +82,7 @@ def _all_pages(client: KubeClient, path: str, query: dict[str, str], deadline: D
     token: str | None = None
     while True:
         page_query = {**query, "limit": str(PAGE_SIZE), **({"continue": token} if token else {})}
-        page = get(client, f"{path}?{urlencode(page_query)}", deadline)
+        page = get_object(client, f"{path}?{urlencode(page_query)}", deadline)
         objects += items(page, "items")
         metadata = section(page, "metadata")
         token = text(metadata, "continue")
@@ -97,7 +97,7 @@ class Change(NamedTuple):
     object: Json
 
 
-def watch(
+def watch_changes(
     client: KubeClient, path: str, version: str, *, idle_seconds: float, selector: str | None = None
 ) -> Iterator[Change]:
     """What changes under `path` since `version`, until the server or `client.close()` ends it.
@@ -130,7 +130,7 @@ def watch(
 def flink_resources(client: KubeClient, deadline: Deadline) -> frozenset[str]:
     """The plural names of the Flink operator's resources that this cluster has; empty without the operator."""
     try:
-        found = get(client, f"/apis/{GROUP}/{VERSION}", deadline)
+        found = get_object(client, f"/apis/{GROUP}/{VERSION}", deadline)
     except NotFound:
         return frozenset()
     return frozenset(name for one in items(found, "resources") if (name := text(one, "name")) and "/" not in name)

@@ -5,29 +5,28 @@ from urllib.parse import quote
 from flinkops.errors import Denied
 from flinkops.sources.deadline import Deadline
 from flinkops.sources.flink.http import NotFound
-from flinkops.sources.kubernetes import api as kube_api
 from flinkops.sources.kubernetes.access import KubeAccess
-from flinkops.sources.kubernetes.api import KubeClient
+from flinkops.sources.kubernetes.api import KubeClient, core_path, get_object, named_denial
 from flinkops.sources.kubernetes.resources import section
 
 
 def read_autoscaler_state(
     access: KubeAccess, namespace: str, name: str, *, deadline_seconds: float
 ) -> dict[str, str] | None:
-    """Its data, None when there is none: the autoscaler has not looked at this job.
+    """Its data, None when there is none: the autoscaler has not assessed this job.
 
     Raises Denied with the missing permission, or Unreachable.
     """
     deadline = Deadline(deadline_seconds)
     client = KubeClient(access.endpoint())
-    path = f"{kube_api.core_path('configmaps', namespace)}/{quote(f'autoscaler-{name}', safe='')}"
+    path = f"{core_path('configmaps', namespace)}/{quote(f'autoscaler-{name}', safe='')}"
     try:
         with client.enforced(deadline):
-            data = section(kube_api.get(client, path, deadline), "data")
+            data = section(get_object(client, path, deadline), "data")
     except NotFound:
         return None
     except Denied as problem:
-        raise kube_api.named_denial("get", "configmaps", namespace, problem) from None
+        raise named_denial("get", "configmaps", namespace, problem) from None
     finally:
         client.close()
     return {str(key): value for key, value in data.items() if isinstance(value, str)}

@@ -52,7 +52,7 @@ def kubernetes_access(settings: Settings) -> KubeAccess:
 
 
 def kubernetes_accesses(settings: Settings) -> list[tuple[KubernetesSettings, KubeAccess]]:
-    """What to look at, and the way in. Contexts of the same name in two kubeconfigs are told apart by their file."""
+    """What to read, and the way in. Contexts of the same name in two kubeconfigs are told apart by their file."""
     clusters = list(dict.fromkeys(_clusters(settings)))
     found = [(cluster, open_access(cluster.kubeconfig, cluster.context)) for cluster in clusters]
     names = [access.context for _, access in found]
@@ -103,7 +103,7 @@ def _narrowed(listed: KubernetesSettings, settings: Settings) -> KubernetesSetti
 def _matching(files: Sequence[str | None], wanted: str | None) -> dict[str | None, list[str | None]]:
     """The contexts of each file that `wanted` (a name, a pattern, None: the current one) stands for.
 
-    UsageError when no file has any. A single file is not looked into for a plain name: opening it says what it knows.
+    UsageError when no file has any. A single file is not read for a plain name: opening it says what it knows.
     """
     if wanted is None or (len(files) == 1 and not {"*", "?"} & set(wanted)):
         return {file: [wanted] for file in files}

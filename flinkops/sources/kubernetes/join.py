@@ -16,16 +16,16 @@ from flinkops.sources.kubernetes.resources import (
     section,
     text,
 )
-from flinkops.sources.protocol import SourceLook
+from flinkops.sources.protocol import SourceSnapshot
 
 Key = tuple[str, str]  # namespace, name
 
-_LOOKED = ("ok", "stale")  # stale: cut short by the deadline, with what was read until then
+_ANSWERED = ("ok", "stale")  # stale: cut short by the deadline, with what was read until then
 _NEEDS_REST = ("vertices", "checkpoints", "exceptions", "restarts", "started_ms", "configuration")
 
 
 class Listing(NamedTuple):
-    """The custom resources as one look listed them. ``notes`` say what could not be listed."""
+    """The custom resources as one poll listed them. ``notes`` say what could not be listed."""
 
     deployments: tuple[Json, ...] = ()
     session_jobs: tuple[Json, ...] = ()
@@ -36,23 +36,23 @@ class Listing(NamedTuple):
 
 
 class Cluster(NamedTuple):
-    """One Flink cluster as probed. ``look`` is None when the probe did not end in time."""
+    """One Flink cluster as probed. ``snapshot`` is None when the probe did not end in time."""
 
-    look: SourceLook | None
+    snapshot: SourceSnapshot | None
     stuck: tuple[StuckFacts, ...] = ()
     stuck_unknown: str | None = None  # why the pods could not be read
 
 
-def suspects(listing: Listing, looks: Mapping[Key, SourceLook | None]) -> list[Key]:
+def suspects(listing: Listing, snapshots: Mapping[Key, SourceSnapshot | None]) -> list[Key]:
     """The Flink clusters whose pods are worth reading: should run, and do not show that they do."""
     deployments = {identity(one): one for one in listing.deployments}
     found = []
-    for key, look in looks.items():
+    for key, snapshot in snapshots.items():
         deployment = deployments.get(key, {})
         facts = resource_facts(deployment, context="", kind="FlinkDeployment")
         if facts.desired_state == "suspended" or facts.deleting:
             continue
-        jobs = look.jobs if look is not None and look.status.state in _LOOKED else None
+        jobs = snapshot.jobs if snapshot is not None and snapshot.status.state in _ANSWERED else None
         fine = jobs is not None and not facts.error and facts.jobmanager_status in ("READY", None)
         empty = jobs == () and not is_session_cluster(deployment)
         if not fine or empty or any(job.state in COMING_UP for job in jobs or ()):
@@ -60,7 +60,7 @@ def suspects(listing: Listing, looks: Mapping[Key, SourceLook | None]) -> list[K
     return found
 
 
-def rows(
+def job_rows(
     listing: Listing, clusters: Mapping[Key, Cluster], context: str, now_ms: int
 ) -> tuple[tuple[JobFacts, ...], tuple[ClusterFacts, ...]]:
     """The jobs and Flink clusters of one Kubernetes cluster; `context` is the ``cluster`` of all its jobs."""
@@ -107,11 +107,11 @@ def _application_rows(
 
 
 def _session_rows(facts: ResourceFacts, cluster: Cluster | None, claimed: set[str], now_ms: int) -> Iterator[JobFacts]:
-    """Jobs that nobody declared, and the session cluster itself while it cannot be looked into."""
-    if cluster is None or cluster.look is None or cluster.look.status.state not in _LOOKED:
+    """Jobs that nobody declared, and the session cluster itself while it cannot be read."""
+    if cluster is None or cluster.snapshot is None or cluster.snapshot.status.state not in _ANSWERED:
         yield _blind({}, facts, cluster, now_ms)
         return
-    for job in cluster.look.jobs:
+    for job in cluster.snapshot.jobs:
         if job.id not in claimed:
             yield msgspec.structs.replace(_named(job, job.name, facts), kind="rest")
 
@@ -139,7 +139,7 @@ def _named(job: JobFacts, name: str, facts: ResourceFacts) -> JobFacts:
 
 
 def _blind(resource: Json, facts: ResourceFacts, cluster: Cluster | None, now_ms: int) -> JobFacts:
-    """The row of a resource whose job could not be looked at: what the operator wrote, and the reason."""
+    """The row of a resource whose job could not be read: what the operator wrote, and the reason."""
     why = _why_blind(facts, cluster)
     unknown = dict.fromkeys(_NEEDS_REST, why)
     state = _blind_state(facts)
@@ -191,21 +191,21 @@ def _why_blind(facts: ResourceFacts, cluster: Cluster | None) -> str:
 
 def _why_no_answer(facts: ResourceFacts, cluster: Cluster | None) -> str:
     where = f"{facts.namespace}/{facts.name}-rest"
-    if cluster is None or cluster.look is None:
+    if cluster is None or cluster.snapshot is None:
         return f"the REST API of {where} did not answer in time"
-    status = cluster.look.status
+    status = cluster.snapshot.status
     if status.state == "denied":
         return f"not allowed to get services/proxy in namespace {facts.namespace}: the REST API stays closed"
-    if status.state not in _LOOKED:
+    if status.state not in _ANSWERED:
         return status.error or f"the REST API of {where} does not answer"
     return "the JobManager answers, but does not know this job"
 
 
 def _jobs(cluster: Cluster | None) -> tuple[JobFacts, ...]:
-    return cluster.look.jobs if cluster is not None and cluster.look is not None else ()
+    return cluster.snapshot.jobs if cluster is not None and cluster.snapshot is not None else ()
 
 
 def _cluster_facts(clusters: Mapping[Key, Cluster]) -> Iterable[ClusterFacts]:
     for (namespace, name), cluster in clusters.items():
-        for facts in cluster.look.clusters if cluster.look is not None else ():
+        for facts in cluster.snapshot.clusters if cluster.snapshot is not None else ():
             yield msgspec.structs.replace(facts, name=f"{namespace}/{name}")

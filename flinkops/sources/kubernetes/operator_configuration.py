@@ -12,8 +12,7 @@ import yaml
 
 from flinkops.errors import FlinkopsError
 from flinkops.sources.deadline import Deadline
-from flinkops.sources.kubernetes import api as kube_api
-from flinkops.sources.kubernetes.api import KubeClient
+from flinkops.sources.kubernetes.api import KubeClient, core_path, get_object
 from flinkops.sources.kubernetes.resources import Json, items, section, text
 
 _LEGACY, _YAML = "flink-conf.yaml", "config.yaml"
@@ -40,7 +39,7 @@ def read_configuration(client: KubeClient, deployment: Json | None, deadline: De
         return None
     namespace, name, file = source
     try:
-        found = kube_api.get(client, f"{kube_api.core_path('configmaps', namespace)}/{quote(name, safe='')}", deadline)
+        found = get_object(client, f"{core_path('configmaps', namespace)}/{quote(name, safe='')}", deadline)
     except FlinkopsError:
         return None
     data = section(found, "data")

@@ -5,8 +5,7 @@ from typing import NamedTuple
 
 from flinkops.errors import Denied, FlinkopsError
 from flinkops.sources.deadline import Deadline
-from flinkops.sources.kubernetes import api as kube_api
-from flinkops.sources.kubernetes.api import KubeClient
+from flinkops.sources.kubernetes.api import KubeClient, denied_line, list_all
 from flinkops.sources.kubernetes.resources import Json, identity, items, number, section, text
 
 DEPLOYMENT = "flink-kubernetes-operator"
@@ -28,11 +27,11 @@ class OperatorSeen(NamedTuple):
 
 
 def read_operator(client: KubeClient, deadline: Deadline) -> OperatorSeen:
-    """Looks for the operator in all namespaces. Never raises: what cannot be read is unknown, with the reason."""
+    """Searches for the operator in all namespaces. Never raises: what cannot be read is unknown, with the reason."""
     try:
-        found = kube_api.list_all(client, _DEPLOYMENTS, deadline, fieldSelector=f"metadata.name={DEPLOYMENT}")
+        found = list_all(client, _DEPLOYMENTS, deadline, fieldSelector=f"metadata.name={DEPLOYMENT}")
     except Denied as problem:
-        return OperatorSeen(unknown=kube_api.denied_line("list", f"deployments.apps {DEPLOYMENT}", None, problem))
+        return OperatorSeen(unknown=denied_line("list", f"deployments.apps {DEPLOYMENT}", None, problem))
     except FlinkopsError as problem:
         return OperatorSeen(unknown=problem.line())
     seen = [operator_seen(one) for one in found]

@@ -1,4 +1,4 @@
-"""What planning a change of a custom resource needs to know beyond a look at the fleet."""
+"""What planning a change of a custom resource needs to know beyond a poll of the fleet."""
 
 from typing import NamedTuple
 from urllib.parse import quote
@@ -6,9 +6,8 @@ from urllib.parse import quote
 from flinkops.errors import Denied, FlinkopsError
 from flinkops.sources.deadline import Deadline
 from flinkops.sources.flink.http import NotFound
-from flinkops.sources.kubernetes import api as kube_api
 from flinkops.sources.kubernetes.access import KubeAccess
-from flinkops.sources.kubernetes.api import KubeClient
+from flinkops.sources.kubernetes.api import KubeClient, core_path, custom_path, get_object, list_all, named_denial
 from flinkops.sources.kubernetes.operator_configuration import read_configuration
 from flinkops.sources.kubernetes.operator_version import OperatorSeen, read_operator
 from flinkops.sources.kubernetes.resources import GROUP, Json, items, section, text
@@ -18,7 +17,7 @@ _DEFINITION = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/flinkdep
 
 
 class Read(NamedTuple):
-    """The resource as it is now, its definition, and the evidence; None where it could not be looked at."""
+    """The resource as it is now, its definition, and the evidence; None where it could not be read."""
 
     resource: Json
     definition: Json
@@ -33,7 +32,7 @@ def read_for_plan(access: KubeAccess, kind: str, namespace: str, name: str, *, d
     """Reads one resource and its definition; raises Denied with the missing permission, or Unreachable."""
     deadline = Deadline(deadline_seconds)
     client = KubeClient(access.endpoint())
-    path = f"{kube_api.custom_path(_PLURALS[kind], namespace)}/{quote(name, safe='')}"
+    path = f"{custom_path(_PLURALS[kind], namespace)}/{quote(name, safe='')}"
     try:
         with client.enforced(deadline):
             resource = _allowed(client, path, deadline, f"{_PLURALS[kind]}.{GROUP}", namespace)
@@ -65,14 +64,14 @@ def read_definition(access: KubeAccess, *, deadline_seconds: float) -> Json:
 
 def _allowed(client: KubeClient, path: str, deadline: Deadline, resource: str, namespace: str | None) -> Json:
     try:
-        return kube_api.get(client, path, deadline)
+        return get_object(client, path, deadline)
     except Denied as problem:
-        raise kube_api.named_denial("get", resource, namespace, problem) from None
+        raise named_denial("get", resource, namespace, problem) from None
 
 
 def _session_cluster(client: KubeClient, namespace: str, name: str, deadline: Deadline) -> Json:
     plural = _PLURALS["FlinkDeployment"]
-    path = f"{kube_api.custom_path(plural, namespace)}/{quote(name, safe='')}"
+    path = f"{custom_path(plural, namespace)}/{quote(name, safe='')}"
     try:
         return _allowed(client, path, deadline, f"{plural}.{GROUP}", namespace)
     except NotFound:
@@ -83,9 +82,7 @@ def _ha_metadata(client: KubeClient, namespace: str, name: str, deadline: Deadli
     """Whether Flink's HA ConfigMaps of this cluster exist."""
     labels = f"app={name},configmap-type=high-availability"
     try:
-        return bool(
-            kube_api.list_all(client, kube_api.core_path("configmaps", namespace), deadline, labelSelector=labels)
-        )
+        return bool(list_all(client, core_path("configmaps", namespace), deadline, labelSelector=labels))
     except FlinkopsError:
         return None
 
@@ -94,7 +91,7 @@ def _never_started(client: KubeClient, namespace: str, name: str, deadline: Dead
     """Whether there are JobManager pods, and no container of them has ever run."""
     labels = f"app={name},component=jobmanager"
     try:
-        pods = kube_api.list_all(client, kube_api.core_path("pods", namespace), deadline, labelSelector=labels)
+        pods = list_all(client, core_path("pods", namespace), deadline, labelSelector=labels)
     except FlinkopsError:
         return None
     containers = [one for pod in pods for one in items(section(pod, "status"), "containerStatuses")]

@@ -1,4 +1,4 @@
-"""All custom resources of the places that one source looks at, by their feeds."""
+"""All custom resources of the scopes that one source reads, by their watches."""
 
 import time
 from collections.abc import Sequence
@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from flinkops.errors import Denied
 from flinkops.model.facts import JobKey
 from flinkops.sources.deadline import Deadline
-from flinkops.sources.kubernetes import api as kube_api
-from flinkops.sources.kubernetes.api import KubeClient
+from flinkops.sources.kubernetes.api import KubeClient, denied_line, flink_resources
 from flinkops.sources.kubernetes.join import Listing
 from flinkops.sources.kubernetes.operator_version import read_operator
 from flinkops.sources.kubernetes.resources import Json, identity, section, snapshots_by_job, text
@@ -44,7 +43,7 @@ class Resources:
 
     @property
     def last(self) -> Listing | None:
-        """As the last good look had them."""
+        """As the last good poll had them."""
         return self._last
 
     @property
@@ -57,9 +56,9 @@ class Resources:
         """How many watches stand."""
         return sum(feed.following for feed in self._feeds.values())
 
-    def look(self, client: KubeClient, deadline: Deadline) -> Listing:
+    def read(self, client: KubeClient, deadline: Deadline) -> Listing:
         """As they are now. Raises Denied, with the permission, when deployments may not be read; Unreachable."""
-        present = kube_api.flink_resources(client, deadline)
+        present = flink_resources(client, deadline)
         if DEPLOYMENTS not in present:
             return Listing(notes=(NO_OPERATOR,))
         notes: list[str] = []
@@ -89,7 +88,7 @@ class Resources:
         return self._last
 
     def forget_watches(self) -> None:
-        """Lets go of all watches, since their client is about to be closed; the next look lists."""
+        """Lets go of all watches, since their client is about to be closed; the next poll lists."""
         for feed in self._feeds.values():
             feed.close()
         self._feeds.clear()
@@ -106,7 +105,7 @@ class Resources:
             try:
                 found += self._feed(plural, namespace).objects(client, deadline)
             except Denied as problem:
-                line = kube_api.denied_line("list", f"{plural}.flink.apache.org", namespace, problem)
+                line = denied_line("list", f"{plural}.flink.apache.org", namespace, problem)
                 raise Denied(f"{self._context}: {line}", http_status=problem.http_status, user=problem.user) from None
         if self._wanted is None or plural not in (DEPLOYMENTS, SESSION_JOBS):
             return found

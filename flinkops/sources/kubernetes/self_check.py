@@ -7,9 +7,8 @@ from flinkops.clock import Clock
 from flinkops.errors import Denied, FlinkopsError
 from flinkops.model.check import Check, CheckState
 from flinkops.sources.deadline import Deadline
-from flinkops.sources.kubernetes import api as kube_api
 from flinkops.sources.kubernetes.access import KubeAccess
-from flinkops.sources.kubernetes.api import KubeClient
+from flinkops.sources.kubernetes.api import KubeClient, flink_resources, get_object
 from flinkops.sources.kubernetes.operator_version import read_operator
 from flinkops.sources.kubernetes.permissions import Review, review, whoami
 from flinkops.sources.kubernetes.resources import text
@@ -39,7 +38,7 @@ def check_cluster(
     try:
         with client.enforced(deadline):
             yield from _server(client, area, clock, deadline)
-            present = kube_api.flink_resources(client, deadline)
+            present = flink_resources(client, deadline)
             yield from _operator(client, area, present, deadline)
             yield from _permissions(client, area, present, scopes, deadline, read_only=read_only)
     except Denied as problem:
@@ -51,10 +50,10 @@ def check_cluster(
 
 
 def _server(client: KubeClient, area: str, clock: Clock, deadline: Deadline) -> Iterator[Check]:
-    version = text(kube_api.get(client, "/version", deadline), "gitVersion") or "unknown version"
+    version = text(get_object(client, "/version", deadline), "gitVersion") or "unknown version"
     who = whoami(client, deadline)
     asked_ms = clock.now_ms()
-    kube_api.get(client, "/version", deadline)
+    get_object(client, "/version", deadline)
     yield Check(area, "reach", "ok", f"API server {version} at {client.url}" + (f", as {who}" if who else ""))
     yield clock_check(area, client.date, (asked_ms + clock.now_ms()) / 2000)
 

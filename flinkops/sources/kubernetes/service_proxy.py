@@ -2,7 +2,7 @@
 
 from flinkops.errors import Denied, Unreachable
 from flinkops.sources.flink.http import BadAnswer, RestClient
-from flinkops.sources.kubernetes import api as kube_api
+from flinkops.sources.kubernetes.api import status_message
 
 
 class ServiceClient(RestClient):
@@ -13,7 +13,7 @@ class ServiceClient(RestClient):
     """
 
     def _refusal(self, status: int, content: bytes, path: str, location: str | None) -> Unreachable:
-        said = kube_api.status_message(content)
+        said = status_message(content)
         if not said:
             return super()._refusal(status, content, path, location)
         kind = Denied if status in (401, 403) else BadAnswer

@@ -1,6 +1,6 @@
 """The fleet as one Kubernetes cluster has it: the operator's custom resources, joined to each job's REST API.
 
-Each look takes the custom resources (listed, then watched) and asks the REST API of every Flink cluster among them,
+Each poll takes the custom resources (listed, then watched) and asks the REST API of every Flink cluster among them,
 by default through the API server's service proxy. A resource whose REST API does not answer is still a row: with what
 the operator wrote, the reason, and what its pods say. A failed probe never turns a job into a dead one.
 """
@@ -19,18 +19,16 @@ from flinkops.model.identity import flink_cluster
 from flinkops.sources.circuit import Circuit
 from flinkops.sources.deadline import Deadline
 from flinkops.sources.flink.source import CONNECTIONS, FlinkRestSource
-from flinkops.sources.kubernetes import api as kube_api
-from flinkops.sources.kubernetes import join as kube_rows
 from flinkops.sources.kubernetes.access import KubeAccess
-from flinkops.sources.kubernetes.api import KubeClient
+from flinkops.sources.kubernetes.api import KubeClient, core_path, denied_line, list_all
 from flinkops.sources.kubernetes.events import events_of
-from flinkops.sources.kubernetes.join import Cluster, Listing
+from flinkops.sources.kubernetes.join import Cluster, Listing, job_rows, suspects
 from flinkops.sources.kubernetes.resource_cache import Resources
 from flinkops.sources.kubernetes.resources import Json, identity, section, text
 from flinkops.sources.kubernetes.rest_route import RestVia, rest_endpoint
 from flinkops.sources.kubernetes.service_proxy import ServiceClient
 from flinkops.sources.kubernetes.startup_blockers import stuck_reasons
-from flinkops.sources.protocol import SourceLook, Wanted
+from flinkops.sources.protocol import SourceSnapshot, Wanted
 
 T = TypeVar("T")
 Key = tuple[str, str]  # namespace, name
@@ -66,7 +64,7 @@ class KubernetesSource:
         self._client: KubeClient | None = None
         self._endpoint_seen: object = None
         self._rest: dict[Key, tuple[RestEndpoint, FlinkRestSource]] = {}
-        self._seen: dict[Key, frozenset[str]] = {}  # the ids of the jobs of each Flink cluster, at the last look
+        self._seen: dict[Key, frozenset[str]] = {}  # the ids of the jobs of each Flink cluster, at the last poll
         self._pool = ThreadPoolExecutor(_REST_WORKERS, thread_name_prefix=f"kube-{access.context[:20]}")
 
     @property
@@ -89,10 +87,10 @@ class KubernetesSource:
         """Kubernetes."""
         return "kubernetes"
 
-    def look(self, deadline_seconds: float) -> SourceLook:
+    def poll(self, deadline_seconds: float) -> SourceSnapshot:
         """The resources, then all Flink clusters at once. Never raises.
 
-        When the API server does not answer and the REST APIs need it not, the resources are those of the last look
+        When the API server does not answer and the REST APIs need it not, the resources are those of the last poll
         and the source is ``stale``: what Flink says is new all the same.
         """
         begun = time.monotonic()
@@ -110,17 +108,17 @@ class KubernetesSource:
                 state, listing, notes = "stale", self._resources.last, (problem.line(),)
             with client.enforced(deadline):
                 clusters = self._probe(client, listing, deadline)
-            jobs, cluster_facts = kube_rows.rows(listing, clusters, self.name, self._clock.now_ms())
+            jobs, cluster_facts = job_rows(listing, clusters, self.name, self._clock.now_ms())
         except Denied as problem:
-            return SourceLook(self._status("denied", problem.line(), begun, before))
+            return SourceSnapshot(self._status("denied", problem.line(), begun, before))
         except FlinkopsError as problem:
-            return SourceLook(self._status("unreachable", problem.line(), begun, before))
+            return SourceSnapshot(self._status("unreachable", problem.line(), begun, before))
         self._seen = {
-            key: frozenset(job.id for job in probed.look.jobs)
+            key: frozenset(job.id for job in probed.snapshot.jobs)
             for key, probed in clusters.items()
-            if probed.look is not None
+            if probed.snapshot is not None
         }
-        return SourceLook(self._status(state, "; ".join(notes) or None, begun, before), cluster_facts, jobs)
+        return SourceSnapshot(self._status(state, "; ".join(notes) or None, begun, before), cluster_facts, jobs)
 
     def events(self, job: JobFacts, *, deadline_seconds: float = 5.0) -> ResourceEvents:
         """What Kubernetes and the operator said about this job lately, and what holds it up. Never raises."""
@@ -131,15 +129,15 @@ class KubernetesSource:
         cluster = resource.session_cluster or resource.name
         names = {resource.name, cluster, *(one.name for one in resource.snapshots)}
         try:
-            client = KubeClient(self._access.endpoint())  # not the look's: this is another thread
+            client = KubeClient(self._access.endpoint())  # not the poll's: this is another thread
         except FlinkopsError as problem:
             return ResourceEvents(unknown={"events": problem.line()})
         try:
             with client.enforced(deadline):
-                events = kube_api.list_all(client, kube_api.core_path("events", resource.namespace), deadline)
+                events = list_all(client, core_path("events", resource.namespace), deadline)
                 stuck, unknown = self._why_stuck(client, (resource.namespace, cluster), deadline)
         except Denied as problem:
-            line = kube_api.denied_line("list", "events", resource.namespace, problem)
+            line = denied_line("list", "events", resource.namespace, problem)
             return ResourceEvents(unknown={"events": line})
         except FlinkopsError as problem:
             return ResourceEvents(unknown={"events": problem.line()})
@@ -150,11 +148,11 @@ class KubernetesSource:
 
     @property
     def watches(self) -> int:
-        """How many watches stand: what they cover is not listed at a look."""
+        """How many watches stand: what they cover is not listed at a poll."""
         return self._resources.watches
 
     def rest_source(self, job: JobFacts) -> FlinkRestSource | None:
-        """The REST API that answered for this job at the last look."""
+        """The REST API that answered for this job at the last poll."""
         _, *key = flink_cluster(job)
         if len(key) != 2 or job.id not in self._seen.get((key[0], key[1]), ()):
             return None
@@ -162,7 +160,7 @@ class KubernetesSource:
         return None if known is None else known[1]
 
     def retry_now(self) -> None:
-        """The next look asks also the JobManagers that did not answer lately."""
+        """The next poll asks also the JobManagers that did not answer lately."""
         for _, source in self._rest.values():
             source.retry_now()
 
@@ -192,7 +190,7 @@ class KubernetesSource:
         if self._rest_via != "proxy":
             deadline = Deadline(deadline.remaining_seconds * _API_SHARE)
         with client.enforced(deadline):
-            return self._resources.look(client, deadline)
+            return self._resources.read(client, deadline)
 
     def _probe(self, client: KubeClient, listing: Listing, deadline: Deadline) -> dict[Key, Cluster]:
         """What each Flink cluster's REST API says, and, where that is not enough, what its pods say."""
@@ -203,20 +201,20 @@ class KubernetesSource:
         for key in set(self._rest) - set(wanted):
             self._rest.pop(key)[1].close()
         rest_seconds = max(0.0, deadline.remaining_seconds * _REST_SHARE)
-        futures: dict[Key, Future[SourceLook]] = {
-            key: self._pool.submit(self._rest_for(key, deployment).look, rest_seconds)
+        futures: dict[Key, Future[SourceSnapshot]] = {
+            key: self._pool.submit(self._rest_for(key, deployment).poll, rest_seconds)
             for key, deployment in wanted.items()
         }
         wait(futures.values(), timeout=rest_seconds)
-        looks = {key: _result(future) for key, future in futures.items()}
+        snapshots = {key: _result(future) for key, future in futures.items()}
         reading = {
-            key: self._pool.submit(self._why_stuck, client, key, deadline) for key in kube_rows.suspects(listing, looks)
+            key: self._pool.submit(self._why_stuck, client, key, deadline) for key in suspects(listing, snapshots)
         }
         wait(reading.values(), timeout=max(0.0, deadline.remaining_seconds))
         found: dict[Key, Cluster] = {}
-        for key, look in looks.items():
+        for key, snapshot in snapshots.items():
             stuck, unknown = _result(reading[key]) or ((), "no time was left") if key in reading else ((), None)
-            found[key] = Cluster(look, stuck, unknown)
+            found[key] = Cluster(snapshot, stuck, unknown)
         return found
 
     def _why_stuck(
@@ -225,14 +223,10 @@ class KubernetesSource:
         """The reasons that hold up a Flink cluster, or why they could not be read."""
         namespace, name = key
         try:
-            pods = kube_api.list_all(
-                client, kube_api.core_path("pods", namespace), deadline, labelSelector=f"app={name}"
-            )
-            events = kube_api.list_all(
-                client, kube_api.core_path("events", namespace), deadline, fieldSelector="type=Warning"
-            )
+            pods = list_all(client, core_path("pods", namespace), deadline, labelSelector=f"app={name}")
+            events = list_all(client, core_path("events", namespace), deadline, fieldSelector="type=Warning")
         except Denied as problem:
-            return (), kube_api.denied_line("list", "pods and events", namespace, problem)
+            return (), denied_line("list", "pods and events", namespace, problem)
         except FlinkopsError as problem:
             return (), problem.line()
         return stuck_reasons(pods, events, cluster=name, now_ms=self._clock.now_ms()), None

@@ -17,9 +17,8 @@ from flinkops.errors import OperationFailed, Unreachable
 from flinkops.model.facts import StuckFacts
 from flinkops.sources.deadline import Deadline
 from flinkops.sources.flink.http import Method, NotFound, Rejected
-from flinkops.sources.kubernetes import api as kube_api
 from flinkops.sources.kubernetes.access import KubeAccess
-from flinkops.sources.kubernetes.api import KubeClient, core_path, custom_path
+from flinkops.sources.kubernetes.api import KubeClient, core_path, custom_path, flink_resources, get_object, list_all
 from flinkops.sources.kubernetes.resources import Json, identity, items, rest_port, section, text, time_ms
 from flinkops.sources.kubernetes.startup_blockers import stuck_reasons
 
@@ -151,15 +150,15 @@ class KubeVerbs:
     def why_stuck(self, namespace: str, cluster: str, clock: Clock) -> tuple[StuckFacts, ...]:
         """What holds up a Flink cluster, from its pods and their events."""
         with self._asking() as (client, deadline):
-            pods = kube_api.list_all(client, core_path("pods", namespace), deadline, labelSelector=f"app={cluster}")
-            events = kube_api.list_all(client, core_path("events", namespace), deadline, fieldSelector="type=Warning")
+            pods = list_all(client, core_path("pods", namespace), deadline, labelSelector=f"app={cluster}")
+            events = list_all(client, core_path("events", namespace), deadline, fieldSelector="type=Warning")
         return stuck_reasons(pods, events, cluster=cluster, now_ms=clock.now_ms())
 
     def leftovers(self, namespace: str, cluster: str) -> tuple[str, ...]:
         """Pods of a Flink cluster and its high-availability ConfigMaps, by name."""
         with self._asking() as (client, deadline):
-            pods = kube_api.list_all(client, core_path("pods", namespace), deadline, labelSelector=f"app={cluster}")
-            maps = kube_api.list_all(
+            pods = list_all(client, core_path("pods", namespace), deadline, labelSelector=f"app={cluster}")
+            maps = list_all(
                 client, core_path("configmaps", namespace), deadline, labelSelector=f"app={cluster},{HA_LABEL}"
             )
         named = [("pod", one) for one in pods] + [("configmap", one) for one in maps]
@@ -168,14 +167,14 @@ class KubeVerbs:
     def snapshots(self, namespace: str) -> list[Json]:
         """All FlinkStateSnapshots of a namespace; empty where the operator has no such resource."""
         with self._asking() as (client, deadline):
-            if PLURALS["FlinkStateSnapshot"] not in kube_api.flink_resources(client, deadline):
+            if PLURALS["FlinkStateSnapshot"] not in flink_resources(client, deadline):
                 return []
-            return kube_api.list_all(client, custom_path(PLURALS["FlinkStateSnapshot"], namespace), deadline)
+            return list_all(client, custom_path(PLURALS["FlinkStateSnapshot"], namespace), deadline)
 
     def _get(self, path: str) -> Json | None:
         try:
             with self._asking() as (client, deadline):
-                return kube_api.get(client, path, deadline)
+                return get_object(client, path, deadline)
         except NotFound:
             return None
 

@@ -1,9 +1,9 @@
-"""The custom resources of one kind and place as they are now: listed, and followed by a watch from the second look on.
+"""The custom resources of one kind and place as they are now: listed, and followed by a watch from the second poll on.
 
-A single look (a script's `status -o json`) lists and is done. Who looks again is going to look often: the second look
-lists and starts a watch, and as long as that stands a look costs the API server no list. When a watch breaks, the
-next look lists again and goes on from there, so facts are never older than the look; after failures in a row, or where
-`watch` is not allowed, looks simply list for a while.
+A single poll (a script's `status -o json`) lists and is done. Who polls again is going to poll often: the second poll
+lists and starts a watch, and as long as that stands a poll costs the API server no list. When a watch breaks, the
+next poll lists again and goes on from there, so facts are never older than the poll; after failures in a row, or where
+`watch` is not allowed, polls simply list for a while.
 """
 
 import threading
@@ -14,8 +14,7 @@ from flinkops.errors import Denied, FlinkopsError
 from flinkops.sources.circuit import Circuit
 from flinkops.sources.deadline import Deadline
 from flinkops.sources.flink.http import Overdue
-from flinkops.sources.kubernetes import api as kube_api
-from flinkops.sources.kubernetes.api import Change, Gone, KubeClient
+from flinkops.sources.kubernetes.api import Change, Gone, KubeClient, custom_path, list_versioned, watch_changes
 from flinkops.sources.kubernetes.resources import Json, identity, section, text
 
 IDLE_SECONDS = 100.0
@@ -24,7 +23,7 @@ _HASTY_SECONDS = 1.0  # a watch that ends sooner, without an event, is no watch:
 
 
 class Feed:
-    """The objects of `plural` in `namespace` (None: all) with the labels of `selector`. One thread looks at a time."""
+    """The objects of `plural` in `namespace` (None: all) with the labels of `selector`. One thread polls at a time."""
 
     def __init__(
         self,
@@ -53,12 +52,12 @@ class Feed:
         return self._following
 
     def objects(self, client: KubeClient, deadline: Deadline) -> list[Json]:
-        """As they are now. Raises as :func:`kube_api.list_all` does when they have to be listed."""
+        """As they are now. Raises as :func:`list_all` does when they have to be listed."""
         with self._lock:
             if self._following:
                 return list(self._objects.values())
-        path = kube_api.custom_path(self.plural, self.namespace)
-        listed = kube_api.list_versioned(client, path, deadline, labelSelector=self._selector)
+        path = custom_path(self.plural, self.namespace)
+        listed = list_versioned(client, path, deadline, labelSelector=self._selector)
         self._follow_from(client, path, {identity(one): one for one in listed.objects}, listed.version)
         return listed.objects
 
@@ -84,7 +83,7 @@ class Feed:
             while not self._closed:
                 version = self._one_watch(client, path, version)
         except Gone:
-            return  # too long away: the next look lists
+            return  # too long away: the next poll lists
         except Denied:
             self._circuit.failed()
             self._circuit.failed()  # no use in asking again soon
@@ -96,7 +95,7 @@ class Feed:
     def _one_watch(self, client: KubeClient, path: str, version: str) -> str:
         """The version that the next watch goes on from, once the server has ended this one."""
         begun, events = time.monotonic(), 0
-        changes = kube_api.watch(client, path, version, idle_seconds=self._idle_seconds, selector=self._selector)
+        changes = watch_changes(client, path, version, idle_seconds=self._idle_seconds, selector=self._selector)
         try:
             for change in changes:
                 with self._lock:

@@ -8,7 +8,7 @@ import pytest
 
 from flinkops.clock import FixedClock
 from flinkops.errors import Unreachable
-from flinkops.exporter.poller import Looker
+from flinkops.exporter.poller import SharedPoller
 from flinkops.model.facts import FleetSnapshot
 from flinkops.model.observation import Observation
 from tests.unit.assessments import NOW_MS, fleet
@@ -24,11 +24,11 @@ class Fleet:
         self.gate = threading.Event()
         self.gate.set()
         self.entered = threading.Semaphore(0)
-        self.looks = 0
+        self.polls = 0
         self.error: Exception | None = None
 
-    def look(self) -> Observation:
-        self.looks += 1
+    def observe(self) -> Observation:
+        self.polls += 1
         self.entered.release()
         taken_ms = self.clock.now_ms()
         assert self.gate.wait(PATIENCE_SECONDS)
@@ -49,75 +49,75 @@ def seen(clock: FixedClock) -> Iterator[Fleet]:
     made.gate.set()
 
 
-def looker(seen: Fleet, **options: float) -> Looker:
-    return Looker(seen.look, seen.clock, **options)
+def poller(seen: Fleet, **options: float) -> SharedPoller:
+    return SharedPoller(seen.observe, seen.clock, **options)
 
 
 def test_concurrent_scrapes_share_one_look(seen: Fleet) -> None:
     seen.gate.clear()
-    looks = looker(seen)
+    polls = poller(seen)
     with ThreadPoolExecutor(8) as pool:
-        scrapes = [pool.submit(looks.newest, PATIENCE_SECONDS) for _ in range(8)]
+        scrapes = [pool.submit(polls.newest, PATIENCE_SECONDS) for _ in range(8)]
         assert seen.entered.acquire(timeout=PATIENCE_SECONDS)
         seen.gate.set()
         answers = [scrape.result() for scrape in scrapes]
-    assert seen.looks == 1
+    assert seen.polls == 1
     assert len({id(answer) for answer in answers}) == 1
 
 
 def test_a_fresh_look_is_reused_and_an_older_one_is_not(seen: Fleet, clock: FixedClock) -> None:
-    looks = looker(seen, reuse_seconds=2)
-    looks.newest(PATIENCE_SECONDS)
+    polls = poller(seen, reuse_seconds=2)
+    polls.newest(PATIENCE_SECONDS)
     clock.advance(seconds=2)
-    looks.newest(PATIENCE_SECONDS)
-    assert seen.looks == 1
+    polls.newest(PATIENCE_SECONDS)
+    assert seen.polls == 1
     clock.advance(seconds=0.1)
-    looks.newest(PATIENCE_SECONDS)
-    assert seen.looks == 2
+    polls.newest(PATIENCE_SECONDS)
+    assert seen.polls == 2
 
 
 def test_an_overdue_look_gives_the_last_one_and_serves_the_next_scrape(seen: Fleet, clock: FixedClock) -> None:
-    looks = looker(seen)
-    first = looks.newest(PATIENCE_SECONDS)
+    polls = poller(seen)
+    first = polls.newest(PATIENCE_SECONDS)
     clock.advance(seconds=15)
     seen.gate.clear()
-    assert looks.newest(0.01) is first
-    assert looks.overdue_scrapes == 1
+    assert polls.newest(0.01) is first
+    assert polls.overdue_scrapes == 1
     seen.gate.set()
-    later = looks.newest(PATIENCE_SECONDS)
+    later = polls.newest(PATIENCE_SECONDS)
     assert later is not first
-    assert seen.looks == 2
+    assert seen.polls == 2
 
 
 def test_what_is_too_old_is_dropped(seen: Fleet, clock: FixedClock) -> None:
-    looks = looker(seen, max_age_seconds=60)
-    looks.newest(PATIENCE_SECONDS)
+    polls = poller(seen, max_age_seconds=60)
+    polls.newest(PATIENCE_SECONDS)
     seen.gate.clear()
     clock.advance(seconds=60)
-    assert looks.newest(0.01) is not None
+    assert polls.newest(0.01) is not None
     clock.advance(seconds=0.1)
-    assert looks.newest(0.01) is None
+    assert polls.newest(0.01) is None
 
 
 @pytest.mark.parametrize("error", [Unreachable("no route"), RuntimeError("a bug")])
 def test_a_failed_look_is_counted_and_the_next_scrape_tries_again(
     seen: Fleet, clock: FixedClock, error: Exception
 ) -> None:
-    looks = looker(seen)
+    polls = poller(seen)
     seen.error = error
-    assert looks.newest(PATIENCE_SECONDS) is None
-    assert (looks.looks, looks.failed_looks) == (1, 1)
+    assert polls.newest(PATIENCE_SECONDS) is None
+    assert (polls.polls, polls.failed_polls) == (1, 1)
     seen.error = None
-    assert looks.newest(PATIENCE_SECONDS) is not None
+    assert polls.newest(PATIENCE_SECONDS) is not None
 
 
 def test_how_long_a_look_has_been_running(seen: Fleet, clock: FixedClock) -> None:
     seen.gate.clear()
-    looks = looker(seen)
-    assert looks.running_for_seconds == 0
-    looks.newest(0.01)
+    polls = poller(seen)
+    assert polls.running_for_seconds == 0
+    polls.newest(0.01)
     clock.advance(seconds=3)
-    assert looks.running_for_seconds == 3
+    assert polls.running_for_seconds == 3
     seen.gate.set()
-    looks.newest(PATIENCE_SECONDS)
-    assert looks.running_for_seconds == 0
+    polls.newest(PATIENCE_SECONDS)
+    assert polls.running_for_seconds == 0
