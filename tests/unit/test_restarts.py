@@ -162,6 +162,6 @@ def test_the_poller_counts_rescales_apart_where_flink_does(
     cluster = FakeFlink(content)
     with serving(cluster):
         source = FlinkRestSource(parse_endpoint(cluster.url))
-        facts = next(one for one in source.look(10.0).jobs if one.id == job_id)
+        facts = next(one for one in source.poll(10.0).jobs if one.id == job_id)
         source.close()
     assert (facts.restarts, facts.restarts_include_rescales) == (restarts, mixed)
