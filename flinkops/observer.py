@@ -1,14 +1,17 @@
 """Observes the fleet for every face: snapshots, their assessment, and the samples of earlier ones."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
+
+import msgspec
 
 from flinkops.assess import assess
 from flinkops.collect import Collector
 from flinkops.config.policy import Policy
 from flinkops.history import History
-from flinkops.model.facts import FleetSnapshot
+from flinkops.model.facts import FleetSnapshot, JobFacts
 from flinkops.model.observation import Observation
+from flinkops.model.states import STOPPED
 
 
 class CollectsSnapshots(Protocol):
@@ -26,9 +29,13 @@ class CollectsSnapshots(Protocol):
 class Observer:
     """Polls the fleet again and again, and remembers. Used by one thread at a time."""
 
-    def __init__(self, collector: CollectsSnapshots, policy: Policy) -> None:
+    def __init__(
+        self, collector: CollectsSnapshots, policy: Policy, *, ended_by: Callable[[JobFacts], str | None] | None = None
+    ) -> None:
+        """`ended_by` tells of a job that has ended which action of ours ended it; None when none did."""
         self.collector = collector
         self.policy = policy
+        self._ended_by = ended_by
         self._history = History()
 
     def observe(self) -> Observation:
@@ -47,10 +54,23 @@ class Observer:
             self.collector.retry_now()
 
     def _observed(self, snapshot: FleetSnapshot) -> Observation:
+        snapshot = self._explained(snapshot)
         assessment = assess(snapshot, self._history.samples, self.policy)
         samples = [(job.key, job.sample) for job in assessment.jobs if job.sample is not None]
         self._history.add(samples, snapshot.taken_ms)
         return Observation(snapshot, assessment, self._history.samples)
+
+    def _explained(self, snapshot: FleetSnapshot) -> FleetSnapshot:
+        """With what the journal says of jobs that are not running any more."""
+        if self._ended_by is None or not any(job.state in STOPPED for job in snapshot.jobs):
+            return snapshot
+        told = [
+            msgspec.structs.replace(job, ended_by=ended)
+            if job.state in STOPPED and job.ended_by is None and (ended := self._ended_by(job)) is not None
+            else job
+            for job in snapshot.jobs
+        ]
+        return msgspec.structs.replace(snapshot, jobs=tuple(told))
 
     def close(self) -> None:
         """Let go of everything."""

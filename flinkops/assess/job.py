@@ -19,6 +19,7 @@ from flinkops.model.history import JobSample
 from flinkops.model.numbers import amount, total, whole, worst
 from flinkops.model.states import ExecutionState, JobState
 
+NOT_DECIDED = "not decided yet: the adaptive batch scheduler does so when the inputs are done"
 _VERTEX_METRICS = {
     "busy_ratio": "busyTimeMsPerSecond",
     "backpressured_ratio": "backPressuredTimeMsPerSecond",
@@ -97,7 +98,7 @@ def _described(job: JobFacts, found: Signals) -> JobAssessment:
         state=job.state,
         lifecycle_state=job.resource.lifecycle_state if job.resource else None,
         uptime_seconds=_uptime(job),
-        parallelism=max((vertex.parallelism for vertex in job.vertices), default=None),
+        parallelism=max((vertex.parallelism for vertex in job.vertices if vertex.parallelism), default=None),
         restarts=whole(job.restarts),
         health=Health("unknown"),
         records_in_per_second=found.rates.records_in_per_second,
@@ -138,7 +139,7 @@ def _explain(job: JobFacts, described: JobAssessment, unknown: dict[str, str], n
         "lifecycle_state": "the operator has not said it yet",
         "flink_version": reason(job, "flink_version", "the cluster did not say it"),
         "uptime_seconds": running or reason(job, "running_since_ms", "Flink does not say since when it runs"),
-        "parallelism": reason(job, "vertices", "the job's vertices are not known"),
+        "parallelism": NOT_DECIDED if job.vertices else reason(job, "vertices", "the job's vertices are not known"),
         "restarts": reason(job, "restarts", running or "Flink publishes no numRestarts for this job"),
         "commits": running or "no sink reports commits yet",
         "delivery_latency_seconds": running or _why_no_delivery(job),
@@ -228,13 +229,15 @@ def _vertex(
         if values[field] is None:
             why = f"Flink does not report {metric} for it"
             unknown[f"{path}.{field}"] = running or vertex_reason(job, vertex, field, ended or why)
+    if not vertex.parallelism:
+        unknown[f"{path}.parallelism"] = NOT_DECIDED
     watermark = iso_utc(time.watermark_ms)
     if watermark is None:
         unknown[f"{path}.watermark"] = running or vertex_reason(job, vertex, "watermark_ms", time.why or "not reported")
     return VertexAssessment(
         id=vertex.id,
         name=vertex.name,
-        parallelism=vertex.parallelism,
+        parallelism=vertex.parallelism or None,
         watermark=watermark,
         watermark_state=time.state,
         watermark_spread_seconds=time.spread_seconds,

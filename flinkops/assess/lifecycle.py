@@ -6,7 +6,7 @@ from flinkops.assess.availability import availability
 from flinkops.assess.signal import reason
 from flinkops.config.policy import JobClass
 from flinkops.model.assessment import Level, Reason, brief
-from flinkops.model.facts import JobFacts, ResourceFacts, SourceState, SourceStatus
+from flinkops.model.facts import BATCH, JobFacts, ResourceFacts, SourceState, SourceStatus
 from flinkops.model.history import JobSample
 from flinkops.model.operator_resource import (
     PATIENCE_SECONDS,
@@ -18,7 +18,7 @@ from flinkops.model.operator_resource import (
 from flinkops.model.quantities import human_seconds
 from flinkops.model.reasons import ReasonCode
 from flinkops.model.root_cause import root_cause
-from flinkops.model.states import ENDED_ON_PURPOSE, RECOVERING, STARTING, JobState
+from flinkops.model.states import ENDED_ON_PURPOSE, RECOVERING, STARTING, STOPPED, JobState
 
 LOOP_RESTARTS = 3
 LOOP_WINDOW_SECONDS = 600.0
@@ -112,7 +112,7 @@ def _state(job: JobFacts, past: Sequence[JobSample], job_class: JobClass) -> Rea
     seconds = max(0.0, (job.seen_ms - since) / 1000)
     if job.state == JobState.RUNNING:
         return None
-    if job.state == JobState.FINISHED and job_class.may_finish:
+    if job.state in STOPPED and is_over(job, job_class):
         return None
     code = _OF_STATE.get(job.state, ReasonCode.JOB_STATE_UNKNOWN)
     level: Level = "warning"
@@ -134,6 +134,12 @@ def _state(job: JobFacts, past: Sequence[JobSample], job_class: JobClass) -> Rea
         level = "unknown"
         text = reason(job, "state", f'the state of the job is not known ("{job.state}")')
     return Reason(code=code, text=text, level=level, since_ms=since, brief=cell)
+
+
+def is_over(job: JobFacts, job_class: JobClass) -> bool:
+    """It stopped as was wanted: by an action of ours, by its spec, as a batch job does, or as its class may."""
+    may = job.state == JobState.FINISHED and job_class.may_finish
+    return may or job.stopped_on_request or (job.job_type == BATCH and job.state in ENDED_ON_PURPOSE)
 
 
 def _state_since(job: JobFacts, past: Sequence[JobSample]) -> int:

@@ -5,13 +5,18 @@ from collections.abc import Sequence
 
 import msgspec
 
-from flinkops.autoscale.decide import Decision, decide, scalings
+from flinkops.autoscale.decide import Decision, decide, held, scalings
 from flinkops.autoscale.memory import Memory
 from flinkops.autoscale.settings import Settings
 from flinkops.autoscale.window import Look, look_of, running_since_ms, window_of, with_memory
 from flinkops.model.detail import JobDetail
-from flinkops.model.facts import JobFacts
+from flinkops.model.facts import BATCH, JobFacts
 from flinkops.model.quantities import human_seconds
+from flinkops.model.states import JobState
+
+SHORTEST_SECONDS = 30.0
+"""Flink refreshes its metrics every 10 s: over less, a counter may not have moved although records come in."""
+BATCH_WHY = "a batch job: Flink's adaptive batch scheduler decides the parallelism of each stage by its input"
 
 
 class Controller:
@@ -25,6 +30,8 @@ class Controller:
 
     def look(self, job: JobFacts, *, slots_free: int | None = None, detail: JobDetail | None = None) -> Decision:
         """Decide with one more look. `slots_free` None: there is no such limit; `detail`: for the memory."""
+        if job.job_type == BATCH:
+            return held(window_of([look_of(job)]), self.settings, job.seen_ms, BATCH_WHY)
         return self.observe(look_of(job), slots_free=slots_free, memory=memory_pressure(detail))
 
     def observe(
@@ -80,12 +87,19 @@ def advise(
     running_ms = running_since_ms(looks[-1])
     stable_ms = looks[0].seen_ms if running_ms is None else running_ms + round(settings.stabilization_seconds * 1000)
     span_seconds = (looks[-1].seen_ms - max(looks[0].seen_ms, stable_ms)) / 1000
+    window = window_of([look_of(job) for job in looks], slots_free=slots_free)
+    if looks[-1].job_type == BATCH:
+        return held(window, settings, looks[-1].seen_ms, BATCH_WHY)
+    polled_seconds = (window.samples[-1].at_ms - window.samples[0].at_ms) / 1000
+    if looks[-1].state == JobState.RUNNING and polled_seconds < SHORTEST_SECONDS:
+        why = f"too young: {human_seconds(polled_seconds)} of metrics, at least {human_seconds(SHORTEST_SECONDS)} count"
+        return held(window, settings, looks[-1].seen_ms, why)
     at_once = msgspec.structs.replace(
         settings,
         metrics_window_seconds=min(settings.metrics_window_seconds, max(1.0, span_seconds)),
         scale_down_interval_seconds=0.0,
     )
-    window = with_memory(window_of([look_of(job) for job in looks], slots_free=slots_free), *memory_pressure(detail))
+    window = with_memory(window, *memory_pressure(detail))
     began = Memory(rising_since_ms=looks[0].seen_ms)
     return decide(window, at_once, began, looks[-1].seen_ms)[0]
 

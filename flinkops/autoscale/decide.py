@@ -94,6 +94,14 @@ def decide(window: Window, settings: Settings, memory: Memory, now_ms: int) -> t
     return Decision(window.job, now_ms, verdict, tuple(blocks), tuple(advice)), remembered
 
 
+def held(window: Window, settings: Settings, now_ms: int, why: str) -> Decision:
+    """Hold, without a single number: `why` nothing that could be reckoned would mean anything."""
+    advice = [
+        _Judge(each, Rates(unknown=why), settings, Memory(), False, now_ms).advice()[0] for each in window.vertices
+    ]
+    return Decision(window.job, now_ms, "hold", (why,), tuple(advice))
+
+
 def capacity(rates: Rates, utilization: float, settings: Settings, *, with_restart: bool) -> float | None:
     """Records per second that a vertex has to be able to process, to work at `utilization`.
 
@@ -225,7 +233,7 @@ class _Judge:
         vertex, rates = self._vertex, self._rates
         true_rate = rates.true_rate
         expected = None
-        if true_rate is not None and math.isfinite(true_rate):
+        if true_rate is not None and math.isfinite(true_rate) and vertex.parallelism > 0:
             expected = true_rate / vertex.parallelism * recommended
         return VertexAdvice(
             id=vertex.id,

@@ -125,6 +125,8 @@ def _own(vertex: Vertex, samples: Sequence[Sample], settings: Settings) -> Rates
     rate = counter_rate(samples, vertex.id, records_in, settings)
     if rate is None:
         return Rates(unknown="how many records come in is not known over the window")
+    if rate == 0 and _reads(vertex, samples):
+        return Rates(unknown="its counters have not moved yet, though Flink says that records come in")
     busy = _busy(vertex, samples, settings)
     observed = None if vertex.inputs else _observed(vertex.id, samples, settings)
     if rate == 0:
@@ -146,6 +148,14 @@ def _own(vertex: Vertex, samples: Sequence[Sample], settings: Settings) -> Rates
         unknown=None if true_rate is not None or never else "its busy time is not known now",
         unmeasured="Flink tells no busy time of it (legacy sources have none)" if true_rate is None and never else None,
     )
+
+
+def _reads(vertex: Vertex, samples: Sequence[Sample]) -> bool:
+    """Whether Flink's own rate, of the last minute, is more than nothing throughout."""
+    rates = [
+        known(sample.vertices[vertex.id].records_in_per_second) for sample in samples if vertex.id in sample.vertices
+    ]
+    return bool(rates) and all(rate is not None and rate > 0 for rate in rates)
 
 
 def _busy(vertex: Vertex, samples: Sequence[Sample], settings: Settings) -> float | None:

@@ -1,14 +1,18 @@
 """From settings to sources: which Flink is polled."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flinkops.errors import Unreachable
 
 if TYPE_CHECKING:
+    from flinkops.act.ended_jobs import EndedByAction
     from flinkops.cli.options import Common
     from flinkops.collect import Collector
     from flinkops.config.settings import Settings
+    from flinkops.model.facts import JobFacts
     from flinkops.observer import Observer
     from flinkops.sources.protocol import Source, Wanted
 
@@ -57,4 +61,20 @@ def open_observer(common: "Common", sources: Sequence["Source"] | None = None) -
     """What `status`, the TUI and the exporter look through. The caller closes it."""
     from flinkops.observer import Observer
 
-    return Observer(open_collector(common.settings, sources), common.settings.policy)
+    return Observer(open_collector(common.settings, sources), common.settings.policy, ended_by=_ended_by())
+
+
+def _ended_by() -> "Callable[[JobFacts], str | None]":
+    """What the journal says of a job that has ended; read only when there is such a job."""
+    asked: list[EndedByAction] = []
+
+    def ended_by(job: "JobFacts") -> str | None:
+        if not asked:
+            from flinkops.act.ended_jobs import EndedByAction
+            from flinkops.act.journal import default_folder
+
+            folder = os.environ.get("FLINKOPS_JOURNAL")
+            asked.append(EndedByAction(Path(folder).expanduser() if folder else default_folder()))
+        return asked[0](job)
+
+    return ended_by

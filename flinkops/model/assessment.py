@@ -138,7 +138,7 @@ class VertexAssessment(Value, frozen=True):
 
     id: str
     name: str
-    parallelism: int
+    parallelism: int | None
     busy_ratio: float | None = None
     backpressured_ratio: float | None = None
     idle_ratio: float | None = None

@@ -18,6 +18,9 @@ FINISHED_WATERMARK_MS = 2**63 - 1
 BATCH = "BATCH"
 """Flink's job type (JobFacts.job_type) of a job in batch execution mode; the other one is STREAMING."""
 
+SUSPENDED_SPEC = "suspended"
+"""spec.job.state of a job that the operator holds until it is asked to resume it."""
+
 SourceKind = Literal["rest", "kubernetes", "recording"]
 SourceState = Literal["ok", "stale", "unreachable", "denied"]
 JobKind = Literal["rest", "FlinkDeployment", "FlinkSessionJob"]
@@ -70,7 +73,7 @@ class VertexFacts(Facts, frozen=True):
 
     id: str
     name: str
-    parallelism: int
+    parallelism: int  # 0: not decided yet (-1 of the adaptive batch scheduler)
     max_parallelism: int | None = None
     status: str = "UNKNOWN"
     upstream: tuple[str, ...] = ()
@@ -294,6 +297,7 @@ class JobFacts(Facts, frozen=True):
     started_ms: int | None = None
     running_since_ms: int | None = None
     ended_ms: int | None = None
+    ended_by: str | None = None  # the action of ours that ended it, by the journal: "suspend ID"
     max_parallelism: int | None = None
     scheduler: str | None = None
     job_type: str | None = None  # STREAMING, BATCH
@@ -307,6 +311,12 @@ class JobFacts(Facts, frozen=True):
     resource: ResourceFacts | None = None
     delivery: DeliveryFacts | None = None  # of jobs that name a dispatcher (flinkops.delivery-metrics-url)
     unknown: dict[str, str] = {}  # dotted path of a fact -> why it is not known
+
+    @property
+    def stopped_on_request(self) -> bool:
+        """An action of ours ended it, or its spec says that it is suspended."""
+        suspended = self.resource is not None and self.resource.desired_state == SUSPENDED_SPEC
+        return suspended or self.ended_by is not None
 
     @property
     def key(self) -> JobKey:

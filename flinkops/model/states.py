@@ -28,6 +28,8 @@ ENDED = frozenset({JobState.FINISHED, JobState.CANCELED, JobState.FAILED})
 """Globally terminal: this job id never runs again."""
 ENDED_ON_PURPOSE = frozenset({JobState.FINISHED, JobState.CANCELED})
 """It ended as it should, or because somebody asked for it."""
+STOPPED = ENDED_ON_PURPOSE | {JobState.SUSPENDED}
+"""As that, or held until somebody resumes it."""
 TERMINAL = ENDED | {JobState.SUSPENDED}
 """What ``JobStatus.isTerminalState`` says: this JobManager is done with the job; SUSPENDED may run elsewhere."""
 SUBMITTED = frozenset({JobState.INITIALIZING, JobState.CREATED})

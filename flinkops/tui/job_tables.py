@@ -80,7 +80,7 @@ def vertex_columns(context: Context) -> list[Column[VertexRow]]:
     return [
         c("vertex", "VERTEX", lambda r: _vertex_name(r, context), 22, comfortable=48, grow_to=90),
         c("status", "STATUS", lambda r: state_cell(r.facts.status if r.facts else "UNKNOWN"), 9, priority=4),
-        c("par", "PAR", lambda r: count_cell(r.of.parallelism), 3, "right"),
+        c("par", "PAR", lambda r: count_cell(r.of.parallelism or None), 3, "right"),
         c("bar", f"{glyphs.busy}BUSY {glyphs.pressed}BP {glyphs.idle}IDLE",
           lambda r: usage_bar(r.of.busy_ratio, r.of.backpressured_ratio, 15, glyphs), 15),
         c("busy", "BUSY", lambda r: percent_cell(r.of.busy_ratio, _loaded(r.of.busy_ratio)), 4, "right", priority=1),

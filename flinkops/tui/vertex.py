@@ -70,7 +70,7 @@ class VertexScreen(FetchingScreen[VertexContent]):
     def title_line(self, view: View | None, cells: int) -> Line:
         """Job and vertex."""
         dot = f" {self.host.context.glyphs.dot} "
-        parallelism = line(f"parallelism {self._vertex.parallelism}", "dim")
+        parallelism = line(f"parallelism {self._vertex.parallelism or 'not decided yet'}", "dim")
         return join([line(tidy(self._job.name), "strong"), line(tidy(self._vertex.name)), parallelism], dot)
 
     def show_view(self, view: View | None) -> None:

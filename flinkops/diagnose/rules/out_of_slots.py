@@ -2,8 +2,9 @@
 
 from flinkops.diagnose.case import Case
 from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
+from flinkops.model.facts import BATCH, JobFacts
 from flinkops.model.findings import EvidenceLine, Finding, NotAssessed, Severity
-from flinkops.model.states import WAITING_FOR_A_SLOT, WAITING_FOR_SLOTS, JobState
+from flinkops.model.states import WAITING_FOR_A_SLOT, WAITING_FOR_SLOTS, ExecutionState, JobState
 
 WAITING_SECONDS = 15.0
 """TaskManagers that are on their way have come by then, outside of Kubernetes."""
@@ -37,6 +38,7 @@ def judge(case: Case) -> Verdict:
     wanted, actual = _wanted(case), max((each.parallelism for each in case.job.vertices), default=0)
     if (
         case.job.state == JobState.RUNNING
+        and case.job.job_type != BATCH
         and wanted > actual > 0
         and free == 0
         and (case.uptime_seconds or 0) >= WAITING_SECONDS
@@ -49,14 +51,21 @@ def judge(case: Case) -> Verdict:
 def _waits_seconds(case: Case) -> float | None:
     """Since when it waits: the job as a whole, or subtasks that are not placed."""
     job = case.job
-    if job.state in WAITING_FOR_SLOTS:
+    if job.state in WAITING_FOR_SLOTS and not (job.state == JobState.SUSPENDED and job.stopped_on_request):
         since = job.started_ms
         restarts = [each.at_ms for each in job.exceptions]
         since = max([*restarts, since]) if since is not None else max(restarts, default=None)
         return None if since is None else (job.seen_ms - since) / 1000
-    if job.state == JobState.RUNNING and any(each.status in WAITING_FOR_A_SLOT for each in job.vertices):
-        return case.uptime_seconds
-    return None
+    waiting = [each for each in job.vertices if each.status in WAITING_FOR_A_SLOT]
+    if job.state != JobState.RUNNING or not waiting or _a_stage_runs(job):
+        return None
+    return case.uptime_seconds
+
+
+def _a_stage_runs(job: JobFacts) -> bool:
+    """The later stages of a batch job wait for the earlier ones, not for slots."""
+    idle = WAITING_FOR_A_SLOT | {ExecutionState.FINISHED}
+    return job.job_type == BATCH and any(each.status not in idle for each in job.vertices)
 
 
 def _wanted(case: Case) -> int:

@@ -41,7 +41,7 @@ def vertex_facts(
     return VertexFacts(
         id=vertex.id,
         name=vertex.name,
-        parallelism=vertex.parallelism,
+        parallelism=max(0, vertex.parallelism),
         max_parallelism=vertex.max_parallelism if vertex.max_parallelism and vertex.max_parallelism > 0 else None,
         status=vertex.status,
         upstream=upstream,
