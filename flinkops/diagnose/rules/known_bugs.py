@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from flinkops.diagnose.case import Case
 from flinkops.diagnose.rule import Rule, Verdict, line, remedy
-from flinkops.diagnose.rules.override_drift import OVERRIDES
+from flinkops.diagnose.rules.override_drift import IGNORED_BY, OVERRIDES
 from flinkops.model.findings import Finding, NotAssessed
 from flinkops.model.operator_bugs import Strikes, dotted, operator_bugs
 
@@ -33,10 +33,11 @@ def _iceberg_v1_committer(case: Case) -> bool:
 BUGS = (
     Bug(
         "https://issues.apache.org/jira/browse/FLINK-38770",
-        ("2.2.",),
+        IGNORED_BY,
         "Parallelism overrides are ignored when the job is submitted (FLINK-38770)",
         _overrides_on_adaptive,
-        "Upgrade Flink; until then rescale in place after each submission and compare (override-drift)",
+        "flinkops upgrade, restart, resume and rollback require them again in place; after a deployment by another tool"
+        " rescale in place and compare (override-drift)",
     ),
     Bug(
         "https://iceberg.apache.org/docs/latest/flink-configuration/",

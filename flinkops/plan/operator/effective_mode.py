@@ -47,6 +47,10 @@ class Predicted(NamedTuple):
     decision: Decision
 
 
+_READ_AT_ONCE = ("flinkConfiguration.job.autoscaler.", "flinkConfiguration.kubernetes.operator.")
+"""Settings of the operator and its autoscaler: they read the spec at each reconciliation."""
+
+
 def predicted(view: View) -> Predicted:
     """What the operator does, whatever it throws included."""
     view = view._replace(case=view.case._replace(wanted=_wanted(view)))
@@ -79,7 +83,8 @@ def _decided(view: View, comparison: Comparison) -> Decision:
     if change is Change.NONE and not upgrading:
         return Decision(Act.NONE, because(ReasonCode.NOTHING_DIFFERS))
     if change is Change.IGNORE and not upgrading:
-        return Decision(Act.NONE, because(ReasonCode.ONLY_WRITTEN_DOWN))
+        at_once = all(one.path.startswith(_READ_AT_ONCE) for one in comparison.fields)
+        return Decision(Act.NONE, because(ReasonCode.READ_AT_ONCE if at_once else ReasonCode.ONLY_WRITTEN_DOWN))
     if (error := unbuildable(view)) is not None:
         return _failed(ReasonCode.UNREADABLE, error)
     if case.not_ready is not None:

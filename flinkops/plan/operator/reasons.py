@@ -14,6 +14,7 @@ class ReasonCode(StrEnum):
     # what the operator does
     NOTHING_DIFFERS = "nothing-differs"
     ONLY_WRITTEN_DOWN = "only-written-down"
+    READ_AT_ONCE = "read-at-once"
     CLUSTER_NOT_READY = "cluster-not-ready"
     SAVEPOINT_IN_PROGRESS = "savepoint-in-progress"
     ROLLED_BACK_TO_IT = "rolled-back-to-it"
@@ -85,6 +86,7 @@ def because(code: ReasonCode, **values: str) -> Reason:
 _SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.NOTHING_DIFFERS: "nothing differs from what the operator deployed",
     ReasonCode.ONLY_WRITTEN_DOWN: "the operator only writes it down; the job is left alone",
+    ReasonCode.READ_AT_ONCE: "the operator goes by it from now on; the job is left alone",
     ReasonCode.CLUSTER_NOT_READY: "{what}",
     ReasonCode.SAVEPOINT_IN_PROGRESS: "a savepoint is in progress; the operator waits for it",
     ReasonCode.ROLLED_BACK_TO_IT: "the operator has rolled back to this spec itself",
