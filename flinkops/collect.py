@@ -18,7 +18,7 @@ GRACE_SECONDS = 0.5
 SUSPECT_SECONDS = 1.0
 """How long a snapshot waits for a source whose last poll failed."""
 EARLY_SECONDS = 0.4
-"""How long the first picture waits for sources that nobody has heard of yet."""
+"""How long the first partial snapshot waits for sources that have never answered."""
 EARLY_GAP_SECONDS = 0.25
 """Early pictures are at least so far apart, however many sources answer one after the other."""
 

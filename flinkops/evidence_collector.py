@@ -62,7 +62,7 @@ class EvidenceCollector:
         unknown: dict[str, str] = {}
         source = self._source(job)
         if source is None:
-            unknown["detail"] = unknown["flame_graphs"] = "its source cannot be asked for more than it said"
+            unknown["detail"] = unknown["flame_graphs"] = "its source has no details"
             return _evidence(observation, job, unknown=unknown)
         ask = partial(source.detail, job.id, deadline_seconds=DEEP_SECONDS)
         detail = _attempt(unknown, "detail", ask)
@@ -102,7 +102,7 @@ class EvidenceCollector:
     def _flame(
         self, source: HasJobDetails, job: JobAssessment, vertex: str, unknown: dict[str, str]
     ) -> FlameGraph | None:
-        """Waits for the first one; when it did not come, later questions find it ready or go on without."""
+        """Waits for the first one; when it did not come, later requests find it ready or do without."""
         asked = (*_identity(job), vertex)
         seconds = FLAME_AGAIN_SECONDS if asked in self._sampled else FLAME_SECONDS
         self._sampled.add(asked)
@@ -158,7 +158,7 @@ class PollingEvidenceCollector(EvidenceCollector):
     def _detail_until(self, until: float, job: JobAssessment) -> tuple[JobDetail | None, str | None]:
         source, left = self._source(job), until - time.monotonic()
         if source is None:
-            return None, "its source cannot be asked for more than it said"
+            return None, "its source has no details"
         if left <= 0.1:
             return None, "left out when the whole fleet is polled: flinkops doctor JOB asks for it"
         try:

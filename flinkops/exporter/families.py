@@ -84,7 +84,7 @@ def _distinct(assessment: FleetAssessment, options: Options) -> Iterator[tuple[L
 def _of_now(job: JobAssessment) -> JobAssessment:
     """The job without the numbers that were true when its source last answered, unless that is now.
 
-    That nobody knows how it is remains to be seen: its health, and the age of what was known.
+    What stays: that its state is unknown, and the age of the last data.
     """
     if not any(reason.code.stale for reason in job.health.reasons):
         return job

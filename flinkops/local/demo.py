@@ -64,7 +64,7 @@ def run(
             plan = _borrow(find_running(home), cleanup, report) or _own_fleet(home / DEMO_FOLDER, cleanup, report)
             _deliver(plan, cleanup, report)
             _submit(plan, cleanup, report)
-            # Not before the jobs run: what waits for them would count as their latency.
+            # Not before the jobs run: their backlog would count as their latency.
             _feed(plan, rate_per_second, cleanup)
             show(plan.info)
         finally:

@@ -68,7 +68,7 @@ def spawn(
 ) -> Process:
     """Start a child in a session of its own, so that a Ctrl-C in the terminal does not reach it.
 
-    What it prints goes to `output`, started anew; `log` is the file it logs to when that is another one.
+    What it prints goes to `output`, truncated first; `log` is the file it logs to when that is another one.
     """
     with output.open("wb") as file:
         child = subprocess.Popen(

@@ -100,7 +100,7 @@ def write_info(home: Path, info: FleetInfo) -> None:
 
 
 def remove_info(home: Path) -> None:
-    """Forget the fleet: its folder stays, nothing of it runs."""
+    """Drop the fleet's record: its folder stays, nothing of it runs."""
     (home / STATE_FILE).unlink(missing_ok=True)
 
 

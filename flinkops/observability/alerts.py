@@ -207,7 +207,7 @@ def _stability_alerts(settings: AlertSettings, timing: Timing) -> Iterator[Alert
         name="FlinkJobOverrideDrift",
         severity="ticket",
         expr=f"{_worst('flinkops_job_override_drift_vertices')} > 0",
-        summary=f"{JOB}: its parallelism is not what was demanded",
+        summary=f"{JOB}: its parallelism is not what its overrides demand",
         description="Vertices without the parallelism of pipeline.jobvertex-parallelism-overrides: {{ $value }}. "
         "What the autoscaler decides has no effect on them.",
         meaning="Vertices do not run at the parallelism demanded for them.",
@@ -218,9 +218,9 @@ def _stability_alerts(settings: AlertSettings, timing: Timing) -> Iterator[Alert
         name="FlinkJobHealthUnknown",
         severity="ticket",
         expr=_worst('flinkops_job_health{level="unknown"}') + " == 1",
-        summary=f"{JOB}: nobody knows how it is",
+        summary=f"{JOB}: state unknown",
         description="Its health has been unknown for a while: its objectives are not watched in this time.",
-        meaning="The job's health cannot be told.",
+        meaning="The job's health is unknown: there is no data to judge it by.",
         for_seconds=15 * MINUTE,
     )
 

@@ -73,7 +73,7 @@ BURN_WINDOWS = (
 
 
 def available(job: JobAssessment) -> bool | None:
-    """Whether the job is up: None when nobody knows, or when it has ended on purpose."""
+    """Whether the job is up: None when that is unknown, or when it has ended on purpose."""
     if job.state == JobState.RUNNING:
         return True
     return False if job.state in NOT_AVAILABLE else None

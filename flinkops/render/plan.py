@@ -8,17 +8,17 @@ from flinkops.model.plan import Plan, Result, is_for_people
 class PlanPart(NamedTuple):
     """What a plan says under one heading, in the order of what matters most to who decides."""
 
-    title: Literal["refused", "why", "risk", "undo", "needs"]
+    title: Literal["refused", "why", "risk", "rollback", "needs"]
     texts: tuple[str, ...]
 
 
 def plan_parts(plan: Plan) -> tuple[PlanPart, ...]:
-    """What would stop it, why it is done so, what may go wrong, the way back, and what has to hold."""
+    """What would stop it, why it is done so, what may go wrong, the rollback, and what has to hold."""
     return (
         PlanPart("refused", plan.refused),
         PlanPart("why", plan.why),
         PlanPart("risk", plan.risks),
-        PlanPart("undo", plan.rollback),
+        PlanPart("rollback", plan.rollback),
         PlanPart("needs", _needs(plan)),
     )
 
@@ -42,7 +42,7 @@ def plan_lines(plan: Plan) -> list[str]:
     lines += [f"  {line}" for line in plan.diff]
     for title, texts in plan_parts(plan):
         if title != "needs":
-            lines += [f"  {'if it fails' if title == 'undo' else title}: {text}" for text in texts]
+            lines += [f"  {'if it fails' if title == 'rollback' else title}: {text}" for text in texts]
     if plan.steps and not plan.refused:
         lines.append(f"  steps: {', '.join(step.name for step in plan.steps)}")
     return lines
@@ -56,5 +56,5 @@ def result_lines(plan: Plan, result: Result) -> list[str]:
     if result.error:
         lines.append(f"  why: {result.error}")
     if result.go_on:
-        lines.append(f"  go on with: {result.go_on}")
+        lines.append(f"  resume with: {result.go_on}")
     return lines

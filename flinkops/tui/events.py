@@ -1,4 +1,4 @@
-"""What Kubernetes and the Flink operator said about a job lately, and what holds it up now."""
+"""What Kubernetes and the Flink operator reported about a job lately, and what blocks it now."""
 
 from collections.abc import Iterable, Sequence
 from typing import ClassVar, cast

@@ -255,7 +255,7 @@ class FleetScreen(BaseScreen):
             if view is not None:
                 self.use(view)
 
-        choices = [Choice(view.name, view.says()) for view in views]
+        choices = [Choice(view.name, view.summary()) for view in views]
         self.app.push_screen(Chooser(self.host.context, "saved views", choices), chosen)
 
     def action_save_view(self) -> None:
@@ -266,13 +266,13 @@ class FleetScreen(BaseScreen):
                 return
             views, name = self.host.saved_views, name.strip()
             if name.startswith("!"):
-                views.forget(name[1:])
+                views.delete(name[1:])
             else:
                 views.save(self.as_saved(name))
-            self.say(views.problem or f"{'forgot' if name.startswith('!') else 'saved'} {name.lstrip('!')}")
+            self.say(views.problem or f"{'deleted' if name.startswith('!') else 'saved'} {name.lstrip('!')}")
 
         prompt = Prompt(
-            self.host.context, f"save this view ({self.as_saved('').says()}) as", hint="name, or !name to forget it"
+            self.host.context, f"save this view ({self.as_saved('').summary()}) as", hint="name, or !name to delete it"
         )
         self.app.push_screen(prompt, named)
 

@@ -1,4 +1,4 @@
-"""One job: why it is not well, its trace card, the five signals over time, and its tables."""
+"""One job: why it is not healthy, its trace card, the five signals over time, and its tables."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
@@ -247,7 +247,7 @@ class JobScreen(FetchingScreen[JobDetail]):
         self.post_message(OpenAutoscaling(self.key))
 
     def action_events(self) -> None:
-        """What Kubernetes and the operator said."""
+        """What Kubernetes and the operator reported."""
         job = self.job(self.host.view)
         if job is not None:
             self.post_message(OpenEvents(job))

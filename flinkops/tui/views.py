@@ -17,7 +17,7 @@ class SavedView(msgspec.Struct, frozen=True):
     sort: str | None = None
     sort_down: bool = False
 
-    def says(self) -> str:
+    def summary(self) -> str:
         """In words, for the list."""
         parts = [
             f"/{self.filter}" if self.filter else "",
@@ -57,7 +57,7 @@ class SavedViews:
         self._views[view.name] = view
         self._write()
 
-    def forget(self, name: str) -> bool:
+    def delete(self, name: str) -> bool:
         """Whether there was one."""
         known = self._views.pop(name, None) is not None
         self._write()

@@ -43,7 +43,7 @@ def test_a_view_is_saved_taken_again_in_another_session_and_forgotten(tmp_path: 
             await press(pilot, ["escape"])
             assert screen.as_saved("x").filter == before.filter == ""
             await press(pilot, ["V", *"!mine", "enter"])
-            assert "forgot mine" in text_of(app)
+            assert "deleted mine" in text_of(app)
 
     asyncio.run(save())
     asyncio.run(take())

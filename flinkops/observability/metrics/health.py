@@ -1,4 +1,4 @@
-"""Metrics of a job: what it is, whether it is well, whether it keeps its objectives."""
+"""Metrics of a job: what it is, whether it is healthy, whether it meets its objectives."""
 
 from collections.abc import Iterable
 

@@ -147,7 +147,7 @@ class FlinkRestSource(FlinkDetails):
         return cluster, jobs
 
     def _update_watches(self, rows: list[wire.OverviewJob]) -> list[tuple[JobWatch, wire.OverviewJob]]:
-        """Forgets jobs that Flink forgot."""
+        """Drops jobs that Flink has dropped."""
         self._watches = {row.jid: self._watches.get(row.jid) or JobWatch(self._client, self.name, row) for row in rows}
         self._tries = {jid: tries for jid, tries in self._tries.items() if jid in self._watches}
         return [(self._watches[row.jid], row) for row in rows]
@@ -162,7 +162,7 @@ class FlinkRestSource(FlinkDetails):
             self._settings = None
 
     def _let_flink_collect(self, deadline: Deadline) -> None:
-        """Flink answers with what it collected last and, when that is older than 10 s, starts to collect anew.
+        """Flink answers with what it collected last and, when that is older than 10 s, starts to collect again.
 
         The first half of the poll made it start; without this pause the second half would show old values.
         """

@@ -121,7 +121,7 @@ class KubernetesSource:
         return SourceSnapshot(self._status(state, "; ".join(notes) or None, begun, before), cluster_facts, jobs)
 
     def events(self, job: JobFacts, *, deadline_seconds: float = 5.0) -> ResourceEvents:
-        """What Kubernetes and the operator said about this job lately, and what holds it up. Never raises."""
+        """What Kubernetes and the operator reported about this job lately, and what blocks it. Never raises."""
         resource = job.resource
         if resource is None:
             return ResourceEvents(unknown={"events": "the job has no resource in Kubernetes"})

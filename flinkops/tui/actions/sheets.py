@@ -1,4 +1,4 @@
-"""An action on the screen: the plan, the question, the progress, what came of it."""
+"""An action on the screen: the plan, the question, the progress, its outcome."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, cast
@@ -164,7 +164,7 @@ class ProgressSheet(ModalScreen[None]):
         self.dismiss(None)
 
     def action_copy(self) -> None:
-        """The command to go on with, where there is one, else the savepoint's path."""
+        """The command that resumes it, where there is one, else the savepoint's path."""
         result = self.running.result
         path = (result.go_on or result.seen.get("savepoint")) if result else None
         if path:
@@ -200,9 +200,9 @@ def progress_lines(running: Running, context: Context, now_ms: int) -> list[Line
         if result.error:
             lines.append(line(tidy(result.error), "critical"))
         if result.go_on:
-            lines.append((("go on with  ", "dim"), (tidy(result.go_on), "accent")))
+            lines.append((("resume with  ", "dim"), (tidy(result.go_on), "accent")))
     copied = "y copies the path; " if result and result.seen.get("savepoint") else ""
-    copied = "y copies the command to go on with; " if result and result.go_on else copied
+    copied = "y copies the command that resumes it; " if result and result.go_on else copied
     hint = f"{copied}esc: back" if running.ended else "esc: back; it goes on, A shows it again"
     lines.append(line(hint, "dim"))
     return lines
@@ -218,5 +218,5 @@ def _seen_line(name: str, seen: str) -> Line:
 
 
 def _steps_so_far(plan: Plan, begun: Mapping[str, int]) -> list[Step]:
-    """The plan's steps, and those of the way back once it has been entered."""
+    """The plan's steps, and those of the rollback once it began."""
     return [*plan.steps, *(step for step in plan.rollback_steps if step.name in begun)]
