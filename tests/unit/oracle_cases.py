@@ -70,7 +70,7 @@ def _predicted(case: Case) -> dict[str, Any]:
     }
     for one in found.comparison.fields:
         told[f"before {one.path}"], told[f"after {one.path}"] = as_json(one.before), as_json(one.after)
-    return told | (_of_mode(case, found) if "start_from" in case else _of_diff(case, change))
+    return told | (of_mode(case, found) if "start_from" in case else _of_diff(case, change))
 
 
 def _class(change: Change) -> str | None:
@@ -80,7 +80,8 @@ def _class(change: Change) -> str | None:
     return "IGNORE" if change is Change.NONE else change.name
 
 
-def _of_mode(case: Case, found: Outlook) -> dict[str, Any]:
+def of_mode(case: Case, found: Outlook) -> dict[str, Any]:
+    """The act, the start, and what is recorded at the end."""
     decision = found.decision
     before = case["deployed"].get("job", {}).get("upgradeMode")
     in_place = decision.act is Act.IN_PLACE

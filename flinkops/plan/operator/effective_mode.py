@@ -146,6 +146,8 @@ def _resumed(view: View, act: Act, before: str) -> Decision:
     """``restoreJob``: a job that does not run starts as it was stopped; only stateless can be asked for otherwise."""
     mode = "stateless" if upgrade_mode(view.case.wanted) == "stateless" else before
     reason = because(ReasonCode.RESUMED if act is Act.RESUME else ReasonCode.STATE_RECORDED, mode=before)
+    if not view.case.session_job and view.case.jobmanager != "MISSING" and view.case.job_state not in ENDED:
+        return Decision(Act.FAIL, because(ReasonCode.RESUME_OVER_ANOTHER, state=view.case.job_state), records=mode)
     if before == "last-state":
         if not view.ha_metadata(view.deploy):
             return Decision(Act.FAIL, because(ReasonCode.RESUME_NEEDS_HA_METADATA), records=mode)
@@ -163,8 +165,8 @@ def _recorded(view: View) -> Start:
 
 
 def _stateless(view: View) -> Decision:
-    """A session job that is being cancelled is started when that has ended, so not now."""
-    waits = view.case.session_job and view.case.job_state == JobState.CANCELLING
+    """A session job that is being cancelled is started when that has ended, so not now; up to 1.9 it was at once."""
+    waits = view.rules.cancels_over_rest and view.case.session_job and view.case.job_state == JobState.CANCELLING
     start = None if waits else EMPTY
     stops = view.case.job_state not in ENDED
     return Decision(Act.STATELESS, because(ReasonCode.STATELESS_ASKED), start, records="stateless", stops=stops)
@@ -181,7 +183,7 @@ def _modern(view: View) -> Decision:
     if _uses_recorded(view):
         return _from_recorded(view, state)
     if state == JobState.CANCELLING:
-        return Decision(Act.WAIT, because(ReasonCode.CANCELLING))
+        return _pending(view, because(ReasonCode.CANCELLING))
     running, mode = state == JobState.RUNNING, upgrade_mode(case.wanted)
     if mode == "savepoint":
         if running:
@@ -227,7 +229,8 @@ def _by_savepoint(code: ReasonCode) -> Decision:
 
 def _by_cancelling(view: View, reason: Reason) -> Decision:
     """Cancelled over REST, then started from its last checkpoint; from nothing where there was none."""
-    return Decision(Act.LAST_STATE_BY_CANCEL, reason, _last_checkpoint(view), records="savepoint")
+    start = _recorded(view) if view.case.job_state in ENDED else _last_checkpoint(view)
+    return Decision(Act.LAST_STATE_BY_CANCEL, reason, start, records="savepoint")
 
 
 def _last_checkpoint(view: View) -> Start:

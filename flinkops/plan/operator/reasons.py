@@ -27,6 +27,7 @@ class ReasonCode(StrEnum):
     RESUMED = "resumed"
     RESUMED_EMPTY = "resumed-empty"
     RESUME_NEEDS_HA_METADATA = "resume-needs-ha-metadata"
+    RESUME_OVER_ANOTHER = "resume-over-another"
     STATELESS_ASKED = "stateless-asked"
     STATE_RECORDED = "state-recorded"
     NO_STATE_RECORDED = "no-state-recorded"
@@ -101,6 +102,8 @@ _SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.RESUMED_EMPTY: "the job was suspended with {mode}: state of before the suspension is not used",
     ReasonCode.RESUME_NEEDS_HA_METADATA: "the job was suspended with last-state and there is no HA metadata to start"
     " from: the operator does not start it, whatever mode is asked for",
+    ReasonCode.RESUME_OVER_ANOTHER: "the job was suspended, but a JobManager is there whose job is {state}: the"
+    " operator starts none beside it",
     ReasonCode.STATELESS_ASKED: "upgradeMode is stateless: the job is cancelled and starts empty",
     ReasonCode.STATE_RECORDED: "the job is {state}: from the state recorded last, {path}",
     ReasonCode.NO_STATE_RECORDED: "the job is {state} and no state of it is recorded: the operator starts it empty",
