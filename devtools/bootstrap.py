@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+BUILDERS = REPOSITORY / "locks" / "build.txt"
+"""pip itself, and what builds packages from source: pinned with hashes as everything else."""
 
 
 def ensure_environment(folder: Path, lock_file: Path, *, editable: bool) -> Path:
@@ -30,9 +32,11 @@ def ensure_environment(folder: Path, lock_file: Path, *, editable: bool) -> Path
         print(f"dev: installing {lock_file.name} into {folder.name} (once)", file=sys.stderr, flush=True)
         if not _runs(python, "-m", "pip", "--version"):
             subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--use-pep517"]
+        pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install"]
         if not sys.stderr.isatty():
             pip.append("--quiet")
+        subprocess.run([*pip, "--require-hashes", "-r", str(BUILDERS)], check=True, stdout=sys.stderr)
+        pip += ["--use-pep517", "--build-constraint", str(BUILDERS)]
         subprocess.run([*pip, "--require-hashes", "-r", str(lock_file)], check=True, stdout=sys.stderr)
         if editable:
             subprocess.run([*pip, "--no-deps", "-e", str(REPOSITORY)], check=True, stdout=sys.stderr)
@@ -42,7 +46,7 @@ def ensure_environment(folder: Path, lock_file: Path, *, editable: bool) -> Path
 
 def _digest(folder: Path, lock_file: Path) -> str:
     digest = hashlib.sha256(f"{folder} {sys.version_info[:2]}".encode())
-    for path in (lock_file, REPOSITORY / "pyproject.toml"):
+    for path in (lock_file, BUILDERS, REPOSITORY / "pyproject.toml"):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -1,8 +1,9 @@
-"""Write the generated files again: alerts/, dashboards/, docs/metrics.md, the index of the runbooks."""
+"""Write the generated files again: alerts/, dashboards/, docs/metrics.md, the index of the runbooks, the SBOM."""
 
 import argparse
 from pathlib import Path
 
+from devtools import sbom
 from devtools.bootstrap import REPOSITORY
 from flinkops.config.alerts import AlertSettings
 from flinkops.config.policy import Policy
@@ -28,4 +29,5 @@ def generated() -> dict[Path, str]:
         **{Path("dashboards") / name: text for name, text in dashboard_files().items()},
         Path("docs/metrics.md"): metrics_page(),
         Path("docs/runbooks/README.md"): runbook_index(),
+        Path(sbom.FILE): sbom.document(),
     }

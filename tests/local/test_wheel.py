@@ -23,7 +23,8 @@ _SITE = "import sysconfig; print(sysconfig.get_paths()['purelib'])"
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(REPOSITORY)]
-    subprocess.run(command, check=True, capture_output=True)
+    builders = {"PIP_CONSTRAINT": str(REPOSITORY / "locks" / "build.txt")}
+    subprocess.run(command, check=True, capture_output=True, env={**os.environ, **builders})
     return next(folder.glob("flinkops-*.whl"))
 
 

@@ -5,6 +5,7 @@ image, since some of the packages are compiled. Needs pip, a package index, and 
 """
 
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import tomllib
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[3]
+LOCKS = REPOSITORY / "locks"
 LIBRARIES = Path("opt/dispatcher")
 OF_FLINKOPS = ("msgspec", "prometheus-client")
 """What the dispatcher uses of flinkops' own dependencies; the rest of them stays out of the image."""
@@ -34,10 +36,11 @@ def name_of(requirement: str) -> str:
 
 
 def write(target: Path) -> None:
-    """Write the tree. Raises CalledProcessError with pip's words on stderr."""
+    """Write the tree, of just the files that the locks name. Raises CalledProcessError after pip's words."""
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--target", str(target / LIBRARIES)]
-    subprocess.run([*install, *requirements()], check=True)
-    subprocess.run([*install, "--no-deps", str(REPOSITORY)], check=True)
+    subprocess.run([*install, "--constraint", str(LOCKS / "local.txt"), *requirements()], check=True)
+    builders = {"PIP_CONSTRAINT": str(LOCKS / "build.txt"), "PIP_BUILD_CONSTRAINT": str(LOCKS / "build.txt")}
+    subprocess.run([*install, "--no-deps", str(REPOSITORY)], check=True, env={**os.environ, **builders})
 
 
 if __name__ == "__main__":
