@@ -129,9 +129,9 @@ def _abilities(access: "KubeAccess", seconds: float) -> Iterator[Check]:
         if not isinstance(problem, Denied):
             yield Check(access.context, "abilities", "unknown", problem.line())
         return
-    way_back = "spec.job.savepointRedeployNonce" if found.savepoint_redeploy else "deleting and creating the resource"
+    by = "spec.job.savepointRedeployNonce" if found.savepoint_redeploy else "deleting and creating the resource"
     path = "upgradeSavepointPath" if found.upgrade_savepoint_path else "savepointInfo (operators up to 1.9)"
-    told = f"an upgrade's savepoint is read from {path}; the way back from a bad upgrade is {way_back}"
+    told = f"an upgrade's savepoint is read from {path}; a bad upgrade is rolled back by {by}"
     yield Check(access.context, "abilities", "ok", told)
 
 

@@ -85,7 +85,7 @@ def test_every_alert_has_a_runbook_that_opens_with_its_command() -> None:
     for alert in CATALOGUE:
         text = (REPOSITORY / "docs" / "runbooks" / f"{alert.name}.md").read_text()
         assert text.startswith(f"# {alert.name}\n\n```\n{alert.command}\n```\n")
-        assert all(heading in text for heading in ("## Look at", "## What helps", "## Over when"))
+        assert all(heading in text for heading in ("## Meaning", "## Diagnosis", "## Mitigation", "## Resolved when"))
 
 
 def test_runbooks_name_commands_that_exist_and_files_that_exist() -> None:
