@@ -1,0 +1,180 @@
+"""What the Flink operator does about a changed FlinkBlueGreenDeployment (1.14 and newer). Pure.
+
+Source: apache/flink-kubernetes-operator 1.14 to 1.16, ``FlinkBlueGreenDeploymentSpecDiff``,
+``BlueGreenDeploymentService`` and ``FlinkBlueGreenDeploymentConfigOptions``. It has two children, NAME-blue and
+NAME-green, of which one is active. A changed template makes it take a savepoint of the active child, start the other
+one from there while the first still runs, and delete the first once the other is stable. A child that is not stable in
+time is suspended, and the first one stays.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from flinkops.model.facts import VertexFacts
+from flinkops.model.states import JobState
+from flinkops.plan.operator.configuration import duration_seconds
+from flinkops.plan.operator.reading import Spec
+from flinkops.plan.operator.rules import Rules
+from flinkops.plan.operator.spec import Change, FieldChange, compared, desired_state, upgrade_mode
+
+BLUE_GREEN = "FlinkBlueGreenDeployment"
+_PREFIX = "kubernetes.operator.bluegreen."
+ABORT_GRACE = f"{_PREFIX}abort.grace-period"
+DELETION_DELAY = f"{_PREFIX}deployment-deletion.delay"
+_DEFAULT_SECONDS = {ABORT_GRACE: 600.0, DELETION_DELAY: 0.0}
+_OTHER = {"blue": "green", "green": "blue"}
+
+
+class BlueGreenAct(StrEnum):
+    """What it does about a change."""
+
+    NONE = "none"
+    PATCH_CHILD = "patch-child"  # the active child gets it, and leaves its job alone
+    TRANSITION = "transition"
+    SAVEPOINT_REDEPLOY = "savepoint-redeploy"  # a transition from initialSavepointPath
+    SUSPEND = "suspend"
+    RESUME = "resume"
+    UNREADABLE = "unreadable"
+
+
+class BlueGreenOutlook(NamedTuple):
+    """``refused``: why it would not come to that; ``active`` and ``next_child`` are names of children."""
+
+    act: BlueGreenAct
+    fields: tuple[FieldChange, ...]
+    active: str
+    next_child: str
+    abort_grace_seconds: float
+    deletion_delay_seconds: float
+    refused: tuple[str, ...] = ()
+
+
+def template_of(resource: Mapping[str, Any]) -> Spec:
+    """The spec of its children."""
+    spec = resource.get("spec") or {}
+    found: Spec = ((spec.get("template") or {}).get("spec")) or {}
+    return found
+
+
+def last_template(resource: Mapping[str, Any]) -> Spec | None:
+    """The spec of its children as it acted on it last; None before the first deployment."""
+    raw = (resource.get("status") or {}).get("lastReconciledSpec")
+    try:
+        spec = json.loads(raw)["spec"]["template"]["spec"] if isinstance(raw, str) else None
+    except (ValueError, KeyError, TypeError):
+        return None
+    return spec if isinstance(spec, Mapping) else None
+
+
+def state_of(resource: Mapping[str, Any]) -> str:
+    """``status.blueGreenState``, such as INITIALIZING_BLUE, ACTIVE_BLUE, SAVEPOINTING_BLUE, TRANSITIONING_TO_BLUE."""
+    return str((resource.get("status") or {}).get("blueGreenState") or "INITIALIZING_BLUE")
+
+
+def colour_of(state: str) -> str:
+    """The child that a state names: where the job is, or where it is to be.
+
+    >>> colour_of("ACTIVE_BLUE"), colour_of("TRANSITIONING_TO_GREEN")
+    ('blue', 'green')
+    """
+    return "green" if state.endswith("GREEN") else "blue"
+
+
+def is_active(state: str) -> bool:
+    """Whether nothing is under way."""
+    return state.startswith("ACTIVE_")
+
+
+def child_name(name: str, colour: str) -> str:
+    """As the operator calls it."""
+    return f"{name}-{colour}"
+
+
+def outlook(
+    resource: Mapping[str, Any], wanted: Spec, active_child: Mapping[str, Any] | None, rules: Rules
+) -> BlueGreenOutlook:
+    """`wanted` is the new spec of the children; `active_child` the FlinkDeployment that is active now."""
+    name = str((resource.get("metadata") or {}).get("name"))
+    state = state_of(resource)
+    colour = colour_of(state)
+    before = last_template(resource) or template_of(resource)
+    comparison = compared(before, wanted, rules, native=True)
+    act = _act(before, wanted, comparison.change)
+    return BlueGreenOutlook(
+        act=act,
+        fields=comparison.fields,
+        active=child_name(name, colour),
+        next_child=child_name(name, _OTHER[colour]),
+        abort_grace_seconds=_setting(resource, ABORT_GRACE),
+        deletion_delay_seconds=_setting(resource, DELETION_DELAY),
+        refused=tuple(_refusals(resource, wanted, active_child, act, state, comparison.error)),
+    )
+
+
+def _act(before: Spec, wanted: Spec, change: Change) -> BlueGreenAct:
+    was, is_wanted = desired_state(before), desired_state(wanted)
+    if was != is_wanted:
+        return BlueGreenAct.SUSPEND if is_wanted == "suspended" else BlueGreenAct.RESUME
+    if change is Change.UNREADABLE:
+        return BlueGreenAct.UNREADABLE
+    if change is Change.SAVEPOINT_REDEPLOY:
+        return BlueGreenAct.SAVEPOINT_REDEPLOY
+    if change is Change.NONE:
+        return BlueGreenAct.NONE
+    if change is Change.IGNORE or was == "suspended":
+        return BlueGreenAct.PATCH_CHILD
+    return BlueGreenAct.TRANSITION
+
+
+def _refusals(
+    resource: Mapping[str, Any],
+    wanted: Spec,
+    active_child: Mapping[str, Any] | None,
+    act: BlueGreenAct,
+    state: str,
+    error: str | None,
+) -> list[str]:
+    refused = [f"the operator cannot read the spec: {error}"] if error else []
+    if (resource.get("metadata") or {}).get("deletionTimestamp"):
+        refused.append("the resource is being deleted")
+    if not is_active(state):
+        refused.append(f"a transition is under way ({state}): another change now would only be given to its child")
+    transitions = act in (BlueGreenAct.TRANSITION, BlueGreenAct.SAVEPOINT_REDEPLOY)
+    if transitions and (why := not_ready(active_child)) is not None:
+        refused.append(f"the operator begins no transition: {why}")
+    if act is BlueGreenAct.TRANSITION and upgrade_mode(wanted) == "stateless":
+        refused.append(
+            "all state would be lost: upgradeMode is stateless; use --savepoint, or --stateless if that is meant"
+        )
+    return refused
+
+
+def not_ready(child: Mapping[str, Any] | None) -> str | None:
+    """Why the operator takes a child for not ready; None when it is STABLE and its job runs."""
+    if child is None:
+        return "there is no active child"
+    status = child.get("status") or {}
+    lifecycle, job = status.get("lifecycleState"), (status.get("jobStatus") or {}).get("state")
+    if lifecycle == "STABLE" and job == JobState.RUNNING:
+        return None
+    name = (child.get("metadata") or {}).get("name")
+    return f"{name} is {lifecycle}, its job {job}; it has to be STABLE and RUNNING"
+
+
+_KNOWN_SINKS = ("upsert", "committer", "blackhole", "discard", "devnull")
+"""Parts of the names of vertices that write by key, commit in transactions, or keep nothing."""
+
+
+def doubtful_sinks(vertices: Sequence[VertexFacts]) -> tuple[str, ...]:
+    """The sinks that are not known to be idempotent or transactional: both children write into them at once."""
+    fed = {upstream for vertex in vertices for upstream in vertex.upstream}
+    last = [vertex.name for vertex in vertices if vertex.id not in fed]
+    return tuple(name for name in last if not any(word in name.lower().replace("_", "") for word in _KNOWN_SINKS))
+
+
+def _setting(resource: Mapping[str, Any], key: str) -> float:
+    text = ((resource.get("spec") or {}).get("configuration") or {}).get(key)
+    seconds = duration_seconds(str(text)) if text is not None else None
+    return _DEFAULT_SECONDS[key] if seconds is None else seconds
