@@ -18,19 +18,21 @@ def latency(job: JobFacts, graph: Graph, past: Sequence[JobSample]) -> Signal[La
     """The best of the three methods that this job allows; the reason names what each one lacks."""
     if why := not_running(job):
         return Signal(None, {PATH: why})
-    found = _measured(job) or _markers(job)
+    markers = _markers(job)
+    partial = any(each.markers_left_out for each in job.vertices)
+    found = _measured(job) or (None if partial else markers)
     if found:
         return _with_reasons(found)
-    if (none := _without_times(job, graph)) is not None:
-        had = any(each.latency_p99_seconds is not None for each in past)
-        return (
-            Signal(None, {PATH: f"it had a latency before, and now {none}"}) if had else Signal(None, {}, {PATH: none})
-        )
+    if markers is None and (none := _without_times(job, graph)) is not None:
+        if any(each.latency_p99_seconds is not None for each in past):
+            return Signal(None, {PATH: f"it had a latency before, and now {none}"})
+        return Signal(None, not_applicable={PATH: none})
     estimate = _estimated(job, graph)
     if isinstance(estimate, str):
-        why = f"no operator publishes flinkops.processingLatencyMs, no latency markers, and {estimate}"
+        said = "no latency markers" if markers is None else "latency markers of some subtasks only"
+        why = f"no operator publishes flinkops.processingLatencyMs, {said}, and {estimate}"
         return Signal(None, {PATH: why})
-    return _with_reasons(estimate)
+    return _with_reasons(estimate if markers is None else _at_least(estimate, markers))
 
 
 def _without_times(job: JobFacts, graph: Graph) -> str | None:
@@ -67,6 +69,13 @@ def _markers(job: JobFacts) -> Latency | None:
     """Latency markers where they end. They overtake no record but skip the time inside operators and windows."""
     pairs = [(amount(vertex.marker_p50_seconds), amount(vertex.marker_p99_seconds)) for vertex in job.vertices]
     return _highest(pairs, "markers")
+
+
+def _at_least(estimate: Latency, markers: Latency) -> Latency:
+    """Markers of some subtasks are a lower bound of what the worst one has."""
+    p50 = max((each for each in (estimate.p50, markers.p50) if each is not None), default=None)
+    p99 = max((each for each in (estimate.p99, markers.p99) if each is not None), default=None)
+    return Latency(p50=p50, p99=p99, method="estimated")
 
 
 def _highest(pairs: list[tuple[float | None, float | None]], method: str) -> Latency | None:

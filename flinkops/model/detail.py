@@ -97,6 +97,8 @@ class JobDetail(Facts, frozen=True):
     seen_ms: int
     vertices: tuple[VertexDetail, ...] = ()
     taskmanagers: tuple[TaskManagerDetail, ...] = ()
+    taskmanagers_left_out: int = 0  # of those that run this job; they were not asked one by one
+    most_gc_ratio: float | None = None  # of any TaskManager of the cluster, asked for when some are left out
     checkpoint_phases: tuple[CheckpointPhases, ...] = ()  # of the newest finished checkpoint, slowest vertex first
     phases_of: int | None = None  # the id of that checkpoint
     exceptions: tuple[ExceptionFacts, ...] = ()

@@ -124,6 +124,7 @@ class VertexFacts(Facts, frozen=True):
     # latency markers that end in this vertex
     marker_p50_seconds: float | None = None
     marker_p99_seconds: float | None = None
+    markers_left_out: int = 0  # subtasks whose markers are not in these: then they are a lower bound
     # Iceberg's committer
     commit_age_seconds: float | None = None
     commit_failed: int | None = None

@@ -290,7 +290,7 @@ def _vertices(job: wire.Job) -> tuple[VertexFacts, ...]:
         VertexFacts(
             id=vertex.id,
             name=vertex.name,
-            parallelism=vertex.parallelism,
+            parallelism=max(0, vertex.parallelism),
             max_parallelism=vertex.max_parallelism,
             status=vertex.status,
             upstream=upstream.get(vertex.id, ()),

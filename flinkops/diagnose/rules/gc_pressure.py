@@ -35,10 +35,23 @@ def judge(case: Case) -> Verdict:
         return NotAssessed("gc-pressure", why)
     ratio, manager = worst
     if ratio < GC_NOTABLE_RATIO:
-        return ()
+        return _of_the_others(case)
     severity: Severity = "info" if ratio < GC_RATIO else "warning" if ratio < GC_CRITICAL_RATIO else "critical"
     lines = [line(f"share of time in garbage collection at {manager.id}", ratio, GC_RATIO, "ratio")]
     return [_finding(case, manager, severity, min(0.95, 0.5 + ratio), lines)]
+
+
+def _of_the_others(case: Case) -> Verdict:
+    """Of TaskManagers that were not asked one by one: well only when none of the cluster collects for long."""
+    detail = case.evidence.detail
+    if detail is None or not detail.taskmanagers_left_out:
+        return ()
+    if detail.most_gc_ratio is not None and detail.most_gc_ratio < GC_NOTABLE_RATIO:
+        return ()
+    asked, whole = len(detail.taskmanagers), len(detail.taskmanagers) + detail.taskmanagers_left_out
+    most = detail.most_gc_ratio
+    some = "" if most is None else f"; one of the cluster collects for {most:.0%} of its time"
+    return NotAssessed("gc-pressure", f"{asked} of the {whole} TaskManagers that run it were asked{some}")
 
 
 def _finding(

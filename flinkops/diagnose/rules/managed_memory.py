@@ -23,6 +23,9 @@ def judge(case: Case) -> Verdict:
     backend = (case.setting("state.backend.type", "state.backend") or "").lower()
     if backend not in ("rocksdb", "forst"):
         return ()
+    detail = case.evidence.detail
+    if detail is not None and detail.taskmanagers_left_out:
+        return NotAssessed(CODE, f"{detail.taskmanagers_left_out} of its TaskManagers were not asked for their memory")
     memory, state = _memory_bytes(case), _state_bytes(case)
     if not memory or state is None:
         return NotAssessed(CODE, case.why_missing("detail", "managed memory or the size of the state is not known"))

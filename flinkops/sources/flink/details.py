@@ -3,9 +3,9 @@
 import html
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 
 from flinkops.clock import Clock
@@ -37,6 +37,7 @@ MAX_PHASED_VERTICES = 8
 LOG_TAIL_BYTES = 256 * 1024
 _ASK_AGAIN_SECONDS = 0.5
 _FLAME_GRAPH_ENDED, _FLAME_GRAPH_OFF = -1, -2
+_GC_METRIC = "Status.JVM.GarbageCollector.All.TimeMsPerSecond"
 _TASKMANAGER_METRICS = {
     "Status.JVM.Memory.Heap.Used": "heap_used_bytes",
     "Status.JVM.Memory.Heap.Max": "heap_max_bytes",
@@ -45,8 +46,14 @@ _TASKMANAGER_METRICS = {
     "Status.Shuffle.Netty.UsedMemory": "network_used_bytes",
     "Status.Shuffle.Netty.TotalMemory": "network_total_bytes",
     "Status.JVM.CPU.Load": "cpu_ratio",
-    "Status.JVM.GarbageCollector.All.TimeMsPerSecond": "gc_ratio",
+    _GC_METRIC: "gc_ratio",
 }
+
+
+class _TaskManagers(NamedTuple):
+    asked: tuple[TaskManagerDetail, ...]
+    left_out: int = 0
+    most_gc_ratio: float | None = None
 
 
 class FlinkDetails(FlinkVerbs):
@@ -77,7 +84,10 @@ class FlinkDetails(FlinkVerbs):
             exceptions = attempt(
                 "exceptions", lambda: self._client.get(f"{path}/exceptions", wire.exceptions, deadline)
             )
-            taskmanagers = attempt("taskmanagers", lambda: self._taskmanagers(deadline))
+            found = tuple(vertex for vertex in vertices if vertex is not None)
+            managers = attempt("taskmanagers", lambda: self._taskmanagers(_taskmanagers_of(found), deadline))
+            if managers is not None and managers.left_out:
+                managers = attempt("taskmanagers", partial(self._with_most_gc, managers, deadline)) or managers
             requirements = attempt(
                 "resource_requirements",
                 lambda: self.resource_requirements(job_id, deadline_seconds=deadline.remaining_seconds),
@@ -86,8 +96,10 @@ class FlinkDetails(FlinkVerbs):
         return JobDetail(
             id=job.jid,
             seen_ms=self._clock.now_ms(),
-            vertices=tuple(vertex for vertex in vertices if vertex is not None),
-            taskmanagers=taskmanagers or (),
+            vertices=found,
+            taskmanagers=managers.asked if managers else (),
+            taskmanagers_left_out=managers.left_out if managers else 0,
+            most_gc_ratio=managers.most_gc_ratio if managers else None,
             phases_of=phases[0] if phases else None,
             checkpoint_phases=phases[1] if phases else (),
             exceptions=exceptions_facts(exceptions) if exceptions else (),
@@ -208,9 +220,19 @@ class FlinkDetails(FlinkVerbs):
             phases.append(phases_facts(names.get(vertex_id, vertex_id), task, summary))
         return newest.id, tuple(phases)
 
-    def _taskmanagers(self, deadline: Deadline) -> tuple[TaskManagerDetail, ...]:
+    def _taskmanagers(self, ours: frozenset[str], deadline: Deadline) -> "_TaskManagers":
+        """Those that run the job; all where Flink does not say which. Only so many are asked one by one."""
         answer = self._client.get("/taskmanagers", wire_detail.taskmanagers, deadline).taskmanagers
-        return tuple(self._taskmanager(each, deadline) for each in answer[:MAX_TASKMANAGERS])
+        concerned = [each for each in answer if each.id in ours] or answer
+        asked = tuple(self._taskmanager(each, deadline) for each in concerned[:MAX_TASKMANAGERS])
+        return _TaskManagers(asked, max(0, len(concerned) - MAX_TASKMANAGERS))
+
+    def _with_most_gc(self, managers: "_TaskManagers", deadline: Deadline) -> "_TaskManagers":
+        """One request tells whether any TaskManager of the cluster collects garbage for long."""
+        path = f"/taskmanagers/metrics?get={_GC_METRIC}&agg=max"
+        answer = self._client.get(path, wire.aggregates, deadline)
+        most = next((number for each in answer if (number := wire.number(each.max)) is not None), None)
+        return managers._replace(most_gc_ratio=None if most is None or most < 0 else most / 1000)
 
     def _taskmanager(self, manager: wire_detail.TaskManager, deadline: Deadline) -> TaskManagerDetail:
         path = f"/taskmanagers/{quote(manager.id, safe='')}/metrics?get={','.join(_TASKMANAGER_METRICS)}"
@@ -233,6 +255,10 @@ class FlinkDetails(FlinkVerbs):
     def _plan(self, job_path: str, deadline: Deadline) -> dict[str, str]:
         nodes = self._client.get(f"{job_path}/plan", wire_detail.described_job, deadline).plan.nodes
         return {node.id: plain_description(node.description) for node in nodes}
+
+
+def _taskmanagers_of(vertices: Sequence[VertexDetail]) -> frozenset[str]:
+    return frozenset(each.taskmanager for vertex in vertices for each in vertex.subtasks if each.taskmanager)
 
 
 def plain_description(description: str) -> str:

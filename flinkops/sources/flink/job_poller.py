@@ -224,6 +224,7 @@ class JobWatch:
                     watch.watermark if watch else None,
                     input_ships=ships.get(vertex.id, ()),
                     event_time=uses.get(vertex.id, NOT_TOLD),
+                    markers_left_out=watch.markers_left_out if watch else 0,
                     source_partitions=watch.source_partitions if watch else None,
                 )
             )

@@ -15,7 +15,8 @@ from flinkops.sources.flink.wire import Aggregate, number
 MAX_URL_CHARACTERS = 3500
 """Flink's HTTP server takes a request line of 4096; a path prefix of a proxy has to fit as well."""
 MAX_SPLITS = 32
-MAX_MARKER_SUBTASKS = 4
+MAX_MARKER_SUBTASKS = 32
+"""Three requests. Of a wider vertex the worst subtask may be one that is not asked: `MetricPlan.markers_left_out`."""
 
 Combine = Callable[[Sequence[Aggregate]], Spread]
 
@@ -126,6 +127,7 @@ class MetricPlan:
     wanted: dict[str, Fact]
     watermark: str | None
     too_many_splits: int = 0
+    markers_left_out: int = 0
     source_partitions: int | None = None
 
 
@@ -147,11 +149,12 @@ def metric_plan(names: Iterable[str], *, vertex_name: str, is_source: bool) -> M
     split_count = len(splits) // len(SPLIT_ENDINGS)
     if split_count <= MAX_SPLITS:
         wanted.update(splits)
-    wanted.update(_marker_facts(markers))
+    marker_facts, left_out = _marker_facts(markers)
+    wanted.update(marker_facts)
     watermark = _watermark_name(known, vertex_name)
     asked = sorted(wanted) if watermark is None else sorted({*wanted, watermark})
     too_many = split_count if split_count > MAX_SPLITS else 0
-    return MetricPlan(tuple(_queries(asked)), wanted, watermark, too_many, _source_partitions(known))
+    return MetricPlan(tuple(queries_of(asked)), wanted, watermark, too_many, left_out, _source_partitions(known))
 
 
 def _source_partitions(names: Iterable[str]) -> int | None:
@@ -210,24 +213,21 @@ def _operator_fact(name: str, is_source: bool) -> Fact | None:
     return next((fact for ending, fact in OPERATOR_ENDINGS.items() if name.endswith(ending)), None)
 
 
-def _marker_facts(names: list[str]) -> dict[str, Fact]:
-    """Latency markers that end here. Each name holds a subtask, so only a few subtasks of one operator are asked.
+def _marker_facts(names: list[str]) -> tuple[dict[str, Fact], int]:
+    """Latency markers that end here, and of how many subtasks they are not asked; of one operator.
 
     ``latency.[source_id.S.][source_subtask_index.N.]operator_id.O.operator_subtask_index.N.latency_p99``
     """
     if not names:
-        return {}
+        return {}, 0
     stems = sorted({stem for name in names for stem in _marker_stem(name)})
     operators = sorted({stem.partition(".operator_id.")[2].partition(".")[0] for stem in stems})
     of_one = [stem for stem in stems if f".operator_id.{operators[0]}." in stem]
     step = max(1, len(of_one) // MAX_MARKER_SUBTASKS)
     known = set(names)
-    return {
-        stem + ending: fact
-        for stem in of_one[::step][:MAX_MARKER_SUBTASKS]
-        for ending, fact in MARKER_ENDINGS.items()
-        if stem + ending in known
-    }
+    asked = of_one[::step][:MAX_MARKER_SUBTASKS]
+    facts = {stem + ending: fact for stem in asked for ending, fact in MARKER_ENDINGS.items() if stem + ending in known}
+    return facts, len(of_one) - len(asked)
 
 
 def _marker_stem(name: str) -> tuple[str, ...]:
@@ -253,7 +253,7 @@ def _mangled(name: str) -> str:
 _MANGLING = str.maketrans(dict.fromkeys(" .:,", "_"))
 
 
-def _queries(names: Sequence[str]) -> list[str]:
+def queries_of(names: Iterable[str]) -> list[str]:
     """``get=`` values of a bounded length. A comma inside a name cannot be escaped for Flink and is left out."""
     queries: list[str] = []
     current = ""

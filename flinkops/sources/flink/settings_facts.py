@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from flinkops.sources.flink import wire
 
-_VALUE_CHARACTERS = 4_000
-MAX_SETTINGS = 400
+_VALUE_CHARACTERS = 64_000
+MAX_SETTINGS = 4_000
+"""Far beyond what a job has: a list that is cut, such as parallelism overrides, would tell another story."""
 
 
 def cluster_settings(answer: list[wire.Setting]) -> dict[str, str]:

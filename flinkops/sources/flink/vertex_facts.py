@@ -24,6 +24,7 @@ def vertex_facts(
     input_ships: tuple[str, ...] = (),
     source_partitions: int | None = None,
     event_time: EventTimeUse = NOT_TOLD,
+    markers_left_out: int = 0,
 ) -> VertexFacts:
     """Puts it all together. A fact without a metric stays None."""
     io = vertex.metrics
@@ -50,6 +51,7 @@ def vertex_facts(
         source_is_timed=timed,
         needs_event_time=event_time.needs,
         makes_watermarks=event_time.makes,
+        markers_left_out=markers_left_out,
         started_ms=vertex.start_time if vertex.start_time > 0 else None,
         records_in=records_in,
         records_out=io.write_records if complete_out else None,

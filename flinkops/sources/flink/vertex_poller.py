@@ -1,5 +1,6 @@
 """Reads the metrics of one vertex, poll after poll: names are listed rarely, values in one request or two."""
 
+import itertools
 import time
 from urllib.parse import quote
 
@@ -8,9 +9,11 @@ from flinkops.model.facts import Spread
 from flinkops.sources.deadline import Deadline
 from flinkops.sources.flink import wire
 from flinkops.sources.flink.http import RestClient
-from flinkops.sources.flink.metric_plan import MAX_SPLITS, MAX_URL_CHARACTERS, MetricPlan, combined, metric_plan
+from flinkops.sources.flink.metric_plan import MAX_SPLITS, MetricPlan, combined, metric_plan, queries_of
 from flinkops.sources.flink.vertex_facts import Watermark
 
+MAX_REFINING_REQUESTS = 8
+"""At each poll, of one vertex: some 400 subtasks."""
 FIRST_LISTING_SECONDS = 15.0
 LONGEST_LISTING_SECONDS = 300.0
 NOT_A_NUMBER = "Flink reports NaN, as legacy sources do: not measured"
@@ -46,6 +49,11 @@ class VertexWatch:
     def source_partitions(self) -> int | None:
         """The partitions that a Kafka source reads, as its metric names tell."""
         return self._plan.source_partitions if self._plan else None
+
+    @property
+    def markers_left_out(self) -> int:
+        """Subtasks whose latency markers are not asked for."""
+        return self._plan.markers_left_out if self._plan else 0
 
     @property
     def empty(self) -> bool:
@@ -115,14 +123,23 @@ class VertexWatch:
                 self.unknown_fields[field] = NOT_A_NUMBER
 
     def _refine(self, client: RestClient, name: str, deadline: Deadline) -> None:
-        """Only while some subtasks have no watermark yet: asks the single subtasks, as many as one URL holds."""
-        escaped = quote(name, safe="/[]")
-        most = MAX_URL_CHARACTERS // (len(escaped) + 6)
-        query = ",".join(f"{subtask}.{escaped}" for subtask in range(min(most, self._vertex.parallelism)))
-        try:
-            values = client.get(f"{self._path}/metrics?get={query}", wire.metric_values, deadline)
-        except Unreachable:
+        """Only while some subtasks have no watermark yet: asks all single subtasks, in as many requests as it takes.
+
+        The least watermark is that of all of them or of none: without it the vertex counts as having none yet.
+        """
+        queries = queries_of(f"{subtask}.{name}" for subtask in range(self._vertex.parallelism))
+        if len(queries) > MAX_REFINING_REQUESTS:
+            told = f"{self._vertex.parallelism} subtasks, some without a watermark: the others are not asked one by one"
+            self.unknown_fields["watermark_ms"] = told
             return
-        numbers = [wire.number(value.value) for value in values]
-        if self.watermark is not None:
-            self.watermark = self.watermark.refined([value for value in numbers if value is not None])
+        try:
+            parts = [client.get(f"{self._path}/metrics?get={query}", wire.metric_values, deadline) for query in queries]
+        except Unreachable as problem:
+            self.unknown_fields["watermark_ms"] = problem.what
+            return
+        values = itertools.chain.from_iterable(parts)
+        numbers = [number for value in values if (number := wire.number(value.value)) is not None]
+        if len(numbers) < self._vertex.parallelism:
+            self.unknown_fields["watermark_ms"] = f"{len(numbers)} of {self._vertex.parallelism} subtasks told theirs"
+        elif self.watermark is not None:
+            self.watermark = self.watermark.refined(numbers)

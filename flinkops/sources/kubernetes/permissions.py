@@ -20,6 +20,8 @@ Role = Literal["cluster", "reader", "operator", "lease"]
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _SEE = ("get", "list", "watch")
 _MOST_NAMESPACES = 20
+NOT_ASKED = "not asked"
+"""In the place of a verb: of so many namespaces it is not known."""
 _decoder: "msgspec.json.Decoder[dict[str, Any]]" = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -119,7 +121,10 @@ def review(
     for rule in RULES:
         if rule.group == GROUP and rule.resource not in present:
             continue
-        for namespace in _asked(client, rule, scopes, deadline):
+        asked = _asked(client, rule, scopes, deadline)
+        if len(asked) > _MOST_NAMESPACES:
+            yield Review(rule, f"{asked[_MOST_NAMESPACES]} and after it ({len(asked)} in all)", (NOT_ASKED,))
+        for namespace in asked[:_MOST_NAMESPACES]:
             lacks = tuple(verb for verb in rule.verbs if not _may(client, rule, verb, namespace, deadline))
             yield Review(rule, namespace, lacks)
 
@@ -133,7 +138,7 @@ def _asked(client: KubeClient, rule: Rule, scopes: Sequence[str | None], deadlin
         found = list_all(client, custom_path("flinkdeployments", None), deadline)
     except Denied:  # said already
         return ()
-    return sorted({identity(one)[0] for one in found})[:_MOST_NAMESPACES]
+    return sorted({identity(one)[0] for one in found})
 
 
 def whoami(client: KubeClient, deadline: Deadline) -> str | None:

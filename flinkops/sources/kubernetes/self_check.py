@@ -10,7 +10,7 @@ from flinkops.sources.deadline import Deadline
 from flinkops.sources.kubernetes.access import KubeAccess
 from flinkops.sources.kubernetes.api import KubeClient, flink_resources, get_object
 from flinkops.sources.kubernetes.operator_version import read_operator
-from flinkops.sources.kubernetes.permissions import Review, review, whoami
+from flinkops.sources.kubernetes.permissions import NOT_ASKED, Review, review, whoami
 from flinkops.sources.kubernetes.resources import text
 
 SKEW_LIMIT_SECONDS = 5.0
@@ -109,6 +109,8 @@ def permission_check(area: str, found: Review) -> Check:
     where = "in all namespaces" if found.namespace is None else f"in namespace {found.namespace}"
     if rule.role == "cluster":
         where = f"({rule.names[0]})"
+    if NOT_ASKED in found.lacks:
+        return Check(area, "permission", "unknown", f"{rule.shown} {where}: not asked, there are too many namespaces")
     if found.allowed:
         return Check(area, "permission", "ok", f"{', '.join(rule.verbs)} {rule.shown} {where}")
     state: CheckState = "failed" if rule.needed and "list" in found.lacks else "warning"
