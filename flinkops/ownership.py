@@ -1,4 +1,4 @@
-"""Who may have written a file that was found rather than named: as git asks before it goes by a repository's settings.
+"""Who else may have written a file, or can read it: as git asks before it goes by a repository's settings.
 
 What lies in the working folder or above it may be another person's. It counts only when nobody but this user and root
 could have put it there.
@@ -34,6 +34,29 @@ def doubt_about(path: Path) -> str | None:
             if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
                 return f"is below {above}, which is writable by everybody"
     return None
+
+
+def open_to(folder: Path) -> str | None:
+    """Who else can list or enter a folder, in a few words; None when only its user can. Raises OSError.
+
+    A folder above that lets nobody else pass protects it, whatever its own mode is.
+    """
+    real = folder.resolve(strict=True)
+    found = real.stat()
+    if not _is_owner(found.st_uid):
+        return _user_name(found.st_uid)
+    above = [each.stat() for each in real.parents]
+    if found.st_mode & (stat.S_IROTH | stat.S_IXOTH) and all(each.st_mode & stat.S_IXOTH for each in above):
+        return "everybody on this machine"
+    if found.st_mode & (stat.S_IRGRP | stat.S_IXGRP) and not _is_own_group(found.st_gid):
+        passes = (each.st_mode & stat.S_IXOTH or _lets_group_pass(each, found.st_gid) for each in above)
+        if all(passes):
+            return f"the group {_group_name(found.st_gid)}"
+    return None
+
+
+def _lets_group_pass(folder: os.stat_result, gid: int) -> bool:
+    return folder.st_gid == gid and bool(folder.st_mode & stat.S_IXGRP)
 
 
 def _doubt_about_mode(found: os.stat_result) -> str | None:

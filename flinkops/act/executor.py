@@ -147,6 +147,7 @@ class Executor:
         unknown = [s.action for s in (*plan.steps, *plan.rollback_steps) if s.action not in self._actions]
         if unknown:
             raise Refused(f"this flinkops does not know the action {unknown[0]!r}")
+        self._journal.refuse_shared()
         self._journal.refuse_damaged()
 
     def _refuse_beside_unfinished(self, plan: Plan) -> None:

@@ -7,9 +7,10 @@ no action begins.
 
 import getpass
 import os
+import shlex
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +20,7 @@ from flinkops.act.journal_file import JournalFile, Line, Reserve
 from flinkops.clock import Clock, iso_utc
 from flinkops.errors import OperationFailed, Refused, UsageError
 from flinkops.model.plan import Plan, StepResult, Target, Verb, is_for_people
+from flinkops.private_file import refuse_shared_folder
 
 SCHEMA_VERSION = 1
 REPAIR = "flinkops action repair"
@@ -196,6 +198,13 @@ class Journal:
         if not any(one.newer for one in damage):
             next_step = f"{REPAIR} sets such lines aside and keeps a copy"
         raise Refused(f"the journal is damaged: {damage[0]}{more}; nothing is done beside it", next_step=next_step)
+
+    def refuse_shared(self) -> None:
+        """Raises Refused when others can read into the folder. The user's own is closed to them instead."""
+        if self.folder == default_folder() and self.folder.is_dir():
+            with suppress(OSError):
+                self.folder.chmod(0o700)
+        refuse_shared_folder(self.folder, instead=f"chmod 700 {shlex.quote(str(self.folder))}, or choose another")
 
     def repair(self) -> Repair:
         """Set aside what cannot be read; every action of which a line can be read stays.

@@ -1,5 +1,7 @@
 """What all commands that change something share: find the job, show the plan, confirm, carry out, report."""
 
+import errno
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -54,6 +56,8 @@ def backend(common: Common) -> "Backend":
 
 def request_action(common: Common, job: str, request: "ActionRequest", consent: Consent, journal: Path | None) -> None:
     """Find the job, plan, show, confirm, carry out, report; ends the process with the outcome's exit code."""
+    if consent.out is not None:
+        refuse_shared_plan(consent.out)
     place, book = backend(common), open_journal(journal)
     place.prerequisites(request)
     with place.reach(job) as handle:
@@ -149,9 +153,21 @@ def document_format(common: Common) -> str | None:
     return form if form in ("json", "jsonl", "yaml") else None
 
 
+def refuse_shared_plan(path: Path) -> None:
+    """Raises Refused when a plan would be saved where others can read: it holds arguments and settings as they are."""
+    from flinkops.private_file import refuse_shared_folder
+
+    refuse_shared_folder(path.absolute().parent, instead="mkdir -m 700 plans, and --out plans/FILE")
+
+
 def _save(path: Path, content: bytes) -> None:
+    from flinkops.private_file import write_private
+
+    refuse_shared_plan(path)
     try:
-        path.write_bytes(content)
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        write_private(path, content)
     except OSError as problem:
         raise UsageError(f"{path} cannot be written: {problem.strerror or problem}") from None
 

@@ -18,10 +18,10 @@ def label(text: str) -> str:
     >>> label("a\nb")
     'a\ufffdb'
     """
-    given = _UNSAFE.sub("\ufffd", text)
-    safe = masked_text(given)
-    if safe != given:
-        safe = f"{safe}~{fingerprint(given)}"
+    masked = masked_text(text)
+    safe = _UNSAFE.sub("\ufffd", masked)
+    if masked != text:
+        safe = f"{safe}~{fingerprint(text)}"
     if len(safe) <= MAX_LABEL_CHARACTERS:
         return safe
     digest = hashlib.sha256(safe.encode()).hexdigest()[:8]

@@ -15,7 +15,7 @@ _FLAG = re.compile(
     rf"(?!-{{1,2}}[A-Za-z][\w-]{{0,60}}(?:[\s=,\])\"']|\Z))"
 )
 _PROPERTY = re.compile(r"(?P<close>),\s{1,4}")
-_TAG = re.compile(r"(?:\s[^<>]{0,200})?>\s{0,80}(?:<!\[CDATA\[)?")
+_TAG = re.compile(r"(?:\s{1,8}[\w:.\-]{1,60}\s?=[^<>]{0,200})?>\s{0,80}(?:<!\[CDATA\[)?")
 _PAIR = re.compile(
     rf"(?:{QUOTE})?\s{{0,80}}(?:,|/?>|</\w{{1,40}}>)?\s{{0,80}}<?(?:{QUOTE})?-?\s{{0,4}}"
     rf"(?i:value|val|stringvalue|default|content)(?:{QUOTE})?\s{{0,20}}(?:{SEPARATOR}|>)\s{{0,80}}(?P<open>{QUOTE})?"
@@ -35,6 +35,7 @@ _NOT_SECRET = re.compile(
     r"(?=[\s,;&)\]}\"'`<\\]|\Z)"
 )
 _BLOCK = re.compile(r"[|>][+\-0-9]{0,2}[ \t]{0,8}\n")
+_BLOCK_SIGN = re.compile(r"[|>][+\-0-9]{0,2}[ \t]{1,40}(?=\S)")
 _OPENED = re.compile(r"\s{0,4}(?=\{)")
 _STACK = re.compile(r"at [\w$.]+\(|Caused by:|\.\.\. \d")
 _ORDINARY = frozenset({
@@ -100,6 +101,8 @@ def _after_separator(reader: Reader, start: int, end: int) -> Span | None:
         return None
     if not quote and _BLOCK.match(text, at):
         return _block(reader, at)
+    if not quote and (sign := _BLOCK_SIGN.match(text, at)):
+        at = sign.end()  # a block whose lines were joined
     if not quote and not gap["close"] and _begins_line(text, start) and text[at : at + 1] not in "[{(":
         return at, reader.line_end(at)
     return at, reader.value_end(quote, at)
@@ -131,7 +134,7 @@ def _header(reader: Reader, start: int, end: int) -> Span | None:
     at = gap.end()
     if gap["open"] or text[at : at + 1] in ("[", "("):
         return at, reader.value_end(gap["open"], at)
-    around = text[start - 1] if start else ""
+    around = text[start - 1] if start and text[at : at + 6].lower() != "digest" else ""
     stop = reader.line_end(at)
     return at, reader.closing(around, at, stop) if around in "\"'`" and around else stop
 
@@ -147,7 +150,8 @@ def _tagged(reader: Reader, start: int, end: int) -> Span | None:
         return None
     at = gap.end()
     closing = text.find("<" if "CDATA" not in gap[0] else "]]>", at, at + 20_000)
-    return at, closing if closing >= 0 else len(text)
+    closing = closing if closing >= 0 else len(text)
+    return (at, closing) if closing > at else None
 
 
 def _paired(reader: Reader, start: int, end: int) -> Span | None:

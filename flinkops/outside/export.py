@@ -5,7 +5,7 @@ a keyed fingerprint stand, so that two files of one user still say what changed 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar, get_args, get_type_hints
 
 import msgspec
@@ -14,7 +14,7 @@ from flinkops.outside import strict
 from flinkops.outside.assignments import assigned
 from flinkops.outside.fingerprint import withheld
 from flinkops.outside.keys import is_secret_key, is_secret_name
-from flinkops.outside.masking import joined, spans
+from flinkops.outside.masking import detected, layered
 from flinkops.outside.reader import Span
 from flinkops.outside.settings import is_plain, kind_of
 
@@ -29,7 +29,7 @@ _OPTION = re.compile(r"(?P<name>-{0,2}[A-Za-z_$][\w.$\-]*+)(?P<sep>\s*[=:]\s*)(?
 _MASKED = re.compile(r"\**|<withheld: \d{1,9} characters, #[0-9a-f]{12}>")
 _JVM = re.compile(r"-X[\w:+\-.%]{1,60}+|--?add-(?:opens|exports|modules)|-(?:server|ea|esa)|-agentlib:jdwp")
 _FLAG = re.compile(r"-{1,2}[A-Za-z][\w.\-]{0,80}+")
-_PIECES = re.compile(r"(\s+|,|;)")
+_PIECES = re.compile(r"(<withheld: [^>]{1,60}>|\s+|,|;)")
 _QUOTES = "\"'"
 
 
@@ -74,17 +74,22 @@ class Export:
         return self.text(value) if kind == "text" else self._items(value)
 
     def _without(self, text: str) -> str:
-        hidden: list[Span] = [*spans(text), *strict.query_values(text), *strict.chance(text)]
         pieces, at = [], 0
-        for start, end in joined([*hidden, *strict.known(text, self._known)]):
+        for start, end in layered(text, self._detected):
             pieces += [text[at:start], _hidden(text[start:end])]
             at = end
         return "".join([*pieces, text[at:]])
 
+    def _detected(self, text: str) -> Iterator[Span]:
+        yield from detected(text)
+        yield from strict.query_values(text)
+        yield from strict.chance(text)
+        yield from strict.known(text, self._known)
+
     def _items(self, text: str) -> str:
         """JVM options, program arguments, maps: names are shown, values as settings of these names."""
         shown, flag = [], ""
-        for piece in _PIECES.split(text):
+        for piece in _PIECES.split(self.text(text)):
             bare = piece.strip(_QUOTES + "{}[]")
             if not bare or _PIECES.fullmatch(piece):
                 shown.append(piece)

@@ -5,10 +5,11 @@ never masked: what is shown is not what is used.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
+from functools import lru_cache, reduce
 
 from flinkops.outside import shapes
 from flinkops.outside.assignments import assigned
+from flinkops.outside.encoded import Layer, layers
 from flinkops.outside.keys import is_secret_key
 from flinkops.outside.reader import Span
 
@@ -52,7 +53,23 @@ def masked_text(text: str) -> str:
 
 def spans(text: str) -> list[Span]:
     """What is hidden of a text: disjoint, in order."""
-    return joined(span for detector in DETECTORS for span in detector(text))
+    return layered(text, detected)
+
+
+def detected(text: str) -> Iterator[Span]:
+    """What the detectors find in a text as it stands."""
+    for detector in DETECTORS:
+        yield from detector(text)
+
+
+def layered(text: str, detect: Callable[[str], Iterable[Span]]) -> list[Span]:
+    """What `detect` finds in a text, and in what it says once its quotes and escapes are undone, layer by layer."""
+    found = list(detect(text))
+    above: list[Layer] = []
+    for layer in layers(text):
+        above.insert(0, layer)
+        found += [reduce(lambda at, each: each.original(at), above, span) for span in detect(layer.decoded)]
+    return joined(found)
 
 
 @lru_cache(maxsize=8192)

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 Span = tuple[int, int]
 """Start and end of what is masked."""
 
-QUOTE = r"(?:\\{0,32}+[\"'`]|&quot;|&\#0?3[49];|&apos;|%2[27]|\\{1,32}+u002[27])"
+_SHELL = "'\"'\"'"
+"""How a shell's single-quoted text has a single quote in it."""
+QUOTE = rf"(?:{_SHELL}|" r"\\{0,32}+[\"'`]|&quot;|&\#0?3[49];|&apos;|%2[27]|\\{1,32}+u002[27])"
 SEPARATOR = r"(?:=>|:=|={1,3}+|:|%3[AaDd]|\\{1,32}+u003[aAdD]|&\#(?:61|58|x3[aAdD]);|&equals;|&colon;)"
 _NEXT_ASSIGNMENT = r"\s{0,2}[\w.\-]{1,64}+\s?(?:[=:]|%3D)"
 _BARE = re.compile(
@@ -63,7 +65,7 @@ class Reader:
     def quoted_end(self, quote: str, at: int) -> int:
         """Of a value that begins at `at`, after the opening `quote`: its closing quote, else the end of the line."""
         end = self.line_end(at)
-        if quote[-1] not in "\"'`":
+        if quote == _SHELL or quote[-1] not in "\"'`":
             return self.closing(quote, at, end)
         depth, char = len(quote) - 1, quote[-1]
         position = at

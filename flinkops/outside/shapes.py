@@ -48,17 +48,17 @@ _SCHEMED = re.compile(
 )
 _SHORT_FLAG = re.compile(r"(?<![^\s\"'\[,(])-p(?P<secret>[^\s\"',\])]{2,200}+)")
 _USER_FLAG = re.compile(
-    r"(?<![^\s\"'])(?:-u|--user|--proxy-user|-U)[\s=]{0,3}[\"']?[\w.\-@\\]{1,100}+:(?P<secret>[^\s\"']{1,200}+)"
+    r"(?<![^\s\"'])(?:-u|--user|--proxy-user|-U)[\s=]{0,3}[\"']{0,5}+[\w.\-@\\]{1,100}+:(?P<secret>[^\s\"']{1,200}+)"
 )
 _TOOL_FLAG = re.compile(
     r"(?:sshpass[ \t]{1,4}-p|redis-cli[^\n]{0,120}? -a|sqlcmd[^\n]{0,120}? -P|ldap\w{1,10}[^\n]{0,120}? -w"
     r"|mongo\w{0,10}[^\n]{0,120}? -p"
     r"|keytool[^\n]{0,120}? -(?:store|key)pass|htpasswd -[a-zA-Z]{1,6} \S{1,80} \S{1,80}|docker login[^\n]{0,120}? -p"
     r"|(?:mysql|maria)\w{0,12}[^\n]{0,120}? -p(?=\d))"
-    r"[ =]?[\"']?(?P<secret>[^\s\"']{1,200}+)"
+    r"[ =]?[\"']{0,5}+(?P<secret>[^\s\"']{1,200}+)"
 )
 _SQL = re.compile(
-    r"(?i)\bidentified\s{1,4}by\s{1,4}(?:password\s{1,4}|values\s{1,4})?[\"'`]?(?P<secret>[^\s\"'`;]{1,200}+)"
+    r"(?i)\bidentified\s{1,4}by\s{1,4}(?:password\s{1,4}|values\s{1,4})?[\"'`]{0,5}+(?P<secret>[^\s\"'`;]{1,200}+)"
 )
 _NETRC = re.compile(r"\blogin\s{1,8}\S{1,100}\s{1,8}(?:password|passwd)\s{1,8}(?P<secret>\S{1,200}+)")
 _OPENSSL = re.compile(r"(?<![\w])pass:(?P<secret>[^\s\"']{1,200}+)")

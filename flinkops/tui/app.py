@@ -16,6 +16,7 @@ from textual.timer import Timer
 from flinkops.clock import Clock, SystemClock
 from flinkops.errors import UsageError
 from flinkops.model.assessment import JobAssessment
+from flinkops.private_file import write_private
 from flinkops.render.glyphs import ASCII, UNICODE
 from flinkops.sources.protocol import HasClusterSources, HasJobDetails, details_of
 from flinkops.tui import background
@@ -210,7 +211,7 @@ class FlinkopsApp(App[None]):
     def _write_export(self, message: WriteExport) -> None:
         path = Path(f"flinkops-view-{self.now_ms() // 1000}.{message.suffix}")
         try:
-            path.write_bytes(message.data)
+            write_private(path, message.data)
             self.say(f"wrote {path}")
         except OSError as error:
             self.say(f"could not write {path}: {error.strerror}")

@@ -18,6 +18,7 @@ from flinkops.model.assessment import JobAssessment
 from flinkops.model.facts import JobFacts, JobKey
 from flinkops.render.cells import count_cell, moment_text, percent_cell, rate_cell, tidy
 from flinkops.render.lines import Line, Role, flow, join, line
+from flinkops.render.status_json import encode_line
 from flinkops.tui.actions.catalog import KINDS
 from flinkops.tui.actions.messages import AskAction
 from flinkops.tui.base import BaseScreen
@@ -154,7 +155,7 @@ class AutoscalingScreen(BaseScreen):
 
     def export_json(self) -> bytes | None:
         """The decision as `autoscale advise -o json` words it."""
-        return msgspec.json.encode(advice_document(self._decision)) if self._decision else None
+        return encode_line(advice_document(self._decision)).encode() if self._decision else None
 
 
 def advice_columns() -> list[Column[VertexAdvice]]:

@@ -11,6 +11,7 @@ from textual.widget import Widget
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.detail import JobDetail
 from flinkops.model.facts import JobKey
+from flinkops.outside.export import Export
 from flinkops.render.cells import level_cell, since_text, tidy
 from flinkops.render.lines import Line, Span, join, line, width
 from flinkops.tui.actions.catalog import SAVEPOINT
@@ -271,6 +272,10 @@ class JobScreen(FetchingScreen[JobDetail]):
         return job_links(job, self.host.view, self.host.links) if job else ()
 
     def export_json(self) -> bytes | None:
-        """The assessment with the facts it stands on."""
+        """The assessment with the facts it stands on, as far as they may leave the machine."""
         job = self.job(self.host.view)
-        return msgspec.json.encode(job) if job else None
+        if job is None:
+            return None
+        export = Export()
+        export.learn(job)
+        return msgspec.json.encode(export.value(job))

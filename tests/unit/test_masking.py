@@ -1,7 +1,12 @@
 """Secrets in text: what is hidden, what is not, and that the time grows with the length and no faster."""
 
+import html
 import itertools
+import json
+import shlex
 import time
+from collections.abc import Callable
+from urllib.parse import quote, unquote
 
 import pytest
 from hypothesis import given, settings
@@ -18,7 +23,9 @@ PUMPS = (
     "<password>", "<name>pwd</name>",
     "u:p@", "://", "http://u:p@", "http://a/", "-p ", "-pA1", "eyJ.", "eyJabcdef.", "ghp_", "ghp_A1b2c3d4",
     "/hooks/",
-    "login ", "x:1:", "-----BEGIN PRIVATE KEY", "END KEY", "Bearer ", "redis-cli ", "$2a$", "cookie: ", "password is ",
+    "login ",
+    "x:1:", "-----BEGIN PRIVATE KEY", "END KEY", "Bearer ", "redis-cli ", "$2a$", "cookie: ", "password is ",
+    "%25", "%2525", "&amp;amp;", "\\\\\"", "'\"'\"'", "%7B", "\\u0022", 
     "name: pwd\n", "secret {", "password=\"a\\\"", "((", "a.b-c_", "identified by ",
 )  # fmt: skip
 
@@ -68,7 +75,7 @@ def test_every_detector_hides_something() -> None:
         "hooks": "https://hooks.slack.com/services/T0/B0/x",
         "url_logins": "https://me:pw@host/",
         "logins": "scott/tiger@db",
-        "random_strings": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYzzzzzzKEY",
+        "random_strings": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYQxTz9KEY",
     }
     assert {each.__name__: bool(list(each(texts[each.__name__]))) for each in DETECTORS} == dict.fromkeys(texts, True)
 
@@ -102,6 +109,38 @@ def test_no_planted_kind_survives(kind: Planted) -> None:
     for before, after in AROUND:
         shown = masked_text(before + kind.text + after)
         assert not [secret for secret in kind.secrets if secret in shown]
+
+
+WRAPPED: dict[str, Callable[[str], str]] = {
+    "JSON": json.dumps,
+    "JSON in JSON": lambda text: json.dumps(json.dumps(text)),
+    "JSON in JSON in JSON": lambda text: json.dumps({"a": json.dumps({"b": json.dumps(text)})}),
+    "a shell's word": shlex.quote,
+    "HTML": html.escape,
+    "Python": repr,
+    "URL": quote,
+    "all of a URL": lambda text: quote(text, safe=""),
+    "YAML": lambda text: "a:\n  b: " + text.replace("\n", "\n  "),
+    "brackets": lambda text: f"[{text}]",
+    "a call": lambda text: f"failed({text}): no",
+    "double quotes": lambda text: f'"{text}"',
+    "single quotes": lambda text: f"'{text}'",
+    "backticks": lambda text: f"`{text}`",
+    "angles": lambda text: f"<{text}>",
+    "a clause": lambda text: f"{text}, retrying in 5 s",
+    "a sentence": lambda text: f"{text}.",
+}
+
+
+@pytest.mark.parametrize("wrap", WRAPPED.values(), ids=WRAPPED)
+def test_no_kind_survives_in_whatever_it_is_wrapped(wrap: Callable[[str], str]) -> None:
+    shown = {kind.kind: masked_text(wrap(kind.text)) for kind in planted()}
+    assert not [kind.kind for kind in planted() if any(s in unquote(shown[kind.kind]) for s in kind.secrets)]
+
+
+@given(st.text() | st.lists(st.sampled_from(PUMPS)).map("".join))
+def test_masking_twice_hides_no_less(text: str) -> None:
+    assert all(word in masked_text(text) for word in masked_text(masked_text(text)).split("******"))
 
 
 def test_there_are_two_hundred_kinds() -> None:
