@@ -53,7 +53,7 @@ def kept_in_place(result: Result) -> None:
 
 
 def test_a_saved_plan_sends_what_was_read(bench: SecretBench) -> None:
-    result = bench.executor().run(bench.saved_plan(Change(jar="new.jar")))
+    result = bench.executor().run(bench.saved_plan(Change(jar="new.jar", arguments=ARGUMENTS)))
     assert result.outcome == "verified", result.error
     kept_in_place(result)
     assert bench.submitted == [ARGUMENTS]
@@ -61,7 +61,7 @@ def test_a_saved_plan_sends_what_was_read(bench: SecretBench) -> None:
 
 def test_a_rollback_submits_the_old_arguments(bench: SecretBench) -> None:
     bench.cluster.state.looping_jars = ["loop.jar"]
-    result = bench.executor().run(bench.saved_plan(Change(jar="loop.jar")))
+    result = bench.executor().run(bench.saved_plan(Change(jar="loop.jar", arguments=ARGUMENTS)))
     assert result.outcome == "rolled-back"
     kept_in_place(result)
     assert bench.submitted == [ARGUMENTS, ARGUMENTS]
@@ -73,7 +73,7 @@ def test_an_interrupted_action_goes_on_with_what_the_journal_kept(bench: SecretB
             raise KeyboardInterrupt
 
     with pytest.raises(Interrupted):
-        bench.executor(interrupted).run(bench.saved_plan(Change(jar="new.jar")))
+        bench.executor(interrupted).run(bench.saved_plan(Change(jar="new.jar", arguments=ARGUMENTS)))
     assert bench.submitted == []
     result = bench.executor().resume("p1")
     assert result.outcome == "verified", result.error
