@@ -78,11 +78,25 @@ def _records_of(journal: Journal, source: str) -> list[ActionRecord]:
 def _merged(
     jobs: Sequence[JobFacts], records: Sequence[ActionRecord], lineage: Lineage, identity: Identity
 ) -> tuple[KnownSavepoint, ...]:
+    """The order is that of the submissions, then of what Flink and the journal each know: their clocks may differ.
+
+    What Flink lists of a submission is newer than what only the journal knows of it: Flink drops the oldest first. A
+    resume has taken no savepoint: what it named comes last.
+    """
     disposed = [step.arguments["path"] for one in records for step in _done_disposals(one)]
-    of_jobs = (found for job in jobs if lineage.of_job(job) == identity for found in _from_flink(job))
-    of_records = (_from_record(one) for one in records if lineage.of_record(one) == identity)
+    of_jobs = (
+        msgspec.structs.replace(found, order=(lineage.generation(job.id), 1, found.taken_ms))
+        for job in jobs
+        if lineage.of_job(job) == identity
+        for found in _from_flink(job)
+    )
+    of_records = (
+        msgspec.structs.replace(found, order=(lineage.generation(found.job_id), -(one.plan.verb == "resume"), position))
+        for position, one in enumerate(records)
+        if lineage.of_record(one) == identity and (found := _from_record(one)) is not None
+    )
     known: list[KnownSavepoint] = []
-    for one in (*of_jobs, *filter(None, of_records)):
+    for one in (*of_jobs, *of_records):
         places = (*disposed, *(other.path for other in known))
         if not any(same_place(one.path, place) for place in places):
             known.append(one)

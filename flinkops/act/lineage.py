@@ -22,10 +22,13 @@ class Lineage:
 
     def __init__(self, jobs: Iterable[JobFacts], records: Sequence[ActionRecord]) -> None:
         self._parents: dict[Identity, Identity] = {}
+        self._generations: dict[str, int] = {}
         for record in records:
-            new_id = record.seen.get("new_job_id")
-            if record.plan.target.kind == _REST and new_id:
-                self._join(_of_target(record.plan.target), _of_id(new_id))
+            new_id, target = record.seen.get("new_job_id"), record.plan.target
+            if target.kind == _REST and new_id:
+                self._join(_of_target(target), _of_id(new_id))
+                if new_id != target.job_id:
+                    self._generations[new_id] = self.generation(target.job_id) + 1
         for job in jobs:
             self._join_origin(job, records)
 
@@ -37,6 +40,10 @@ class Lineage:
         """Whose job an action was about."""
         return self._root(_of_target(record.plan.target))
 
+    def generation(self, job_id: str) -> int:
+        """How many submissions of the same job are known to have come before this one."""
+        return self._generations.get(job_id, 0)
+
     def _join_origin(self, job: JobFacts, records: Sequence[ActionRecord]) -> None:
         """With the job whose savepoint it was restored from, where that has its name: it was submitted by hand."""
         restored = job.checkpoints.restored if job.checkpoints else None
@@ -46,6 +53,8 @@ class Lineage:
             same_name = (target.job_name, target.namespace) == (job.name, job.namespace)
             if path and same_name and same_place(record.seen.get("savepoint"), path):
                 self._join(_of_job(job), _of_target(target))
+                if job.id != target.job_id:
+                    self._generations.setdefault(job.id, self.generation(target.job_id) + 1)
 
     def _root(self, identity: Identity) -> Identity:
         while (parent := self._parents.get(identity, identity)) != identity:

@@ -15,13 +15,14 @@ class KnownSavepoint(msgspec.Struct, frozen=True):
     job_name: str
     job_id: str
     known_from: str  # Flink, or the journal's plan id
+    order: tuple[int, ...] = ()  # grows from older to newer, where more than their times is known of it
     size_bytes: int | None = None
     in_use: str | None = None
 
 
 def newest_first(savepoints: Iterable[KnownSavepoint]) -> tuple[KnownSavepoint, ...]:
-    """By the time when they were taken."""
-    return tuple(sorted(savepoints, key=lambda one: (one.taken_ms, one.path), reverse=True))
+    """By what is known of their order, then by the time when they were taken: by Flink's clock or by ours."""
+    return tuple(sorted(savepoints, key=lambda one: (one.order, one.taken_ms, one.path), reverse=True))
 
 
 def prunable(

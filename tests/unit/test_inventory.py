@@ -9,13 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flinkops.act.inventory import References, savepoints_of
-from flinkops.act.journal import ActionRecord
+from flinkops.act.journal import ActionRecord, Journal
 from flinkops.act.lineage import Lineage
+from flinkops.clock import FixedClock
 from flinkops.model.facts import CheckpointsFacts, JobFacts, RestoredFacts
 from flinkops.model.plan import Plan, Target
+from flinkops.model.request import Change, Terms
+from flinkops.plan.identity import Stamp
+from flinkops.plan.redeploy import plan_suspend
 from flinkops.plan.retention import prunable
+from flinkops.plan.savepoint import plan_savepoint
 from tests.unit.fake_cluster import JOB_ID, NAME, SAVEPOINTS, FakeJob
 from tests.unit.test_executor import Bench
+from tests.unit.test_redeploy import OLD
+from tests.unit.test_redeploy import Bench as RedeployBench
 
 OTHER_ID = "b" * 32
 
@@ -30,7 +37,7 @@ def bench(tmp_path: Path) -> Bench:
     return found
 
 
-def facts(bench: Bench, job_id: str) -> JobFacts:
+def facts(bench: Bench | RedeployBench, job_id: str) -> JobFacts:
     found = bench.cluster.job(job_id)
     assert found is not None
     return found
@@ -98,3 +105,31 @@ def test_two_submissions_are_one_job_when_a_chain_of_actions_leads_from_one_to_t
     while more := {b for a, b in [*links, *((b, a) for a, b in links)] if a in reached} - reached:
         reached |= more
     assert (lineage.of_job(running(str(one))) == lineage.of_job(running(str(other)))) == (other in reached)
+
+
+@given(ahead_ms=st.integers(-(10**13), 10**13), again=st.integers(0, 2))
+def test_the_latest_is_the_latest_though_flink_s_clock_and_ours_differ(
+    tmp_path_factory: pytest.TempPathFactory, ahead_ms: int, again: int
+) -> None:
+    """Flink's clock says 1970 here: an upgrade's savepoint in the journal is not newer than the stop after it."""
+    bench = RedeployBench(tmp_path_factory.mktemp("skewed"))
+    bench.journal = Journal(bench.folder / "journal", FixedClock(max(1, 10_000 + ahead_ms)))
+    assert bench.executor().run(bench.plan(Change(parallelism=2))).outcome == "verified"
+    (job_id,) = bench.live()
+    for number in range(again):
+        plan = plan_savepoint(facts(bench, job_id), Stamp(f"create{number}", 10_000))
+        assert bench.executor().run(plan).outcome == "verified"
+    stop = plan_suspend(facts(bench, job_id), OLD, Stamp("suspend", 10_000), Terms())
+    assert bench.executor().run(stop).outcome == "verified"
+    bench.journal.append("planned", plan := msgspec.structs.replace(stop, id="resume", verb="resume"), "h")
+    bench.journal.append("outcome", plan, "h", step="check", outcome="ok", seen={"savepoint": "s3://by/hand"})
+    bench.journal.append("finished", plan, "h", outcome="failed")
+    listed = savepoints_of(facts(bench, job_id), bench.journal)
+    last = f"{SAVEPOINTS}/savepoint-{2 + again}"
+    assert listed[0].path == last
+    assert listed[-1].path == f"{SAVEPOINTS}/savepoint-1"
+    references = References(bench.cluster, bench.journal)
+    assert any("latest savepoint" in why for why in references.to(last))
+    del bench.cluster.state.jobs[job_id]  # Flink has forgotten it: the journal alone knows
+    ended = running(job_id, ended_ms=9, state="FINISHED")
+    assert savepoints_of(ended, bench.journal)[0].path == last
