@@ -183,7 +183,7 @@ COLUMNS: tuple[FleetColumn, ...] = (
     C("since", "FOR", "how long it has that health",
       _since, lambda j: j.health.since_ms, 4, priority=2, csv="health_since_ms", csv_place=23),
     C("job", "JOB", "its name; a sign before it: a note",
-      _name, lambda j: j.name.casefold(), 17, align="left", grow_to=44, descending=False,
+      _name, lambda j: j.name.casefold(), 17, align="left", comfortable=24, grow_to=44, descending=False,
       csv="name", csv_place=2, csv_value=lambda j: j.name),
     C("namespace", "NAMESPACE", "in Kubernetes; `-`: none",
       lambda j, _: line(tidy(j.namespace or NONE), "dim"), lambda j: j.namespace or NONE, 12,

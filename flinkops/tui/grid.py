@@ -1,6 +1,6 @@
 """A table that draws only what is on the screen and keeps its place while its rows change under it."""
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -22,8 +22,9 @@ class Column(Generic[R]):
     """One column: how to read a row, how to sort by it, and when there is room for it.
 
     `priority` 0 is always there; the highest give way first when the terminal is narrow. Columns with a `grow_to` share
-    what is left over, up to so many cells; columns of LUXURY_PRIORITY and above give way until each other one has its
-    `comfortable` cells. `sort` gives None where the value is unknown: unknown rows come last in both directions.
+    what is left over, up to so many cells, first up to their `comfortable` width; columns of LUXURY_PRIORITY and above
+    give way until each other one has that. `sort` gives None where the value is unknown: unknown rows come last in both
+    directions.
     """
 
     id: str
@@ -53,16 +54,23 @@ def choose(columns: Sequence[Column[R]], cells: int) -> list[tuple[Column[R], in
         chosen.remove(next(c for c in reversed(chosen) if c.priority == worst))
     widths = {c.id: c.width for c in chosen}
     spare = cells - (sum(widths.values()) + len(chosen) - 1)
-    growing = [c for c in chosen if c.grow_to > c.width]
+    for limits in ({c.id: min(c.comfortable, c.grow_to) for c in chosen}, {c.id: c.grow_to for c in chosen}):
+        spare = _grow(widths, limits, spare)
+    return [(c, widths[c.id]) for c in chosen]
+
+
+def _grow(widths: dict[str, int], limits: Mapping[str, int], spare: int) -> int:
+    """Share `spare` cells among the columns that are below their limits; returns what is left."""
+    growing = [each for each in widths if widths[each] < limits[each]]
     while spare > 0 and growing:
         share = max(1, spare // len(growing))
-        for column in list(growing):
-            extra = min(share, column.grow_to - widths[column.id], spare)
-            widths[column.id] += extra
+        for each in list(growing):
+            extra = min(share, limits[each] - widths[each], spare)
+            widths[each] += extra
             spare -= extra
-            if widths[column.id] >= column.grow_to:
-                growing.remove(column)
-    return [(c, widths[c.id]) for c in chosen]
+            if widths[each] >= limits[each]:
+                growing.remove(each)
+    return spare
 
 
 def _known(value: Any) -> bool:

@@ -89,7 +89,7 @@ def vertex_columns(context: Context) -> list[Column[VertexRow]]:
         c("idle", "IDLE", lambda r: percent_cell(r.of.idle_ratio, "dim"), 4, "right", priority=3),
         c("in", "IN/S", lambda r: rate_cell(r.of.records_in_per_second), 8, "right", priority=1),
         c("out", "OUT/S", lambda r: rate_cell(r.of.records_out_per_second), 8, "right", priority=2),
-        c("delay", "WM DELAY", _delay, 9, "right", priority=2),
+        c("delay", "SKEW", _delay, 9, "right", priority=2),
         c("spread", "WM SPREAD", lambda r: seconds_cell(r.of.watermark_spread_seconds, "dim"), 9, "right", priority=5),
         c("keys", "KEYS", lambda r: count_cell(r.of.state_keys, "dim"), 9, "right", priority=5),
         c("why", "BOTTLENECK", lambda r: line(tidy(r.bottleneck), "warning") if r.bottleneck else (), 20, priority=7,

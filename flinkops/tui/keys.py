@@ -55,7 +55,7 @@ KEYS: tuple[Key, ...] = (
     Key("lines", "home,g", "g home", "move('home')", "", "top"),
     Key("lines", "end,G", "G end", "move('end')", "", "bottom"),
     Key("fleet", "slash", "/", "filter", "filter", "filter: words, !word, state: ns: cluster: health: kind:"),
-    Key("fleet", "greater_than_sign,full_stop", "<>", "sort('1')", "sort", "sort by the next column"),
+    Key("fleet", "greater_than_sign,full_stop", ">", "sort('1')", "sort", "sort by the next column"),
     Key("fleet", "less_than_sign,comma", "<", "sort('-1')", "", "sort by the previous column"),
     Key("fleet", "o", "o", "flip", "", "turn the sorting round"),
     Key("fleet", "w", "w", "wide", "wide", "more columns"),

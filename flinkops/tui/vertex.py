@@ -128,14 +128,14 @@ class VertexScreen(FetchingScreen[VertexContent]):
 
 
 def spread_line(name: str, values: Sequence[float | None], form: Any) -> Line:
-    """Least, greatest and average over the subtasks, and their ratio: skew at a glance."""
+    """Minimum, average and maximum over the subtasks, and their ratio: skew at a glance."""
     known = [value for value in values if value is not None]
     if not known:
         return ((f"  {name:<14}", "dim"), *value_cell(None))
     average = sum(known) / len(known)
-    skew = f"  greatest is {max(known) / average:.1f} x the average" if average > 0 and len(known) > 1 else ""
-    parts = [(("least ", "dim"), *form(min(known))), (("average ", "dim"), *form(average))]
-    parts.append((("greatest ", "dim"), *form(max(known))))
+    skew = f"  max is {max(known) / average:.1f} x avg" if average > 0 and len(known) > 1 else ""
+    parts = [(("min ", "dim"), *form(min(known))), (("avg ", "dim"), *form(average))]
+    parts.append((("max ", "dim"), *form(max(known))))
     return (
         (f"  {name:<14}", "dim"),
         *join(parts),
@@ -157,13 +157,13 @@ def subtask_columns(context: Context, screen: VertexScreen) -> list[Column[Subta
     return [
         c("index", "SUBTASK", lambda r: line(str(r.index)), 7, "right", sort=lambda r: r.index),
         c("status", "STATUS", lambda r: state_cell(r.status), 12),
-        c("bar", "BUSY, PRESSED", lambda r: usage_bar(r.busy_ratio, r.backpressured_ratio, 14, context.glyphs), 14),
+        c("bar", "BUSY, BP", lambda r: usage_bar(r.busy_ratio, r.backpressured_ratio, 14, context.glyphs), 14),
         c("busy", "BUSY", lambda r: percent_cell(r.busy_ratio), 5, "right", sort=lambda r: r.busy_ratio),
         c("bp", "BP", lambda r: percent_cell(r.backpressured_ratio), 5, "right"),
         c("in", "RECORDS IN", lambda r: count_cell(r.records_in), 11, "right", sort=lambda r: r.records_in),
         c("out", "OUT", lambda r: count_cell(r.records_out), 11, "right", priority=1),
         c("bytes", "BYTES IN", lambda r: size_cell(r.bytes_in), 9, "right", priority=3),
-        c("delay", "WM DELAY", delay, 9, "right", priority=1),
+        c("delay", "SKEW", delay, 9, "right", priority=1),
         c("gc", "TM GC", lambda r: gc_cell(screen.taskmanager(r)), 6, "right", priority=2),
         c("heap", "TM HEAP", lambda r: heap_cell(screen.taskmanager(r)), 7, "right", priority=3),
         c("attempt", "ATTEMPT", lambda r: line(human_count(r.attempt), "dim"), 7, "right", priority=3),
