@@ -1,6 +1,6 @@
-"""An API server with a Flink operator behind it, as a state machine that moves one step at each look at the resource.
+"""An API server with a Flink operator behind it, which goes one round at each poll of its resource.
 
-It does what operator 1.7.0 was seen to do with one FlinkDeployment: stop with a savepoint, deploy, recreate.
+The operator is the one of ``true_operator``, by the rules of `minor`; the Flink cluster is that of ``fake_flink``.
 """
 
 import copy
@@ -12,49 +12,59 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from flinkops.plan.operator.rules import Rules
+from flinkops.plan.operator.spec import desired_state
 from flinkops.plan.operator.steps import merged
 from tests.unit.cr_samples import resource
+from tests.unit.fake_flink import BAD_IMAGE, LOOPING_IMAGE, WRONG_STATE_IMAGE, Answer, Died, FakeFlink, refusal
+from tests.unit.true_operator import TrueOperator
+
+__all__ = ["BAD_IMAGE", "LOOPING_IMAGE", "WRONG_STATE_IMAGE", "Answer", "FakeOperator", "operating", "refusal"]
 
 RESOURCES = "/apis/flink.apache.org/v1beta1/namespaces/default/flinkdeployments"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/default/leases"
 PROXY = "/api/v1/namespaces/default/services/count-rest:8081/proxy"
-BAD_IMAGE, LOOPING_IMAGE, WRONG_STATE_IMAGE = "nowhere:1", "loop:1", "forgets:1"
-Answer = tuple[int, Any]
 
 
-def refusal(code: int, message: str) -> Answer:
-    return code, {"kind": "Status", "code": code, "message": message}
-
-
-class FakeOperator:
+class FakeOperator(FakeFlink):
     """The cluster's state; `answer` is the API server."""
 
-    def __init__(self) -> None:
+    def __init__(self, minor: int = 7) -> None:
+        super().__init__()
+        self.minor = minor  # of operator 1.x, whose rules it follows
         self.lock = threading.RLock()
         self.versions = 1000
-        self.started_ms = 1_000_000
-        self.savepoints = 0
         self.leases: dict[str, dict[str, Any]] = {}
-        self.orders: list[str] = []  # what changed something
-        self.job: dict[str, Any] | None = {"restored": None, "started_ms": self.started_ms, "completed": 0, "looks": 0}
-        self.pods: list[dict[str, Any]] = []
         self.resource: dict[str, Any] | None = resource("1.7.0", 15)
         self.resource["metadata"]["uid"] = "uid-1"
         self.resource["spec"]["job"]["upgradeMode"] = "savepoint"
+        self.cluster: dict[str, Any] | None = None  # what a session job runs on
         self.asleep = False  # the operator is down
         self.date: str | None = None  # the API server's clock, in its answers' head
         self.away = 0  # the API server answers nothing so often
-        self.savepoint_error: str | None = None
-        self.dies: str | None = (
-            None  # the JobManager, at the stop: "forgets" its job's state; "ended" or "loops": no job
-        )
-        self.lost_states: list[str] = []  # a start from these crash-loops
         self.conflicts = 0  # answers 409 so often
-        self.cached_answers = 0  # so many about a new job's checkpoints are of before it was restored
         self.drops: str | None = None  # a field of the job that the schema does not have
-        self.schema_redeploys = False
-        self.job_id = "a" * 32
         self._reconciled("DEPLOYED", "RUNNING", "STABLE")
+        if self.ha_on(self.resource["spec"]):
+            self.metadata = ""
+
+    def rotates_job_ids(self) -> bool:
+        return self.minor >= 10
+
+    def crd(self) -> dict[str, Any]:
+        """The schema of the custom resource, as far as it tells the version."""
+        anything = {"x-kubernetes-preserve-unknown-fields": True}
+        nonces = {"savepointRedeployNonce": 8, "autoscalerResetNonce": 11}
+        job = {**anything, "properties": {name: {} for name, since in nonces.items() if self.minor >= since}}
+        versions = sorted(Rules(self.minor).flink_versions)
+        spec: dict[str, Any] = {"job": job, "flinkVersion": {"enum": versions}}
+        spec["flinkConfiguration"] = anything if self.minor >= 13 else {"additionalProperties": True}
+        if self.minor >= 16:
+            spec["jobManager"] = {**anything, "properties": {"resources": anything}}
+        job_status: dict[str, Any] = {"upgradeSavepointPath": {}} if self.minor >= 10 else {}
+        status = {"properties": {"jobStatus": {"properties": job_status}}}
+        schema = {"properties": {"spec": {**anything, "properties": spec}, "status": status}}
+        return {"spec": {"versions": [{"served": True, "schema": {"openAPIV3Schema": schema}}]}}
 
     def answer(self, method: str, target: str, body: dict[str, Any]) -> Answer:
         url = urlsplit(target)
@@ -92,7 +102,8 @@ class FakeOperator:
             if body["preconditions"]["uid"] != found["metadata"]["uid"]:
                 return refusal(409, "the UID is another one")
             self.orders.append("delete")
-            self.resource, self.job, self.pods = None, None, []
+            self.delete(keep_metadata=False)
+            self.resource = None
             return 200, {}
         assert method == "PATCH"
         if self.conflicts or body["metadata"]["resourceVersion"] != found["metadata"]["resourceVersion"]:
@@ -100,8 +111,8 @@ class FakeOperator:
             return refusal(409, "the object has been modified")
         answer = copy.deepcopy(found)
         answer["spec"] = merged(found["spec"], body.get("spec") or {})
-        if self.drops is not None:
-            answer["spec"]["job"].pop(self.drops, None)
+        for dropped in (self.drops, None if self.minor >= 8 else "savepointRedeployNonce"):
+            answer["spec"]["job"].pop(dropped, None)
         if not dry_run:
             self.orders.append(f"patch {json.dumps(body['spec'], sort_keys=True)}")
             self.edit(answer["spec"])
@@ -130,101 +141,44 @@ class FakeOperator:
         self.resource["metadata"]["resourceVersion"] = str(self.versions)
 
     def _tick(self) -> None:
-        """One step of the operator."""
+        """One round of the operator."""
         assert self.resource is not None
         if self.asleep or (self.dies in ("ended", "loops") and self.job is None):
             return
-        status, spec = self.resource["status"], self.resource["spec"]
-        reconciliation = status.get("reconciliationStatus") or {}
-        suspended = spec["job"].get("state") == "suspended"
-        last = json.loads(reconciliation.get("lastReconciledSpec") or "{}")
-        seen = last.get("resource_metadata", {}).get("metadata", {}).get("generation")
-        if (
-            reconciliation.get("state") == "UPGRADING"
-            or not last
-            or (
-                seen != self.resource["metadata"]["generation"] and self.job is None and not suspended and not self.pods
-            )
-        ):
-            self._deploy(spec)
-        elif seen == self.resource["metadata"]["generation"]:
-            if self.job is not None:
-                status["jobStatus"]["state"], status["lifecycleState"] = "RUNNING", "STABLE"
-        else:
-            if spec["job"].get("savepointRedeployNonce") != last["spec"]["job"].get("savepointRedeployNonce"):
-                status["jobStatus"]["savepointInfo"].pop("lastSavepoint", None)
-                self._deploy(spec)
-            elif suspended and self.job is None:
-                pass  # as the real one: nothing is written down until the job is resumed
-            elif _same(last["spec"], spec):
-                self._reconciled("DEPLOYED", "RUNNING", "STABLE")
-            else:
-                self._stop(status, spec)
+        operator = TrueOperator(Rules(self.minor), self, self.resource, self.cluster)
+        self._observe(operator)
+        try:
+            operator.round()
+        except Died:
+            self._died(operator)
+        last = operator.last
+        if last is not None:
+            operator.status["lifecycleState"] = self._lifecycle(operator, last)
         self._touch()
 
-    def _stop(self, status: dict[str, Any], spec: dict[str, Any]) -> None:
-        if self.savepoint_error is not None:
-            status["error"] = json.dumps({"message": self.savepoint_error})
+    def _observe(self, operator: TrueOperator) -> None:
+        """What the operator sees of the cluster before it reconciles: nothing in an upgrade, but a cancelled job."""
+        last, job_status = operator.last, operator.job_status
+        if last is None or desired_state(last) == "suspended":
             return
-        if self.dies is not None:
-            self._die(status)
-            return
-        self.savepoints += 1
-        path = f"s3://bucket/savepoint-{self.savepoints}"
-        info = status["jobStatus"].setdefault("savepointInfo", {})
-        info["lastSavepoint"] = {"location": path, "timeStamp": 5000 + self.savepoints, "triggerType": "UPGRADE"}
-        self.orders.append("stopped")
-        self.job = None
-        if spec["job"].get("state") == "suspended":
-            self._reconciled("DEPLOYED", "FINISHED", "SUSPENDED")
-        else:
-            self.resource["status"]["reconciliationStatus"]["state"] = "UPGRADING"  # type: ignore[index]
+        if self.cancelled:
+            job_status.update(state="CANCELED", upgradeSavepointPath=self.last_checkpoint)
+        elif self.job is not None and operator.reconciliation.get("state") != "UPGRADING":
+            self.progress()
+            job_status.update(state="RUNNING", startTime=str(self.job["started_ms"]), jobId=self.job_id)
+            operator.status["jobManagerDeploymentStatus"] = "READY"
 
-    def _die(self, status: dict[str, Any]) -> None:
-        if self.dies != "forgets":
-            status["jobManagerDeploymentStatus"] = "READY"  # as a crash loop is now and then
-            self.job = None
-            if self.dies == "ended":
-                status["error"] = json.dumps({"message": "HA data is not available. Manual restore required."})
-                return
-            self._loop()
-            return
-        self.dies = None
-        self.started_ms += 1
-        self.job = {"restored": None, "started_ms": self.started_ms, "completed": 0, "looks": 0}
+    def _died(self, operator: TrueOperator) -> None:
+        operator.status["jobManagerDeploymentStatus"] = "READY"  # as a crash loop is now and then
+        if self.dies == "ended":
+            operator.status["error"] = json.dumps({"message": "HA data is not available. Manual restore required."})
 
-    def _loop(self) -> None:
-        waiting = {"reason": "CrashLoopBackOff", "message": "back-off restarting"}
-        found = {"containerStatuses": [{"state": {"waiting": waiting}, "restartCount": 5}]}
-        self.pods = [{"metadata": {"name": "count-1"}, "status": found}]
-
-    def _deploy(self, spec: dict[str, Any]) -> None:
-        status = self.resource["status"]  # type: ignore[index]
-        recorded = (status.get("jobStatus") or {}).get("savepointInfo", {}).get("lastSavepoint", {}).get("location")
-        restored = recorded or spec["job"].get("initialSavepointPath")
-        self._reconciled("DEPLOYED", "RECONCILING", "DEPLOYED")
-        self.pods = []
-        if spec["image"] == BAD_IMAGE:
-            waiting = {"reason": "ErrImagePull", "message": f"{BAD_IMAGE} is not to be had"}
-            self.pods = [
-                {"metadata": {"name": "count-1"}, "status": {"containerStatuses": [{"state": {"waiting": waiting}}]}}
-            ]
-            return
-        if restored in self.lost_states:
-            self._loop()
-            return
-        self.orders.append(f"deployed {spec['image']} from {restored}")
-        self.started_ms += 1000
-        if spec["image"] == WRONG_STATE_IMAGE:
-            restored = "s3://bucket/another"
-        self.job = {
-            "restored": restored,
-            "started_ms": self.started_ms,
-            "completed": 0,
-            "looks": 0,
-            "loops": spec["image"] == LOOPING_IMAGE,
-            "cached": self.cached_answers,
-        }
+    def _lifecycle(self, operator: TrueOperator, last: dict[str, Any]) -> str:
+        if operator.reconciliation.get("state") == "UPGRADING":
+            return "UPGRADING"
+        if desired_state(last) == "suspended":
+            return "SUSPENDED"
+        return "STABLE" if operator.job_status.get("state") == "RUNNING" else "DEPLOYED"
 
     def _reconciled(self, state: str, job_state: str, lifecycle: str) -> None:
         assert self.resource is not None
@@ -257,53 +211,6 @@ class FakeOperator:
         self.versions += 1
         self.leases[name] = {**body, "metadata": {**body["metadata"], "resourceVersion": str(self.versions)}}
         return 200, self.leases[name]
-
-    # Flink
-
-    def _flink(self, path: str) -> Answer:
-        if self.job is None:
-            return refusal(503, 'no endpoints available for service "count-rest"')
-        job, job_id = self.job, self.job_id
-        job["looks"] += 1
-        if path == "/jobs/overview":
-            row = {"jid": job_id, "name": "a job", "state": "RUNNING", "start-time": job["started_ms"]}
-            return 200, {"jobs": [{**row, "end-time": -1, "duration": 1, "last-modification": 1, "tasks": {}}]}
-        if path == f"/jobs/{job_id}":
-            vertex = {"id": "v", "name": "all", "parallelism": 1, "maxParallelism": 128, "status": "RUNNING"}
-            about = {"jid": job_id, "name": "a job", "state": "RUNNING", "start-time": job["started_ms"]}
-            return 200, {**about, "end-time": -1, "vertices": [vertex], "plan": {"nodes": [{"id": "v", "inputs": []}]}}
-        if path == f"/jobs/{job_id}/checkpoints":
-            return 200, _checkpoints(job)
-        if path == f"/jobs/{job_id}/checkpoints/config":
-            return 200, {"mode": "exactly_once", "interval": 5, "timeout": 600_000}
-        if path.startswith(f"/jobs/{job_id}/metrics"):
-            restarts = job["looks"] if job.get("loops") else 0
-            return 200, [{"id": "numRestarts", "value": str(restarts)}]
-        if path.endswith("/metrics") or path == "/jobmanager/config":
-            return 200, []
-        return 404, {"errors": [f"no {path}"]}
-
-
-def _checkpoints(job: dict[str, Any]) -> dict[str, Any]:
-    job["completed"] += 1
-    job["cached"] = job.get("cached", 0) - 1
-    counts = {"restored": 1, "total": 9, "in_progress": 0, "completed": job["completed"], "failed": 0}
-    restored = (
-        job["restored"]
-        and job["cached"] < 0
-        and {
-            "id": 7,
-            "restore_timestamp": 1,
-            "is_savepoint": True,
-            "external_path": job["restored"],
-        }
-    )
-    latest = {"completed": job.get("newest"), "savepoint": None, "failed": None, "restored": restored or None}
-    return {"counts": counts, "latest": latest, "history": []}
-
-
-def _same(before: dict[str, Any], after: dict[str, Any]) -> bool:
-    return json.dumps(before, sort_keys=True) == json.dumps(after, sort_keys=True)
 
 
 @contextmanager

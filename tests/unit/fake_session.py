@@ -5,10 +5,12 @@ had is an error of the resource's that is tried again at each look.
 """
 
 import copy
-import json
+from collections.abc import Mapping
 from typing import Any
 
-from tests.unit.fake_operator import Answer, FakeOperator, refusal
+from tests.unit.fake_flink import Answer, refusal
+from tests.unit.fake_operator import FakeOperator
+from tests.unit.true_operator import Thrown
 
 GROUP = "/apis/flink.apache.org/v1beta1/namespaces/default"
 PROXY = "/api/v1/namespaces/default/services/session-rest:8081/proxy"
@@ -21,13 +23,14 @@ class FakeSession(FakeOperator):
 
     def __init__(self) -> None:
         super().__init__()
+        self.metadata = None
         assert self.resource is not None
         application = copy.deepcopy(self.resource)
         spec = application["spec"]
         del spec["job"]
         status = {"jobManagerDeploymentStatus": "READY", "lifecycleState": "STABLE"}
         metadata = {"name": "session", "namespace": "default"}
-        self.cluster: dict[str, Any] | None = {**application, "metadata": metadata, "status": status}
+        self.cluster = {**application, "metadata": metadata, "status": status}
         self.ended: list[str] = []
         self.began_ms: dict[str, int] = {}
         self.late = 0  # how many looks the operator sleeps through
@@ -73,18 +76,19 @@ class FakeSession(FakeOperator):
         if not self.late:
             super()._tick()
 
-    def _stop(self, status: dict[str, Any], spec: dict[str, Any]) -> None:
+    def stop_with_savepoint(self) -> str:
         began_ms = self.job["started_ms"] if self.job is not None else 1
-        super()._stop(status, spec)
-        if self.job is None:
-            self.began_ms[self.job_id] = began_ms
-            self.ended.append(self.job_id)
+        path = super().stop_with_savepoint()
+        self.began_ms[self.job_id] = began_ms
+        self.ended.append(self.job_id)
+        return path
 
-    def _deploy(self, spec: dict[str, Any]) -> None:
-        assert self.resource is not None
+    def submit(self, spec: Mapping[str, Any], path: str | None, *, from_metadata: bool) -> None:
         if spec["job"]["jarURI"] == BAD_JAR:
-            self.resource["status"]["error"] = json.dumps({"message": f"{BAD_JAR}: 404"})
-            return
+            raise Thrown(f"{BAD_JAR}: 404")
         self.versions += 1
         self.job_id = f"{self.versions:032x}"
-        super()._deploy({**spec, "image": spec["job"]["jarURI"]})
+        super().submit(spec, path, from_metadata=from_metadata)
+
+    def image(self, spec: Mapping[str, Any]) -> str:
+        return str(spec["job"]["jarURI"])

@@ -58,11 +58,16 @@ class Bench:
         stopped = JobFacts(id=job_id, name="count", cluster="prod", seen_ms=1, state="FINISHED")
         close = self.control.job(job_id) if self.fake.job is not None else stopped
         assert close is not None
-        properties: dict[str, Any] = {}
-        if self.fake.schema_redeploys:
-            properties = {"spec": {"properties": {"job": {"properties": {"savepointRedeployNonce": {}}}}}}
-        schema = {"spec": {"versions": [{"served": True, "schema": {"openAPIV3Schema": {"properties": properties}}}]}}
-        read = Read(self.control.resource(), schema, True, False, OperatorSeen(), {}, self.control.session_cluster)
+        seen = self.fake.seen()
+        read = Read(
+            self.control.resource(),
+            self.fake.crd(),
+            seen.ha_metadata,
+            seen.jobmanager_never_started,
+            OperatorSeen(),
+            {},
+            self.control.session_cluster,
+        )
         return prepare_for_resource(self.control, self.journal, close, read, request, Stamp(plan_id, 1)).plan
 
     def upgrade(self, plan_id: str = "p1", **edit: Any) -> Plan:

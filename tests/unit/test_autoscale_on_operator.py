@@ -1,7 +1,7 @@
 """A decision carried out through the operator's spec: in place, verified, taken back; and what switching off keeps."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from flinkops.act import stability_steps
-from flinkops.act.autoscale_plan import operator_acts, overrides_in_force, plan_autoscale_on_resource, request_for
+from flinkops.act.autoscale_plan import overrides_in_force, plan_autoscale_on_resource, request_for
 from flinkops.act.backend import RescaleTerms
 from flinkops.autoscale.configmap import parse_overrides
 from flinkops.autoscale.controller import Controller
@@ -24,7 +24,10 @@ from flinkops.errors import FlinkopsError, OperationFailed, Refused, Unreachable
 from flinkops.model.facts import JobFacts, ResourceFacts
 from flinkops.model.plan import Plan
 from flinkops.model.request import ActionRequest, Change
-from tests.unit.fake_operator import Answer, FakeOperator, operating
+from flinkops.plan.operator.scaling import Bounds
+from flinkops.plan.operator.situation import ObservedJob
+from tests.unit.fake_flink import Answer
+from tests.unit.fake_operator import FakeOperator, operating
 from tests.unit.kube_server import write_kubeconfig
 from tests.unit.operator_bench import Bench
 
@@ -52,19 +55,21 @@ class ScalingOperator(FakeOperator):
         self._reconciled("DEPLOYED", "RUNNING", "STABLE")
         del self.settings()[OVERRIDES]
 
-    def _tick(self) -> None:
+    def seen(self) -> ObservedJob:
+        """The operator's autoscaler keeps what it has set."""
         assert self.resource is not None
         last = json.loads(self.resource["status"]["reconciliationStatus"]["lastReconciledSpec"])
-        before: dict[str, str] = last["spec"]["flinkConfiguration"]
-        now = self.settings()
-        kept = {**now, **({OVERRIDES: before[OVERRIDES]} if OVERRIDES in before and operator_acts(now) else {})}
-        if OVERRIDES in kept and _without_ignored(before) == _without_ignored(now) and before != kept:
-            self.parallelism = min(self.slots, parse_overrides(kept[OVERRIDES])["v"])
-            self.orders.append(f"scaled to {self.parallelism}")
-            self._reconciled("DEPLOYED", "RUNNING", "STABLE")
-            self._touch()
-            return
-        super()._tick()
+        kept = parse_overrides(last["spec"]["flinkConfiguration"].get(OVERRIDES, ""))
+        return msgspec.structs.replace(
+            super().seen(),
+            vertex_bounds={"v": (1, self.parallelism)},
+            autoscaler_overrides={vertex: str(number) for vertex, number in kept.items()},
+        )
+
+    def scale(self, bounds: Bounds | None) -> None:
+        assert bounds is not None
+        self.parallelism = min(self.slots, bounds["v"][1])
+        self.orders.append(f"scaled to {self.parallelism}")
 
     def _flink(self, path: str) -> Answer:
         code, body = super()._flink(path)
@@ -72,10 +77,6 @@ class ScalingOperator(FakeOperator):
             body["schedulerType"] = "Adaptive"
             body["vertices"][0]["parallelism"] = self.parallelism
         return code, body
-
-
-def _without_ignored(settings: Mapping[str, str]) -> dict[str, str]:
-    return {key: value for key, value in settings.items() if key not in (OVERRIDES, ENABLED)}
 
 
 @pytest.fixture

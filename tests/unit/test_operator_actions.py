@@ -56,7 +56,7 @@ def test_a_bad_new_job_gives_way_to_the_old_one_from_the_same_savepoint(bench: B
 
 @pytest.mark.parametrize("image", [BAD_IMAGE, LOOPING_IMAGE, WRONG_STATE_IMAGE])
 def test_a_newer_operator_redeploys_the_old_spec_from_the_savepoint(bench: Bench, image: str) -> None:
-    bench.fake.schema_redeploys = True
+    bench.fake.minor = 15
     result = bench.run(bench.upgrade(image=image))
     assert result.outcome == "rolled-back", result.error
     job = bench.spec()["job"]
@@ -71,7 +71,7 @@ def test_a_newer_operator_redeploys_the_old_spec_from_the_savepoint(bench: Bench
 def test_killed_before_the_outcome_is_noted_nothing_is_done_twice(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, step: str, redeploys: bool
 ) -> None:
-    bench.fake.schema_redeploys = redeploys
+    bench.fake.minor = 15 if redeploys else 7
     append = bench.journal.append
 
     def die(event: EventName, *arguments: Any, **named: Any) -> Entry:

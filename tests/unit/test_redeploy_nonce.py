@@ -39,7 +39,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     monkeypatch.setattr(operator_looks, "_STUCK_SECONDS", {"image": 0.0})
     monkeypatch.setattr(operator_looks, "_LOOK_AT_PODS_EVERY_SECONDS", 0.0)
     fake = FakeOperator()
-    fake.schema_redeploys = True
+    fake.minor = 15
     with operating(fake) as url:
         found = Bench(fake, url, tmp_path)
         yield found
@@ -273,6 +273,6 @@ def test_where_nothing_brings_it_back_the_newest_checkpoint_that_exists_is_named
 
 
 def test_an_operator_without_the_nonce_names_the_other_way(bench: Bench) -> None:
-    bench.fake.schema_redeploys = False
+    bench.fake.minor = 7
     request = ActionRequest("upgrade", terms=MINE)
     assert any("resume count --from PATH" in line for line in bench.plan(request).refused)

@@ -348,6 +348,8 @@ class TrueOperator:
     def _record(self, savepoint: dict[str, Any]) -> None:
         info = self.job_status.setdefault("savepointInfo", {})
         info["lastSavepoint"] = {"timeStamp": self.cluster.seen().now_ms, **savepoint}
+        if savepoint["triggerType"] == "UPGRADE":
+            info.setdefault("savepointHistory", []).append(info["lastSavepoint"])
 
     # --- operators from 1.10 on ---
 
