@@ -4,7 +4,7 @@ import contextlib
 import fcntl
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -36,10 +36,16 @@ class _Plan(msgspec.Struct, frozen=True):
     borrowed: bool
 
     @property
+    def job_names(self) -> tuple[str, ...]:
+        """As Flink shows them."""
+        return tuple(f"{name}{self.suffix}" for name in ("price-aggregation", "price-alerts"))
+
+    @property
     def jobs(self) -> tuple[tuple[str, ...], ...]:
         """The commands of both jobs."""
-        prices = ("price-aggregation", "--topic", self.topic, "--name", f"price-aggregation{self.suffix}")
-        alerts = ("price-alerts", "--topic", self.topic, "--name", f"price-alerts{self.suffix}")
+        prices_name, alerts_name = self.job_names
+        prices = ("price-aggregation", "--topic", self.topic, "--name", prices_name)
+        alerts = ("price-alerts", "--topic", self.topic, "--name", alerts_name)
         table = ("--table", f"prices.{self.topic}") if self.borrowed else ()
         metrics = ("--delivery-metrics-url", self.delivery.metrics_url)
         return ((*prices, *table), (*alerts, "--alerts-topic", self.alerts_topic, *metrics))
@@ -52,7 +58,7 @@ def run(
     rate_per_second: float = 1000.0,
     report: fleet.Report = lambda _text: None,
 ) -> None:
-    """Run the demo until `show` returns, then end every process it started, and its job.
+    """Run the demo until `show` returns, then end every process it started, and its jobs, whatever became of them.
 
     In a fleet that runs in `home` it takes a topic, a table and a job name of its own and leaves that
     fleet running; otherwise it starts one in `home/demo`, always from nothing. Raises Refused when a demo
@@ -154,22 +160,33 @@ def _count(ended: delivery.Delivery, report: fleet.Report) -> None:
 def _submit(plan: _Plan, cleanup: contextlib.ExitStack, report: fleet.Report) -> None:
     """Start both jobs at the same time: most of it is waiting for JVMs."""
     report(f"submitting the jobs {' and '.join(command[0] for command in plan.jobs)}")
+    if plan.borrowed:
+        cleanup.callback(end_jobs, plan.info.rest_url, plan.job_names, report)
     with ThreadPoolExecutor(len(plan.jobs)) as threads:
         submitted = [threads.submit(job.submit, plan.info, command) for command in plan.jobs]
-    if plan.borrowed:
-        for each in submitted:
-            if each.exception() is None:
-                cleanup.callback(_cancel, plan.info, each.result())
     for each in submitted:
         each.result()
     report(f"the jobs run; Flink's own pages are at {plan.info.rest_url}")
 
 
-def _cancel(info: FleetInfo, job_id: str) -> None:
-    """Cancel the job and wait until it is gone, for its topic goes next."""
+def end_jobs(rest_url: str, names: Collection[str], report: fleet.Report) -> None:
+    """Cancel every live job of these names and wait until none is left, for their topics go next.
+
+    By name, not by the ids that were submitted: an upgrade or a restart in another terminal has put others in their
+    place. What does not end in time is reported.
+    """
     deadline = time.monotonic() + _CANCEL_SECONDS
-    while patch(info.rest_url, f"/jobs/{job_id}?mode=cancel"):
-        state = (get_json(info.rest_url, f"/jobs/{job_id}") or {}).get("state")
-        if state in ENDED or time.monotonic() > deadline:
+    while live := _live(rest_url, names):
+        for job_id, _ in live:
+            patch(rest_url, f"/jobs/{job_id}?mode=cancel")
+        if time.monotonic() > deadline:
+            left = ", ".join(f"{name} ({job_id})" for job_id, name in live)
+            report(f"still there after {_CANCEL_SECONDS:.0f} s, to be cancelled by hand: {left}")
             return
         time.sleep(_POLL_SECONDS)
+
+
+def _live(rest_url: str, names: Collection[str]) -> list[tuple[str, str]]:
+    """Id and name of those that have not ended; none where no Flink answers."""
+    jobs = (get_json(rest_url, "/jobs/overview") or {}).get("jobs", [])
+    return [(each["jid"], each["name"]) for each in jobs if each["name"] in names and each["state"] not in ENDED]
