@@ -13,11 +13,13 @@ from flinkops.model.facts import ClusterFacts, JobFacts
 from flinkops.model.plan import Plan, Step
 from flinkops.model.request import ActionRequest, Change
 from flinkops.model.switches import is_on
-from flinkops.plan.identity import Stamp, canonical_json
+from flinkops.plan.identity import Stamp
 from flinkops.plan.operator.spec import configuration, last_reconciled
+from flinkops.plan.operator.step_inputs import AwaitTakenUp, PatchResource
 from flinkops.plan.operator.steps import merged
-from flinkops.plan.preconditions import ADAPTIVE, in_state, parallelism_is, same_job
+from flinkops.plan.preconditions import AdaptiveScheduler, JobInState, SameJob, VertexParallelism
 from flinkops.plan.rescale import plan_rescale
+from flinkops.plan.step_inputs import VerifyParallelism, VerifyStable, VerifyThroughput
 
 
 def plan_autoscale(
@@ -104,10 +106,10 @@ def request_for(decision: Decision, *, switch_off: bool = False) -> ActionReques
 def plan_autoscale_on_resource(
     plan: Plan, decision: Decision, job: JobFacts, *, checkpoints: int = 1, throughput: bool = True
 ) -> Plan:
-    """`plan` changes the overrides in a resource's spec; here what has to be seen after it, and the way back.
+    """`plan` changes the overrides in a resource's spec; here what has to be verified after it, and the rollback.
 
     In place, under the adaptive scheduler: the parallelism in REST, a checkpoint, the throughput; else the overrides
-    that make it run as before. A redeployment has its own verification and way back, and only gets the throughput.
+    that make it run as before. A redeployment has its own verification and rollback, and only gets the throughput.
     """
     verified = _throughput(decision, job) if throughput else ()
     plan = msgspec.structs.replace(plan, verb="autoscale-apply", why=(*_reasons(decision), *plan.why))
@@ -122,29 +124,27 @@ def plan_autoscale_on_resource(
         effective_mode="in-place",
         preconditions=(
             *plan.preconditions,
-            same_job(job),
-            in_state("RUNNING"),
-            ADAPTIVE,
-            *(parallelism_is(vertex, parallelism) for vertex, parallelism in running.items()),
+            SameJob(job.id),
+            JobInState("RUNNING"),
+            AdaptiveScheduler(),
+            *(VertexParallelism(vertex, parallelism) for vertex, parallelism in running.items()),
         ),
         steps=(*plan.steps, *_seen_to_hold("", wanted, checkpoints), *verified),
         rollback=("the overrides are set to what runs now, and seen to hold",),
-        rollback_steps=_way_back(plan, overrides_of(decision, job), running, checkpoints),
+        rollback_steps=_rollback_steps(plan, overrides_of(decision, job), running, checkpoints),
     )
 
 
-def _way_back(plan: Plan, overrides: str, running: Mapping[str, int], checkpoints: int) -> tuple[Step, ...]:
+def _rollback_steps(plan: Plan, overrides: str, running: Mapping[str, int], checkpoints: int) -> tuple[Step, ...]:
     """Overrides are set back, not taken away: without them the operator would redeploy the job."""
-    done = next(step for step in plan.steps if step.action == "patch-resource")
-    taken_up = next(step for step in plan.steps if step.action == "await-taken-up")
-    before = msgspec.json.decode(done.arguments["before"], type=dict[str, Any])
-    patch = msgspec.json.decode(done.arguments["patch"], type=dict[str, Any])["spec"]
-    old = before["spec"].get("flinkConfiguration") or {}
+    done = next(step.do for step in plan.steps if isinstance(step.do, PatchResource))
+    taken_up = next(step for step in plan.steps if isinstance(step.do, AwaitTakenUp))
+    spec, patch = done.before["spec"], done.patch["spec"]
+    old = spec.get("flinkConfiguration") or {}
     undo = {key: old.get(key) for key in patch["flinkConfiguration"]} | {OVERRIDES: overrides}
-    changed = {**before, "spec": merged(before["spec"], patch)}
-    arguments = {"patch": canonical_json({"spec": {"flinkConfiguration": undo}}), "before": canonical_json(changed)}
+    changed = {**done.before, "spec": merged(spec, patch)}
     return (
-        Step("undo-patch", "patch-resource", arguments),
+        Step("undo-patch", PatchResource({"spec": {"flinkConfiguration": undo}}, changed)),
         msgspec.structs.replace(taken_up, name="undo-taken-up"),
         *_seen_to_hold("undo-", running, checkpoints),
     )
@@ -152,8 +152,8 @@ def _way_back(plan: Plan, overrides: str, running: Mapping[str, int], checkpoint
 
 def _seen_to_hold(prefix: str, parallelism: Mapping[str, int], checkpoints: int) -> tuple[Step, ...]:
     return (
-        Step(f"{prefix}rescaled", "verify-parallelism", {"parallelism": canonical_json(dict(parallelism))}),
-        Step(f"{prefix}stable", "verify-stable", {"checkpoints": str(checkpoints)}),
+        Step(f"{prefix}rescaled", VerifyParallelism(dict(parallelism))),
+        Step(f"{prefix}stable", VerifyStable(checkpoints)),
     )
 
 
@@ -168,4 +168,4 @@ def _throughput(decision: Decision, job: JobFacts) -> tuple[Step, ...]:
     known = [rate for rate in rates if rate is not None]
     if not known or len(known) < len(rates):
         return ()
-    return (Step("throughput", "verify-throughput", {"records_per_second": f"{sum(known):.3f}"}),)
+    return (Step("throughput", VerifyThroughput(round(sum(known), 3))),)

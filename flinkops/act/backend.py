@@ -1,18 +1,18 @@
 """A back end: a kind of place where Flink jobs run, as actions see it. Commands and screens speak to this alone.
 
-Each folder of this package that has a module ``backend`` is one (rest, operator); ``backends.py`` finds them. A back
+Each folder of this package that has a module ``backend`` is one (rest, operator); ``backends.py`` finds them, and
+``step_kinds.py`` the ``STEPS`` of its module ``steps``: those that only its plans have. A back
 end says which of its jobs is meant, what a request would do to it (a Plan), and gives the control with which the
 executor carries that out.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from enum import IntEnum
 from typing import Any, NamedTuple, Protocol
 
 from flinkops.act.control import JobControl
 from flinkops.act.journal import Journal
-from flinkops.act.running import StepAction
 from flinkops.autoscale.configmap import OperatorState
 from flinkops.autoscale.decide import Decision
 from flinkops.autoscale.window import Vertex
@@ -170,11 +170,6 @@ class BackendKind(Protocol):
     @property
     def job_kinds(self) -> frozenset[str]:
         """The kinds of jobs (JobFacts.kind, Target.kind) that it acts on."""
-        ...
-
-    @property
-    def steps(self) -> Mapping[str, StepAction]:
-        """The steps that only its plans have."""
         ...
 
     def claim(self, settings: Settings) -> Claim:

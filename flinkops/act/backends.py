@@ -1,13 +1,10 @@
 """Which back end acts on a job: by the settings, by the source that shows it, or by a plan that was made for it."""
 
-import pkgutil
-from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
 
-import flinkops.act
 from flinkops.act.backend import Backend, BackendKind
+from flinkops.act.step_kinds import backend_folders
 from flinkops.clock import Clock
 from flinkops.config.settings import Settings
 from flinkops.errors import Refused
@@ -19,13 +16,7 @@ from flinkops.sources.protocol import TakesActions
 @cache
 def backend_kinds() -> dict[str, BackendKind]:
     """By the name of their folder in flinkops.act."""
-    return {name: import_module(f"flinkops.act.{name}.backend").BACKEND for name in _folders()}
-
-
-def _folders() -> Iterator[str]:
-    for module in pkgutil.iter_modules(flinkops.act.__path__):
-        if module.ispkg and find_spec(f"flinkops.act.{module.name}.backend") is not None:
-            yield module.name
+    return {name: import_module(f"flinkops.act.{name}.backend").BACKEND for name in backend_folders()}
 
 
 def backend_for(settings: Settings, clock: Clock) -> Backend:

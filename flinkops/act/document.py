@@ -8,16 +8,16 @@ from flinkops.plan.identity import plan_hash
 
 SCHEMA_VERSION = 1
 
-# Field of the document -> how the text that a step saw is read.
-_SEEN: dict[str, type[str] | type[int] | type[float]] = {
-    "old_job_id": str,
-    "new_job_id": str,
-    "savepoint": str,
-    "restored_from": str,
-    "checkpoints_after": int,
-    "restarts_after": int,
-    "downtime_seconds": float,
-}
+# What steps find under these names has a field of the document's own.
+_FOUND = (
+    "old_job_id",
+    "new_job_id",
+    "savepoint",
+    "restored_from",
+    "checkpoints_after",
+    "restarts_after",
+    "downtime_seconds",
+)
 
 
 def action_document(plan: Plan, result: Result | None) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def action_document(plan: Plan, result: Result | None) -> dict[str, Any]:
             "why": list(plan.why),
             "risks": list(plan.risks),
             "refused": list(plan.refused),
-            "preconditions": list(plan.preconditions),
+            "preconditions": [one.words for one in plan.preconditions],
             "steps": [step.name for step in plan.steps],
             "rollback": list(plan.rollback),
         },
@@ -48,13 +48,14 @@ def action_document(plan: Plan, result: Result | None) -> dict[str, Any]:
 
 
 def _result(plan: Plan, result: Result) -> dict[str, Any]:
-    seen = {name: _read(kind, result.seen.get(name)) for name, kind in _SEEN.items()}
-    seen["old_job_id"] = seen["old_job_id"] or plan.target.job_id or None
+    values = result.found.by_name()
+    found = {name: values.get(name) for name in _FOUND}
+    found["old_job_id"] = found["old_job_id"] or plan.target.job_id or None
     return {
         "outcome": result.outcome,
-        **seen,
+        **found,
         "error": result.error,
-        "go_on": result.go_on,
+        "go_on": result.next_command,
         "seen": result.seen,
         "steps": [
             {
@@ -67,10 +68,3 @@ def _result(plan: Plan, result: Result) -> dict[str, Any]:
             for step in result.steps
         ],
     }
-
-
-def _read(kind: type[str] | type[int] | type[float], text: str | None) -> str | int | float | None:
-    try:
-        return None if text is None else kind(text)
-    except ValueError:
-        return None

@@ -48,7 +48,7 @@ class EndedByAction:
         self._by_job = {}
         for record in records:
             if record.plan.verb in ENDING_VERBS:
-                for job_id in {record.plan.target.job_id, record.seen.get("new_job_id", "")} - {""}:
+                for job_id in {record.plan.target.job_id, record.found.new_job_id or ""} - {""}:
                     self._by_job.setdefault(job_id, []).append(record)
 
 

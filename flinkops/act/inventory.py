@@ -11,8 +11,8 @@ from flinkops.act.lineage import Identity, Lineage
 from flinkops.errors import Unreachable
 from flinkops.model.facts import JobFacts
 from flinkops.model.places import same_place
-from flinkops.model.plan import Step
 from flinkops.plan.retention import KnownSavepoint, newest_first
+from flinkops.plan.step_inputs import DisposeSavepoint
 
 _CHECKPOINT_FOLDER = re.compile(r"/chk-\d+(/_metadata)?/?$")
 
@@ -28,7 +28,7 @@ def savepoints_of(job: JobFacts, journal: Journal) -> tuple[KnownSavepoint, ...]
 
 
 class References:
-    """What depends on savepoints of one cluster, looked at once."""
+    """What depends on savepoints of one cluster, read once."""
 
     def __init__(self, control: JobControl, journal: Journal) -> None:
         self._records = _records_of(journal, control.name)
@@ -44,11 +44,11 @@ class References:
     def to(self, path: str) -> tuple[str, ...]:
         """Everything that speaks against disposing of `path`, one sentence each; what nobody knows does too."""
         if _CHECKPOINT_FOLDER.search(path):
-            return ("it is a checkpoint, which Flink itself looks after",)
+            return ("it is a checkpoint, which Flink itself disposes of",)
         reasons = [
-            f"the unfinished action {record.plan.id} goes on from it"
+            f"the unfinished action {record.plan.id} starts from it"
             for record in self._records
-            if record.resumable and same_place(record.seen.get("savepoint"), path)
+            if record.resumable and same_place(record.found.savepoint, path)
         ]
         reasons += [f"it is {what}" for held, what in self._held.items() if same_place(held, path)]
         if self._problem is not None:
@@ -64,7 +64,7 @@ class References:
         return tuple(msgspec.structs.replace(one, in_use="; ".join(self.to(one.path)) or None) for one in savepoints)
 
     def _latest(self) -> list[KnownSavepoint]:
-        """Of each job that the cluster or the journal knows: what it would be brought back from."""
+        """Of each job that the cluster or the journal knows: what it would be started from again."""
         lineage = Lineage(self._jobs, self._records)
         identities = (*map(lineage.of_job, self._jobs), *map(lineage.of_record, self._records))
         found = (_merged(self._jobs, self._records, lineage, one) for one in dict.fromkeys(identities))
@@ -83,7 +83,7 @@ def _merged(
     What Flink lists of a submission is newer than what only the journal knows of it: Flink drops the oldest first. A
     resume has taken no savepoint: what it named comes last.
     """
-    disposed = [step.arguments["path"] for one in records for step in _done_disposals(one)]
+    disposed = [path for one in records for path in _disposed(one)]
     of_jobs = (
         msgspec.structs.replace(found, order=(lineage.generation(job.id), 1, found.taken_ms))
         for job in jobs
@@ -122,23 +122,23 @@ def _from_flink(job: JobFacts) -> list[KnownSavepoint]:
 
 
 def _from_record(record: ActionRecord) -> KnownSavepoint | None:
-    target, path = record.plan.target, record.seen.get("savepoint")
+    target, path = record.plan.target, record.found.savepoint
     if not path:
         return None
-    size = record.seen.get("state_bytes", "")
     return KnownSavepoint(
         path=path,
         taken_ms=record.started_ms,
         job_name=target.job_name,
         job_id=target.job_id,
         known_from=record.plan.id,
-        size_bytes=int(size) if size.isdigit() else None,
+        size_bytes=record.found.state_bytes,
     )
 
 
-def _done_disposals(record: ActionRecord) -> list[Step]:
+def _disposed(record: ActionRecord) -> list[str]:
     done = {step.name for step in record.steps if step.outcome == "ok"}
-    return [step for step in record.plan.steps if step.action == "dispose-savepoint" and step.name in done]
+    steps = [step.do for step in record.plan.steps if step.name in done]
+    return [one.path for one in steps if isinstance(one, DisposeSavepoint)]
 
 
 def _uses_of_running(job: JobFacts, path: str) -> list[str]:

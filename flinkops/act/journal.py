@@ -9,20 +9,24 @@ import getpass
 import os
 import shlex
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from flinkops.act.journal_file import JournalFile, Line, Reserve
+from flinkops.act.step_kinds import known_members
 from flinkops.clock import Clock, iso_utc
 from flinkops.errors import OperationFailed, Refused, UsageError
-from flinkops.model.plan import Plan, StepResult, Target, Verb, is_for_people
+from flinkops.model.plan import Plan, StepResult, Target, Verb
+from flinkops.model.steps import Findings, StepOutcome, described
+from flinkops.plan.version_1 import upgraded_entry
 from flinkops.private_file import refuse_shared_folder
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 REPAIR = "flinkops action repair"
 _BYTES_A_STEP = 8_192  # its two lines; errors and what was seen are much shorter
 _BYTES_BESIDE_STEPS = 65_536
@@ -31,7 +35,10 @@ EventName = Literal["planned", "intent", "outcome", "interrupted", "finished"]
 
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One line. ``planned`` carries the whole plan; ``intent`` comes before a step, ``outcome`` after it."""
+    """One line. ``planned`` carries the whole plan; ``intent`` comes before a step, ``outcome`` after it.
+
+    ``found`` is what the step found and noted on the way, each under the tag of its struct.
+    """
 
     schema_version: int
     at_ms: int
@@ -50,7 +57,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     action: str = ""
     outcome: str = ""
     seconds: float | None = None
-    seen: dict[str, str] = {}
+    found: tuple[StepOutcome, ...] = ()
     error: str | None = None
     plan: Plan | None = None
 
@@ -68,13 +75,18 @@ class ActionRecord(msgspec.Struct, frozen=True):
     error: str | None = None
     ended_ms: int | None = None
     steps: tuple[StepResult, ...] = ()
-    seen: dict[str, str] = {}
+    outcomes: tuple[StepOutcome, ...] = ()
     unfinished_step: str | None = None
 
     @property
     def resumable(self) -> bool:
         """It stopped in the middle: killed, interrupted, or its time was up."""
         return self.outcome in (None, "timed-out")
+
+    @property
+    def found(self) -> Findings:
+        """What its steps found."""
+        return Findings(self.outcomes)
 
 
 class Damage(msgspec.Struct, frozen=True):
@@ -123,7 +135,7 @@ class Journal:
         action: str = "",
         outcome: str = "",
         seconds: float | None = None,
-        seen: dict[str, str] | None = None,
+        found: Sequence[StepOutcome] = (),
         error: str | None = None,
     ) -> Entry:
         """Write one line and wait until it is on the disk. Raises JournalFailed when that cannot be done."""
@@ -145,7 +157,7 @@ class Journal:
             action=action,
             outcome=outcome,
             seconds=None if seconds is None else round(seconds, 3),
-            seen=seen or {},
+            found=tuple(found),
             error=error,
             plan=plan if event == "planned" else None,
         )
@@ -260,8 +272,12 @@ class _Version(msgspec.Struct):
     schema_version: int
 
 
-_decoder = msgspec.json.Decoder(Entry)
 _version = msgspec.json.Decoder(_Version)
+
+
+@cache
+def _decoder() -> "msgspec.json.Decoder[Entry]":
+    return msgspec.json.Decoder(Entry, dec_hook=known_members().hook())
 
 
 def _entry(line: Line) -> Entry | Damage:
@@ -269,8 +285,10 @@ def _entry(line: Line) -> Entry | Damage:
         version = _version.decode(line.content).schema_version
         if version > SCHEMA_VERSION:
             return Damage(line.path, line.number, f"a newer flinkops wrote it (schema_version {version})", newer=True)
-        return _decoder.decode(line.content)
-    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+        if version == 1:
+            return known_members().convert(upgraded_entry(msgspec.json.decode(line.content)), Entry, strict=False)
+        return _decoder().decode(line.content)
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, KeyError, TypeError, AttributeError) as problem:
         return Damage(line.path, line.number, f"it cannot be read: {problem}"[:200])
 
 
@@ -288,7 +306,7 @@ def default_folder() -> Path:
 def _record(entries: list[Entry]) -> ActionRecord:
     planned = next((entry for entry in entries if entry.plan is not None), entries[0])
     steps: dict[str, StepResult] = {}
-    seen: dict[str, str] = {}
+    outcomes: list[StepOutcome] = []
     finished: Entry | None = None
     unfinished: str | None = None
     for entry in entries:
@@ -296,7 +314,7 @@ def _record(entries: list[Entry]) -> ActionRecord:
             finished, unfinished = None, entry.step
         elif entry.event == "outcome":
             unfinished = None
-            seen.update(entry.seen)
+            outcomes.extend(entry.found)
             steps[entry.step] = _step_result(entry)
         elif entry.event == "finished":
             finished = entry
@@ -311,7 +329,7 @@ def _record(entries: list[Entry]) -> ActionRecord:
         error=finished.error if finished else None,
         ended_ms=finished.at_ms if finished else None,
         steps=tuple(steps.values()),
-        seen=seen,
+        outcomes=tuple(outcomes),
         unfinished_step=unfinished,
     )
 
@@ -336,15 +354,8 @@ def _step_result(entry: Entry) -> StepResult:
     outcome: Literal["ok", "failed", "timed-out", "skipped"] = "failed"
     if entry.outcome in ("ok", "timed-out", "skipped"):
         outcome = entry.outcome  # type: ignore[assignment]
-    text = entry.error or describe_seen(entry.seen)
+    text = entry.error or described(entry.found)
     return StepResult(entry.step, entry.at_ms, entry.seconds or 0.0, outcome, text)
-
-
-def describe_seen(seen: dict[str, str]) -> str:
-    """What a step saw, in one line, without what only later steps need."""
-    return ", ".join(
-        f"{name.replace('_', ' ')} {value}" for name, value in seen.items() if value and is_for_people(name)
-    )
 
 
 def _user() -> str:

@@ -1,6 +1,7 @@
 """What is left of the state of a job that died while it was to be stopped."""
 
 from flinkops.act.flow_steps import completed_before
+from flinkops.act.outcomes import CheckpointNoted, StateLost
 from flinkops.act.running import StepRun
 from flinkops.act.storage import check_savepoint, newer_beside, savepoints_in
 from flinkops.clock import iso_utc
@@ -18,23 +19,23 @@ def kept_state(run: StepRun, directory: str | None, *, checkpoints_dropped: bool
     completed = completed_before(run) or 0
     if directory is not None:
         since = run.plan.created_ms / 1000 - _CLOCKS_DIFFER_SECONDS
-        until = _began_anew_ms(run) / 1000 or float("inf")
+        until = _restarted_empty_ms(run) / 1000 or float("inf")
         for path in savepoints_in(directory, run.job_id, since_seconds=since, until_seconds=until):
-            if same_place(path, run.seen.get("savepoint")):
-                continue  # the operator's, of the job that had forgotten its state
+            if same_place(path, run.findings.savepoint):
+                continue  # the operator's, of the job that had lost its state
             found = check_savepoint(path)
             if found.verdict == "ok" and found.metadata is not None and found.metadata.checkpoint_id > completed:
                 return path
     if (retained := retained_checkpoint(run)) is not None:
         return retained
-    checkpoint = run.seen.get("checkpoint_path")
+    checkpoint = _checkpoint(run)
     unknown = checkpoint and not checkpoints_dropped and check_savepoint(checkpoint).verdict == "unknown"
     return checkpoint if unknown else None
 
 
 def retained_checkpoint(run: StepRun) -> str | None:
     """The newest checkpoint of the old job that is seen to be there and whole; None: none is, as far as can be seen."""
-    checkpoint = run.seen.get("checkpoint_path")
+    checkpoint = _checkpoint(run)
     if not checkpoint:
         return None
     candidates = (*newer_beside(checkpoint), checkpoint)
@@ -42,14 +43,20 @@ def retained_checkpoint(run: StepRun) -> str | None:
 
 
 def where_to_look(run: StepRun, directory: str | None) -> str:
-    """For a person: the savepoint of the stop, where it would be; not one of the job that began anew after it."""
-    before = _began_anew_ms(run)
+    """For a person: where the savepoint of the stop would be; not one of the job that was restarted empty after it."""
+    before = _restarted_empty_ms(run)
     written = f" written before {iso_utc(before)}" if before else ""
     return f"look for the newest savepoint-{run.job_id[:6]}-…{written} in {directory or 'its savepoint directory'}"
 
 
-def _began_anew_ms(run: StepRun) -> int:
-    return int(run.seen.get("began_anew_ms") or 0)
+def _restarted_empty_ms(run: StepRun) -> int:
+    losses = (one for one in reversed(run.findings.outcomes) if isinstance(one, StateLost))
+    return next((one.restarted_empty_ms for one in losses if one.restarted_empty_ms), 0)
+
+
+def _checkpoint(run: StepRun) -> str | None:
+    noted = run.findings.last(CheckpointNoted)
+    return noted.checkpoint_path if noted is not None else None
 
 
 def nothing_in_sight(run: StepRun) -> str:

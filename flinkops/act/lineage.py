@@ -24,7 +24,7 @@ class Lineage:
         self._parents: dict[Identity, Identity] = {}
         self._generations: dict[str, int] = {}
         for record in records:
-            new_id, target = record.seen.get("new_job_id"), record.plan.target
+            new_id, target = record.found.new_job_id, record.plan.target
             if target.kind == _REST and new_id:
                 self._join(_of_target(target), _of_id(new_id))
                 if new_id != target.job_id:
@@ -51,7 +51,7 @@ class Lineage:
         for record in records:
             target = record.plan.target
             same_name = (target.job_name, target.namespace) == (job.name, job.namespace)
-            if path and same_name and same_place(record.seen.get("savepoint"), path):
+            if path and same_name and same_place(record.found.savepoint, path):
                 self._join(_of_job(job), _of_target(target))
                 if job.id != target.job_id:
                     self._generations.setdefault(job.id, self.generation(target.job_id) + 1)

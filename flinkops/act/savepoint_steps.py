@@ -1,53 +1,61 @@
 """The steps around savepoints."""
 
-from flinkops.act.running import StepAction, StepRun
+from typing import Any
+
+from flinkops.act.outcomes import (
+    FilesChecked,
+    SavepointCompleted,
+    SavepointDisposed,
+    SavepointTriggered,
+    SavepointVerified,
+)
+from flinkops.act.running import StepKind, StepRun
 from flinkops.act.storage import check_savepoint
 from flinkops.errors import OperationFailed
 from flinkops.model.detail import AsyncOutcome
 from flinkops.model.facts import CheckpointFacts
 from flinkops.model.places import same_place
-from flinkops.model.savepoint import recorded_format
+from flinkops.model.steps import NamesSavepoint
+from flinkops.plan.step_inputs import AwaitSavepoint, CheckFiles, DisposeSavepoint, TriggerSavepoint, VerifySavepoint
 
 _LISTED_WITHIN_SECONDS = 30.0
 _DISPOSED_WITHIN_SECONDS = 300.0
 
 
-def trigger(run: StepRun) -> dict[str, str]:
+def trigger(run: StepRun, given: TriggerSavepoint) -> SavepointTriggered:
     """Begin the savepoint. The trigger's id is the plan's own, so that a second time is not a second savepoint."""
-    arguments = run.arguments
 
     def ask() -> bool:
         run.control.trigger_savepoint(
             run.job_id,
-            target_directory=arguments["target_directory"],
-            savepoint_format=recorded_format(arguments["format"]),
-            trigger_id=arguments["trigger_id"],
+            target_directory=given.target_directory,
+            savepoint_format=given.savepoint_format,
+            trigger_id=given.trigger_id,
         )
         return True
 
     run.until("triggering the savepoint", ask)
-    return {"trigger_id": arguments["trigger_id"]}
+    return SavepointTriggered(given.trigger_id)
 
 
-def await_savepoint(run: StepRun) -> dict[str, str]:
+def await_savepoint(run: StepRun, given: AwaitSavepoint) -> SavepointCompleted:
     """Wait for the outcome of the trigger; its path is Flink's own answer."""
-    trigger_id = run.arguments["trigger_id"]
 
     def ask() -> AsyncOutcome | None:
-        outcome = run.control.savepoint_status(run.job_id, trigger_id)
+        outcome = run.control.savepoint_status(run.job_id, given.trigger_id)
         if outcome is None:
             return AsyncOutcome(done=True, location=_forgotten(run))
         return outcome if outcome.done else None
 
     outcome = run.until("waiting for the savepoint", ask)
     if outcome.location and not outcome.failure:
-        return {"savepoint": outcome.location}
+        return SavepointCompleted(outcome.location)
     raise OperationFailed(f"the savepoint failed: {outcome.failure or 'Flink gives no reason'}")
 
 
-def verify(run: StepRun) -> dict[str, str]:
+def verify(run: StepRun, _given: VerifySavepoint) -> SavepointVerified:
     """The job lists it as completed, and its files are all there, as far as they can be seen from here."""
-    path = run.seen["savepoint"]
+    path = run.savepoint
 
     def ask() -> CheckpointFacts | None:
         job = run.control.job(run.job_id)
@@ -57,30 +65,35 @@ def verify(run: StepRun) -> dict[str, str]:
         return next((one for one in known if one.status == "COMPLETED" and same_place(one.external_path, path)), None)
 
     listed = run.until(f"waiting until the job lists {path}", ask, within_seconds=_LISTED_WITHIN_SECONDS)
-    seen = verify_files(path)
-    seen["checkpoint_id"] = str(listed.id)
-    if listed.state_size_bytes is not None:
-        seen["state_bytes"] = str(listed.state_size_bytes)
-    return seen
+    checked = checked_files(path)
+    size = checked.state_bytes if listed.state_size_bytes is None else listed.state_size_bytes
+    return SavepointVerified(checked.files, listed.id, size)
 
 
-def verify_files(path: str) -> dict[str, str]:
-    """What a look at the files gives; raises OperationFailed when some are missing. Out of reach is unknown."""
+def check_files(run: StepRun, given: CheckFiles) -> FilesChecked:
+    """The savepoint to start from has all its files, as far as they can be seen from here."""
+    return checked_files(given.savepoint or run.savepoint)
+
+
+def checked_files(path: str) -> FilesChecked:
+    """What is seen of a savepoint's files. Raises OperationFailed when some are missing; out of reach is unknown."""
     check = check_savepoint(path)
     if check.verdict == "bad":
         raise OperationFailed(f"savepoint {path} is not whole: {check.why}")
     if check.verdict == "unknown":
-        return {"files": f"unknown: {check.why}"}
-    return {"files": check.why, "state_bytes": str(check.total_bytes)}
+        return FilesChecked(path, f"unknown: {check.why}")
+    return FilesChecked(path, check.why, check.total_bytes)
 
 
-def dispose(run: StepRun) -> dict[str, str]:
+def dispose(run: StepRun, given: DisposeSavepoint) -> SavepointDisposed:
     """Let Flink remove a savepoint's files. One that is gone already was removed by an earlier try."""
-    path = run.arguments["path"]
+    path = given.path
     trigger_id = run.until("asking for the disposal", lambda: run.control.dispose_savepoint(path))
 
     def ask() -> AsyncOutcome | None:
-        outcome = run.control.disposal_status(trigger_id) or AsyncOutcome(done=True, failure="Flink has forgotten it")
+        outcome = run.control.disposal_status(trigger_id) or AsyncOutcome(
+            done=True, failure="Flink no longer knows the disposal"
+        )
         return outcome if outcome.done else None
 
     outcome = run.until("waiting for the disposal", ask, within_seconds=_DISPOSED_WITHIN_SECONDS)
@@ -90,7 +103,7 @@ def dispose(run: StepRun) -> dict[str, str]:
         raise OperationFailed(f"{path} was not disposed of: {outcome.failure}")
     if check.verdict == "ok":
         raise OperationFailed(f"Flink says that {path} was disposed of, but its files are still there")
-    return {"disposed": path, "files": "gone" if removed else f"unknown: {check.why}"}
+    return SavepointDisposed(path, "gone" if removed else f"unknown: {check.why}")
 
 
 def _forgotten(run: StepRun) -> str:
@@ -115,9 +128,10 @@ def _forgotten(run: StepRun) -> str:
     )
 
 
-SAVEPOINT_ACTIONS: dict[str, StepAction] = {
-    "trigger-savepoint": trigger,
-    "await-savepoint": await_savepoint,
-    "verify-savepoint": verify,
-    "dispose-savepoint": dispose,
-}
+SAVEPOINT_STEPS: tuple[StepKind[Any, Any], ...] = (
+    StepKind(TriggerSavepoint, SavepointTriggered, trigger),
+    StepKind(AwaitSavepoint, SavepointCompleted, await_savepoint),
+    StepKind(VerifySavepoint, SavepointVerified, verify, needs=(NamesSavepoint,)),
+    StepKind(CheckFiles, FilesChecked, check_files),
+    StepKind(DisposeSavepoint, SavepointDisposed, dispose),
+)

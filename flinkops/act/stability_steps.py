@@ -1,38 +1,38 @@
-"""Steps that change parallelism in place, and those that look whether a job is well after a change."""
+"""Steps that change parallelism in place, and those that verify that a job is well after a change."""
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
-import msgspec
-
+from flinkops.act.outcomes import ParallelismRequired, ParallelismSeen, StabilitySeen
 from flinkops.act.rest_cache import Absence
-from flinkops.act.running import StepAction, StepRun
+from flinkops.act.running import StepKind, StepRun
 from flinkops.errors import OperationFailed, Unreachable
 from flinkops.model.detail import ResourceRequirement
 from flinkops.model.facts import ExceptionFacts, JobFacts
 from flinkops.model.states import ENDED, ExecutionState, JobState
+from flinkops.plan.step_inputs import RequireParallelism, VerifyParallelism, VerifyStable
 
 _RESCALED_WITHIN_SECONDS = 120.0
 _CHECKPOINT_GRACE_SECONDS = 60.0
 _IN_HISTORY = 8  # of the ten that Flink keeps, savepoints among them
 
 
-def require(run: StepRun) -> dict[str, str]:
+def require(run: StepRun, given: RequireParallelism) -> ParallelismRequired:
     """Set the bounds of every vertex; the same bounds twice change nothing."""
-    bounds = msgspec.json.decode(run.arguments["bounds"], type=dict[str, tuple[int, int]])
-    wanted = [ResourceRequirement(vertex=vertex, lower=low, upper=high) for vertex, (low, high) in bounds.items()]
+    wanted = [ResourceRequirement(vertex=vertex, lower=low, upper=high) for vertex, (low, high) in given.bounds.items()]
 
     def ask() -> bool:
         run.control.require(run.job_id, wanted)
         return True
 
     run.until("requiring the parallelism", ask)
-    return {}
+    return ParallelismRequired()
 
 
-def verify_parallelism(run: StepRun) -> dict[str, str]:
+def verify_parallelism(run: StepRun, given: VerifyParallelism) -> ParallelismSeen:
     """Every vertex runs as wanted, as REST tells it."""
-    wanted = msgspec.json.decode(run.arguments["parallelism"], type=dict[str, int])
+    wanted = given.parallelism
     last: dict[str, int] = {}
 
     def ask() -> JobFacts | None:
@@ -45,19 +45,18 @@ def verify_parallelism(run: StepRun) -> dict[str, str]:
     except OperationFailed as problem:
         seen = sorted(set(last.values()))
         raise OperationFailed(f"{problem.what}; parallelism seen: {seen or 'none'}") from None
-    return {"parallelism": ", ".join(f"{vertex.name} {vertex.parallelism}" for vertex in job.vertices)}
+    return ParallelismSeen(", ".join(f"{vertex.name} {vertex.parallelism}" for vertex in job.vertices))
 
 
-def verify_stable(run: StepRun) -> dict[str, str]:
+def verify_stable(run: StepRun, given: VerifyStable) -> StabilitySeen:
     """So many checkpoints complete from now on, and the job does not restart meanwhile.
 
     With ``watch_seconds`` it has to go on so long at least: a crash loop may begin only after a while. The counter of
     restarts does not decide: it is up to 10 s old, and Flink before 2.0 counts each rescale in it.
     """
-    watched_until = time.monotonic() + float(run.arguments.get("watch_seconds", "0"))
-    wanted = int(run.arguments.get("checkpoints", "1"))
-    job_id = run.seen.get("new_job_id", run.job_id)
-    first = run.until("looking at the job", lambda: _measured(run, job_id))
+    watched_until = time.monotonic() + given.watch_seconds
+    wanted, job_id = given.checkpoints, run.running_job_id
+    first = run.until("polling the job", lambda: _measured(run, job_id))
     watch = _RestartWatch(run, first)
 
     def ask() -> JobFacts | None:
@@ -69,7 +68,7 @@ def verify_stable(run: StepRun) -> dict[str, str]:
 
     seconds = max(_checkpoint_patience_seconds(first, wanted), watched_until - time.monotonic() + 30.0)
     job = run.until(f"waiting for {wanted} checkpoints", ask, within_seconds=seconds)
-    return {"checkpoints_after": str(_completed_since(first, job, wanted)), "restarts_after": "0"}
+    return StabilitySeen(_completed_since(first, job, wanted), 0)
 
 
 class _RestartWatch:
@@ -167,8 +166,8 @@ def _checkpoint_patience_seconds(job: JobFacts, wanted: int) -> float:
     return _CHECKPOINT_GRACE_SECONDS + (wanted + 1) * (interval + 3 * duration)
 
 
-STABILITY_ACTIONS: dict[str, StepAction] = {
-    "require-parallelism": require,
-    "verify-parallelism": verify_parallelism,
-    "verify-stable": verify_stable,
-}
+STABILITY_STEPS: tuple[StepKind[Any, Any], ...] = (
+    StepKind(RequireParallelism, ParallelismRequired, require),
+    StepKind(VerifyParallelism, ParallelismSeen, verify_parallelism),
+    StepKind(VerifyStable, StabilitySeen, verify_stable),
+)

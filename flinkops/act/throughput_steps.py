@@ -2,10 +2,13 @@
 
 import time
 from collections import deque
+from typing import Any
 
 from flinkops.act.control import Load
-from flinkops.act.running import StepAction, StepRun
+from flinkops.act.outcomes import ThroughputSeen
+from flinkops.act.running import StepKind, StepRun
 from flinkops.errors import NotInTime, OperationFailed
+from flinkops.plan.step_inputs import VerifyThroughput
 
 ENOUGH_RATIO = 0.9
 """Of what arrives. Flink's counters come in steps of ten seconds; nine tenths over thirty is all of it."""
@@ -14,13 +17,12 @@ _WITHIN_SECONDS = 240.0
 _EVERY_SECONDS = 5.0
 
 
-def verify_throughput(run: StepRun) -> dict[str, str]:
+def verify_throughput(run: StepRun, given: VerifyThroughput) -> ThroughputSeen:
     """Over half a minute the sources take in as much as was expected, or more than arrives.
 
     Where Flink does not tell, it is unknown, and no reason to go back. Raises OperationFailed when it stays below.
     """
-    expected = float(run.arguments["records_per_second"])
-    job_id = run.seen.get("new_job_id", run.job_id)
+    expected, job_id = given.records_per_second, run.running_job_id
     seen: deque[tuple[float, Load]] = deque()
     last = ""
 
@@ -45,7 +47,7 @@ def verify_throughput(run: StepRun) -> dict[str, str]:
         text = run.until("waiting for the throughput", ask, within_seconds=_WITHIN_SECONDS)
     except NotInTime as problem:
         raise OperationFailed(f"{problem.what}: {last or 'no rate was seen'}") from None
-    return {"throughput": text}
+    return ThroughputSeen(text)
 
 
 def _judged(first: tuple[float, Load], newest: tuple[float, Load], expected: float) -> tuple[str | None, str]:
@@ -63,4 +65,4 @@ def _judged(first: tuple[float, Load], newest: tuple[float, Load], expected: flo
     return None, words
 
 
-THROUGHPUT_ACTIONS: dict[str, StepAction] = {"verify-throughput": verify_throughput}
+THROUGHPUT_STEPS: tuple[StepKind[Any, Any], ...] = (StepKind(VerifyThroughput, ThroughputSeen, verify_throughput),)

@@ -20,6 +20,7 @@ def apply(
 ) -> None:
     """Carry out a saved plan. Refused when the job has moved since it was made."""
     from flinkops.act.backends import backend_of_plan
+    from flinkops.act.step_kinds import known_members
     from flinkops.clock import SystemClock
     from flinkops.plan.identity import decode_plan_file
 
@@ -27,6 +28,6 @@ def apply(
         content = plan.read_bytes()
     except OSError as problem:
         raise UsageError(f"{plan} cannot be read: {problem.strerror or problem}") from None
-    saved = decode_plan_file(content, str(plan))
+    saved = decode_plan_file(content, str(plan), known_members())
     with backend_of_plan(saved, common.settings, SystemClock()).control_of_plan(saved) as control:
         act(common, control, saved, Consent(yes=yes), open_journal(journal))

@@ -61,10 +61,10 @@ def _row(record: "ActionRecord") -> dict[str, Any]:
         "outcome": record.outcome,
         "error": record.error,
         "unfinished_step": record.unfinished_step,
-        "go_on": _go_on(record),
+        "go_on": _resume_command(record),
         "plan_hash": record.plan_hash,
         "diff": list(record.plan.diff),
-        "seen": record.seen,
+        "seen": record.found.as_text(),
         "steps": [msgspec.to_builtins(step) for step in record.steps],
     }
 
@@ -76,16 +76,16 @@ def _lines(record: "ActionRecord") -> list[str]:
     outcome = record.outcome or f"unfinished, at step {record.unfinished_step or 'none'}"
     head = f"{iso_utc(record.started_ms)}  {record.plan.verb} {_names(target)[0] or target.source}: {outcome}"
     details = [f"  {record.plan.id} by {record.who} on {record.host}"]
-    if "savepoint" in record.seen:
-        details.append(f"  savepoint {record.seen['savepoint']}")
+    if (savepoint := record.found.savepoint) is not None:
+        details.append(f"  savepoint {savepoint}")
     if record.error:
         details.append(f"  {record.error}")
-    if go_on := _go_on(record):
-        details.append(f"  go on with: {go_on}")
+    if command := _resume_command(record):
+        details.append(f"  resume it with: {command}")
     return [head, *details]
 
 
-def _go_on(record: "ActionRecord") -> str | None:
-    from flinkops.act.executor import go_on_command
+def _resume_command(record: "ActionRecord") -> str | None:
+    from flinkops.act.executor import resume_command
 
-    return go_on_command(record.plan.id) if record.resumable else None
+    return resume_command(record.plan.id) if record.resumable else None

@@ -99,7 +99,6 @@ def executor(common: Common, control: "JobControl", journal: "Journal") -> "Exec
     """The executor with this command's settings."""
     import shlex
 
-    from flinkops.act.actions import step_actions
     from flinkops.act.backend import named_in
     from flinkops.act.executor import Executor
     from flinkops.act.journal import default_folder
@@ -113,12 +112,11 @@ def executor(common: Common, control: "JobControl", journal: "Journal") -> "Exec
         control,
         journal,
         SystemClock(),
-        step_actions(),
         guard=guard_at(common.settings, control.name, [control.url]),
         timeout_seconds=common.settings.timeout_seconds or ACTION_SECONDS,
         poll_seconds=control.poll_seconds,
         progress=lambda progress: _tell(common, progress),
-        go_on_options=shlex.join(options),
+        resume_options=shlex.join(options),
     )
 
 
@@ -139,8 +137,8 @@ def report(common: Common, plan: "Plan", result: "Result | None") -> None:
         emit_document(action_document(plan, result), form)
         return
     if common.settings.output == "name":
-        if result is not None and result.outcome == "verified" and "savepoint" in result.seen:
-            emit([result.seen["savepoint"]])
+        if result is not None and result.outcome == "verified" and (savepoint := result.found.savepoint) is not None:
+            emit([savepoint])
         return
     from flinkops.render.plan import plan_lines, result_lines
 

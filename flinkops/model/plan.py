@@ -4,9 +4,12 @@ A plan is made from facts by a pure function (flinkops.plan), shown to a person,
 (flinkops.act), which checks the preconditions again, journals before and after, and reports what was seen.
 """
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from flinkops.model.assessment import Value
+from flinkops.model.steps import Findings, StepInput, StepOutcome
+from flinkops.model.tagged import Family
 
 Verb = Literal[
     "savepoint-create",
@@ -33,13 +36,46 @@ class Target(Value, frozen=True):
     resource_version: str | None = None
 
 
+class Precondition(Family):
+    """What has to hold before a plan may begin; the back end of the plan asks it again."""
+
+    __slots__ = ()
+
+    TAG_KEY = "requires"
+
+    @property
+    def words(self) -> str:
+        """As documents name it."""
+        return self.tag
+
+    @classmethod
+    def unknown(cls, tag: str, fields: Mapping[str, Any]) -> "UnknownPrecondition":
+        """One of a newer flinkops, or of a back end that is not here."""
+        return UnknownPrecondition(tag)
+
+
+class UnknownPrecondition(Precondition, Value, frozen=True):
+    """It never holds."""
+
+    requires: str
+
+    @property
+    def tag(self) -> str:
+        """As it was written."""
+        return self.requires
+
+
 class Step(Value, frozen=True):
-    """One idempotent step. ``action`` is a name that the executor knows; ``arguments`` are all it needs."""
+    """One idempotent step: its name within the plan, and what to do with all that it needs."""
 
     name: str
-    action: str
-    arguments: dict[str, str] = {}
-    only_looks: bool = False  # when it fails, and all before it only looked, there is nothing to take back
+    do: StepInput
+    only_reads: bool = False  # when it fails, and all before it only read, there is nothing to roll back
+
+    @property
+    def action(self) -> str:
+        """The kind of step that it is."""
+        return self.do.tag
 
 
 class Plan(Value, frozen=True):
@@ -56,7 +92,7 @@ class Plan(Value, frozen=True):
     why: tuple[str, ...] = ()
     risks: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
-    preconditions: tuple[str, ...] = ()
+    preconditions: tuple[Precondition, ...] = ()
     steps: tuple[Step, ...] = ()
     rollback: tuple[str, ...] = ()  # what would be done, in words; `rollback_steps` are the steps of it
     rollback_steps: tuple[Step, ...] = ()
@@ -80,15 +116,17 @@ class Result(Value, frozen=True):
     plan_id: str
     outcome: Outcome
     steps: tuple[StepResult, ...] = ()
-    seen: dict[str, str] = {}
+    outcomes: tuple[StepOutcome, ...] = ()
     error: str | None = None
-    go_on: str | None = None  # the exact command that continues, where there is something to continue
+    next_command: str | None = None  # the exact command that continues, where there is something to continue
     denied: bool = False  # failed before anything was changed, because it is not allowed
 
+    @property
+    def found(self) -> Findings:
+        """What its steps found."""
+        return Findings(self.outcomes)
 
-_FOR_STEPS = ("trigger_id", "generation", "bad_job_id", "checkpoint_before", "checkpoint_path", "went_back", "job_gone")
-
-
-def is_for_people(name: str) -> bool:
-    """Whether something seen means something to a person; the rest is for later steps and the journal."""
-    return not name.endswith("_ms") and name not in _FOR_STEPS
+    @property
+    def seen(self) -> dict[str, str]:
+        """The same as texts by name, as documents have it."""
+        return self.found.as_text()

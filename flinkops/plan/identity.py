@@ -1,14 +1,17 @@
 """What identifies a plan: its id, its hash, and the ids derived from it that make its steps idempotent."""
 
 import hashlib
+from typing import Any
 
 import msgspec
 
 from flinkops.clock import iso_utc
 from flinkops.errors import UsageError
 from flinkops.model.plan import Plan
+from flinkops.model.tagged import Members
+from flinkops.plan import version_1
 
-FILE_SCHEMA_VERSION = 1
+FILE_SCHEMA_VERSION = 2
 
 
 class Stamp(msgspec.Struct, frozen=True):
@@ -54,23 +57,37 @@ class _PlanFile(msgspec.Struct, frozen=True):
     plan: Plan
 
 
+class _RawPlanFile(msgspec.Struct, frozen=True):
+    schema_version: int
+    hash: str
+    plan: dict[str, Any]
+
+
 def encode_plan_file(plan: Plan) -> bytes:
     """A saved plan (``--out``), readable by people too."""
     document = _PlanFile(FILE_SCHEMA_VERSION, plan_hash(plan), plan)
     return msgspec.json.format(msgspec.json.encode(document)) + b"\n"
 
 
-def decode_plan_file(content: bytes, name: str) -> Plan:
-    """The inverse of :func:`encode_plan_file`; `name` is the file's, for the message.
+def decode_plan_file(content: bytes, name: str, members: Members) -> Plan:
+    """The inverse of :func:`encode_plan_file`, also for files of earlier versions; `name` is the file's, for messages.
 
-    Raises UsageError when it is no plan, one of a newer version, or one that was edited: what was confirmed is done.
+    `members` are the steps and preconditions that are known. Raises UsageError when it is no plan, one of a newer
+    version, or one that was edited: what was confirmed is done.
     """
     try:
-        document = msgspec.json.decode(content, type=_PlanFile)
-    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+        document = msgspec.json.decode(content, type=_RawPlanFile)
+        version = document.schema_version
+        if version > FILE_SCHEMA_VERSION:
+            raise UsageError(
+                f"{name} has schema_version {version}, this flinkops reads up to {FILE_SCHEMA_VERSION}",
+                next_step="use the newer flinkops that saved it",
+            )
+        plan = version_1.upgraded_plan(document.plan) if version == 1 else document.plan
+        read = members.convert(plan, Plan, strict=version != 1)
+        digest = version_1.plan_hash(document.plan) if version == 1 else plan_hash(read)
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, KeyError, TypeError, AttributeError) as problem:
         raise UsageError(f"{name} is not a saved plan: {problem}", next_step="make one with --out FILE") from None
-    if document.schema_version != FILE_SCHEMA_VERSION:
-        raise UsageError(f"{name} has schema_version {document.schema_version}, this flinkops reads 1")
-    if document.hash != plan_hash(document.plan):
+    if document.hash != digest:
         raise UsageError(f"{name} was changed after it was saved", next_step="plan again with --out FILE")
-    return document.plan
+    return read

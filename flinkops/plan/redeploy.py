@@ -12,10 +12,23 @@ from flinkops.model.facts import ClusterFacts, JobFacts
 from flinkops.model.launch import Launch
 from flinkops.model.plan import Plan, Step
 from flinkops.model.request import Change, Terms
-from flinkops.plan.identity import Stamp, canonical_json, derived_id
-from flinkops.plan.preconditions import NO_SAVEPOINT_RUNNING, in_state, same_job, unmet
+from flinkops.plan.identity import Stamp, derived_id
+from flinkops.plan.preconditions import JobInState, NoSavepointInProgress, SameJob, unmet
 from flinkops.plan.rescale import slots_problem
 from flinkops.plan.savepoint import directory_problem, savepoint_directory, target_of
+from flinkops.plan.step_inputs import (
+    AwaitEnd,
+    AwaitSavepoint,
+    CancelJob,
+    CheckFiles,
+    MeasureLoad,
+    PrepareLaunch,
+    StopWithSavepoint,
+    SubmitJob,
+    VerifyFlow,
+    VerifyRestored,
+    VerifyStable,
+)
 
 RedeployVerb = Literal["upgrade", "restart", "rollback"]
 
@@ -23,8 +36,8 @@ _UNKNOWN_LAUNCH = (
     "how this job was submitted is not known: say it with --jar ID [--entry-class C] or --py FILE, with its --arg"
 )
 
-_NO_WAY_BACK = "how the running job was submitted is not known: if the new one is bad, the old one stays stopped"
-_WAY_BACK = "the new job is cancelled, the old one submitted as it was, from the same savepoint"
+_NO_ROLLBACK = "how the running job was submitted is not known: if the new one is bad, the old one stays stopped"
+_ROLLBACK = "the new job is cancelled, the old one submitted as it was, from the same savepoint"
 
 
 def changed_launch(launch: Launch | None, change: Change) -> Launch | None:
@@ -68,7 +81,7 @@ def plan_redeploy(
 
     `old` None: nobody knows how the running job was submitted, so that it could not be brought back by itself.
     """
-    preconditions = (same_job(job), in_state("RUNNING"), NO_SAVEPOINT_RUNNING)
+    preconditions = (SameJob(job.id), JobInState("RUNNING"), NoSavepointInProgress())
     directory = savepoint_directory(job, terms.target_directory)
     diff = _diff(job, old, new)
     refused = [*unmet(preconditions, job), *_refusals(job, old, new, cluster, directory)]
@@ -78,8 +91,8 @@ def plan_redeploy(
     rollback_steps: tuple[Step, ...] = ()
     if not refused and directory is not None and new is not None:
         steps = (
-            Step("prepare", "prepare-launch", {"launch": canonical_json(new)}, only_looks=True),
-            Step("measure", "measure-load", {}, only_looks=True),
+            Step("prepare", PrepareLaunch(new), only_reads=True),
+            Step("measure", MeasureLoad(), only_reads=True),
             *stop_steps(stamp.plan_id, directory, terms),
             *_start_steps("", stamp.plan_id, "job", new, terms),
         )
@@ -94,11 +107,11 @@ def plan_redeploy(
         requested_mode="savepoint",
         effective_mode="savepoint" if steps else "fail",
         why=("the job stops with a savepoint and starts from just that one",) if steps else (),
-        risks=(*_risks(job, terms), *(() if old else (_NO_WAY_BACK,))),
+        risks=(*_risks(job, terms), *(() if old else (_NO_ROLLBACK,))),
         refused=tuple(refused),
         preconditions=preconditions,
         steps=steps,
-        rollback=(_WAY_BACK,) if rollback_steps else (),
+        rollback=(_ROLLBACK,) if rollback_steps else (),
         rollback_steps=rollback_steps,
         severe=old is None,
         command=stamp.command,
@@ -107,7 +120,7 @@ def plan_redeploy(
 
 def plan_suspend(job: JobFacts, launch: Launch | None, stamp: Stamp, terms: Terms) -> Plan:
     """Stop with a savepoint, to be resumed from it."""
-    preconditions = (same_job(job), in_state("RUNNING"), NO_SAVEPOINT_RUNNING)
+    preconditions = (SameJob(job.id), JobInState("RUNNING"), NoSavepointInProgress())
     directory = savepoint_directory(job, terms.target_directory)
     refused = list(unmet(preconditions, job))
     if (problem := directory_problem(directory)) is not None:
@@ -150,8 +163,8 @@ def plan_resume(
     steps: tuple[Step, ...] = ()
     if not refused and launch is not None and savepoint is not None:
         steps = (
-            Step("prepare", "prepare-launch", {"launch": canonical_json(launch)}, only_looks=True),
-            Step("check", "check-files", {"savepoint": savepoint}),
+            Step("prepare", PrepareLaunch(launch), only_reads=True),
+            Step("check", CheckFiles(savepoint)),
             *_start_steps("", stamp.plan_id, "job", launch, terms),
         )
     return Plan(
@@ -163,45 +176,35 @@ def plan_resume(
         requested_mode="savepoint",
         effective_mode="savepoint" if steps else "fail",
         refused=(*refused, *slots_problem(job, cluster, (launch.parallelism if launch else None) or 1)),
-        preconditions=(same_job(job),),
+        preconditions=(SameJob(job.id),),
         steps=steps,
         command=stamp.command,
     )
 
 
 def stop_steps(plan_id: str, directory: str, terms: Terms) -> tuple[Step, ...]:
-    """Stop with a savepoint, wait until the job has ended, look at the savepoint's files."""
-    stop = {
-        "target_directory": directory,
-        "format": terms.savepoint_format,
-        "trigger_id": derived_id(plan_id, "savepoint"),
-    }
+    """Stop with a savepoint, wait until the job has ended, check the savepoint's files."""
+    trigger_id = derived_id(plan_id, "savepoint")
     return (
-        Step("stop", "stop-with-savepoint", stop),
-        Step("savepoint", "await-savepoint", {"trigger_id": stop["trigger_id"]}),
-        Step("stopped", "await-end", {}),
-        Step("check", "check-files", {}),
+        Step("stop", StopWithSavepoint(directory, terms.savepoint_format, trigger_id)),
+        Step("savepoint", AwaitSavepoint(trigger_id)),
+        Step("stopped", AwaitEnd()),
+        Step("check", CheckFiles()),
     )
 
 
-def launch_of_step(step: Step) -> Launch | None:
-    """What a step submits; None for other steps."""
-    text = step.arguments.get("launch")
-    return None if text is None else msgspec.json.decode(text, type=Launch)
-
-
 def _rollback_steps(plan_id: str, old: Launch, terms: Terms) -> tuple[Step, ...]:
-    cancel = Step("stop-new", "cancel-job", {"job_id": derived_id(plan_id, "job")})
+    cancel = Step("stop-new", CancelJob(derived_id(plan_id, "job")))
     return (cancel, *_start_steps("old-", plan_id, "old job", old, terms))
 
 
 def _start_steps(prefix: str, plan_id: str, purpose: str, launch: Launch, terms: Terms) -> tuple[Step, ...]:
     job_id = derived_id(plan_id, purpose)
     return (
-        Step(f"{prefix}submit", "submit-job", {"job_id": job_id, "launch": canonical_json(launch)}),
-        Step(f"{prefix}running", "verify-restored", {"job_id": job_id}),
-        Step(f"{prefix}stable", "verify-stable", {"job_id": job_id, "checkpoints": str(terms.checkpoints)}),
-        Step(f"{prefix}flow", "verify-flow", {}),
+        Step(f"{prefix}submit", SubmitJob(job_id, launch)),
+        Step(f"{prefix}running", VerifyRestored(job_id)),
+        Step(f"{prefix}stable", VerifyStable(terms.checkpoints)),
+        Step(f"{prefix}flow", VerifyFlow()),
     )
 
 

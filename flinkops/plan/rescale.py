@@ -5,9 +5,17 @@ from collections.abc import Mapping, Sequence
 from flinkops.model.detail import ResourceRequirement
 from flinkops.model.facts import ClusterFacts, JobFacts, VertexFacts
 from flinkops.model.plan import Plan, Step
-from flinkops.plan.identity import Stamp, canonical_json
-from flinkops.plan.preconditions import ADAPTIVE, NO_SAVEPOINT_RUNNING, in_state, parallelism_is, same_job, unmet
+from flinkops.plan.identity import Stamp
+from flinkops.plan.preconditions import (
+    AdaptiveScheduler,
+    JobInState,
+    NoSavepointInProgress,
+    SameJob,
+    VertexParallelism,
+    unmet,
+)
 from flinkops.plan.savepoint import target_of
+from flinkops.plan.step_inputs import RequireParallelism, VerifyParallelism, VerifyStable
 
 SCHEDULER_MODE = "scheduler-mode"
 
@@ -24,11 +32,11 @@ def plan_rescale(
 ) -> Plan:
     """All vertices to `parallelism` (each at most to its own maximum), or the named ones to theirs."""
     preconditions = (
-        same_job(job),
-        in_state("RUNNING"),
-        ADAPTIVE,
-        NO_SAVEPOINT_RUNNING,
-        *(parallelism_is(vertex.id, vertex.parallelism) for vertex in job.vertices),
+        SameJob(job.id),
+        JobInState("RUNNING"),
+        AdaptiveScheduler(),
+        NoSavepointInProgress(),
+        *(VertexParallelism(vertex.id, vertex.parallelism) for vertex in job.vertices),
     )
     wanted = _wanted(job, parallelism, vertices or {})
     refused = (*unmet(preconditions, job), *_refusals(job, requirements, cluster, wanted, vertices or {}))
@@ -120,9 +128,9 @@ def _capped(job: JobFacts, wanted: Mapping[str, int], parallelism: int | None) -
 def _steps(
     prefix: str, bounds: Sequence[ResourceRequirement], parallelism: Mapping[str, int], checkpoints: int
 ) -> tuple[Step, ...]:
-    required = {one.vertex: [one.lower, one.upper] for one in bounds}
+    required = {one.vertex: (one.lower, one.upper) for one in bounds}
     return (
-        Step(f"{prefix}require", "require-parallelism", {"bounds": canonical_json(required)}),
-        Step(f"{prefix}rescaled", "verify-parallelism", {"parallelism": canonical_json(dict(parallelism))}),
-        Step(f"{prefix}stable", "verify-stable", {"checkpoints": str(checkpoints)}),
+        Step(f"{prefix}require", RequireParallelism(required)),
+        Step(f"{prefix}rescaled", VerifyParallelism(dict(parallelism))),
+        Step(f"{prefix}stable", VerifyStable(checkpoints)),
     )

@@ -7,7 +7,8 @@ from flinkops.model.facts import JobFacts
 from flinkops.model.plan import Plan, Step, Target
 from flinkops.model.savepoint import SavepointFormat
 from flinkops.plan.identity import Stamp, derived_id
-from flinkops.plan.preconditions import NO_SAVEPOINT_RUNNING, in_state, same_job, unmet
+from flinkops.plan.preconditions import JobInState, NoSavepointInProgress, SameJob, unmet
+from flinkops.plan.step_inputs import AwaitSavepoint, DisposeSavepoint, TriggerSavepoint, VerifySavepoint
 
 DIRECTORY_KEYS = ("execution.checkpointing.savepoint-dir", "state.savepoints.dir")
 """Flink 2.x's key, then 1.x's."""
@@ -52,7 +53,7 @@ def plan_savepoint(
     savepoint_format: SavepointFormat = "canonical",
 ) -> Plan:
     """Take a savepoint while the job goes on."""
-    preconditions = (same_job(job), in_state("RUNNING"), NO_SAVEPOINT_RUNNING)
+    preconditions = (SameJob(job.id), JobInState("RUNNING"), NoSavepointInProgress())
     directory = savepoint_directory(job, target_directory)
     refused = unmet(preconditions, job)
     if (problem := directory_problem(directory)) is not None:
@@ -79,16 +80,12 @@ def plan_savepoint(
 
 
 def savepoint_steps(plan_id: str, directory: str, savepoint_format: SavepointFormat) -> tuple[Step, ...]:
-    """Trigger, wait, look at the result. The trigger's id is ours, so that a repeated trigger is the same one."""
-    trigger = {
-        "target_directory": directory,
-        "format": savepoint_format,
-        "trigger_id": derived_id(plan_id, "savepoint"),
-    }
+    """Trigger, wait, verify the result. The trigger's id is ours, so that a repeated trigger is the same one."""
+    trigger_id = derived_id(plan_id, "savepoint")
     return (
-        Step("trigger", "trigger-savepoint", trigger),
-        Step("await", "await-savepoint", {"trigger_id": trigger["trigger_id"]}),
-        Step("verify", "verify-savepoint", {}),
+        Step("trigger", TriggerSavepoint(directory, savepoint_format, trigger_id)),
+        Step("await", AwaitSavepoint(trigger_id)),
+        Step("verify", VerifySavepoint()),
     )
 
 
@@ -106,9 +103,7 @@ def plan_delete(
     `refused` are reasons found outside (who uses a path is not a fact of one job); `kept` is only shown.
     """
     target = target_of(job) if job else Target(source=source, job_name="", job_id="")
-    steps = tuple(
-        Step(f"delete-{number}", "dispose-savepoint", {"path": path}) for number, path in enumerate(paths, start=1)
-    )
+    steps = tuple(Step(f"delete-{number}", DisposeSavepoint(path)) for number, path in enumerate(paths, start=1))
     return Plan(
         id=stamp.plan_id,
         verb="savepoint-delete",

@@ -2,7 +2,8 @@
 
 from typing import Literal, NamedTuple
 
-from flinkops.model.plan import Plan, Result, is_for_people
+from flinkops.model.plan import Plan, Result
+from flinkops.plan.preconditions import VertexParallelism
 
 
 class PlanPart(NamedTuple):
@@ -25,8 +26,8 @@ def plan_parts(plan: Plan) -> tuple[PlanPart, ...]:
 
 def _needs(plan: Plan) -> tuple[str, ...]:
     """The preconditions as one text; those of single vertices by their number."""
-    vertices = [one for one in plan.preconditions if one.startswith("parallelism:")]
-    needs = [one for one in plan.preconditions if one not in vertices]
+    vertices = [one for one in plan.preconditions if isinstance(one, VertexParallelism)]
+    needs = [one.words for one in plan.preconditions if not isinstance(one, VertexParallelism)]
     if vertices:
         needs.append(f"the parallelism of {len(vertices)} vertices as it is now")
     return (", ".join(needs),) if needs else ()
@@ -51,10 +52,10 @@ def plan_lines(plan: Plan) -> list[str]:
 def result_lines(plan: Plan, result: Result) -> list[str]:
     """What came of it, as seen."""
     lines = [f"{plan.verb} {plan.target.job_name}: {result.outcome}".replace("  ", " ")]
-    shown = {name: value for name, value in result.seen.items() if value and is_for_people(name)}
+    shown = {name: text for name, text in result.found.for_people().items() if text}
     lines += [f"  {name.replace('_', ' ')}: {value}" for name, value in shown.items()]
     if result.error:
         lines.append(f"  why: {result.error}")
-    if result.go_on:
-        lines.append(f"  resume with: {result.go_on}")
+    if result.next_command:
+        lines.append(f"  resume with: {result.next_command}")
     return lines

@@ -16,7 +16,7 @@ from tests.translation.translating import Translator, is_sentence
 ROOT = Path(__file__).parents[2]
 FEWEST_SENTENCES = 1_000
 DECIDING = ("flinkops.assess.lifecycle", "flinkops.diagnose.rules.checkpoint_timeout", "flinkops.plan.operator.predict",
-            "flinkops.act.rest.redeploy_steps", "flinkops.errors")  # fmt: skip
+            "flinkops.act.rest.steps", "flinkops.errors")  # fmt: skip
 
 
 def decisions(*arguments: str) -> dict[str, Any]:

@@ -13,7 +13,9 @@ from textual.pilot import Pilot
 
 from flinkops.act.backend import JobHandle
 from flinkops.act.executor import Progress
+from flinkops.act.outcomes import FilesChecked
 from flinkops.act.rest.backend import RestBackend, RestJob
+from flinkops.act.rest.outcomes import JobEnded, RestoreVerified
 from flinkops.clock import FixedClock
 from flinkops.config.guard import guard_of
 from flinkops.config.load import load_settings
@@ -23,6 +25,8 @@ from flinkops.model.facts import JobFacts, ResourceFacts
 from flinkops.model.observation import Observation
 from flinkops.model.plan import Plan, Result, Step, Target
 from flinkops.model.request import Change
+from flinkops.model.steps import UnknownOutcome
+from flinkops.plan.step_inputs import AwaitEnd
 from flinkops.render.glyphs import UNICODE
 from flinkops.sources.kubernetes.access import KubeAccess
 from flinkops.tui.actions import execute as hands
@@ -224,15 +228,20 @@ def test_a_cluster_that_does_not_answer_gives_no_plan_but_a_reason(tmp_path: Pat
 def test_what_was_seen_is_readable_at_the_end() -> None:
     planning = Planning(BY_TITLE["restart"], the_job(), SOURCE)
     target = Target(source=NAME, job_name="prices", job_id=JOB_ID)
-    plan = Plan(id="p", verb="restart", target=target, created_ms=1, steps=(Step("stop", "x"),))
+    plan = Plan(id="p", verb="restart", target=target, created_ms=1, steps=(Step("stop", AwaitEnd()),))
     moved = Progress("intent", "p", T0_MS, "stop")
     busy = "".join(text for line in progress_lines(Running(plan, planning, [moved]), CONTEXT, T0_MS + 5_000)
                    for text, _ in line)  # fmt: skip
     assert "5.0 s  under way" in busy
-    seen = {"downtime_seconds": "38.482", "state_bytes": "1429120", "stopped_ms": str(T0_MS), "odd_bytes": "many"}
-    ended = Running(plan, planning, [moved], Result("p", "verified", seen=seen))
+    outcomes = (
+        FilesChecked("s3://b/1", "all there", 1429120),
+        JobEnded(T0_MS),
+        RestoreVerified("s3://b/1", 38.482),
+        UnknownOutcome("of-a-newer-one", {"odd_bytes": "many"}),
+    )
+    ended = Running(plan, planning, [moved], Result("p", "verified", outcomes=outcomes))
     text = ["".join(text for text, _ in line).split() for line in progress_lines(ended, CONTEXT, T0_MS)]
-    for expected in ("downtime 38 s", "state 1.4 MB", "odd bytes many", "esc: back"):
+    for expected in ("downtime 38 s", "state 1.4 MB", "odd bytes many", "y copies the path; esc: back"):
         assert expected.split() in text
     assert any(line[:2] == ["stopped", "2026-11-23"] for line in text)
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from flinkops.act.actions import step_actions
 from flinkops.act.executor import Executor, Progress
 from flinkops.act.journal import Journal
 from flinkops.act.operator.control import open_control
@@ -78,7 +77,6 @@ class Bench:
             self.control,
             self.journal,
             SystemClock(),
-            step_actions(),
             timeout_seconds=seconds,
             poll_seconds=0.001,
             progress=progress,

@@ -12,6 +12,7 @@ from flinkops.act import throughput_steps
 from flinkops.act.autoscale_plan import plan_autoscale
 from flinkops.act.control import Load
 from flinkops.act.lock import loop_lock
+from flinkops.act.outcomes import ThroughputSeen
 from flinkops.act.running import StepRun
 from flinkops.act.throughput_steps import verify_throughput
 from flinkops.autoscale.controller import advise
@@ -29,6 +30,7 @@ from flinkops.model.facts import (
 )
 from flinkops.model.plan import Plan, Target
 from flinkops.plan.identity import Stamp
+from flinkops.plan.step_inputs import VerifyThroughput
 from flinkops.recording import Recorder
 from tests.unit.autoscale_cases import source_and_work
 from tests.unit.command_line import run
@@ -186,7 +188,7 @@ def test_the_plan_verifies_parallelism_checkpoint_and_throughput() -> None:
     assert plan.refused == ()
     assert plan.verb == "autoscale-apply"
     assert [step.name for step in plan.steps] == ["require", "rescaled", "stable", "throughput"]
-    assert plan.steps[-1].arguments["records_per_second"] == "98.000"
+    assert plan.steps[-1].do == VerifyThroughput(98.0)
     assert [step.action for step in plan.rollback_steps][:1] == ["require-parallelism"]
     assert any("enrich: 1 × " in why for why in plan.why)
 
@@ -213,7 +215,7 @@ def test_no_slots_is_refused() -> None:
 
 def watched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expected: float, next_load: Callable[[], Load]
-) -> dict[str, str]:
+) -> ThroughputSeen:
     monkeypatch.setattr(throughput_steps, "_OVER_SECONDS", 0.05)
     monkeypatch.setattr(throughput_steps, "_EVERY_SECONDS", 0.01)
     monkeypatch.setattr(throughput_steps, "_WITHIN_SECONDS", 0.5)
@@ -222,10 +224,8 @@ def watched(
     import time
 
     plan = Plan("p", "autoscale-apply", Target("c", "orders", "a" * 32), T0_MS)
-    arguments = {"records_per_second": str(expected)}
-    return verify_throughput(
-        StepRun(control, plan, arguments, {}, FixedClock(T0_MS), time.monotonic() + 5, 0.005, lambda _text: None)
-    )
+    run = StepRun(control, plan, FixedClock(T0_MS), time.monotonic() + 5, 0.005, lambda _text: None)
+    return verify_throughput(run, VerifyThroughput(expected))
 
 
 def rising(records_per_second: float, lag_per_second: float | None = 0.0) -> Callable[[], Load]:
@@ -243,11 +243,11 @@ def rising(records_per_second: float, lag_per_second: float | None = 0.0) -> Cal
 
 def test_enough_throughput(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = watched(tmp_path, monkeypatch, 10_000.0, rising(12_000.0))
-    assert "10000 expected" in seen["throughput"]
+    assert "10000 expected" in seen.throughput
 
 
 def test_less_than_expected_but_all_that_arrives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "as much as arrives" in watched(tmp_path, monkeypatch, 10_000.0, rising(5_000.0, -3_000.0))["throughput"]
+    assert "as much as arrives" in watched(tmp_path, monkeypatch, 10_000.0, rising(5_000.0, -3_000.0)).throughput
 
 
 def test_too_little_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,7 +261,7 @@ def test_an_idle_source_that_lags_is_a_failure(tmp_path: Path, monkeypatch: pyte
 
 
 def test_what_flink_does_not_tell_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert watched(tmp_path, monkeypatch, 10.0, lambda: Load(unknown="no metric"))["throughput"] == "unknown: no metric"
+    assert watched(tmp_path, monkeypatch, 10.0, lambda: Load(unknown="no metric")).throughput == "unknown: no metric"
 
 
 # ---- memory

@@ -175,9 +175,9 @@ def test_each_option_means_the_same_on_the_command_line_and_on_the_screen(
 def test_a_manifest_is_read_for_its_job(tmp_path: Path) -> None:
     path = tmp_path / "count.yaml"
     path.write_text("kind: FlinkDeployment\nmetadata: {name: count}\nspec: {image: i}\n")
-    assert parse_request("upgrade", ["-f", str(path)], "shop/count").change.manifest == {"image": "i"}
+    assert parse_request("upgrade", ["-f", str(path)], "shop/count").manifest == {"FlinkDeployment": {"image": "i"}}
     for job in ("other", "shop/other"):
-        with pytest.raises(UsageError, match="is about 'count'"):
+        with pytest.raises(UsageError, match=f"is not about '{job}'"):
             parse_request("upgrade", ["-f", str(path)], job)
 
 

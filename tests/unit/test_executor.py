@@ -9,7 +9,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from flinkops.act.actions import step_actions
 from flinkops.act.executor import Executor, Progress
 from flinkops.act.inventory import References, savepoints_of
 from flinkops.act.journal import Journal
@@ -18,6 +17,7 @@ from flinkops.clock import SystemClock
 from flinkops.errors import Denied, ExitCode, Interrupted, Refused, Unreachable
 from flinkops.local.signals import signals_interrupt
 from flinkops.model.plan import Plan, Step
+from flinkops.model.steps import UnknownInput
 from flinkops.plan.identity import Stamp
 from flinkops.plan.savepoint import plan_delete, plan_savepoint
 from tests.unit.fake_cluster import JOB_ID, SAVEPOINTS, FakeCluster
@@ -43,7 +43,6 @@ class Bench:
             self.cluster,
             self.journal,
             SystemClock(),
-            step_actions(),
             guard="a test" if read_only else None,
             timeout_seconds=timeout_seconds,
             poll_seconds=0.001,
@@ -127,7 +126,8 @@ def test_another_clusters_plan_is_refused(bench: Bench) -> None:
 
 
 def test_an_unknown_action_is_refused_before_anything_happens(bench: Bench) -> None:
-    plan = msgspec.structs.replace(bench.plan(), steps=(*bench.plan().steps, Step("fly", "fly-to-the-moon")))
+    fly = Step("fly", UnknownInput("fly-to-the-moon", {}))
+    plan = msgspec.structs.replace(bench.plan(), steps=(*bench.plan().steps, fly))
     with pytest.raises(Refused, match="fly-to-the-moon"):
         bench.executor().run(plan)
     assert bench.cluster.state.orders == []
@@ -156,7 +156,7 @@ def test_no_outcome_in_time_is_a_timeout_that_can_go_on(bench: Bench) -> None:
     bench.cluster = FakeCluster(bench.folder / "cluster.json", polls=1_000_000)
     result = bench.executor(timeout_seconds=0.05).run(bench.plan())
     assert result.outcome == "timed-out"
-    assert result.go_on == "flinkops action resume p1"
+    assert result.next_command == "flinkops action resume p1"
     bench.cluster.state.triggers = {
         name: msgspec.structs.replace(one, polls_left=0) for name, one in bench.cluster.state.triggers.items()
     }
@@ -335,7 +335,7 @@ main.main([])
 @pytest.mark.parametrize(
     ("place", "words"),
     [
-        ("intent prepare", "interrupted at step 'prepare' of p1; go on"),
+        ("intent prepare", "interrupted at step 'prepare' of p1; resume it with"),
         ("outcome stopped", "prices is stopped since step 'stop'; its savepoint is s3://bucket/savepoints/savepoint-1"),
         ("intent running", "prices was submitted at step 'submit' as"),
     ],

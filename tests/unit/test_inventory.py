@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 from flinkops.act.inventory import References, savepoints_of
 from flinkops.act.journal import ActionRecord, Journal
 from flinkops.act.lineage import Lineage
+from flinkops.act.outcomes import FilesChecked, SavepointCompleted
+from flinkops.act.rest.outcomes import JobSubmitted
 from flinkops.clock import FixedClock
 from flinkops.model.facts import CheckpointsFacts, JobFacts, RestoredFacts
 from flinkops.model.plan import Plan, Target
 from flinkops.model.request import Change, Terms
+from flinkops.model.steps import StepOutcome
 from flinkops.plan.identity import Stamp
 from flinkops.plan.redeploy import plan_suspend
 from flinkops.plan.retention import prunable
@@ -60,9 +63,10 @@ def test_each_job_lists_and_prunes_its_own(bench: Bench) -> None:
 
 def record(job_id: str, new_id: str | None = None, savepoint: str | None = None, **target: Any) -> ActionRecord:
     about = {"source": NAME, "job_name": "prices", **target}
-    seen = {key: value for key, value in (("new_job_id", new_id), ("savepoint", savepoint)) if value}
+    found: list[StepOutcome] = [SavepointCompleted(savepoint)] if savepoint else []
+    found += [JobSubmitted(new_id)] if new_id else []
     plan = Plan(id=job_id, verb="upgrade", target=Target(job_id=job_id, **about), created_ms=1)
-    return ActionRecord(plan, "", 1, "me", "here", 1, "verified", seen=seen)
+    return ActionRecord(plan, "", 1, "me", "here", 1, "verified", outcomes=tuple(found))
 
 
 def running(job_id: str, restored: str | None = None, **fields: Any) -> JobFacts:
@@ -122,7 +126,8 @@ def test_the_latest_is_the_latest_though_flink_s_clock_and_ours_differ(
     stop = plan_suspend(facts(bench, job_id), OLD, Stamp("suspend", 10_000), Terms())
     assert bench.executor().run(stop).outcome == "verified"
     bench.journal.append("planned", plan := msgspec.structs.replace(stop, id="resume", verb="resume"), "h")
-    bench.journal.append("outcome", plan, "h", step="check", outcome="ok", seen={"savepoint": "s3://by/hand"})
+    named = FilesChecked("s3://by/hand", "not seen")
+    bench.journal.append("outcome", plan, "h", step="check", outcome="ok", found=[named])
     bench.journal.append("finished", plan, "h", outcome="failed")
     listed = savepoints_of(facts(bench, job_id), bench.journal)
     last = f"{SAVEPOINTS}/savepoint-{2 + again}"

@@ -7,6 +7,7 @@ import pytest
 
 from flinkops.act.journal import Journal
 from flinkops.act.lock import job_lock
+from flinkops.act.outcomes import SavepointCompleted
 from flinkops.clock import FixedClock
 from flinkops.errors import OperationFailed, Refused, UsageError
 from flinkops.model.plan import Plan, Target
@@ -28,11 +29,14 @@ def test_only_its_owner_can_read_it(journal: Journal) -> None:
 def test_a_record_says_who_did_what(journal: Journal) -> None:
     journal.append("planned", PLAN, "h")
     journal.append("intent", PLAN, "h", step="trigger", action="trigger-savepoint")
-    journal.append("outcome", PLAN, "h", step="trigger", outcome="ok", seconds=0.5, seen={"savepoint": "s3://x"})
+    journal.append(
+        "outcome", PLAN, "h", step="trigger", outcome="ok", seconds=0.5, found=[SavepointCompleted("s3://x")]
+    )
     journal.append("finished", PLAN, "h", outcome="verified")
     (record,) = journal.records()
     assert (record.plan, record.plan_hash, record.outcome) == (PLAN, "h", "verified")
-    assert record.seen == {"savepoint": "s3://x"}
+    assert record.outcomes == (SavepointCompleted("s3://x"),)
+    assert record.found.as_text() == {"savepoint": "s3://x"}
     assert not record.resumable
     assert record.who
     assert [step.outcome for step in record.steps] == ["ok"]

@@ -123,7 +123,7 @@ def test_repair_keeps_a_copy_and_every_line_that_can_be_read(journal: Journal) -
 
 
 def test_lines_of_a_newer_version_are_not_set_aside(journal: Journal) -> None:
-    whole = two_lines(journal) + b'{"schema_version":2}\n'
+    whole = two_lines(journal) + b'{"schema_version":9}\n'
     journal.path.write_bytes(whole)
     with pytest.raises(Refused, match="newer flinkops"):
         journal.repair()
@@ -197,7 +197,7 @@ def test_a_disk_that_is_full_from_the_stop_on_does_not_keep_the_job_down(bench: 
     assert b'"finished"' not in bench.journal.path.read_bytes()
     record = bench.journal.record(plan.id)
     assert record.outcome == "verified"
-    assert record.seen["savepoint"] == result.seen["savepoint"]
+    assert record.found.savepoint == result.found.savepoint
     assert [step.name for step in record.steps] == [step.name for step in plan.steps]
 
     disk.free()

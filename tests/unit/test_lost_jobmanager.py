@@ -30,7 +30,7 @@ CHECKPOINT = "s3://bucket/chk-9"
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setattr(operator_looks, "_LOOK_AT_PODS_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(operator_looks, "_PODS_EVERY_SECONDS", 0.0)
     monkeypatch.setattr(operator_looks, "_STUCK_SECONDS", {"crash-loop": 0.0})
     monkeypatch.setattr(operator_stop, "_ERROR_HOLDS_SECONDS", 0.0)
     monkeypatch.setattr(operator_return, "_SILENT_SECONDS", 0.02)

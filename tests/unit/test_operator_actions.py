@@ -28,7 +28,7 @@ OLD_IMAGE = "count:1"
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     monkeypatch.setattr(operator_looks, "_STUCK_SECONDS", {"image": 0.0})
-    monkeypatch.setattr(operator_looks, "_LOOK_AT_PODS_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(operator_looks, "_PODS_EVERY_SECONDS", 0.0)
     fake = FakeOperator()
     with operating(fake) as url:
         found = Bench(fake, url, tmp_path)
@@ -67,7 +67,7 @@ def test_a_newer_operator_redeploys_the_old_spec_from_the_savepoint(bench: Bench
 
 
 @pytest.mark.parametrize("redeploys", [False, True])
-@pytest.mark.parametrize("step", ["patch", "take-back", "old-remove", "old-create"])
+@pytest.mark.parametrize("step", ["patch", "rollback", "old-remove", "old-create"])
 def test_killed_before_the_outcome_is_noted_nothing_is_done_twice(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, step: str, redeploys: bool
 ) -> None:
@@ -91,7 +91,7 @@ def test_killed_before_the_outcome_is_noted_nothing_is_done_twice(
 
 
 GOOD_STEPS = ("dry-run", "patch", "savepoint", "check", "running", "stable", "flow")
-BAD_STEPS = ("running", "take-back", "old-remove", "old-create", "old-running", "old-stable")
+BAD_STEPS = ("running", "rollback", "old-remove", "old-create", "old-running", "old-stable")
 AT_EACH_STEP = pytest.mark.parametrize(
     ("image", "step"),
     [*(("count:2", step) for step in GOOD_STEPS), *((BAD_IMAGE, step) for step in BAD_STEPS)],
@@ -165,7 +165,7 @@ def test_an_operator_that_is_down_is_waited_for_and_then_told(bench: Bench, monk
     result = bench.run(bench.upgrade(image="count:2"))
     assert result.outcome == "timed-out"
     assert "is the operator running?" in (result.error or "")
-    assert "action resume p1" in (result.go_on or "")
+    assert "action resume p1" in (result.next_command or "")
     bench.fake.asleep = False
     assert bench.executor().resume("p1").outcome == "verified"
 

@@ -5,14 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flinkops.act.step_kinds import known_members
 from flinkops.errors import UsageError
 from flinkops.model.facts import CheckpointFacts, CheckpointsFacts, JobFacts
-from flinkops.model.plan import Plan
+from flinkops.model.plan import Plan, UnknownPrecondition
 from flinkops.model.savepoint import recorded_format
 from flinkops.plan.identity import Stamp, decode_plan_file, derived_id, encode_plan_file, plan_hash
 from flinkops.plan.preconditions import unmet
 from flinkops.plan.retention import KnownSavepoint, prunable
 from flinkops.plan.savepoint import plan_delete, plan_savepoint
+from flinkops.plan.step_inputs import DisposeSavepoint, TriggerSavepoint
 
 STAMP = Stamp("savepoint-create-1", 1_000)
 
@@ -36,21 +38,27 @@ def in_progress(*, savepoint: bool) -> CheckpointsFacts:
     )
 
 
+def trigger(plan: Plan) -> TriggerSavepoint:
+    first = plan.steps[0].do
+    assert isinstance(first, TriggerSavepoint)
+    return first
+
+
 def test_the_clusters_directory_is_used() -> None:
     plan = plan_savepoint(job(), STAMP)
     assert plan.refused == ()
-    assert plan.steps[0].arguments["target_directory"] == "s3://bucket/sp"
+    assert trigger(plan).target_directory == "s3://bucket/sp"
     assert plan.effective_mode == "savepoint"
 
 
 def test_flink_1_x_names_the_directory_otherwise() -> None:
     plan = plan_savepoint(job(configuration={"state.savepoints.dir": "hdfs:///sp"}), STAMP)
-    assert plan.steps[0].arguments["target_directory"] == "hdfs:///sp"
+    assert trigger(plan).target_directory == "hdfs:///sp"
 
 
 def test_the_given_directory_wins() -> None:
     plan = plan_savepoint(job(), STAMP, target_directory="file:///elsewhere")
-    assert plan.steps[0].arguments["target_directory"] == "file:///elsewhere"
+    assert trigger(plan).target_directory == "file:///elsewhere"
     assert any("local path" in risk for risk in plan.risks)
 
 
@@ -78,7 +86,7 @@ def test_a_checkpoint_in_progress_is_no_obstacle() -> None:
 
 
 def test_an_unknown_precondition_never_holds() -> None:
-    assert unmet(("moon:full",), job())
+    assert unmet((UnknownPrecondition("moon"),), job())
 
 
 def test_a_job_that_is_gone_meets_nothing() -> None:
@@ -99,10 +107,10 @@ def test_a_plan_is_either_refused_or_has_steps_and_survives_its_file(
         job(state=state, configuration=settings, checkpoints=checkpoints), STAMP, target_directory=target
     )
     assert bool(plan.refused) != bool(plan.steps)
-    again = decode_plan_file(encode_plan_file(plan), "file")
+    again = decode_plan_file(encode_plan_file(plan), "file", known_members())
     assert again == plan
     assert plan_hash(again) == plan_hash(plan)
-    assert msgspec.json.decode(msgspec.json.encode(plan), type=Plan) == plan
+    assert msgspec.json.decode(msgspec.json.encode(plan), type=Plan, dec_hook=known_members().hook()) == plan
 
 
 @given(st.text(max_size=20), st.text(max_size=20))
@@ -118,13 +126,13 @@ def test_the_hash_is_the_same_on_every_machine() -> None:
 def test_an_edited_plan_file_is_refused() -> None:
     content = encode_plan_file(plan_savepoint(job(), STAMP)).replace(b"s3://bucket/sp", b"s3://bucket/xx")
     with pytest.raises(UsageError, match="changed after it was saved"):
-        decode_plan_file(content, "plan.json")
+        decode_plan_file(content, "plan.json", known_members())
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b"\xff", b'{"schema_version":9,"hash":"","plan":{}}'])
 def test_what_is_no_plan_file_is_refused(content: bytes) -> None:
     with pytest.raises(UsageError):
-        decode_plan_file(content, "plan.json")
+        decode_plan_file(content, "plan.json", known_members())
 
 
 def savepoint(number: int, in_use: str | None = None) -> KnownSavepoint:
@@ -149,7 +157,7 @@ def test_keeping_none_is_refused() -> None:
 
 def test_a_refused_deletion_has_no_steps() -> None:
     assert plan_delete(None, "c", ["s3://b/1"], STAMP, refused=["in use"]).steps == ()
-    assert [step.arguments for step in plan_delete(None, "c", ["s3://b/1"], STAMP).steps] == [{"path": "s3://b/1"}]
+    assert [step.do for step in plan_delete(None, "c", ["s3://b/1"], STAMP).steps] == [DisposeSavepoint("s3://b/1")]
 
 
 def test_derived_ids_are_what_flink_takes() -> None:

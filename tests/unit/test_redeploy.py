@@ -9,7 +9,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from flinkops.act.actions import step_actions
 from flinkops.act.control import JarRun
 from flinkops.act.document import action_document
 from flinkops.act.executor import Executor, Progress
@@ -43,7 +42,6 @@ class Bench:
             self.cluster,
             self.journal,
             SystemClock(),
-            step_actions(),
             timeout_seconds=10.0,
             poll_seconds=0.001,
             progress=progress,
@@ -326,11 +324,11 @@ def test_a_submission_without_an_answer_is_looked_for(bench: Bench) -> None:
 def test_nothing_is_taken_back_while_nobody_knows_whether_it_was_submitted(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flinkops.act.rest.redeploy_steps._KNOWN_WITHIN_SECONDS", 0.02)
+    monkeypatch.setattr("flinkops.act.rest.steps._KNOWN_WITHIN_SECONDS", 0.02)
     bench.cluster.swallows_requests = True
     result = bench.executor().run(bench.plan(Change(parallelism=2)))
     assert result.outcome == "timed-out"
-    assert "action resume p1" in (result.go_on or "")
+    assert "action resume p1" in (result.next_command or "")
     assert bench.live() == []
     bench.cluster.swallows_requests = False
     assert bench.executor().resume("p1").outcome == "verified"

@@ -50,7 +50,7 @@ def test_lag_that_does_not_come_back_gives_way(bench: Bench, monkeypatch: pytest
 
     result = bench.executor(progress=fall_behind).run(bench.plan(Change(parallelism=2)))
     assert result.outcome == "rolled-back", result.error
-    assert "1041 wait, 40 before the change" in (result.error or "")
+    assert "1041 records wait, 40 before the change" in (result.error or "")
 
 
 def test_a_jar_of_this_machine_is_uploaded_before_the_job_stops(bench: Bench) -> None:

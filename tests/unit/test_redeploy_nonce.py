@@ -37,7 +37,7 @@ OLD_SAVEPOINT = "file:/flink-data/savepoints/savepoint-bbb5e8-08e3adcdb52a"
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     monkeypatch.setattr(operator_looks, "_STUCK_SECONDS", {"image": 0.0})
-    monkeypatch.setattr(operator_looks, "_LOOK_AT_PODS_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(operator_looks, "_PODS_EVERY_SECONDS", 0.0)
     fake = FakeOperator()
     fake.minor = 15
     with operating(fake) as url:

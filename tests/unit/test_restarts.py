@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from flinkops.act import rest_cache, stability_steps
+from flinkops.act.outcomes import StabilitySeen
 from flinkops.act.running import StepRun
 from flinkops.assess import assess
 from flinkops.clock import SystemClock
@@ -15,6 +16,7 @@ from flinkops.errors import OperationFailed
 from flinkops.model.endpoint import parse_endpoint
 from flinkops.model.facts import CheckpointFacts, CheckpointsFacts, ExceptionFacts, JobFacts, VertexFacts
 from flinkops.model.plan import Plan, Target
+from flinkops.plan.step_inputs import VerifyStable
 from flinkops.sources.flink.source import FlinkRestSource
 from tests.fake_flink import FakeFlink, Recording, serving
 from tests.unit.builders import NOW_MS, job, snapshot
@@ -51,25 +53,23 @@ class Scripted:
         return () if self._late >= 0 else self._failures
 
 
-def stable(control: Scripted, checkpoints: int = 1) -> dict[str, str]:
+def stable(control: Scripted, checkpoints: int = 1) -> StabilitySeen:
     plan = Plan(id="p", verb="rescale", target=Target(source="c", job_name="n", job_id="a"), created_ms=1)
     run = StepRun(
         control=control,  # type: ignore[arg-type]
         plan=plan,
-        arguments={"checkpoints": str(checkpoints)},
-        seen={},
         clock=SystemClock(),
         ends=time.monotonic() + 10,
         poll_seconds=0.001,
         note=lambda _: None,
     )
-    return stability_steps.verify_stable(run)
+    return stability_steps.verify_stable(run, VerifyStable(checkpoints))
 
 
 def test_a_counter_that_is_late_with_a_rescale_undoes_no_good_change() -> None:
     """As it happened on Flink 1.20.5: numRestarts rose 10 s after the rescale that it counted."""
     result = stable(Scripted(seen(100, restarts=1), seen(100, 150, restarts=2), seen(100, 150, 160, restarts=2)), 2)
-    assert result == {"checkpoints_after": "2", "restarts_after": "0"}
+    assert result == StabilitySeen(2, 0)
 
 
 def test_a_failure_since_it_runs_so_is_a_restart() -> None:
@@ -80,12 +80,12 @@ def test_a_failure_since_it_runs_so_is_a_restart() -> None:
 
 def test_a_failure_of_before_the_change_is_none() -> None:
     old = ExceptionFacts(at_ms=90, name="X", message="X: long ago")
-    assert stable(Scripted(seen(100), seen(100, 150), failures=(old,)))["restarts_after"] == "0"
+    assert stable(Scripted(seen(100), seen(100, 150), failures=(old,))).restarts_after == 0
 
 
 def test_somebody_elses_rescale_is_waited_out_and_is_none_either() -> None:
     control = Scripted(seen(100), seen(130), seen(130, 140), seen(130, 140, 150))
-    assert stable(control, 2)["checkpoints_after"] == "2"
+    assert stable(control, 2).checkpoints_after == 2
 
 
 def test_a_failure_that_comes_late_out_of_the_cache_still_counts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +104,7 @@ def test_a_jobmanager_that_was_lost_started_the_job_anew() -> None:
 def test_checkpoints_of_before_the_change_do_not_count() -> None:
     """A counter out of the cache would have taken 90, which was triggered before the job ran so."""
     control = Scripted(seen(100), seen(100, 90), seen(100, 90, 110))
-    assert stable(control) == {"checkpoints_after": "1", "restarts_after": "0"}
+    assert stable(control) == StabilitySeen(1, 0)
 
 
 def test_without_a_time_the_counter_is_all_there_is() -> None:

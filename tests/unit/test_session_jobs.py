@@ -30,7 +30,7 @@ def fake() -> FakeSession:
 @pytest.fixture
 def bench(fake: FakeSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     monkeypatch.setattr(operator_looks, "_SUBMISSION_FAILS_SECONDS", 0.0)
-    monkeypatch.setattr(operator_looks, "_LOOK_AT_PODS_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(operator_looks, "_PODS_EVERY_SECONDS", 0.0)
     with operating(fake) as url:
         found = Bench(fake, url, tmp_path)
         yield found
@@ -88,7 +88,7 @@ def test_a_bad_new_job_gives_way_to_the_old_one(bench: Bench, fake: FakeSession,
     assert ("delete" in fake.orders) is not redeploys
 
 
-@pytest.mark.parametrize("step", ["patch", "savepoint", "running", "take-back", "old-remove", "old-create"])
+@pytest.mark.parametrize("step", ["patch", "savepoint", "running", "rollback", "old-remove", "old-create"])
 def test_killed_at_any_step_it_goes_on_and_does_nothing_twice(bench: Bench, fake: FakeSession, step: str) -> None:
     assert bench.run_and_die_at(bench.upgrade(jar=BAD_JAR), step)
     result = bench.executor().resume("p1")

@@ -8,6 +8,7 @@ import pytest
 
 from flinkops.act.control import JarRun
 from flinkops.act.executor import Progress
+from flinkops.act.step_kinds import known_members
 from flinkops.errors import Interrupted
 from flinkops.model.launch import Launch
 from flinkops.model.plan import Plan, Result
@@ -40,7 +41,7 @@ class SecretBench(Bench):
 
     def saved_plan(self, change: Change) -> Plan:
         """A plan after it was saved to a file and read again."""
-        return decode_plan_file(encode_plan_file(self.plan(change, old=OLD)), "plan.json")
+        return decode_plan_file(encode_plan_file(self.plan(change, old=OLD)), "plan.json", known_members())
 
 
 @pytest.fixture

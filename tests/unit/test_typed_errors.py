@@ -48,9 +48,9 @@ def test_credentials_and_permissions_are_told_apart(status: int | None, logged_i
 
 
 def test_a_limit_of_a_step_is_not_a_refusal(control: RestControl) -> None:
-    run = StepRun(control, PLAN, {}, {}, SystemClock(), float("inf"), 0.001, lambda _: None)
+    run = StepRun(control, PLAN, SystemClock(), float("inf"), 0.001, lambda _: None)
     with pytest.raises(NotInTime, match="not within"):
         run.until("the end", lambda: None, within_seconds=0.0)
-    out_of_time = StepRun(control, PLAN, {}, {}, SystemClock(), 0.0, 0.001, lambda _: None)
+    out_of_time = StepRun(control, PLAN, SystemClock(), 0.0, 0.001, lambda _: None)
     with pytest.raises(TimedOut):
         out_of_time.until("waiting for the end", lambda: None)

@@ -1,6 +1,6 @@
 """Jobs of the Flink operator in one Kubernetes cluster: changed through their custom resources."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -29,11 +29,6 @@ from flinkops.act.journal import Journal
 from flinkops.act.operator.control import KubeControl, open_control
 from flinkops.act.operator.lease import Lease
 from flinkops.act.operator.prepare import prepare_for_resource
-from flinkops.act.operator.rollback_steps import RETURN_ACTIONS
-from flinkops.act.operator.spec_steps import OPERATOR_ACTIONS
-from flinkops.act.operator.startup import LOOK_ACTIONS
-from flinkops.act.operator.stop import STOP_ACTIONS
-from flinkops.act.running import StepAction
 from flinkops.autoscale.configmap import decode_configmap
 from flinkops.autoscale.decide import Decision
 from flinkops.autoscale.settings import PREFIX
@@ -46,6 +41,7 @@ from flinkops.model.plan import Plan, Target
 from flinkops.model.request import ActionRequest
 from flinkops.plan.identity import Stamp
 from flinkops.plan.operator.spec import configuration
+from flinkops.plan.operator.step_inputs import BeginRollback, CreateResource, PatchResource
 from flinkops.plan.savepoint import plan_savepoint
 from flinkops.sources.kubernetes.access import HasKubernetesAccess, KubeAccess
 from flinkops.sources.kubernetes.autoscaler_state import read_autoscaler_state
@@ -286,8 +282,8 @@ def _ref(resource: ResourceFacts) -> ResourceRef:
 def _kept_resource(plan: Plan) -> dict[str, Any] | None:
     """The resource as the plan keeps it: a rollback may just have deleted it."""
     for step in (*plan.steps, *plan.rollback_steps):
-        if "before" in step.arguments:
-            return msgspec.json.decode(step.arguments["before"], type=dict[str, Any])
+        if isinstance(step.do, (PatchResource, BeginRollback, CreateResource)):
+            return step.do.before
     return None
 
 
@@ -298,11 +294,6 @@ class _OperatorKind:
     def job_kinds(self) -> frozenset[str]:
         """The operator's custom resources."""
         return JOB_KINDS
-
-    @property
-    def steps(self) -> Mapping[str, StepAction]:
-        """Those that change a resource and watch the operator."""
-        return {**OPERATOR_ACTIONS, **STOP_ACTIONS, **LOOK_ACTIONS, **RETURN_ACTIONS}
 
     def claim(self, settings: Settings) -> Claim:
         """A context, a namespace, a kubeconfig; else whether there is a cluster at all."""

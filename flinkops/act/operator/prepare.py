@@ -31,6 +31,7 @@ from flinkops.plan.operator.rules import features
 from flinkops.plan.operator.session_cluster import on_cluster
 from flinkops.plan.operator.situation import ObservedJob
 from flinkops.plan.operator.spec import Change, savepoint_directory, upgrade_mode
+from flinkops.plan.operator.step_inputs import PatchResource
 from flinkops.plan.operator.steps import (
     Seen,
     has_job,
@@ -174,7 +175,7 @@ def _suspended_with(journal: Journal, control: KubeControl) -> str | None:
         target = record.plan.target
         same = (target.source, target.kind, target.namespace, target.job_name) == (control.name, *control.ref)
         if same and record.plan.verb in ("upgrade", "rollback", "suspend", "resume", "restart", "rescale"):
-            return record.seen.get("savepoint") or None if record.plan.verb == "suspend" else None
+            return record.found.savepoint if record.plan.verb == "suspend" else None
     return None
 
 
@@ -197,7 +198,7 @@ def spec_before(
     if found:
         return found[-1]
     raise UsageError(
-        f"the journal knows no {'such ' if plan_id else ''}change of {control.ref.name} to go back before",
+        f"the journal knows no {'such ' if plan_id else ''}change of {control.ref.name} to roll back",
         next_step=f"flinkops history {control.ref.name}",
     )
 
@@ -230,12 +231,9 @@ def _spec_change(record: ActionRecord, control: KubeControl) -> _SpecChange | No
         return None
     done = {step.name for step in record.steps if step.outcome == "ok"}
     for step in record.plan.steps:
-        if step.action == "patch-resource" and step.name in done:
-            before, patch = (
-                msgspec.json.decode(step.arguments[key], type=dict[str, Any]) for key in ("before", "patch")
-            )
-            spec: dict[str, Any] = before["spec"]
-            return _SpecChange(record, spec, merged(spec, patch.get("spec") or {}))
+        if isinstance(step.do, PatchResource) and step.name in done:
+            spec: dict[str, Any] = step.do.before["spec"]
+            return _SpecChange(record, spec, merged(spec, step.do.patch.get("spec") or {}))
     return None
 
 

@@ -12,6 +12,8 @@ from flinkops.model.quantities import human_seconds
 from flinkops.plan.operator.bookkeeping import INITIAL_PATH, keeping_nonce, other_nonce, redeployed_from
 from flinkops.plan.operator.reading import Spec
 from flinkops.plan.operator.spec import job_of
+from flinkops.plan.operator.step_inputs import VerifyNewJob
+from flinkops.plan.step_inputs import CheckFiles
 from flinkops.sources.kubernetes.resources import Json, items, number, section, text
 
 
@@ -93,5 +95,5 @@ def _taken_ms(path: str, resource: Json, journal: Journal) -> int | None:
 
 def _took(record: ActionRecord, path: str) -> bool:
     """Whether the action took this savepoint; one that it was told to start from is in its arguments already."""
-    told = any(same_place(step.arguments.get("savepoint"), path) for step in record.plan.steps)
-    return not told and same_place(record.seen.get("savepoint"), path)
+    told = (step.do.savepoint for step in record.plan.steps if isinstance(step.do, (CheckFiles, VerifyNewJob)))
+    return not any(same_place(one, path) for one in told) and same_place(record.found.savepoint, path)

@@ -1,16 +1,31 @@
 """Steps that change a custom resource of the Flink operator, and wait for what the operator makes of it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
 
 from flinkops.act.operator.control import kube_control
-from flinkops.act.running import StepAction, StepRun
+from flinkops.act.operator.outcomes import (
+    BackupKept,
+    ChangeTakenUp,
+    DryRunPassed,
+    JobSuspended,
+    ResourcePatched,
+)
+from flinkops.act.running import StepKind, StepRun
 from flinkops.errors import NotInTime, OperationFailed, Refused, TimedOut
 from flinkops.model.places import same_place
+from flinkops.model.steps import NamesSavepoint
 from flinkops.plan.operator.bookkeeping import initial_paths
 from flinkops.plan.operator.recorded import lost_stop_savepoint, stop_savepoints
+from flinkops.plan.operator.step_inputs import (
+    AwaitSuspended,
+    AwaitTakenUp,
+    DryRunPatch,
+    KeepBackup,
+    PatchResource,
+)
 from flinkops.plan.operator.steps import merged, spec_patch
 from flinkops.plan.preconditions import spec_hash
 from flinkops.sources.kubernetes.resources import Json, section, text
@@ -19,14 +34,14 @@ from flinkops.sources.kubernetes.verbs import Conflict
 _TAKEN_UP_WITHIN_SECONDS = 120.0
 OPERATOR_SILENT = (
     "is the operator running? kubectl get pods -A -l app.kubernetes.io/name=flink-kubernetes-operator;"
-    " the job goes on as before until the operator acts"
+    " the job runs on as before until the operator acts"
 )
 
 
-def dry_run(run: StepRun) -> dict[str, str]:
+def dry_run(run: StepRun, given: DryRunPatch) -> DryRunPassed:
     """The API server takes the change, its webhooks too, and drops nothing of it."""
     control = kube_control(run)
-    patch = _decoded(run, "patch")
+    patch = given.patch
 
     def ask() -> Json | None:
         version = _version(control.resource())
@@ -38,7 +53,7 @@ def dry_run(run: StepRun) -> dict[str, str]:
     answer = run.until("asking the API server for a dry run", ask)
     if lost := dropped(patch.get("spec") or {}, section(answer, "spec"), "spec"):
         raise OperationFailed(f"this operator's resource has no {lost}: the API server would drop it silently")
-    return {}
+    return DryRunPassed()
 
 
 def dropped(patch: Mapping[str, Any], answer: Mapping[str, Any], path: str) -> str | None:
@@ -54,9 +69,9 @@ def dropped(patch: Mapping[str, Any], answer: Mapping[str, Any], path: str) -> s
     return None
 
 
-def patch_resource(run: StepRun) -> dict[str, str]:
+def patch_resource(run: StepRun, given: PatchResource) -> ResourcePatched:
     """Change the spec, if it is still the one that the plan was made for; once it is changed, nothing more."""
-    control, patch, before = kube_control(run), _decoded(run, "patch"), _decoded(run, "before")
+    control, patch, before = kube_control(run), given.patch, given.before
 
     def ask() -> Json | None:
         found = control.resource()
@@ -72,21 +87,21 @@ def patch_resource(run: StepRun) -> dict[str, str]:
             return None
 
     answer = run.until("changing the resource", ask)
-    return {"generation": str(section(answer, "metadata").get("generation")), "old_job_id": run.job_id}
+    return ResourcePatched(str(section(answer, "metadata").get("generation")), run.job_id)
 
 
-def await_taken_up(run: StepRun) -> dict[str, str]:
+def await_taken_up(run: StepRun, given: AwaitTakenUp) -> ChangeTakenUp:
     """The operator has seen a change that stops nothing, and the job is the same."""
     control = kube_control(run)
     taken_up(run)
-    job = run.until("looking at the job", control.newest, within_seconds=60.0)
-    started_ms = int(run.arguments["started_ms"])
+    job = run.until("polling the job", control.newest, within_seconds=60.0)
+    started_ms = given.started_ms
     if run.job_id and (job.id != run.job_id or (started_ms and job.started_ms != started_ms)):
         raise OperationFailed(f"the job was restarted, against the plan: {job.id} is {job.state}")
-    return {"job": f"{job.state}, untouched"}
+    return ChangeTakenUp(f"{job.state}, untouched")
 
 
-def await_suspended(run: StepRun) -> dict[str, str]:
+def await_suspended(run: StepRun, _given: AwaitSuspended) -> JobSuspended:
     """The operator says SUSPENDED, and nothing runs any more."""
     control = kube_control(run)
 
@@ -95,10 +110,10 @@ def await_suspended(run: StepRun) -> dict[str, str]:
         return found if text(section(found, "status"), "lifecycleState") == "SUSPENDED" else None
 
     found = run.until("waiting until the job is suspended", ask)
-    savepoint = run.seen.get("savepoint")
+    savepoint = run.findings.savepoint
     if savepoint and lost_stop_savepoint(section(found, "status"), savepoint) is not None:
-        return {"note": f"the operator has lost {savepoint}; `flinkops resume` starts from it nevertheless"}
-    return {}
+        return JobSuspended(f"the operator has lost {savepoint}; `flinkops resume` starts from it nevertheless")
+    return JobSuspended()
 
 
 def taken_up(run: StepRun) -> Json:
@@ -135,7 +150,7 @@ def stopping(found: Json) -> bool:
     return text(section(section(found, "status"), "reconciliationStatus"), "state") in ("UPGRADING", "ROLLING_BACK")
 
 
-def new_savepoint(found: Json, known: set[str]) -> str | None:
+def new_savepoint(found: Json, known: Collection[str]) -> str | None:
     """The path of an upgrade's savepoint that is not among the `known`, nor what the spec says to start from.
 
     A redeployment writes its initialSavepointPath where the savepoint of a stop would be; seen on operator 1.15.
@@ -145,23 +160,19 @@ def new_savepoint(found: Json, known: set[str]) -> str | None:
     return next((path for path in paths if not any(same_place(path, one) for one in not_ours)), None)
 
 
-def note_backup(run: StepRun) -> dict[str, str]:
+def keep_backup(run: StepRun, _given: KeepBackup) -> BackupKept:
     """A savepoint of ours is a backup: never the one that counts."""
-    return {"backup_savepoint": run.seen["savepoint"], "savepoint": ""}
+    return BackupKept(run.savepoint)
 
 
 def _version(resource: Json) -> str | None:
     return text(section(resource, "metadata"), "resourceVersion")
 
 
-def _decoded(run: StepRun, name: str) -> dict[str, Any]:
-    return msgspec.json.decode(run.arguments[name], type=dict[str, Any])
-
-
-OPERATOR_ACTIONS: dict[str, StepAction] = {
-    "dry-run-patch": dry_run,
-    "patch-resource": patch_resource,
-    "await-taken-up": await_taken_up,
-    "await-suspended": await_suspended,
-    "note-backup": note_backup,
-}
+SPEC_STEPS: tuple[StepKind[Any, Any], ...] = (
+    StepKind(DryRunPatch, DryRunPassed, dry_run),
+    StepKind(PatchResource, ResourcePatched, patch_resource),
+    StepKind(AwaitTakenUp, ChangeTakenUp, await_taken_up),
+    StepKind(AwaitSuspended, JobSuspended, await_suspended),
+    StepKind(KeepBackup, BackupKept, keep_backup, needs=(NamesSavepoint,)),
+)

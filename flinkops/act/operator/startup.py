@@ -1,25 +1,30 @@
-"""Seeing whether the job that the operator deployed is the right one, and why it does not come up."""
+"""Verifying that the job which the operator deployed is the right one, and why it does not come up."""
 
 import time
 from collections.abc import Collection
+from typing import Any
 
 from flinkops.act.flow_steps import completed_before
 from flinkops.act.kept_state import retained_checkpoint
 from flinkops.act.operator.control import KubeControl, kube_control
+from flinkops.act.operator.outcomes import NewJobVerified, RollbackBegun, RollbackTaken
 from flinkops.act.operator.spec_steps import acted_on
+from flinkops.act.outcomes import StateLost
 from flinkops.act.rest_cache import Absence
-from flinkops.act.running import StepAction, StepRun
+from flinkops.act.running import StepKind, StepRun
 from flinkops.act.stability_steps import all_running, why_failed
 from flinkops.errors import OperationFailed, Unreachable
 from flinkops.model.facts import JobFacts
 from flinkops.model.places import same_place
+from flinkops.plan.operator.decision import Mode
+from flinkops.plan.operator.step_inputs import VerifyNewJob
 from flinkops.plan.preconditions import operator_sees_it_run
 from flinkops.plan.state_loss import TWICE, went_back
 from flinkops.sources.kubernetes.resources import error_text
 
 _RUNNING_WITHIN_SECONDS = 300.0
 _RESTARTS_OF_A_LOOP = 3
-_LOOK_AT_PODS_EVERY_SECONDS = 3.0
+_PODS_EVERY_SECONDS = 3.0
 _STUCK_SECONDS = {
     "image": 15.0,
     "container": 30.0,
@@ -47,12 +52,12 @@ class StuckWatch:
         self._error_since: float | None = None
         self.last = ""
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Raises OperationFailed with the reason once it has held long enough."""
         now = time.monotonic()
         if now < self._next:
             return
-        self._next = now + _LOOK_AT_PODS_EVERY_SECONDS
+        self._next = now + _PODS_EVERY_SECONDS
         try:
             found = self._control.resource()
             if self._of_new_spec and not self._control.is_session_job and not acted_on(found):
@@ -79,28 +84,36 @@ class StuckWatch:
             raise OperationFailed(f"the operator cannot submit the job: {error}")
 
 
-def verify_new_job(run: StepRun) -> dict[str, str]:
+def verify_new_job(run: StepRun, given: VerifyNewJob) -> NewJobVerified:
     """A new job runs, restored from what it had to be restored from; how long nothing ran."""
-    mode = run.arguments["mode"]
-    if mode == "back":
-        mode = run.seen["way_back"]
-        if mode == "never stopped":
-            return {"new_job_id": run.job_id, "restored_from": "nothing: the old job was never stopped"}
+    mode = _mode(run, given)
+    if mode == "not-stopped":
+        return NewJobVerified(run.job_id, "nothing: the old job was never stopped")
     try:
-        job = _await_running(run, kube_control(run), restores=mode != "stateless")
-        path = _refuse_other_state(run, mode, job)
+        job = _await_running(run, given, kube_control(run), restores=mode != "stateless")
+        path = _refuse_other_state(run, given, mode, job)
     except OperationFailed as problem:
-        raise OperationFailed(problem.what, next_step=_retained(run, mode) or problem.next_step) from None
-    seen = {"new_job_id": job.id, "new_started_ms": str(job.started_ms or 0), "restored_from": path or "nothing"}
-    stopped_ms, now_ms = int(run.seen.get("stopped_ms", run.clock.now_ms() + 1)), run.clock.now_ms()
-    if stopped_ms <= now_ms:  # else it was not stopped, or the clock was set back
-        seen["downtime_seconds"] = f"{(now_ms - stopped_ms) / 1000:.1f}"
-    return seen
+        raise OperationFailed(problem.what, next_step=_retained(run, given, mode) or problem.next_step) from None
+    stopped_ms, now_ms = run.findings.stopped_ms, run.clock.now_ms()
+    downtime = None
+    if stopped_ms is not None and stopped_ms <= now_ms:  # else it was not stopped, or the clock was set back
+        downtime = round((now_ms - stopped_ms) / 1000, 1)
+    return NewJobVerified(job.id, path or "nothing", job.started_ms or 0, downtime)
 
 
-def _refuse_other_state(run: StepRun, mode: str, job: JobFacts) -> str | None:
+def _mode(run: StepRun, given: VerifyNewJob) -> Mode | RollbackTaken:
+    """How the job was started; in a rollback as that was decided."""
+    if given.mode is not None:
+        return given.mode
+    begun = run.findings.last(RollbackBegun)
+    if begun is None:
+        raise OperationFailed("no step of this action has begun the rollback")
+    return begun.rollback_way
+
+
+def _refuse_other_state(run: StepRun, given: VerifyNewJob, mode: Mode | RollbackTaken, job: JobFacts) -> str | None:
     """Where the job was restored from; raises OperationFailed when that is not what it had to be."""
-    savepoint = run.arguments.get("savepoint") or run.seen.get("savepoint")
+    savepoint = given.savepoint or run.findings.savepoint
     restored = job.checkpoints.restored if job.checkpoints else None
     path = restored.external_path if restored else None
     if mode in ("savepoint", "savepoint-redeploy", "redeploy", "recreate") and not same_place(path, savepoint):
@@ -108,41 +121,41 @@ def _refuse_other_state(run: StepRun, mode: str, job: JobFacts) -> str | None:
     if mode == "last-state" and path is None:
         raise OperationFailed("it started with empty state instead of its last checkpoint")
     if mode in ("savepoint", "last-state") and (why := went_back(completed_before(run), restored)):
-        run.found["went_back"] = why
+        run.keep(StateLost(why))
         raise OperationFailed(f"the new job misses state: {why}; {TWICE}")
     return path
 
 
-def _retained(run: StepRun, mode: str) -> str | None:
+def _retained(run: StepRun, given: VerifyNewJob, mode: Mode | RollbackTaken) -> str | None:
     """Where nothing brings the old state back any more: what is left of it, and the command that starts from there."""
-    last_try = not run.plan.rollback_steps or run.arguments["mode"] == "back"
+    last_try = not run.plan.rollback_steps or given.mode is None
     name = run.plan.target.job_name
     if last_try and (checkpoint := retained_checkpoint(run)) is not None:
         command = f"flinkops suspend {name}, then flinkops resume {name} --from {checkpoint}"
         return f"the newest checkpoint that is retained is {checkpoint}: {command}"
-    path = run.seen.get("savepoint", "")
-    if "went_back" not in run.seen or mode not in ("recreate", "redeploy") or "/chk-" not in path:
+    path = run.findings.savepoint or ""
+    if run.findings.last(StateLost) is None or mode not in ("recreate", "redeploy") or "/chk-" not in path:
         return None
     # Flink tells of checkpoints seconds late: the last that was seen may have given way to the next one.
     return f"if {path} is gone, the next chk-… lies beside it: flinkops resume {name} --from PATH"
 
 
-def _await_running(run: StepRun, control: KubeControl, *, restores: bool) -> JobFacts:
+def _await_running(run: StepRun, given: VerifyNewJob, control: KubeControl, *, restores: bool) -> JobFacts:
     """Until all its tasks run and, where it `restores` something, it is known from what."""
     watch, nothing_restored = StuckWatch(control), Absence()
-    olds = {(run.arguments["job_id"], run.arguments["started_ms"])}
-    if "bad_job_id" in run.seen:
-        olds.add((run.seen["bad_job_id"], run.seen["bad_started_ms"]))
+    olds = {(given.job_id, given.started_ms)}
+    if (begun := run.findings.last(RollbackBegun)) is not None and begun.bad_job_id is not None:
+        olds.add((begun.bad_job_id, begun.bad_started_ms))
 
     def ask() -> JobFacts | None:
         try:
             short = control.newest()
             job = control.job(short.id) if short is not None else None
         except Unreachable:
-            watch.look()
+            watch.poll()
             raise
         if job is None or _is_one_of(olds, job):
-            watch.look()
+            watch.poll()
             return None
         if job.ended_ms is not None or job.state == "FAILED":
             raise OperationFailed(f"the new job is {job.state}{why_failed(run, job.id)}")
@@ -152,7 +165,7 @@ def _await_running(run: StepRun, control: KubeControl, *, restores: bool) -> Job
             found = control.resource()
             told = not restores or job.checkpoints.restored or nothing_restored.is_known((job.id, job.started_ms))
             return job if told and acted_on(found) and operator_sees_it_run(found) is None else None
-        watch.look()
+        watch.poll()
         return None
 
     try:
@@ -162,9 +175,11 @@ def _await_running(run: StepRun, control: KubeControl, *, restores: bool) -> Job
         raise OperationFailed(f"{problem.what}{why}") from None
 
 
-def _is_one_of(olds: Collection[tuple[str, str]], job: JobFacts) -> bool:
+def _is_one_of(olds: Collection[tuple[str, int]], job: JobFacts) -> bool:
     """By id and start. Where the start was not known, as of a suspended job, a session cluster still shows its end."""
-    return (job.id, str(job.started_ms or 0)) in olds or (job.ended_ms is not None and (job.id, "0") in olds)
+    return (job.id, job.started_ms or 0) in olds or (job.ended_ms is not None and (job.id, 0) in olds)
 
 
-LOOK_ACTIONS: dict[str, StepAction] = {"verify-new-job": verify_new_job}
+STARTUP_STEPS: tuple[StepKind[Any, Any], ...] = (
+    StepKind(VerifyNewJob, NewJobVerified, verify_new_job, keeps=(StateLost,)),
+)

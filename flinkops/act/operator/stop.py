@@ -1,18 +1,20 @@
 """Waiting for the savepoint that the operator takes when it stops a job, and seeing when that went wrong."""
 
 import time
+from typing import Any
 
-import msgspec
-
-from flinkops.act.flow_steps import completed_before, note_checkpoint
+from flinkops.act.flow_steps import completed_before, keep_checkpoint
 from flinkops.act.operator.control import KubeControl, kube_control
+from flinkops.act.operator.outcomes import JobGone, UpgradeSavepointTaken
 from flinkops.act.operator.spec_steps import OPERATOR_SILENT, acted_on, new_savepoint, stopping
 from flinkops.act.operator.startup import StuckWatch
+from flinkops.act.outcomes import CheckpointNoted, StateLost
 from flinkops.act.rest_cache import Absence
-from flinkops.act.running import StepAction, StepRun
+from flinkops.act.running import StepKind, StepRun
 from flinkops.errors import OperationFailed, TimedOut, Unreachable
 from flinkops.model.facts import JobFacts
 from flinkops.plan.operator.spec import last_reconciled, upgrade_mode
+from flinkops.plan.operator.step_inputs import AwaitUpgradeSavepoint
 from flinkops.plan.operator.steps import stopped_with
 from flinkops.plan.state_loss import TWICE, went_back
 from flinkops.sources.kubernetes.resources import Json, error_text, section, text
@@ -24,27 +26,25 @@ _MANUAL_RESTORE = "Manual restore required"  # of its RecoveryFailureException, 
 _NOT_YET_RESTORED = ("INITIALIZING", "CREATED")
 
 
-def await_upgrade_savepoint(run: StepRun) -> dict[str, str]:
+def await_upgrade_savepoint(run: StepRun, given: AwaitUpgradeSavepoint) -> UpgradeSavepointTaken:
     """The savepoint that the operator takes when it stops the job; the only one that counts.
 
-    When the operator has not begun after two minutes, nothing is taken back: it may only be down.
+    When the operator has not begun after two minutes, nothing is rolled back: it may only be down.
     """
-    watch = _Waiting(run, kube_control(run))
+    watch = _Waiting(run, given, kube_control(run))
     path = run.until("waiting for the operator's savepoint", watch.savepoint)
-    return {"savepoint": path, "stopped_ms": str(watch.last_running_ms)}
+    return UpgradeSavepointTaken(path, watch.last_running_ms)
 
 
 class _Waiting:
     """Watches the old job and the resource until the operator has stopped the job."""
 
-    def __init__(self, run: StepRun, control: KubeControl) -> None:
-        self._run, self._control = run, control
-        self._known = set(msgspec.json.decode(run.arguments.get("known", "[]"), type=list[str]))
+    def __init__(self, run: StepRun, given: AwaitUpgradeSavepoint, control: KubeControl) -> None:
+        self._run, self._given, self._control = run, given, control
         self._stuck = StuckWatch(control, of_new_spec=False)
         self._begun = time.monotonic()
         self._error_since: float | None = None
         self._stopped_since: float | None = None
-        self._first_error = run.arguments.get("error", "")
         self._nothing_restored = Absence()
         self.last_running_ms = run.clock.now_ms()
 
@@ -55,14 +55,14 @@ class _Waiting:
         except Unreachable:
             self._begun = time.monotonic()  # the operator could not act either
             raise
-        if (path := new_savepoint(found, self._known)) is not None:
+        if (path := new_savepoint(found, self._given.known)) is not None:
             return path
         now = time.monotonic()
         job = self._old_job()
         if job is None:
             self._refuse_dead()
         else:
-            self._refuse_going_back(job)
+            self._refuse_lost_state(job)
         if job is not None and job.state == "FINISHED" and (path := stopped_with(job)) is not None:
             return path  # operator 1.7 sometimes loses it: Flink itself still knows
         if job is not None and job.state == "RUNNING":
@@ -78,11 +78,10 @@ class _Waiting:
         except Unreachable:
             return None
 
-    def _refuse_going_back(self, job: JobFacts) -> None:
+    def _refuse_lost_state(self, job: JobFacts) -> None:
         """A JobManager that died meanwhile brings its job back; without high availability, without its state."""
         run = self._run
-        planned = run.arguments.get("started_ms", "0")
-        if planned not in ("0", str(job.started_ms or 0)):
+        if self._given.started_ms not in (0, job.started_ms or 0):
             if job.checkpoints is None or job.state in _NOT_YET_RESTORED:
                 return
             restored = job.checkpoints.restored
@@ -90,10 +89,9 @@ class _Waiting:
                 return  # an answer out of a cache of before it was restored
             why = went_back(completed_before(run), restored)
             if why is not None:
-                anew = {"began_anew_ms": str(job.started_ms or 0), "stopped_ms": str(self.last_running_ms)}
-                run.found.update(went_back=why, **anew)
+                run.keep(StateLost(why, job.started_ms or 0, self.last_running_ms))
                 raise OperationFailed(f"the job was started again while it was to be stopped: {why}; {TWICE}")
-        note_checkpoint(run, job)
+        keep_checkpoint(run, job)
 
     def _refuse_silence(self, job: JobFacts, now: float) -> None:
         history = job.checkpoints.history if job.checkpoints else ()
@@ -103,22 +101,22 @@ class _Waiting:
             raise TimedOut(waited, next_step=OPERATOR_SILENT)
 
     def _refuse_dead(self) -> None:
-        """Nobody answers for the job: what its pods say ends the wait, and the way back then knows that it is gone."""
+        """Nobody answers for the job: what its pods say ends the wait, and the rollback then knows that it is gone."""
         try:
-            self._stuck.look()
+            self._stuck.poll()
         except OperationFailed:
-            self._run.found["job_gone"] = "its JobManager does not come back"
+            self._run.keep(JobGone("its JobManager does not come back"))
             raise
 
     def _refuse_error(self, found: Json, now: float, *, dead: bool) -> None:
         error = text(section(found, "status"), "error") or ""
-        if error in ("", self._first_error):
+        if error in ("", self._given.error):
             self._error_since = None
             return
         self._error_since = self._error_since or now
         if now - self._error_since > _ERROR_HOLDS_SECONDS:
             if dead and _MANUAL_RESTORE in error:
-                self._run.found["job_gone"] = "the operator asks for a manual restore"
+                self._run.keep(JobGone("the operator asks for a manual restore"))
             raise OperationFailed(f"the operator cannot stop the job with a savepoint: {error_text(found)}")
 
     def _refuse_without(self, found: Json, now: float) -> None:
@@ -131,4 +129,11 @@ class _Waiting:
             raise OperationFailed(f"the operator stopped the job without a savepoint (by {used})")
 
 
-STOP_ACTIONS: dict[str, StepAction] = {"await-upgrade-savepoint": await_upgrade_savepoint}
+STOP_STEPS: tuple[StepKind[Any, Any], ...] = (
+    StepKind(
+        AwaitUpgradeSavepoint,
+        UpgradeSavepointTaken,
+        await_upgrade_savepoint,
+        keeps=(CheckpointNoted, StateLost, JobGone),
+    ),
+)

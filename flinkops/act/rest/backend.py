@@ -1,6 +1,6 @@
 """Plain Flink clusters, each reached by its REST API: the job is submitted again from how it was submitted."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -14,8 +14,6 @@ from flinkops.act.journal import Journal
 from flinkops.act.rest.control import RestControl
 from flinkops.act.rest.embedded import embedded_endpoint
 from flinkops.act.rest.prepare import prepare, refuse_impossible
-from flinkops.act.rest.redeploy_steps import REDEPLOY_ACTIONS
-from flinkops.act.running import StepAction
 from flinkops.autoscale.decide import Decision
 from flinkops.clock import Clock
 from flinkops.config.settings import Settings
@@ -206,11 +204,6 @@ class _RestKind:
     def job_kinds(self) -> frozenset[str]:
         """Jobs without a custom resource."""
         return frozenset({KIND})
-
-    @property
-    def steps(self) -> Mapping[str, StepAction]:
-        """Those that stop a job and submit it again."""
-        return REDEPLOY_ACTIONS
 
     def claim(self, settings: Settings) -> Claim:
         """--rest means it and nothing else."""

@@ -15,7 +15,7 @@ from flinkops.errors import UNAVAILABLE, OperationFailed, Unreachable
 from flinkops.model.detail import AsyncOutcome, ResourceRequirement
 from flinkops.model.endpoint import RestEndpoint
 from flinkops.model.facts import CheckpointsFacts, ClusterFacts, ExceptionFacts, JobFacts, VertexFacts
-from flinkops.model.plan import Plan
+from flinkops.model.plan import Plan, Precondition
 from flinkops.model.savepoint import SavepointFormat
 from flinkops.plan.preconditions import unmet
 from flinkops.sources.deadline import Deadline
@@ -87,7 +87,7 @@ class RestControl:
         """The plan's preconditions, asked of the job."""
         return self.unmet_of_job(plan.preconditions, plan)
 
-    def unmet_of_job(self, preconditions: Sequence[str], plan: Plan) -> tuple[str, ...]:
+    def unmet_of_job(self, preconditions: Sequence[Precondition], plan: Plan) -> tuple[str, ...]:
         """Those of the preconditions that are about the job alone."""
         return unmet(preconditions, self.job(plan.target.job_id)) if preconditions else ()
 

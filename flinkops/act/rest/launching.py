@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,10 +12,12 @@ import msgspec
 
 from flinkops.act.control import JarRun, JobControl
 from flinkops.act.journal import Journal
+from flinkops.act.rest.outcomes import LaunchPrepared
 from flinkops.errors import OperationFailed, TimedOut, UsageError
 from flinkops.model.facts import JobFacts
 from flinkops.model.launch import Launch
-from flinkops.plan.redeploy import launch_of_step
+from flinkops.model.steps import Findings
+from flinkops.plan.step_inputs import SubmitJob
 
 if TYPE_CHECKING:
     from flinkops.local.state import FleetInfo
@@ -34,8 +36,8 @@ def known_launch(control: JobControl, journal: Journal, job_id: str) -> Launch |
         if record.plan.target.source != control.name:
             continue  # another cluster's job of the same id
         for step in (*record.plan.steps, *record.plan.rollback_steps):
-            if step.arguments.get("job_id") == job_id and (launch := launch_of_step(step)) is not None:
-                return with_uploaded(launch, record.seen)
+            if isinstance(step.do, SubmitJob) and step.do.job_id == job_id:
+                return with_uploaded(step.do.launch, record.found)
     return _embedded_launch(control, job_id)
 
 
@@ -44,19 +46,20 @@ def launcher_for(launch: Launch) -> Launcher:
     return {"embedded": _submit_embedded, "jar": _submit_jar, "client": _submit_with_client}[launch.kind]
 
 
-def with_uploaded(launch: Launch, seen: Mapping[str, str]) -> Launch:
+def with_uploaded(launch: Launch, found: Findings) -> Launch:
     """The launch with the id that its jar was given when it was uploaded."""
-    given = seen.get("uploaded_jar")
+    prepared = found.last(LaunchPrepared)
+    given = prepared.uploaded_jar if prepared is not None else None
     return msgspec.structs.replace(launch, jar_id=given) if launch.local_jar and given else launch
 
 
-def prepare_launch(control: JobControl, launch: Launch) -> dict[str, str]:
-    """Do all that can be done before the old job stops; what it saw.
+def prepare_launch(control: JobControl, launch: Launch) -> str | None:
+    """Do all that can be done before the old job stops; the id of a jar that was uploaded for it.
 
     Raises UsageError or OperationFailed when it would not work.
     """
     if (path := launch.local_jar) is not None:
-        return {"uploaded_jar": control.upload_jar(path)}
+        return control.upload_jar(path)
     if launch.kind == "jar":
         if launch.jar_id not in control.jars():
             raise OperationFailed(f"{control.name} has no jar {launch.jar_id}", next_step="upload it first")
@@ -68,7 +71,7 @@ def prepare_launch(control: JobControl, launch: Launch) -> dict[str, str]:
         from flinkops.local import job
 
         job.prepare(_fleet_at(control), launch.command)
-    return {}
+    return None
 
 
 def _embedded_launch(control: JobControl, job_id: str) -> Launch | None:
@@ -167,10 +170,10 @@ def launch_before(journal: Journal, job: JobFacts, plan_id: str | None) -> Launc
         )
         if not same or record.outcome != "verified" or plan_id not in (None, plan.id):
             continue
-        launches = [launch for step in plan.rollback_steps if (launch := launch_of_step(step)) is not None]
+        launches = [step.do.launch for step in plan.rollback_steps if isinstance(step.do, SubmitJob)]
         if launches:
             return launches[0]
     raise UsageError(
-        f"the journal knows no {'such ' if plan_id else ''}upgrade of {job.name} to go back before",
+        f"the journal knows no {'such ' if plan_id else ''}upgrade of {job.name} to roll back",
         next_step=f"flinkops history {job.name}",
     )

@@ -10,24 +10,37 @@ import msgspec
 
 from flinkops.model.assessment import Value
 from flinkops.model.facts import JobFacts
-from flinkops.model.plan import Plan, Step, Target, Verb
+from flinkops.model.plan import Plan, Precondition, Step, Target, Verb
 from flinkops.model.request import Terms
-from flinkops.plan.identity import Stamp, canonical_json
+from flinkops.plan.identity import Stamp
 from flinkops.plan.operator.decision import Mode
 from flinkops.plan.operator.predict import Prediction, merge_patch
 from flinkops.plan.operator.recorded import recorded_savepoint, stop_savepoints
 from flinkops.plan.operator.rollback import NO_WAY_BACK, way_back_words
 from flinkops.plan.operator.rules import Features
 from flinkops.plan.operator.spec import desired_state, job_of
+from flinkops.plan.operator.step_inputs import (
+    AwaitSuspended,
+    AwaitTakenUp,
+    AwaitUpgradeSavepoint,
+    BeginRollback,
+    CreateResource,
+    DryRunPatch,
+    KeepBackup,
+    PatchResource,
+    RemoveResource,
+    VerifyNewJob,
+)
 from flinkops.plan.preconditions import (
-    NO_SAVEPOINT_RUNNING,
-    OPERATOR_IDLE,
-    OPERATOR_SEES_IT_RUN,
-    in_state,
+    JobInState,
+    NoSavepointInProgress,
+    OperatorIdle,
+    OperatorSeesItRun,
     same_spec,
     unmet_of_resource,
 )
 from flinkops.plan.savepoint import savepoint_steps
+from flinkops.plan.step_inputs import CheckFiles, MeasureLoad, VerifyFlow, VerifyStable
 
 Resource = Mapping[str, Any]
 OperatorVerb = Literal["upgrade", "restart", "rollback", "suspend", "resume", "rescale"]
@@ -101,11 +114,11 @@ def plan_for_resource(
 
 
 def _refused(
-    resource: Resource, found: Prediction, preconditions: tuple[str, ...], start_from: str | None
+    resource: Resource, found: Prediction, preconditions: tuple[Precondition, ...], start_from: str | None
 ) -> list[str]:
     refused = [*found.refused]
     if found.patch:
-        checked = [one for one in preconditions if one != OPERATOR_IDLE]  # the prediction has refused that already
+        checked = [one for one in preconditions if not isinstance(one, OperatorIdle)]  # the prediction refuses that
         refused += unmet_of_resource(checked, resource)[0]
     elif start_from is None:
         refused.append("nothing would change")
@@ -128,11 +141,11 @@ def _target(source: str, resource: Resource, seen: Seen) -> Target:
     )
 
 
-def _preconditions(resource: Resource, found: Prediction, *, backup: bool) -> tuple[str, ...]:
+def _preconditions(resource: Resource, found: Prediction, *, backup: bool) -> tuple[Precondition, ...]:
     stops = found.effective_mode == "savepoint" and desired_state(resource.get("spec") or {}) == "running"
-    seen = (OPERATOR_SEES_IT_RUN,) if stops else ()
-    running = (in_state("RUNNING"), NO_SAVEPOINT_RUNNING) if stops or backup else ()
-    return (*same_spec(resource), OPERATOR_IDLE, *seen, *running)
+    seen = (OperatorSeesItRun(),) if stops else ()
+    running = (JobInState("RUNNING"), NoSavepointInProgress()) if stops or backup else ()
+    return (*same_spec(resource), OperatorIdle(), *seen, *running)
 
 
 def _steps(
@@ -140,34 +153,32 @@ def _steps(
 ) -> tuple[Step, ...]:
     stops = desired_state(resource.get("spec") or {}) == "running"
     runs = desired_state(_wanted(resource, found)) == "running"
-    before = {"job_id": seen.job_id, "started_ms": str(seen.started_ms or 0)}
-    patch = {"patch": canonical_json(found.patch), "before": canonical_json(kept(resource))}
-    steps = [Step("dry-run", "dry-run-patch", {"patch": canonical_json(found.patch)}, only_looks=True)]
+    steps = [Step("dry-run", DryRunPatch(found.patch), only_reads=True)]
     if seen.running:
-        steps.append(Step("measure", "measure-load", {}, only_looks=True))
+        steps.append(Step("measure", MeasureLoad(), only_reads=True))
     if backup_directory is not None:
         steps += [
             msgspec.structs.replace(one, name=f"backup-{one.name}")
             for one in savepoint_steps(stamp.plan_id, backup_directory, "canonical")
         ]
-        steps.append(Step("backup", "note-backup", {}))
-    steps.append(Step("patch", "patch-resource", patch))
+        steps.append(Step("backup", KeepBackup()))
+    steps.append(Step("patch", PatchResource(found.patch, kept(resource))))
     if not stops and not runs:
         return tuple(steps)  # the operator takes an edit of a suspended job up when it is resumed, and not before
     if found.effective_mode in _LEFT_RUNNING:
-        return (*steps, Step("taken-up", "await-taken-up", before))
+        return (*steps, Step("taken-up", AwaitTakenUp(seen.job_id, seen.started_ms or 0)))
     if found.effective_mode == "savepoint" and stops:
         error = str((resource.get("status") or {}).get("error") or "")
-        awaited = {**before, "known": _known(resource), "error": error}
-        steps.append(Step("savepoint", "await-upgrade-savepoint", awaited))
-        steps.append(Step("check", "check-files", {}))
+        awaited = AwaitUpgradeSavepoint(seen.job_id, seen.started_ms or 0, _known(resource), error)
+        steps.append(Step("savepoint", awaited))
+        steps.append(Step("check", CheckFiles()))
     if found.effective_mode == "savepoint-redeploy":
         path = str(job_of(_wanted(resource, found)).get("initialSavepointPath"))
-        steps.insert(1, Step("files", "check-files", {"savepoint": path}, only_looks=True))
-        return (*steps, *_start_steps("", found.effective_mode, before, path, terms))
+        steps.insert(1, Step("files", CheckFiles(path), only_reads=True))
+        return (*steps, *_start_steps("", found.effective_mode, seen, path, terms))
     if not runs:
-        return (*steps, Step("suspended", "await-suspended", before))
-    return (*steps, *_start_steps("", found.effective_mode, before, _recorded(resource, stops=stops), terms))
+        return (*steps, Step("suspended", AwaitSuspended(seen.job_id, seen.started_ms or 0)))
+    return (*steps, *_start_steps("", found.effective_mode, seen, _recorded(resource, stops=stops), terms))
 
 
 def _recorded(resource: Resource, *, stops: bool) -> str | None:
@@ -175,27 +186,22 @@ def _recorded(resource: Resource, *, stops: bool) -> str | None:
     return None if stops else recorded_savepoint(resource.get("status") or {})
 
 
-def _start_steps(
-    prefix: str, mode: str, before: dict[str, str], savepoint: str | None, terms: Terms
-) -> tuple[Step, ...]:
-    named = {"savepoint": savepoint} if savepoint and mode in ("savepoint", "savepoint-redeploy") else {}
-    expected = {"mode": mode, **before, **named}
-    stable = {"checkpoints": str(terms.checkpoints), "watch_seconds": f"{terms.watch_seconds:g}"}
+def _start_steps(prefix: str, mode: Mode | None, before: Seen, savepoint: str | None, terms: Terms) -> tuple[Step, ...]:
+    named = savepoint if mode in ("savepoint", "savepoint-redeploy") else None
     return (
-        Step(f"{prefix}running", "verify-new-job", expected),
-        Step(f"{prefix}stable", "verify-stable", stable),
-        Step(f"{prefix}flow", "verify-flow", {}),
+        Step(f"{prefix}running", VerifyNewJob(mode, before.job_id, before.started_ms or 0, named or None)),
+        Step(f"{prefix}stable", VerifyStable(terms.checkpoints, terms.watch_seconds)),
+        Step(f"{prefix}flow", VerifyFlow()),
     )
 
 
 def _anew_steps(resource: Resource, found: Prediction, savepoint: str, terms: Terms) -> tuple[Step, ...]:
     anew = {**kept(resource), "spec": _wanted(resource, found)}
-    arguments = {"before": canonical_json(anew), "uid": _uid(resource), "savepoint": savepoint}
     return (
-        Step("files", "check-files", {"savepoint": savepoint}),
-        Step("remove", "remove-resource", arguments),
-        Step("create", "create-resource", arguments),
-        *_start_steps("", "savepoint", {"job_id": "", "started_ms": "0"}, savepoint, terms),
+        Step("files", CheckFiles(savepoint)),
+        Step("remove", RemoveResource(_uid(resource))),
+        Step("create", CreateResource(anew, savepoint)),
+        *_start_steps("", Mode.SAVEPOINT, Seen(), savepoint, terms),
     )
 
 
@@ -204,12 +210,20 @@ def _rollback_steps(
 ) -> tuple[Step, ...]:
     if found.effective_mode in ("stateless", "savepoint-redeploy"):
         return ()
-    way = "redeploy" if features.savepoint_redeploy else "recreate"
-    old = {"before": canonical_json(kept(resource)), "uid": _uid(resource), "way": way}
-    before = {"job_id": seen.job_id, "started_ms": str(seen.started_ms or 0)}
-    back = Step("take-back", "take-back", {**old, **before, "known": _known(resource)})
-    recreate = (Step("old-remove", "remove-resource", old), Step("old-create", "create-resource", old))
-    return (back, *recreate, *_start_steps("old-", "back", before, None, terms))
+    begin = BeginRollback(
+        before=kept(resource),
+        uid=_uid(resource),
+        way="redeploy" if features.savepoint_redeploy else "recreate",
+        job_id=seen.job_id,
+        started_ms=seen.started_ms or 0,
+        known=_known(resource),
+    )
+    return (
+        Step("rollback", begin),
+        Step("old-remove", RemoveResource(_uid(resource), of_rollback=True)),
+        Step("old-create", CreateResource(kept(resource), of_rollback=True)),
+        *_start_steps("old-", None, seen, None, terms),
+    )
 
 
 def kept(resource: Resource) -> dict[str, Any]:
@@ -252,9 +266,9 @@ def merged(before: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any
     return after
 
 
-def _known(resource: Resource) -> str:
+def _known(resource: Resource) -> tuple[str, ...]:
     """Savepoints that the operator took before: not those of this change."""
-    return canonical_json([one.path for one in stop_savepoints(resource.get("status") or {})])
+    return tuple(one.path for one in stop_savepoints(resource.get("status") or {}))
 
 
 def _uid(resource: Resource) -> str:

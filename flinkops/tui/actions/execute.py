@@ -60,7 +60,6 @@ def carry_out(
     progress: Callable[["Progress"], None],
 ) -> Result:
     """Run the plan. Read-only is refused by the executor, not here."""
-    from flinkops.act.actions import step_actions
     from flinkops.act.executor import Executor
     from flinkops.act.journal import Journal, default_folder
 
@@ -70,12 +69,11 @@ def carry_out(
             handle.control,
             Journal(journal_folder or default_folder(), clock),
             clock,
-            step_actions(),
             guard="nothing may be changed at this source" if read_only else None,
             timeout_seconds=ACTION_SECONDS,
             poll_seconds=handle.control.poll_seconds,
             progress=progress,
-            go_on_options=shlex.join(place.where),
+            resume_options=shlex.join(place.where),
         )
         return executor.run(running.plan)
 

@@ -166,7 +166,7 @@ class ProgressSheet(ModalScreen[None]):
     def action_copy(self) -> None:
         """The command that resumes it, where there is one, else the savepoint's path."""
         result = self.running.result
-        path = (result.go_on or result.seen.get("savepoint")) if result else None
+        path = (result.next_command or result.found.savepoint) if result else None
         if path:
             self.app.copy_to_clipboard(path)
             self.post_message(Say("copied"))
@@ -199,10 +199,10 @@ def progress_lines(running: Running, context: Context, now_ms: int) -> list[Line
         lines += [_seen_line(name, seen) for name, seen in result.seen.items()]
         if result.error:
             lines.append(line(tidy(result.error), "critical"))
-        if result.go_on:
-            lines.append((("resume with  ", "dim"), (tidy(result.go_on), "accent")))
-    copied = "y copies the path; " if result and result.seen.get("savepoint") else ""
-    copied = "y copies the command that resumes it; " if result and result.go_on else copied
+        if result.next_command:
+            lines.append((("resume with  ", "dim"), (tidy(result.next_command), "accent")))
+    copied = "y copies the path; " if result and result.found.savepoint else ""
+    copied = "y copies the command that resumes it; " if result and result.next_command else copied
     hint = f"{copied}esc: back" if running.ended else "esc: back; it goes on, A shows it again"
     lines.append(line(hint, "dim"))
     return lines

@@ -1,52 +1,62 @@
 """Steps that stop a job with a savepoint and start it again from there."""
 
-import msgspec
+from typing import Any
 
 from flinkops.act.kept_state import kept_state, nothing_in_sight, where_to_look
 from flinkops.act.rest.launching import launcher_for, prepare_launch, with_uploaded
+from flinkops.act.rest.outcomes import (
+    JobCancelled,
+    JobEnded,
+    JobSubmitted,
+    LaunchPrepared,
+    RestoreVerified,
+    StopBegun,
+)
 from flinkops.act.rest_cache import Absence
-from flinkops.act.running import StepAction, StepRun
-from flinkops.act.savepoint_steps import verify_files
+from flinkops.act.running import StepKind, StepRun
 from flinkops.act.stability_steps import alive, all_running, why_failed
 from flinkops.errors import Denied, NotInTime, OperationFailed, TimedOut, Unreachable
 from flinkops.model.facts import JobFacts
-from flinkops.model.launch import Launch
 from flinkops.model.places import same_place
-from flinkops.model.savepoint import recorded_format
+from flinkops.model.steps import NamesNewJob, NamesSavepoint
+from flinkops.plan.step_inputs import (
+    AwaitEnd,
+    CancelJob,
+    PrepareLaunch,
+    StopWithSavepoint,
+    SubmitJob,
+    VerifyRestored,
+)
 
 _ENDED_WITHIN_SECONDS = 120.0
 _KNOWN_WITHIN_SECONDS = 60.0
 _RUNNING_WITHIN_SECONDS = 180.0
 _RESTARTS_OF_A_LOOP = 3
-_STOP = "stop-with-savepoint"
 
 
-def prepare(run: StepRun) -> dict[str, str]:
+def prepare(run: StepRun, given: PrepareLaunch) -> LaunchPrepared:
     """What is wrong with the new program is found while the old one still runs, as far as it can be."""
-    launch = msgspec.json.decode(run.arguments["launch"], type=Launch)
-
-    return run.until("preparing the submission", lambda: prepare_launch(run.control, launch))
+    return run.until("preparing the submission", lambda: LaunchPrepared(prepare_launch(run.control, given.launch)))
 
 
-def stop(run: StepRun) -> dict[str, str]:
+def stop(run: StepRun, given: StopWithSavepoint) -> StopBegun:
     """Begin to stop the job with a savepoint. The trigger's id is the plan's own: a second time does nothing."""
-    arguments = run.arguments
 
     def ask() -> bool:
         run.control.stop_with_savepoint(
             run.job_id,
-            target_directory=arguments["target_directory"],
-            savepoint_format=recorded_format(arguments["format"]),
-            trigger_id=arguments["trigger_id"],
+            target_directory=given.target_directory,
+            savepoint_format=given.savepoint_format,
+            trigger_id=given.trigger_id,
         )
         return True
 
     run.until("asking the job to stop", ask)
-    return {"old_job_id": run.job_id}
+    return StopBegun(run.job_id)
 
 
-def await_end(run: StepRun) -> dict[str, str]:
-    """The old job has ended well. One that goes on after its savepoint was not stopped: nothing was lost.
+def await_end(run: StepRun, _given: AwaitEnd) -> JobEnded:
+    """The old job has ended well. One that runs on after its savepoint was not stopped: nothing was lost.
 
     A JobManager that answers and does not know it any more has died with it: its savepoint is whole, nothing is lost.
     """
@@ -62,27 +72,21 @@ def await_end(run: StepRun) -> dict[str, str]:
 
     (job,) = run.until("waiting for the job's end", ask, within_seconds=_ENDED_WITHIN_SECONDS)
     if job is None:
-        return {"stopped_ms": str(last_seen_ms), "end": "its JobManager was lost after the savepoint"}
+        return JobEnded(last_seen_ms, "its JobManager was lost after the savepoint")
     if job.state != "FINISHED":
-        raise OperationFailed(f"the job is {job.state} after stopping; its savepoint is {run.seen['savepoint']}")
-    return {"stopped_ms": str(job.ended_ms)}
+        raise OperationFailed(f"the job is {job.state} after stopping; its savepoint is {run.savepoint}")
+    return JobEnded(job.ended_ms)
 
 
-def check_files(run: StepRun) -> dict[str, str]:
-    """The savepoint to start from has all its files, as far as they can be seen from here."""
-    path = run.arguments.get("savepoint") or run.seen["savepoint"]
-    return {"savepoint": path, **verify_files(path)}
-
-
-def submit(run: StepRun) -> dict[str, str]:
+def submit(run: StepRun, given: SubmitJob) -> JobSubmitted:
     """Submit the job under an id of ours, from the savepoint; when Flink knows that id, it was done before."""
-    job_id = run.arguments["job_id"]
+    job_id = given.job_id
     if _old_job_lives(run):
-        return {"new_job_id": run.job_id}
-    savepoint = run.seen.get("savepoint") or _kept_savepoint(run)
+        return JobSubmitted(run.job_id)
+    savepoint = run.findings.savepoint or _kept_savepoint(run)
     if not _is_known(run, job_id):
         _refuse_beside_another(run, job_id)
-        launch = with_uploaded(msgspec.json.decode(run.arguments["launch"], type=Launch), run.seen)
+        launch = with_uploaded(given.launch, run.findings)
         run.note(f"submitting from {savepoint}")
         try:
             launcher_for(launch)(run.control, launch, job_id, savepoint)
@@ -94,14 +98,14 @@ def submit(run: StepRun) -> dict[str, str]:
             raise
         except Unreachable as problem:
             _await_known(run, job_id, problem)
-    return {"new_job_id": job_id, "savepoint": savepoint}
+    return JobSubmitted(job_id, savepoint)
 
 
 def _kept_savepoint(run: StepRun) -> str:
     """What the old job can come back from, when nobody knows a savepoint of its stop: its JobManager died with it."""
-    directories = [one.arguments.get("target_directory") for one in run.plan.steps if one.action == _STOP]
-    directory = next(iter(directories), None)
-    old = run.until("looking at the old job", lambda: (run.control.job(run.job_id),))[0]
+    stops = (one.do for one in run.plan.steps)
+    directory = next((one.target_directory for one in stops if isinstance(one, StopWithSavepoint)), None)
+    old = run.until("polling the old job", lambda: (run.control.job(run.job_id),))[0]
     if old is not None and old.state == "CANCELED":
         raise OperationFailed("somebody has cancelled the job meanwhile: it is left so")
     if (state := kept_state(run, directory, checkpoints_dropped=old is not None)) is not None:
@@ -110,12 +114,12 @@ def _kept_savepoint(run: StepRun) -> str:
     raise OperationFailed(nothing_in_sight(run), next_step=f"{where_to_look(run, directory)}, and {by_hand}")
 
 
-def verify_restored(run: StepRun) -> dict[str, str]:
+def verify_restored(run: StepRun, _given: VerifyRestored) -> RestoreVerified:
     """All its tasks run, and it was restored from just that savepoint."""
-    job_id = run.seen["new_job_id"]
-    if job_id == run.job_id:  # going back found the old job still running
-        return {"restored_from": "nothing: the old job was never stopped"}
-    savepoint, nothing_restored = run.seen["savepoint"], Absence()
+    job_id = run.running_job_id
+    if job_id == run.job_id:  # the rollback found the old job still running
+        return RestoreVerified("nothing: the old job was never stopped")
+    savepoint, nothing_restored = run.savepoint, Absence()
 
     def ask() -> JobFacts | None:
         job = alive(run, job_id)
@@ -130,17 +134,16 @@ def verify_restored(run: StepRun) -> dict[str, str]:
     path = restored.external_path if restored else None
     if not same_place(path, savepoint):
         raise OperationFailed(f"it was restored from {path or 'nothing'}, not from {savepoint}")
-    seen = {"restored_from": path or ""}
-    stopped_ms = run.seen.get("stopped_ms")
+    stopped_ms, running_ms = run.findings.stopped_ms, job.running_since_ms
     # Both are the JobManager's: a clock that was set back between them makes the difference mean nothing.
-    if stopped_ms is not None and job.running_since_ms is not None and job.running_since_ms >= int(stopped_ms):
-        seen["downtime_seconds"] = f"{(job.running_since_ms - int(stopped_ms)) / 1000:.3f}"
-    return seen
+    if stopped_ms is None or running_ms is None or running_ms < stopped_ms:
+        return RestoreVerified(path or "")
+    return RestoreVerified(path or "", (running_ms - stopped_ms) / 1000)
 
 
-def cancel(run: StepRun) -> dict[str, str]:
+def cancel(run: StepRun, given: CancelJob) -> JobCancelled:
     """The new job is gone: cancelled if it lives, left alone if it never did."""
-    job_id = run.arguments["job_id"]
+    job_id = given.job_id
     asked = False
 
     def ask() -> str | None:
@@ -154,7 +157,7 @@ def cancel(run: StepRun) -> dict[str, str]:
         return None
 
     state = run.until("waiting until the new job has ended", ask, within_seconds=_ENDED_WITHIN_SECONDS)
-    return {"new_job": state}
+    return JobCancelled(state)
 
 
 def _is_known(run: StepRun, job_id: str) -> bool:
@@ -163,36 +166,35 @@ def _is_known(run: StepRun, job_id: str) -> bool:
 
 
 def _await_known(run: StepRun, job_id: str, problem: Unreachable) -> None:
-    """No answer to the submission: it may have happened nevertheless. Going back now could start two jobs."""
+    """No answer to the submission: it may have happened nevertheless. A rollback now could start two jobs."""
     what = f"waiting whether the job was submitted ({problem.what})"
     try:
         run.until(what, lambda: run.control.job(job_id), within_seconds=_KNOWN_WITHIN_SECONDS)
     except NotInTime as unknown:
-        raise TimedOut(unknown.what, next_step="nothing is taken back while that is not known") from None
+        raise TimedOut(unknown.what, next_step="nothing is rolled back while that is not known") from None
 
 
 def _refuse_beside_another(run: StepRun, job_id: str) -> None:
     """Somebody may have started the job by hand since this action was interrupted: two would write twice."""
     name = run.plan.target.job_name
-    for job in run.until("looking at the other jobs", run.control.jobs):
+    for job in run.until("polling the other jobs", run.control.jobs):
         if job.name == name and job.ended_ms is None and job.id != job_id:
             raise OperationFailed(f"a job named {name} runs already: {job.id}; a second one is not started")
 
 
 def _old_job_lives(run: StepRun) -> bool:
-    """Going back when the stop did not stop: the old job still runs, with its state."""
-    if "stopped_ms" in run.seen or run.plan.verb == "resume":
+    """A rollback when the stop did not stop: the old job still runs, with its state."""
+    if run.findings.stopped_ms is not None or run.plan.verb == "resume":
         return False
-    job = run.until("looking at the old job", lambda: (run.control.job(run.job_id),))[0]
+    job = run.until("polling the old job", lambda: (run.control.job(run.job_id),))[0]
     return job is not None and job.ended_ms is None
 
 
-REDEPLOY_ACTIONS: dict[str, StepAction] = {
-    "prepare-launch": prepare,
-    _STOP: stop,
-    "await-end": await_end,
-    "check-files": check_files,
-    "submit-job": submit,
-    "verify-restored": verify_restored,
-    "cancel-job": cancel,
-}
+STEPS: tuple[StepKind[Any, Any], ...] = (
+    StepKind(PrepareLaunch, LaunchPrepared, prepare),
+    StepKind(StopWithSavepoint, StopBegun, stop),
+    StepKind(AwaitEnd, JobEnded, await_end, needs=(NamesSavepoint,)),
+    StepKind(SubmitJob, JobSubmitted, submit),
+    StepKind(VerifyRestored, RestoreVerified, verify_restored, needs=(NamesNewJob,)),
+    StepKind(CancelJob, JobCancelled, cancel),
+)

@@ -1,0 +1,93 @@
+"""What the steps on custom resources find, one struct an action, and what they note on the way."""
+
+from typing import ClassVar, Literal
+
+from flinkops.model.assessment import Value
+from flinkops.model.steps import NamesNewJob, NamesSavepoint, SaysSize, SaysStopped, SetsSavepointAside, StepOutcome
+
+RollbackTaken = Literal["redeploy", "recreate", "savepoint", "last-state", "not-stopped"]
+"""How the old spec comes back; ``not-stopped``: the old job runs as it did."""
+
+
+class DryRunPassed(StepOutcome, Value, frozen=True, tag_field="found", tag="dry-run-passed"):
+    """The API server takes the patch."""
+
+
+class ResourcePatched(StepOutcome, Value, frozen=True, tag_field="found", tag="resource-patched"):
+    """The generation of the changed spec."""
+
+    FOR_STEPS: ClassVar[frozenset[str]] = frozenset({"generation"})
+
+    generation: str
+    old_job_id: str
+
+
+class ChangeTakenUp(StepOutcome, Value, frozen=True, tag_field="found", tag="change-taken-up"):
+    """The job's state, for people."""
+
+    job: str
+
+
+class JobSuspended(StepOutcome, Value, frozen=True, tag_field="found", tag="job-suspended"):
+    """``note`` is for people."""
+
+    note: str | None = None
+
+
+class BackupKept(SetsSavepointAside, Value, frozen=True, tag_field="found", tag="backup-kept"):
+    """A savepoint of ours: never the one to start from."""
+
+    backup_savepoint: str
+
+
+class UpgradeSavepointTaken(
+    NamesSavepoint, SaysStopped, Value, frozen=True, tag_field="found", tag="upgrade-savepoint-taken"
+):
+    """The operator's; ``stopped_ms`` is when the old job was last seen running."""
+
+    FOR_STEPS: ClassVar[frozenset[str]] = frozenset({"stopped_ms"})
+
+    savepoint: str
+    stopped_ms: int | None
+
+
+class JobGone(StepOutcome, Value, frozen=True, tag_field="found", tag="job-gone"):
+    """Nothing will bring the old job back by itself, and why."""
+
+    FOR_STEPS: ClassVar[frozenset[str]] = frozenset({"job_gone"})
+
+    job_gone: str
+
+
+class NewJobVerified(NamesNewJob, Value, frozen=True, tag_field="found", tag="new-job-verified"):
+    """``downtime_seconds`` from when the old job was last seen running until this."""
+
+    FOR_STEPS: ClassVar[frozenset[str]] = frozenset({"new_started_ms"})
+
+    new_job_id: str
+    restored_from: str
+    new_started_ms: int | None = None
+    downtime_seconds: float | None = None
+
+
+class RollbackBegun(NamesSavepoint, SaysSize, Value, frozen=True, tag_field="found", tag="rollback-begun"):
+    """How the old spec comes back, and from which state; ``bad_job_id`` is the job that is given up."""
+
+    FOR_STEPS: ClassVar[frozenset[str]] = frozenset({"bad_job_id", "bad_started_ms"})
+
+    rollback_way: RollbackTaken
+    savepoint: str | None = None
+    files: str | None = None
+    state_bytes: int | None = None
+    bad_job_id: str | None = None
+    bad_started_ms: int = 0
+
+
+class ResourceRemoved(StepOutcome, Value, frozen=True, tag_field="found", tag="resource-removed"):
+    """Nothing of it is left, or it was not to be removed."""
+
+
+class ResourceCreated(NamesSavepoint, Value, frozen=True, tag_field="found", tag="resource-created"):
+    """To start from that savepoint; None: it was not to be created."""
+
+    savepoint: str | None = None

@@ -1,0 +1,11 @@
+"""The steps that only plans on custom resources of the Flink operator have."""
+
+from typing import Any
+
+from flinkops.act.operator.rollback_steps import ROLLBACK_STEPS
+from flinkops.act.operator.spec_steps import SPEC_STEPS
+from flinkops.act.operator.startup import STARTUP_STEPS
+from flinkops.act.operator.stop import STOP_STEPS
+from flinkops.act.running import StepKind
+
+STEPS: tuple[StepKind[Any, Any], ...] = (*SPEC_STEPS, *STOP_STEPS, *STARTUP_STEPS, *ROLLBACK_STEPS)

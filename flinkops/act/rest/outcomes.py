@@ -1,0 +1,47 @@
+"""What the steps of plain REST clusters find, one struct an action."""
+
+from typing import ClassVar
+
+from flinkops.model.assessment import Value
+from flinkops.model.steps import NamesNewJob, NamesSavepoint, SaysStopped, StepOutcome
+
+
+class LaunchPrepared(StepOutcome, Value, frozen=True, tag_field="found", tag="launch-prepared"):
+    """``uploaded_jar`` is the id that a jar of this machine was given."""
+
+    uploaded_jar: str | None = None
+
+
+class StopBegun(StepOutcome, Value, frozen=True, tag_field="found", tag="stop-begun"):
+    """Flink has accepted it."""
+
+    old_job_id: str
+
+
+class JobEnded(SaysStopped, Value, frozen=True, tag_field="found", tag="job-ended"):
+    """By Flink's clock; where nobody saw it end, when it was last seen to run, by ours, and why."""
+
+    FOR_STEPS: ClassVar[frozenset[str]] = frozenset({"stopped_ms"})
+
+    stopped_ms: int | None
+    end: str | None = None
+
+
+class JobSubmitted(NamesNewJob, NamesSavepoint, Value, frozen=True, tag_field="found", tag="job-submitted"):
+    """Flink knows the job; without a savepoint where the old one was found running."""
+
+    new_job_id: str
+    savepoint: str | None = None
+
+
+class RestoreVerified(StepOutcome, Value, frozen=True, tag_field="found", tag="restore-verified"):
+    """Restored from that path; ``downtime_seconds`` from the old job's end until all tasks ran."""
+
+    restored_from: str
+    downtime_seconds: float | None = None
+
+
+class JobCancelled(StepOutcome, Value, frozen=True, tag_field="found", tag="job-cancelled"):
+    """The state in which it has ended, for people."""
+
+    new_job: str

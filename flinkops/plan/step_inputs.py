@@ -1,0 +1,117 @@
+"""What the shared steps and those of plain REST clusters are told, one struct an action."""
+
+from typing import ClassVar
+
+from flinkops.model.assessment import Value
+from flinkops.model.launch import Launch
+from flinkops.model.savepoint import SavepointFormat
+from flinkops.model.steps import Effect, StepInput
+
+
+class TriggerSavepoint(StepInput, Value, frozen=True, tag_field="action", tag="trigger-savepoint"):
+    """Begin a savepoint. ``trigger_id`` is ours, so that a repeated trigger is the same one."""
+
+    target_directory: str
+    savepoint_format: SavepointFormat
+    trigger_id: str
+
+
+class AwaitSavepoint(StepInput, Value, frozen=True, tag_field="action", tag="await-savepoint"):
+    """Wait for the savepoint of that trigger."""
+
+    trigger_id: str
+
+
+class VerifySavepoint(StepInput, Value, frozen=True, tag_field="action", tag="verify-savepoint"):
+    """The job lists the savepoint that was taken, and its files are all there."""
+
+
+class DisposeSavepoint(StepInput, Value, frozen=True, tag_field="action", tag="dispose-savepoint"):
+    """Let Flink remove a savepoint's files."""
+
+    path: str
+
+
+class CheckFiles(StepInput, Value, frozen=True, tag_field="action", tag="check-files"):
+    """The savepoint to start from has all its files; None: the one that an earlier step names."""
+
+    savepoint: str | None = None
+
+
+class RequireParallelism(StepInput, Value, frozen=True, tag_field="action", tag="require-parallelism"):
+    """Set the bounds (lower, upper) of every vertex."""
+
+    bounds: dict[str, tuple[int, int]]
+
+
+class VerifyParallelism(StepInput, Value, frozen=True, tag_field="action", tag="verify-parallelism"):
+    """Every vertex runs with this parallelism."""
+
+    parallelism: dict[str, int]
+
+
+class VerifyStable(StepInput, Value, frozen=True, tag_field="action", tag="verify-stable"):
+    """So many checkpoints complete without a restart; it runs at least ``watch_seconds``."""
+
+    checkpoints: int = 1
+    watch_seconds: float = 0.0
+
+
+class MeasureLoad(StepInput, Value, frozen=True, tag_field="action", tag="measure-load"):
+    """The backlog before the change."""
+
+
+class VerifyFlow(StepInput, Value, frozen=True, tag_field="action", tag="verify-flow"):
+    """Records flow, and the backlog is no greater than before."""
+
+
+class VerifyThroughput(StepInput, Value, frozen=True, tag_field="action", tag="verify-throughput"):
+    """The sources take in as much as was expected, or as arrives."""
+
+    records_per_second: float
+
+
+class PrepareLaunch(StepInput, Value, frozen=True, tag_field="action", tag="prepare-launch"):
+    """All that can be done for a submission before the old job stops."""
+
+    launch: Launch
+
+
+class StopWithSavepoint(StepInput, Value, frozen=True, tag_field="action", tag="stop-with-savepoint"):
+    """Begin to stop the job with a savepoint."""
+
+    BEGUN: ClassVar[Effect | None] = "stopping"
+
+    target_directory: str
+    savepoint_format: SavepointFormat
+    trigger_id: str
+
+
+class AwaitEnd(StepInput, Value, frozen=True, tag_field="action", tag="await-end"):
+    """The old job has ended."""
+
+    DONE: ClassVar[Effect | None] = "stopped"
+
+
+class SubmitJob(StepInput, Value, frozen=True, tag_field="action", tag="submit-job"):
+    """Submit a job under this id, from the savepoint that an earlier step names."""
+
+    DONE: ClassVar[Effect | None] = "submitted"
+
+    job_id: str
+    launch: Launch
+
+
+class VerifyRestored(StepInput, Value, frozen=True, tag_field="action", tag="verify-restored"):
+    """All its tasks run, and it was restored from that savepoint."""
+
+    job_id: str
+
+
+class CancelJob(StepInput, Value, frozen=True, tag_field="action", tag="cancel-job"):
+    """The job is gone."""
+
+    BEGUN: ClassVar[Effect | None] = "stopping"
+    DONE: ClassVar[Effect | None] = "stopped"
+
+    job_id: str
