@@ -15,7 +15,7 @@ WINDOW_SECONDS = 3600.0
 BURN_RATE = 14.4
 """So many times the pace that the objective allows over 30 days: the first page of the SRE workbook (1 h window)."""
 LONGEST_GAP_SECONDS = 120.0
-"""Between two looks further apart nobody knows what happened."""
+"""Between two polls further apart what happened is unknown."""
 
 
 def availability(job: JobFacts, past: Sequence[JobSample], job_class: JobClass) -> list[Reason]:
@@ -39,11 +39,11 @@ def availability(job: JobFacts, past: Sequence[JobSample], job_class: JobClass) 
 
 
 def _down_seconds(job: JobFacts, past: Sequence[JobSample]) -> tuple[float, int | None]:
-    """Time between looks that began in a state of being down, and when the first of them was."""
+    """Time between polls that began in a state of being down, and when the first of them was."""
     from_ms = job.seen_ms - round(WINDOW_SECONDS * 1000)
-    looks = [(sample.at_ms, sample.state) for sample in past if from_ms <= sample.at_ms < job.seen_ms]
+    states = [(sample.at_ms, sample.state) for sample in past if from_ms <= sample.at_ms < job.seen_ms]
     down, since_ms = 0.0, None
-    for (at_ms, state), (next_ms, _) in pairwise([*looks, (job.seen_ms, job.state)]):
+    for (at_ms, state), (next_ms, _) in pairwise([*states, (job.seen_ms, job.state)]):
         seconds = (next_ms - at_ms) / 1000
         if state in DOWN and 0 < seconds <= LONGEST_GAP_SECONDS:
             down += seconds

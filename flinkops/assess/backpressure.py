@@ -131,7 +131,7 @@ def _explained(suspect: Suspect, graph: Graph, past: Sequence[JobSample]) -> Bot
 
 
 def _takes_turns_with(vertex_id: str, past: Sequence[JobSample]) -> str | None:
-    """Another vertex that was the busiest in some of the last looks, with this one in between: neither is it alone."""
+    """Another vertex that was the busiest in some of the last polls, with this one in between: neither is it alone."""
     leaders = [max(sample.busiest, key=lambda entry: entry[1])[0] for sample in past[-6:] if sample.busiest]
     changes = sum(1 for earlier, later in pairwise(leaders) if earlier != later)
     others = [leader for leader in leaders if leader != vertex_id]
@@ -139,7 +139,7 @@ def _takes_turns_with(vertex_id: str, past: Sequence[JobSample]) -> str | None:
 
 
 def _slow_sources(graph: Graph, past: Sequence[JobSample], pending: float | None) -> list[Bottleneck]:
-    """Nothing is held up, but what waits before the sources grows from look to look: they are too slow themselves."""
+    """Nothing is held up, but what waits before the sources grows from poll to poll: they are too slow themselves."""
     series = [sample.pending_records for sample in past[-(RISING_LOOKS - 1) :]] + [pending]
     known = [value for value in series if value is not None]
     if len(known) < RISING_LOOKS or any(later <= earlier for earlier, later in pairwise(known)):
@@ -147,7 +147,7 @@ def _slow_sources(graph: Graph, past: Sequence[JobSample], pending: float | None
     return [
         Bottleneck(
             vertex.name,
-            f"{known[-1]:.0f} records wait before it, more at each look, and it is busy {busy:.0%}",
+            f"{known[-1]:.0f} records wait before it, more at each poll, and it is busy {busy:.0%}",
             "capacity",
         )
         for vertex in graph.sources
@@ -170,4 +170,4 @@ def _with_others(found: list[Bottleneck]) -> Bottleneck:
 
 def _no_way(graph: Graph) -> str:
     held = max(graph.by_id.values(), key=lambda vertex: held_ratio(vertex) or 0.0)
-    return f'"{held.name}" is backpressured, but no vertex after it takes the blame at this look'
+    return f'"{held.name}" is backpressured, but no vertex after it takes the blame at this poll'

@@ -11,7 +11,7 @@ STARTUP_SECONDS = 120.0
 """What waited while the job did not run is old when it is read, and a distribution remembers it for a minute more."""
 WINDOW_SECONDS = 60.0
 FEWEST_LOOKS = 3
-"""Fallen from look to look so often: noise does that seldom."""
+"""Fallen from poll to poll so often: noise does that seldom."""
 LONGEST_SECONDS = 600.0
 """What takes longer than this to be within its limit is not left to itself."""
 
@@ -50,7 +50,7 @@ def _started_lately(job: JobFacts) -> str:
 def _seconds_left(
     job: JobFacts, now: float | None, goal: float, past: Sequence[JobSample], read: Reading
 ) -> float | None:
-    """How long until `goal` at the pace of the last minute; None unless it fell at each of several looks."""
+    """How long until `goal` at the pace of the last minute; None unless it fell at each of several polls."""
     if now is None:
         return None
     since_ms = job.seen_ms - round(WINDOW_SECONDS * 1000)

@@ -15,7 +15,7 @@ from flinkops.model.numbers import amount, whole
 from flinkops.model.states import ENDED
 
 FRESH_GRACE_MS = 1000
-"""Facts of a look carry the time at which each job was seen, somewhat before the look was over."""
+"""Facts of a poll carry the time at which each job was seen, somewhat before the poll was over."""
 
 
 def assess(snapshot: FleetSnapshot, history: Mapping[JobKey, Sequence[JobSample]], policy: Policy) -> FleetAssessment:
@@ -57,7 +57,7 @@ def current_jobs(jobs: Sequence[JobFacts]) -> list[JobFacts]:
 
 
 def sample(job: JobFacts, policy: Policy) -> JobSample:
-    """What is remembered of one look at a job."""
+    """What is remembered of one poll at a job."""
     job_class = policy.class_of(job)
     found = signals(job, (), job_class)
     judged = checks(job, found, limits_of(job, job_class), job_class)

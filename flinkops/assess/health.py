@@ -1,4 +1,4 @@
-"""Health: the worst reason wins, and what nobody knows is never ok."""
+"""Health: the worst reason wins, and unknown is never ok."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
@@ -18,8 +18,8 @@ from flinkops.model.reasons import ReasonCode
 from flinkops.model.states import JobState
 
 
-class Case(NamedTuple):
-    """A running job with everything that its checks look at."""
+class CheckInputs(NamedTuple):
+    """A running job with everything that its checks need."""
 
     job: JobFacts
     signals: Signals
@@ -37,14 +37,14 @@ def checks(
     job: JobFacts, signals: Signals, limits: Limits, job_class: JobClass, past: Sequence[JobSample] = ()
 ) -> list[Check]:
     """Everything about a running job that has a limit. Whether one is crossed does not depend on the `past`."""
-    case = Case(job, signals, limits, job_class, past)
-    return [check(case) for check in CHECKS]
+    inputs = CheckInputs(job, signals, limits, job_class, past)
+    return [check(inputs) for check in CHECKS]
 
 
-def _latency(case: Case) -> Check:
-    latency = case.signals.latency
-    limit = case.signals.asked("processing_latency_seconds", case.limits.latency_p99_seconds)
-    easing = latency_easing(case.job, case.signals.rates.pending_records, case.past)
+def _latency(inputs: CheckInputs) -> Check:
+    latency = inputs.signals.latency
+    limit = inputs.signals.asked("processing_latency_seconds", inputs.limits.latency_p99_seconds)
+    easing = latency_easing(inputs.job, inputs.signals.rates.pending_records, inputs.past)
     method = "" if latency is None or latency.method == "measured" else f"by {latency.method}"
     return Check(
         ReasonCode.LATENCY_HIGH,
@@ -53,19 +53,19 @@ def _latency(case: Case) -> Check:
         "seconds",
         latency.p99 if latency else None,
         limit,
-        None if easing else _times(limit, case.job_class.critical_factor),
+        None if easing else _times(limit, inputs.job_class.critical_factor),
         lambda sample: sample.latency_p99_seconds,
         "latency_p99",
-        case.why("processing_latency_seconds.p99"),
+        inputs.why("processing_latency_seconds.p99"),
         note=", ".join(part for part in (method, easing) if part),
         short="p99 latency",
     )
 
 
-def _skew(case: Case) -> Check:
-    event = case.signals.event_time
-    limit = case.signals.asked("event_time_skew_seconds", case.limits.skew_seconds)
-    easing = skew_easing(case.job, event.skew_seconds, limit, case.past)
+def _skew(inputs: CheckInputs) -> Check:
+    event = inputs.signals.event_time
+    limit = inputs.signals.asked("event_time_skew_seconds", inputs.limits.skew_seconds)
+    easing = skew_easing(inputs.job, event.skew_seconds, limit, inputs.past)
     return Check(
         ReasonCode.SKEW_HIGH,
         ReasonCode.SKEW_UNKNOWN,
@@ -73,17 +73,17 @@ def _skew(case: Case) -> Check:
         "seconds",
         event.skew_seconds,
         limit,
-        None if easing else _times(limit, case.job_class.critical_factor),
+        None if easing else _times(limit, inputs.job_class.critical_factor),
         lambda sample: sample.skew_seconds,
         "skew",
-        case.why("event_time_skew_seconds"),
+        inputs.why("event_time_skew_seconds"),
         note=", ".join(part for part in (event.cause, easing) if part),
         short="event-time skew",
     )
 
 
-def _backpressure(case: Case) -> Check:
-    held = case.signals.backpressure
+def _backpressure(inputs: CheckInputs) -> Check:
+    held = inputs.signals.backpressure
     bottleneck = held.bottleneck if held else None
     return Check(
         ReasonCode.BACKPRESSURE_HIGH,
@@ -91,71 +91,71 @@ def _backpressure(case: Case) -> Check:
         "backpressure",
         "ratio",
         held.ratio if held else None,
-        case.limits.backpressure_ratio,
+        inputs.limits.backpressure_ratio,
         None,
         lambda sample: sample.backpressured_ratio,
         "backpressure",
-        case.why("backpressure"),
+        inputs.why("backpressure"),
         note=f'"{bottleneck.vertex}": {bottleneck.why}' if bottleneck else "",
     )
 
 
-def _state(case: Case) -> Check:
-    limit = case.signals.asked("state_bytes", case.limits.state_bytes)
-    left = case.signals.state.outlook.seconds_to_limit
+def _state(inputs: CheckInputs) -> Check:
+    limit = inputs.signals.asked("state_bytes", inputs.limits.state_bytes)
+    left = inputs.signals.state.outlook.seconds_to_limit
     return Check(
         ReasonCode.STATE_LIMIT,
         ReasonCode.STATE_LIMIT_UNKNOWN,
         "state",
         "bytes",
-        case.signals.state.state_bytes,
+        inputs.signals.state.state_bytes,
         _times(limit, STATE_WARNING_RATIO),
         limit,
         lambda sample: sample.state_bytes,
         "state_limit",
-        case.why("state_bytes"),
+        inputs.why("state_bytes"),
         note=f"at this growth, {human_seconds(left)} are left until the limit" if left else "",
     )
 
 
-def _late(case: Case) -> Check:
+def _late(inputs: CheckInputs) -> Check:
     return Check(
         ReasonCode.LATE_RECORDS,
         ReasonCode.LATE_RECORDS_UNKNOWN,
         "share of late records",
         "ratio",
-        case.signals.rates.late_ratio,
-        case.limits.late_ratio,
+        inputs.signals.rates.late_ratio,
+        inputs.limits.late_ratio,
         None,
         lambda sample: sample.late_records,
         "late_ratio",
-        case.why("late_ratio"),
+        inputs.why("late_ratio"),
         short="late records",
     )
 
 
-def _checkpoint_age(case: Case) -> Check:
-    limit = case.signals.asked("checkpoints", case.limits.checkpoint_age_seconds)
+def _checkpoint_age(inputs: CheckInputs) -> Check:
+    limit = inputs.signals.asked("checkpoints", inputs.limits.checkpoint_age_seconds)
     return Check(
         ReasonCode.CHECKPOINT_AGE,
         ReasonCode.CHECKPOINT_AGE_UNKNOWN,
         "time since the last completed checkpoint",
         "seconds",
-        age_seconds(case.job, case.signals.checkpoints),
+        age_seconds(inputs.job, inputs.signals.checkpoints),
         limit,
-        _times(limit, case.job_class.critical_factor),
+        _times(limit, inputs.job_class.critical_factor),
         lambda sample: sample.checkpoint_age_seconds,
         "checkpoint_age",
-        case.why("checkpoints.age_seconds"),
+        inputs.why("checkpoints.age_seconds"),
         short="since the last checkpoint",
     )
 
 
-def _checkpoint_duration(case: Case) -> Check:
-    facts, points = case.job.checkpoints, case.signals.checkpoints
+def _checkpoint_duration(inputs: CheckInputs) -> Check:
+    facts, points = inputs.job.checkpoints, inputs.signals.checkpoints
     timeout = amount(facts.timeout_seconds) if facts else None
-    asked = case.job_class.checkpoint_age_asked and facts is not None and newest_completed(facts) is not None
-    limit = case.signals.asked("checkpoints", _times(timeout, CHECKPOINT_DURATION_RATIO) if asked else None)
+    asked = inputs.job_class.checkpoint_age_asked and facts is not None and newest_completed(facts) is not None
+    limit = inputs.signals.asked("checkpoints", _times(timeout, CHECKPOINT_DURATION_RATIO) if asked else None)
     return Check(
         ReasonCode.CHECKPOINT_SLOW,
         ReasonCode.CHECKPOINT_SLOW_UNKNOWN,
@@ -166,13 +166,13 @@ def _checkpoint_duration(case: Case) -> Check:
         None,
         lambda sample: sample.checkpoint_duration_seconds,
         "checkpoint_age",
-        case.why("checkpoints.duration_seconds"),
+        inputs.why("checkpoints.duration_seconds"),
         note="" if timeout is None else f"at {human_seconds(timeout)} it is given up",
         short="for the last checkpoint",
     )
 
 
-CHECKS: tuple[Callable[[Case], Check], ...] = (
+CHECKS: tuple[Callable[[CheckInputs], Check], ...] = (
     _latency,
     _skew,
     _backpressure,

@@ -43,8 +43,8 @@ def assess_job(
 ) -> JobAssessment:
     """What is to be said of one job.
 
-    `history` may already hold the look itself; only earlier ones count as past. Facts seen before `fresh_ms` are not
-    of this look: whatever they say, the health is unknown.
+    `history` may already hold the poll itself; only earlier ones count as past. Facts seen before `fresh_ms` are not
+    of this poll: whatever they say, the health is unknown.
     """
     past = [sample for sample in history if sample.at_ms < job.seen_ms]
     job_class = policy.class_of(job)

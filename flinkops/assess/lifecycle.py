@@ -76,7 +76,7 @@ def unseen(
     """The reason that says how old the data is when it is not of now.
 
     A stale source was too slow for all of its jobs; those that it did answer for (`fresh`) are as good as any. What is
-    `ahead` of the snapshot was seen before a clock was set back: nobody knows how old it is.
+    `ahead` of the snapshot was seen before a clock was set back: its age is unknown.
     """
     answered = source is not None and (source.state == "ok" or (source.state == "stale" and fresh))
     if answered and age_seconds <= stale_after_seconds and not ahead:
@@ -165,7 +165,7 @@ def _brief(job: JobFacts, then: str) -> str:
 
 
 def _restarts(job: JobFacts, past: Sequence[JobSample]) -> list[Reason]:
-    """A loop: several restarts within minutes, seen between looks or in Flink's own list of root causes."""
+    """A loop: several restarts within minutes, seen between polls or in Flink's own list of root causes."""
     if job.state in ENDED_ON_PURPOSE:
         return []
     since_ms = job.seen_ms - round(LOOP_WINDOW_SECONDS * 1000)

@@ -1,4 +1,4 @@
-"""Signals against their limits, with hysteresis that is computed from the samples of earlier looks."""
+"""Signals against their limits, with hysteresis that is computed from the samples of earlier polls."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -27,7 +27,7 @@ class Check(NamedTuple):
     limit: float | None
     critical: float | None
     sampled: Callable[[JobSample], float | None]
-    """The same number at an earlier look: None there means that nobody knew, not that all was well."""
+    """The same number at an earlier poll: None there means unknown, not ok."""
     setting: str
     """The key in flinkops.toml that turns it off."""
     missing: str = ""
@@ -88,7 +88,7 @@ def judge(check: Check, past: Sequence[JobSample], policy: Policy, now_ms: int) 
         text = f"{check.what} {value} is over its limit of {limit}"
     else:
         text = (
-            f"{check.what} {value} is back within its limit of {limit}, for less than {policy.clear_after_looks} looks"
+            f"{check.what} {value} is back within its limit of {limit}, for less than {policy.clear_after_polls} polls"
         )
     if check.note:
         text += f": {check.note}"
@@ -104,9 +104,9 @@ def judge(check: Check, past: Sequence[JobSample], policy: Policy, now_ms: int) 
 
 
 def raised(check: Check, past: Sequence[JobSample], policy: Policy) -> bool:
-    """Whether the reason stands, by the newest decisive run of looks: enough breaches in a row raise, clean ones clear.
+    """Whether the reason stands, by the newest decisive run of polls: enough breaches in a row raise, clean ones clear.
 
-    The first look known decides by itself. Looks at which the number was not known count neither way.
+    The first poll known decides by itself. Polls at which the number was not known count neither way.
     """
     run_breached, run = check.breached, 1
     for sample in reversed(past):
@@ -116,7 +116,7 @@ def raised(check: Check, past: Sequence[JobSample], policy: Policy) -> bool:
             run += 1
         else:
             run_breached, run = not run_breached, 1
-        if run >= (policy.raise_after_looks if run_breached else policy.clear_after_looks):
+        if run >= (policy.raise_after_polls if run_breached else policy.clear_after_polls):
             return run_breached
     return run_breached
 

@@ -136,16 +136,16 @@ def _dropped(
         return None
     before = _earlier(job, dropped_total, past)
     if before is None:
-        unknown[DROPPED] = "a rate needs a second look: the job publishes a counter"
+        unknown[DROPPED] = "a rate needs a second poll: the job publishes a counter"
         return None
     seconds = (job.seen_ms - before.at_ms) / 1000
     return amount((dropped_total - (before.unchanged_dropped or 0)) / seconds)
 
 
 def _earlier(job: JobFacts, dropped_total: int, past: Sequence[JobSample]) -> JobSample | None:
-    """The oldest look of the window since which the counter has only risen: it is reset when the job restarts.
+    """The oldest poll of the window since which the counter has only risen: it is reset when the job restarts.
 
-    Flink's own rates are over a minute, and its counters come in steps of ten seconds: two looks alone would jump.
+    Flink's own rates are over a minute, and its counters come in steps of ten seconds: two polls alone would jump.
     """
     found, limit = None, dropped_total
     for sample in reversed(past):

@@ -1,4 +1,4 @@
-"""All signals of one job at one look, computed once."""
+"""All signals of one job at one poll, computed once."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -64,7 +64,7 @@ def signals(job: JobFacts, past: Sequence[JobSample], job_class: JobClass) -> Si
 
 
 def to_sample(job: JobFacts, found: Signals, breached: tuple[str, ...]) -> JobSample:
-    """What is remembered of this look."""
+    """What is remembered of this poll."""
     points, flow = found.checkpoints, found.rates
     return JobSample(
         at_ms=job.seen_ms,

@@ -208,10 +208,12 @@ def _collected(given: dict[str, Any]) -> tuple[Collected, ...]:
     found = [
         Collected(
             at_ms=instant_ms(at),
-            vertices={str(vertex): _metrics(metrics) for vertex, metrics in (look.get("vertexMetrics") or {}).items()},
-            job=_metrics(look.get("globalMetrics") or {}),
+            vertices={
+                str(vertex): _metrics(metrics) for vertex, metrics in (polled.get("vertexMetrics") or {}).items()
+            },
+            job=_metrics(polled.get("globalMetrics") or {}),
         )
-        for at, look in given.items()
+        for at, polled in given.items()
     ]
     return tuple(sorted(found, key=lambda each: each.at_ms))
 

@@ -1,4 +1,4 @@
-"""Looks come in, decisions come out: the same for a live loop, for a recording, and for a simulated job."""
+"""Polls come in, decisions come out: the same for a live loop, for a recording, and for a simulated job."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ import msgspec
 from flinkops.autoscale.decide import Decision, decide, held, scalings
 from flinkops.autoscale.memory import Memory
 from flinkops.autoscale.settings import Settings
-from flinkops.autoscale.window import Look, look_of, running_since_ms, window_of, with_memory
+from flinkops.autoscale.window import PolledJob, polled_job, running_since_ms, window_of, with_memory
 from flinkops.model.detail import JobDetail
 from flinkops.model.facts import BATCH, JobFacts
 from flinkops.model.quantities import human_seconds
@@ -20,34 +20,40 @@ BATCH_WHY = "a batch job: Flink's adaptive batch scheduler decides the paralleli
 
 
 class Controller:
-    """One job. Keeps the looks of the metrics window, and what the decisions remember."""
+    """One job. Keeps the polls of the metrics window, and what the decisions remember."""
 
     def __init__(self, settings: Settings, memory: Memory | None = None) -> None:
         self.settings = settings
         self.memory = memory or Memory()
-        self._looks: deque[Look] = deque()
+        self._polls: deque[PolledJob] = deque()
         self._rescaled_ms: int | None = None
 
-    def look(self, job: JobFacts, *, slots_free: int | None = None, detail: JobDetail | None = None) -> Decision:
-        """Decide with one more look. `slots_free` None: there is no such limit; `detail`: for the memory."""
+    def observe_facts(
+        self, job: JobFacts, *, slots_free: int | None = None, detail: JobDetail | None = None
+    ) -> Decision:
+        """Decide with one more poll. `slots_free` None: there is no such limit; `detail`: for the memory."""
         if job.job_type == BATCH:
-            return held(window_of([look_of(job)]), self.settings, job.seen_ms, BATCH_WHY)
-        return self.observe(look_of(job), slots_free=slots_free, memory=memory_pressure(detail))
+            return held(window_of([polled_job(job)]), self.settings, job.seen_ms, BATCH_WHY)
+        return self.observe(polled_job(job), slots_free=slots_free, memory=memory_pressure(detail))
 
     def observe(
-        self, look: Look, *, slots_free: int | None = None, memory: tuple[float | None, float | None] = (None, None)
+        self,
+        polled: PolledJob,
+        *,
+        slots_free: int | None = None,
+        memory: tuple[float | None, float | None] = (None, None),
     ) -> Decision:
-        """The same with a look as decisions need it; `memory`: shares of garbage collection and heap."""
-        now_ms = look.sample.at_ms
-        if self._looks and self._looks[-1].sample.at_ms > now_ms:
+        """The same with a poll as decisions need it; `memory`: shares of garbage collection and heap."""
+        now_ms = polled.sample.at_ms
+        if self._polls and self._polls[-1].sample.at_ms > now_ms:
             self._clock_set_back(now_ms)
-        elif self._looks and self._looks[-1].sample.at_ms == now_ms:
-            self._looks.pop()  # the same once more
-        self._looks.append(look)
+        elif self._polls and self._polls[-1].sample.at_ms == now_ms:
+            self._polls.pop()  # the same once more
+        self._polls.append(polled)
         oldest_ms = now_ms - self.settings.metrics_window_seconds * 1000
-        while len(self._looks) > 2 and self._looks[1].sample.at_ms <= oldest_ms:
-            self._looks.popleft()
-        window = with_memory(window_of(self._looks, slots_free=slots_free), *memory)
+        while len(self._polls) > 2 and self._polls[1].sample.at_ms <= oldest_ms:
+            self._polls.popleft()
+        window = with_memory(window_of(self._polls, slots_free=slots_free), *memory)
         decision, self.memory = decide(window, self.settings, self.memory, now_ms)
         return self._cooled_down(decision)
 
@@ -62,7 +68,7 @@ class Controller:
 
     def _clock_set_back(self, now_ms: int) -> None:
         """What was seen and wanted before lies in a time that is still to come: the windows begin again."""
-        self._looks.clear()
+        self._polls.clear()
         self.memory = msgspec.structs.replace(self.memory, waiting={}, rising_since_ms=None)
         if self._rescaled_ms is not None:
             self._rescaled_ms = min(self._rescaled_ms, now_ms)
@@ -78,30 +84,30 @@ class Controller:
 
 
 def advise(
-    looks: Sequence[JobFacts], settings: Settings, *, slots_free: int | None = None, detail: JobDetail | None = None
+    polls: Sequence[JobFacts], settings: Settings, *, slots_free: int | None = None, detail: JobDetail | None = None
 ) -> Decision:
-    """One decision from a few looks, for a person who asks now.
+    """One decision from a few polls, for a person who asks now.
 
-    The window is what was looked at, and a scale-down does not have to wait.
+    The window is what was polled, and a scale-down does not have to wait.
     """
-    running_ms = running_since_ms(looks[-1])
-    stable_ms = looks[0].seen_ms if running_ms is None else running_ms + round(settings.stabilization_seconds * 1000)
-    span_seconds = (looks[-1].seen_ms - max(looks[0].seen_ms, stable_ms)) / 1000
-    window = window_of([look_of(job) for job in looks], slots_free=slots_free)
-    if looks[-1].job_type == BATCH:
-        return held(window, settings, looks[-1].seen_ms, BATCH_WHY)
+    running_ms = running_since_ms(polls[-1])
+    stable_ms = polls[0].seen_ms if running_ms is None else running_ms + round(settings.stabilization_seconds * 1000)
+    span_seconds = (polls[-1].seen_ms - max(polls[0].seen_ms, stable_ms)) / 1000
+    window = window_of([polled_job(job) for job in polls], slots_free=slots_free)
+    if polls[-1].job_type == BATCH:
+        return held(window, settings, polls[-1].seen_ms, BATCH_WHY)
     polled_seconds = (window.samples[-1].at_ms - window.samples[0].at_ms) / 1000
-    if looks[-1].state == JobState.RUNNING and polled_seconds < SHORTEST_SECONDS:
+    if polls[-1].state == JobState.RUNNING and polled_seconds < SHORTEST_SECONDS:
         why = f"too young: {human_seconds(polled_seconds)} of metrics, at least {human_seconds(SHORTEST_SECONDS)} count"
-        return held(window, settings, looks[-1].seen_ms, why)
+        return held(window, settings, polls[-1].seen_ms, why)
     at_once = msgspec.structs.replace(
         settings,
         metrics_window_seconds=min(settings.metrics_window_seconds, max(1.0, span_seconds)),
         scale_down_interval_seconds=0.0,
     )
     window = with_memory(window, *memory_pressure(detail))
-    began = Memory(rising_since_ms=looks[0].seen_ms)
-    return decide(window, at_once, began, looks[-1].seen_ms)[0]
+    began = Memory(rising_since_ms=polls[0].seen_ms)
+    return decide(window, at_once, began, polls[-1].seen_ms)[0]
 
 
 def memory_pressure(detail: JobDetail | None) -> tuple[float | None, float | None]:

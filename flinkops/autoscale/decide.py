@@ -19,7 +19,7 @@ from flinkops.model.quantities import human_rate, human_seconds
 
 Verdict = Literal["hold", "scale", "blocked"]
 _FULL = 0.9
-"""A window that spans this share of its length is full: looks do not come at round times."""
+"""A window that spans this share of its length is full: polls do not come at round times."""
 _RISES = 1.15
 """The newer half of the window, against all of it: less is noise."""
 _TIE = 1e-9
@@ -201,7 +201,7 @@ class _Judge:
     def _downwards(self, wanted: int, why: str, *, outside: bool) -> tuple[VertexAdvice, tuple[Wanted, ...]]:
         """A scale-down waits for the whole interval, and then takes the most that was wanted in it.
 
-        What was wanted while the window still held metrics from before the first wish is a blend of two loads, and
+        What was wanted while the window still held metrics from before the first request is a blend of two loads, and
         counts only where the interval holds nothing else.
         """
         interval_ms = round(self._settings.scale_down_interval_seconds * 1000)
@@ -210,7 +210,7 @@ class _Judge:
         since_ms = self._now_ms - interval_ms
         past = (*self._memory.waiting.get(self._vertex.id, ()), Wanted(self._now_ms, wanted, outside))
         first_ms = past[0].at_ms
-        # The first wish stays, to tell how long there has been one; of the others those inside the interval count.
+        # The first request stays, to tell how long there has been one; of the others those inside the interval count.
         kept = (past[0], *(each for each in past[1:] if each.at_ms > since_ms))
         if first_ms > since_ms:
             until_ms = first_ms + interval_ms
@@ -264,9 +264,9 @@ def _kept(advice: VertexAdvice) -> VertexAdvice:
 
 
 def _usable(window: Window, settings: Settings) -> Window:
-    """The looks that count: after the stabilization, and from the last one on that is as old as the metrics window.
+    """The polls that count: after the stabilization, and from the last one on that is as old as the metrics window.
 
-    That one lies a little outside of it: else a window that is no multiple of the time between looks never got full.
+    That one lies a little outside of it: else a window that is no multiple of the time between polls never got full.
     """
     if not window.samples:
         return window
@@ -294,7 +294,7 @@ def _holds(window: Window, usable: Window, settings: Settings, now_ms: int) -> l
         if newest_ms < stable_ms:
             return [f"stabilizing: the metrics count in {human_seconds((stable_ms - newest_ms) / 1000)}"]
     if len(usable.samples) < 2:
-        return ["rates need two looks at least"]
+        return ["rates need two polls at least"]
     span_seconds = (newest_ms - usable.samples[0].at_ms) / 1000
     if span_seconds < _FULL * settings.metrics_window_seconds:
         left = human_seconds(settings.metrics_window_seconds - span_seconds)

@@ -8,7 +8,7 @@ from flinkops.autoscale.configmap import Collected, OperatorState, PastScaling, 
 from flinkops.autoscale.decide import Decision, decide
 from flinkops.autoscale.memory import Memory, Scaling
 from flinkops.autoscale.settings import PREFIX, Settings, operator_defaults, settings_of
-from flinkops.autoscale.window import Look, Sample, Vertex, VertexSample, window_of
+from flinkops.autoscale.window import PolledJob, Sample, Vertex, VertexSample, window_of
 from flinkops.model.switches import is_on
 
 OVERRIDES = "pipeline.jobvertex-parallelism-overrides"
@@ -69,7 +69,7 @@ def explain(
     if state.restart_seconds is not None:
         notes.append(f"the longest restart after a rescale that it measured took {state.restart_seconds:.1f} s")
     if enabled and not state.collected:
-        notes.append("it has collected nothing yet: it looks once a minute, and at no job that lacks a metric it needs")
+        notes.append("it has collected nothing yet: it polls once a minute, and at no job that lacks a metric it needs")
     if not seen:
         notes.append("the spec was not seen: the operator's default settings are assumed")
     if enabled and not acts and state.overrides:
@@ -127,10 +127,10 @@ def _waits(state: OperatorState, settings: Settings) -> list[Waits]:
     ]
 
 
-def looks_of_collected(job: str, vertices: Sequence[Vertex], collected: Sequence[Collected]) -> list[Look]:
-    """The operator's collections as looks at a job with one parallelism: it begins anew after each rescale."""
+def polls_of_collected(job: str, vertices: Sequence[Vertex], collected: Sequence[Collected]) -> list[PolledJob]:
+    """The operator's collections as polls at a job with one parallelism: it starts over after each rescale."""
     return [
-        Look(
+        PolledJob(
             job=job,
             state="RUNNING",
             attempt=(),
@@ -167,7 +167,7 @@ def _decision(
     at_once = msgspec.structs.replace(
         settings, scale_down_interval_seconds=0.0, metrics_window_seconds=span, stabilization_seconds=0.0
     )
-    window = window_of(looks_of_collected(job, vertices, state.collected))
+    window = window_of(polls_of_collected(job, vertices, state.collected))
     return decide(window, at_once, _memory(state), window.samples[-1].at_ms)[0]
 
 

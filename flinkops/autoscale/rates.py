@@ -52,7 +52,7 @@ def evaluate(window: Window, settings: Settings) -> dict[str, Rates]:
 
 
 def series(samples: Sequence[Sample], vertex_id: str, read: Read) -> list[tuple[float, float]]:
-    """Seconds and values at the looks that have one; none at all when the newest look has none: that is stale."""
+    """Seconds and values at the polls that have one; none at all when the newest poll has none: that is stale."""
     points: list[tuple[float, float]] = []
     value = None
     for sample in samples:
@@ -180,7 +180,7 @@ def _busy(vertex: Vertex, samples: Sequence[Sample], settings: Settings) -> floa
 def _observed(vertex_id: str, samples: Sequence[Sample], settings: Settings) -> float | None:
     """The speed of a source that lags: then it works as fast as it can, but for what holds it back.
 
-    Looks without lag count with the mean of those before them, as flink-autoscaler has it.
+    Polls without lag count with the mean of those before them, as flink-autoscaler has it.
     """
     seen: list[float] = []
     for sample in samples:
@@ -206,7 +206,7 @@ def _from_source(vertex: Vertex, rates: Rates, samples: Sequence[Sample], settin
     if any(value is not None for value in values):
         growth = slope(series(samples, vertex.id, pending), settings)
         if values[-1] is None or growth is None:
-            return msgspec.structs.replace(rates, unknown="its lag is known at some looks only")
+            return msgspec.structs.replace(rates, unknown="its lag is known at some polls only")
         lag, grows = values[-1], growth
     return msgspec.structs.replace(
         rates,

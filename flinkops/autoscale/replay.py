@@ -16,14 +16,14 @@ from flinkops.autoscale.controller import Controller
 from flinkops.autoscale.rates import evaluate
 from flinkops.autoscale.settings import Settings
 from flinkops.autoscale.simulate import Outcome, Stage, World, simulate
-from flinkops.autoscale.window import Look, Vertex, window_of
+from flinkops.autoscale.window import PolledJob, Vertex, window_of
 from flinkops.errors import OperationFailed
 
-_STRETCH_LOOKS = 6
+_STRETCH_POLLS = 6
 
 
 class Recorded(msgspec.Struct, frozen=True):
-    """What a recording shows. Times in seconds from its first look."""
+    """What a recording shows. Times in seconds from its first poll."""
 
     stages: tuple[Stage, ...]
     times: tuple[float, ...]
@@ -40,21 +40,21 @@ class Recorded(msgspec.Struct, frozen=True):
         return self.arrivals_per_second[max(0, bisect.bisect_right(self.times, at) - 1)]
 
 
-def recorded(looks: Sequence[Look], settings: Settings) -> Recorded:
+def recorded(polls: Sequence[PolledJob], settings: Settings) -> Recorded:
     """Raises OperationFailed when the recording is too short, or its rates cannot be known."""
     times: list[float] = []
     arrivals: list[float] = []
     each: dict[str, float] = {}
     ratios: dict[str, float] = {}
-    begin_ms = looks[0].sample.at_ms if looks else 0
-    for number in range(2, len(looks) + 1):
-        window = window_of(looks[max(0, number - _STRETCH_LOOKS) : number])
+    begin_ms = polls[0].sample.at_ms if polls else 0
+    for number in range(2, len(polls) + 1):
+        window = window_of(polls[max(0, number - _STRETCH_POLLS) : number])
         rates = evaluate(window, settings)
         sources = [rates[vertex.id].target_rate for vertex in window.vertices if not vertex.inputs]
         known = [rate for rate in sources if rate is not None]
         if not known or len(known) < len(sources):
             continue
-        times.append((looks[number - 1].sample.at_ms - begin_ms) / 1000)
+        times.append((polls[number - 1].sample.at_ms - begin_ms) / 1000)
         arrivals.append(math.fsum(known))
         for vertex in window.vertices:
             mine = rates[vertex.id]
@@ -64,16 +64,16 @@ def recorded(looks: Sequence[Look], settings: Settings) -> Recorded:
                 ratios[vertex.id] = mine.target_rate / math.fsum(known)
     if not times:
         raise OperationFailed("the recording does not show what arrived", next_step="record longer: --seconds 300")
-    seconds = (looks[-1].sample.at_ms - begin_ms) / 1000
-    lags = [math.fsum(one.pending_records or 0.0 for one in look.sample.vertices.values()) for look in looks]
-    slots = [max((vertex.parallelism for vertex in look.vertices), default=0) for look in looks]
+    seconds = (polls[-1].sample.at_ms - begin_ms) / 1000
+    lags = [math.fsum(one.pending_records or 0.0 for one in polled.sample.vertices.values()) for polled in polls]
+    slots = [max((vertex.parallelism for vertex in polled.vertices), default=0) for polled in polls]
     return Recorded(
-        stages=tuple(_stages(looks[0].vertices, each, ratios)),
+        stages=tuple(_stages(polls[0].vertices, each, ratios)),
         times=tuple(times),
         arrivals_per_second=tuple(arrivals),
-        step_seconds=seconds / (len(looks) - 1),
+        step_seconds=seconds / (len(polls) - 1),
         seconds=seconds,
-        rescales=sum(a.vertices != b.vertices for a, b in itertools.pairwise(looks)),
+        rescales=sum(a.vertices != b.vertices for a, b in itertools.pairwise(polls)),
         slot_hours=math.fsum(slots) / len(slots) * seconds / 3600,
         peak_lag_records=max(lags),
         mean_lag_records=math.fsum(lags) / len(lags),

@@ -1,6 +1,6 @@
 """A job as numbers: rates, capacities, skew, pauses and noise; deterministic, for scenarios and what-ifs.
 
-Time goes in steps, one a look. In each, sources take in what has arrived and what waits, as far as every vertex below
+Time goes in steps, one a poll. In each, sources take in what has arrived and what waits, as far as every vertex below
 can process it: the tightest one holds back the rest, as backpressure does. A rescale stops the job for its pause; what
 arrives meanwhile waits. Its metrics are those that Flink would show.
 """
@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from flinkops.autoscale.controller import Controller
-from flinkops.autoscale.window import Look, Sample, Vertex, VertexSample, in_order
+from flinkops.autoscale.window import PolledJob, Sample, Vertex, VertexSample, in_order
 
 Load = Callable[[float], float]
 """Records that arrive a second, at a time in seconds."""
@@ -104,7 +104,7 @@ class Simulation:
         self._counters = {vertex.id: [0.0, 0.0, 0.0] for vertex in self._graph}  # in, out, busy ms
 
     def rescale(self, wanted: Mapping[str, int]) -> None:
-        """Begin a rescale: the job stands still for its pause, then counts anew."""
+        """Begin a rescale: the job stands still for its pause, then counts from zero."""
         self.parallelism.update(wanted)
         self._graph = in_order([self._vertex(stage) for stage in self._stages.values()])
         self._paused_until = self._seconds + self._world.pause_seconds
@@ -122,8 +122,8 @@ class Simulation:
         """What waits at the sources."""
         return math.fsum(self._lag.values())
 
-    def step(self) -> Look:
-        """One step on; what a look at its end shows."""
+    def step(self) -> PolledJob:
+        """One step on; what a poll at its end shows."""
         world = self._world
         begin, self._seconds = self._seconds, self._seconds + world.step_seconds
         working = max(0.0, self._seconds - max(begin, self._paused_until))
@@ -133,7 +133,7 @@ class Simulation:
         taken, held = self._taken(working)
         for source in self._sources:
             self._lag[source] = max(0.0, self._lag[source] - taken[source])
-        return self._look(taken, held, working)
+        return self._polled(taken, held, working)
 
     def _taken(self, working: float) -> tuple[dict[str, float], float]:
         """Records into each vertex in this step: what it would take, times what the tightest vertex leaves.
@@ -151,10 +151,10 @@ class Simulation:
                 share = min(share, can / wanted[vertex.id])
         return {key: value * share for key, value in wanted.items()}, 1 - share
 
-    def _look(self, taken: Mapping[str, float], held: float, working: float) -> Look:
+    def _polled(self, taken: Mapping[str, float], held: float, working: float) -> PolledJob:
         metrics = {vertex.id: self._metrics(vertex.id, taken[vertex.id], held, working) for vertex in self._graph}
         down = self._seconds < self._paused_until
-        return Look(
+        return PolledJob(
             job="simulated",
             state="RESTARTING" if down else "RUNNING",
             attempt=(self._attempt, down),
@@ -205,14 +205,14 @@ def simulate(
     moments = []
     for number in range(round(seconds / surroundings.step_seconds)):
         at = number * surroundings.step_seconds
-        look = job.step()
+        polled = job.step()
         moment = Moment(at, load(at), job.slots, job.lag_records, dict(job.parallelism), rescaled=False)
         if controller is not None:
             free = None if surroundings.slots is None else surroundings.slots - job.slots
-            decision = controller.observe(look, slots_free=free)
+            decision = controller.observe(polled, slots_free=free)
             if decision.changes:
                 job.rescale(decision.changes)
-                controller.rescaled(decision, look.sample.at_ms)
+                controller.rescaled(decision, polled.sample.at_ms)
                 moment = Moment(at, load(at), job.slots, job.lag_records, dict(job.parallelism), rescaled=True)
         moments.append(moment)
     return Outcome(moments, surroundings.step_seconds)

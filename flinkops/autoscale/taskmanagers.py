@@ -47,7 +47,7 @@ def _heap(managers: Sequence[TaskManagerDetail]) -> PoolAdvice:
         return PoolAdvice("heap", used, total, _rounded(used / HEAP_TARGET), key, f"{human_ratio(share)} full")
     low_gc = gc is not None and gc < 0.05
     if share < HEAP_LOW and low_gc:
-        # One look may be just after a collection: never below half.
+        # One poll may be just after a collection: never below half.
         less = max(_rounded(used / HEAP_TARGET), _rounded(total / 2))
         return PoolAdvice(
             "heap",
@@ -55,7 +55,7 @@ def _heap(managers: Sequence[TaskManagerDetail]) -> PoolAdvice:
             total,
             less if less < total else None,
             key,
-            f"{human_ratio(share)} full, hardly any collection; look again at the peak",
+            f"{human_ratio(share)} full, hardly any collection; check again at the peak",
         )
     return PoolAdvice("heap", used, total, None, key, f"{human_ratio(share)} full")
 

@@ -1,4 +1,4 @@
-"""What a decision looks at: the job graph, and a few looks at its metrics."""
+"""What a decision polls at: the job graph, and a few polls at its metrics."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -29,7 +29,7 @@ class Vertex(msgspec.Struct, frozen=True):
 
 
 class VertexSample(msgspec.Struct, frozen=True):
-    """The metrics of one vertex at one look; None where Flink did not tell. Counters since the attempt began."""
+    """The metrics of one vertex at one poll; None where Flink did not tell. Counters since the attempt began."""
 
     records_in: float | None = None
     records_out: float | None = None
@@ -42,7 +42,7 @@ class VertexSample(msgspec.Struct, frozen=True):
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """One look. `gc_ratio` and `heap_ratio` are those of the worst TaskManager."""
+    """One poll. `gc_ratio` and `heap_ratio` are those of the worst TaskManager."""
 
     at_ms: int
     vertices: dict[str, VertexSample]
@@ -61,12 +61,12 @@ class Window(msgspec.Struct, frozen=True):
     slots_free: int | None = None
 
     def since(self, at_ms: float) -> Self:
-        """Only the looks from then on."""
+        """Only the polls from then on."""
         return msgspec.structs.replace(self, samples=tuple(each for each in self.samples if each.at_ms >= at_ms))
 
 
-class Look(msgspec.Struct, frozen=True):
-    """One look at a job, as far as a decision needs it. `attempt` differs after a restart or a rescale."""
+class PolledJob(msgspec.Struct, frozen=True):
+    """One poll at a job, as far as a decision needs it. `attempt` differs after a restart or a rescale."""
 
     job: str
     state: str
@@ -76,9 +76,9 @@ class Look(msgspec.Struct, frozen=True):
     running_since_ms: int | None = None
 
 
-def look_of(job: JobFacts) -> Look:
-    """One look at a job; the memory of its TaskManagers is another look's (:func:`with_memory`)."""
-    return Look(
+def polled_job(job: JobFacts) -> PolledJob:
+    """One poll at a job; the memory of its TaskManagers is another poll's (:func:`with_memory`)."""
+    return PolledJob(
         job=job.name,
         state=job.state,
         attempt=_attempt(job),
@@ -88,14 +88,14 @@ def look_of(job: JobFacts) -> Look:
     )
 
 
-def window_of(looks: Sequence[Look], *, slots_free: int | None = None) -> Window:
-    """The newest looks, back to where the job was another one: restarted, rescaled, or gone."""
-    newest = looks[-1]
+def window_of(polls: Sequence[PolledJob], *, slots_free: int | None = None) -> Window:
+    """The newest polls, back to where the job was another one: restarted, rescaled, or gone."""
+    newest = polls[-1]
     kept: list[Sample] = []
-    for look in reversed(looks):
-        if look.attempt != newest.attempt:
+    for polled in reversed(polls):
+        if polled.attempt != newest.attempt:
             break
-        kept.append(look.sample)
+        kept.append(polled.sample)
     return Window(
         job=newest.job,
         state=newest.state,
@@ -158,7 +158,7 @@ def _sample(vertex: VertexFacts) -> VertexSample:
 
 
 def with_memory(window: Window, gc_ratio: float | None, heap_ratio: float | None) -> Window:
-    """The window with the TaskManagers' memory as of its last look."""
+    """The window with the TaskManagers' memory as of its last poll."""
     if not window.samples:
         return window
     last = msgspec.structs.replace(window.samples[-1], gc_ratio=gc_ratio, heap_ratio=heap_ratio)

@@ -73,9 +73,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     default_class: str = WINDOWED
     stale_after_seconds: float = 60.0
     """Data older than this says nothing about the present, whatever the source's state."""
-    raise_after_looks: int = 2
+    raise_after_polls: int = 2
     """A limit crossed at this many polls in a row raises its reason; a first poll raises at once."""
-    clear_after_looks: int = 3
+    clear_after_polls: int = 3
     """As many polls in a row within the limit clear it."""
 
     def class_of(self, job: JobFacts) -> JobClass:

@@ -106,8 +106,8 @@ KUBERNETES_KEYS: dict[str, tuple[str, Parser]] = {
 HEALTH_KEYS: dict[str, tuple[str, Parser]] = {
     "default_class": ("default_class", parse_text),
     "stale_after": ("stale_after_seconds", parse_duration),
-    "raise_after_looks": ("raise_after_looks", lambda value: int(parse_count(value))),
-    "clear_after_looks": ("clear_after_looks", lambda value: int(parse_count(value))),
+    "raise_after_polls": ("raise_after_polls", lambda value: int(parse_count(value))),
+    "clear_after_polls": ("clear_after_polls", lambda value: int(parse_count(value))),
 }
 TOP_KEYS = (*(scalar.key for scalar in SCALARS), "sources", "classes", "jobs", "health", "alerts", "links")
 

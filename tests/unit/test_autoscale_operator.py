@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flinkops.autoscale.configmap import decode_configmap, instant_ms, parse_overrides, unpacked
-from flinkops.autoscale.explain import OVERRIDES, explain, looks_of_collected
+from flinkops.autoscale.explain import OVERRIDES, explain, polls_of_collected
 from flinkops.autoscale.replay import recorded, replayed
 from flinkops.autoscale.settings import operator_defaults
 from flinkops.autoscale.window import Vertex
@@ -69,7 +69,7 @@ def test_the_sample_of_operator_1_7() -> None:
 
 
 def test_what_the_operator_collected_can_be_replayed() -> None:
-    looks = looks_of_collected("count", VERTICES, decode_configmap(sample()).collected)
+    looks = polls_of_collected("count", VERTICES, decode_configmap(sample()).collected)
     shown = recorded(looks, operator_defaults())
     span_seconds = (looks[-1].sample.at_ms - looks[0].sample.at_ms) / 1000
     assert shown.rescales == 0

@@ -74,7 +74,7 @@ class TestBatch:
     def test_its_parallelism_is_its_scheduler_s(self) -> None:
         facts = batch("RUNNING", "CREATED")
         polls = [msgspec.structs.replace(facts, seen_ms=NOW_MS + at) for at in range(0, 120_000, 5_000)]
-        for decision in (advise(polls, Settings()), Controller(Settings()).look(facts)):
+        for decision in (advise(polls, Settings()), Controller(Settings()).observe_facts(facts)):
             assert decision.verdict == "hold"
             assert "batch" in decision.blocked_by[0]
             assert {each.true_processing_rate for each in decision.vertices} == {None}

@@ -10,7 +10,7 @@ import pytest
 
 from flinkops.assess import assess
 from flinkops.autoscale.controller import Controller
-from flinkops.autoscale.window import Look, Sample
+from flinkops.autoscale.window import PolledJob, Sample
 from flinkops.cli.complete import _cache_file, complete_job
 from flinkops.clock import FixedClock, SystemClock, iso_utc
 from flinkops.collect import Collector
@@ -140,10 +140,10 @@ def test_the_screen_shows_the_age_of_its_data() -> None:
     assert app.now_ms() - seen.snapshot.taken_ms == 25_000
 
 
-def looks(first_ms: int, count: int, load: float) -> list[Look]:
+def looks(first_ms: int, count: int, load: float) -> list[PolledJob]:
     window = chain(load, Part("source", 1000.0, parallelism=2))
     return [
-        Look(
+        PolledJob(
             job="job",
             state="RUNNING",
             attempt=("x",),

@@ -75,7 +75,7 @@ def test_a_named_file_takes_the_project_file_s_place(load: Loader, tmp_path: Pat
         ('[[sources]]\nname = "a"\nrest = "ftp://x"', ['"rest" in [[sources]] number 1', "not a URL"]),
         ('[classes.x]\nlatency_p99 = "quick"', ['"latency_p99" in [classes.x]', "is not a duration"]),
         ("[classes.x]\nbackpressure = 7", ["is not a ratio"]),
-        ("[health]\nraise_after_looks = 0", ["at least 1"]),
+        ("[health]\nraise_after_polls = 0", ["at least 1"]),
         ("interval = 0", ['"interval"', "no time at all"]),
         ("interval = [1]", ['"interval"', "is not a duration"]),
         ("not toml at all", ["cannot read"]),

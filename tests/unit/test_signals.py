@@ -390,7 +390,7 @@ class TestRates:
         facts = with_vertex(job(), "work", unchanged_dropped=spread(1, sum=1_500.0))
         value, unknown = self.of(facts)
         assert value.records_dropped_per_second is None  # type: ignore[attr-defined]
-        assert "second look" in unknown["records_dropped_per_second"]
+        assert "second poll" in unknown["records_dropped_per_second"]
         before = JobSample(at_ms=NOW_MS - 10_000, state="RUNNING", job_id="a" * 32, unchanged_dropped=500)
         value, _ = self.of(facts, (before,))
         assert value.records_dropped_per_second == 100.0  # type: ignore[attr-defined]

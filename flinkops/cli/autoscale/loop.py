@@ -91,7 +91,7 @@ class Loop:
         if time.monotonic() >= self._detail_again_at:
             self._detail_again_at = time.monotonic() + _DETAIL_EVERY_SECONDS
             detail = detail_of(collector.sources, job)
-        decision = controller.look(job, slots_free=slots_free(snapshot, job), detail=detail)
+        decision = controller.observe_facts(job, slots_free=slots_free(snapshot, job), detail=detail)
         self._tell(decision)
         if decision.verdict == "scale" and not self._terms.dry_run:
             self._rescale(controller, decision, job)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from flinkops.autoscale.replay import Recorded
     from flinkops.autoscale.settings import Settings
     from flinkops.autoscale.simulate import Outcome
-    from flinkops.autoscale.window import Look
+    from flinkops.autoscale.window import PolledJob
 
 
 @with_common
@@ -45,8 +45,8 @@ def replay(
     from flinkops.autoscale.replay import replayed
     from flinkops.autoscale.settings import operator_defaults
 
-    name, looks, chosen = _of_cluster(common, job, settings) if file is None else _of_file(common, file, job, settings)
-    shown = measured(looks, chosen)
+    name, polls, chosen = _of_cluster(common, job, settings) if file is None else _of_file(common, file, job, settings)
+    shown = measured(polls, chosen)
     rows = [_row("as recorded", shown, {})]
     for run, these in (("these settings", chosen), ("the operator's defaults", operator_defaults())):
         outcome = replayed(shown, these, pause_seconds=pause, slots=slots)
@@ -65,36 +65,36 @@ def _row(run: str, of: "Recorded | Outcome", parallelism: "Mapping[str, int]") -
     }
 
 
-def _of_file(common: Common, file: str, job: str, given: list[str] | None) -> "tuple[str, list[Look], Settings]":
-    """The job's name, its looks, and the settings that it is judged by."""
-    from flinkops.autoscale.window import look_of
+def _of_file(common: Common, file: str, job: str, given: list[str] | None) -> "tuple[str, list[PolledJob], Settings]":
+    """The job's name, its polls, and the settings that it is judged by."""
+    from flinkops.autoscale.window import polled_job
 
     seen = recorded(file, job)
-    looks = [look_of(each) for each in seen.polls if each.state == "RUNNING"]
-    return seen.job.name, looks, settings_for(common, seen.job, given)
+    polls = [polled_job(each) for each in seen.polls if each.state == "RUNNING"]
+    return seen.job.name, polls, settings_for(common, seen.job, given)
 
 
-def _of_cluster(common: Common, job: str, given: list[str] | None) -> "tuple[str, list[Look], Settings]":
+def _of_cluster(common: Common, job: str, given: list[str] | None) -> "tuple[str, list[PolledJob], Settings]":
     """The same from the operator's ConfigMap: its metrics window, since the last rescale."""
-    from flinkops.autoscale.explain import looks_of_collected
+    from flinkops.autoscale.explain import polls_of_collected
     from flinkops.autoscale.settings import settings_of
 
     autoscaler = backend(common).autoscaler
     if autoscaler is None:
         raise UsageError("a FILE is needed: only jobs of the Flink operator have a history in their cluster")
     seen = autoscaler.state(job)
-    looks = looks_of_collected(job, seen.vertices, seen.state.collected)
-    if len(looks) < 2:
+    polls = polls_of_collected(job, seen.vertices, seen.state.collected)
+    if len(polls) < 2:
         raise OperationFailed(
-            f"the operator has collected {len(looks)} times since its last rescale of {job}; rates need two",
+            f"the operator has collected {len(polls)} times since its last rescale of {job}; rates need two",
             next_step="wait a minute",
         )
-    if all(one.records_in is None for look in looks for one in look.sample.vertices.values()):
+    if all(one.records_in is None for polled in polls for one in polled.sample.vertices.values()):
         raise OperationFailed(
             f"the operator keeps no counts of records of {job}, only rates (up to 1.7)",
             next_step=f"flinkops record FILE, then flinkops autoscale replay {job} FILE",
         )
-    return job, looks, settings_of(seen.settings, overrides(given))[0]
+    return job, polls, settings_of(seen.settings, overrides(given))[0]
 
 
 def _show_replay(common: Common, job: str, seconds: float, rows: list[dict[str, Any]]) -> None:

@@ -83,7 +83,7 @@ def _agree(job: str, *, yes: bool) -> None:
     if yes:
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise Refused("nobody is here to confirm it", next_step="give --yes, or look at it first with --dry-run")
+        raise Refused("nobody is here to confirm it", next_step="give --yes, or try it first with --dry-run")
     if not typer.confirm(f"Rescale {job} from now on, without asking again?", default=False, err=True):
         raise Refused("declined; nothing was changed")
 
