@@ -5,8 +5,8 @@ import signal
 import sqlite3
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
 from tests.dispatcher.alerts import encoded
@@ -15,6 +15,7 @@ from tests.dispatcher.suite import Inbox, all_committed, in_order, inbox, until
 
 REPOSITORY = Path(__file__).parents[2]
 SKUS = 5
+CONCURRENCY = 4
 
 
 @asynccontextmanager
@@ -38,15 +39,26 @@ def a_topic(tmp_path: Path) -> FileLog:
     return FileLog(folder)
 
 
-def feed(topic: FileLog, numbers: range) -> None:
+def feed(topic: FileLog, numbers: range, skus: int = SKUS) -> None:
     for number in numbers:
-        topic.append(number % SKUS % 2, encoded(number, f"S{number % SKUS}"))
+        topic.append(number % skus % 2, encoded(number, f"S{number % skus}"))
 
 
 def recorded(state: Path) -> int:
     connection = sqlite3.connect(f"file:{state}/deliveries.db?mode=ro", uri=True)
     try:
         return int(connection.execute("SELECT count(*) FROM delivered").fetchone()[0])
+    finally:
+        connection.close()
+
+
+@contextmanager
+def write_lock(state: Path) -> Iterator[None]:
+    """Nobody else writes into the state meanwhile."""
+    connection = sqlite3.connect(state / "deliveries.db", isolation_level=None)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
     finally:
         connection.close()
 
@@ -78,23 +90,45 @@ def test_only_what_was_in_flight_is_sent_again(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_killed_again_and_again_in_full_flow_it_repeats_less_than_twice_its_concurrency(tmp_path: Path) -> None:
+    topic, state = a_topic(tmp_path), tmp_path / "state"
+    kills = (60, 150, 240)
+
+    async def scenario() -> None:
+        async with inbox() as box:
+            feed(topic, range(300), skus=60)
+            for kill_at in kills:
+                async with child(topic, state, box.url("a"), 0.01):
+                    await until(lambda: box.count("a") >= kill_at)  # noqa: B023 - awaited in this round
+            async with child(topic, state, box.url("a"), 0.01):
+                await until(lambda: box.count("a") == 300 and all_committed(topic))
+            assert in_order(box.numbers("a"))
+            assert box.receiver.repeats < len(kills) * 2 * CONCURRENCY
+
+    asyncio.run(scenario())
+
+
 def test_answered_but_not_yet_durable_comes_again_as_the_same_request(tmp_path: Path) -> None:
     topic, state = a_topic(tmp_path), tmp_path / "state"
 
     async def scenario() -> None:
         async with inbox() as box:
-            async with child(topic, state, box.url("a"), 60.0):
-                feed(topic, range(10))
-                await until(lambda: box.count("a") == 10)
-                assert recorded(state) == 0
-            first = {each.alert_id: each.body for each in box.arrivals}
+            with ExitStack() as until_it_is_dead:
+                async with child(topic, state, box.url("a"), 0.002):
+                    feed(topic, range(1))
+                    await until(lambda: box.count("a") == 1 and recorded(state) == 1)
+                    until_it_is_dead.enter_context(write_lock(state))  # nothing becomes durable from now on
+                    feed(topic, range(1, 11))
+                    await until(lambda: box.count("a") >= 1 + CONCURRENCY)
+            assert recorded(state) == 1
             async with child(topic, state, box.url("a"), 0.002):
-                feed(topic, range(10))  # what a restored job writes again: other bytes, the same ids
-                feed(topic, range(10, 20))
+                feed(topic, range(11))  # what a restored job writes again: other bytes, the same ids
+                feed(topic, range(11, 20))
                 await until(lambda: box.count("a") == 20 and all_committed(topic))
-            assert box.receiver.repeats == 10
+            bodies = {(each.alert_id, each.body) for each in box.arrivals}
+            assert len(bodies) == 20  # a repeat has the bytes of the first
             assert max(requests_by_id(box).values()) == 2
-            assert all(each.body == first[each.alert_id] for each in box.arrivals if each.alert_id in first)
+            assert CONCURRENCY <= box.receiver.repeats < 2 * CONCURRENCY
             assert in_order(box.numbers("a"))
 
     asyncio.run(scenario())

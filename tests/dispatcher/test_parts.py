@@ -81,51 +81,88 @@ class Item:
     number: int
 
 
+class Flow:
+    """Lanes, and what has to be true of them after every step."""
+
+    def __init__(self, concurrency: int) -> None:
+        self.lanes: Lanes[Item] = Lanes(concurrency)
+        self.flying: list[Item] = []
+        self.unconfirmed = 0
+        self.settled: dict[str, list[int]] = defaultdict(list)
+        self.added: dict[str, int] = defaultdict(int)
+        self.now = 0.0
+
+    def add(self, sku: str) -> None:
+        self.lanes.add(Item(sku, self.added[sku]))
+        self.added[sku] += 1
+
+    def take(self) -> bool:
+        taken = self.lanes.take(self.now)
+        if taken is not None:
+            assert taken.sku not in {each.sku for each in self.flying}
+            assert taken.number == len(self.settled[taken.sku])
+            self.flying.append(taken)
+        return taken is not None
+
+    def settle(self, item: Item) -> None:
+        self.flying.remove(item)
+        self.lanes.settle(item, well=True)
+        self.settled[item.sku].append(item.number)
+        self.unconfirmed += 1
+
+    def fail(self, item: Item, *, hold: bool) -> None:
+        self.flying.remove(item)
+        self.lanes.put_back(item, self.now, 1.5, hold_client=hold)
+
+    def confirm(self) -> None:
+        if self.unconfirmed:
+            self.lanes.confirm()
+            self.unconfirmed -= 1
+
+    def check(self) -> None:
+        assert self.lanes.in_flight == len(self.flying) <= self.lanes.concurrency
+        assert self.lanes.unconfirmed == self.unconfirmed
+        assert len(self.flying) + self.unconfirmed < 2 * self.lanes.concurrency
+        assert len(self.lanes) == sum(self.added.values()) - sum(map(len, self.settled.values()))
+
+
 @given(st.data(), st.integers(1, 4))
-def test_lanes_keep_the_order_of_a_sku_and_their_bound(data: st.DataObject, concurrency: int) -> None:
-    lanes: Lanes[Item] = Lanes(concurrency)
-    flying: list[Item] = []
-    settled: dict[str, list[int]] = defaultdict(list)
-    added: dict[str, int] = defaultdict(int)
-    now = 0.0
-    for step in data.draw(st.lists(st.sampled_from(["add", "take", "settle", "fail", "hold", "wait"]), max_size=60)):
+def test_lanes_keep_the_order_of_a_sku_and_their_bounds(data: st.DataObject, concurrency: int) -> None:
+    flow = Flow(concurrency)
+    steps = st.sampled_from(["add", "take", "settle", "fail", "hold", "wait", "confirm"])
+    for step in data.draw(st.lists(steps, max_size=60)):
         if step == "add":
-            sku = data.draw(st.sampled_from("AB"))
-            lanes.add(Item(sku, added[sku]))
-            added[sku] += 1
+            flow.add(data.draw(st.sampled_from("ABCDEFGH")))
         elif step == "take":
-            taken = lanes.take(now)
-            if taken is not None:
-                assert taken.sku not in {each.sku for each in flying}
-                assert taken.number == len(settled[taken.sku])
-                flying.append(taken)
+            flow.take()
+        elif step == "confirm":
+            flow.confirm()
         elif step == "wait":
-            now += 1.0
-        elif flying:
-            item = flying.pop(data.draw(st.integers(0, len(flying) - 1)))
+            flow.now += 1.0
+        elif flow.flying:
+            item = data.draw(st.sampled_from(flow.flying))
             if step == "settle":
-                lanes.settle(item, well=True)
-                settled[item.sku].append(item.number)
+                flow.settle(item)
             else:
-                lanes.put_back(item, now, 1.5, hold_client=step == "hold")
-        assert lanes.in_flight == len(flying) <= concurrency
-        assert len(lanes) == sum(added.values()) - sum(map(len, settled.values()))
-    # Whatever happened, all get their turn when the time comes.
-    while len(lanes):
-        item_or_none = lanes.take(now)
-        if item_or_none is None:
-            if not flying:
-                due = lanes.next_due(now)
-                assert due is not None
-                assert due >= now
-                now = due
-        else:
-            flying.append(item_or_none)
-        for item in flying:
-            lanes.settle(item, well=True)
-            settled[item.sku].append(item.number)
-        flying.clear()
-    assert all(numbers == list(range(added[sku])) for sku, numbers in settled.items())
+                flow.fail(item, hold=step == "hold")
+        flow.check()
+    finish(flow)
+
+
+def finish(flow: Flow) -> None:
+    """Whatever happened, all get their turn when the time comes."""
+    while len(flow.lanes):
+        while flow.unconfirmed:
+            flow.confirm()
+        if not flow.take() and not flow.flying:
+            due = flow.lanes.next_due(flow.now)
+            assert due is not None
+            assert due >= flow.now
+            flow.now = due
+        for item in list(flow.flying):
+            flow.settle(item)
+        flow.check()
+    assert all(numbers == list(range(flow.added[sku])) for sku, numbers in flow.settled.items())
 
 
 def test_an_unwell_client_is_only_probed_until_it_answers() -> None:
@@ -142,6 +179,7 @@ def test_an_unwell_client_is_only_probed_until_it_answers() -> None:
     assert probe is not None
     assert lanes.take(2.0) is None
     lanes.settle(probe, well=True)
+    lanes.confirm()
     assert len([1 for _ in range(8) if lanes.take(2.0)]) == 8
 
 

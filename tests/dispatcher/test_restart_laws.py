@@ -146,3 +146,6 @@ def test_all_arrive_in_order_and_once(records: list[tuple[int, bool]], seed: int
         first, second = world.requests[:before], world.requests[before:]
         assert len(first) == len(set(first))
         assert len(second) == len(set(second))
+        for client in CLIENTS:
+            repeated = {request for request in set(first) & set(second) if request[0] == client}
+            assert len(repeated) < 2 * TINY.concurrency

@@ -28,12 +28,18 @@ D = TypeVar("D", bound=HasSku)
 class Lanes(Generic[D]):
     """The deliveries of one client that are in memory.
 
-    Of a SKU only the first is ever on its way: the next one waits until it is settled, through all its retries.
+    Of a SKU only the first is ever on its way: the next one waits until it is settled, through all its retries. A
+    request goes out only while fewer than `concurrency` are on their way, and fewer than `concurrency` are settled and
+    not yet durable. So of both together, which are what is sent again after the process has died, there are always
+    fewer than twice that.
     """
 
     def __init__(self, concurrency: int) -> None:
         self.concurrency = concurrency
         self.in_flight = 0
+        """Requests on their way."""
+        self.unconfirmed = 0
+        """Settled deliveries whose end is not durable yet."""
         self.failures_in_a_row = 0
         self._held_until = 0.0
         self._lanes: dict[str, deque[D]] = {}
@@ -63,7 +69,7 @@ class Lanes(Generic[D]):
         """The next delivery to send now, from then on in flight; None when there is none, or not yet."""
         while self._waiting and self._waiting[0][0] <= now:
             self._ready.append(heapq.heappop(self._waiting)[2])
-        if not self._ready or self.in_flight >= self._allowed(now):
+        if not self._ready or self.unconfirmed >= self.concurrency or self.in_flight >= self._allowed(now):
             return None
         self.in_flight += 1
         return self._lanes[self._ready.popleft()][0]
@@ -74,6 +80,11 @@ class Lanes(Generic[D]):
         return 1 if self.unwell else self.concurrency
 
     @property
+    def waits_for_the_store(self) -> bool:
+        """Whether there is something to send, and soon nothing may be, for all the ends that are not durable yet."""
+        return bool(self._ready) and 2 * self.unconfirmed >= self.concurrency
+
+    @property
     def unwell(self) -> bool:
         """Whether the client failed so often in a row that it is only probed."""
         return self.failures_in_a_row >= TROUBLE_AFTER
@@ -82,12 +93,15 @@ class Lanes(Generic[D]):
         """When to ask again although nothing was settled meanwhile; None when only that can help."""
         if self.in_flight >= self.concurrency or (self.unwell and self.in_flight):
             return None
+        if self.unconfirmed >= self.concurrency:
+            return None
         due = now if self._ready else self._waiting[0][0] if self._waiting else None
         return None if due is None else max(due, self._held_until)
 
     def settle(self, delivery: D, *, well: bool) -> None:
-        """The delivery is done with, for good. `well` says that the client answered as a well one does."""
+        """The delivery is over. `well` says that the client answered as a healthy one does."""
         self.in_flight -= 1
+        self.unconfirmed += 1
         if well:
             self.failures_in_a_row = 0
         lane = self._lanes[delivery.sku]
@@ -97,6 +111,10 @@ class Lanes(Generic[D]):
             self._ready.append(delivery.sku)
         else:
             del self._lanes[delivery.sku]
+
+    def confirm(self) -> None:
+        """The end of a settled delivery is durable: its place is free."""
+        self.unconfirmed -= 1
 
     def put_back(self, delivery: D, now: float, delay_seconds: float, *, hold_client: bool = False) -> None:
         """The attempt failed: the delivery is due again after a delay, and with `hold_client` the whole client is."""

@@ -109,6 +109,7 @@ class Queues:
         def durable() -> None:
             del client.pending[alert.key]
             self.in_memory -= 1
+            client.lanes.confirm()
             delivery.release()
             self._resume(client)
 

@@ -193,6 +193,8 @@ class Dispatcher:
             return
         while (delivery := client.lanes.take(time.monotonic())) is not None:
             self._spawn(self._attempt(client, delivery))
+        if client.lanes.waits_for_the_store:
+            self._store.hurry()
         timer = self._timers.pop(client.name, None)
         if timer is not None:
             timer.cancel()

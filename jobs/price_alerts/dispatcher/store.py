@@ -11,7 +11,6 @@ import contextlib
 import fcntl
 import sqlite3
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -64,8 +63,8 @@ Then = Callable[[], None]
 class Store:
     """The file, its writer thread, and the queries. One process at a time.
 
-    `window_seconds` is how long changes are gathered: what was answered, but not yet written when the process dies,
-    is sent again.
+    `window_seconds` is how long changes are gathered at most: what was answered, but not yet written when the process
+    dies, is sent again.
     """
 
     def __init__(self, folder: Path, *, window_seconds: float, clock: Clock | None = None) -> None:
@@ -79,6 +78,7 @@ class Store:
             undo.pop_all()
         self._changes: deque[tuple[Change, Then]] = deque()
         self._work = threading.Event()
+        self._hurry = threading.Event()
         self._ending = False
         self._forget_before_ms: int | None = None
         self._failed: OperationFailed | None = None
@@ -163,6 +163,10 @@ class Store:
         self._changes.append((change, then))
         self._work.set()
 
+    def hurry(self) -> None:
+        """Gather no longer: deliveries wait for what is gathered by now."""
+        self._hurry.set()
+
     @property
     def backlog(self) -> int:
         """How many changes wait to be written."""
@@ -182,6 +186,7 @@ class Store:
         """Write what there is, and close."""
         self._ending = True
         self._work.set()
+        self._hurry.set()
         if self._thread.is_alive():
             self._thread.join()
         self._reader.close()
@@ -194,7 +199,8 @@ class Store:
                     self._work.wait()
                     self._work.clear()
                     if not self._ending:
-                        time.sleep(self._window_seconds)
+                        self._hurry.wait(self._window_seconds)
+                        self._hurry.clear()
                     self._write_batch(connection)
         except (sqlite3.Error, UnicodeError) as error:
             self._failed = _unusable(self._folder / _FILE, error)
