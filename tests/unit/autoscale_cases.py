@@ -11,7 +11,7 @@ from flinkops.model.facts import Spread, VertexFacts
 
 START_MS = 1_700_000_000_000
 STEP_MS = 10_000
-LOOKS = 7
+POLLS = 7
 AT_ONCE = Settings(metrics_window_seconds=60.0, scale_down_interval_seconds=0.0, stabilization_seconds=0.0)
 
 
@@ -30,7 +30,13 @@ class Part:
     lag_grows: float = 0.0
 
 
-def chain(load: float, *parts: Part, running_for_seconds: float = 3600.0, slots_free: int | None = None) -> Window:
+def chain(
+    load: float,
+    *parts: Part,
+    polls: int = POLLS,
+    running_for_seconds: float = 3600.0,
+    slots_free: int | None = None,
+) -> Window:
     """A window in which `load` records a second come into each source and all keep up."""
     incoming: dict[str, float] = {}
     vertices = []
@@ -51,14 +57,14 @@ def chain(load: float, *parts: Part, running_for_seconds: float = 3600.0, slots_
         job="job",
         state="RUNNING",
         vertices=in_order(vertices),
-        samples=tuple(_sample(parts, incoming, index) for index in range(LOOKS)),
+        samples=tuple(_sample(parts, incoming, index) for index in range(polls)),
         running_since_ms=START_MS - round(running_for_seconds * 1000),
         slots_free=slots_free,
     )
 
 
 def now_ms(window: Window) -> int:
-    """When the newest look was taken."""
+    """When the newest poll was taken."""
     return window.samples[-1].at_ms
 
 
@@ -92,9 +98,9 @@ def _metrics(part: Part, rate: float, seconds: float) -> VertexSample:
     )
 
 
-def source_and_work(look: int, busy: float = 0.98) -> tuple[VertexFacts, VertexFacts]:
-    """Ten seconds a look: 98 records a second through a source that keeps up and an operator that is so busy."""
-    seconds = 1_000 + 10 * look
+def source_and_work(poll: int, busy: float = 0.98) -> tuple[VertexFacts, VertexFacts]:
+    """Ten seconds a poll: 98 records a second through a source that keeps up and an operator that is so busy."""
+    seconds = 1_000 + 10 * poll
     source = VertexFacts(
         id="s",
         name="Source: orders",

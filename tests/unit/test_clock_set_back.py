@@ -10,7 +10,7 @@ import pytest
 
 from flinkops.assess import assess
 from flinkops.autoscale.controller import Controller
-from flinkops.autoscale.window import PolledJob, Sample
+from flinkops.autoscale.window import PolledJob
 from flinkops.cli.complete import _cache_file, complete_job
 from flinkops.clock import FixedClock, SystemClock, iso_utc
 from flinkops.collect import Collector
@@ -140,15 +140,15 @@ def test_the_screen_shows_the_age_of_its_data() -> None:
     assert app.now_ms() - seen.snapshot.taken_ms == 25_000
 
 
-def looks(first_ms: int, count: int, load: float) -> list[PolledJob]:
-    window = chain(load, Part("source", 1000.0, parallelism=2))
+def polls(first_ms: int, count: int, load: float) -> list[PolledJob]:
+    window = chain(load, Part("source", 1000.0, parallelism=2), polls=count)
     return [
         PolledJob(
             job="job",
             state="RUNNING",
             attempt=("x",),
             vertices=window.vertices,
-            sample=Sample(at_ms=first_ms + 10_000 * number, vertices=window.samples[0].vertices),
+            sample=msgspec.structs.replace(window.samples[number], at_ms=first_ms + 10_000 * number),
             running_since_ms=1,
         )
         for number in range(count)
@@ -157,20 +157,20 @@ def looks(first_ms: int, count: int, load: float) -> list[PolledJob]:
 
 def test_the_control_loop_decides_again_after_one_window() -> None:
     controller = Controller(msgspec.structs.replace(AT_ONCE, cool_down_seconds=120.0))
-    for look in looks(NOW_MS, 8, 1_900.0):
-        decision = controller.observe(look)
+    for polled in polls(NOW_MS, 8, 500.0):
+        decision = controller.observe(polled)
     assert decision.verdict == "scale"
     controller.tried(NOW_MS + 80_000)
-    for look in looks(NOW_MS - HOUR_MS, 30, 1_900.0):
-        decision = controller.observe(look)
+    for polled in polls(NOW_MS - HOUR_MS, 30, 500.0):
+        decision = controller.observe(polled)
     assert decision.verdict == "scale", decision.blocked_by
 
 
-def test_the_same_look_once_more_forgets_nothing() -> None:
+def test_the_same_poll_once_more_loses_nothing() -> None:
     controller = Controller(AT_ONCE)
-    seen = looks(NOW_MS, 8, 1_900.0)
-    for look in (*seen, seen[-1]):
-        decision = controller.observe(look)
+    seen = polls(NOW_MS, 8, 500.0)
+    for polled in (*seen, seen[-1]):
+        decision = controller.observe(polled)
     assert decision.verdict == "scale"
 
 
