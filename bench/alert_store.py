@@ -1,7 +1,7 @@
 """The dispatcher's file of what was delivered, as it grows: `python -m bench.alert_store [--rows N] [--folder DIR]`.
 
 Writes deliveries in batches as the dispatcher does, at the pace the disk allows, and prints for each size of the file:
-deliveries a second, bytes a delivery, and microseconds a look-up of one that is there and of one that is not.
+deliveries a second, bytes a delivery, and microseconds a poll-up of one that is there and of one that is not.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def lookup(store: Store, ids: list[bytes], client: int) -> float:
-    """Microseconds a look-up, of deliveries of all ages."""
+    """Microseconds a poll-up, of deliveries of all ages."""
     step = max(1, len(ids) // LOOKUPS)
     started = time.perf_counter()
     for index in range(0, len(ids), step):

@@ -161,7 +161,7 @@ class Fleet:
             time.sleep(0.2)
         raise SystemExit(f"{what} did not come up in 120 s; logs in {self.home / 'logs'}")
 
-    def look(self, job_id: str) -> tuple[int | None, float | None]:
+    def poll(self, job_id: str) -> tuple[int | None, float | None]:
         """The waiting operator's parallelism, and the source's lag."""
         try:
             vertices = {each["name"].split(":")[0].split(" ")[0]: each for each in self.job(job_id)["vertices"]}
@@ -176,12 +176,12 @@ class Fleet:
         terminate(self.processes)
 
 
-def watch(look: Callable[[], tuple[int | None, float | None]], begins: float, phases: tuple[Phase, ...]) -> list[Seen]:
-    """A look at parallelism and lag each second, to the end of the scenario."""
+def watch(poll: Callable[[], tuple[int | None, float | None]], begins: float, phases: tuple[Phase, ...]) -> list[Seen]:
+    """A poll of parallelism and lag each second, to the end of the scenario."""
     seen: list[Seen] = []
     while (now := time.time() - begins) < phases[-1].until_seconds:
         if now >= 0:
-            seen.append(Seen(now, offered(phases, now), *look()))
+            seen.append(Seen(now, offered(phases, now), *poll()))
         time.sleep(max(0.0, 1.0 - (time.time() - begins - now)))
     return seen
 
@@ -258,7 +258,7 @@ def main(scenario: str, chart: str | None = None) -> None:
             helpers.append(control(fleet, "load", phases[-1].until_seconds + 10, home / "decisions.jsonl"))
             if chart:
                 helpers.append(record(fleet, phases[-1].until_seconds + 10, Path(chart).with_suffix(".rec")))
-            seen = watch(lambda: fleet.look(job_id), begins, phases)
+            seen = watch(lambda: fleet.poll(job_id), begins, phases)
         finally:
             for helper in helpers:
                 helper.terminate()

@@ -5,7 +5,7 @@
 On the Kubernetes test kit, as root. The job of bench.autoscale, whose keyed operator waits 20 ms for each record, runs
 under the adaptive scheduler; both scale it in place, both with the same windows, target and bounds, each with its own
 defaults otherwise. Without a name both run at the same time, a job each, so that both have the same machine: the jobs
-wait, they do not compute. Observers, which are neither, look each second. A line of JSON for each on stdout; charts in
+wait, they do not compute. Observers, which are neither, poll each second. A line of JSON for each on stdout; charts in
 FOLDER.
 """
 
@@ -54,14 +54,14 @@ SETTINGS = {
 
 
 class Observer:
-    """Looks at the job by its REST API."""
+    """Polls at the job by its REST API."""
 
     def __init__(self, cluster: Cluster, name: str) -> None:
         ref = ResourceRef("FlinkDeployment", "default", name)
         access = open_access(cluster.kubeconfig, None)
         self._control = KubeControl(access, ref, cluster.deployment(name), SystemClock())
 
-    def look(self) -> tuple[int | None, float | None]:
+    def poll(self) -> tuple[int | None, float | None]:
         """The waiting operator's parallelism while all of it runs, and the source's lag."""
         with suppress(FlinkopsError):
             short = self._control.newest()
@@ -128,10 +128,10 @@ def measure(cluster: Cluster, by: str, begins: float, folder: Path) -> dict[str,
             if by == "flinkops":
                 left = begins - time.time() + PHASES[-1].until_seconds
                 with loop(cluster, name, left, folder) as words:
-                    seen = watch(observer.look, begins, PHASES)
+                    seen = watch(observer.poll, begins, PHASES)
                 said = words.read_text(encoding="utf-8").splitlines()
             else:
-                seen = watch(observer.look, begins, PHASES)
+                seen = watch(observer.poll, begins, PHASES)
                 said = []
         finally:
             observer.close()

@@ -1,8 +1,8 @@
 """What the poller costs, in one run: `python -m bench.poller [--live URL] [--rounds N]`.
 
-1. CPU for each job of a look, against merely fetching the same answers with `requests`; bar 1.5.
+1. CPU for each job of a poll, against merely fetching the same answers with `requests`; bar 1.5.
 2. 1,000 jobs on 100 clusters, recorded from real ones and served from another process; bar 10 s, goal 5 s, 400 MiB.
-3. With --live URL: a look at a real cluster; bar 2 s for 120 jobs. `python -m bench.live_jobs` submits them.
+3. With --live URL: a poll of a real cluster; bar 2 s for 120 jobs. `python -m bench.live_jobs` submits them.
 """
 
 import argparse
@@ -73,36 +73,36 @@ def served(samples: tuple[str, ...], clusters: int, jobs: int) -> Iterator[list[
 
 
 def cpu_ratio(sample: str, rounds: int) -> float:
-    """Median CPU of a look over median CPU of fetching its answers, alternating, on one connection."""
+    """Median CPU of a poll over median CPU of fetching its answers, alternating, on one connection."""
     jobs = 20
     with served((sample,), 1, jobs) as [url]:
         source = FlinkRestSource(parse_endpoint(url), connections=1)
         source.poll(30.0)
         paths = paths_of_a_look(source)
-        looks, fetches = [], []
+        polls, fetches = [], []
         session = requests.Session()
         for _ in range(rounds):
             begun = time.process_time()
-            look = source.poll(30.0)
-            looks.append(time.process_time() - begun)
-            assert look.status.state == "ok", look.status
-            assert len(look.jobs) == jobs
+            snapshot = source.poll(30.0)
+            polls.append(time.process_time() - begun)
+            assert snapshot.status.state == "ok", snapshot.status
+            assert len(snapshot.jobs) == jobs
             begun = time.process_time()
             for path in paths:
                 session.get(url + path).content  # noqa: B018 - reading it is the point
             fetches.append(time.process_time() - begun)
         session.close()
         source.close()
-    look_s, fetch_s = statistics.median(looks), statistics.median(fetches)
+    poll_s, fetch_s = statistics.median(polls), statistics.median(fetches)
     print(
-        f"{sample}: {len(paths) / jobs:.1f} requests a job; CPU a job: look {look_s / jobs * 1e3:.2f} ms, "
-        f"requests alone {fetch_s / jobs * 1e3:.2f} ms; ratio {look_s / fetch_s:.2f}"
+        f"{sample}: {len(paths) / jobs:.1f} requests a job; CPU a job: poll {poll_s / jobs * 1e3:.2f} ms, "
+        f"requests alone {fetch_s / jobs * 1e3:.2f} ms; ratio {poll_s / fetch_s:.2f}"
     )
-    return look_s / fetch_s
+    return poll_s / fetch_s
 
 
 def paths_of_a_look(source: FlinkRestSource) -> list[str]:
-    """What a second look asks for."""
+    """What a second poll asks for."""
     client, asked = source._client, []
     read = client.read
 
@@ -117,7 +117,7 @@ def paths_of_a_look(source: FlinkRestSource) -> list[str]:
 
 
 def fleet(rounds: int) -> tuple[float, float]:
-    """Seconds of a look at 1,000 jobs on 100 clusters, and peak memory in MiB."""
+    """Seconds of a poll of 1,000 jobs on 100 clusters, and peak memory in MiB."""
     with served(SAMPLES, CLUSTERS, JOBS_A_CLUSTER) as urls:
         collector = Collector(
             [FlinkRestSource(parse_endpoint(url)) for url in urls], SystemClock(), deadline_seconds=60.0
@@ -130,14 +130,14 @@ def fleet(rounds: int) -> tuple[float, float]:
             check(snapshot, CLUSTERS * JOBS_A_CLUSTER)
             asked = sum(status.requests for status in snapshot.sources)
             print(
-                f"look {number + 1}: {len(snapshot.jobs)} jobs, {asked} requests, "
+                f"poll {number + 1}: {len(snapshot.jobs)} jobs, {asked} requests, "
                 f"{snapshot.poll_seconds} s, CPU {cpu:.2f} s"
             )
             seconds.append(snapshot.poll_seconds or 0.0)
         collector.close()
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     later = statistics.median(seconds[1:])
-    print(f"1,000 jobs on 100 clusters: first look {seconds[0]} s, later {later} s, {peak_mib:.0f} MiB")
+    print(f"1,000 jobs on 100 clusters: first poll {seconds[0]} s, later {later} s, {peak_mib:.0f} MiB")
     return max(seconds), peak_mib
 
 
@@ -148,7 +148,7 @@ def check(snapshot: FleetSnapshot, jobs: int) -> None:
 
 
 def live(url: str, rounds: int) -> float:
-    """Seconds of a look at a real cluster."""
+    """Seconds of a poll of a real cluster."""
     collector = Collector([FlinkRestSource(parse_endpoint(url))], SystemClock(), deadline_seconds=30.0)
     seconds = []
     for number in range(rounds + 1):
@@ -156,7 +156,7 @@ def live(url: str, rounds: int) -> float:
         running = [job for job in snapshot.jobs if job.state == "RUNNING"]
         measured = sum(all(vertex.records_in_per_second for vertex in job.vertices) for job in running)
         print(
-            f"live look {number + 1}: {len(running)} running, {measured} with metrics, "
+            f"live poll {number + 1}: {len(running)} running, {measured} with metrics, "
             f"{snapshot.sources[0].requests} requests, {snapshot.poll_seconds} s"
         )
         seconds.append(snapshot.poll_seconds or 0.0)

@@ -33,19 +33,19 @@ _WAYS = ("kubectl patch", "flinkops upgrade")
 
 
 class Seen(NamedTuple):
-    """One look: when (monotonic), and the start time of the job whose tasks all ran; None: no such job."""
+    """One poll: when (monotonic), and the start time of the job whose tasks all ran; None: no such job."""
 
     at: float
     started_ms: int | None
 
 
 class Observer:
-    """Looks until it is stopped."""
+    """Polls until it is stopped."""
 
     def __init__(self, control: KubeControl) -> None:
         self._control = control
         self._stop = threading.Event()
-        self.looks: list[Seen] = []
+        self.polls: list[Seen] = []
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
@@ -59,13 +59,13 @@ class Observer:
                     started = job.started_ms
             except FlinkopsError:
                 started = None
-            self.looks.append(Seen(time.monotonic(), started))
+            self.polls.append(Seen(time.monotonic(), started))
 
     def downtime_seconds(self) -> float | None:
         """Of the change from the first job seen to the next one; None while there is no next one."""
-        old = next((one.started_ms for one in self.looks if one.started_ms is not None), None)
-        new = next((one.at for one in self.looks if one.started_ms not in (None, old)), None)
-        last = max((one.at for one in self.looks if one.started_ms == old), default=None)
+        old = next((one.started_ms for one in self.polls if one.started_ms is not None), None)
+        new = next((one.at for one in self.polls if one.started_ms not in (None, old)), None)
+        last = max((one.at for one in self.polls if one.started_ms == old), default=None)
         return None if new is None or last is None else new - last
 
     def stop(self) -> None:

@@ -117,7 +117,7 @@ FLEET = DashboardSpec(
         _increase("Restarts in an hour", "flinkops_job_restarts_total", "Restarts of each job within the last hour."),
         _panel(
             "Sources that answer",
-            "1 for each Flink cluster or API server that answered at the last look.",
+            "1 for each Flink cluster or API server that answered at the last poll.",
             "short",
             "max by (source) (flinkops_source_up)",
             "{{source}}",
@@ -132,14 +132,14 @@ FLEET = DashboardSpec(
         ),
         _panel(
             "Age of the data",
-            "Time since the newest look of each exporter.",
+            "Time since the newest snapshot of each exporter.",
             "s",
             "time() - max by (instance) (flinkops_snapshot_timestamp_seconds)",
             "{{instance}}",
         ),
         _panel(
             "Overdue scrapes",
-            "Scrapes that got the previous look, or none, because theirs was not done in time.",
+            "Scrapes that got the previous poll, or none, because theirs was not done in time.",
             "short",
             "max by (instance) (increase(flinkops_exporter_overdue_scrapes_total[1h]))",
             "{{instance}}",

@@ -1,4 +1,4 @@
-"""Make docs/screenshots anew: the real screens, on generated fleets, as SVG; all, or those named."""
+"""Make docs/screenshots again: the real screens, on generated fleets, as SVG; all, or those named."""
 
 import asyncio
 import os

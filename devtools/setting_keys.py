@@ -81,7 +81,7 @@ def read(section: str) -> dict[str, str]:
 
 
 def merged(parts: Iterable[dict[str, str]]) -> dict[str, str]:
-    """All of them; of a key with two kinds the freer one, so that it is looked at more closely."""
+    """All of them; of a key with two kinds the freer one, so that it is checked more closely."""
     order = ("plain", "text", "items")
     keys: dict[str, str] = {}
     for part in parts:

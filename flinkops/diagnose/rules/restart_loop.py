@@ -88,7 +88,7 @@ def said(exception: ExceptionFacts) -> str:
 
 
 def _next(case: Case, root: ExceptionFacts) -> str:
-    """What failed from the start came with it: the way back is the first move."""
+    """What failed from the start came with it: a rollback is the first move."""
     started_ms = case.job.started_ms
     if started_ms is not None and root.at_ms - started_ms < FROM_THE_START_MS:
         return f"flinkops rollback {case.selector} --plan"
