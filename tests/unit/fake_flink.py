@@ -37,7 +37,8 @@ class FakeFlink:
         self.pods: list[dict[str, Any]] = []
         self.metadata: str | None = None  # the checkpoint that HA metadata points to; "": to none
         self.cancelled = False
-        self.last_checkpoint: str | None = None  # of the job that was cancelled
+        self.newest: str | None = None  # the last checkpoint of the job that runs, or ran last
+        self.shows_checkpoints = False  # by its REST API too
         self.savepoint_error: str | None = None
         self.dies: str | None = (
             None  # the JobManager, at the stop: "forgets" its job's state; "ended" or "loops": no job
@@ -54,8 +55,8 @@ class FakeFlink:
         return ObservedJob(
             now_ms=_NOW_MS + self.started_ms,
             checkpoints_read=True,
-            checkpoint_age_seconds=0.0 if self.metadata else None,
-            checkpoint_path=self.metadata or None,
+            checkpoint_age_seconds=None if self.newest is None else 0.0,
+            checkpoint_path=self.newest,
             ha_metadata=self.metadata is not None,
             jobmanager_never_started=self.job is None and bool(self.pods) and "ErrImagePull" in str(self.pods),
             vertices=("v",),
@@ -79,7 +80,7 @@ class FakeFlink:
     def cancel(self) -> bool:
         if self.job is not None:
             self.orders.append("cancelled")
-            self.cancelled, self.last_checkpoint = True, self.metadata or None
+            self.cancelled = True
         self.job, self.metadata = None, None
         return False
 
@@ -89,7 +90,7 @@ class FakeFlink:
             self.metadata = None
 
     def submit(self, spec: Mapping[str, Any], path: str | None, *, from_metadata: bool) -> None:
-        self.cancelled, self.last_checkpoint = False, None
+        self.cancelled = False
         restored = self.metadata if from_metadata and self.metadata else path
         if self.rotates_job_ids() and not from_metadata:
             self.job_ids += 1
@@ -130,7 +131,7 @@ class FakeFlink:
         self.position = self.places.get(restored or "", 0)
         if self.position < self.durable:
             self.losses.append(f"from {restored} at {self.position}, and {self.durable} had been kept")
-        self.durable = self.position
+        self.durable, self.newest = self.position, None
         self.started_ms += 1000
         self.job = {
             "restored": restored,
@@ -142,12 +143,13 @@ class FakeFlink:
         }
 
     def progress(self) -> None:
-        """It goes on, and completes a checkpoint where HA metadata can point to it."""
+        """It goes on, and completes a checkpoint; HA metadata points to that."""
         if self.job is not None and not self.job.get("loops"):
             self.position += 1
+            self.newest = f"s3://bucket/{self.job_id[-4:]}-{self.started_ms}/chk-{self.position}"
+            self._keep(self.newest)
             if self.metadata is not None:
-                self.metadata = f"s3://bucket/{self.job_id[-4:]}-{self.started_ms}/chk-{self.position}"
-                self._keep(self.metadata)
+                self.metadata = self.newest
 
     def _keep(self, path: str) -> None:
         self.places[path] = self.durable = self.position
@@ -185,7 +187,7 @@ class FakeFlink:
             about = {"jid": job_id, "name": "a job", "state": "RUNNING", "start-time": job["started_ms"]}
             return 200, {**about, "end-time": -1, "vertices": [vertex], "plan": {"nodes": [{"id": "v", "inputs": []}]}}
         if path == f"/jobs/{job_id}/checkpoints":
-            return 200, _checkpoints(job)
+            return 200, self._checkpoints(job)
         if path == f"/jobs/{job_id}/checkpoints/config":
             return 200, {"mode": "exactly_once", "interval": 5, "timeout": 600_000}
         if path.startswith(f"/jobs/{job_id}/metrics"):
@@ -195,20 +197,15 @@ class FakeFlink:
             return 200, []
         return 404, {"errors": [f"no {path}"]}
 
-
-def _checkpoints(job: dict[str, Any]) -> dict[str, Any]:
-    job["completed"] += 1
-    job["cached"] = job.get("cached", 0) - 1
-    counts = {"restored": 1, "total": 9, "in_progress": 0, "completed": job["completed"], "failed": 0}
-    restored = (
-        job["restored"]
-        and job["cached"] < 0
-        and {
-            "id": 7,
-            "restore_timestamp": 1,
-            "is_savepoint": True,
-            "external_path": job["restored"],
-        }
-    )
-    latest = {"completed": job.get("newest"), "savepoint": None, "failed": None, "restored": restored or None}
-    return {"counts": counts, "latest": latest, "history": []}
+    def _checkpoints(self, job: dict[str, Any]) -> dict[str, Any]:
+        job["completed"] += 1
+        job["cached"] = job.get("cached", 0) - 1
+        counts = {"restored": 1, "total": 9, "in_progress": 0, "completed": job["completed"], "failed": 0}
+        restored, completed = None, job.get("newest")
+        if job["restored"] and job["cached"] < 0:
+            number = self.places.get(job["restored"], 7) if self.shows_checkpoints else 7
+            restored = {"id": number, "restore_timestamp": 1, "is_savepoint": True, "external_path": job["restored"]}
+        if self.shows_checkpoints and self.newest is not None:
+            completed = {"id": self.position, "status": "COMPLETED", "external_path": self.newest}
+        latest = {"completed": completed, "savepoint": None, "failed": None, "restored": restored}
+        return {"counts": counts, "latest": latest, "history": []}

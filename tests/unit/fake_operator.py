@@ -3,7 +3,6 @@
 The operator is the one of ``true_operator``, by the rules of `minor`; the Flink cluster is that of ``fake_flink``.
 """
 
-import copy
 import json
 import threading
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from flinkops.plan.operator.spec import desired_state
 from flinkops.plan.operator.steps import merged
 from tests.unit.cr_samples import resource
 from tests.unit.fake_flink import BAD_IMAGE, LOOPING_IMAGE, WRONG_STATE_IMAGE, Answer, Died, FakeFlink, refusal
-from tests.unit.true_operator import TrueOperator
+from tests.unit.true_operator import TrueOperator, copied
 
 __all__ = ["BAD_IMAGE", "LOOPING_IMAGE", "WRONG_STATE_IMAGE", "Answer", "FakeOperator", "operating", "refusal"]
 
@@ -97,7 +96,7 @@ class FakeOperator(FakeFlink):
             return refusal(404, "not found")
         if method == "GET":
             self._tick()
-            return 200, copy.deepcopy(self.resource)
+            return 200, copied(self.resource)
         if method == "DELETE":
             if body["preconditions"]["uid"] != found["metadata"]["uid"]:
                 return refusal(409, "the UID is another one")
@@ -109,7 +108,7 @@ class FakeOperator(FakeFlink):
         if self.conflicts or body["metadata"]["resourceVersion"] != found["metadata"]["resourceVersion"]:
             self.conflicts = max(0, self.conflicts - 1)
             return refusal(409, "the object has been modified")
-        answer = copy.deepcopy(found)
+        answer = copied(found)
         answer["spec"] = merged(found["spec"], body.get("spec") or {})
         for dropped in (self.drops, None if self.minor >= 8 else "savepointRedeployNonce"):
             answer["spec"]["job"].pop(dropped, None)
@@ -133,7 +132,7 @@ class FakeOperator(FakeFlink):
         self.resource = {**body, "status": {}}
         self.resource["metadata"] = {**body["metadata"], "uid": f"uid-{self.versions}", "generation": 1}
         self._touch()
-        return 201, copy.deepcopy(self.resource)
+        return 201, copied(self.resource)
 
     def _touch(self) -> None:
         assert self.resource is not None
@@ -162,7 +161,7 @@ class FakeOperator(FakeFlink):
         if last is None or desired_state(last) == "suspended":
             return
         if self.cancelled:
-            job_status.update(state="CANCELED", upgradeSavepointPath=self.last_checkpoint)
+            job_status.update(state="CANCELED", upgradeSavepointPath=self.newest)
         elif self.job is not None and operator.reconciliation.get("state") != "UPGRADING":
             self.progress()
             job_status.update(state="RUNNING", startTime=str(self.job["started_ms"]), jobId=self.job_id)

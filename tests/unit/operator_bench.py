@@ -13,7 +13,7 @@ from flinkops.model.facts import JobFacts
 from flinkops.model.plan import Plan, Result
 from flinkops.model.request import ActionRequest, Change, Terms
 from flinkops.plan.identity import Stamp
-from flinkops.sources.kubernetes.access import open_access
+from flinkops.sources.kubernetes.access import KubeAccess, open_access
 from flinkops.sources.kubernetes.operator_version import OperatorSeen
 from flinkops.sources.kubernetes.plan_inputs import Read
 from flinkops.sources.kubernetes.verbs import ResourceRef
@@ -31,10 +31,10 @@ class Killed(BaseException):
 class Bench:
     """A fake operator, a control of its one job, a journal."""
 
-    def __init__(self, fake: FakeOperator, url: str, folder: Path) -> None:
+    def __init__(self, fake: FakeOperator, url: str, folder: Path, access: KubeAccess | None = None) -> None:
         self.fake = fake
         self.journal = Journal(folder / "journal", SystemClock())
-        self.access = open_access(write_kubeconfig(url, folder))
+        self.access = open_access(write_kubeconfig(url, folder)) if access is None else access
         assert fake.resource is not None
         self.ref = ResourceRef(fake.resource["kind"], "default", fake.resource["metadata"]["name"])
         control = open_control(self.access, self.ref, SystemClock())

@@ -6,10 +6,11 @@ Written after ``AbstractJobReconciler``, ``ApplicationReconciler``, ``SessionJob
 decisions of real operators hold.
 """
 
-import copy
 import json
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
+
+import msgspec
 
 from flinkops.model.operator_marks import LAST_STATE_DUMMY
 from flinkops.plan.operator.configuration import (
@@ -31,6 +32,12 @@ from flinkops.plan.operator.validation import refused
 from flinkops.plan.operator.worlds import World
 
 Spec = dict[str, Any]
+
+
+def copied(value: Any) -> Any:
+    """A copy of something that is JSON."""
+    return msgspec.json.decode(msgspec.json.encode(value))
+
 
 TERMINAL = ("FINISHED", "FAILED", "CANCELED")
 
@@ -170,7 +177,7 @@ class TrueOperator:
         if last is None:
             return self._first_deployment()
         view = self._view(last)
-        view = view._replace(case=view.case._replace(wanted=copy.deepcopy(dict(with_autoscaler(view)))))
+        view = view._replace(case=view.case._replace(wanted=copied(dict(with_autoscaler(view)))))
         wanted: Spec = dict(view.case.wanted)
         comparison = compared(last, wanted, self.rules, native=view.case.native)
         if comparison.error is not None:
@@ -225,7 +232,7 @@ class TrueOperator:
         return not compared(view.case.last_stable, wanted, self.rules, native=view.case.native).fields
 
     def _first_deployment(self) -> Outcome:
-        spec = copy.deepcopy(self.resource["spec"])
+        spec: Spec = copied(self.resource["spec"])
         if desired_state(spec) == "suspended":
             return Outcome.NOTHING
         path = job_of(spec).get("initialSavepointPath")

@@ -146,8 +146,9 @@ def _resumed(view: View, act: Act, before: str) -> Decision:
     """``restoreJob``: a job that does not run starts as it was stopped; only stateless can be asked for otherwise."""
     mode = "stateless" if upgrade_mode(view.case.wanted) == "stateless" else before
     reason = because(ReasonCode.RESUMED if act is Act.RESUME else ReasonCode.STATE_RECORDED, mode=before)
-    if not view.case.session_job and view.case.jobmanager != "MISSING" and view.case.job_state not in ENDED:
-        return Decision(Act.FAIL, because(ReasonCode.RESUME_OVER_ANOTHER, state=view.case.job_state), records=mode)
+    seen = str(view.case.job_status.get("state") or JobState.RECONCILING)  # by the operator itself
+    if not view.case.session_job and view.case.jobmanager != "MISSING" and seen not in ENDED:
+        return Decision(Act.FAIL, because(ReasonCode.RESUME_OVER_ANOTHER, state=seen), records=mode)
     if before == "last-state":
         if not view.ha_metadata(view.deploy):
             return Decision(Act.FAIL, because(ReasonCode.RESUME_NEEDS_HA_METADATA), records=mode)
