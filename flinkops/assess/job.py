@@ -14,6 +14,7 @@ from flinkops.assess.skew import WATERMARK, VertexTime
 from flinkops.clock import iso_utc
 from flinkops.config.policy import Policy
 from flinkops.model.assessment import Commit, Delivery, Health, JobAssessment, VertexAssessment
+from flinkops.model.event_time import may_need
 from flinkops.model.facts import JobFacts, SourceStatus, VertexFacts
 from flinkops.model.history import JobSample
 from flinkops.model.numbers import amount, total, whole, worst
@@ -81,7 +82,7 @@ def _described(job: JobFacts, found: Signals) -> JobAssessment:
     """The document's fields; each None has its reason in ``unknown`` or in ``not_applicable``."""
     unknown, not_applicable = dict(found.unknown), dict(found.not_applicable)
     vertices = tuple(
-        _vertex(job, vertex, found.event_time.vertices[vertex.id], f"vertices.{index}", unknown)
+        _vertex(job, vertex, found.event_time.vertices[vertex.id], f"vertices.{index}", unknown, not_applicable)
         for index, vertex in enumerate(job.vertices)
     )
     if (none := not_applicable.get(WATERMARK)) is not None:
@@ -212,7 +213,12 @@ def _commits(job: JobFacts) -> dict[str, Commit] | None:
 
 
 def _vertex(
-    job: JobFacts, vertex: VertexFacts, time: VertexTime, path: str, unknown: dict[str, str]
+    job: JobFacts,
+    vertex: VertexFacts,
+    time: VertexTime,
+    path: str,
+    unknown: dict[str, str],
+    not_applicable: dict[str, str],
 ) -> VertexAssessment:
     running = not_running(job)
     ended = "the vertex has finished" if vertex.status == ExecutionState.FINISHED else None
@@ -232,7 +238,9 @@ def _vertex(
     if not vertex.parallelism:
         unknown[f"{path}.parallelism"] = NOT_DECIDED
     watermark = iso_utc(time.watermark_ms)
-    if watermark is None:
+    if watermark is None and not running and time.state == "none-yet" and not may_need(vertex):
+        not_applicable[f"{path}.watermark"] = "nothing in it works in event time"
+    elif watermark is None:
         unknown[f"{path}.watermark"] = running or vertex_reason(job, vertex, "watermark_ms", time.why or "not reported")
     return VertexAssessment(
         id=vertex.id,

@@ -3,6 +3,7 @@
 import shlex
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 from flinkops.diagnose.evidence import Evidence
 from flinkops.model.detail import FlameGraph, TaskManagerDetail, VertexDetail
@@ -13,6 +14,11 @@ from flinkops.model.numbers import amount, worst
 
 START_UP_SECONDS = 45.0
 """So long after a start or a rescale a job catches up, and its caches, keys and compiled code fill."""
+WORKING_OFF_SECONDS = 60.0
+WORKED_OFF_RATIO = 0.1
+"""What waits has fallen by so much over the polls of the last minute, and rose at none of them..."""
+LONGEST_SECONDS = 600.0
+"""... and at that pace it is gone by then (as in assess.catch_up)."""
 SAVEPOINT_SECONDS = 30.0
 """So long after a savepoint its extra work still shows in rates over a minute."""
 HIGH_BACKPRESSURE_RATIO = 0.5
@@ -78,6 +84,26 @@ class Case:
             if since < START_UP_SECONDS:
                 return f"the job was rescaled {max(0.0, since):.0f} s ago: it may be catching up"
         return None
+
+    @cached_property
+    def working_off(self) -> str | None:
+        """That it reads faster than records arrive, and is done with what waits before long; None: not known to be."""
+        since_ms = self.job.seen_ms - round(WORKING_OFF_SECONDS * 1000)
+        waits = [
+            (each.at_ms, each.pending_records)
+            for each in self.looks
+            if each.at_ms >= since_ms and each.pending_records is not None
+        ]
+        if len(waits) < 2 or any(later > earlier for (_, earlier), (_, later) in pairwise(waits)):
+            return None
+        (first_ms, first), (last_ms, last) = waits[0], waits[-1]
+        seconds = (last_ms - first_ms) / 1000
+        if seconds <= 0 or first - last < WORKED_OFF_RATIO * first or not last:
+            return None
+        left = last / (first - last) * seconds
+        if left > LONGEST_SECONDS:
+            return None
+        return f"it works off a backlog: {last:,.0f} records wait, {first:,.0f} did {seconds:.0f} s ago"
 
     @property
     def savepoint_near(self) -> bool:

@@ -113,6 +113,8 @@ def _input_moves(case: Case) -> str | None:
         return case.why_missing("records_in_per_second", "the rate of the input is not known")
     known = [each.records_in_per_second for each in case.past if each.records_in_per_second]
     before = known or [each for each in (_mean_rate(case),) if each is not None]
+    if case.working_off is not None:
+        return f"{case.working_off}: the state may only follow it"
     if not before:
         return "whether the input is flat is not known before a second look"
     mean = sum(before) / len(before)

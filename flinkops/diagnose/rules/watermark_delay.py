@@ -28,6 +28,8 @@ PAUSED_RATIO = 0.1
 IDLE_RATIO = 0.5
 FLOWING_PER_SECOND = 0.1
 FLOWED_SECONDS = 10.0
+EQUAL_SECONDS, EQUAL_RATIO = 10.0, 0.1
+"""Flink's metrics of two vertices are up to 10 s apart."""
 SKEW = "event_time_skew_seconds"
 
 
@@ -232,8 +234,14 @@ def _skew_worth(case: Case) -> float:
 
 
 def _furthest(case: Case) -> VertexAssessment | None:
-    known = [each for each in case.evidence.assessment.vertices if each.skew_seconds is not None]
-    return max(known, key=lambda each: each.skew_seconds or 0.0) if known else None
+    """Of those that are about as far behind as the worst, the first in the flow: what comes after only waits for it."""
+    by_id = {each.id: each for each in case.evidence.assessment.vertices if each.skew_seconds is not None}
+    if not by_id:
+        return None
+    most = max(each.skew_seconds or 0.0 for each in by_id.values())
+    behind = min(most, most - max(EQUAL_SECONDS, EQUAL_RATIO * most))
+    in_order = [by_id[vertex.id] for vertex in case.graph.in_order() if vertex.id in by_id]
+    return next(each for each in in_order if (each.skew_seconds or 0.0) >= behind)
 
 
 def _is_paused(case: Case) -> bool:
