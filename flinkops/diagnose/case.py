@@ -16,9 +16,7 @@ START_UP_SECONDS = 45.0
 """So long after a start or a rescale a job catches up, and its caches, keys and compiled code fill."""
 WORKING_OFF_SECONDS = 60.0
 WORKED_OFF_RATIO = 0.1
-"""What waits has fallen by so much over the polls of the last minute, and rose at none of them..."""
-LONGEST_SECONDS = 600.0
-"""... and at that pace it is gone by then (as in assess.catch_up)."""
+"""What waits has fallen by so much over the polls of the last minute, and rose at none: it is gone in 9 min at most."""
 SAVEPOINT_SECONDS = 30.0
 """So long after a savepoint its extra work still shows in rates over a minute."""
 HIGH_BACKPRESSURE_RATIO = 0.5
@@ -99,9 +97,6 @@ class Case:
         (first_ms, first), (last_ms, last) = waits[0], waits[-1]
         seconds = (last_ms - first_ms) / 1000
         if seconds <= 0 or first - last < WORKED_OFF_RATIO * first or not last:
-            return None
-        left = last / (first - last) * seconds
-        if left > LONGEST_SECONDS:
             return None
         return f"it works off a backlog: {last:,.0f} records wait, {first:,.0f} did {seconds:.0f} s ago"
 
