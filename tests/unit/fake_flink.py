@@ -31,7 +31,7 @@ class FakeFlink:
         self.started_ms = 1_000_000
         self.savepoints = 0
         self.orders: list[str] = []  # what changed something
-        self.job: dict[str, Any] | None = {"restored": None, "started_ms": self.started_ms, "completed": 0, "looks": 0}
+        self.job: dict[str, Any] | None = {"restored": None, "started_ms": self.started_ms, "completed": 0}
         self.job_id = "a" * 32
         self.job_ids = 0
         self.pods: list[dict[str, Any]] = []
@@ -137,7 +137,6 @@ class FakeFlink:
             "restored": restored,
             "started_ms": self.started_ms,
             "completed": 0,
-            "looks": 0,
             "loops": loops,
             "cached": self.cached_answers,
         }
@@ -162,7 +161,7 @@ class FakeFlink:
         elif how == "forgets":
             self.dies = None
             self.started_ms += 1
-            self.job = {"restored": None, "started_ms": self.started_ms, "completed": 0, "looks": 0}
+            self.job = {"restored": None, "started_ms": self.started_ms, "completed": 0}
 
     def loop(self) -> None:
         """The JobManager's pod is in CrashLoopBackOff."""
@@ -178,7 +177,7 @@ class FakeFlink:
         if self.job is None:
             return refusal(503, 'no endpoints available for service "count-rest"')
         job, job_id = self.job, self.job_id
-        job["looks"] += 1
+        job["requests"] = job.get("requests", 0) + 1
         if path == "/jobs/overview":
             row = {"jid": job_id, "name": "a job", "state": "RUNNING", "start-time": job["started_ms"]}
             return 200, {"jobs": [{**row, "end-time": -1, "duration": 1, "last-modification": 1, "tasks": {}}]}
@@ -191,7 +190,7 @@ class FakeFlink:
         if path == f"/jobs/{job_id}/checkpoints/config":
             return 200, {"mode": "exactly_once", "interval": 5, "timeout": 600_000}
         if path.startswith(f"/jobs/{job_id}/metrics"):
-            restarts = job["looks"] if job.get("loops") else 0
+            restarts = job["requests"] if job.get("loops") else 0
             return 200, [{"id": "numRestarts", "value": str(restarts)}]
         if path.endswith("/metrics") or path == "/jobmanager/config":
             return 200, []

@@ -1,7 +1,7 @@
 """The fake operator with a session cluster: one FlinkSessionJob, and beside it a job of somebody else's.
 
 As operator 1.7.0 was seen to do: the id of each submission is the resource's uid and generation, a jar that cannot be
-had is an error of the resource's that is tried again at each look.
+had is an error of the resource's that is tried again at each poll.
 """
 
 import copy
@@ -33,7 +33,7 @@ class FakeSession(FakeOperator):
         self.cluster = {**application, "metadata": metadata, "status": status}
         self.ended: list[str] = []
         self.began_ms: dict[str, int] = {}
-        self.late = 0  # how many looks the operator sleeps through
+        self.late = 0  # how many polls the operator sleeps through
         self.resource["kind"] = "FlinkSessionJob"
         self.resource["metadata"]["name"] = "ticks"
         del self.resource["status"]["jobManagerDeploymentStatus"]

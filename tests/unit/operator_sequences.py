@@ -175,7 +175,7 @@ def _in_process(fake: FakeOperator) -> Iterator[None]:
         patch.object(RestClient, "_exchange", exchange),
         patch.object(RestClient, "enforced", enforced),
         patch.object(startup, "_STUCK_SECONDS", {"image": 0.0, "crash-loop": 0.0}),
-        patch.object(startup, "_LOOK_AT_PODS_EVERY_SECONDS", 0.0),
+        patch.object(startup, "_PODS_EVERY_SECONDS", 0.0),
         patch.object(stop, "_ERROR_HOLDS_SECONDS", 0.0),
         patch.object(rollback_steps, "_SILENT_SECONDS", 0.02),
         patch.object(storage, "local_folder", lambda _: None),

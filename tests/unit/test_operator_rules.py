@@ -1,0 +1,432 @@
+"""What the operator's rules are about, one by one: nulls, pods and amounts, defaults, standalone, validation."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from flinkops.plan.operator.decision import Act, Mode, StartKind
+from flinkops.plan.operator.predict import Edit, Prediction, predict
+from flinkops.plan.operator.reasons import ReasonCode
+from flinkops.plan.operator.rules import Features, Rules, features, writer_of
+from flinkops.plan.operator.situation import ObservedJob
+from flinkops.plan.operator.spec import Change, compared, job_of
+from flinkops.plan.operator.worlds import Fact, FactKind
+from tests.unit.cr_samples import case
+from tests.unit.fake_operator import FakeOperator
+from tests.unit.operator_cases import (
+    AGE_KEY,
+    FEATURES,
+    HA_OFF,
+    NEW,
+    NO_METADATA,
+    NOT_SEEN,
+    OLD,
+    SEEN,
+    deployed_with,
+    in_state,
+    running,
+)
+
+SWITCH = "kubernetes.operator.job.upgrade."
+EACH_OPERATOR = pytest.mark.parametrize("operator", FEATURES)
+NO_DIRECTORY = {"state.savepoints.dir": None, "execution.checkpointing.savepoint-dir": None}
+
+
+def replaced(observed: ObservedJob = SEEN, **changes: Any) -> ObservedJob:
+    return msgspec.structs.replace(observed, **changes)
+
+
+def told(
+    found: dict[str, Any], edit: Edit, observed: ObservedJob = SEEN, able: Features = NEW, **more: Any
+) -> Prediction:
+    return predict(found, edit, observed=observed, features=able, **more)
+
+
+def act(found: dict[str, Any], edit: Edit, observed: ObservedJob = SEEN, able: Features = NEW) -> tuple[str, str]:
+    """What it does, and why in a code."""
+    prediction = told(found, edit, observed, able)
+    return prediction.act, prediction.reason
+
+
+# --- fault 4: null fields ---------------------------------------------------------------------------------------
+
+
+def test_a_removed_restart_nonce_is_no_change_as_it_happened() -> None:
+    """Recorded on 1.15: nothing restarted, and nothing was written."""
+    found = case("restart-nonce-removed")
+    wanted = {key: value for key, value in found["spec"].items() if key != "restartNonce"}
+    deployed = json.loads(found["status"]["reconciliationStatus"]["lastReconciledSpec"])["spec"]
+    assert deployed["restartNonce"] == 1
+    prediction = told(found, Edit(manifest=wanted | {"restartNonce": None}))
+    assert (prediction.change, prediction.effective_mode) == (Change.NONE, Mode.NONE)
+
+
+@pytest.mark.parametrize(("minor", "change"), [(7, Change.UPGRADE), (8, Change.NONE), (15, Change.NONE)])
+@pytest.mark.parametrize("field", ["restartNonce", "savepointRedeployNonce"])
+def test_a_nonce_that_is_taken_away(minor: int, change: Change, field: str) -> None:
+    with_nonce: dict[str, Any] = {"job": {"parallelism": 1}}
+    (with_nonce if field == "restartNonce" else with_nonce["job"])[field] = 3
+    without = {"job": {"parallelism": 1, "savepointRedeployNonce": None}, "restartNonce": None}
+    found = compared(with_nonce, without, Rules(minor))
+    unknown_field = field == "savepointRedeployNonce" and minor == 7  # 1.7 does not have it
+    assert found.change is (Change.NONE if unknown_field else change)
+
+
+# --- fault 5: pods and amounts ----------------------------------------------------------------------------------
+
+
+def test_a_normalised_pod_template_is_no_change_as_it_happened() -> None:
+    """Recorded on 1.15: empty lists and maps and a bare number in the pod, one setting of the operator's changed."""
+    found = case("podtemplate-normalised")
+    assert '"args": []' in json.dumps(found["spec"]["podTemplate"])
+    prediction = told(found, Edit(settings={"kubernetes.operator.x": "1"}))
+    assert (prediction.change, prediction.effective_mode, prediction.act) == (Change.IGNORE, Mode.NONE, Act.NONE)
+
+
+CONTAINER = {"name": "flink-main-container"}
+
+
+def pod(**container: Any) -> dict[str, Any]:
+    return {"podTemplate": {"spec": {"containers": [{**CONTAINER, **container}]}}}
+
+
+@EACH_OPERATOR
+@pytest.mark.parametrize(
+    ("before", "after", "same"),
+    [
+        (pod(), pod(args=[], env=[]), True),
+        (pod(resources={"limits": {"cpu": "1"}}), pod(resources={"limits": {"cpu": 1}}), True),
+        (pod(resources={"limits": {"cpu": "1000m"}}), pod(resources={"limits": {"cpu": "1"}}), True),
+        (pod(resources={"limits": {"memory": "1Gi"}}), pod(resources={"limits": {"memory": "1024Mi"}}), True),
+        (pod(resources={"limits": {"memory": "1Gi"}}), pod(resources={"limits": {"memory": "1G"}}), False),
+        (pod(args=["a", "b"]), pod(args=["b", "a"]), False),
+        (pod(env=[{"name": "A"}, {"name": "B"}]), pod(env=[{"name": "B"}, {"name": "A"}]), False),
+        (pod(securityContext={}), pod(), False),
+        (pod(ports=[{"containerPort": "80"}]), pod(ports=[{"containerPort": 80}]), True),
+        (pod(readinessProbe={"tcpSocket": {"port": "80"}}), pod(readinessProbe={"tcpSocket": {"port": 80}}), False),
+        (pod(noSuchField=1), pod(), True),
+        ({"podTemplate": {"metadata": {"annotations": {}}}}, {"podTemplate": {"metadata": {}}}, True),
+        ({"podTemplate": {"kind": "Pod", "apiVersion": "v1", **pod()["podTemplate"]}}, pod(), True),
+    ],
+)
+def test_pods_are_compared_as_the_operator_has_them(
+    operator: str, before: dict[str, Any], after: dict[str, Any], same: bool
+) -> None:
+    (rules,) = FEATURES[operator].candidates
+    found = compared(before, after, rules)
+    assert found.change is (Change.NONE if same else Change.UPGRADE)
+
+
+@EACH_OPERATOR
+def test_memory_is_a_text_and_cpu_a_number(operator: str) -> None:
+    (rules,) = FEATURES[operator].candidates
+
+    def manager(**resource: Any) -> dict[str, Any]:
+        return {"taskManager": {"resource": resource}}
+
+    assert compared(manager(memory="1g"), manager(memory="1024m"), rules).change is Change.UPGRADE
+    assert compared(manager(cpu=1), manager(cpu=1.0), rules).change is Change.NONE
+    assert compared(manager(cpu="1"), manager(cpu=1.0), rules).change is Change.NONE
+
+
+# --- fault 6: the operator's own configuration ------------------------------------------------------------------
+
+DIRECTORIES = {
+    "execution.checkpointing.dir": "s3://b/c",
+    "state.savepoints.dir": "s3://b/s",
+    "jobmanager.memory.process.size": "1g",
+    "taskmanager.memory.process.size": "1g",
+}
+
+
+def test_a_savepoint_directory_of_the_operators_own_is_one_as_it_happened() -> None:
+    """Recorded on 1.15: the spec names none, and a savepoint upgrade worked."""
+    found, edit = case("operator-defaults"), Edit(image="count:2", mode="savepoint")
+    known = replaced(operator_configuration=DIRECTORIES)
+    prediction = told(found, edit, known)
+    assert (prediction.act, prediction.effective_mode, prediction.refused) == (Act.SAVEPOINT, Mode.SAVEPOINT, ())
+
+
+def test_where_the_operators_configuration_cannot_be_read_what_was_accepted_is_accepted_again() -> None:
+    """Its validation has passed a savepoint upgrade of a spec without a directory: there is one."""
+    prediction = told(case("operator-defaults"), Edit(image="count:2", mode="savepoint"), NOT_SEEN)
+    assert (prediction.act, prediction.refused, prediction.unknown) == (Act.SAVEPOINT, (), ())
+
+
+def test_a_directory_that_neither_has_is_missed() -> None:
+    without = {key: value for key, value in DIRECTORIES.items() if "savepoints" not in key}
+    prediction = told(
+        case("operator-defaults"), Edit(image="c", mode="savepoint"), replaced(operator_configuration=without)
+    )
+    assert prediction.act is Act.REFUSED
+    assert "execution.checkpointing.savepoint-dir] is not set" in prediction.why[0]
+
+
+@EACH_OPERATOR
+@pytest.mark.parametrize(
+    ("key", "value", "mode"),
+    [
+        (f"{SWITCH}last-state-fallback.enabled", "false", Mode.WAIT),
+        (f"{SWITCH}last-state-fallback.enabled", "true", Mode.LAST_STATE),
+        (None, "", Mode.LAST_STATE),
+    ],
+)
+def test_an_upgrade_switch_of_the_operators_own_counts(operator: str, key: str | None, value: str, mode: Mode) -> None:
+    found = in_state(operator, "RESTARTING", jobmanager="READY")
+    observed = replaced(operator_configuration={} if key is None else {key: value})
+    assert told(found, Edit(image="count:2", mode="savepoint"), observed, FEATURES[operator]).effective_mode is mode
+
+
+@EACH_OPERATOR
+def test_a_default_that_is_not_known_is_named(operator: str) -> None:
+    found = in_state(operator, "RESTARTING", jobmanager="READY")
+    observed = replaced(operator_configuration=None)
+    prediction = told(found, Edit(image="count:2", mode="savepoint"), observed, FEATURES[operator])
+    assert (prediction.effective_mode, prediction.act) == (Mode.UNKNOWN, Act.UNKNOWN)
+    assert Fact(FactKind.OPERATOR_DEFAULT, f"{SWITCH}last-state-fallback.enabled") in prediction.unknown
+    assert "last-state-fallback.enabled" in prediction.why[0]
+    assert prediction.refused, "what is not known is not tried"
+
+
+@EACH_OPERATOR
+def test_a_default_that_changes_nothing_is_not_asked(operator: str) -> None:
+    observed = replaced(operator_configuration=None)
+    prediction = told(running(operator), Edit(image="count:2", mode="savepoint"), observed, FEATURES[operator])
+    assert (prediction.effective_mode, prediction.unknown, prediction.refused) == (Mode.SAVEPOINT, (), ())
+
+
+@pytest.mark.parametrize(
+    ("observed", "edit", "fact"),
+    [
+        (replaced(ha_metadata=None), Edit(image="c", mode="last-state"), Fact(FactKind.HA_METADATA)),
+        (
+            replaced(NO_METADATA, jobmanager_never_started=None),
+            Edit(image="c", mode="last-state"),
+            Fact(FactKind.NEVER_STARTED),
+        ),
+    ],
+)
+def test_evidence_that_was_not_read_is_named(observed: ObservedJob, edit: Edit, fact: Fact) -> None:
+    found = in_state("1.7.0", "RECONCILING", jobmanager="DEPLOYING")
+    assert told(found, edit, observed, OLD).unknown == (fact,)
+
+
+def test_a_version_that_is_not_known_is_named_where_it_matters() -> None:
+    """A nonce taken away: an upgrade to 1.7, nothing to 1.8; the schema in the cluster may be older than either."""
+    newest, schema = features(FakeOperator(16).crd()), features(FakeOperator(9).crd())
+    assert (schema.oldest, schema.newest, schema.candidates) == (8, 9, (Rules(8), Rules(9)))
+    assert newest.candidates == (Rules(16),)
+    assert [one.minor for one in features({}).candidates] == [7]
+    assert writer_of({"job": {"savepointRedeployNonce": None}}) == 8
+    assert writer_of({"job": {"autoscalerResetNonce": 1}}) == 11
+    assert writer_of({"taskManager": {"resources": None}}) == 16
+    assert writer_of({"job": {}}) == 7
+
+
+# --- fault 9: standalone ----------------------------------------------------------------------------------------
+
+
+@EACH_OPERATOR
+@pytest.mark.parametrize(
+    ("reactive", "there", "reason"),
+    [
+        (True, True, (Act.IN_PLACE, ReasonCode.SCALED_IN_PLACE)),
+        (True, False, (Act.SAVEPOINT, ReasonCode.RUNNING_SAVEPOINT)),
+        (False, True, (Act.SAVEPOINT, ReasonCode.RUNNING_SAVEPOINT)),
+    ],
+)
+def test_standalone_scales_in_place_only_when_it_is_reactive(
+    operator: str, reactive: bool, there: bool, reason: tuple[Act, ReasonCode]
+) -> None:
+    settings = {"scheduler-mode": "reactive"} if reactive else {"jobmanager.scheduler": "adaptive"}
+    found = deployed_with(running(operator), mode="standalone", settings=settings, job_upgradeMode="savepoint")
+    observed = replaced(taskmanager_deployment=there)
+    assert act(found, Edit(parallelism=7), observed, FEATURES[operator]) == reason
+
+
+# --- fault 17: validation, and what became of the job -----------------------------------------------------------
+
+MEMORY = {"resource": {"memory": "1g"}}
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"settings": {"kubernetes.cluster-id": "x"}}, "Forbidden Flink config key: kubernetes.cluster-id"),
+    ({"settings": {"kubernetes.operator.deployment.rollback.enabled": "true", **HA_OFF}}, "HA must be enabled"),
+    (
+        {"manifest": {"jobManager": {"replicas": 2, **MEMORY}}, "settings": HA_OFF},
+        "High availability should be enabled",
+    ),
+    (
+        {"manifest": {"jobManager": {"replicas": 0, **MEMORY}}},
+        "JobManager replicas should not be configured less than one.",
+    ),
+    ({"manifest": {"logConfiguration": {"log4j.properties": ""}}}, "Invalid log config key: log4j.properties"),
+    ({"manifest": {"serviceAccount": None}}, "spec.serviceAccount must be defined"),
+    ({"manifest": {"ingress": {"className": "x"}}}, "Ingress template must be defined"),
+    ({"manifest": {"mode": "standalone"}}, "Cannot switch from native kubernetes to standalone"),
+    ({"manifest": {"flinkVersion": None}}, "Flink Version must be defined."),
+    ({"manifest": {"taskManager": {"replicas": 0, **MEMORY}}}, "replicas must be larger than 0"),
+    ({"manifest": {"taskManager": {"resource": {"memory": "much"}}}}, "TaskManager resource memory parse error"),
+    ({"manifest": {"jobManager": {}}}, "JobManager resource memory must be defined"),
+    ({"manifest": {"taskManager": {}}, "settings": {"taskmanager.memory.process.size": "x"}}, "memory must be defined"),
+    ({"parallelism": 0}, "Job parallelism must be larger than 0"),
+]
+
+
+@EACH_OPERATOR
+@pytest.mark.parametrize(("change", "words"), REFUSED)
+def test_what_the_operators_validation_refuses(operator: str, change: dict[str, Any], words: str) -> None:
+    found = running(operator)
+    manifest = {**found["spec"], **change["manifest"]} if "manifest" in change else None
+    prediction = told(found, Edit(**{**change, "manifest": manifest}), SEEN, FEATURES[operator])
+    assert (prediction.act, prediction.effective_mode) == (Act.REFUSED, Mode.FAIL)
+    assert words in prediction.why[0]
+
+
+AUTOSCALED = {"job.autoscaler.enabled": "true"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "words", "since"),
+    [
+        ({"job.autoscaler.scale-up.max-factor": "-1"}, "within the range [0.0, +Infinity]", 7),
+        ({"job.autoscaler.scale-down.max-factor": "much"}, "Invalid value in the autoscaler config", 7),
+        ({"job.autoscaler.target.utilization": "-0.1"}, "within the range [0.0,", 7),
+        ({"job.autoscaler.utilization.target": "1.5"}, "utilization.target is invalid", 11),
+        ({"job.autoscaler.utilization.max": "0.6"}, "within the range [0.7, 1.0]", 11),
+        ({"kubernetes.operator.job.autoscaler.utilization.min": "0.8"}, "within the range [0.0, 0.7]", 11),
+        ({"job.autoscaler.observed-scalability.coefficient-min": "0"}, "[0.01, 1.0]", 12),
+        ({"job.autoscaler.memory.gc-pressure.threshold": "2"}, "[0.0, 1.0]", 16),
+        ({"job.autoscaler.metrics.window": "30 s"}, "must not be smaller than the operator reconcile interval", 16),
+        ({"job.autoscaler.excluded.periods": "often"}, "neither a valid daily expression nor a valid cron", 8),
+        ({"job.autoscaler.excluded.periods": "9:00-10:00 && 11:00-12:00"}, "dailyExpression && dailyExpression", 8),
+        ({"job.autoscaler.excluded.periods": "9:30-10:50 && * * * ? * 2,5; * * 9-11 * * ?"}, None, 8),
+    ],
+)
+def test_autoscaler_settings_are_refused_where_the_autoscaler_is_on(
+    settings: dict[str, str], words: str | None, since: int
+) -> None:
+    coefficient = "job.autoscaler.observed-scalability.coefficient-min" in settings
+    for minor in range(7, 17):
+        able = Features(savepoint_redeploy=True, upgrade_savepoint_path=True, version=f"1.{minor}.0")
+        prediction = told(running("1.7.0"), Edit(settings={**settings, **AUTOSCALED}), SEEN, able)
+        refused = words is not None and minor >= since and not (coefficient and minor == 16)  # 1.16: its switch is off
+        assert (prediction.act is Act.REFUSED) == refused, (minor, prediction.why)
+        assert not refused or (words or "") in prediction.why[0]
+        assert told(running("1.7.0"), Edit(settings=settings), SEEN, able).act is not Act.REFUSED
+
+
+@EACH_OPERATOR
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"imagePullPolicy": "never"}, "imagePullPolicy 'never' is none of"),
+        ({"flinkConfiguration": {"kubernetes.operator.jm-deployment.startup.probe.enabled": "on"}}, "Could not parse"),
+        ({"job": {"jarURI": "local:///a jar.jar"}}, "is no URI"),
+        ({"taskManager": {"replicas": 2}, "flinkConfiguration": {"taskmanager.numberOfTaskSlots": "x"}}, "parse value"),
+    ],
+)
+def test_a_configuration_that_cannot_be_made_is_an_error_of_the_operators(
+    operator: str, change: dict[str, Any], words: str
+) -> None:
+    found = running(operator)
+    spec = {key: {**found["spec"].get(key, {}), **one} if isinstance(one, dict) else one for key, one in change.items()}
+    manifest = {**found["spec"], **spec, "image": "count:2"}
+    prediction = told(found, Edit(manifest=manifest), SEEN, FEATURES[operator])
+    assert prediction.act is Act.FAIL
+    assert "Failed to load configuration" in prediction.why[0]
+    assert words in prediction.why[0]
+
+
+@EACH_OPERATOR
+def test_a_duration_that_flink_cannot_read_fails(operator: str) -> None:
+    found = deployed_with(running(operator), settings={AGE_KEY: "PT10M"})
+    prediction = told(found, Edit(image="count:2", mode="last-state"), SEEN, FEATURES[operator])
+    assert (prediction.act, prediction.reason) == (Act.FAIL, ReasonCode.UNREADABLE)
+    assert f"'PT10M' for key '{AGE_KEY}'" in prediction.why[0]
+
+
+def test_ha_turned_off_with_last_state_stops_the_job_for_good() -> None:
+    """Its metadata is kept, and not used: with the wanted settings there is none."""
+    prediction = told(running("1.15.0"), Edit(settings=HA_OFF, mode="last-state"), SEEN)
+    assert (prediction.act, prediction.reason) == (Act.FAIL, ReasonCode.STOPPED_FOR_GOOD)
+    assert told(running("1.7.0"), Edit(settings=HA_OFF, mode="last-state"), SEEN, OLD).act is Act.REFUSED
+
+
+@EACH_OPERATOR
+@pytest.mark.parametrize("mode", ["savepoint", "last-state", "stateless"])
+def test_resumed_after_last_state_needs_its_metadata_whatever_is_asked_for(operator: str, mode: str) -> None:
+    found = suspended(operator, "last-state")
+    edit = Edit(state="running", mode=mode)
+    assert act(found, edit, NO_METADATA, FEATURES[operator]) == (Act.FAIL, ReasonCode.RESUME_NEEDS_HA_METADATA)
+    prediction = told(found, edit, SEEN, FEATURES[operator])
+    assert prediction.start is not None
+    assert (prediction.act, prediction.start.kind) == (Act.RESUME, StartKind.HA_METADATA)
+
+
+def suspended(operator: str, mode: str) -> dict[str, Any]:
+    found = deployed_with(running(operator), job_state="suspended", job_upgradeMode=mode)
+    found["status"]["jobManagerDeploymentStatus"] = "MISSING"
+    found["status"]["jobStatus"]["state"] = "FINISHED"
+    return found
+
+
+@EACH_OPERATOR
+def test_a_savepoint_in_progress_holds_up_a_resume(operator: str) -> None:
+    found, resume = suspended(operator, "savepoint"), Edit(state="running", mode="savepoint")
+    assert told(found, resume, SEEN, FEATURES[operator]).act is Act.RESUME
+    found["status"]["jobStatus"]["savepointInfo"]["triggerId"] = "x"
+    assert act(found, resume, SEEN, FEATURES[operator]) == (Act.WAIT, ReasonCode.SAVEPOINT_IN_PROGRESS)
+
+
+@EACH_OPERATOR
+def test_a_jobmanager_that_is_left_is_in_the_way_of_a_resume(operator: str) -> None:
+    found = suspended(operator, "savepoint")
+    found["status"]["jobManagerDeploymentStatus"] = "READY"
+    found["status"]["jobStatus"]["state"] = "RECONCILING"
+    prediction = act(found, Edit(state="running", mode="savepoint"), SEEN, FEATURES[operator])
+    assert prediction == (Act.FAIL, ReasonCode.RESUME_OVER_ANOTHER)
+
+
+@EACH_OPERATOR
+def test_scaling_in_place_needs_its_switch_before_the_change(operator: str) -> None:
+    key, overrides = f"{SWITCH}inplace-scaling.enabled", "pipeline.jobvertex-parallelism-overrides"
+    adaptive = {"jobmanager.scheduler": "adaptive"}
+    on = deployed_with(running(operator), settings=adaptive)
+    scale = Edit(settings={overrides: "a:3"}, mode="savepoint")
+    assert told(on, scale, SEEN, FEATURES[operator]).act is Act.IN_PLACE
+    late = deployed_with(running(operator))
+    turned_on = Edit(settings={overrides: "a:3", **adaptive}, mode="savepoint")
+    assert told(late, turned_on, SEEN, FEATURES[operator]).act is Act.SAVEPOINT
+    off = Edit(settings={overrides: "a:3", key: "false"}, mode="savepoint")
+    assert told(on, off, SEEN, FEATURES[operator]).act is Act.SAVEPOINT
+
+
+def test_a_field_that_the_schema_drops_is_no_change() -> None:
+    schema: dict[str, Any] = {
+        "properties": {"job": {"properties": {"parallelism": {}, "upgradeMode": {}}}, "flinkVersion": {}}
+    }
+    found = running("1.7.0")
+    bare = {"job": {"parallelism": 2, "upgradeMode": "savepoint"}, "flinkVersion": found["spec"]["flinkVersion"]}
+    found["status"]["reconciliationStatus"]["lastReconciledSpec"] = json.dumps({"spec": bare})
+    found["spec"] = bare
+    edit = Edit(manifest={**bare, "job": {**job_of(bare), "savepointRedeployNonce": 3}, "restartNonce": 4})
+    kept = Features(version="1.7.0", spec_schema=schema)
+    assert told(found, edit, SEEN, kept).change is Change.NONE
+    assert told(found, edit, SEEN, Features(version="1.7.0")).change is Change.UPGRADE
+
+
+@pytest.mark.parametrize("uri", ["http://jars/a.jar", "a.jar", "https://jars/a b.jar"])
+def test_operator_1_15_takes_the_jars_of_session_jobs_by_allowed_schemes(uri: str) -> None:
+    found = case("sessionjob-failed")
+    cluster = {"metadata": {"name": found["spec"]["deploymentName"]}, "spec": {"flinkVersion": "v2_3"}}
+    status = {"jobManagerDeploymentStatus": "READY", "lifecycleState": "STABLE"}
+    ready = {**cluster, "status": status}
+    observed = replaced(operator_configuration=DIRECTORIES)
+    prediction = predict(found, Edit(jar=uri), observed=observed, features=NEW, cluster=ready)
+    assert prediction.act is Act.REFUSED
+    assert "jarURI" in prediction.why[0]
+    allowed = {**DIRECTORIES, "kubernetes.operator.user.artifacts.allowed-schemes": "https;http"}
+    observed = replaced(operator_configuration=allowed)
+    prediction = predict(found, Edit(jar=uri), observed=observed, features=NEW, cluster=ready)
+    assert (prediction.act is Act.REFUSED) == (not uri.startswith("http:"))
