@@ -21,11 +21,11 @@ class SourceSuite:
         """The job once it has been measured and has a checkpoint; both come some seconds after it started."""
         return seen(source, job_name, lambda job: bool(measured(job) and job.checkpoints and job.checkpoints.completed))
 
-    def test_the_look_is_whole(self, source: FlinkRestSource, job: JobFacts) -> None:
-        look = source.poll(10.0)
-        assert (look.status.state, look.status.error) == ("ok", None)
-        assert look.clusters[0].flink_version == job.flink_version
-        assert (look.clusters[0].slots_total or 0) > 0
+    def test_the_poll_is_whole(self, source: FlinkRestSource, job: JobFacts) -> None:
+        snapshot = source.poll(10.0)
+        assert (snapshot.status.state, snapshot.status.error) == ("ok", None)
+        assert snapshot.clusters[0].flink_version == job.flink_version
+        assert (snapshot.clusters[0].slots_total or 0) > 0
         assert job.cluster == source.name
         assert job.started_ms is not None
         assert job.running_since_ms is not None
@@ -66,7 +66,7 @@ class SourceSuite:
             (each.id for each in checkpoints.history), reverse=True
         )
 
-    def test_a_look_asks_as_often_as_there_are_vertices_not_subtasks(
+    def test_a_poll_asks_as_often_as_there_are_vertices_not_subtasks(
         self, source: FlinkRestSource, job: JobFacts
     ) -> None:
         others = sum(each.state == "RUNNING" for each in source.poll(10.0).jobs) - 1
@@ -119,8 +119,8 @@ def seen(source: FlinkRestSource, name: str, holds: Callable[[JobFacts], bool]) 
     ends = time.monotonic() + PATIENCE_SECONDS
     job = None
     while time.monotonic() < ends:
-        look = source.poll(10.0)
-        job = next((each for each in look.jobs if each.name == name), None)
+        snapshot = source.poll(10.0)
+        job = next((each for each in snapshot.jobs if each.name == name), None)
         if job is not None and holds(job):
             return job
         time.sleep(0.5)

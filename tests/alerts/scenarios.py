@@ -15,7 +15,7 @@ SCENARIOS = ("fires", "just-below", "resolves", "absent", "counter-reset", "scra
 STEPS_PER_MINUTE = 2
 ORDERS = '{job="orders",namespace="shop",cluster="blue"}'
 GAP_MINUTES = 7
-"""Longer than Prometheus looks back (5 min), so that the alert's condition is gone for a while."""
+"""Longer than Prometheus polls back (5 min), so that the alert's condition is gone for a while."""
 
 
 def constant(value: float) -> Signal:

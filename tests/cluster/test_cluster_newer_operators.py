@@ -142,9 +142,9 @@ def write(cluster: Cluster, resource: dict[str, Any], **metadata: Any) -> dict[s
 
 
 def seen_by(source: KubernetesSource, name: str) -> JobFacts | None:
-    look = source.poll(10.0)
-    assert look.status.state == "ok", look.status.error
-    return next((job for job in look.jobs if job.name == name), None)
+    snapshot = source.poll(10.0)
+    assert snapshot.status.state == "ok", snapshot.status.error
+    return next((job for job in snapshot.jobs if job.name == name), None)
 
 
 def without_counters(facts: ResourceFacts) -> ResourceFacts:

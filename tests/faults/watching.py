@@ -16,7 +16,7 @@ POLL_SECONDS = 2.0
 
 
 class Watcher:
-    """Polls in a thread of its own from `with` to its end; remembers every look at every job."""
+    """Polls in a thread of its own from `with` to its end; remembers every poll of every job."""
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab

@@ -177,22 +177,22 @@ def _recorded() -> list[Case]:
 
 def _case(chance: random.Random) -> Case:
     vertices = _graph(chance)
-    looks: list[Case] = [{} for _ in range(WINDOW_LOOKS)]
+    polls: list[Case] = [{} for _ in range(WINDOW_LOOKS)]
     for index in range(WINDOW_LOOKS):
-        looks[index] = {
+        polls[index] = {
             "at_ms": START_MS + index * 10_000 + chance.randint(-400, 400),
             "vertices": {},
             "gc": chance.choice([0.0, 0.1, 0.2]),
             "heap": chance.choice([0.3, 0.6, 0.9]),
         }
     for vertex in vertices:
-        _metrics(chance, vertex, looks)
+        _metrics(chance, vertex, polls)
     if chance.random() < 0.05:
-        looks[-1]["gc"] = 1.2
+        polls[-1]["gc"] = 1.2
     return {
         "settings": _settings(chance, vertices),
         "vertices": vertices,
-        "samples": looks,
+        "samples": polls,
         "history": _history(chance, vertices),
     }
 
@@ -217,7 +217,7 @@ def _graph(chance: random.Random) -> list[Case]:
     return vertices
 
 
-def _metrics(chance: random.Random, vertex: Case, looks: list[Case]) -> None:
+def _metrics(chance: random.Random, vertex: Case, polls: list[Case]) -> None:
     source = not vertex["inputs"]
     rate = chance.choice([0, *[round(10 ** chance.uniform(3, 6))] * 9])
     lag = chance.choice([0, 0, rate * chance.randint(1, 600)]) if source else 0
@@ -225,17 +225,17 @@ def _metrics(chance: random.Random, vertex: Case, looks: list[Case]) -> None:
     busy, held = chance.randint(5, 1000), chance.choice([0, 0, chance.randint(0, 900)])
     taken, sent, spent = chance.randint(0, 10**9), chance.randint(0, 10**9), chance.randint(0, 10**7)
     ratio = chance.uniform(0.1, 3)
-    before_ms = looks[0]["at_ms"]
-    for look in looks:
-        seconds = (look["at_ms"] - before_ms) / 1000
-        before_ms = look["at_ms"]
+    before_ms = polls[0]["at_ms"]
+    for poll in polls:
+        seconds = (poll["at_ms"] - before_ms) / 1000
+        before_ms = poll["at_ms"]
         now = rate * chance.uniform(0.9, 1.1)
         busy_now = min(1000, max(1, busy + chance.randint(-20, 20)))
         taken += round(now * seconds)
         sent += round(now * ratio * seconds)
         spent += round(busy_now * vertex["parallelism"] * seconds)
         lag = max(0, round(lag + grows * seconds))
-        look["vertices"][vertex["id"]] = {
+        poll["vertices"][vertex["id"]] = {
             "records_in": taken,
             "records_out": sent,
             "busy_ms": spent,

@@ -49,7 +49,7 @@ class Seen:
         return next(each for each in self.observer.observe().assessment.jobs if each.id == self.job_id)
 
     def when(self, condition: Callable[[JobAssessment], bool]) -> JobAssessment:
-        """The first look at which the condition holds."""
+        """The first poll at which the condition holds."""
         ends = time.monotonic() + PATIENCE_SECONDS
         while True:
             seen = self.now()

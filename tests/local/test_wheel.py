@@ -69,7 +69,7 @@ def test_flink_is_not_there_and_the_code_is_the_wheels(flinkops: Path, tmp_path:
     assert result.stdout.split() == ["None", str(next((flinkops.parents[1]).rglob("flinkops/__init__.py")))]
 
 
-def test_it_looks_at_a_flink(flinkops: Path, tmp_path: Path, embedded_fleet: FleetInfo) -> None:
+def test_it_polls_at_a_flink(flinkops: Path, tmp_path: Path, embedded_fleet: FleetInfo) -> None:
     result = run(flinkops, "status", "--rest", embedded_fleet.rest_url, "-o", "json", home=tmp_path)
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["sources"][0]["state"] == "ok"

@@ -113,9 +113,9 @@ def test_every_theme_makes_a_palette_that_tells_levels_apart(theme: object) -> N
 
     assert isinstance(theme, Theme)
     palette = Palette(theme.to_color_system().generate(), ansi=theme.ansi)
-    looks = [palette.styles[role] for role in ("critical", "warning", "unknown", "text")]
+    styles = [palette.styles[role] for role in ("critical", "warning", "unknown", "text")]
     if not theme.ansi:
-        assert len({look.color for look in looks}) >= 3
+        assert len({style.color for style in styles}) >= 3
 
 
 @pytest.mark.parametrize("theme", THEMES, ids=lambda theme: theme.name)

@@ -82,7 +82,7 @@ def test_d_opens_them_from_the_fleet_and_from_the_job() -> None:
     asyncio.run(whole())
 
 
-def test_without_sources_the_look_itself_is_diagnosed_and_the_rest_not_assessed() -> None:
+def test_without_sources_the_poll_itself_is_diagnosed_and_the_rest_not_assessed() -> None:
     async def whole() -> None:
         app = make_app()
         async with running(app=app, size=(120, 40)) as (_, pilot):

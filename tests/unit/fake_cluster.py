@@ -40,9 +40,9 @@ class FakeJob(msgspec.Struct):
     savepoints: list[str] = []
     restored: str | None = None
     started_ms: int = 1
-    starting_polls: int = 0  # looks until it is RUNNING
-    cached_polls: int = 0  # looks at which it is not yet told from what it was restored
-    loops: bool = False  # restarts at every look
+    starting_polls: int = 0  # polls until it is RUNNING
+    cached_polls: int = 0  # polls at which it is not yet told from what it was restored
+    loops: bool = False  # restarts at every poll
 
 
 class FakeTrigger(msgspec.Struct):

@@ -188,7 +188,7 @@ def with_signal(name: str, value: float) -> JobFacts:
     st.floats(0, 5_000),
     st.lists(st.booleans(), max_size=6),
 )
-def test_worse_never_looks_better(name: str, one: float, other: float, breaches: list[bool]) -> None:
+def test_worse_never_polls_better(name: str, one: float, other: float, breaches: list[bool]) -> None:
     past = [
         JobSample(
             at_ms=NOW_MS - 10_000 * (len(breaches) - index),
@@ -211,7 +211,7 @@ def test_worse_never_looks_better(name: str, one: float, other: float, breaches:
 
 @ROUGH
 @given(any_facts(), any_history())
-def test_the_same_look_always_means_the_same(facts: JobFacts, history: list[JobSample]) -> None:
+def test_the_same_poll_always_means_the_same(facts: JobFacts, history: list[JobSample]) -> None:
     look: FleetSnapshot = snapshot(facts)
     first, second = (status_json(assess(look, {facts.key: history}, POLICY)) for _ in range(2))
     assert first == second

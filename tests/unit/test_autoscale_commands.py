@@ -44,27 +44,27 @@ NOBODY = "127.0.0.1:9"
 pytestmark = pytest.mark.usefixtures("nothing_from_outside")
 
 
-def facts(look: int, *, busy: float = 0.98, **changes: Any) -> JobFacts:
-    """Ten seconds a look: 98 records a second through an operator that is so busy."""
+def facts(poll: int, *, busy: float = 0.98, **changes: Any) -> JobFacts:
+    """Ten seconds a poll: 98 records a second through an operator that is so busy."""
     made = JobFacts(
         id="a" * 32,
         name="orders",
         cluster="c",
-        seen_ms=T0_MS + look * 10_000,
+        seen_ms=T0_MS + poll * 10_000,
         state="RUNNING",
         scheduler="Adaptive",
         running_since_ms=T0_MS - 3_600_000,
-        vertices=source_and_work(look, busy),
+        vertices=source_and_work(poll, busy),
         checkpoints=CheckpointsFacts(enabled=True, completed=5, failed=0, in_progress=0),
         configuration={"job.autoscaler.utilization.max": "0.9"},
     )
     return msgspec.structs.replace(made, **changes)
 
 
-def recording(path: Path, looks: int = 7, **changes: Any) -> str:
+def recording(path: Path, polls: int = 7, **changes: Any) -> str:
     with Recorder(path) as recorder:
-        for look in range(looks):
-            job = facts(look, **changes)
+        for poll in range(polls):
+            job = facts(poll, **changes)
             recorder.write(
                 FleetSnapshot(
                     taken_ms=job.seen_ms,
@@ -152,7 +152,7 @@ def test_a_setting_that_is_misspelt(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_replay_sets_settings_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = recording(tmp_path / "r", looks=120)
+    file = recording(tmp_path / "r", polls=120)
     assert run("autoscale", "replay", "orders", file, "--set", "metrics.window=1m", "-o", "json") == 0
     recorded, these, operator = said(capsys)["runs"]
     assert recorded["slot_hours"] == pytest.approx(1190 / 3600, rel=0.02)
@@ -177,10 +177,10 @@ STAMP = Stamp("autoscale-apply-1", T0_MS)
 
 
 def planned(*, busy: float = 0.98, cluster: ClusterFacts = CLUSTER, take_over: bool = False, **changes: Any) -> Plan:
-    looks = [facts(look, busy=busy, **changes) for look in range(7)]
+    polls = [facts(poll, busy=busy, **changes) for poll in range(7)]
     settings = Settings(utilization_max=0.9)
-    decision = advise(looks, settings, slots_free=cluster.slots_available)
-    return plan_autoscale(decision, looks[-1], REQUIREMENTS, cluster, STAMP, take_over=take_over)
+    decision = advise(polls, settings, slots_free=cluster.slots_available)
+    return plan_autoscale(decision, polls[-1], REQUIREMENTS, cluster, STAMP, take_over=take_over)
 
 
 def test_the_plan_verifies_parallelism_checkpoint_and_throughput() -> None:

@@ -61,7 +61,7 @@ def test_bounds_hold(window: Window, chosen: Settings) -> None:
 @ROUGH
 @given(jobs(), SETTINGS, st.data())
 def test_what_is_missing_holds_every_vertex(window: Window, chosen: Settings, data: st.DataObject) -> None:
-    """A metric of one vertex that the newest look lacks, or that is no number."""
+    """A metric of one vertex that the newest poll lacks, or that is no number."""
     vertex = data.draw(st.sampled_from(window.vertices))
     nothing = data.draw(st.sampled_from([None, math.nan, -1.0]))
     last = window.samples[-1]

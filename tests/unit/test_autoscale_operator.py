@@ -69,9 +69,9 @@ def test_the_sample_of_operator_1_7() -> None:
 
 
 def test_what_the_operator_collected_can_be_replayed() -> None:
-    looks = polls_of_collected("count", VERTICES, decode_configmap(sample()).collected)
-    shown = recorded(looks, operator_defaults())
-    span_seconds = (looks[-1].sample.at_ms - looks[0].sample.at_ms) / 1000
+    polls = polls_of_collected("count", VERTICES, decode_configmap(sample()).collected)
+    shown = recorded(polls, operator_defaults())
+    span_seconds = (polls[-1].sample.at_ms - polls[0].sample.at_ms) / 1000
     assert shown.rescales == 0
     assert shown.seconds == pytest.approx(span_seconds)
     assert shown.slot_hours == pytest.approx(2 * span_seconds / 3600)

@@ -340,13 +340,13 @@ def test_a_window_gets_full_whatever_the_time_between_looks(step_seconds: float)
 
 
 def test_after_a_gap_the_window_begins_anew() -> None:
-    """An hour without a look is no window of an hour."""
+    """An hour without a poll is no window of an hour."""
     controller = Controller(QUICK)
     job = Simulation(pipeline(), lambda _at: 50.0, WORLD)
-    looks = [job.step() for _ in range(20)]
-    for look in looks:
-        controller.observe(look)
-    late = msgspec.structs.replace(looks[-1].sample, at_ms=looks[-1].sample.at_ms + 3_600_000)
-    decision = controller.observe(msgspec.structs.replace(looks[-1], sample=late))
+    polls = [job.step() for _ in range(20)]
+    for poll in polls:
+        controller.observe(poll)
+    late = msgspec.structs.replace(polls[-1].sample, at_ms=polls[-1].sample.at_ms + 3_600_000)
+    decision = controller.observe(msgspec.structs.replace(polls[-1], sample=late))
     assert decision.verdict == "hold"
     assert decision.blocked_by

@@ -102,7 +102,7 @@ class TestTooYoung:
         ]
 
     @pytest.mark.parametrize("seconds", [0, 5, 12, 25])
-    def test_a_short_look_gives_no_number(self, seconds: float) -> None:
+    def test_a_short_poll_gives_no_number(self, seconds: float) -> None:
         decision = advise(self.polls(seconds), Settings(stabilization_seconds=0.0))
         assert decision.verdict == "hold"
         assert "too young" in decision.blocked_by[0]

@@ -91,7 +91,7 @@ class TestJob:
 
 
 class TestErrors:
-    def test_nothing_to_look_at(self, cli: Cli) -> None:
+    def test_nothing_to_poll_at(self, cli: Cli) -> None:
         ran = cli("status")
         assert (ran.code, ran.out, ran.err.count("\n")) == (3, "", 1)
         assert "--rest URL" in ran.err

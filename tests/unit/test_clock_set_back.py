@@ -1,4 +1,4 @@
-"""The clock of this machine is set back by an hour: nothing goes blind, and nothing old looks new."""
+"""The clock of this machine is set back by an hour: nothing goes blind, and nothing old polls new."""
 
 import copy
 import json
@@ -36,14 +36,14 @@ HOUR_MS = 3_600_000
 KEY = JobKey("a", "", "prices")
 
 
-def test_the_exporter_looks_again_and_drops_what_is_too_old() -> None:
+def test_the_exporter_polls_again_and_drops_what_is_too_old() -> None:
     clock = FixedClock(NOW_MS)
-    looks = 0
+    polls = 0
 
     def look() -> Observation:
-        nonlocal looks
-        looks += 1
-        if looks > 2:
+        nonlocal polls
+        polls += 1
+        if polls > 2:
             raise RuntimeError("no more")
         return Observation(FleetSnapshot(clock.now_ms()), fleet(taken_ms=clock.now_ms()))
 
@@ -53,7 +53,7 @@ def test_the_exporter_looks_again_and_drops_what_is_too_old() -> None:
     clock.advance(seconds=10)
     second = looker.newest(30)
     assert second is not None
-    assert (looks, second.snapshot.taken_ms) == (2, NOW_MS - HOUR_MS + 10_000)
+    assert (polls, second.snapshot.taken_ms) == (2, NOW_MS - HOUR_MS + 10_000)
     clock.advance(seconds=61)
     assert looker.newest(30) is None
     clock.set_to(NOW_MS + HOUR_MS)

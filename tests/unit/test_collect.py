@@ -142,7 +142,7 @@ def wait_for_ok(collector: Collector, name: str) -> SourceStatus:
     raise AssertionError("not ok within 5 s")
 
 
-def test_a_first_look_shows_early_what_has_answered_and_asks_nobody_twice(
+def test_a_first_poll_shows_early_what_has_answered_and_asks_nobody_twice(
     sources: list[ScriptedSource], clock: FixedClock
 ) -> None:
     collector = Collector(sources, clock, deadline_seconds=5.0)

@@ -223,7 +223,7 @@ class Source:
 
 
 class Still:
-    """The same snapshot at each look."""
+    """The same snapshot at each poll."""
 
     def __init__(self, taken: FleetSnapshot) -> None:
         self.taken = taken

@@ -55,7 +55,7 @@ def test_backpressure_is_critical_when_nothing_moves_and_more_waits_each_time() 
     assert finding.severity == "critical"
 
 
-def test_backpressure_at_one_look_alone_is_none() -> None:
+def test_backpressure_at_one_poll_alone_is_none() -> None:
     assert found("backpressure", evidence(held_up(), [sample(10, backpressured_ratio=0.1)])) is None
 
 

@@ -1,4 +1,4 @@
-"""One look at a time, shared, with a deadline; nothing too old is given out."""
+"""One poll at a time, shared, with a deadline; nothing too old is given out."""
 
 import threading
 from collections.abc import Iterator
@@ -65,7 +65,7 @@ def test_concurrent_scrapes_share_one_look(seen: Fleet) -> None:
     assert len({id(answer) for answer in answers}) == 1
 
 
-def test_a_fresh_look_is_reused_and_an_older_one_is_not(seen: Fleet, clock: FixedClock) -> None:
+def test_a_fresh_poll_is_reused_and_an_older_one_is_not(seen: Fleet, clock: FixedClock) -> None:
     polls = poller(seen, reuse_seconds=2)
     polls.newest(PATIENCE_SECONDS)
     clock.advance(seconds=2)
@@ -76,7 +76,7 @@ def test_a_fresh_look_is_reused_and_an_older_one_is_not(seen: Fleet, clock: Fixe
     assert seen.polls == 2
 
 
-def test_an_overdue_look_gives_the_last_one_and_serves_the_next_scrape(seen: Fleet, clock: FixedClock) -> None:
+def test_an_overdue_poll_gives_the_last_one_and_serves_the_next_scrape(seen: Fleet, clock: FixedClock) -> None:
     polls = poller(seen)
     first = polls.newest(PATIENCE_SECONDS)
     clock.advance(seconds=15)
@@ -100,7 +100,7 @@ def test_what_is_too_old_is_dropped(seen: Fleet, clock: FixedClock) -> None:
 
 
 @pytest.mark.parametrize("error", [Unreachable("no route"), RuntimeError("a bug")])
-def test_a_failed_look_is_counted_and_the_next_scrape_tries_again(
+def test_a_failed_poll_is_counted_and_the_next_scrape_tries_again(
     seen: Fleet, clock: FixedClock, error: Exception
 ) -> None:
     polls = poller(seen)
@@ -111,7 +111,7 @@ def test_a_failed_look_is_counted_and_the_next_scrape_tries_again(
     assert polls.newest(PATIENCE_SECONDS) is not None
 
 
-def test_how_long_a_look_has_been_running(seen: Fleet, clock: FixedClock) -> None:
+def test_how_long_a_poll_has_been_running(seen: Fleet, clock: FixedClock) -> None:
     seen.gate.clear()
     polls = poller(seen)
     assert polls.running_for_seconds == 0

@@ -32,8 +32,8 @@ def slow(p99_seconds: float) -> JobFacts:
     return with_vertex(job(), "work", latency_p99_seconds=spread(p99_seconds), latency_p50_seconds=spread(0.01))
 
 
-def looks(*p99_seconds: float | None, step_ms: int = 10_000) -> list[JobSample]:
-    """Earlier looks, oldest first, as `slow` would have been sampled."""
+def polls(*p99_seconds: float | None, step_ms: int = 10_000) -> list[JobSample]:
+    """Earlier polls, oldest first, as `slow` would have been sampled."""
     count = len(p99_seconds)
     return [
         JobSample(
@@ -72,7 +72,7 @@ def backlog(pending: float, p99_seconds: float = 20.0, **fields: Any) -> JobFact
 
 
 def drained(*pending: float, skew: Sequence[float] = (), step_ms: int = 10_000) -> list[JobSample]:
-    """Earlier looks of a backlog, oldest first."""
+    """Earlier polls of a backlog, oldest first."""
     skews = [*skew, *[None] * (len(pending) - len(skew))]
     return [
         JobSample(
@@ -115,7 +115,7 @@ class TestCatchingUp:
     @pytest.mark.parametrize(
         ("past", "now"),
         [((900.0,), 800.0), ((1000.0, 1000.0), 900.0), ((900.0, 1000.0), 800.0), ((1000.0, 999.0), 998.0)],
-        ids=["two looks", "stood still", "had grown", "takes too long"],
+        ids=["two polls", "stood still", "had grown", "takes too long"],
     )
     def test_else_it_is_critical(self, past: tuple[float, ...], now: float) -> None:
         assert health(backlog(now), drained(*past)).level == "critical"
@@ -129,7 +129,7 @@ class TestCatchingUp:
 
 
 def states(*names: str, step_ms: int = 10_000) -> list[JobSample]:
-    """Earlier looks that saw the job in these states, oldest first."""
+    """Earlier polls that saw the job in these states, oldest first."""
     count = len(names)
     return [
         JobSample(at_ms=NOW_MS - step_ms * (count - n), state=name, job_id="a" * 32) for n, name in enumerate(names)
@@ -157,33 +157,33 @@ class TestAvailability:
 
 
 class TestHysteresis:
-    def test_a_first_look_decides_at_once(self) -> None:
+    def test_a_first_poll_decides_at_once(self) -> None:
         assert health(slow(2.0)).level == "warning"
 
     def test_one_outlier_does_not_raise(self) -> None:
-        assert health(slow(2.0), looks(0.1, 0.1)).level == "ok"
+        assert health(slow(2.0), polls(0.1, 0.1)).level == "ok"
 
     def test_the_second_in_a_row_does_and_says_since_when(self) -> None:
-        found = health(slow(2.0), looks(0.1, 0.1, 2.0))
+        found = health(slow(2.0), polls(0.1, 0.1, 2.0))
         assert found.level == "warning"
         assert found.since_ms == NOW_MS - 10_000
 
-    def test_two_clean_looks_do_not_clear_three_do(self) -> None:
-        assert codes(health(slow(0.1), looks(2.0, 2.0, 0.1))) == ["latency-high"]
-        assert health(slow(0.1), looks(2.0, 2.0, 0.1, 0.1)).level == "ok"
+    def test_two_clean_polls_do_not_clear_three_do(self) -> None:
+        assert codes(health(slow(0.1), polls(2.0, 2.0, 0.1))) == ["latency-high"]
+        assert health(slow(0.1), polls(2.0, 2.0, 0.1, 0.1)).level == "ok"
 
     def test_the_text_of_a_held_reason_says_so(self) -> None:
-        assert "back within its limit" in health(slow(0.1), looks(2.0, 2.0)).reasons[0].text
+        assert "back within its limit" in health(slow(0.1), polls(2.0, 2.0)).reasons[0].text
 
     def test_flapping_stays_raised(self) -> None:
-        assert codes(health(slow(0.1), looks(2.0, 2.0, 0.1, 2.0, 0.1, 2.0))) == ["latency-high"]
+        assert codes(health(slow(0.1), polls(2.0, 2.0, 0.1, 2.0, 0.1, 2.0))) == ["latency-high"]
 
     def test_not_knowing_does_not_clear(self) -> None:
-        assert codes(health(slow(0.1), looks(2.0, 2.0, None, None, None))) == ["latency-high"]
+        assert codes(health(slow(0.1), polls(2.0, 2.0, None, None, None))) == ["latency-high"]
 
-    def test_the_look_itself_in_the_history_changes_nothing(self) -> None:
-        now = looks(2.0, step_ms=0)
-        assert health(slow(2.0), [*looks(0.1, 0.1), *now]).level == "ok"
+    def test_the_poll_itself_in_the_history_changes_nothing(self) -> None:
+        now = polls(2.0, step_ms=0)
+        assert health(slow(2.0), [*polls(0.1, 0.1), *now]).level == "ok"
 
 
 class TestMissing:
@@ -263,7 +263,7 @@ class TestStates:
         assert "restart-loop" in codes(health(job(restarts=7), past))
         assert health(job(restarts=6), past).level == "ok"
 
-    def test_a_restart_loop_at_the_first_look_with_its_cause(self) -> None:
+    def test_a_restart_loop_at_the_first_poll_with_its_cause(self) -> None:
         failures = tuple(
             ExceptionFacts(at_ms=NOW_MS - 60_000 * index, name="IOException", message="disk is full")
             for index in range(3)
@@ -369,7 +369,7 @@ def test_worst_jobs_come_first_and_replaced_ones_are_left_out() -> None:
 
 def test_jobs_of_one_name_have_a_past_each() -> None:
     healthy, ill = job(id="1" * 32), msgspec.structs.replace(slow(2.0), id="2" * 32)
-    past = [msgspec.structs.replace(each, job_id="2" * 32) for each in looks(2.0, 2.0)]
+    past = [msgspec.structs.replace(each, job_id="2" * 32) for each in polls(2.0, 2.0)]
     found = assess(snapshot(healthy, ill), {ill.key: past}, POLICY).jobs
     assert {each.id[0]: each.health.level for each in found} == {"1": "ok", "2": "warning"}
 

@@ -89,7 +89,7 @@ def test_it_reaches_the_plan_and_the_rows(api: ApiServer, access: KubeAccess, op
         (job,) = source.poll(5.0).jobs
         assert job.resource is not None
         assert job.resource.operator_version == "1.12.0"
-    assert sum(one.startswith(OPERATORS) for one in api.asked) == 2  # a look does not ask each time
+    assert sum(one.startswith(OPERATORS) for one in api.asked) == 2  # a poll does not ask each time
 
 
 def test_a_version_that_cannot_be_read_is_unknown_with_the_reason(api: ApiServer, access: KubeAccess) -> None:
@@ -153,11 +153,11 @@ def test_without_the_api_server_flinks_own_word_goes_on(api: ApiServer, open_sou
     assert source.poll(5.0).status.state == "ok"
     api.answers[GROUP] = lambda *_: status(503, "the server is shutting down")
     time.sleep(0.05)
-    look = source.poll(5.0)
-    assert look.status.state == "stale"
-    assert 0.05 <= (look.status.age_seconds or 0.0) < 5.0
-    assert "shutting down" in str(look.status.error)
-    assert [job.name for job in look.jobs] == ["count"]
+    snapshot = source.poll(5.0)
+    assert snapshot.status.state == "stale"
+    assert 0.05 <= (snapshot.status.age_seconds or 0.0) < 5.0
+    assert "shutting down" in str(snapshot.status.error)
+    assert [job.name for job in snapshot.jobs] == ["count"]
     through_it = open_source()
     assert through_it.poll(5.0).status.state == "unreachable"
 
@@ -227,8 +227,10 @@ def test_events_from_the_source(api: ApiServer, open_source: Open) -> None:
 
 
 def test_the_status_document_has_what_the_resource_says(api: ApiServer, open_source: Open) -> None:
-    look = open_source().poll(5.0)
-    fleet = assess(FleetSnapshot(taken_ms=look.jobs[0].seen_ms, sources=(look.status,), jobs=look.jobs), {}, Policy())
+    snapshot = open_source().poll(5.0)
+    fleet = assess(
+        FleetSnapshot(taken_ms=snapshot.jobs[0].seen_ms, sources=(snapshot.status,), jobs=snapshot.jobs), {}, Policy()
+    )
     (row,) = status_document(fleet)["jobs"]
     assert row["resource"]["image"] == "count:23"
     assert row["resource"]["upgrade_mode"] == "savepoint"

@@ -1,4 +1,4 @@
-"""An API server that goes away amid watching: looks end in time, rows stay with their age, all comes back."""
+"""An API server that goes away amid watching: polls end in time, rows stay with their age, all comes back."""
 
 import queue
 import time

@@ -43,11 +43,11 @@ def open_source(kubeconfig: str) -> Iterator[Callable[..., KubernetesSource]]:
 def test_the_current_context_and_its_token_are_used(
     api: ApiServer, open_source: Callable[..., KubernetesSource]
 ) -> None:
-    look = open_source().poll(5.0)
-    assert look.status.state == "ok", look.status.error
-    assert (look.status.name, look.status.kind) == ("prod", "kubernetes")
+    snapshot = open_source().poll(5.0)
+    assert snapshot.status.state == "ok", snapshot.status.error
+    assert (snapshot.status.name, snapshot.status.kind) == ("prod", "kubernetes")
     assert api.tokens == {"Bearer secret-token"}
-    (job,) = look.jobs
+    (job,) = snapshot.jobs
     assert (job.name, job.state) == ("count", "UNKNOWN")
 
 
@@ -103,31 +103,31 @@ def test_an_expired_list_is_begun_again(api: ApiServer, open_source: Callable[..
         return 200, {"metadata": {"continue": following}, "items": [resource("1.15.0", 5)]}
 
     api.answers[f"{GROUP}/namespaces/default/flinkdeployments"] = page
-    look = open_source().poll(5.0)
-    assert look.status.state == "ok"
+    snapshot = open_source().poll(5.0)
+    assert snapshot.status.state == "ok"
     assert gone == ["next"]
-    assert len(look.jobs) == 2
+    assert len(snapshot.jobs) == 2
 
 
 def test_forbidden_names_the_missing_permission(api: ApiServer, open_source: Callable[..., KubernetesSource]) -> None:
     told = 'flinkdeployments.flink.apache.org is forbidden: User "ann" cannot list resource "flinkdeployments"'
     api.answers[f"{GROUP}/namespaces/default/flinkdeployments"] = lambda *_: status(403, told)
-    look = open_source().poll(5.0)
-    assert look.status.state == "denied"
-    assert look.jobs == ()
+    snapshot = open_source().poll(5.0)
+    assert snapshot.status.state == "denied"
+    assert snapshot.jobs == ()
     expected = "not allowed to list flinkdeployments.flink.apache.org in namespace default as ann"
-    assert expected in str(look.status.error)
-    assert "deploy/rbac-reader.yaml" in str(look.status.error)
+    assert expected in str(snapshot.status.error)
+    assert "deploy/rbac-reader.yaml" in str(snapshot.status.error)
 
 
 def test_a_kind_that_is_forbidden_costs_only_itself(
     api: ApiServer, open_source: Callable[..., KubernetesSource]
 ) -> None:
     api.answers[f"{GROUP}/namespaces/default/flinksessionjobs"] = lambda *_: status(403, "no")
-    look = open_source().poll(5.0)
-    assert look.status.state == "ok"
-    assert "session jobs are not shown" in str(look.status.error)
-    assert len(look.jobs) == 1
+    snapshot = open_source().poll(5.0)
+    assert snapshot.status.state == "ok"
+    assert "session jobs are not shown" in str(snapshot.status.error)
+    assert len(snapshot.jobs) == 1
 
 
 @pytest.mark.parametrize("code", [401, 403])
@@ -142,16 +142,16 @@ def test_who_may_not_is_told_by_the_status_not_by_the_words(
 
 def test_wrong_credentials_are_denied(api: ApiServer, open_source: Callable[..., KubernetesSource]) -> None:
     api.answers[GROUP] = lambda *_: status(401, "Unauthorized")
-    look = open_source().poll(5.0)
-    assert look.status.state == "denied"
-    assert "does not accept these credentials" in str(look.status.error)
+    snapshot = open_source().poll(5.0)
+    assert snapshot.status.state == "denied"
+    assert "does not accept these credentials" in str(snapshot.status.error)
 
 
 def test_a_cluster_without_the_operator_says_so(api: ApiServer, open_source: Callable[..., KubernetesSource]) -> None:
     del api.answers[GROUP]
-    look = open_source().poll(5.0)
-    assert (look.status.state, look.jobs) == ("ok", ())
-    assert "no Flink operator" in str(look.status.error)
+    snapshot = open_source().poll(5.0)
+    assert (snapshot.status.state, snapshot.jobs) == ("ok", ())
+    assert "no Flink operator" in str(snapshot.status.error)
 
 
 def test_a_slow_api_server_ends_at_the_deadline(api: ApiServer, open_source: Callable[..., KubernetesSource]) -> None:
@@ -163,10 +163,10 @@ def test_a_slow_api_server_ends_at_the_deadline(api: ApiServer, open_source: Cal
 
     api.answers[GROUP] = slow
     begun = time.monotonic()
-    look = open_source().poll(0.5)
+    snapshot = open_source().poll(0.5)
     seconds = time.monotonic() - begun
     release.set()
-    assert look.status.state == "unreachable"
+    assert snapshot.status.state == "unreachable"
     assert seconds < 3.0
 
 
@@ -182,11 +182,11 @@ def test_a_slow_jobmanager_costs_its_own_row_only(api: ApiServer, open_source: C
 
     api.answers["/api/v1/namespaces/default/services/count-rest:8081/proxy/overview"] = slow
     begun = time.monotonic()
-    look = open_source().poll(1.0)
+    snapshot = open_source().poll(1.0)
     seconds = time.monotonic() - begun
     release.set()
-    assert look.status.state == "ok"
-    assert {job.name for job in look.jobs} == {"count", "other"}
+    assert snapshot.status.state == "ok"
+    assert {job.name for job in snapshot.jobs} == {"count", "other"}
     assert seconds < 4.0
 
 

@@ -1,4 +1,4 @@
-"""List and watch, over the wire: what a look costs, what it sees, and what happens when a watch breaks."""
+"""List and watch, over the wire: what a poll costs, what it sees, and what happens when a watch breaks."""
 
 import queue
 import threading
@@ -71,9 +71,9 @@ def source(api: ApiServer, kind: WatchedKind, tmp_path: Path) -> Iterator[Kubern
 
 
 def names(source: KubernetesSource) -> list[str]:
-    look = source.poll(5.0)
-    assert look.status.state == "ok", look.status.error
-    return sorted(job.name for job in look.jobs)
+    snapshot = source.poll(5.0)
+    assert snapshot.status.state == "ok", snapshot.status.error
+    return sorted(job.name for job in snapshot.jobs)
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -83,12 +83,12 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_one_look_lists_and_starts_no_watch(source: KubernetesSource, kind: WatchedKind) -> None:
+def test_one_poll_lists_and_starts_no_watch(source: KubernetesSource, kind: WatchedKind) -> None:
     assert names(source) == ["a"]
     assert (kind.lists, kind.watched_from) == (1, [])
 
 
-def test_the_second_look_starts_a_watch_and_the_third_needs_no_list(
+def test_the_second_poll_starts_a_watch_and_the_third_needs_no_list(
     source: KubernetesSource, kind: WatchedKind, api: ApiServer
 ) -> None:
     names(source)
@@ -169,7 +169,7 @@ def test_a_broken_watch_costs_a_list_and_no_row(source: KubernetesSource, kind: 
     until(lambda: names(source) == ["a", "b"])
 
 
-def test_a_session_of_looks_leaves_no_watch_behind(source: KubernetesSource, kind: WatchedKind) -> None:
+def test_a_session_of_polls_leaves_no_watch_behind(source: KubernetesSource, kind: WatchedKind) -> None:
     start_watching(source, kind)
     assert watching_threads()
     source.close()

@@ -179,7 +179,7 @@ def test_resumed_from_a_savepoint_that_is_named(bench: Bench) -> None:
     bench.fake.job = None
     assert bench.fake.resource is not None
     bench.fake.resource["status"]["reconciliationStatus"]["state"] = "UPGRADING"
-    bench.fake.asleep = True  # it would deploy at the next look
+    bench.fake.asleep = True  # it would deploy at the next poll
     plan = bench.plan(request, "p2")
     assert (plan.refused, plan.effective_mode) == ((), "savepoint")
     bench.fake.asleep = False

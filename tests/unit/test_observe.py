@@ -1,4 +1,4 @@
-"""What is remembered from look to look, through the observer that every face uses."""
+"""What is remembered from poll to poll, through the observer that every face uses."""
 
 import msgspec
 
@@ -38,7 +38,7 @@ def test_hysteresis_over_looks() -> None:
     assert levels == ["ok", "ok", "warning", "warning", "warning", "ok"]
 
 
-def test_a_look_holds_what_was_seen_up_to_it_and_stays_as_it_is() -> None:
+def test_a_poll_holds_what_was_seen_up_to_it_and_stays_as_it_is() -> None:
     observer = Observer(Played(at(0, 0.1), at(10, 0.1)), Policy())
     first = observer.observe()
     second = observer.observe()

@@ -18,7 +18,7 @@ from tests.unit.cr_samples import case, resource
 
 
 def assessed(found: dict[str, Any]) -> JobAssessment:
-    """As a look sees it whose REST API does not answer."""
+    """As a poll sees it whose REST API does not answer."""
     jobs, _ = job_rows(Listing((found,)), {("default", found["metadata"]["name"]): Cluster(None)}, "prod", NOW_MS)
     return assess(snapshot(*jobs), {}, Policy()).jobs[0]
 

@@ -235,7 +235,7 @@ def test_replay_seeks_and_stays_at_the_end(path: Path) -> None:
 
 
 def test_what_a_fleet_of_120_jobs_costs(tmp_path: Path) -> None:
-    """Under 1 MiB a minute at a refresh of 5 s, with every metric changing at every look."""
+    """Under 1 MiB a minute at a refresh of 5 s, with every metric changing at every poll."""
     cluster = FakeFlink(RestRecording.load("flink-1.20-windows"))
     clock = FixedClock(START_MS)
     with serving(cluster):
@@ -245,13 +245,13 @@ def test_what_a_fleet_of_120_jobs_costs(tmp_path: Path) -> None:
     noise = random.Random(1)
     path = tmp_path / "fleet.rec"
     with Recorder(path) as recorder:
-        for look in range(24):
-            jobs = tuple(noisy(seen, noise, number, look) for number in range(120))
-            recorder.write(FleetSnapshot(taken_ms=START_MS + look * 5000, jobs=jobs))
-    assert os.path.getsize(path) / 2 < 1_048_576  # 24 looks are two minutes
+        for poll in range(24):
+            jobs = tuple(noisy(seen, noise, number, poll) for number in range(120))
+            recorder.write(FleetSnapshot(taken_ms=START_MS + poll * 5000, jobs=jobs))
+    assert os.path.getsize(path) / 2 < 1_048_576  # 24 polls are two minutes
 
 
-def noisy(job: JobFacts, noise: random.Random, number: int, look: int) -> JobFacts:
+def noisy(job: JobFacts, noise: random.Random, number: int, poll: int) -> JobFacts:
     """The same job with other numbers in every metric that moves."""
 
     def moved(value: object) -> object:
@@ -271,14 +271,14 @@ def noisy(job: JobFacts, noise: random.Random, number: int, look: int) -> JobFac
     )
     assert job.checkpoints is not None
     history = [
-        msgspec.structs.replace(each, id=each.id + look, triggered_ms=START_MS + 5000 * (look + each.id))
+        msgspec.structs.replace(each, id=each.id + poll, triggered_ms=START_MS + 5000 * (poll + each.id))
         for each in job.checkpoints.history
     ]
     return msgspec.structs.replace(
         job,
         id=f"{number:032x}",
         name=f"job-{number}",
-        seen_ms=START_MS + look * 5000,
+        seen_ms=START_MS + poll * 5000,
         vertices=vertices,
         checkpoints=msgspec.structs.replace(job.checkpoints, history=tuple(history)),
     )

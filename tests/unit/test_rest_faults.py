@@ -81,13 +81,13 @@ def test_slow_details_give_what_there_was_in_time(flink: FakeFlink, kind: str) -
     source = FlinkRestSource(parse_endpoint(flink.url))
     begun = time.monotonic()
     try:
-        look = source.poll(1.0)
+        snapshot = source.poll(1.0)
     finally:
         source.close()
     assert time.monotonic() - begun < 2.0
-    assert look.status.state == "stale"
-    assert look.jobs[0].checkpoints is not None
-    assert all(f"vertices.{each.id}" in look.jobs[0].unknown for each in look.jobs[0].vertices)
+    assert snapshot.status.state == "stale"
+    assert snapshot.jobs[0].checkpoints is not None
+    assert all(f"vertices.{each.id}" in snapshot.jobs[0].unknown for each in snapshot.jobs[0].vertices)
 
 
 def test_an_endless_answer_is_cut(flink: FakeFlink) -> None:

@@ -34,10 +34,10 @@ def flink_2_3() -> Iterator[FakeFlink]:
         yield cluster
 
 
-def look(flink: FakeFlink, looks: int = 1) -> dict[str, JobFacts]:
+def look(flink: FakeFlink, polls: int = 1) -> dict[str, JobFacts]:
     source = FlinkRestSource(parse_endpoint(flink.url), clock=FixedClock(NOW_MS))
     try:
-        for _ in range(looks):
+        for _ in range(polls):
             result = source.poll(10.0)
         assert result.status.state == "ok", result.status
         return {job.name: job for job in result.jobs}
@@ -117,7 +117,7 @@ def test_a_finished_input_is_told_apart(flink_1_20: FakeFlink) -> None:
 
 
 def test_ended_jobs_keep_their_last_words(flink_1_20: FakeFlink) -> None:
-    jobs = look(flink_1_20, looks=2)
+    jobs = look(flink_1_20, polls=2)
     failed = jobs["failed"]
     assert failed.ended_ms is not None
     assert "ArithmeticException: / by zero" in failed.exceptions[0].message

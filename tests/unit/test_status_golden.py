@@ -35,10 +35,10 @@ def recorded(name: str) -> FleetAssessment:
     newest = max(each["start-time"] + each["duration"] for each in flink.recording.jobs if each["state"] == "RUNNING")
     with serving(flink):
         source = FlinkRestSource(parse_endpoint(flink.url, name="recorded"), clock=FixedClock(newest))
-        look = source.poll(20.0)
+        snapshot = source.poll(20.0)
         source.close()
-    status = msgspec.structs.replace(look.status, seconds=None, requests=0)
-    taken = FleetSnapshot(taken_ms=newest, poll_seconds=0.25, sources=(status,), jobs=look.jobs)
+    status = msgspec.structs.replace(snapshot.status, seconds=None, requests=0)
+    taken = FleetSnapshot(taken_ms=newest, poll_seconds=0.25, sources=(status,), jobs=snapshot.jobs)
     return assess(taken, {}, Policy())
 
 
