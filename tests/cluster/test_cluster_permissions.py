@@ -91,8 +91,8 @@ def test_the_operators_role_upgrades_a_job_and_nothing_less_does(
     wait_for(lambda: settled(cluster, count), "count runs", seconds=120)
     before = cluster.deployment(count)["spec"]["job"]["parallelism"]
     request.addfinalizer(lambda: _parallelism(cluster, count, before))
-    wish = ("upgrade", count, "--savepoint", "--parallelism", str(before + 1), "--plan", "-o", "json")
-    plan = json.loads(cluster.flinkops(*wish, kubeconfig=accounts[READER]).stdout)["plan"]
+    command = ("upgrade", count, "--savepoint", "--parallelism", str(before + 1), "--plan", "-o", "json")
+    plan = json.loads(cluster.flinkops(*command, kubeconfig=accounts[READER]).stdout)["plan"]
     assert plan["effective_mode"] == "savepoint"
     with without(cluster, "flinkops-operator", "flinkdeployments", "patch"):
         wait_for(lambda: missing(cluster, accounts[OPERATOR], "-A"), "the role has changed", seconds=20)

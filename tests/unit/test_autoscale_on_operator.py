@@ -147,7 +147,7 @@ def test_taking_over_switches_the_operators_autoscaler_off(bench: Bench, fake: S
     assert "stopped" not in fake.orders
 
 
-def test_without_the_adaptive_scheduler_it_is_a_redeployment_with_its_own_way_back(bench: Bench) -> None:
+def test_without_the_adaptive_scheduler_it_is_a_redeployment_with_its_own_rollback(bench: Bench) -> None:
     job = bench.control.job(JOB_ID)
     assert job is not None
     old = msgspec.structs.replace(bench.plan(request_for(decision())), effective_mode="savepoint", change="scale")

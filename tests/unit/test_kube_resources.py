@@ -173,7 +173,7 @@ def test_no_recorded_state_of_a_running_spec_is_shown_as_ended(operator: str) ->
 
 
 def test_stable_while_the_jobmanager_deploys_is_not_taken_for_running() -> None:
-    """Operator 1.15 says STABLE on the way back while the JobManager is still DEPLOYING (recorded object 18)."""
+    """Operator 1.15 says STABLE during the rollback while the JobManager is still DEPLOYING (recorded object 18)."""
     deployment = resource("1.15.0", 18)
     assert deployment["status"]["lifecycleState"] == "STABLE"
     (row,), _ = job_rows(Listing((deployment,)), {KEY: Cluster(look(state="unreachable", error="x"))}, "c", NOW_MS)

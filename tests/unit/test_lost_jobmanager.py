@@ -100,7 +100,7 @@ def test_without_a_place_of_its_state_nothing_is_removed(bench: Bench) -> None:
     bench.fake.dies = "forgets"
     result = bench.run(bench.upgrade(image="count:2"))
     assert result.outcome == "failed"
-    assert "written before 1970-01-01T00:16:40" in (result.error or "")  # when it began anew
+    assert "written before 1970-01-01T00:16:40" in (result.error or "")  # when it restarted empty
     assert "flinkops suspend count; flinkops resume count --from PATH" in (result.error or "")
     assert "delete" not in bench.fake.orders
 

@@ -288,7 +288,7 @@ def test_a_blue_green_child_is_refused(bench: Bench) -> None:
     assert any("FlinkBlueGreenDeployment b" in line for line in bench.upgrade(image="count:2").refused)
 
 
-def test_claim_mode_and_foreign_finalizers_leave_no_way_back(bench: Bench) -> None:
+def test_claim_mode_and_foreign_finalizers_leave_no_rollback(bench: Bench) -> None:
     bench.spec()["flinkConfiguration"]["execution.savepoint-restore-mode"] = "CLAIM"
     bench.fake._reconciled("DEPLOYED", "RUNNING", "STABLE")
     plan = bench.upgrade(image="count:2")

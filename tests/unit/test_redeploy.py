@@ -190,7 +190,7 @@ def test_killed_at_a_step_the_upgrade_goes_on_to_its_end(bench: Bench, place: st
 
 
 @pytest.mark.parametrize("place", ["outcome stable", "intent stop-new", "intent old-submit", "intent old-stable"])
-def test_killed_on_the_way_back_it_goes_on_back(bench: Bench, place: str) -> None:
+def test_killed_in_the_rollback_it_resumes_it(bench: Bench, place: str) -> None:
     after = killed_at(bench, place, "loop.jar")
     rolled_back(after, after.executor().resume("p1"))
 

@@ -131,7 +131,7 @@ def test_settings_come_from_the_session_cluster_where_the_job_has_none(fake: Fak
     assert not predicted(fake, edit, Features(savepoint_redeploy=True, version="1.8.0"), NO_DIRECTORY).refused
 
 
-def test_a_session_cluster_that_claims_savepoints_leaves_no_way_back(bench: Bench, fake: FakeSession) -> None:
+def test_a_session_cluster_that_claims_savepoints_leaves_no_rollback(bench: Bench, fake: FakeSession) -> None:
     assert fake.cluster is not None
     fake.cluster["spec"]["flinkConfiguration"]["execution.savepoint-restore-mode"] = "CLAIM"
     bench.control.session_cluster = copy.deepcopy(fake.cluster)

@@ -1,4 +1,4 @@
-"""The way back from a change that did not work, through the operator. Pure."""
+"""The rollback of a change that did not work, through the operator. Pure."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,13 +8,13 @@ from flinkops.plan.operator.bookkeeping import redeployed_from
 from flinkops.plan.operator.rules import Features
 from flinkops.plan.operator.spec import configuration, job_of
 
-NO_WAY_BACK = "there is no way back by itself"
+NO_ROLLBACK = "there is no automatic rollback"
 
 _CLAIM_KEYS = ("execution.state-recovery.claim-mode", "execution.savepoint-restore-mode")
 _OURS = "flink.apache.org/"
 
 
-def way_back_words(mode: str, features: Features) -> str:
+def rollback_text(mode: str, features: Features) -> str:
     """What would be done, for the plan."""
     if mode != "savepoint":
         return "the old spec is patched back; the operator restores it from the job's latest checkpoint"

@@ -16,7 +16,7 @@ from flinkops.plan.identity import Stamp
 from flinkops.plan.operator.decision import Mode
 from flinkops.plan.operator.predict import Prediction, merge_patch
 from flinkops.plan.operator.recorded import recorded_savepoint, stop_savepoints
-from flinkops.plan.operator.rollback import NO_WAY_BACK, way_back_words
+from flinkops.plan.operator.rollback import NO_ROLLBACK, rollback_text
 from flinkops.plan.operator.rules import Features
 from flinkops.plan.operator.spec import desired_state, job_of
 from flinkops.plan.operator.step_inputs import (
@@ -90,7 +90,7 @@ def plan_for_resource(
         steps = _steps(resource, seen, found, terms, stamp, backup_directory)
     risks = [*found.risks]
     if restarts and mode == "savepoint" and verb != "resume":
-        risks += [f"{NO_WAY_BACK}: {problem}" for problem in problems]
+        risks += [f"{NO_ROLLBACK}: {problem}" for problem in problems]
         back = back if not problems else ()
     return Plan(
         id=stamp.plan_id,
@@ -106,7 +106,7 @@ def plan_for_resource(
         refused=tuple(refused),
         preconditions=preconditions,
         steps=() if refused else steps,
-        rollback=() if refused or not back else (way_back_words(mode, features),),
+        rollback=() if refused or not back else (rollback_text(mode, features),),
         rollback_steps=() if refused else back,
         severe=mode in ("stateless", "savepoint-redeploy") or (restarts and verb != "resume" and not back),
         command=stamp.command,
