@@ -36,6 +36,16 @@ def doubt_about(path: Path) -> str | None:
     return None
 
 
+def make_private(folder: Path) -> None:
+    """Make a folder that only its user can enter, and those above it that are missing too. Raises OSError.
+
+    Path.mkdir gives its mode to the last folder alone: those above it would be open to everybody.
+    """
+    for each in (*reversed(folder.parents), folder):
+        if not each.exists():
+            each.mkdir(mode=0o700, exist_ok=True)
+
+
 def open_to(folder: Path) -> str | None:
     """Who else can list or enter a folder, in a few words; None when only its user can. Raises OSError.
 

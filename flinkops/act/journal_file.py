@@ -15,6 +15,8 @@ from pathlib import Path
 
 import msgspec
 
+from flinkops.ownership import make_private
+
 JOURNAL_FILE = "journal.jsonl"
 RESERVES = "reserve"
 
@@ -172,7 +174,7 @@ class JournalFile:
 
 def _open_locked(path: Path, how: int = fcntl.LOCK_EX) -> int:
     """A file's descriptor with its lock held. A file that was replaced or removed meanwhile is opened again."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(path.parent)
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
         try:

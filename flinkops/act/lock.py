@@ -12,6 +12,7 @@ import msgspec
 
 from flinkops.errors import OperationFailed, Refused
 from flinkops.model.plan import Plan
+from flinkops.ownership import make_private
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -49,7 +50,7 @@ def _exclusive(path: Path, refusal: Callable[[bytes], Refused]) -> Iterator[int]
     The file stays behind: removing it would let two processes hold locks on two files of the same name.
     """
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(path.parent)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as problem:
         raise OperationFailed(f"the lock {path} cannot be made: {problem.strerror or problem}") from None

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from flinkops.errors import OperationFailed, Refused
-from flinkops.ownership import doubt_about
+from flinkops.ownership import doubt_about, make_private
 
 TRUST_FILE = "trusted.json"
 
@@ -88,7 +88,7 @@ def _change(path: Path, digest: str | None) -> None:
     store = _store()
     part = store.with_name(f"{store.name}.{os.getpid()}.part")
     try:
-        store.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(store.parent)
         part.write_text(json.dumps({"schema_version": 1, "files": kept}, indent=1) + "\n", encoding="utf-8")
         part.chmod(0o600)
         part.replace(store)

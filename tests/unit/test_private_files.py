@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from flinkops.act.journal import Journal
+from flinkops.act.lock import loop_lock
 from flinkops.clock import FixedClock
 from flinkops.errors import Refused
 from flinkops.ownership import open_to
@@ -96,3 +97,10 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monkey
         write_private(path, b"new")
     assert path.read_bytes() == b"old"
     assert [each.name for each in tmp_path.iterdir()] == ["plan.json"]
+
+
+def test_every_folder_that_is_made_for_the_journal_is_private(reachable: Path) -> None:
+    """An action makes its lock first, in a folder of the journal's that is not there either."""
+    with loop_lock(reachable / "state" / "journal", "job"):
+        pass
+    assert open_to(reachable / "state" / "journal") is None

@@ -276,3 +276,11 @@ def test_an_operator_without_the_nonce_names_the_other_way(bench: Bench) -> None
     bench.fake.minor = 7
     request = ActionRequest("upgrade", terms=MINE)
     assert any("resume count --from PATH" in line for line in bench.plan(request).refused)
+
+
+def test_a_manifest_with_a_nonce_for_an_operator_without_it_is_refused_before_the_dry_run(bench: Bench) -> None:
+    bench.fake.minor = 7
+    asked = ActionRequest("upgrade", Change(manifest=manifest(bench, savepointRedeployNonce=7)), QUICK)
+    plan = bench.plan(asked)
+    assert any("this operator has no savepointRedeployNonce" in line for line in plan.refused)
+    assert plan.steps == ()

@@ -34,6 +34,12 @@ class JobSuspended(StepOutcome, Value, frozen=True, tag_field="found", tag="job-
     note: str | None = None
 
 
+class EditVerified(StepOutcome, Value, frozen=True, tag_field="found", tag="edit-verified"):
+    """``generation`` is the resource's, read back; the change has an effect once the job is resumed."""
+
+    generation: str
+
+
 class BackupKept(SetsSavepointAside, Value, frozen=True, tag_field="found", tag="backup-kept"):
     """A savepoint of ours: never the one to start from."""
 

@@ -68,6 +68,9 @@ def prepare_for_resource(
     accepted |= {"savepoint-redeploy"} if request.terms.redeploy_from else set()
     found = predict(resource, edit, observed=observed, features=abilities, cluster=read.cluster, accepted=accepted)
     found = _told_of_redeployment(found, settled, job, resource, journal)
+    ordered = settled is not None and settled.orders is not None and request.terms.redeploy_from is None
+    if ordered and not abilities.savepoint_redeploy:
+        found = msgspec.structs.replace(found, refused=(*found.refused, _no_nonce(control.ref.name)))
     directory = savepoint_directory(on_cluster(resource.get("spec") or {}, read.cluster))
     if request.terms.backup and directory is None:
         raise UsageError("--backup-savepoint: no savepoint directory is configured (state.savepoints.dir)")
@@ -135,6 +138,13 @@ def _told_of_redeployment(
     if found.refused:
         return msgspec.structs.replace(found, refused=(*found.refused, lost))
     return msgspec.structs.replace(found, risks=(*found.risks, lost))
+
+
+def _no_nonce(name: str) -> str:
+    return (
+        "this operator has no savepointRedeployNonce: it would not redeploy the job."
+        f" Leave the nonce out, or flinkops suspend {name} and flinkops resume {name} --from PATH"
+    )
 
 
 def _edit(

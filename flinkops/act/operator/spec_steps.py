@@ -5,26 +5,29 @@ from typing import Any
 
 import msgspec
 
-from flinkops.act.operator.control import kube_control
+from flinkops.act.operator.control import KubeControl, kube_control
 from flinkops.act.operator.outcomes import (
     BackupKept,
     ChangeTakenUp,
     DryRunPassed,
+    EditVerified,
     JobSuspended,
     ResourcePatched,
 )
 from flinkops.act.running import StepKind, StepRun
-from flinkops.errors import NotInTime, OperationFailed, Refused, TimedOut
+from flinkops.errors import NotInTime, OperationFailed, Refused, TimedOut, Unreachable
 from flinkops.model.places import same_place
 from flinkops.model.steps import NamesSavepoint
 from flinkops.plan.operator.bookkeeping import initial_paths
 from flinkops.plan.operator.recorded import lost_stop_savepoint, stop_savepoints
+from flinkops.plan.operator.spec import desired_state
 from flinkops.plan.operator.step_inputs import (
     AwaitSuspended,
     AwaitTakenUp,
     DryRunPatch,
     KeepBackup,
     PatchResource,
+    VerifyEdit,
 )
 from flinkops.plan.operator.steps import merged, spec_patch
 from flinkops.plan.preconditions import spec_hash
@@ -101,19 +104,40 @@ def await_taken_up(run: StepRun, given: AwaitTakenUp) -> ChangeTakenUp:
     return ChangeTakenUp(f"{job.state}, untouched")
 
 
-def await_suspended(run: StepRun, _given: AwaitSuspended) -> JobSuspended:
-    """The operator says SUSPENDED, and nothing runs any more."""
+def await_suspended(run: StepRun, given: AwaitSuspended) -> JobSuspended:
+    """The operator says SUSPENDED of the spec as it is, and no JobManager shows the job running any more."""
     control = kube_control(run)
 
     def ask() -> Json | None:
         found = control.resource()
-        return found if text(section(found, "status"), "lifecycleState") == "SUSPENDED" else None
+        said = text(section(found, "status"), "lifecycleState") == "SUSPENDED"
+        return found if said and not _runs(control, run.job_id or given.job_id) else None
 
     found = run.until("waiting until the job is suspended", ask)
     savepoint = run.findings.savepoint
     if savepoint and lost_stop_savepoint(section(found, "status"), savepoint) is not None:
         return JobSuspended(f"the operator has lost {savepoint}; `flinkops resume` starts from it nevertheless")
     return JobSuspended()
+
+
+def _runs(control: KubeControl, job_id: str) -> bool:
+    try:
+        job = control.job(job_id)
+    except Unreachable:
+        return False  # its JobManager is gone, as the operator says
+    return job is not None and job.ended_ms is None
+
+
+def verify_edit(run: StepRun, given: VerifyEdit) -> EditVerified:
+    """A suspended job's spec has the change, and the operator started nothing because of it."""
+    control = kube_control(run)
+    found = run.until("reading the resource", control.resource)
+    spec = section(found, "spec")
+    if lost := dropped(given.patch.get("spec") or {}, spec, "spec"):
+        raise OperationFailed(f"somebody else has changed {lost} again")
+    if desired_state(spec) != "suspended":
+        raise OperationFailed("somebody else has resumed the job meanwhile")
+    return EditVerified(str(section(found, "metadata").get("generation")))
 
 
 def taken_up(run: StepRun) -> Json:
@@ -174,5 +198,6 @@ SPEC_STEPS: tuple[StepKind[Any, Any], ...] = (
     StepKind(PatchResource, ResourcePatched, patch_resource),
     StepKind(AwaitTakenUp, ChangeTakenUp, await_taken_up),
     StepKind(AwaitSuspended, JobSuspended, await_suspended),
+    StepKind(VerifyEdit, EditVerified, verify_edit),
     StepKind(KeepBackup, BackupKept, keep_backup, needs=(NamesSavepoint,)),
 )

@@ -46,6 +46,7 @@ class _Waiting:
         self._error_since: float | None = None
         self._stopped_since: float | None = None
         self._nothing_restored = Absence()
+        self._silent = False
         self.last_running_ms = run.clock.now_ms()
 
     def savepoint(self) -> str | None:
@@ -69,14 +70,17 @@ class _Waiting:
             self.last_running_ms = self._run.clock.now_ms()
             self._refuse_silence(job, now)
         self._refuse_error(found, now, dead=job is None)
-        self._refuse_without(found, now)
+        self._refuse_without(found, job, now)
         return None
 
     def _old_job(self) -> JobFacts | None:
         try:
-            return self._control.job(self._run.job_id)
+            found = self._control.job(self._run.job_id)
         except Unreachable:
+            self._silent = True
             return None
+        self._silent = False
+        return found
 
     def _refuse_lost_state(self, job: JobFacts) -> None:
         """A JobManager that died meanwhile brings its job back; without high availability, without its state."""
@@ -119,14 +123,24 @@ class _Waiting:
                 self._run.keep(JobGone("the operator asks for a manual restore"))
             raise OperationFailed(f"the operator cannot stop the job with a savepoint: {error_text(found)}")
 
-    def _refuse_without(self, found: Json, now: float) -> None:
-        if not stopping(found) and not acted_on(found):
+    def _refuse_without(self, found: Json, job: JobFacts | None, now: float) -> None:
+        """The operator has acted, and there is no savepoint. Whether the job was stopped, only the job can say."""
+        runs = job is not None and job.state == "RUNNING" and self._given.started_ms in (0, job.started_ms or 0)
+        manager = text(section(found, "status"), "jobManagerDeploymentStatus")
+        unseen = job is None and self._silent and manager == "READY"
+        if unseen or not (acted_on(found) or (stopping(found) and not runs)):
             self._stopped_since = None
             return
         self._stopped_since = self._stopped_since or now
-        if now - self._stopped_since > _WITHOUT_SAVEPOINT_SECONDS:
-            used = upgrade_mode(last_reconciled(found) or {})
-            raise OperationFailed(f"the operator stopped the job without a savepoint (by {used})")
+        if now - self._stopped_since <= _WITHOUT_SAVEPOINT_SECONDS:
+            return
+        if runs:
+            raise TimedOut(
+                "the operator has taken the change up, and the job was not stopped: it runs on as before",
+                next_step=f"compare the spec with what runs: flinkops status {self._control.ref.name}",
+            )
+        used = upgrade_mode(last_reconciled(found) or {})
+        raise OperationFailed(f"the operator stopped the job without a savepoint (by {used})")
 
 
 STOP_STEPS: tuple[StepKind[Any, Any], ...] = (

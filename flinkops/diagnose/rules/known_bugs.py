@@ -36,8 +36,7 @@ BUGS = (
         IGNORED_BY,
         "Parallelism overrides are ignored when the job is submitted (FLINK-38770)",
         _overrides_on_adaptive,
-        "flinkops upgrade, restart, resume and rollback require them again in place; after a deployment by another tool"
-        " rescale in place and compare (override-drift)",
+        "After each deployment rescale in place to what the overrides say, and compare (override-drift)",
     ),
     Bug(
         "https://iceberg.apache.org/docs/latest/flink-configuration/",

@@ -44,6 +44,12 @@ class AwaitSuspended(StepInput, Value, frozen=True, tag_field="action", tag="awa
     started_ms: int = 0
 
 
+class VerifyEdit(StepInput, Value, frozen=True, tag_field="action", tag="verify-edit"):
+    """The spec of a suspended job has what ``patch`` was to give it; the job is still suspended."""
+
+    patch: dict[str, Any]
+
+
 class KeepBackup(StepInput, Value, frozen=True, tag_field="action", tag="note-backup"):
     """The savepoint that was taken is a backup: not the one to start from."""
 
@@ -73,7 +79,10 @@ class VerifyNewJob(StepInput, Value, frozen=True, tag_field="action", tag="verif
 
 
 class BeginRollback(StepInput, Value, frozen=True, tag_field="action", tag="begin-rollback"):
-    """Decide by what has happened how the old spec comes back, and begin it."""
+    """Decide by what has happened how the old spec comes back, and begin it.
+
+    ``patch`` is this action's own change: what else differs from ``before`` by then is somebody else's, and is kept.
+    """
 
     BEGUN: ClassVar[Effect | None] = "handed-over"
 
@@ -83,6 +92,7 @@ class BeginRollback(StepInput, Value, frozen=True, tag_field="action", tag="begi
     job_id: str
     started_ms: int = 0
     known: tuple[str, ...] = ()
+    patch: dict[str, Any] = {}
 
 
 class RemoveResource(StepInput, Value, frozen=True, tag_field="action", tag="remove-resource"):

@@ -29,6 +29,7 @@ from flinkops.plan.operator.step_inputs import (
     KeepBackup,
     PatchResource,
     RemoveResource,
+    VerifyEdit,
     VerifyNewJob,
 )
 from flinkops.plan.preconditions import (
@@ -79,6 +80,8 @@ def plan_for_resource(
     else:
         preconditions = same_spec(resource)
     refused = _refused(resource, found, preconditions, start_from)
+    if start_from is None:
+        refused += _out_of_place(verb, resource)
     mode = found.effective_mode if start_from is None else Mode.SAVEPOINT
     restarts = mode not in _LEFT_RUNNING and desired_state(_wanted(resource, found)) == "running"
     problems = found.not_deletable
@@ -125,6 +128,16 @@ def _refused(
     return refused
 
 
+def _out_of_place(verb: OperatorVerb, resource: Resource) -> list[str]:
+    """A request that has nothing to do here, whatever else of the spec it would touch."""
+    state, name = desired_state(resource.get("spec") or {}), (resource.get("metadata") or {}).get("name")
+    if verb in ("suspend", "restart") and state == "suspended":
+        return [f"the job is suspended already: flinkops resume {name} starts it"]
+    if verb == "resume" and state == "running":
+        return [f"the job is not suspended: flinkops restart {name}, or flinkops resume {name} --from PATH"]
+    return []
+
+
 def _verb(verb: OperatorVerb) -> Verb:
     return verb
 
@@ -164,7 +177,8 @@ def _steps(
         steps.append(Step("backup", KeepBackup()))
     steps.append(Step("patch", PatchResource(found.patch, kept(resource))))
     if not stops and not runs:
-        return tuple(steps)  # the operator takes an edit of a suspended job up when it is resumed, and not before
+        # The operator takes an edit of a suspended job up when it is resumed, and not before.
+        return (*steps, Step("edited", VerifyEdit(found.patch)))
     if found.effective_mode in _LEFT_RUNNING:
         return (*steps, Step("taken-up", AwaitTakenUp(seen.job_id, seen.started_ms or 0)))
     if found.effective_mode == "savepoint" and stops:
@@ -217,6 +231,7 @@ def _rollback_steps(
         job_id=seen.job_id,
         started_ms=seen.started_ms or 0,
         known=_known(resource),
+        patch=found.patch,
     )
     return (
         Step("rollback", begin),
