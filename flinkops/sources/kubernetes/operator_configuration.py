@@ -15,6 +15,8 @@ from flinkops.sources.deadline import Deadline
 from flinkops.sources.kubernetes.api import KubeClient, core_path, get_object
 from flinkops.sources.kubernetes.resources import Json, items, section, text
 
+CONFIG_MAP = "flink-operator-config"
+"""As the Helm chart names it; which one is read the operator's Deployment says."""
 _LEGACY, _YAML = "flink-conf.yaml", "config.yaml"
 _FOLDER = "/opt/flink/conf"
 _KEPT = (

@@ -11,6 +11,7 @@ import msgspec
 from flinkops.errors import Denied, FlinkopsError
 from flinkops.sources.deadline import Deadline
 from flinkops.sources.kubernetes.api import KubeClient, custom_path, list_all
+from flinkops.sources.kubernetes.operator_configuration import CONFIG_MAP
 from flinkops.sources.kubernetes.operator_version import DEPLOYMENT
 from flinkops.sources.kubernetes.resources import GROUP, identity, section, text
 
@@ -70,6 +71,14 @@ RULES: tuple[Rule, ...] = (
         ("list",),
         "the operator's version is unknown, and its known bugs are not warned of",
         (DEPLOYMENT,),
+    ),
+    Rule(
+        "cluster",
+        "",
+        "configmaps",
+        ("get",),
+        "the operator's own settings, which are the defaults of every job, are unknown: some plans are refused",
+        (CONFIG_MAP,),
     ),
     Rule("operator", GROUP, "flinkdeployments", ("patch", "create", "delete"), "no upgrade, suspend, rollback"),
     Rule("operator", GROUP, "flinksessionjobs", ("patch", "create", "delete"), "the same for session jobs"),
