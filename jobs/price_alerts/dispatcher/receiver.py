@@ -7,7 +7,6 @@
 import argparse
 import asyncio
 import contextlib
-import hmac
 import random
 import re
 import signal
@@ -21,10 +20,13 @@ import msgspec
 from flinkops.clock import SystemClock, parse_iso_utc
 
 from .parent import when_orphaned
-from .sending import signature
+from .signing import is_genuine
 
 _REQUEST_LINE = re.compile(rb"POST (\S+) HTTP/1\.1\r\n")
-_HEADER = re.compile(rb"(?i)\r\n(content-length|idempotency-key|x-flinkops-signature):[ \t]*([^\r\n]*)")
+_HEADER = re.compile(
+    rb"(?i)\r\n(content-length|idempotency-key|x-flinkops-signature|webhook-(?:id|timestamp|signature)):"
+    rb"[ \t]*([^\r\n]*)"
+)
 _PRINTED_A_SECOND = 5
 _FLUSH_SECONDS = 1.0  # whoever counts its lines must not take a full buffer for silence
 _MAX_REQUEST_BYTES = 256 * 1024
@@ -64,7 +66,7 @@ class Receiver:
     """Counts what arrives, and says whether it had come before."""
 
     def __init__(self, secret: str, manners: Manners | None = None, *, seed: int = 1) -> None:
-        self.secret = secret.encode()
+        self.secret = secret
         self.manners = manners or Manners()
         self.requests = 0
         self.repeats = 0
@@ -91,7 +93,7 @@ class Receiver:
                 connection.close()
             await self._server.wait_closed()
 
-    def answer(self, path: str, headers: dict[bytes, bytes], body: bytes) -> tuple[int, float] | None:
+    def answer(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, float] | None:
         """The status of the answer and after how many seconds it goes out; None for never."""
         self.requests += 1
         manners = self.manners
@@ -99,14 +101,10 @@ class Receiver:
             return None
         if manners.fail_ratio and self._chance.random() < manners.fail_ratio:
             return manners.fail_status, manners.delay_seconds
-        if not self._is_genuine(headers.get(b"x-flinkops-signature", b"").decode("ascii", "replace"), body):
+        if not is_genuine(self.secret, headers, body, self._clock.now_ms() / 1000):
             self.forged += 1
             return 401, 0.0
-        return self._accept(path, headers.get(b"idempotency-key", b"").decode("ascii", "replace"), body)
-
-    def _is_genuine(self, given: str, body: bytes) -> bool:
-        seconds = given.partition(",")[0].removeprefix("t=")
-        return seconds.isdigit() and hmac.compare_digest(signature(self.secret, int(seconds), body), given)
+        return self._accept(path, headers.get("idempotency-key", ""), body)
 
     def _accept(self, path: str, key: str, body: bytes) -> tuple[int, float]:
         try:
@@ -149,8 +147,8 @@ class _Connection(asyncio.Protocol):
         while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
             head = self._buffer[: end + 2]
             request = _REQUEST_LINE.match(head)
-            headers = {name.lower(): value for name, value in _HEADER.findall(head)}
-            length = headers.get(b"content-length", b"")
+            headers = {name.decode().lower(): value.decode("ascii", "replace") for name, value in _HEADER.findall(head)}
+            length = headers.get("content-length", "")
             if request is None or not length.isdigit() or int(length) > _MAX_REQUEST_BYTES:
                 self._write(400)
                 self.close()

@@ -2,7 +2,6 @@
 """One attempt of one delivery over HTTP, and what its answer means."""
 
 import asyncio
-import hmac
 import logging
 import ssl
 from typing import Literal
@@ -12,6 +11,7 @@ import msgspec
 
 from flinkops.clock import Clock, SystemClock
 
+from . import signing
 from .addresses import AddressRefused, Guard
 from .alert import Alert
 from .backoff import retry_after_seconds
@@ -31,15 +31,6 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     reason: str
     status: int | None = None
     retry_after_seconds: float | None = None
-
-
-def signature(secret: bytes, at_seconds: int, body: bytes) -> str:
-    """The value of X-Flinkops-Signature: HMAC-SHA256 over `SECONDS.BODY`, so that neither can be changed or replayed.
-
-    >>> signature(b"secret", 0, b"{}")[:9]
-    't=0,v1=71'
-    """
-    return f"t={at_seconds},v1={hmac.digest(secret, b'%d.%b' % (at_seconds, body), 'sha256').hex()}"
 
 
 def judge(status: int, retry_after: float | None) -> Outcome:
@@ -80,8 +71,7 @@ class Sender:
             "Content-Type": "application/json",
             "Idempotency-Key": alert.alert_id,
             "User-Agent": "flinkops-price-alerts",
-            "X-Flinkops-Signature": signature(subscription.secret.encode(), now_ms // 1000, alert.body),
-        }
+        } | signing.headers(subscription.secrets(), alert.alert_id, now_ms // 1000, alert.body)
         try:
             async with self._session.post(
                 subscription.url, data=alert.body, headers=headers, allow_redirects=False

@@ -13,6 +13,7 @@ from flinkops.errors import UsageError
 
 from .alert import Alert, Kind
 from .globs import is_exact, is_prefix
+from .signing import standard_key
 
 _MAX_PATTERN_CHARACTERS = 256
 _MAX_FILTERS = 1000
@@ -53,11 +54,15 @@ class Filter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Subscription(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One client: where its alerts go, the secret that signs them, and which alerts it wants."""
+    """One client: where its alerts go, the secret that signs them, and which alerts it wants.
+
+    While the secret is rotated `previous_secret` signs too, until all of the client's receivers know the new one.
+    """
 
     client: str
     url: str
     secret: str
+    previous_secret: str | None = None
     filters: tuple[Filter, ...] = (Filter(),)
     concurrency: int | None = None
 
@@ -65,6 +70,10 @@ class Subscription(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         """Without the secret, and without the path of the URL, which often is one."""
         host = urlsplit(self.url).hostname if _url_problem(self.url, allow_http=True) is None else None
         return f"Subscription(client={self.client!r}, host={host!r}, filters={len(self.filters)})"
+
+    def secrets(self) -> list[str]:
+        """Those that sign, the newest first."""
+        return [self.secret] if self.previous_secret is None else [self.secret, self.previous_secret]
 
     def patterns(self) -> set[str]:
         """All its shell patterns."""
@@ -74,8 +83,9 @@ class Subscription(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         """Why this subscription cannot be served; None when it can."""
         if not _CLIENT.fullmatch(self.client):
             return "client must be 1 to 128 letters, digits, '.', '_' or '-'"
-        if not _SECRET_CHARACTERS[0] <= len(self.secret) <= _SECRET_CHARACTERS[1]:
-            return f"secret must have {_SECRET_CHARACTERS[0]} to {_SECRET_CHARACTERS[1]} characters"
+        for secret in self.secrets():
+            if problem := _secret_problem(secret):
+                return problem
         if len(self.filters) > _MAX_FILTERS:
             return f"more than {_MAX_FILTERS} filters"
         if any(len(each) > _MAX_PATTERN_CHARACTERS for each in self.patterns()):
@@ -89,6 +99,18 @@ class Subscription(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         if self.concurrency is not None and not 1 <= self.concurrency <= _MAX_CONCURRENCY:
             return f"concurrency must be 1 to {_MAX_CONCURRENCY}"
         return _url_problem(self.url, allow_http=allow_http)
+
+
+def _secret_problem(secret: str) -> str | None:
+    if not _SECRET_CHARACTERS[0] <= len(secret) <= _SECRET_CHARACTERS[1]:
+        return f"secret must have {_SECRET_CHARACTERS[0]} to {_SECRET_CHARACTERS[1]} characters"
+    try:
+        standard_key(secret)
+    except UnicodeEncodeError:
+        return "secret is no text that UTF-8 can hold"
+    except ValueError as error:
+        return f"secret: {error}"
+    return None
 
 
 def _url_problem(url: str, *, allow_http: bool) -> str | None:
