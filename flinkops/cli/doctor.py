@@ -36,6 +36,10 @@ def doctor(
     logs: Annotated[
         bool, typer.Option("--logs", help="In the bundle: all lines of the logs, not only from WARN on.")
     ] = False,
+    why_not: Annotated[
+        str | None,
+        typer.Option("--why-not", metavar="CODE", help="What the rule of this code asked, and what it missed."),
+    ] = None,
     self_check: Annotated[
         bool, typer.Option("--self", help="Check reach, permissions and versions instead of jobs.")
     ] = False,
@@ -50,11 +54,14 @@ def doctor(
     flinkops doctor orders                  one job in depth, flame graphs too: about fifteen seconds
     flinkops doctor orders -o json
     flinkops doctor --replay incident.rec
+    flinkops doctor orders --why-not key-skew
     flinkops doctor orders --bundle case.tar.gz      of logs: warnings, errors, stack traces; with --logs all
     """
     if self_check:
         _check_self(common)
         return
+    if why_not is not None:
+        _check_code(why_not)
     if logs and bundle is None:
         raise UsageError("--logs is for a bundle", next_step="flinkops doctor --bundle FILE.tar.gz --logs")
     if bundle is not None:
@@ -62,12 +69,39 @@ def doctor(
 
         check_free(Path(bundle))
     evidence, ends_of_logs = _replayed(common, replay, job) if replay is not None else _examined(common, job, bundle)
+    if why_not is not None:
+        _explain(common, evidence, why_not)
+        return
     diagnoses = _diagnosed(evidence)
     if bundle is not None:
         _write(common, Path(bundle), evidence, diagnoses, ends_of_logs, whole_logs=logs)
     _print(common, diagnoses)
     if exit_code and any(each.severity != "info" for found in diagnoses for each in found.findings):
         raise typer.Exit(ExitCode.NOT_HEALTHY)
+
+
+def _check_code(code: str) -> None:
+    """Raises UsageError for a code that no rule has, with those that there are."""
+    from difflib import get_close_matches
+
+    from flinkops.diagnose.rules import RULES
+
+    if code not in RULES:
+        near = get_close_matches(code, RULES, n=1)
+        hint = f'did you mean "{near[0]}"?' if near else f"one of {', '.join(RULES)}"
+        raise UsageError(f'no rule of the doctor has the code "{code}"', next_step=hint)
+
+
+def _explain(common: Common, evidence: "Sequence[Evidence]", code: str) -> None:
+    from flinkops.cli.output import emit_document
+    from flinkops.diagnose.diagnosis import why_not
+    from flinkops.render.doctor import answers_document, answers_text
+
+    answers = [(each.job.name, why_not(each, code)) for each in evidence]
+    if common.settings.output in ("json", "jsonl", "yaml"):
+        emit_document(answers_document(answers), common.settings.output)
+    else:
+        emit_text(answers_text(answers))
 
 
 def _check_self(common: Common) -> None:

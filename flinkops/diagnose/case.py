@@ -1,13 +1,14 @@
 """One job's evidence with what several rules ask of it: its graph, how long it runs, which looks count."""
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 
 from flinkops.diagnose.evidence import Evidence
 from flinkops.model.detail import FlameGraph, TaskManagerDetail, VertexDetail
 from flinkops.model.facts import CheckpointFacts, JobFacts, VertexFacts
+from flinkops.model.findings import Condition, Relation, Unit
 from flinkops.model.graph import Graph
 from flinkops.model.history import JobSample
 from flinkops.model.numbers import amount, worst
@@ -30,6 +31,35 @@ class Case:
     """Evidence, read the same way by all rules."""
 
     evidence: Evidence
+    asked: list[Condition] = field(default_factory=list, compare=False)
+    """What the rules have asked so far, in their order: `above`, `at_least`, `below`, `at_most`, `holds` add to it."""
+
+    def above(self, text: str, value: float | None, limit: float, unit: Unit | None = None) -> bool:
+        """Whether the value is known and over the limit."""
+        return self._ask(text, value, ">", limit, unit, value is not None and value > limit)
+
+    def at_least(self, text: str, value: float | None, limit: float, unit: Unit | None = None) -> bool:
+        """Whether the value is known and the limit is reached."""
+        return self._ask(text, value, "≥", limit, unit, value is not None and value >= limit)
+
+    def below(self, text: str, value: float | None, limit: float, unit: Unit | None = None) -> bool:
+        """Whether the value is known and under the limit."""
+        return self._ask(text, value, "<", limit, unit, value is not None and value < limit)
+
+    def at_most(self, text: str, value: float | None, limit: float, unit: Unit | None = None) -> bool:
+        """Whether the value is known and no more than the limit."""
+        return self._ask(text, value, "≤", limit, unit, value is not None and value <= limit)
+
+    def holds(self, text: str, fact: bool) -> bool:
+        """The fact itself, noted as a question that was asked."""
+        self.asked.append(Condition(text=text, met=fact))
+        return fact
+
+    def _ask(
+        self, text: str, value: float | None, relation: Relation, limit: float, unit: Unit | None, met: bool
+    ) -> bool:
+        self.asked.append(Condition(text=text, met=met, value=value, relation=relation, limit=limit, unit=unit))
+        return met
 
     @property
     def job(self) -> JobFacts:

@@ -9,7 +9,7 @@ from flinkops.diagnose.causes import in_order, score
 from flinkops.diagnose.evidence import Evidence
 from flinkops.diagnose.rule import Rule, line
 from flinkops.diagnose.rules import RULES
-from flinkops.model.findings import Diagnosis, Finding, NotAssessed
+from flinkops.model.findings import Answer, Diagnosis, Finding, NotAssessed
 from flinkops.model.states import ENDED_ON_PURPOSE, JobState
 
 
@@ -39,6 +39,21 @@ def diagnose(evidence: Evidence) -> Diagnosis:
         namespace=evidence.job.namespace,
         cluster=evidence.job.cluster,
     )
+
+
+def why_not(evidence: Evidence, code: str) -> Answer:
+    """Why the rule of this code named nothing, or what it asked where it did. Raises KeyError for an unknown code."""
+    case, rule = Case(evidence), RULES[code]
+    if (why := _not_asked(case, rule)) is not None:
+        return Answer(code, "not-assessed", why)
+    verdict = rule.judge(case)
+    asked = tuple(case.asked)
+    if isinstance(verdict, NotAssessed):
+        return Answer(code, "not-assessed", verdict.why, asked)
+    told = diagnose(evidence).findings
+    named = tuple(each for each in told if each.code == code)
+    place = told.index(named[0]) + 1 if named else None
+    return Answer(code, "named" if named else "not-named", None, asked, named, place)
 
 
 def _not_asked(case: Case, rule: Rule) -> str | None:

@@ -57,11 +57,42 @@ class Finding(Value, frozen=True):
     phase: CheckpointPhase | None = None
 
 
+Relation = Literal[">", "≥", "<", "≤", "is"]
+
+
+class Condition(Value, frozen=True):
+    """One question that a rule asked, in its order: the fact, the limit it has to pass, and whether it did.
+
+    ``value`` None: not known. With the relation "is" the text is the whole question.
+    """
+
+    text: str
+    met: bool
+    value: float | None = None
+    relation: Relation = "is"
+    limit: float | None = None
+    unit: Unit | None = None
+
+
 class NotAssessed(Value, frozen=True):
     """A rule that could not be asked, and why: not the same as healthy."""
 
     code: str
     why: str
+
+
+class Answer(Value, frozen=True):
+    """What became of one rule: its questions in order, and what it named. ``place``: in the whole diagnosis, from 1.
+
+    ``why``: where it could not be asked, or could not say. Rules ask until an answer settles the matter.
+    """
+
+    code: str
+    verdict: Literal["named", "not-named", "not-assessed"]
+    why: str | None = None
+    conditions: tuple[Condition, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    place: int | None = None
 
 
 class Diagnosis(Value, frozen=True):

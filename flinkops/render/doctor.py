@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from flinkops.model.findings import Diagnosis, EvidenceLine, Finding, Remedy, Unit
+from flinkops.model.findings import Answer, Condition, Diagnosis, EvidenceLine, Finding, Remedy, Unit
 from flinkops.model.identity import full_name
 from flinkops.outside.text import clean_cell
 from flinkops.render.status_json import encode_line, encode_yaml
@@ -80,6 +80,44 @@ def doctor_text(jobs: Sequence[Diagnosis], *, wide: bool = False, colour: bool =
     rest = len(jobs) - len(ill)
     others = f"{rest} {'others: ' if ill else 'jobs: '}nothing above info in what one snapshot tells"
     return "\n".join([*parts, f"{others}; flinkops doctor JOB asks for more"] if rest else parts)
+
+
+def answers_document(answers: Sequence[tuple[str, Answer]]) -> dict[str, Any]:
+    """``doctor --why-not CODE``: of each job by name, what its rule asked."""
+    return {"schema_version": SCHEMA_VERSION, "jobs": [_answer_document(name, answer) for name, answer in answers]}
+
+
+def answers_text(answers: Sequence[tuple[str, Answer]]) -> str:
+    """The same for people: each question with its number, its limit, and whether it was passed."""
+    return "\n".join(line for name, answer in answers for line in _answer_lines(name, answer))
+
+
+def _answer_document(name: str, answer: Answer) -> dict[str, Any]:
+    document: dict[str, Any] = msgspec.to_builtins(answer)
+    document["findings"] = [_finding_document(each) for each in answer.findings]
+    for each in document["conditions"]:
+        each["value"], each["limit"] = _rounded(each["value"]), _rounded(each["limit"])
+    return {"name": name, **document}
+
+
+def _answer_lines(name: str, answer: Answer) -> list[str]:
+    if answer.verdict == "named":
+        first = answer.findings[0]
+        said = f"{answer.code} is named, in place {answer.place}: {first.severity}, {first.confidence:.0%} sure"
+    else:
+        said = f"{answer.code} is {'not named' if answer.verdict == 'not-named' else 'not assessed'}"
+    why = f": {answer.why}" if answer.why else ""
+    lines = [clean(f"{name}: {said}{why}")]
+    lines += [f"  {'yes' if each.met else 'no':<4}{_condition_text(each)}" for each in answer.conditions]
+    return lines
+
+
+def _condition_text(condition: Condition) -> str:
+    if condition.relation == "is":
+        return clean(condition.text)
+    value = "?" if condition.value is None else _number(condition.value, condition.unit)
+    limit = "" if condition.limit is None else f" {condition.relation} {_number(condition.limit, condition.unit)}"
+    return clean(f"{condition.text}: {value}{limit}")
 
 
 def evidence_text(line: EvidenceLine) -> str:

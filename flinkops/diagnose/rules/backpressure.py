@@ -21,7 +21,8 @@ def judge(case: Case) -> Verdict:
     ratio = case.held_ratio
     if ratio is None:
         return NotAssessed("backpressure", case.why_missing("backpressure", "Flink reports no backpressure"))
-    if ratio <= HIGH_BACKPRESSURE_RATIO or _is_new(case):
+    held_up = case.above("backpressure of the worst subtask", ratio, HIGH_BACKPRESSURE_RATIO, "ratio")
+    if not held_up or not case.holds("it was as high at the poll before, or the job starts up", not _is_new(case)):
         return ()
     held = case.evidence.assessment.backpressure
     named = held.bottleneck if held else None

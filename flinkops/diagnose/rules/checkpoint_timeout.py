@@ -46,11 +46,12 @@ def judge(case: Case) -> Verdict:
     facts = case.job.checkpoints
     if facts is None:
         return NotAssessed("checkpoint-timeout", case.why_missing("checkpoints", "Flink gave no answer"))
-    if not facts.enabled:
+    if not case.holds("checkpointing is enabled", facts.enabled):
         return ()
     over = [each for each in facts.history if not each.is_savepoint and each.status != "IN_PROGRESS"]
     expired = _expired_in_a_row(over)
     slowest = _slow_seconds(case, facts, over)
+    case.above("checkpoints that expired since the last completed one", expired, 0, "count")
     if not expired and slowest is None:
         return () if over or facts.in_progress is not None else NotAssessed("checkpoint-timeout", "none has ended yet")
     phase = slowest_phase(case)
@@ -120,12 +121,14 @@ def _slow_seconds(case: Case, facts: CheckpointsFacts, over: list[CheckpointFact
         for each in facts.history
         if each.status == "IN_PROGRESS" and not each.is_savepoint and each.triggered_ms is not None
     ]
-    near = [seconds for seconds in (*done[:1], *under_way) if timeout and seconds > TIMEOUT_RATIO * timeout]
+    longest = max((*done[:1], *under_way), default=None)
+    near = timeout and case.above("duration of the newest or pending one", longest, TIMEOUT_RATIO * timeout, "seconds")
     if near:
-        return max(near)
+        return longest
     newest = done[:SLOW_IN_A_ROW]
     limit = max(SLOW_SECONDS, SLOW_INTERVALS * interval) if interval else None
-    if limit is not None and len(newest) == SLOW_IN_A_ROW and min(newest) > limit:
+    fastest = min(newest) if len(newest) == SLOW_IN_A_ROW else None
+    if limit is not None and case.above(f"the faster of the last {SLOW_IN_A_ROW}", fastest, limit, "seconds"):
         return newest[0]
     return None
 

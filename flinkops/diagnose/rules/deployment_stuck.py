@@ -52,6 +52,7 @@ def judge(case: Case) -> Verdict:
     by_code: dict[str, list[StuckFacts]] = {}
     for each in resource.stuck if resource else ():
         by_code.setdefault(each.code, []).append(each)
+    case.above("reasons that the cluster gives", len(by_code), 0, "count")
     return [_finding(case, code, stuck) for code, stuck in sorted(by_code.items())]
 
 

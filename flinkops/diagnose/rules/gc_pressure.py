@@ -25,7 +25,7 @@ def judge(case: Case) -> Verdict:
     ]
     known = [(ratio, each) for each in case.taskmanagers if (ratio := each.gc_ratio) is not None]
     worst = max(known, key=lambda pair: pair[0], default=None)
-    if thrown:
+    if case.above("times that a TaskManager ran out of heap in ten minutes", len(thrown), 0, "count"):
         lines = [line(f"TaskManagers ran out of heap {len(thrown)} times in ten minutes", len(thrown), 0, "count")]
         return [_finding(case, worst[1] if worst else None, "critical", 0.95, lines)]
     if case.job.state in SUBMITTED:
@@ -34,7 +34,7 @@ def judge(case: Case) -> Verdict:
         why = case.why_missing("taskmanagers", case.why_missing("detail", "no TaskManager was asked for its memory"))
         return NotAssessed("gc-pressure", why)
     ratio, manager = worst
-    if ratio < GC_NOTABLE_RATIO:
+    if not case.at_least(f"share of time in garbage collection at {manager.id}", ratio, GC_NOTABLE_RATIO, "ratio"):
         return _of_the_others(case)
     severity: Severity = "info" if ratio < GC_RATIO else "warning" if ratio < GC_CRITICAL_RATIO else "critical"
     lines = [line(f"share of time in garbage collection at {manager.id}", ratio, GC_RATIO, "ratio")]

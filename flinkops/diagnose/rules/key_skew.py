@@ -14,6 +14,7 @@ FEWEST_RECORDS_PER_SECOND = 1.0
 def judge(case: Case) -> Verdict:
     """Of vertices with parallel subtasks whose input is spread by key."""
     spread = [each for each in case.job.vertices if each.parallelism > 1 and case.graph.upstream[each.id]]
+    case.above("vertices with parallel subtasks and an input", len(spread), 0, "count")
     known = [each for each in spread if share_of_fullest(each) is not None]
     if spread and not known:
         return NotAssessed("key-skew", case.why_missing("vertices", "Flink reports no rates of the subtasks"))
@@ -32,7 +33,9 @@ def _finding(case: Case, vertex: VertexFacts) -> Finding | None:
     share = share_of_fullest(vertex)
     limit = min(0.95, TIMES_ITS_SHARE / vertex.parallelism)
     busy = worst(vertex.busy_ratio)
-    if share is None or busy is None or share < limit or busy < BUSY_RATIO:
+    fullest = case.at_least(f'share of the input at the fullest subtask of "{vertex.name}"', share, limit, "ratio")
+    worked = case.at_least(f'share of time that a subtask of "{vertex.name}" is busy', busy, BUSY_RATIO, "ratio")
+    if share is None or busy is None or not fullest or not worked:
         return None
     held = case.held_ratio or 0.0
     severity: Severity = "warning" if case.holds_up(vertex) and held > HIGH_BACKPRESSURE_RATIO else "info"

@@ -53,7 +53,9 @@ def judge(case: Case) -> Verdict:
     version = case.job.flink_version
     if version is None:
         return NotAssessed("known-bug", case.why_missing("flink_version", "the cluster did not say its version"))
-    return [*_of_operator(case), *_of_flink(case, version)]
+    found = [*_of_operator(case), *_of_flink(case, version)]
+    case.above(f"known faults of Flink {version}, or of its operator, that may meet this job", len(found), 0, "count")
+    return found
 
 
 _UNTIL_THEN: dict[Strikes, str] = {

@@ -15,13 +15,14 @@ STATE_TO_MEMORY_RATIO = 3.0
 """State on disk this many times the managed memory: most accesses miss the cache (own proposal)."""
 ACCESS_RATIO = 0.4
 """Of the on-CPU samples of a vertex: as for serialization, more than a third of the work is not the job's own."""
+BACKENDS = frozenset({"rocksdb", "forst"})
 _ACCESS = re.compile(r"org\.rocksdb\.|org\.forstdb\.")
 
 
 def judge(case: Case) -> Verdict:
     """Info by size alone, since Flink reserves all managed memory at once; a warning where accesses take the time."""
     backend = (case.setting("state.backend.type", "state.backend") or "").lower()
-    if backend not in ("rocksdb", "forst"):
+    if not case.holds(f"the state backend is RocksDB or ForSt ({backend or 'none is set'})", backend in BACKENDS):
         return ()
     detail = case.evidence.detail
     if detail is not None and detail.taskmanagers_left_out:
@@ -29,7 +30,7 @@ def judge(case: Case) -> Verdict:
     memory, state = _memory_bytes(case), _state_bytes(case)
     if not memory or state is None:
         return NotAssessed(CODE, case.why_missing("detail", "managed memory or the size of the state is not known"))
-    if state <= STATE_TO_MEMORY_RATIO * memory:
+    if not case.above("bytes of state, against managed memory", state, STATE_TO_MEMORY_RATIO * memory, "bytes"):
         return ()
     lines = [line("bytes of state, against managed memory", state, STATE_TO_MEMORY_RATIO * memory, "bytes")]
     slowed = [(share, vertex) for vertex in case.job.vertices if (share := _slowed(case, vertex)) is not None]

@@ -46,7 +46,8 @@ def _finding(
 
 def _error(case: Case) -> Verdict:
     resource = case.job.resource
-    if resource is None or not resource.error:
+    reported = case.holds("the operator reports an error", resource is not None and bool(resource.error))
+    if resource is None or not reported:
         return ()
     grave: Severity = "warning" if case.job.state == JobState.RUNNING else "critical"
     fix = remedy("The message names the cause; what it is about stands in the job's spec or at the place that it names")
@@ -57,7 +58,7 @@ def _error(case: Case) -> Verdict:
 def _deletion(case: Case) -> Verdict:
     resource = case.job.resource
     seconds = None if resource is None else deleting_seconds(resource, case.job.seen_ms)
-    if resource is None or seconds is None:
+    if not case.holds("the resource is being deleted", seconds is not None) or resource is None or seconds is None:
         return ()
     severity: Severity = "info" if seconds < PATIENCE_SECONDS else "warning"
     if seconds >= DELETION_GRAVE_SECONDS:
@@ -80,7 +81,8 @@ def _deletion(case: Case) -> Verdict:
 def _no_jobmanager(case: Case) -> Verdict:
     resource = case.job.resource
     seconds = None if resource is None else jobmanager_missing_seconds(resource, case.job.seen_ms)
-    if resource is None or seconds is None:
+    missing = case.holds("there is no JobManager, and none is deployed", seconds is not None)
+    if not missing or resource is None or seconds is None:
         return ()
     severity: Severity = "critical" if seconds >= PATIENCE_SECONDS else "info"
     evidence = (
@@ -94,7 +96,8 @@ def _no_jobmanager(case: Case) -> Verdict:
 def _not_taken_up(case: Case) -> Verdict:
     resource = case.job.resource
     seconds = None if resource is None else not_taken_up_seconds(resource, case.job.seen_ms)
-    if resource is None or seconds is None or seconds < PATIENCE_SECONDS:
+    waits = case.at_least("since an edit that was not taken up", seconds, PATIENCE_SECONDS, "seconds")
+    if not waits or resource is None or seconds is None:
         return ()
     generations = f"generation {resource.generation}, observed {resource.observed_generation}"
     evidence = (

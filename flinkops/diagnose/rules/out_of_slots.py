@@ -18,17 +18,18 @@ def judge(case: Case) -> Verdict:
     free = cluster.slots_available if cluster else None
     thrown = [each for each in case.job.exceptions if NO_RESOURCE in f"{each.name} {each.message}"]
     recent = [each for each in thrown if case.job.seen_ms - each.at_ms < RECENT_MS]
-    if recent and case.job.state != JobState.RUNNING:
+    said = case.above(f"exceptions of late that say {NO_RESOURCE}", len(recent), 0, "count")
+    if said and case.job.state != JobState.RUNNING:
         return [
             _finding(
                 case, "critical", 0.95, [line(f"Flink says {NO_RESOURCE}Exception", len(recent), 0, "count")], free
             )
         ]
     waits = _waits_seconds(case)
-    if waits is not None and waits >= WAITING_SECONDS:
+    if case.at_least("the job or its subtasks wait for", waits, WAITING_SECONDS, "seconds"):
         if free is None:
             return NotAssessed("out-of-slots", case.why_missing("cluster", "how many slots are free is not known"))
-        if free == 0:
+        if case.at_most("free slots", free, 0, "count"):
             lines = [
                 line(
                     f"seconds that it has been {case.job.state} or its subtasks wait", waits, WAITING_SECONDS, "seconds"

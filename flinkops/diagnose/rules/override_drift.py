@@ -13,7 +13,7 @@ IGNORED_BY = ("2.0.", "2.1.", "2.2.", "2.3.")
 def judge(case: Case) -> Verdict:
     """Each override of a vertex of this job against the parallelism that Flink reports."""
     text = case.setting(OVERRIDES)
-    if not text:
+    if not case.holds("it has parallelism overrides", bool(text)) or not text:
         return ()
     wanted = parsed(text)
     drifted = [
@@ -21,7 +21,7 @@ def judge(case: Case) -> Verdict:
         for vertex in case.job.vertices
         if vertex.id in wanted and wanted[vertex.id] != vertex.parallelism
     ]
-    if not drifted:
+    if not case.above("vertices that run with another parallelism", len(drifted), 0, "count"):
         return ()
     vertex, number = drifted[0]
     running = {each.id: each.parallelism for each, _ in drifted}

@@ -14,7 +14,12 @@ def judge(case: Case) -> Verdict:
     known = [each for each in case.graph.sources if each.source_partitions is not None]
     if not known:
         return NotAssessed(CODE, "no source says which partitions it reads (not Kafka, or no metrics yet)")
-    return [_finding(case, each) for each in known if 0 < (each.source_partitions or 0) < each.parallelism]
+    return [_finding(case, each) for each in known if _too_few(case, each)]
+
+
+def _too_few(case: Case, vertex: VertexFacts) -> bool:
+    partitions, subtasks = float(vertex.source_partitions or 0), float(vertex.parallelism)
+    return partitions > 0 and case.below(f'partitions that "{vertex.name}" reads', partitions, subtasks, "count")
 
 
 def _finding(case: Case, vertex: VertexFacts) -> Finding:

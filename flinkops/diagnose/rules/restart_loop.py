@@ -24,12 +24,13 @@ def judge(case: Case) -> Verdict:
     since = since_stable(case.job.exceptions)
     failed = case.job.state == JobState.FAILED
     restarts = case.job.restarts or 0
-    if not since:
+    if not case.above("exceptions since it was last stable", len(since), 0, "count"):
         if failed or (restarts and not case.job.restarts_include_rescales):
             return NotAssessed("restart-loop", case.why_missing("exceptions", "Flink keeps no exception of it"))
         return ()
     newest, root = since[-1], since[0]
-    if not failed and case.job.seen_ms - newest.at_ms > RECENT_MS:
+    ago_seconds = (case.job.seen_ms - newest.at_ms) / 1000
+    if not case.at_most("since its newest exception", ago_seconds, RECENT_MS / 1000, "seconds") and not failed:
         return ()
     count = max(len(since), _restarts_since(case))
     return [_finding(case, root, newest, count, failed=failed)]

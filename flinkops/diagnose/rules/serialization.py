@@ -82,7 +82,8 @@ def _by_stacks(case: Case, vertex: VertexFacts) -> Finding | None:
         return None
     by_kind = {kind: share for kind, share in shares(graph.root, kind_of).items() if kind}
     share, busy = min(1.0, sum(by_kind.values())), worst(vertex.busy_ratio)
-    if share < WORTH_SAYING_RATIO:
+    what = f'share of the on-CPU samples of "{vertex.name}" in serialization'
+    if not case.at_least(what, share, WORTH_SAYING_RATIO, "ratio"):
         return None
     at_limit = busy is not None and (busy >= BUSY_RATIO or busy * share >= TIME_RATIO or case.holds_up(vertex))
     severity: Severity = "warning" if share >= SHARE_RATIO and at_limit else "info"
@@ -105,7 +106,8 @@ def _by_python(case: Case) -> Finding | None:
     """A Python operator in process mode that holds the others up: each record goes to another process and back."""
     vertex = case.bottleneck
     plan = case.evidence.detail.plan if case.evidence.detail else {}
-    if vertex is None or "python" not in f"{vertex.name} {plan.get(vertex.id, '')}".lower():
+    python = vertex is not None and "python" in f"{vertex.name} {plan.get(vertex.id, '')}".lower()
+    if not case.holds("a Python operator holds the others up", python) or vertex is None:
         return None
     if case.setting("python.execution-mode") == "thread" or (case.held_ratio or 0.0) <= HIGH_BACKPRESSURE_RATIO:
         return None

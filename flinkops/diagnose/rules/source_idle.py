@@ -24,11 +24,13 @@ def judge(case: Case) -> Verdict:
             "source-idle", case.why_missing("records_in_per_second", "a source does not report its rate")
         )
     idle = _idle_seconds(case, sources)
-    if idle is None or idle < IDLE_SECONDS or (case.held_ratio or 0.0) > HIGH_BACKPRESSURE_RATIO:
+    silent = case.at_least("since the last record of any source", idle, IDLE_SECONDS, "seconds")
+    held = case.held_ratio or 0.0
+    if idle is None or not silent or not case.at_most("backpressure", held, HIGH_BACKPRESSURE_RATIO, "ratio"):
         return ()
     pending = add_known(total(each.pending_records) for each in sources)
     before = _rate_before(case, idle)
-    if before is None and not pending:
+    if not case.holds("records came before, or some wait", before is not None or bool(pending)):
         return ()
     return [_finding(case, sources[0], idle, before, pending)]
 

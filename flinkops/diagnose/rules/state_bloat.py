@@ -36,13 +36,22 @@ def judge(case: Case) -> Verdict:
     if (why := _too_young(case, points)) is not None:
         return NotAssessed(CODE, why)
     slope, size = theil_sen(points), points[-1][1]
-    if slope is None or slope <= 0 or slope * 3600 < MIN_GROWTH_RATIO_PER_HOUR * size or size < MIN_STATE_BYTES:
+    if not _grows_much(case, slope, size) or slope is None:
         return ()
-    if not _still_growing(points):
+    if not case.holds("growth does not slow: the lows of three thirds of the time rise alike", _still_growing(points)):
         return ()
     if (why := _input_moves(case)) is not None:
         return NotAssessed(CODE, why)
     return [_finding(case, points, slope, size)]
+
+
+def _grows_much(case: Case, slope: float | None, size: float) -> bool:
+    hourly = None if slope is None else slope * 3600
+    return (
+        case.above("growth per hour", hourly, 0, "bytes")
+        and case.at_least("the same, against half of the state", hourly, MIN_GROWTH_RATIO_PER_HOUR * size, "bytes")
+        and case.at_least("size of the state", size, MIN_STATE_BYTES, "bytes")
+    )
 
 
 def _points(case: Case) -> list[tuple[float, float]]:

@@ -13,14 +13,16 @@ SAVEPOINT_DIRECTORIES = ("execution.checkpointing.savepoint-dir", "state.savepoi
 def judge(case: Case) -> Verdict:
     """Of jobs of the operator: what `upgrade --plan` would refuse or warn of, seen before anybody upgrades."""
     resource, state = case.job.resource, case.evidence.assessment.state_bytes
-    if resource is None:
+    if not case.holds("it is a job of the operator", resource is not None) or resource is None:
         return ()
     found: list[tuple[str, tuple[EvidenceLine, ...], Remedy]] = []
-    if resource.upgrade_mode == "stateless" and state:
+    drops = resource.upgrade_mode == "stateless" and bool(state)
+    if case.holds("it has state, and upgradeMode is stateless", drops) and state:
         lines = (line("bytes of state that an upgrade in this mode drops", float(state), 0, "bytes"),)
         fix = remedy("Keep the state on upgrades; costs a savepoint before each", "spec.job.upgradeMode", "savepoint")
         found.append(("The next upgrade drops the state (upgradeMode: stateless)", lines, fix))
-    if resource.upgrade_mode == "savepoint" and case.setting(*SAVEPOINT_DIRECTORIES) is None and case.job.configuration:
+    nowhere = resource.upgrade_mode == "savepoint" and case.setting(*SAVEPOINT_DIRECTORIES) is None
+    if case.holds("upgradeMode is savepoint, and no folder is set", nowhere and bool(case.job.configuration)):
         fix = remedy("Say where savepoints go", SAVEPOINT_DIRECTORIES[0], None)
         found.append(("The next upgrade needs a savepoint, and no folder for it is set", (), fix))
     return [

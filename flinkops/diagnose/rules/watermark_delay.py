@@ -74,7 +74,7 @@ def _future(case: Case) -> Cause | None:
         if vertex.watermark_ms and (highest := worst(vertex.watermark_ms)) is not None and highest < 2**62
     ]
     most = max(ahead, default=0.0)
-    if most <= FUTURE_SECONDS:
+    if not case.above("the watermark is ahead of the clock by", most, FUTURE_SECONDS, "seconds"):
         return None
     late = case.evidence.assessment.late_records
     lines = [line("seconds that the watermark is ahead of the clock", most, FUTURE_SECONDS, "seconds")]
@@ -91,7 +91,8 @@ def _future(case: Case) -> Cause | None:
 def _none_yet(case: Case) -> Cause | None:
     """Records flow, yet a vertex that needs event time has no watermark: an input without any holds back all others."""
     waiting = held_back(case.graph)
-    if not waiting or not _flows(case):
+    held = case.holds("a vertex that needs event time has an input without a watermark", bool(waiting))
+    if not held or not _flows(case):
         return None
     first = next((each for each in waiting if each.sure), waiting[0])
     culprit, waits = first.culprit.name, first.vertex.name
@@ -126,7 +127,12 @@ def _standing(case: Case) -> Cause | None:
     skew = case.evidence.assessment.event_time_skew_seconds
     if pace is None or skew is None or not _flows(case):
         return None
-    if seconds < STANDSTILL_SECONDS or pace > STANDSTILL_RATIO or skew < _skew_worth(case):
+    stands = (
+        case.at_least("the polls span", seconds, STANDSTILL_SECONDS, "seconds")
+        and case.at_most("pace of the watermark, of the clock's", pace, STANDSTILL_RATIO)
+        and case.at_least("event-time skew", skew, _skew_worth(case), "seconds")
+    )
+    if not stands:
         return None
     furthest = _furthest(case)
     lines = [
@@ -144,7 +150,7 @@ def _trailing(case: Case) -> Cause | None:
     """Too far behind by the job's own limit."""
     assessment = case.evidence.assessment
     skew, limit = assessment.event_time_skew_seconds, assessment.limits.skew_seconds
-    if skew is None or limit is None or skew <= limit:
+    if limit is None or not case.above("event-time skew, against the job's own limit", skew, limit, "seconds"):
         return None
     pace, seconds = _pace(case.looks)
     furthest = _furthest(case)
@@ -167,9 +173,10 @@ def _straggling(case: Case) -> Cause | None:
     widest = max(apart, key=lambda each: each.watermark_spread_seconds or 0.0, default=None)
     spread = widest.watermark_spread_seconds if widest else None
     behind = widest.skew_seconds if widest else None
-    if widest is None or spread is None or behind is None or not _flows(case):
+    apart_enough = case.at_least("spread of watermarks over the subtasks", spread, STRAGGLER_SECONDS, "seconds")
+    if widest is None or not apart_enough or not _flows(case):
         return None
-    if spread < STRAGGLER_SECONDS or behind < STRAGGLER_SECONDS:
+    if not case.at_least("skew of the one that is furthest behind", behind, STRAGGLER_SECONDS, "seconds"):
         return None
     lines = [
         line(
@@ -193,7 +200,7 @@ def _late(case: Case) -> Cause | None:
     assessment = case.evidence.assessment
     limit = assessment.limits.late_ratio or LATE_RATIO
     ratio = assessment.late_ratio
-    if ratio is None or ratio <= limit or not assessment.late_records:
+    if not case.above("share of records that came too late", ratio, limit, "ratio") or not assessment.late_records:
         return None
     lines = [
         line("share of records that came too late", ratio, limit, "ratio"),
@@ -219,11 +226,11 @@ def _pace(looks: tuple[JobSample, ...]) -> tuple[float | None, float]:
 
 
 def _flows(case: Case) -> bool:
-    rate = case.input_per_second
-    if rate is None or rate <= FLOWING_PER_SECOND:
+    if not case.above("records that come in", case.input_per_second, FLOWING_PER_SECOND, "per_second"):
         return False
     idle = [least(each.source_idle_seconds) for each in case.graph.sources]
-    return any(each is None or each < FLOWED_SECONDS for each in idle)  # Flink's rates are over the last minute
+    recent = any(each is None or each < FLOWED_SECONDS for each in idle)  # Flink's rates are over the last minute
+    return case.holds(f"the last one came within {FLOWED_SECONDS:.0f} s", recent)
 
 
 def _skew_worth(case: Case) -> float:
