@@ -1,4 +1,4 @@
-"""What actions need of a cluster: a few thin verbs and a close look at one job."""
+"""What actions need of a cluster: a few thin verbs and the facts of one job."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -71,7 +71,7 @@ class JobControl(Protocol):
         ...
 
     def job(self, job_id: str) -> JobFacts | None:
-        """A close look at one job, without load metrics; None when the cluster does not know it."""
+        """The facts of one job, polled in full but for load metrics; None when the cluster does not know it."""
         ...
 
     def failures(self, job_id: str) -> tuple[ExceptionFacts, ...]:

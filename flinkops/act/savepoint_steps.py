@@ -124,7 +124,7 @@ def _forgotten(run: StepRun) -> str:
         return found[0].external_path
     raise OperationFailed(
         f"Flink has forgotten the savepoint's trigger, and {len(found)} savepoints are newer than the plan",
-        next_step=f"look at them with: flinkops savepoint list {run.plan.target.job_name}",
+        next_step=f"list them with: flinkops savepoint list {run.plan.target.job_name}",
     )
 
 

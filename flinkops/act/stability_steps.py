@@ -51,7 +51,7 @@ def verify_parallelism(run: StepRun, given: VerifyParallelism) -> ParallelismSee
 def verify_stable(run: StepRun, given: VerifyStable) -> StabilitySeen:
     """So many checkpoints complete from now on, and the job does not restart meanwhile.
 
-    With ``watch_seconds`` it has to go on so long at least: a crash loop may begin only after a while. The counter of
+    With ``watch_seconds`` it has to run so long at least: a crash loop may begin only after a while. The counter of
     restarts does not decide: it is up to 10 s old, and Flink before 2.0 counts each rescale in it.
     """
     watched_until = time.monotonic() + given.watch_seconds

@@ -1,4 +1,4 @@
-"""Savepoints as files: is everything there? Only local folders can be looked into; the rest stays unknown."""
+"""Savepoints as files: is everything there? Only local folders can be read; the rest stays unknown."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +16,7 @@ _SHOWN_PROBLEMS = 20
 
 
 class SavepointCheck(msgspec.Struct, frozen=True):
-    """What was found at a savepoint's path. Unknown: it could not be looked at from here, which is not bad."""
+    """What was found at a savepoint's path. Unknown: it could not be read from here, which is not bad."""
 
     path: str
     verdict: Verdict
@@ -27,7 +27,7 @@ class SavepointCheck(msgspec.Struct, frozen=True):
 
 
 def check_savepoint(path: str) -> SavepointCheck:
-    """Parses ``_metadata`` at `path` (a folder, the file itself, or a URI) and looks for every file it names."""
+    """Parses ``_metadata`` at `path` (a folder, the file itself, or a URI) and finds every file it names."""
     folder = local_folder(path)
     if folder is None:
         scheme = urlsplit(path).scheme

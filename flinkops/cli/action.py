@@ -23,32 +23,32 @@ app = typer.Typer(name="action", no_args_is_help=True, help="Interrupted actions
 
 @app.command()
 @with_common
-def resume(common: Common, action: ActionArgument = None, journal: JournalOption = None) -> None:
+def resume(common: Common, action: ActionArgument = None, journal_folder: JournalOption = None) -> None:
     """Resume an interrupted action. Steps that are done are not done again; a rollback that had begun is finished."""
-    resume_action(common, action, journal)
+    resume_action(common, action, journal_folder)
 
 
 @app.command()
 @with_common
-def abandon(common: Common, action: ActionArgument = None, journal: JournalOption = None) -> None:
+def abandon(common: Common, action: ActionArgument = None, journal_folder: JournalOption = None) -> None:
     """Give an interrupted action up; the job is left as it is, and others may act on it again."""
-    abandon_action(common, action, journal)
+    abandon_action(common, action, journal_folder)
 
 
 @app.command()
 @with_common
-def repair(common: Common, journal: JournalOption = None) -> None:
+def repair(common: Common, journal_folder: JournalOption = None) -> None:
     """Set aside what cannot be read of a damaged journal; a copy is kept, and every action that can be read."""
     if common.settings.read_only:
         raise Refused("read-only: the journal is not changed either")
-    book = open_journal(journal)
-    done = book.repair()
+    journal = open_journal(journal_folder)
+    done = journal.repair()
     if form := document_format(common):
         emit_document(_document(done), form)
         return
     emit([f"set aside: {one}" for one in done.set_aside])
     emit([f"unfinished: {one.plan.verb} {one.plan.target.job_name}: {one.plan.id}" for one in done.unfinished])
-    common.say(f"everything as it was: {done.copy}" if done.set_aside else f"{book.path} is whole")
+    common.say(f"everything as it was: {done.copy}" if done.set_aside else f"{journal.path} is whole")
 
 
 def _document(done: "Repair") -> dict[str, object]:

@@ -1,6 +1,7 @@
 """The parameters that acting commands share: those of a request, of the consent to it, and of the journal.
 
-A command takes them as values and says so in its signature: ``request`` (an ActionRequest), ``consent``, ``journal``.
+A command takes them as values and says so in its signature: ``request`` (an ActionRequest), ``consent`` and
+``journal_folder``.
 :func:`acts` puts the options of the request's table (act/request_options.py) and those of the consent in their place.
 """
 
@@ -62,8 +63,8 @@ def acts(verb: "RequestVerb | None" = None) -> Callable[[Callable[..., Any]], Ca
             return command(*arguments, consent=consent, **values)
 
         first, rest = kept[:1], [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in kept[1:]]
-        journal = [p for p in rest if p.name == "journal"]
-        rest = [p for p in rest if p.name != "journal"]
+        journal = [p for p in rest if p.name == "journal_folder"]
+        rest = [p for p in rest if p.name != "journal_folder"]
         run.__signature__ = inspect.Signature([*first, *rest, *added, *journal])  # type: ignore[attr-defined]
         del run.__wrapped__  # or the signature would be that of the undecorated command
         return run

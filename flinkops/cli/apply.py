@@ -16,7 +16,7 @@ def apply(
     common: Common,
     plan: Annotated[Path, typer.Argument(metavar="PLAN", help="A plan that --out saved.")],
     yes: YesOption = False,
-    journal: JournalOption = None,
+    journal_folder: JournalOption = None,
 ) -> None:
     """Carry out a saved plan. Refused when the job has moved since it was made."""
     from flinkops.act.backends import backend_of_plan
@@ -30,4 +30,4 @@ def apply(
         raise UsageError(f"{plan} cannot be read: {problem.strerror or problem}") from None
     saved = decode_plan_file(content, str(plan), known_members())
     with backend_of_plan(saved, common.settings, SystemClock()).control_of_plan(saved) as control:
-        act(common, control, saved, Consent(yes=yes), open_journal(journal))
+        act(common, control, saved, Consent(yes=yes), open_journal(journal_folder))

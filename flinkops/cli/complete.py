@@ -20,7 +20,7 @@ MAX_SOURCES = 4
 
 
 def complete_job(incomplete: str) -> list[str]:
-    """Names of jobs that begin so; what is remembered of the last look when nobody answers in time."""
+    """Names of jobs that begin so; what is remembered of the last poll when nobody answers in time."""
     try:
         names = _names()
     except (FlinkopsError, OSError, ValueError):
@@ -30,7 +30,7 @@ def complete_job(incomplete: str) -> list[str]:
 
 
 def remember_names(settings: "Settings", names: Iterable[str]) -> None:
-    """Keep what a look saw for completions to come. Not being able to is no error."""
+    """Keep what a poll found for completions to come. Not being able to is no error."""
     from flinkops.clock import SystemClock
 
     path = _cache_file(settings)

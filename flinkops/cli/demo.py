@@ -41,7 +41,7 @@ def demo(
 
 
 def _show(common: Common, fleet: "FleetInfo", *, headless: bool, seconds: float | None) -> None:
-    """Look at the demo's fleet, and at nothing else, until the time is up or the person leaves."""
+    """Poll the demo's fleet, and nothing else, until the time is up or the person leaves."""
     from flinkops.cli.repeat import repeated
     from flinkops.cli.targets import open_observer
     from flinkops.model.endpoint import parse_endpoint

@@ -50,7 +50,7 @@ def doctor(
     r"""Ranked causes with evidence, remedy and next command; and what could not be assessed, with the reason.
 
     \b
-    flinkops doctor                         every job, at one look
+    flinkops doctor                         every job, in one poll
     flinkops doctor orders                  one job in depth, flame graphs too: about fifteen seconds
     flinkops doctor orders -o json
     flinkops doctor --replay incident.rec
@@ -114,7 +114,7 @@ def _check_self(common: Common) -> None:
 
 
 def _examined(common: Common, job: str | None, bundle: str | None) -> "tuple[list[Evidence], dict[str, str]]":
-    """Live: the whole fleet at one look, or one job in depth; the ends of the logs where they are to be kept."""
+    """Live: the whole fleet in one poll, or one job in depth; the ends of the logs where they are to be kept."""
     from flinkops.act.job_choice import pick_job
     from flinkops.cli.targets import open_observer
     from flinkops.evidence_collector import PollingEvidenceCollector
@@ -130,7 +130,7 @@ def _examined(common: Common, job: str | None, bundle: str | None) -> "tuple[lis
         if job is None:
             evidence = examiner.fleet()
         else:
-            common.say("flinkops: two looks and the flame graphs of the busiest vertices: some fifteen seconds")
+            common.say("flinkops: two polls and the flame graphs of the busiest vertices: some fifteen seconds")
             evidence = examiner.jobs(pick)
         _say_sources(common, examiner)
         return evidence, examiner.logs(evidence) if bundle is not None else {}
@@ -149,7 +149,7 @@ def _say_sources(common: Common, examiner: "PollingEvidenceCollector") -> None:
 
 
 def _replayed(common: Common, replay: str, job: str | None) -> "tuple[list[Evidence], dict[str, str]]":
-    """All looks of a recording, judged at its last one; or the evidence of a bundle."""
+    """All polls of a recording, judged at its last one; or the evidence of a bundle."""
     from flinkops.act.job_choice import pick_job
     from flinkops.bundle import describe, read_evidence
     from flinkops.evidence_collector import from_observation

@@ -36,7 +36,7 @@ def exporter(
     flinkops exporter --listen :9249 --tls-cert c.pem --tls-key k.pem --basic-auth-file users
     flinkops exporter --shard 1/4                         one of four that share the jobs
 
-    Each scrape looks at the fleet. Scrape with honor_labels: true, every 15 s or slower (docs/metrics.md).
+    Each scrape polls the fleet. Scrape with honor_labels: true, every 15 s or slower (docs/metrics.md).
     """
     from flinkops.cli.targets import open_observer, open_sources
     from flinkops.exporter.families import Options

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 def history(
     common: Common,
     job: Annotated[str | None, typer.Argument(metavar="[JOB]", help="Only this job's.")] = None,
-    journal: JournalOption = None,
+    journal_folder: JournalOption = None,
 ) -> None:
     """What was done through flinkops on this machine, newest first, and how it ended."""
-    book = open_journal(journal)
-    records = [record for record in reversed(book.records()) if job is None or job in _names(record.plan.target)]
-    for one in book.damage():
+    journal = open_journal(journal_folder)
+    records = [record for record in reversed(journal.records()) if job is None or job in _names(record.plan.target)]
+    for one in journal.damage():
         common.say(f"not readable: {one}")
     if form := document_format(common):
         emit_document({"schema_version": 1, "actions": [_row(one) for one in records]}, form)

@@ -94,7 +94,7 @@ def _options(
     ] = None,
     interval: Annotated[
         str | None,
-        typer.Option("--interval", metavar="DURATION", help="Between looks; 10s unless set.", rich_help_panel=SHARED),
+        typer.Option("--interval", metavar="DURATION", help="Between polls; 10s unless set.", rich_help_panel=SHARED),
     ] = None,
     read_only: Annotated[
         bool | None,

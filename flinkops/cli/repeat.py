@@ -7,12 +7,12 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def repeated(look: Callable[[], T], interval_seconds: float, *, seconds: float | None = None) -> Iterator[T]:
-    """What `look` gives each interval, from start to start; until `seconds` after the first one, or without end."""
+def repeated(poll: Callable[[], T], interval_seconds: float, *, seconds: float | None = None) -> Iterator[T]:
+    """What `poll` gives each interval, from start to start; until `seconds` after the first one, or without end."""
     next_at = time.monotonic()
     end_at: float | None = None
     while True:
-        yield look()
+        yield poll()
         now = time.monotonic()
         if end_at is None and seconds is not None:
             end_at = now + seconds

@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 @with_common
 @acts("rescale")
 def rescale(
-    common: Common, job: JobArgument, *, request: "ActionRequest", consent: Consent, journal: JournalOption = None
+    common: Common,
+    job: JobArgument,
+    *,
+    request: "ActionRequest",
+    consent: Consent,
+    journal_folder: JournalOption = None,
 ) -> None:
     """Change the parallelism in place (adaptive scheduler), see it hold, undo it when it does not.
 
@@ -21,4 +26,4 @@ def rescale(
 
     Examples: flinkops rescale price-aggregation --parallelism 2
     """
-    request_action(common, job, request, consent, journal)
+    request_action(common, job, request, consent, journal_folder)

@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 @with_common
 @acts("resume")
 def resume(
-    common: Common, job: JobArgument, *, request: "ActionRequest", consent: Consent, journal: JournalOption = None
+    common: Common,
+    job: JobArgument,
+    *,
+    request: "ActionRequest",
+    consent: Consent,
+    journal_folder: JournalOption = None,
 ) -> None:
     """Start a job that was suspended or has died, from its latest savepoint or another one."""
-    request_action(common, job, request, consent, journal)
+    request_action(common, job, request, consent, journal_folder)

@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 @with_common
 @acts("rollback")
 def rollback(
-    common: Common, job: JobArgument, *, request: "ActionRequest", consent: Consent, journal: JournalOption = None
+    common: Common,
+    job: JobArgument,
+    *,
+    request: "ActionRequest",
+    consent: Consent,
+    journal_folder: JournalOption = None,
 ) -> None:
     """Back to how a job was submitted before its last upgrade, with the state it has now."""
-    request_action(common, job, request, consent, journal)
+    request_action(common, job, request, consent, journal_folder)

@@ -54,17 +54,19 @@ def backend(common: Common) -> "Backend":
     return backend_for(common.settings, SystemClock())
 
 
-def request_action(common: Common, job: str, request: "ActionRequest", consent: Consent, journal: Path | None) -> None:
+def request_action(
+    common: Common, job: str, request: "ActionRequest", consent: Consent, journal_folder: Path | None
+) -> None:
     """Find the job, plan, show, confirm, carry out, report; ends the process with the outcome's exit code."""
     if consent.out is not None:
         refuse_shared_plan(consent.out)
-    place, book = backend(common), open_journal(journal)
+    place, journal = backend(common), open_journal(journal_folder)
     place.prerequisites(request)
     with place.reach(job) as handle:
-        made = handle.plan(request, book, new_stamp(request.verb))
+        made = handle.plan(request, journal, new_stamp(request.verb))
         if (consent.only_plan or consent.out) and made.by_hand:
             common.say(made.by_hand)
-        act(common, handle.control, made.plan, consent, book)
+        act(common, handle.control, made.plan, consent, journal)
 
 
 def act(
@@ -87,10 +89,10 @@ def act(
         if document_format(common):
             report(common, plan, None)
         raise Refused("; ".join(plan.refused))
-    hands = executor(common, control, journal)
-    hands.refuse_unfit(plan)
+    runner = executor(common, control, journal)
+    runner.refuse_unfit(plan)
     _confirm(plan, consent)
-    result = hands.run(plan)
+    result = runner.run(plan)
     report(common, plan, result)
     raise typer.Exit(exit_code(result))
 
@@ -183,7 +185,7 @@ def ask_to_go_on(lines: Sequence[str], typed: str = "") -> None:
     Raises Refused when the person declines or nobody is there, Interrupted on Ctrl-C.
     """
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise Refused("nobody is here to confirm it", next_step="give --yes, or look at it first with --plan")
+        raise Refused("nobody is here to confirm it", next_step="give --yes, or see it first with --plan")
     for line in lines:
         say(line)
     try:
@@ -198,8 +200,8 @@ def _asked(typed: str) -> bool:
     from flinkops.render.text import clean
 
     if typed:
-        return str(typer.prompt(f"Type {clean(typed)} to go on", default="", show_default=False, err=True)) == typed
-    return typer.confirm("Go on?", default=False, err=True)
+        return str(typer.prompt(f"Type {clean(typed)} to proceed", default="", show_default=False, err=True)) == typed
+    return typer.confirm("Proceed?", default=False, err=True)
 
 
 def _tell(common: Common, progress: "Progress") -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def self_check(common: Common) -> ExitCode:
-    """Looks, prints one line a check (`-o json`: one document), and says what it comes to.
+    """Checks, prints one line a check (`-o json`: one document), and says what it comes to.
 
     0: all that is needed works; 1: a folder cannot be written; 3: a source is out of reach or closed to us.
     """
@@ -92,16 +92,16 @@ def _targets(common: Common) -> Iterator[Check]:
 
 
 def _look(source: "Source", seconds: float) -> Iterator[Check]:
-    look = source.poll(seconds)
-    if look.status.state in ("denied", "unreachable"):
+    snapshot = source.poll(seconds)
+    if snapshot.status.state in ("denied", "unreachable"):
         if source.kind == "rest":  # a Kubernetes cluster's own checks say it more exactly
-            yield Check(source.name, "reach", "failed", look.status.error or look.status.state)
+            yield Check(source.name, "reach", "failed", snapshot.status.error or snapshot.status.state)
         return
-    versions = sorted({one.flink_version for one in look.clusters if one.flink_version})
-    told = f"{_count(len(look.clusters), 'Flink cluster')} answered"
-    told += f" (Flink {', '.join(versions)}), {_count(len(look.jobs), 'job')}, {look.status.requests} requests"
-    yield Check(source.name, "flink", "ok" if look.clusters or not look.jobs else "warning", told)
-    for job in look.jobs:
+    versions = sorted({one.flink_version for one in snapshot.clusters if one.flink_version})
+    told = f"{_count(len(snapshot.clusters), 'Flink cluster')} answered"
+    told += f" (Flink {', '.join(versions)}), {_count(len(snapshot.jobs), 'job')}, {snapshot.status.requests} requests"
+    yield Check(source.name, "flink", "ok" if snapshot.clusters or not snapshot.jobs else "warning", told)
+    for job in snapshot.jobs:
         if not job.vertices and (why := job.unknown.get("vertices")) and job.state not in ("SUSPENDED",):
             yield Check(source.name, "rest", "warning", f"{job.namespace}/{job.name}: {why}")
 

@@ -1,4 +1,4 @@
-"""`flinkops status`: the fleet at a look."""
+"""`flinkops status`: the fleet in one table."""
 
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -25,8 +25,8 @@ def status(
         str | None,
         typer.Argument(help="A name, namespace/name, or job id.", autocompletion=complete_job, show_default=False),
     ] = None,
-    once: Annotated[bool, typer.Option("--once", help="One look, on a terminal too.")] = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Look again each interval, until Ctrl-C.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="One poll, on a terminal too.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Poll again each interval, until Ctrl-C.")] = False,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 10 unless all is healthy.")] = False,
     replay: Annotated[
         str | None, typer.Option("--replay", metavar="FILE", help="A recording instead of the live fleet.")
@@ -80,7 +80,7 @@ def _open(common: Common, replay: str | None) -> "Observer":
 
 
 def _looks(observer: "Observer", interval_seconds: float, *, watch: bool) -> "Iterator[FleetAssessment]":
-    """One look, or one after the other; of a recording the last frame, or all of them as fast as they are read."""
+    """One poll, or one after the other; of a recording the last frame, or all of them as fast as they are read."""
     from flinkops.recording import Replay
 
     collector = observer.collector
@@ -102,7 +102,7 @@ def _on_screen(common: Common, *, once: bool) -> bool:
 
 
 def _show(common: Common, fleet: "FleetAssessment", job: str | None) -> ExitCode:
-    """Print one look; says what `--exit-code` makes of it."""
+    """Print one snapshot; says what `--exit-code` makes of it."""
     from flinkops.act.job_choice import pick_job
 
     answered = any(source.state in ("ok", "stale") for source in fleet.sources)

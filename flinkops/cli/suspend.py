@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 @with_common
 @acts("suspend")
 def suspend(
-    common: Common, job: JobArgument, *, request: "ActionRequest", consent: Consent, journal: JournalOption = None
+    common: Common,
+    job: JobArgument,
+    *,
+    request: "ActionRequest",
+    consent: Consent,
+    journal_folder: JournalOption = None,
 ) -> None:
     """Stop a job with a savepoint; `flinkops resume` starts it from there."""
-    request_action(common, job, request, consent, journal)
+    request_action(common, job, request, consent, journal_folder)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from flinkops.sources.protocol import Source, Wanted
 
 DEFAULT_TIMEOUT_SECONDS = 8.0
-NO_TARGET = "no Flink to look at: no --rest, no sources in flinkops.toml, no embedded fleet running, no kubeconfig"
+NO_TARGET = "no Flink to poll: no --rest, no sources in flinkops.toml, no embedded fleet running, no kubeconfig"
 
 
 def open_sources(settings: "Settings", wanted: "Wanted | None" = None) -> list["Source"]:
@@ -25,7 +25,7 @@ def open_sources(settings: "Settings", wanted: "Wanted | None" = None) -> list["
 
     Jobs that are not ``wanted`` are listed but not asked about.
     --rest on the command line takes the place of the listed ``sources``. Raises UsageError for what cannot be meant,
-    Unreachable when there is nothing to look at.
+    Unreachable when there is nothing to poll.
     """
     from flinkops.act.rest.embedded import embedded_endpoint
     from flinkops.sources.flink.endpoints import rest_endpoints
@@ -49,7 +49,7 @@ def open_sources(settings: "Settings", wanted: "Wanted | None" = None) -> list["
 
 
 def open_collector(settings: "Settings", sources: Sequence["Source"] | None = None) -> "Collector":
-    """The sources of the settings, or those given, looked at together."""
+    """The sources of the settings, or those given, polled together."""
     from flinkops.clock import SystemClock
     from flinkops.collect import Collector
 
@@ -58,7 +58,7 @@ def open_collector(settings: "Settings", sources: Sequence["Source"] | None = No
 
 
 def open_observer(common: "Common", sources: Sequence["Source"] | None = None) -> "Observer":
-    """What `status`, the TUI and the exporter look through. The caller closes it."""
+    """What `status`, the TUI and the exporter read. The caller closes it."""
     from flinkops.observer import Observer
 
     return Observer(open_collector(common.settings, sources), common.settings.policy, ended_by=_ended_by())

@@ -13,28 +13,28 @@ if TYPE_CHECKING:
     from flinkops.act.journal import ActionRecord, Journal
 
 
-def resume_action(common: Common, plan_id: str | None, journal: Path | None) -> None:
+def resume_action(common: Common, plan_id: str | None, journal_folder: Path | None) -> None:
     """Resume an unfinished action, whatever its verb; ends the process with the outcome's exit code."""
     from flinkops.act.backends import backend_of_plan
     from flinkops.clock import SystemClock
 
-    book = open_journal(journal)
-    plan = _unfinished(book, plan_id).plan
+    journal = open_journal(journal_folder)
+    plan = _unfinished(journal, plan_id).plan
     with backend_of_plan(plan, common.settings, SystemClock()).control_of_plan(plan) as control:
-        result = executor(common, control, book).resume(plan.id)
+        result = executor(common, control, journal).resume(plan.id)
     report(common, plan, result)
     raise typer.Exit(exit_code(result))
 
 
-def abandon_action(common: Common, plan_id: str | None, journal: Path | None) -> None:
+def abandon_action(common: Common, plan_id: str | None, journal_folder: Path | None) -> None:
     """Give an unfinished action up."""
     from flinkops.act.backends import backend_of_plan
     from flinkops.clock import SystemClock
 
-    book = open_journal(journal)
-    plan = _unfinished(book, plan_id).plan
+    journal = open_journal(journal_folder)
+    plan = _unfinished(journal, plan_id).plan
     with backend_of_plan(plan, common.settings, SystemClock()).control_of_plan(plan) as control:
-        executor(common, control, book).abandon(plan.id)
+        executor(common, control, journal).abandon(plan.id)
     common.say(f"{plan.id} is abandoned; the job is as it was left")
 
 

@@ -29,7 +29,7 @@ def upgrade(
     *,
     request: "ActionRequest",
     consent: Consent,
-    journal: JournalOption = None,
+    journal_folder: JournalOption = None,
 ) -> None:
     r"""Change a job: stop with a savepoint, start from it, verify it; else roll back to the old one from it.
 
@@ -38,11 +38,11 @@ def upgrade(
     flinkops upgrade -l team=pricing --savepoint --image shop/prices:7 --max-unavailable 3 --canary
     """
     if abandon:
-        return abandon_action(common, job, journal)
+        return abandon_action(common, job, journal_folder)
     if resume:
-        return resume_action(common, job, journal)
+        return resume_action(common, job, journal_folder)
     if job is not None:
-        return request_action(common, job, request, consent, journal)
+        return request_action(common, job, request, consent, journal_folder)
     if common.settings.selector is None:
         raise UsageError("which job?", next_step="flinkops upgrade JOB --savepoint …, or -l LABELS for many")
-    return request_for_many(common, request, Pace(max_unavailable, canary), consent, journal)
+    return request_for_many(common, request, Pace(max_unavailable, canary), consent, journal_folder)

@@ -19,12 +19,12 @@ def place_of(checkpoint: CheckpointFacts) -> str | None:
     return None if not path or path.startswith(_NO_PLACE) else path
 
 
-def went_back(completed_id: int | None, restored: RestoredFacts | None) -> str | None:
+def why_lost(completed_id: int | None, restored: RestoredFacts | None) -> str | None:
     """What a job misses that was restored so, where `completed_id` had been completed before; None: nothing.
 
-    >>> went_back(7, None)
+    >>> why_lost(7, None)
     'it began with empty state, although checkpoint 7 had been completed'
-    >>> went_back(7, RestoredFacts(id=8, at_ms=0, is_savepoint=True))
+    >>> why_lost(7, RestoredFacts(id=8, at_ms=0, is_savepoint=True))
     """
     if completed_id is None:
         return None

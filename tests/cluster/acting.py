@@ -15,7 +15,7 @@ _CONTAINERD = "/run/flinkops-kit/containerd.sock"
 ACTION_SECONDS = 420.0
 
 
-class Hands:
+class CommandLine:
     """flinkops with a journal of its own."""
 
     def __init__(self, cluster: Cluster, journal: Path) -> None:

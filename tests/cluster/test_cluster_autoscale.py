@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.acting import Hands, settled
+from tests.cluster.acting import CommandLine, settled
 from tests.cluster.kit import Cluster, wait_for
 from tests.cluster.wait_bound import build_image, manifest
 
@@ -57,9 +57,9 @@ def explained(cluster: Cluster) -> dict[str, Any] | None:
 @pytest.mark.by_hand
 @pytest.mark.timeout(600)
 def test_scaled_in_place_handed_over_and_taken_back(cluster: Cluster, too_small: str, tmp_path: Path) -> None:
-    hands = Hands(cluster, tmp_path / "journal")
+    command_line = CommandLine(cluster, tmp_path / "journal")
     begun = cluster.job(too_small)
-    done = hands.run("autoscale", "apply", too_small, "--seconds", "25", *chosen(OURS), "--yes")
+    done = command_line.run("autoscale", "apply", too_small, "--seconds", "25", *chosen(OURS), "--yes")
     assert done["result"]["outcome"] == "verified"
     assert done["plan"]["effective_mode"] == "in-place"
     assert {"patch", "rescaled", "stable", "throughput"} <= {step["name"] for step in done["result"]["steps"]}
@@ -67,16 +67,16 @@ def test_scaled_in_place_handed_over_and_taken_back(cluster: Cluster, too_small:
     assert reached["Source"] == 1
     assert 3 <= reached["wait"] <= 4  # 95 / 50 / 0.7 = 2.7
 
-    hands.run("autoscale", "enable", too_small, *chosen(OPERATORS), "--yes")
+    command_line.run("autoscale", "enable", too_small, *chosen(OPERATORS), "--yes")
     assert settings_of(cluster)["job.autoscaler.metrics.window"] == "1m"
-    refused = hands.run("autoscale", "run", too_small, "--seconds", "5", "--yes", expect=5)
+    refused = command_line.run("autoscale", "run", too_small, "--seconds", "5", "--yes", expect=5)
     assert "two controllers" in refused["stderr"]
     found = wait_for(lambda: explained(cluster), "the operator keeps a state of the job", seconds=120, every=5)
     assert (found["enabled"], found["acts"], found["drift"]) == (True, True, [])
     assert not [note for note in found["notes"] if note.startswith("not read")]
     assert {vertex["running"] for vertex in found["vertices"]} == set(reached.values())
 
-    hands.run("autoscale", "disable", too_small, "--yes")
+    command_line.run("autoscale", "disable", too_small, "--yes")
     assert settings_of(cluster)["job.autoscaler.enabled"] == "false"
     assert settings_of(cluster)[OVERRIDES]  # without them the operator would redeploy the job with parallelism 1
     assert parallelism(cluster) == reached

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from flinkops.clock import SystemClock, iso_utc
-from tests.cluster.acting import ACTION_SECONDS, Hands, another_parallelism, restored_from, settled
+from tests.cluster.acting import ACTION_SECONDS, CommandLine, another_parallelism, restored_from, settled
 from tests.cluster.kit import DATA, FLINK, REPOSITORY, Cluster, count_manifest, wait_for
 
 pytestmark = pytest.mark.timeout(600)
@@ -45,10 +45,10 @@ def job(cluster: Cluster) -> Iterator[str]:
 
 
 @pytest.fixture
-def hands(cluster: Cluster, job: str, tmp_path: Path) -> Hands:
+def command_line(cluster: Cluster, job: str, tmp_path: Path) -> CommandLine:
     wait_for(lambda: settled(cluster, job), "the test before left it RUNNING", seconds=180)
     cluster.kubectl("delete", "lease", lease_of(job), "--ignore-not-found")  # of a test that failed in the middle
-    return Hands(cluster, tmp_path / "journal")
+    return CommandLine(cluster, tmp_path / "journal")
 
 
 def lease_of(job: str) -> str:
@@ -59,19 +59,19 @@ def arguments(*options: str) -> list[str]:
     return [f"--arg={one}" for one in (*SCRIPT, *options)]
 
 
-def test_a_conflicting_edit_is_refused(cluster: Cluster, job: str, hands: Hands, tmp_path: Path) -> None:
+def test_a_conflicting_edit_is_refused(cluster: Cluster, job: str, command_line: CommandLine, tmp_path: Path) -> None:
     saved = str(tmp_path / "plan.json")
-    hands.run("upgrade", job, "--savepoint", "--parallelism", "2", "--out", saved)
+    command_line.run("upgrade", job, "--savepoint", "--parallelism", "2", "--out", saved)
     edit = {"spec": {"flinkConfiguration": {"kubernetes.operator.savepoint.history.max.age": "2 d"}}}
     cluster.kubectl("patch", "flinkdeployment", job, "--type=merge", "-p", json.dumps(edit))
     pods = cluster.pods(job)
-    refused = hands.run("apply", saved, "--yes", expect=5)
+    refused = command_line.run("apply", saved, "--yes", expect=5)
     assert "edited by somebody else" in refused["stderr"]
     assert cluster.pods(job) == pods
-    assert hands.entries() == []
+    assert command_line.entries() == []
 
 
-def test_a_lease_that_somebody_else_holds(cluster: Cluster, job: str, hands: Hands) -> None:
+def test_a_lease_that_somebody_else_holds(cluster: Cluster, job: str, command_line: CommandLine) -> None:
     now = (iso_utc(SystemClock().now_ms()) or "").replace("Z", "000Z")
     lease = {
         "apiVersion": "coordination.k8s.io/v1",
@@ -81,17 +81,19 @@ def test_a_lease_that_somebody_else_holds(cluster: Cluster, job: str, hands: Han
     }
     cluster.apply(lease)
     try:
-        refused = hands.run("upgrade", job, "--savepoint", "--parallelism", "2", *QUICK, expect=5)
+        refused = command_line.run("upgrade", job, "--savepoint", "--parallelism", "2", *QUICK, expect=5)
         assert "upgrade-x on afar" in refused["stderr"]
     finally:
         cluster.kubectl("delete", "lease", lease_of(job))
 
 
 @pytest.mark.by_hand
-def test_a_crash_loop_that_begins_late_is_seen_and_taken_back(cluster: Cluster, job: str, hands: Hands) -> None:
+def test_a_crash_loop_that_begins_late_is_seen_and_taken_back(
+    cluster: Cluster, job: str, command_line: CommandLine
+) -> None:
     before = cluster.deployment(job)["spec"]["job"]["args"]
     crash = arguments("--crash-after", "45")
-    done = hands.run("upgrade", job, "--savepoint", *crash, "--yes", "--watch-for", "60s", expect=1)["result"]
+    done = command_line.run("upgrade", job, "--savepoint", *crash, "--yes", "--watch-for", "60s", expect=1)["result"]
     assert done["outcome"] == "rolled-back"
     assert "restart" in done["error"]
     assert done["restored_from"] == done["savepoint"] == restored_from(cluster, job)
@@ -99,52 +101,54 @@ def test_a_crash_loop_that_begins_late_is_seen_and_taken_back(cluster: Cluster, 
 
 
 @pytest.mark.by_hand
-def test_a_state_that_does_not_fit_is_taken_back(cluster: Cluster, job: str, hands: Hands) -> None:
-    done = hands.run("upgrade", job, "--savepoint", *arguments("--other-state"), *QUICK, expect=1)["result"]
+def test_a_state_that_does_not_fit_is_taken_back(cluster: Cluster, job: str, command_line: CommandLine) -> None:
+    done = command_line.run("upgrade", job, "--savepoint", *arguments("--other-state"), *QUICK, expect=1)["result"]
     assert done["outcome"] == "rolled-back", done
     assert done["restored_from"] == done["savepoint"] == restored_from(cluster, job)
 
 
 @pytest.mark.by_hand
-def test_an_operator_that_is_down_is_waited_for(cluster: Cluster, job: str, hands: Hands) -> None:
+def test_an_operator_that_is_down_is_waited_for(cluster: Cluster, job: str, command_line: CommandLine) -> None:
     cluster.kubectl(*OPERATOR, "--replicas=0")
     try:
         change = ("--parallelism", another_parallelism(cluster, job), *QUICK, "--timeout", "25s")
-        late = hands.run("upgrade", job, "--savepoint", *change, expect=4)
+        late = command_line.run("upgrade", job, "--savepoint", *change, expect=4)
         assert "action resume" in late["result"]["go_on"]
         assert late["result"]["outcome"] == "timed-out"
     finally:
         cluster.kubectl(*OPERATOR, "--replicas=1")
-    done = hands.run("upgrade", "--resume")["result"]
+    done = command_line.run("upgrade", "--resume")["result"]
     assert done["outcome"] == "verified"
     assert done["restored_from"] == done["savepoint"] == restored_from(cluster, job)
 
 
 @pytest.mark.parametrize("step", [pytest.param("savepoint", marks=pytest.mark.by_hand), "running"])
-def test_killed_at_a_step_it_goes_on(cluster: Cluster, job: str, hands: Hands, step: str) -> None:
+def test_killed_at_a_step_it_goes_on(cluster: Cluster, job: str, command_line: CommandLine, step: str) -> None:
     parallelism = another_parallelism(cluster, job)
-    hands.kill_at(step, "upgrade", job, "--savepoint", "--parallelism", parallelism, "--watch-for", "5s")
-    done = hands.run("upgrade", "--resume")["result"]
+    command_line.kill_at(step, "upgrade", job, "--savepoint", "--parallelism", parallelism, "--watch-for", "5s")
+    done = command_line.run("upgrade", "--resume")["result"]
     assert done["outcome"] == "verified"
     assert done["restored_from"] == done["savepoint"] == restored_from(cluster, job)
     assert cluster.deployment(job)["spec"]["job"]["parallelism"] == int(parallelism)
-    patches = [one for one in hands.entries() if one["event"] == "outcome" and one["step"] == "patch"]
+    patches = [one for one in command_line.entries() if one["event"] == "outcome" and one["step"] == "patch"]
     assert len(patches) == 1
 
 
 @pytest.mark.by_hand
-def test_killed_on_the_way_back_it_goes_on(cluster: Cluster, job: str, hands: Hands) -> None:
-    hands.kill_at("old-running", "upgrade", job, "--savepoint", "--image", "nowhere:1")
-    done = hands.run("upgrade", "--resume", expect=1)["result"]
+def test_killed_on_the_way_back_it_goes_on(cluster: Cluster, job: str, command_line: CommandLine) -> None:
+    command_line.kill_at("old-running", "upgrade", job, "--savepoint", "--image", "nowhere:1")
+    done = command_line.run("upgrade", "--resume", expect=1)["result"]
     assert done["outcome"] == "rolled-back"
     assert done["restored_from"] == done["savepoint"] == restored_from(cluster, job)
     assert cluster.deployment(job)["spec"]["image"] == IMAGE
 
 
 @pytest.mark.by_hand
-def test_suspended_and_resumed_from_the_savepoint_of_the_stop(cluster: Cluster, job: str, hands: Hands) -> None:
-    savepoint = hands.run("suspend", job, "--yes")["result"]["savepoint"]
-    done: dict[str, Any] = hands.run("resume", job, *QUICK)["result"]
+def test_suspended_and_resumed_from_the_savepoint_of_the_stop(
+    cluster: Cluster, job: str, command_line: CommandLine
+) -> None:
+    savepoint = command_line.run("suspend", job, "--yes")["result"]["savepoint"]
+    done: dict[str, Any] = command_line.run("resume", job, *QUICK)["result"]
     assert done["outcome"] == "verified"
     assert done["restored_from"] == restored_from(cluster, job)
     assert done["restored_from"].rpartition("/")[2] == savepoint.rpartition("/")[2]
@@ -168,45 +172,47 @@ def completed(cluster: Cluster, job: str, at_least: int) -> dict[str, Any]:
     return found
 
 
-def resumed_from_what_is_left(cluster: Cluster, job: str, hands: Hands, old_id: str, error: str) -> None:
+def resumed_from_what_is_left(cluster: Cluster, job: str, command_line: CommandLine, old_id: str, error: str) -> None:
     """As the message says: from the savepoint of the stop, which lies in the savepoint folder, the kit's own."""
     assert f"flinkops resume {job} --from" in error
-    begun_seconds = hands.entries()[0]["at_ms"] / 1000
+    begun_seconds = command_line.entries()[0]["at_ms"] / 1000
     found = [(one.stat().st_mtime, one.name) for one in (DATA / "savepoints").glob(f"savepoint-{old_id[:6]}-*")]
     _, name = min(one for one in found if one[0] >= begun_seconds)  # later ones are of a job that began anew
     if f"flinkops suspend {job}" in error:
         wait_for(lambda: settled(cluster, job), "it runs, with empty state", seconds=180)
-        hands.run("suspend", job, "--yes")
+        command_line.run("suspend", job, "--yes")
     savepoint = f"file:/flink-data/savepoints/{name}"
-    resumed = hands.run("resume", job, "--from", savepoint, *QUICK)["result"]
+    resumed = command_line.run("resume", job, "--from", savepoint, *QUICK)["result"]
     assert resumed["outcome"] == "verified"
     assert restored_from(cluster, job) == savepoint
 
 
 @pytest.mark.by_hand
-def test_a_jobmanager_killed_during_the_savepoint(cluster: Cluster, job: str, hands: Hands) -> None:
+def test_a_jobmanager_killed_during_the_savepoint(cluster: Cluster, job: str, command_line: CommandLine) -> None:
     """It carries on by its metadata, or its job had just ended: then it is as in the test below."""
     old = completed(cluster, job, 2)
     change = ("--parallelism", another_parallelism(cluster, job), *QUICK[1:])
-    with hands.begun("savepoint", "upgrade", job, "--savepoint", *change) as process:
+    with command_line.begun("savepoint", "upgrade", job, "--savepoint", *change) as process:
         kill_jobmanager(cluster, job)
         done = json.loads(process.communicate(timeout=ACTION_SECONDS)[0])["result"]
     if done["outcome"] == "failed":
-        resumed_from_what_is_left(cluster, job, hands, old["jid"], done["error"])
+        resumed_from_what_is_left(cluster, job, command_line, old["jid"], done["error"])
         return
     assert done["outcome"] in ("verified", "rolled-back"), json.dumps(done)
     assert restored_from(cluster, job) == done["restored_from"]
 
 
 @pytest.mark.by_hand
-def test_a_job_that_ended_before_the_operator_noted_its_savepoint(cluster: Cluster, job: str, hands: Hands) -> None:
+def test_a_job_that_ended_before_the_operator_noted_its_savepoint(
+    cluster: Cluster, job: str, command_line: CommandLine
+) -> None:
     """The operator then asks for a manual restore; the savepoint lies in its folder, and flinkops says how to go on."""
     running = completed(cluster, job, 2)
     cluster.kubectl(*OPERATOR, "--replicas=0")
     try:
         wait_for(lambda: not cluster.operator_pods(), "the operator is down", seconds=60)
         change = ("--parallelism", another_parallelism(cluster, job), *QUICK[1:])
-        with hands.begun("savepoint", "upgrade", job, "--savepoint", *change) as process:
+        with command_line.begun("savepoint", "upgrade", job, "--savepoint", *change) as process:
             cluster.stop_with_savepoint(job, running["jid"])
             kill_jobmanager(cluster, job)
             cluster.kubectl(*OPERATOR, "--replicas=1")
@@ -215,7 +221,7 @@ def test_a_job_that_ended_before_the_operator_noted_its_savepoint(cluster: Clust
         cluster.kubectl(*OPERATOR, "--replicas=1")
     assert done["outcome"] == "failed", json.dumps(done)
     assert "Manual restore required" in done["error"]
-    resumed_from_what_is_left(cluster, job, hands, running["jid"], done["error"])
+    resumed_from_what_is_left(cluster, job, command_line, running["jid"], done["error"])
 
 
 @pytest.fixture
@@ -234,14 +240,16 @@ def test_a_job_that_forgot_its_state_is_brought_back_with_it(
     cluster: Cluster, job: str, careless: str, tmp_path: Path
 ) -> None:
     """Its JobManager dies in mid-upgrade and comes back without state; the operator would save that, and go on."""
-    hands = Hands(cluster, tmp_path / "journal")
+    command_line = CommandLine(cluster, tmp_path / "journal")
     completed(cluster, careless, 1)
     cluster.kubectl(*OPERATOR, "--replicas=0")
     try:
         wait_for(lambda: not cluster.operator_pods(), "the operator is down", seconds=60)
-        with hands.begun("savepoint", "upgrade", careless, "--savepoint", "--parallelism", "2", *QUICK[1:]) as process:
+        with command_line.begun(
+            "savepoint", "upgrade", careless, "--savepoint", "--parallelism", "2", *QUICK[1:]
+        ) as process:
             kill_jobmanager(cluster, careless)
-            wait_for(lambda: hands.seen("savepoint"), "it is seen", seconds=120)
+            wait_for(lambda: command_line.seen("savepoint"), "it is seen", seconds=120)
             cluster.kubectl(*OPERATOR, "--replicas=1")
             done = json.loads(process.communicate(timeout=ACTION_SECONDS)[0])["result"]
     finally:
@@ -254,11 +262,11 @@ def test_a_job_that_forgot_its_state_is_brought_back_with_it(
 
 
 @pytest.mark.by_hand
-def test_an_api_server_that_is_restarted_in_mid_upgrade(cluster: Cluster, job: str, hands: Hands) -> None:
+def test_an_api_server_that_is_restarted_in_mid_upgrade(cluster: Cluster, job: str, command_line: CommandLine) -> None:
     """The operator loses sight of the job with it, and may stop it by last-state; then the old spec comes back."""
     number = completed(cluster, job, 2)["newest"]
     change = ("--parallelism", another_parallelism(cluster, job), *QUICK[1:])
-    with hands.begun("savepoint", "upgrade", job, "--savepoint", *change) as process:
+    with command_line.begun("savepoint", "upgrade", job, "--savepoint", *change) as process:
         cluster.kit.restart_api_server()
         done = json.loads(process.communicate(timeout=ACTION_SECONDS)[0])["result"]
     assert done["outcome"] in ("verified", "rolled-back"), json.dumps(done)
@@ -280,10 +288,10 @@ def no_room_for_savepoints() -> Iterator[None]:
 
 @pytest.mark.usefixtures("no_room_for_savepoints")
 @pytest.mark.by_hand
-def test_a_savepoint_directory_that_is_not_writable(cluster: Cluster, job: str, hands: Hands) -> None:
+def test_a_savepoint_directory_that_is_not_writable(cluster: Cluster, job: str, command_line: CommandLine) -> None:
     before, pods = cluster.deployment(job)["spec"], cluster.pods(job)
     change = ("--parallelism", another_parallelism(cluster, job), *QUICK)
-    done = hands.run("upgrade", job, "--savepoint", *change, expect=1)["result"]
+    done = command_line.run("upgrade", job, "--savepoint", *change, expect=1)["result"]
     assert done["outcome"] == "rolled-back", done
     assert "savepoint" in done["error"]
     assert done["restored_from"].startswith("nothing: the old job was never stopped")

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.cluster.acting import Hands
+from tests.cluster.acting import CommandLine
 from tests.cluster.kit import Cluster, state_of, wait_for
 from tests.cluster.session_job import SESSION, session_cluster, session_job
 
@@ -21,7 +21,7 @@ class Jobs(NamedTuple):
     """Three session jobs that run, the jar that they are of, and flinkops."""
 
     jar: str
-    hands: Hands
+    command_line: CommandLine
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def jobs(cluster: Cluster, count_image: str, tmp_path_factory: pytest.TempPathFa
     with session_cluster(cluster, tmp_path_factory.mktemp("session")) as jar:
         cluster.apply(*(session_job(name, jar) for name in NAMES))
         wait_for(lambda: all(runs(cluster, name) for name in NAMES), "all run", seconds=180)
-        yield Jobs(jar, Hands(cluster, tmp_path_factory.mktemp("journal")))
+        yield Jobs(jar, CommandLine(cluster, tmp_path_factory.mktemp("journal")))
 
 
 def resource(cluster: Cluster, name: str) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def restored(cluster: Cluster, name: str) -> str | None:
 
 def test_all_are_upgraded_in_waves_and_each_is_verified(cluster: Cluster, jobs: Jobs) -> None:
     wish = ("upgrade", *ALL, "--savepoint", "--parallelism", "2", "--max-unavailable", "2")
-    done = jobs.hands.run(*wish, *QUICKLY)
+    done = jobs.command_line.run(*wish, *QUICKLY)
     assert [len(wave) for wave in done["waves"]] == [2, 1]
     assert sorted(done["summary"]["verified"]) == [f"default/{name}" for name in NAMES]
     for name in NAMES:
@@ -58,14 +58,14 @@ def test_all_are_upgraded_in_waves_and_each_is_verified(cluster: Cluster, jobs: 
         assert result["savepoint"] == result["restored_from"] == restored(cluster, name)
         assert result["restarts_after"] == 0
         assert resource(cluster, name)["spec"]["job"]["parallelism"] == 2
-    again = jobs.hands.run(*wish, *QUICKLY)
+    again = jobs.command_line.run(*wish, *QUICKLY)
     assert (again["waves"], len(again["unchanged"])) == ([], 3)
 
 
 def test_a_jar_that_is_not_there_stops_the_waves_and_the_old_job_comes_back(cluster: Cluster, jobs: Jobs) -> None:
     missing = jobs.jar.replace("ticks", "nowhere")
     wish = ("upgrade", *ALL, "--savepoint", "--jar", missing, "--canary", "--max-unavailable", "2")
-    done = jobs.hands.run(*wish, *QUICKLY, expect=1)
+    done = jobs.command_line.run(*wish, *QUICKLY, expect=1)
     (first,), *_ = done["waves"]
     assert done["summary"]["failed"] == [first]
     assert len(done["summary"]["not_started"]) == 2
@@ -79,15 +79,15 @@ def test_a_jar_that_is_not_there_stops_the_waves_and_the_old_job_comes_back(clus
 def test_suspended_and_resumed_beside_the_others(cluster: Cluster, jobs: Jobs) -> None:
     name, *others = reversed(NAMES)
     before = [resource(cluster, one)["status"]["jobStatus"]["jobId"] for one in others]
-    stopped = jobs.hands.run("suspend", name, "--yes")["result"]
+    stopped = jobs.command_line.run("suspend", name, "--yes")["result"]
     assert stopped["outcome"] == "verified"
     assert cluster.job(name)["state"] == "FINISHED"
-    back = jobs.hands.run("resume", name, *QUICKLY)["result"]
+    back = jobs.command_line.run("resume", name, *QUICKLY)["result"]
     assert (back["outcome"], back["restored_from"]) == ("verified", stopped["savepoint"])
     assert restored(cluster, name) == stopped["savepoint"]
     assert [resource(cluster, one)["status"]["jobStatus"]["jobId"] for one in others] == before
 
 
 def test_last_state_is_refused_with_the_reason(jobs: Jobs) -> None:
-    done = jobs.hands.run("upgrade", NAMES[0], "--last-state", "--parallelism", "1", "--plan", expect=5)
+    done = jobs.command_line.run("upgrade", NAMES[0], "--last-state", "--parallelism", "1", "--plan", expect=5)
     assert any("no last-state for session jobs" in line for line in done["plan"]["refused"])

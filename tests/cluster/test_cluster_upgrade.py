@@ -13,7 +13,7 @@ import yaml
 from pandas.testing import assert_frame_equal
 
 from flinkops.plan.operator.spec import compare
-from tests.cluster.acting import Hands, restored_from, retag
+from tests.cluster.acting import CommandLine, restored_from, retag
 from tests.cluster.broker import broker
 from tests.cluster.kit import DATA, Cluster, state_of, wait_for
 from tests.cluster.price_job import IMAGE, manifest
@@ -42,8 +42,8 @@ class Streaming(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def hands(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Hands:
-    return Hands(cluster, tmp_path_factory.mktemp("journal"))
+def command_line(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+    return CommandLine(cluster, tmp_path_factory.mktemp("journal"))
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ def test_it_is_measured(cluster: Cluster, streaming: Streaming) -> None:
 
 
 def test_a_verified_upgrade_of_parallelism_settings_and_image(
-    streaming: Streaming, cluster: Cluster, hands: Hands, tmp_path: Path
+    streaming: Streaming, cluster: Cluster, command_line: CommandLine, tmp_path: Path
 ) -> None:
     retag(IMAGE, NEW_IMAGE)
     wanted = manifest(NAME, NEW_IMAGE, streaming.arguments, parallelism=1)
@@ -105,7 +105,9 @@ def test_a_verified_upgrade_of_parallelism_settings_and_image(
     file = tmp_path / "wanted.yaml"
     file.write_text(yaml.safe_dump(wanted), encoding="utf-8")
     with sending(streaming.bootstrap, RECORDS[PARTS[0] : PARTS[1]]):
-        result = hands.run("upgrade", NAME, "--savepoint", "-f", str(file), "--yes", "--watch-for", "20s")["result"]
+        result = command_line.run("upgrade", NAME, "--savepoint", "-f", str(file), "--yes", "--watch-for", "20s")[
+            "result"
+        ]
     assert result["outcome"] == "verified"
     assert result["restored_from"] == result["savepoint"] == restored_from(cluster, NAME)
     assert result["checkpoints_after"] >= 2
@@ -117,12 +119,12 @@ def test_a_verified_upgrade_of_parallelism_settings_and_image(
 
 
 def test_a_bad_image_gives_way_to_the_old_job_and_the_sink_has_each_row_once(
-    cluster: Cluster, streaming: Streaming, hands: Hands
+    cluster: Cluster, streaming: Streaming, command_line: CommandLine
 ) -> None:
     before = cluster.deployment(NAME)["spec"]
     bad = ("--image", "nowhere:1", "--yes", "--watch-for", "10s")
     with sending(streaming.bootstrap, RECORDS[PARTS[1] :]):
-        result = hands.run("upgrade", NAME, "--savepoint", *bad, expect=1)["result"]
+        result = command_line.run("upgrade", NAME, "--savepoint", *bad, expect=1)["result"]
     assert result["outcome"] == "rolled-back"
     assert "nowhere:1" in result["error"]
     assert result["restored_from"] == result["savepoint"] == restored_from(cluster, NAME)

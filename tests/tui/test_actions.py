@@ -29,7 +29,7 @@ from flinkops.model.steps import UnknownOutcome
 from flinkops.plan.step_inputs import AwaitEnd
 from flinkops.render.glyphs import UNICODE
 from flinkops.sources.kubernetes.access import KubeAccess
-from flinkops.tui.actions import execute as hands
+from flinkops.tui.actions import execute
 from flinkops.tui.actions.catalog import KINDS, Kind, Planning, Running, command_of, request_of
 from flinkops.tui.actions.execute import carry_out, make_plan, takes_actions
 from flinkops.tui.actions.messages import AskAction
@@ -66,7 +66,7 @@ class OneCluster(RestBackend):
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
     """A cluster that the screens act on, with one job, which the fleet shows."""
     made = FakeCluster(tmp_path / "cluster.json")
-    monkeypatch.setattr(hands, "backend_of", lambda *_: OneCluster(made))
+    monkeypatch.setattr(execute, "backend_of", lambda *_: OneCluster(made))
     return made
 
 
@@ -271,7 +271,7 @@ def test_a_job_of_the_operator_is_acted_on_through_its_resource(tmp_path: Path) 
     by_hand = msgspec.structs.replace(job, facts=msgspec.structs.replace(owned, kind="rest"))
     assert not takes_actions(source, by_hand, CLOCK), "submitted by hand: no resource of its own"
     assert not takes_actions(object(), job, CLOCK)
-    command = command_of(BY_TITLE["rescale"], job, "2", hands.backend_of(source, CLOCK).where)
+    command = command_of(BY_TITLE["rescale"], job, "2", execute.backend_of(source, CLOCK).where)
     assert command == "flinkops rescale shop/orders --parallelism 2 --context kit"
     lost = Planning(BY_TITLE["restart"], msgspec.structs.replace(job, facts=None), source)
     with pytest.raises(OperationFailed):

@@ -18,7 +18,7 @@ from flinkops.assess.checkpoints import newest_completed
 from flinkops.model.facts import CheckpointFacts, CheckpointsFacts, RestoredFacts
 from flinkops.model.request import ActionRequest, Change
 from flinkops.plan.identity import derived_id
-from flinkops.plan.state_loss import place_of, went_back
+from flinkops.plan.state_loss import place_of, why_lost
 from tests.unit.fake_cluster import JOB_ID
 from tests.unit.fake_operator import FakeOperator, operating
 from tests.unit.operator_bench import QUICK, Bench
@@ -61,10 +61,10 @@ def points(*history: CheckpointFacts) -> CheckpointsFacts:
 
 @given(st.integers(1, 10**9), st.integers(1, 10**9))
 def test_a_job_goes_on_or_back_by_the_numbers_of_its_checkpoints(number: int, restored_id: int) -> None:
-    found = went_back(number, RestoredFacts(id=restored_id, at_ms=0, is_savepoint=False))
+    found = why_lost(number, RestoredFacts(id=restored_id, at_ms=0, is_savepoint=False))
     assert (found is None) == (restored_id >= number)
-    assert went_back(None, None) is None
-    assert str(number) in (went_back(number, None) or "")
+    assert why_lost(None, None) is None
+    assert str(number) in (why_lost(number, None) or "")
 
 
 def test_savepoints_and_what_never_completed_are_no_checkpoint_to_fall_behind() -> None:

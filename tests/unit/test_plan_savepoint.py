@@ -9,12 +9,12 @@ from flinkops.act.step_kinds import known_members
 from flinkops.errors import UsageError
 from flinkops.model.facts import CheckpointFacts, CheckpointsFacts, JobFacts
 from flinkops.model.plan import Plan, UnknownPrecondition
-from flinkops.model.savepoint import recorded_format
 from flinkops.plan.identity import Stamp, decode_plan_file, derived_id, encode_plan_file, plan_hash
 from flinkops.plan.preconditions import unmet
 from flinkops.plan.retention import KnownSavepoint, prunable
 from flinkops.plan.savepoint import plan_delete, plan_savepoint
 from flinkops.plan.step_inputs import DisposeSavepoint, TriggerSavepoint
+from flinkops.plan.version_1 import upgraded_plan
 
 STAMP = Stamp("savepoint-create-1", 1_000)
 
@@ -169,9 +169,5 @@ def test_derived_ids_are_what_flink_takes() -> None:
     ("recorded", "meant"), [("NATIVE", "native"), ("CANONICAL", "canonical"), ("native", "native")]
 )
 def test_the_format_of_an_earlier_journal_is_understood(recorded: str, meant: str) -> None:
-    assert recorded_format(recorded) == meant
-
-
-def test_a_format_that_is_none_is_not_taken_for_canonical() -> None:
-    with pytest.raises(ValueError, match="no format of savepoints"):
-        recorded_format("zip")
+    step = {"name": "trigger", "action": "trigger-savepoint", "arguments": {"trigger_id": "a", "format": recorded}}
+    assert upgraded_plan({"steps": [step]})["steps"][0]["do"]["savepoint_format"] == meant

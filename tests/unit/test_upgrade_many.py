@@ -48,7 +48,7 @@ def api() -> ApiServer:
     return found
 
 
-class Hands:
+class FakeExecutor:
     """In the executor's place: notes who was changed, and ends as it was told."""
 
     def __init__(self, ends: Ends, changed: list[str], fit: bool = True) -> None:
@@ -88,10 +88,10 @@ def run(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FLINKOPS_JOURNAL", str(tmp_path / "journal"))
 
-    def hands(common: Any, *_: object) -> Hands:
-        return Hands(ends, changed, fit=not common.settings.read_only)
+    def fake_executor(common: Any, *_: object) -> FakeExecutor:
+        return FakeExecutor(ends, changed, fit=not common.settings.read_only)
 
-    monkeypatch.setattr("flinkops.cli.many.executor", hands)
+    monkeypatch.setattr("flinkops.cli.many.executor", fake_executor)
     with serving(api) as url:
         kubeconfig = write_kubeconfig(url, tmp_path)
 
@@ -158,13 +158,13 @@ def test_an_error_of_one_is_told_and_ends_it(run: Run, changed: list[str], ends:
 def test_ctrl_c_waits_for_nobody(run: Run, changed: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     never = threading.Event()
 
-    def interrupted(self: Hands, plan: Plan) -> Result:
+    def interrupted(self: FakeExecutor, plan: Plan) -> Result:
         changed.append(plan.target.job_name)
         os.kill(os.getpid(), signal.SIGINT)
         never.wait(60)
         return Result(plan_id=plan.id, outcome="failed")
 
-    monkeypatch.setattr(Hands, "run", interrupted)
+    monkeypatch.setattr(FakeExecutor, "run", interrupted)
     begun = time.monotonic()
     code, _, err = run(*ALL, "--yes")
     assert code == 130
@@ -175,10 +175,10 @@ def test_ctrl_c_waits_for_nobody(run: Run, changed: list[str], monkeypatch: pyte
 
 
 def test_a_mistake_in_one_is_a_failure(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(self: Hands, plan: Plan) -> Result:
+    def broken(self: FakeExecutor, plan: Plan) -> Result:
         raise ZeroDivisionError("x")
 
-    monkeypatch.setattr(Hands, "run", broken)
+    monkeypatch.setattr(FakeExecutor, "run", broken)
     code, out, _ = run(*ALL, "--yes")
     assert code == 1
     assert "failed: default/a: unexpected ZeroDivisionError" in out

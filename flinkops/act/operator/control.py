@@ -56,7 +56,7 @@ class KubeControl(RestControl):
         return None if found is None else self._named(found)
 
     def newest(self) -> JobFacts | None:
-        """The resource's job as the REST API shows it: one that lives, else the last that ended. A short look only.
+        """The resource's job as the REST API shows it: one that lives, else the last that ended. A short poll only.
 
         A session cluster has other jobs too: there it is the one whose id the operator has recorded.
         """

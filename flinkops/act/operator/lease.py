@@ -79,7 +79,7 @@ class Lease:
                 return
             except (Conflict, NotFound):
                 continue
-        raise Refused(f"somebody else is taking the lease {self._name} just now", next_step="look again in a minute")
+        raise Refused(f"somebody else is taking the lease {self._name} just now", next_step="try again in a minute")
 
     def _refuse_if_alive(self, found: Json, plan: Plan) -> None:
         spec = section(found, "spec")

@@ -90,7 +90,7 @@ def prepare_for_resource(
 
 
 def observed_job(job: JobFacts, read: Read, *, stopped_by: str | None = None) -> ObservedJob:
-    """What a look at the fleet adds to the resource; `stopped_by` is a savepoint that the journal has of the stop."""
+    """What a snapshot of the fleet adds to the resource; `stopped_by`: the stop's savepoint by the journal."""
     seen = bool(job.vertices)  # else its state is the operator's word, which the resource has too
     points = job.checkpoints
     completed = points.latest_completed if points else None

@@ -24,7 +24,7 @@ from flinkops.act.running import StepKind, StepRun
 from flinkops.act.savepoint_steps import checked_files
 from flinkops.errors import FlinkopsError, NotInTime, OperationFailed, TimedOut, Unreachable
 from flinkops.plan.operator.bookkeeping import REDEPLOY_NONCE, next_redeploy_nonce
-from flinkops.plan.operator.rollback import PLAN_ANNOTATION, back_patch, deletion_problems, recreated
+from flinkops.plan.operator.rollback import PLAN_ANNOTATION, deletion_problems, recreated, rollback_patch
 from flinkops.plan.operator.rules import Features
 from flinkops.plan.operator.session_cluster import joined
 from flinkops.plan.operator.spec import ha_on, job_of, savepoint_directory, upgrade_mode
@@ -60,7 +60,7 @@ def _started_from(run: StepRun, given: BeginRollback, control: KubeControl, foun
     begun = RollbackBegun("recreate", state, files.files, files.state_bytes, *bad)
     if given.way == "recreate":
         return begun
-    old = back_patch(given.before["spec"], state, next_redeploy_nonce(found))
+    old = rollback_patch(given.before["spec"], state, next_redeploy_nonce(found))
     now = _patch_to(run, control, old, REDEPLOY_NONCE)
     begun = msgspec.structs.replace(begun, rollback_way="redeploy")
     return begun if now else msgspec.structs.replace(begun, bad_job_id=None, bad_started_ms=0)
@@ -218,7 +218,7 @@ def _has_ha_metadata(run: StepRun, control: KubeControl, before: dict[str, Any])
     """Whether the operator can bring the job back by last-state: a job that has ended leaves no metadata behind."""
     if not ha_on(joined(before, control.session_cluster)["spec"]) or control.is_session_job:
         return False
-    left = run.until("looking for its metadata", lambda: control.leftovers({run.job_id}))
+    left = run.until("reading its metadata", lambda: control.leftovers({run.job_id}))
     return any(one.startswith("configmap/") and run.job_id in one for one in left)
 
 

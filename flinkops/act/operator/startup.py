@@ -19,7 +19,7 @@ from flinkops.model.places import same_place
 from flinkops.plan.operator.decision import Mode
 from flinkops.plan.operator.step_inputs import VerifyNewJob
 from flinkops.plan.preconditions import operator_sees_it_run
-from flinkops.plan.state_loss import TWICE, went_back
+from flinkops.plan.state_loss import TWICE, why_lost
 from flinkops.sources.kubernetes.resources import error_text
 
 _RUNNING_WITHIN_SECONDS = 300.0
@@ -120,7 +120,7 @@ def _refuse_other_state(run: StepRun, given: VerifyNewJob, mode: Mode | Rollback
         raise OperationFailed(f"it was restored from {path or 'nothing'}, not from {savepoint}")
     if mode == "last-state" and path is None:
         raise OperationFailed("it started with empty state instead of its last checkpoint")
-    if mode in ("savepoint", "last-state") and (why := went_back(completed_before(run), restored)):
+    if mode in ("savepoint", "last-state") and (why := why_lost(completed_before(run), restored)):
         run.keep(StateLost(why))
         raise OperationFailed(f"the new job misses state: {why}; {TWICE}")
     return path

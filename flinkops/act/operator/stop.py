@@ -16,7 +16,7 @@ from flinkops.model.facts import JobFacts
 from flinkops.plan.operator.spec import last_reconciled, upgrade_mode
 from flinkops.plan.operator.step_inputs import AwaitUpgradeSavepoint
 from flinkops.plan.operator.steps import stopped_with
-from flinkops.plan.state_loss import TWICE, went_back
+from flinkops.plan.state_loss import TWICE, why_lost
 from flinkops.sources.kubernetes.resources import Json, error_text, section, text
 
 _TAKEN_UP_WITHIN_SECONDS = 120.0
@@ -91,7 +91,7 @@ class _Waiting:
             restored = job.checkpoints.restored
             if restored is None and not self._nothing_restored.is_known((job.id, job.started_ms)):
                 return  # an answer out of a cache of before it was restored
-            why = went_back(completed_before(run), restored)
+            why = why_lost(completed_before(run), restored)
             if why is not None:
                 run.keep(StateLost(why, job.started_ms or 0, self.last_running_ms))
                 raise OperationFailed(f"the job was started again while it was to be stopped: {why}; {TWICE}")

@@ -52,7 +52,7 @@ class _Verbs(FlinkVerbs):
 class RestControl:
     """One endpoint. Every request has its own deadline; the caller decides what is tried again."""
 
-    poll_seconds = 0.5  # between two looks of a step that waits
+    poll_seconds = 0.5  # between two polls of a step that waits
 
     def __init__(
         self,

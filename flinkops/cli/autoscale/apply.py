@@ -30,7 +30,7 @@ def apply(
     ] = 1,
     *,
     consent: Consent,
-    journal: JournalOption = None,
+    journal_folder: JournalOption = None,
 ) -> None:
     r"""Poll, decide, and change the parallelism in place; seen to hold and to take in what arrives, else undone.
 
@@ -41,8 +41,8 @@ def apply(
     from flinkops.act.backend import RescaleTerms
 
     seen = observe(common, job, seconds)
-    decision, book = decided(common, seen, settings), open_journal(journal)
+    decision, journal = decided(common, seen, settings), open_journal(journal_folder)
     terms = RescaleTerms(checkpoints=checkpoints, take_over=take_over)
     with backend(common).reach(job) as handle:
-        plan = handle.plan_decision(decision, seen.job, book, new_stamp("autoscale-apply"), terms)
-        act(common, handle.control, plan, consent, book)
+        plan = handle.plan_decision(decision, seen.job, journal, new_stamp("autoscale-apply"), terms)
+        act(common, handle.control, plan, consent, journal)

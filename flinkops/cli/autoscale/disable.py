@@ -7,7 +7,7 @@ from flinkops.cli.options import Common, with_common
 
 @with_common
 @acts()
-def disable(common: Common, job: JobArgument, *, consent: Consent, journal: JournalOption = None) -> None:
+def disable(common: Common, job: JobArgument, *, consent: Consent, journal_folder: JournalOption = None) -> None:
     """Switch the operator's autoscaler off in the job's spec; nothing restarts, the parallelism stays.
 
     What it has set goes into the spec: the operator would redeploy the job with the spec's own parallelism otherwise.
@@ -15,4 +15,4 @@ def disable(common: Common, job: JobArgument, *, consent: Consent, journal: Jour
     from flinkops.autoscale.explain import ENABLED
 
     kept = platform_autoscaler(common).overrides(job)
-    change_settings(common, job, {**kept, ENABLED: "false"}, consent, journal)
+    change_settings(common, job, {**kept, ENABLED: "false"}, consent, journal_folder)

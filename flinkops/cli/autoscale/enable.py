@@ -21,7 +21,7 @@ def enable(
     ] = False,
     *,
     consent: Consent,
-    journal: JournalOption = None,
+    journal_folder: JournalOption = None,
 ) -> None:
     """Switch the operator's autoscaler on in the job's spec, with its settings; nothing restarts.
 
@@ -35,4 +35,4 @@ def enable(
     if advise_only:
         changed[f"{PREFIX}scaling.enabled"] = "false"
     platform_autoscaler(common)
-    change_settings(common, job, changed, consent, journal)
+    change_settings(common, job, changed, consent, journal_folder)

@@ -24,9 +24,9 @@ def platform_autoscaler(common: Common) -> "PlatformAutoscaler":
 
 
 def change_settings(
-    common: Common, job: str, settings: dict[str, str | None], consent: Consent, journal: Path | None
+    common: Common, job: str, settings: dict[str, str | None], consent: Consent, journal_folder: Path | None
 ) -> None:
     """A change of the job's declared settings, by the same plan as `upgrade --set`."""
     from flinkops.model.request import ActionRequest, Change
 
-    request_action(common, job, ActionRequest("upgrade", Change(settings=settings)), consent, journal)
+    request_action(common, job, ActionRequest("upgrade", Change(settings=settings)), consent, journal_folder)

@@ -33,7 +33,7 @@ def run(
         str | None, typer.Option("--listen", metavar="ADDRESS:PORT", help="Publish its decisions for Prometheus there.")
     ] = None,
     yes: YesOption = False,
-    journal: JournalOption = None,
+    journal_folder: JournalOption = None,
 ) -> None:
     r"""Poll, decide, rescale in place, again and again, until Ctrl-C. One loop a job.
 
@@ -41,7 +41,7 @@ def run(
     flinkops autoscale run price-aggregation --dry-run
     flinkops autoscale run price-aggregation --yes --set metrics.window=2m --set stabilization.interval=30s
     """
-    book = open_journal(journal)
+    journal = open_journal(journal_folder)
     if not dry_run:
         if common.settings.read_only:
             raise Refused("read-only: no loop that rescales is started", next_step="--dry-run only decides")
@@ -50,8 +50,8 @@ def run(
     from flinkops.cli.targets import open_collector
 
     terms = LoopTerms(RescaleTerms(take_over=take_over, throughput=throughput), tuple(settings or ()), dry_run)
-    loop = Loop(common, job, terms, book, _metrics(listen))
-    with nullcontext(_nobody_else) if dry_run else _leading(common, job, book, take_over=take_over) as leads:
+    loop = Loop(common, job, terms, journal, _metrics(listen))
+    with nullcontext(_nobody_else) if dry_run else _leading(common, job, journal, take_over=take_over) as leads:
         collector = open_collector(common.settings)
         try:
             loop.run(collector, seconds, leads)

@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 @with_common
 @acts("savepoint-create")
 def create(
-    common: Common, job: JobArgument, *, request: "ActionRequest", consent: Consent, journal: JournalOption = None
+    common: Common,
+    job: JobArgument,
+    *,
+    request: "ActionRequest",
+    consent: Consent,
+    journal_folder: JournalOption = None,
 ) -> None:
     r"""Take a savepoint while the job runs on, and check that it is whole.
 
@@ -22,4 +27,4 @@ def create(
       flinkops savepoint create price-aggregation --yes
       flinkops savepoint create price-aggregation --target s3://bucket/sp --plan
     """
-    request_action(common, job, request, consent, journal)
+    request_action(common, job, request, consent, journal_folder)

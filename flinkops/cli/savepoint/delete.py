@@ -26,17 +26,17 @@ def delete(
     ] = None,
     *,
     consent: Consent,
-    journal: JournalOption = None,
+    journal_folder: JournalOption = None,
 ) -> None:
     """Remove a savepoint through Flink; never one that something depends on, or may depend on."""
     from flinkops.act.inventory import References
     from flinkops.plan.savepoint import plan_delete
 
-    book = open_journal(journal)
+    journal = open_journal(journal_folder)
     with _remover(common, job) as (control, facts):
-        refused = References(control, book).to(path)
+        refused = References(control, journal).to(path)
         made = plan_delete(facts, control.name, [path], new_stamp("savepoint-delete"), refused=refused)
-        act(common, control, made, consent, book)
+        act(common, control, made, consent, journal)
 
 
 @contextmanager

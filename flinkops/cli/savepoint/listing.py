@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 @with_common
-def list_savepoints(common: Common, job: JobArgument, journal: JournalOption = None) -> None:
+def list_savepoints(common: Common, job: JobArgument, journal_folder: JournalOption = None) -> None:
     """The savepoints of a job that Flink or the journal know, newest first, and what depends on them."""
     from flinkops.act.inventory import References, savepoints_of
 
-    book = open_journal(journal)
+    journal = open_journal(journal_folder)
     with backend(common).reach(job) as handle:
-        savepoints = References(handle.control, book).noted_on(savepoints_of(handle.measured(), book))
+        savepoints = References(handle.control, journal).noted_on(savepoints_of(handle.measured(), journal))
     if form := document_format(common):
         emit_document({"schema_version": 1, "savepoints": [_row(one) for one in savepoints]}, form)
     elif common.settings.output == "name":

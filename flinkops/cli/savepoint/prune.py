@@ -18,17 +18,17 @@ def prune(
     keep: Annotated[int, typer.Option("--keep", metavar="N", help="How many of the newest stay.")],
     *,
     consent: Consent,
-    journal: JournalOption = None,
+    journal_folder: JournalOption = None,
 ) -> None:
     """Remove all but the newest savepoints of a job; those that something depends on stay too."""
     from flinkops.act.inventory import References, savepoints_of
     from flinkops.plan.retention import prunable
     from flinkops.plan.savepoint import plan_delete
 
-    book = open_journal(journal)
+    journal = open_journal(journal_folder)
     with backend(common).reach(job) as handle:
         facts, control = handle.measured(), handle.control
-        gone, kept = prunable(References(control, book).noted_on(savepoints_of(facts, book)), keep)
+        gone, kept = prunable(References(control, journal).noted_on(savepoints_of(facts, journal)), keep)
         if not gone:
             common.say(f"nothing to remove: {len(kept)} savepoints of {job} are known, all stay")
             raise typer.Exit(ExitCode.OK)
@@ -39,4 +39,4 @@ def prune(
             new_stamp("savepoint-delete"),
             kept=[one.path for one in kept],
         )
-        act(common, control, made, consent, book)
+        act(common, control, made, consent, journal)

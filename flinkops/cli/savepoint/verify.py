@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def verify(
     common: Common,
     what: Annotated[str, typer.Argument(metavar="PATH|JOB", help="A savepoint, or a job: its latest one.")],
-    journal: JournalOption = None,
+    journal_folder: JournalOption = None,
 ) -> None:
     r"""Read `_metadata` and check that every file it names is there with its size.
 
@@ -28,7 +28,7 @@ def verify(
     """
     from flinkops.act.storage import check_savepoint
 
-    check = check_savepoint(what if "/" in what else _latest_path(common, what, journal))
+    check = check_savepoint(what if "/" in what else _latest_path(common, what, journal_folder))
     if form := document_format(common):
         emit_document(_check_document(check), form)
     else:
@@ -37,11 +37,11 @@ def verify(
     raise typer.Exit(codes[check.verdict])
 
 
-def _latest_path(common: Common, job: str, journal: Path | None) -> str:
+def _latest_path(common: Common, job: str, journal_folder: Path | None) -> str:
     from flinkops.act.inventory import savepoints_of
 
     with backend(common).reach(job) as handle:
-        latest = next(iter(savepoints_of(handle.measured(), open_journal(journal))), None)
+        latest = next(iter(savepoints_of(handle.measured(), open_journal(journal_folder))), None)
     if latest is None:
         raise UsageError(f"no savepoint of {job} is known", next_step=f"flinkops savepoint create {job}")
     return latest.path

@@ -26,7 +26,7 @@ def rollback_text(mode: str, features: Features) -> str:
     )
 
 
-def back_patch(before: Mapping[str, Any], savepoint: str, nonce: int) -> dict[str, Any]:
+def rollback_patch(before: Mapping[str, Any], savepoint: str, nonce: int) -> dict[str, Any]:
     """The old spec as it is redeployed from a savepoint."""
     return redeployed_from(before, savepoint, nonce)
 

@@ -76,7 +76,7 @@ class ConfirmSheet(ModalScreen[bool]):
         if plan.refused:
             question = line("refused; esc: back", "critical")
         elif plan.severe:
-            question = line("type the job's name and enter to go on; esc: nothing happens", "strong")
+            question = line("type the job's name and enter to proceed; esc: nothing happens", "strong")
             entry = self.query_one(Input)
             entry.display = True
             entry.focus()
