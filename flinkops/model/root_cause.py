@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from flinkops.model.facts import ExceptionFacts
 
-_CLASS = r"(?:[\w$]+\.)+[\w$]*(?:Exception|Error|Throwable|Failure)[\w$]*"
+_CLASS = r"(?:[\w$]{1,100}+\.){1,30}+[\w$]{0,100}?(?:Exception|Error|Throwable|Failure)[\w$]{0,100}+"
 _TOLD = re.compile(rf"({_CLASS})(?:: ?(.*))?$", re.DOTALL)
 _WRAPPED = re.compile(rf"{_CLASS}: (?={_CLASS}(?::|$))")
 """An exception whose message is the text of the one that it wraps (SerializedThrowable, CompletionException)."""

@@ -17,12 +17,12 @@ _FLAG = re.compile(
 _PROPERTY = re.compile(r"(?P<close>),\s{1,4}")
 _TAG = re.compile(r"(?:\s{1,8}[\w:.\-]{1,60}\s?=[^<>]{0,200})?>\s{0,80}(?:<!\[CDATA\[)?")
 _PAIR = re.compile(
-    rf"(?:{QUOTE})?\s{{0,80}}(?:,|/?>|</\w{{1,40}}>)?\s{{0,80}}<?(?:{QUOTE})?-?\s{{0,4}}"
-    rf"(?i:value|val|stringvalue|default|content)(?:{QUOTE})?\s{{0,20}}(?:{SEPARATOR}|>)\s{{0,80}}(?P<open>{QUOTE})?"
+    rf"(?:{QUOTE})?+\s{{0,80}}+(?:,|/?>|</\w{{1,40}}+>)?+\s{{0,80}}+<?(?:{QUOTE})?+-?\s{{0,4}}+"
+    rf"(?i:value|val|stringvalue|default|content)(?:{QUOTE})?+\s{{0,20}}+(?:{SEPARATOR}|>)\s{{0,80}}+(?P<open>{QUOTE})?+"
 )
 _NAME_AFTER = re.compile(
-    rf"(?:{QUOTE})?\s{{0,80}},?\s{{0,80}}(?:{QUOTE})?(?i:name|key|property)(?:{QUOTE})?\s{{0,20}}(?:{SEPARATOR})"
-    rf"\s{{0,80}}(?:{QUOTE})?(?P<name>[\w.\-]{{1,200}}+)"
+    rf"(?:{QUOTE})?+\s{{0,80}}+,?\s{{0,80}}+(?:{QUOTE})?+(?i:name|key|property)(?:{QUOTE})?+\s{{0,20}}+(?:{SEPARATOR})"
+    rf"\s{{0,80}}+(?:{QUOTE})?+(?P<name>[\w.\-]{{1,200}}+)"
 )
 _SENTENCE = re.compile(
     rf"(?:\s{{1,4}}(?P<verb>is|was|are|to|be|set to|changed to|being|ist|value|of value))?"

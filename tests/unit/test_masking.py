@@ -50,7 +50,7 @@ def test_ten_times_the_length_takes_at_most_fifteen_times_as_long(pump: str) -> 
     assert min(growth(pump, 4_000) for _ in range(2)) <= 15
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.lists(st.sampled_from(PUMPS), min_size=2, max_size=4).map("".join))
 def test_so_do_mixtures(pump: str) -> None:
     assert growth(pump, 3_000) <= 15 or min(growth(pump, 6_000) for _ in range(3)) <= 15

@@ -21,7 +21,7 @@ WORTH_A_LINE_RATIO = 0.02
 _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("", re.compile(r"\.processElement|Output\.collect|\.processRecord|UserFunction|\.pushToOperator")),
     ("Kryo", re.compile(r"com\.esotericsoftware|KryoSerializer")),
-    ("JSON", re.compile(r"(?i)jackson|com\.google\.gson|fastjson|org\.json\.|json\w*(de)?serializ|JsonParser")),
+    ("JSON", re.compile(r"(?i)jackson|com\.google\.gson|fastjson|org\.json\.|json\w{0,60}?serializ|JsonParser")),
     ("Avro", re.compile(r"org\.apache\.avro|AvroSerializer|AvroDeserial")),
     ("Python", re.compile(r"org\.apache\.beam|PythonFunctionRunner|fn_execution|\.python\.\w*(Runner|Operator)")),
     ("Java serialization", re.compile(r"java\.io\.Object(In|Out)putStream|JavaSerializer|InstantiationUtil")),

@@ -41,7 +41,7 @@ class Quantity:
         at = unit.start() if unit else len(self.text)
         amount, suffix = self.text[:at], self.text[at:]
         try:
-            if not re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)", amount):
+            if not re.fullmatch(r"[-+]?(\d++(?:\.\d*+)?|\.\d++)", amount):
                 raise InvalidOperation
             number = Decimal(amount)
         except InvalidOperation:

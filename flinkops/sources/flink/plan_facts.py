@@ -21,8 +21,10 @@ _SQL_WINDOW = re.compile(
 """In event time where the job's tables have a watermark, else in processing time; see `_time_columns`."""
 _TIME_COLUMN = re.compile(r"\btime_col=\[(\w+)\]|\borderBy=\[(\w+) ASC\]")
 _PROCESSING_COLUMN = re.compile(r"\bPROCTIME\(\) AS (\w+)")
-_STREAM_EVENT_TIME = re.compile(r"EventTime\w*Windows\b|EventTimeTrigger|EventTimeSessionWindows|\bInterval Join\b")
-_STREAM_PROCESSING_TIME_FIRST = re.compile(r"Window\((?=[^\n]*ProcessingTime)(?![^\n]*EventTime)")
+_STREAM_EVENT_TIME = re.compile(
+    r"EventTime\w{0,60}Windows\b|EventTimeTrigger|EventTimeSessionWindows|\bInterval Join\b"
+)
+_STREAM_PROCESSING_TIME_FIRST = re.compile(r"Window\((?=[^\n]{0,300}ProcessingTime)(?![^\n]{0,300}EventTime)")
 _MAKES = re.compile(
     r"\bWatermarkAssigner\(|\bwatermark=\[|\bwatermark=true\b|\browtime=true\b|\bTimestamps/Watermarks\b"
 )
