@@ -44,6 +44,7 @@ def build() -> typer.Typer:
     from flinkops.cli.savepoint.app import app as savepoint
     from flinkops.cli.status import status
     from flinkops.cli.suspend import suspend
+    from flinkops.cli.timeline import timeline
     from flinkops.cli.upgrade import upgrade
     from flinkops.cli.version import version
 
@@ -55,7 +56,6 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(help=HELP)(_root)
-    app.add_typer(action)
     app.add_typer(action)
     app.add_typer(alerts)
     app.add_typer(autoscale)
@@ -70,6 +70,7 @@ def build() -> typer.Typer:
         app.command()(command)
     app.command()(record)
     app.command()(status)
+    app.command()(timeline)
     app.command()(version)
     return app
 
