@@ -1,7 +1,7 @@
 """The one place that reads the wall clock; everything else is handed a time.
 
 Times inside flinkops are integers, milliseconds since the epoch (UTC), as in Flink's REST API: exact,
-comparable, and free of time zones until a person looks at them.
+comparable, and free of time zones until a person reads them.
 """
 
 import time

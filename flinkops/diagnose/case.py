@@ -1,4 +1,4 @@
-"""One job's evidence with what several rules ask of it: its graph, how long it runs, which looks count."""
+"""One job's evidence with what several rules ask of it: its graph, how long it runs, which polls count."""
 
 import shlex
 from dataclasses import dataclass, field
@@ -73,7 +73,7 @@ class Case:
 
     @property
     def selector(self) -> str:
-        """The job as an argument of a command, safe for a shell; its id where the name looks like an option."""
+        """The job as an argument of a command, safe for a shell; its id where the name reads like an option."""
         name = f"{self.job.namespace}/{self.job.name}" if self.job.namespace else self.job.name
         return shlex.quote(self.job.id if name.startswith("-") or not name.isprintable() else name)
 
@@ -88,7 +88,7 @@ class Case:
         return max(vertex.parallelism, min([2 * vertex.parallelism, *known]))
 
     def scaled_or_shown(self, vertex: VertexFacts | None) -> str:
-        """The command that plans more subtasks of the vertex; a look at the job where it can have no more."""
+        """The command that plans more subtasks of the vertex; the status of the job where it can have no more."""
         if vertex is None or (more := self.more_subtasks(vertex)) <= vertex.parallelism:
             return f"flinkops status {self.selector}"
         return f"flinkops rescale {self.selector} --vertex {vertex.id}={more} --plan"
@@ -119,7 +119,7 @@ class Case:
         since_ms = self.job.seen_ms - round(WORKING_OFF_SECONDS * 1000)
         waits = [
             (each.at_ms, each.pending_records)
-            for each in self.looks
+            for each in self.polls
             if each.at_ms >= since_ms and each.pending_records is not None
         ]
         if len(waits) < 2 or any(later > earlier for (_, earlier), (_, later) in pairwise(waits)):
@@ -142,7 +142,7 @@ class Case:
 
     @cached_property
     def past(self) -> tuple[JobSample, ...]:
-        """Earlier looks at this execution, oldest first."""
+        """Earlier polls of this execution, oldest first."""
         since_ms = self.job.running_since_ms or 0
         return tuple(
             each
@@ -151,8 +151,8 @@ class Case:
         )
 
     @cached_property
-    def looks(self) -> tuple[JobSample, ...]:
-        """As `past`, with this look where the history holds it."""
+    def polls(self) -> tuple[JobSample, ...]:
+        """As `past`, with this poll where the history holds it."""
         now = [each for each in self.evidence.history if each.job_id == self.job.id and each.at_ms == self.job.seen_ms]
         return (*self.past, *now[-1:])
 

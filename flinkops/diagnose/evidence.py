@@ -1,4 +1,4 @@
-"""All that the rules may look at of one job, as one immutable value: recorded, replayed and bundled like a snapshot.
+"""All that the rules may use of one job, as one immutable value: recorded, replayed and bundled like a snapshot.
 
 Every part may be missing, with the reason in ``unknown`` under its name; inside ``job``, ``assessment`` and
 ``detail`` each has its own ``unknown``.
@@ -24,7 +24,7 @@ class FlameSample(Facts, frozen=True):
 class Evidence(Facts, frozen=True):
     """One job at ``taken_ms``: facts, what they mean, what was seen before, and what was asked for on suspicion.
 
-    ``assessment`` is kept without what ``job`` holds already. ``history`` is oldest first and holds this look too.
+    ``assessment`` is kept without what ``job`` holds already. ``history`` is oldest first and holds this poll too.
     """
 
     taken_ms: int
@@ -48,7 +48,7 @@ def gathered(
     cluster: ClusterFacts | None = None,
     unknown: dict[str, str] | None = None,
 ) -> Evidence:
-    """Evidence from one look at a job. ValueError when the assessment does not carry the facts that it stands on."""
+    """Evidence from one poll of a job. ValueError when the assessment does not carry the facts that it stands on."""
     if assessment.facts is None:
         raise ValueError("an assessment without its facts is no evidence")
     return Evidence(

@@ -66,7 +66,7 @@ def _finding(what: str, value: str, names: Sequence[str]) -> Finding:
         confidence=0.7,
         title=f"{len(names)} jobs have {what}: one cause, not many",
         evidence=(line(value), line(f"jobs: {others}", float(len(names)), float(SHARED_BY), "count")),
-        remedy=(remedy("Look for what these jobs share before looking at each of them"),),
+        remedy=(remedy("Check what these jobs share before each of them"),),
         next="flinkops status",
         reference=FLINK_DOCS + "ops/state/task_failure_recovery/",
     )

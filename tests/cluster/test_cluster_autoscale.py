@@ -1,4 +1,4 @@
-"""flinkops and the operator's own autoscaler on one job: scaled in place, then handed over, explained, taken back."""
+"""flinkops and the operator's own autoscaler on one job: scaled in place, then handed over, explained, handed back."""
 
 import json
 import time

@@ -177,7 +177,7 @@ def resumed_from_what_is_left(cluster: Cluster, job: str, command_line: CommandL
     assert f"flinkops resume {job} --from" in error
     begun_seconds = command_line.entries()[0]["at_ms"] / 1000
     found = [(one.stat().st_mtime, one.name) for one in (DATA / "savepoints").glob(f"savepoint-{old_id[:6]}-*")]
-    _, name = min(one for one in found if one[0] >= begun_seconds)  # later ones are of a job that began anew
+    _, name = min(one for one in found if one[0] >= begun_seconds)  # later ones are of a job that restarted empty
     if f"flinkops suspend {job}" in error:
         wait_for(lambda: settled(cluster, job), "it runs, with empty state", seconds=180)
         command_line.run("suspend", job, "--yes")

@@ -49,8 +49,8 @@ def restored(cluster: Cluster, name: str) -> str | None:
 
 
 def test_all_are_upgraded_in_waves_and_each_is_verified(cluster: Cluster, jobs: Jobs) -> None:
-    wish = ("upgrade", *ALL, "--savepoint", "--parallelism", "2", "--max-unavailable", "2")
-    done = jobs.command_line.run(*wish, *QUICKLY)
+    command = ("upgrade", *ALL, "--savepoint", "--parallelism", "2", "--max-unavailable", "2")
+    done = jobs.command_line.run(*command, *QUICKLY)
     assert [len(wave) for wave in done["waves"]] == [2, 1]
     assert sorted(done["summary"]["verified"]) == [f"default/{name}" for name in NAMES]
     for name in NAMES:
@@ -58,14 +58,14 @@ def test_all_are_upgraded_in_waves_and_each_is_verified(cluster: Cluster, jobs: 
         assert result["savepoint"] == result["restored_from"] == restored(cluster, name)
         assert result["restarts_after"] == 0
         assert resource(cluster, name)["spec"]["job"]["parallelism"] == 2
-    again = jobs.command_line.run(*wish, *QUICKLY)
+    again = jobs.command_line.run(*command, *QUICKLY)
     assert (again["waves"], len(again["unchanged"])) == ([], 3)
 
 
 def test_a_jar_that_is_not_there_stops_the_waves_and_the_old_job_comes_back(cluster: Cluster, jobs: Jobs) -> None:
     missing = jobs.jar.replace("ticks", "nowhere")
-    wish = ("upgrade", *ALL, "--savepoint", "--jar", missing, "--canary", "--max-unavailable", "2")
-    done = jobs.command_line.run(*wish, *QUICKLY, expect=1)
+    command = ("upgrade", *ALL, "--savepoint", "--jar", missing, "--canary", "--max-unavailable", "2")
+    done = jobs.command_line.run(*command, *QUICKLY, expect=1)
     (first,), *_ = done["waves"]
     assert done["summary"]["failed"] == [first]
     assert len(done["summary"]["not_started"]) == 2

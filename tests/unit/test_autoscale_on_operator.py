@@ -1,4 +1,4 @@
-"""A decision carried out through the operator's spec: in place, verified, taken back; and what switching off keeps."""
+"""A decision carried out through the operator's spec: in place, verified, rolled back; and what switching off keeps."""
 
 import json
 from collections.abc import Iterator

@@ -8,7 +8,7 @@ from flinkops.model.findings import EvidenceLine, Finding, NotAssessed, Remedy, 
 from flinkops.model.numbers import total, worst
 
 RECENT_LOOKS = 2
-"""At so many looks in a row it is high; Flink's own ratio is a mean over a minute."""
+"""At so many polls in a row it is high; Flink's own ratio is a mean over a minute."""
 FIRST_STACKS_SECONDS = 90.0
 """By then Flink has sampled the stacks of a job, on a busy machine too."""
 KEY_SKEW = "key-skew"
@@ -17,7 +17,7 @@ CRITICAL_RATIO = 0.9
 
 
 def judge(case: Case) -> Verdict:
-    """High at the last looks."""
+    """High at the last polls."""
     ratio = case.held_ratio
     if ratio is None:
         return NotAssessed("backpressure", case.why_missing("backpressure", "Flink reports no backpressure"))
@@ -31,7 +31,7 @@ def judge(case: Case) -> Verdict:
     severity: Severity = "critical" if ratio >= CRITICAL_RATIO and _waiting_grows(case) else "warning"
     if (too_early := _stacks_to_come(case, vertex, kind)) is not None:
         severity = "info"
-    blame = f'"{named.vertex}" holds the others up ({kind})' if named else "no vertex takes the blame at this look"
+    blame = f'"{named.vertex}" holds the others up ({kind})' if named else "no vertex takes the blame at this poll"
     return [
         Finding(
             code="backpressure",
@@ -48,14 +48,14 @@ def judge(case: Case) -> Verdict:
 
 
 def _is_new(case: Case) -> bool:
-    """It was not high at the look before; of a job that starts up any look counts, since it is held back anyway."""
+    """It was not high at the poll before; of a job that starts up any poll counts, since it is held back anyway."""
     recent = [each.backpressured_ratio for each in case.past[-(RECENT_LOOKS - 1) :]]
     known = [each for each in recent if each is not None]
     return case.unsettled is None and any(each <= HIGH_BACKPRESSURE_RATIO for each in known)
 
 
 def _kind(case: Case, vertex: VertexFacts | None, kind: str) -> str:
-    """A call that blocks its thread looks busy to Flink; only the stacks tell it from work."""
+    """A call that blocks its thread seems busy to Flink; only the stacks tell it from work."""
     share = waits_outside(case, vertex) if vertex else None
     return "external" if share is not None and share >= CALL_RATIO and kind == "capacity" else kind
 
@@ -93,7 +93,7 @@ def _evidence(case: Case, vertex: VertexFacts | None, ratio: float, why: str) ->
 
 def _remedies(case: Case, vertex: VertexFacts | None, kind: str) -> list[Remedy]:
     if vertex is None:
-        return [remedy("Look again while it lasts: the vertex to scale shows at a look where one is the slowest")]
+        return [remedy("Run it again while it lasts: the vertex to scale shows in a poll where one is the slowest")]
     more = case.more_subtasks(vertex)
     scale = remedy(
         f'Scale "{vertex.name}" from {vertex.parallelism} to {more} subtasks; costs {more - vertex.parallelism} slots '

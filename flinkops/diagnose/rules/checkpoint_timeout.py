@@ -178,7 +178,7 @@ def _remedies(case: Case, phase: Phase) -> list[Remedy]:
 
 
 def _next(case: Case, remedies: list[Remedy]) -> str:
-    """A restart with the first setting that is missing; a look at the job where a setting does not help."""
+    """A restart with the first setting that is missing; the status of the job where a setting does not help."""
     for each in remedies:
         if each.key in _WORTH_A_RESTART and each.value is not None:
             return case.upgrade_with(each.key, each.value)
@@ -204,7 +204,7 @@ _STORAGE = (
         value="true",
     ),
     remedy(
-        "Look at the checkpoint storage: its throughput, throttling and latency; until it is faster, let it rest "
+        "Check the checkpoint storage: its throughput, throttling and latency; until it is faster, let it rest "
         "between checkpoints. A longer execution.checkpointing.timeout alone hides it",
         key="execution.checkpointing.min-pause",
         value="30 s",

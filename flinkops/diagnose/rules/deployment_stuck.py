@@ -36,9 +36,9 @@ _REMEDIES: dict[str, tuple[str, Remedy]] = {
     ),
     "container": (
         "its container cannot be made",
-        remedy("Look for what it refers to and is not there: a config map, a secret, a command"),
+        remedy("Check what it refers to and is not there: a config map, a secret, a command"),
     ),
-    "volume": ("a volume cannot be attached", remedy("Look at the claim and its storage class", "spec.podTemplate")),
+    "volume": ("a volume cannot be attached", remedy("Check the claim and its storage class", "spec.podTemplate")),
     "quota": (
         "the namespace's quota is used up",
         remedy("Ask for less, end what is not needed, or have the quota raised"),

@@ -60,9 +60,9 @@ def judge(case: Case) -> Verdict:
 
 _UNTIL_THEN: dict[Strikes, str] = {
     "upgrade": "take a backup savepoint before each upgrade",
-    "session-job": "look whether the job runs twice after a submission that failed",
-    "blue-green": "look at both children after each transition",
-    "savepoints": "look into the savepoint folder for what no job refers to",
+    "session-job": "check whether the job runs twice after a submission that failed",
+    "blue-green": "check both children after each transition",
+    "savepoints": "search the savepoint folder for what no job refers to",
     "deletion": "the finalizer may have to be taken away by hand, once the job is seen to be gone",
 }
 

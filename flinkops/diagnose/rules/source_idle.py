@@ -57,7 +57,7 @@ def _finding(case: Case, source: VertexFacts, idle: float, before: float | None,
 
 
 _REMEDIES = (
-    remedy("Look at what writes to the source: its producers, its topic, its permissions"),
+    remedy("Check what writes to the source: its producers, its topic, its permissions"),
     remedy(
         "An input that is idle by design should not hold event time back; costs late records afterwards",
         key="table.exec.source.idle-timeout",
@@ -67,7 +67,7 @@ _REMEDIES = (
 
 
 def _idle_seconds(case: Case, sources: list[VertexFacts]) -> float | None:
-    """Since the last record of any source: as Flink counts it, else as long as the looks say so."""
+    """Since the last record of any source: as Flink counts it, else as long as the polls say so."""
     said = [least(each.source_idle_seconds) for each in sources]
     known = [each for each in said if each is not None]
     if len(known) == len(sources):
@@ -75,10 +75,10 @@ def _idle_seconds(case: Case, sources: list[VertexFacts]) -> float | None:
     if case.input_per_second:
         return 0.0
     since = case.job.seen_ms
-    for look in reversed(case.past):
-        if look.records_in_per_second is None or look.records_in_per_second > 0:
+    for sample in reversed(case.past):
+        if sample.records_in_per_second is None or sample.records_in_per_second > 0:
             break
-        since = look.at_ms
+        since = sample.at_ms
     return (case.job.seen_ms - since) / 1000
 
 

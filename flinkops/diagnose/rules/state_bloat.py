@@ -55,7 +55,7 @@ def _grows_much(case: Case, slope: float | None, size: float) -> bool:
 
 
 def _points(case: Case) -> list[tuple[float, float]]:
-    """(seconds, bytes) of this execution's completed checkpoints, and before them what earlier looks remember."""
+    """(seconds, bytes) of this execution's completed checkpoints, and before them what earlier polls saw."""
     facts = case.job.checkpoints
     since_ms = case.job.running_since_ms or 0
     points = [
@@ -125,7 +125,7 @@ def _input_moves(case: Case) -> str | None:
     if case.working_off is not None:
         return f"{case.working_off}: the state may only follow it"
     if not before:
-        return "whether the input is flat is not known before a second look"
+        return "whether the input is flat is not known before a second poll"
     mean = sum(before) / len(before)
     if rate > mean * (1 + FLAT_INPUT_RATIO):
         return f"the input rises too ({rate:.0f}/s, {mean:.0f}/s before): the state may only follow it"
@@ -176,7 +176,7 @@ def _remedies(case: Case) -> list[Remedy]:
             key="table.exec.state.ttl",
             value=TIME_TO_LIVE,
         ),
-        remedy("Look at the keys: an id of a request or a time in a key makes as many keys as there are records"),
+        remedy("Check the keys: an id of a request or a time in a key makes as many keys as there are records"),
     ]
     backend = case.setting("state.backend.type", "state.backend")
     if backend != "rocksdb":

@@ -1,4 +1,4 @@
-"""upgrade-hazard: the next upgrade would lose state or cannot be taken back."""
+"""upgrade-hazard: the next upgrade would lose state or cannot be rolled back."""
 
 from flinkops.diagnose.case import Case
 from flinkops.diagnose.rule import Rule, Verdict, line, remedy

@@ -123,7 +123,7 @@ def _without(case: Case) -> Cause | None:
 
 def _standing(case: Case) -> Cause | None:
     """Had a watermark, and it does not move on although records come in."""
-    pace, seconds = _pace(case.looks)
+    pace, seconds = _pace(case.polls)
     skew = case.evidence.assessment.event_time_skew_seconds
     if pace is None or skew is None or not _flows(case):
         return None
@@ -152,7 +152,7 @@ def _trailing(case: Case) -> Cause | None:
     skew, limit = assessment.event_time_skew_seconds, assessment.limits.skew_seconds
     if limit is None or not case.above("event-time skew, against the job's own limit", skew, limit, "seconds"):
         return None
-    pace, seconds = _pace(case.looks)
+    pace, seconds = _pace(case.polls)
     furthest = _furthest(case)
     catching_up = pace is not None and seconds >= STANDSTILL_SECONDS / 2 and pace >= CATCHING_UP_RATIO
     lines = [line("event-time skew in seconds", skew, limit, "seconds")]
@@ -213,9 +213,9 @@ def _late(case: Case) -> Cause | None:
     return Cause("Records come too late for their windows and are dropped", lines, [fix], None, 0.7)
 
 
-def _pace(looks: tuple[JobSample, ...]) -> tuple[float | None, float]:
-    """How fast the watermark moved over the newest looks that span a standstill, of the clock's pace; and the span."""
-    known = [(each.at_ms, each.at_ms - each.skew_seconds * 1000) for each in looks if each.skew_seconds is not None]
+def _pace(polls: tuple[JobSample, ...]) -> tuple[float | None, float]:
+    """How fast the watermark moved over the newest polls that span a standstill, of the clock's pace; and the span."""
+    known = [(each.at_ms, each.at_ms - each.skew_seconds * 1000) for each in polls if each.skew_seconds is not None]
     if len(known) < 2:
         return None, 0.0
     last_at, last_mark = known[-1]

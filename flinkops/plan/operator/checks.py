@@ -40,7 +40,7 @@ _RECOMMENDED_STEP = "take the change to the repository it is managed from; `--pl
 
 
 class ProposedChange(NamedTuple):
-    """Everything that a check may look at."""
+    """Everything that a check may use."""
 
     resource: Mapping[str, Any]
     situation: Situation

@@ -1,0 +1,54 @@
+"""The field's own words (docs/glossary.md): what this project once called otherwise stays out of names and texts."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+RECORDED = ("CHANGELOG.md", "docs/evidence/", "tests/unit/old_journals/", "tests/unit/doctor_samples/")
+"""What happened, in the words of its time."""
+OTHERWISE = {
+    "rollback": r"way\s+" + r"back|take(?:s|n)? back",
+    "lost its state, restarted empty": r"forgot\s+" + r"its|began\s+" + r"anew|begins\s+" + r"anew",
+    "request": "wi" + r"sh\b",
+    "poll, snapshot": r"\b(?:a|one|each|every|last|first|second|earlier|next|newest) " + r"looks?\b(?! (?:at|for)\b)",
+}
+
+
+def texts() -> list[tuple[str, str]]:
+    """Every text file of the repository that says what it is now, by path."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a git work tree: nothing says which files are ours")
+    paths = [path for path in listed.stdout.split("\0") if path and not path.startswith(RECORDED)]
+    kept = [path for path in paths if Path(path).suffix in (".py", ".md", ".yaml", ".toml", ".tcss", ".txt")]
+    return [(path, (REPOSITORY / path).read_text(encoding="utf-8")) for path in kept if (REPOSITORY / path).exists()]
+
+
+@pytest.mark.parametrize("term", OTHERWISE)
+def test_the_term_of_the_glossary_is_used(term: str) -> None:
+    pattern = re.compile(OTHERWISE[term], re.IGNORECASE)
+    found = [
+        f"{path}:{text.count(chr(10), 0, match.start()) + 1}: {match[0]!r}"
+        for path, text in texts()
+        for match in pattern.finditer(text)
+    ]
+    assert not found, f"say {term}:\n" + "\n".join(found)
+
+
+def test_the_glossary_has_a_source_for_each_term() -> None:
+    rows = [
+        [cell.strip() for cell in line.strip("|\n").split("|")]
+        for line in (REPOSITORY / "docs" / "glossary.md").read_text(encoding="utf-8").splitlines()
+        if line.startswith("| ") and not line.startswith("| term ")
+    ]
+    assert len(rows) > 80
+    for term, meaning, source in rows:
+        assert meaning
+        assert source.startswith(("FD ", "OD ", "K8S ", "PROM ", "MIX ", "SRE ", "flinkops")), (term, source)
+        for module in re.findall(r"flinkops, `([a-z_/]+\.py)`", source):
+            assert (REPOSITORY / "flinkops" / module).exists(), (term, module)
+    terms = [term for term, *_ in rows]
+    assert len(terms) == len(set(terms))
