@@ -1,7 +1,7 @@
 """The executor's Kubernetes steps on an operator that is a state machine, killed at each of them, and its faults."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -290,6 +290,47 @@ def test_suspended_is_not_verified_while_the_job_still_runs(bench: Bench) -> Non
     running = copy.deepcopy(bench.fake.job)
     result = bench.executor(revive, seconds=0.5).run(plan)
     assert result.outcome == "timed-out"
+
+
+def edit_at(bench: Bench, step: str, **changed: Any) -> Callable[[Progress], None]:
+    """Somebody else changes the spec once this step has ended."""
+
+    def edit(progress: Progress) -> None:
+        if (progress.kind, progress.step) == ("outcome", step):
+            bench.fake.edit({**bench.spec(), **changed})
+
+    return edit
+
+
+@pytest.mark.parametrize("minor", [7, 15])
+def test_somebody_elses_edit_is_kept_and_named_by_the_rollback(bench: Bench, minor: int) -> None:
+    bench.fake.minor = minor
+    old = copy.deepcopy(bench.spec())
+    plan = bench.upgrade(image=BAD_IMAGE)
+    settings = {**old["flinkConfiguration"], "metrics.scope.jm": "payments"}
+    result = bench.executor(edit_at(bench, "savepoint", flinkConfiguration=settings)).run(plan)
+    assert result.outcome == "rolled-back", result.error
+    assert (bench.spec()["image"], bench.spec()["flinkConfiguration"]) == (old["image"], settings)
+    assert result.seen["kept_edits"] == "spec.flinkConfiguration.metrics.scope.jm"
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_what_somebody_else_deletes_is_not_created_again(bench: Bench, again: bool) -> None:
+    plan = bench.upgrade(image=BAD_IMAGE)
+
+    def delete(progress: Progress) -> None:
+        if (progress.kind, progress.step) == ("intent", "rollback"):
+            resource = bench.fake.resource
+            assert resource is not None
+            other = {**resource, "metadata": {**resource["metadata"], "uid": "another"}}
+            bench.fake.resource = other if again else None
+            bench.fake.asleep = True
+
+    result = bench.executor(delete).run(plan)
+    assert result.outcome == "failed"
+    assert "somebody else" in (result.error or "")
+    assert "flinkops history" in (result.error or "") + (result.next_command or "")
+    assert not any(one.startswith("create") for one in bench.fake.orders)
 
 
 def test_what_a_killed_action_left_held_is_told_and_given_back(bench: Bench) -> None:

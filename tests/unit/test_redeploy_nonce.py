@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flinkops.act.executor import Progress
 from flinkops.act.operator import startup as operator_looks
 from flinkops.act.operator.redeploy import NonceChoice, settle_nonce, what_is_lost
 from flinkops.act.operator.spec_steps import new_savepoint
@@ -284,3 +285,17 @@ def test_a_manifest_with_a_nonce_for_an_operator_without_it_is_refused_before_th
     plan = bench.plan(asked)
     assert any("this operator has no savepointRedeployNonce" in line for line in plan.refused)
     assert plan.steps == ()
+
+
+def test_the_downtime_of_a_start_without_a_stop_savepoint_is_measured(bench: Bench) -> None:
+    """No step waits for a stop there: the old job is seen running until the operator ends it."""
+    plan = bench.plan(ActionRequest("upgrade", terms=MINE))
+    bench.fake.asleep = True
+
+    def wake(progress: Progress) -> None:
+        if progress.kind == "note":
+            bench.fake.asleep = False
+
+    result = bench.executor(wake).run(plan)
+    assert result.outcome == "verified", result.error
+    assert float(result.seen["downtime_seconds"]) >= 0

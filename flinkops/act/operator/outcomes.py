@@ -1,6 +1,6 @@
 """What the steps on custom resources find, one struct an action, and what they note on the way."""
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from flinkops.model.assessment import Value
 from flinkops.model.steps import NamesNewJob, NamesSavepoint, SaysSize, SaysStopped, SetsSavepointAside, StepOutcome
@@ -77,9 +77,12 @@ class NewJobVerified(NamesNewJob, Value, frozen=True, tag_field="found", tag="ne
 
 
 class RollbackBegun(NamesSavepoint, SaysSize, Value, frozen=True, tag_field="found", tag="rollback-begun"):
-    """How the old spec comes back, and from which state; ``bad_job_id`` is the job that is given up."""
+    """How the old spec comes back, and from which state; ``bad_job_id`` is the job that is given up.
 
-    FOR_STEPS: ClassVar[frozenset[str]] = frozenset({"bad_job_id", "bad_started_ms"})
+    ``edits`` is a merge patch of the spec: what others changed meanwhile, and is kept; ``kept_edits`` names its fields.
+    """
+
+    FOR_STEPS: ClassVar[frozenset[str]] = frozenset({"bad_job_id", "bad_started_ms", "edits"})
 
     rollback_way: RollbackTaken
     savepoint: str | None = None
@@ -87,6 +90,8 @@ class RollbackBegun(NamesSavepoint, SaysSize, Value, frozen=True, tag_field="fou
     state_bytes: int | None = None
     bad_job_id: str | None = None
     bad_started_ms: int = 0
+    edits: dict[str, Any] | None = None
+    kept_edits: str | None = None
 
 
 class ResourceRemoved(StepOutcome, Value, frozen=True, tag_field="found", tag="resource-removed"):

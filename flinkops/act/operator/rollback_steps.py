@@ -23,13 +23,14 @@ from flinkops.act.outcomes import StateLost
 from flinkops.act.running import StepKind, StepRun
 from flinkops.act.savepoint_steps import checked_files
 from flinkops.errors import FlinkopsError, NotInTime, OperationFailed, TimedOut, Unreachable
-from flinkops.plan.operator.bookkeeping import REDEPLOY_NONCE, next_redeploy_nonce
+from flinkops.plan.operator.bookkeeping import REDEPLOY_NONCE, next_redeploy_nonce, without_bookkeeping
+from flinkops.plan.operator.predict import merge_patch
 from flinkops.plan.operator.rollback import PLAN_ANNOTATION, deletion_problems, recreated, rollback_patch
 from flinkops.plan.operator.rules import Features
 from flinkops.plan.operator.session_cluster import joined
 from flinkops.plan.operator.spec import ha_on, job_of, savepoint_directory, upgrade_mode
 from flinkops.plan.operator.step_inputs import BeginRollback, CreateResource, RemoveResource
-from flinkops.plan.operator.steps import spec_patch
+from flinkops.plan.operator.steps import changed_paths, merged, spec_patch
 from flinkops.sources.kubernetes.resources import Json, section, text
 from flinkops.sources.kubernetes.verbs import Conflict
 
@@ -42,8 +43,36 @@ def begin_rollback(run: StepRun, given: BeginRollback) -> RollbackBegun:
     """Decide by what has happened how the old spec comes back, and begin it."""
     control = kube_control(run)
     found = _read(run, control)
-    if found is None:  # an earlier try was interrupted after deleting it
-        return RollbackBegun("recreate")
+    _refuse_deleted(run, given, found)
+    assert found is not None
+    given, edits = _with_edits_of_others(given, found)
+    begun = _begun(run, given, control, found)
+    return msgspec.structs.replace(begun, edits=edits or None, kept_edits=", ".join(changed_paths(edits)) or None)
+
+
+def _refuse_deleted(run: StepRun, given: BeginRollback, found: Json | None) -> None:
+    """What somebody else has deleted, or deleted and made again, is left to them. Raises OperationFailed."""
+    metadata = section(found or {}, "metadata")
+    if found is None or "deletionTimestamp" in metadata:
+        raise OperationFailed("somebody else deletes the resource: it is not created again", next_step=_by_hand(run))
+    if given.uid and _uid(found) != given.uid:
+        what = "somebody else has deleted the resource and created another of its name: it is left alone"
+        raise OperationFailed(what, next_step=_by_hand(run))
+
+
+def _with_edits_of_others(given: BeginRollback, found: Json) -> tuple[BeginRollback, dict[str, Any]]:
+    """The old spec with what others have changed since, and that as a merge patch; nonces and the state are ours."""
+    if not given.patch:
+        return given, {}
+    before = given.before["spec"]
+    ours = merged(before, given.patch.get("spec") or {})
+    edits = merge_patch(without_bookkeeping(ours), without_bookkeeping(section(found, "spec")))
+    theirs = merge_patch(before, merged(before, edits))
+    kept = {**given.before, "spec": merged(before, theirs)}
+    return msgspec.structs.replace(given, before=kept), theirs
+
+
+def _begun(run: StepRun, given: BeginRollback, control: KubeControl, found: Json) -> RollbackBegun:
     if run.findings.last(StateLost) is not None:  # a savepoint that the operator took since then misses that state
         state: str | None = _kept_state(run, control, given.before)
         _halt(control)
@@ -128,7 +157,9 @@ def create(run: StepRun, given: CreateResource) -> ResourceCreated:
         return ResourceCreated()
     control = kube_control(run)
     savepoint = given.savepoint or run.savepoint
-    body = recreated(given.before, savepoint, run.plan.id)
+    edits = (begun.edits if given.of_rollback and begun is not None else None) or {}
+    before = {**given.before, "spec": merged(given.before.get("spec") or {}, edits)}
+    body = recreated(before, savepoint, run.plan.id)
 
     def ask() -> Json | None:
         found = control.verbs.resource(control.ref)

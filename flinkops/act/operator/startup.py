@@ -90,11 +90,11 @@ def verify_new_job(run: StepRun, given: VerifyNewJob) -> NewJobVerified:
     if mode == "not-stopped":
         return NewJobVerified(run.job_id, "nothing: the old job was never stopped")
     try:
-        job = _await_running(run, given, kube_control(run), restores=mode != "stateless")
+        job, running_ms = _await_running(run, given, kube_control(run), restores=mode != "stateless")
         path = _refuse_other_state(run, given, mode, job)
     except OperationFailed as problem:
         raise OperationFailed(problem.what, next_step=_retained(run, given, mode) or problem.next_step) from None
-    stopped_ms, now_ms = run.findings.stopped_ms, run.clock.now_ms()
+    stopped_ms, now_ms = run.findings.stopped_ms or running_ms, run.clock.now_ms()
     downtime = None
     if stopped_ms is not None and stopped_ms <= now_ms:  # else it was not stopped, or the clock was set back
         downtime = round((now_ms - stopped_ms) / 1000, 1)
@@ -140,14 +140,22 @@ def _retained(run: StepRun, given: VerifyNewJob, mode: Mode | RollbackTaken) -> 
     return f"if {path} is gone, the next chk-… lies beside it: flinkops resume {name} --from PATH"
 
 
-def _await_running(run: StepRun, given: VerifyNewJob, control: KubeControl, *, restores: bool) -> JobFacts:
-    """Until all its tasks run and, where it `restores` something, it is known from what."""
+def _await_running(
+    run: StepRun, given: VerifyNewJob, control: KubeControl, *, restores: bool
+) -> tuple[JobFacts, int | None]:
+    """The new job, once all its tasks run and, where it `restores` something, it is known from what.
+
+    With it, when the old one was last seen running while this waited; None: it was gone before.
+    """
     watch, nothing_restored = StuckWatch(control), Absence()
     olds = {(given.job_id, given.started_ms)}
     if (begun := run.findings.last(RollbackBegun)) is not None and begun.bad_job_id is not None:
         olds.add((begun.bad_job_id, begun.bad_started_ms))
 
+    running_ms: int | None = None
+
     def ask() -> JobFacts | None:
+        nonlocal running_ms
         try:
             short = control.newest()
             job = control.job(short.id) if short is not None else None
@@ -155,6 +163,8 @@ def _await_running(run: StepRun, given: VerifyNewJob, control: KubeControl, *, r
             watch.poll()
             raise
         if job is None or _is_one_of(olds, job):
+            if job is not None and job.id == given.job_id and all_running(job):
+                running_ms = run.clock.now_ms()
             watch.poll()
             return None
         if job.ended_ms is not None or job.state == "FAILED":
@@ -169,10 +179,11 @@ def _await_running(run: StepRun, given: VerifyNewJob, control: KubeControl, *, r
         return None
 
     try:
-        return run.until("waiting until the new job runs", ask, within_seconds=_RUNNING_WITHIN_SECONDS)
+        new = run.until("waiting until the new job runs", ask, within_seconds=_RUNNING_WITHIN_SECONDS)
     except OperationFailed as problem:
         why = f"; {watch.last}" if watch.last and watch.last not in problem.what else ""
         raise OperationFailed(f"{problem.what}{why}") from None
+    return new, running_ms
 
 
 def _is_one_of(olds: Collection[tuple[str, int]], job: JobFacts) -> bool:

@@ -281,6 +281,19 @@ def merged(before: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any
     return after
 
 
+def changed_paths(patch: Mapping[str, Any], above: str = "spec") -> list[str]:
+    """The fields that a merge patch sets or removes.
+
+    >>> changed_paths({"image": "a:1", "job": {"parallelism": 2}})
+    ['spec.image', 'spec.job.parallelism']
+    """
+    paths = []
+    for key, value in patch.items():
+        here = f"{above}.{key}"
+        paths += changed_paths(value, here) if isinstance(value, Mapping) and value else [here]
+    return paths
+
+
 def _known(resource: Resource) -> tuple[str, ...]:
     """Savepoints that the operator took before: not those of this change."""
     return tuple(one.path for one in stop_savepoints(resource.get("status") or {}))
