@@ -4,9 +4,12 @@ import copy
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
-from flinkops.model.facts import VertexFacts
+from flinkops.act.operator.backend import refuse_blue_green
+from flinkops.errors import Refused
+from flinkops.model.facts import JobFacts, ResourceFacts, VertexFacts
 from flinkops.plan.operator.blue_green import (
     BlueGreenAct,
     BlueGreenOutlook,
@@ -127,3 +130,34 @@ def test_sinks_that_may_get_everything_twice_are_named() -> None:
     )
     assert doubtful_sinks(vertices) == ("Sink: print",)
     assert doubtful_sinks(()) == ()
+
+
+def of_blue_green(name: str, namespace: str = "shop") -> JobFacts:
+    owned = ResourceFacts(
+        context="prod",
+        namespace=namespace,
+        name=name,
+        resource_version="1",
+        owner="FlinkBlueGreenDeployment/orders",
+        blue_green_state="ACTIVE_BLUE",
+    )
+    return JobFacts(id=name, name=name, cluster="prod", seen_ms=1, state="RUNNING", namespace=namespace, resource=owned)
+
+
+@pytest.mark.parametrize("wanted", ["orders", "shop/orders"])
+def test_the_name_of_a_blue_green_deployment_is_refused_with_its_children(wanted: str) -> None:
+    jobs = [of_blue_green("orders-blue"), of_blue_green("orders-green")]
+    with pytest.raises(Refused, match=r"FlinkBlueGreenDeployment \(ACTIVE_BLUE\)") as refused:
+        refuse_blue_green(jobs, wanted)
+    assert "shop/orders-blue (RUNNING), shop/orders-green (RUNNING)" in refused.value.what
+    assert "flinkbluegreendeployment orders" in (refused.value.next_step or "")
+
+
+@pytest.mark.parametrize("wanted", ["orders-blue", "other/orders", "nothing"])
+def test_other_names_are_left_to_the_choice_of_a_job(wanted: str) -> None:
+    refuse_blue_green([of_blue_green("orders-blue")], wanted)
+
+
+def test_a_job_of_that_very_name_is_the_job() -> None:
+    job = of_blue_green("orders-blue")
+    refuse_blue_green([job, msgspec.structs.replace(job, id="j", name="orders")], "orders")

@@ -1,6 +1,6 @@
 """Jobs of the Flink operator in one Kubernetes cluster: changed through their custom resources."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -35,7 +35,7 @@ from flinkops.autoscale.settings import PREFIX
 from flinkops.autoscale.window import graph_of
 from flinkops.clock import Clock
 from flinkops.config.settings import Settings
-from flinkops.errors import Denied, OperationFailed, Unreachable, UsageError
+from flinkops.errors import Denied, OperationFailed, Refused, Unreachable, UsageError
 from flinkops.model.facts import JobFacts, ResourceFacts
 from flinkops.model.plan import Plan, Target
 from flinkops.model.request import ActionRequest
@@ -117,6 +117,31 @@ def refuse_impossible(request: ActionRequest) -> None:
         )
 
 
+_BLUE_GREEN = "FlinkBlueGreenDeployment"
+
+
+def refuse_blue_green(jobs: Sequence[JobFacts], wanted: str) -> None:
+    """Raises Refused for the name of a blue/green deployment: it names its children and how it is changed."""
+    namespace, _, name = wanted.rpartition("/")
+    children = [
+        job
+        for job in jobs
+        if job.resource is not None
+        and job.resource.owner == f"{_BLUE_GREEN}/{name}"
+        and namespace in ("", job.namespace)
+        and job.name != name
+    ]
+    if not children or any(job.name == name for job in jobs):
+        return
+    first = children[0]
+    state = first.resource.blue_green_state if first.resource is not None else None
+    named = ", ".join(sorted(f"{job.namespace}/{job.name} ({job.state})" for job in children))
+    raise Refused(
+        f'"{name}" is a {_BLUE_GREEN} ({state or "state unknown"}); its children are {named}, which it would set back',
+        next_step=f"change its spec.template: kubectl -n {first.namespace} edit flinkbluegreendeployment {name}",
+    )
+
+
 class OperatorBackend:
     """One cluster. `access` and `open_source` are asked when they are needed; they raise UsageError or Unreachable."""
 
@@ -157,7 +182,9 @@ class OperatorBackend:
     @contextmanager
     def reach(self, wanted: str) -> Iterator["OperatorJob"]:
         """One of the jobs that the cluster shows, with a custom resource of its own."""
-        job = pick_job(self._jobs(), wanted)
+        jobs = self._jobs()
+        refuse_blue_green(jobs, wanted)
+        job = pick_job(jobs, wanted)
         if job.resource is None or not self.takes(job):
             raise UsageError(f'"{wanted}" has no custom resource: it was submitted to a session cluster by hand')
         with self.reach_job(job) as handle:
