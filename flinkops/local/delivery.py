@@ -1,11 +1,11 @@
-"""Delivers a fleet's price alerts on this machine: a dispatcher, and a receiver that prints what it gets."""
+"""Delivers a fleet's price alerts on this machine: a dispatcher, and a receiver that prints what arrives."""
 
 import os
 import re
 import secrets
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ _CLIENTS: tuple[tuple[str, list[dict[str, Any]]], ...] = (
     ("bargains", [{"direction": "down", "min_change_ratio": 0.05}]),
     ("shop1", [{"retailer": "shop1", "kinds": ["availability"]}, {"retailer": "shop1", "sku": "SKU-0000*"}]),
 )
+_VARIABLE = "PRICE_ALERTS_RECEIVER_SECRET"
 _START_SECONDS = 20.0
 _POLL_SECONDS = 0.05
 _COUNT = re.compile(r"^\d+ requests, (\d+) alerts, (\d+) repeats", re.MULTILINE)
@@ -39,13 +40,13 @@ class Delivery(msgspec.Struct, frozen=True):
         return self.folder / "alerts.log"
 
     def counted(self) -> tuple[int, int] | None:
-        """Alerts and repeats, as the receiver said when it ended; None when it has not."""
-        found = _COUNT.search(self.alerts_log.read_text(errors="replace")) if self.alerts_log.exists() else None
-        return (int(found[1]), int(found[2])) if found else None
+        """Alerts and repeats, as the receiver printed at its end; None before that."""
+        last = _COUNT.search(self.alerts_log.read_text(errors="replace")) if self.alerts_log.exists() else None
+        return (int(last[1]), int(last[2])) if last else None
 
 
 def choose(folder: Path) -> Delivery:
-    """Where the dispatcher will be; a job has to know that before it starts."""
+    """Where the dispatcher will listen; a job has to know that before it starts."""
     folder.mkdir(parents=True, exist_ok=True)
     (port,) = free_ports(1)
     return Delivery(folder, f"http://{HOST}:{port}/metrics")
@@ -54,7 +55,7 @@ def choose(folder: Path) -> Delivery:
 def start(
     info: FleetInfo, delivery: Delivery, topic: str, dead_letter_topic: str, started: Callable[[Process], object]
 ) -> None:
-    """Start both; they end by themselves when we are gone. `started` is told of each at once, so that it can end it.
+    """Start both; they end when this process does. `started` is called with each at once, so that it can be ended.
 
     Raises OperationFailed when one does not come up.
     """
@@ -67,7 +68,8 @@ def start(
     ]
     subscriptions.touch(mode=0o600)
     subscriptions.write_bytes(msgspec.json.encode(documents))
-    receiver = _spawn("receiver", ["--port", str(port), "--secret", secret, "--print"], delivery.alerts_log)
+    shared = {_VARIABLE: secret}  # other users of the machine see a process's options, but not its environment
+    receiver = _spawn("receiver", ["--port", str(port), "--print"], delivery.alerts_log, shared)
     started(receiver)
     _await_port(receiver, port)
     metrics = delivery.metrics_url.removeprefix("http://").removesuffix("/metrics")
@@ -87,10 +89,10 @@ def start(
     _await_port(dispatcher, int(metrics.rpartition(":")[2]))
 
 
-def _spawn(role: str, options: list[str], output: Path) -> Process:
+def _spawn(role: str, options: list[str], output: Path, variables: Mapping[str, str] | None = None) -> Process:
     jobs = job.jobs_folder()
     module = f"{jobs.name}.price_alerts.dispatcher" + (".receiver" if role == "receiver" else "")
-    environment = dict(os.environ) | {"PYTHONPATH": str(jobs.parent)}
+    environment = dict(os.environ) | {"PYTHONPATH": str(jobs.parent)} | dict(variables or {})
     return spawn(
         role, [sys.executable, "-m", module, *options, "--with-parent"], output=output, environment=environment
     )
@@ -100,6 +102,6 @@ def _await_port(process: Process, port: int) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while is_free(port):
         if not process.alive or time.monotonic() > deadline:
-            said = Path(process.log).read_text(errors="replace").strip().splitlines()
-            raise OperationFailed(f"the {process.role} did not start: {said[-1] if said else 'it said nothing'}")
+            lines = Path(process.log).read_text(errors="replace").strip().splitlines()
+            raise OperationFailed(f"the {process.role} did not start: {lines[-1] if lines else 'it printed nothing'}")
         time.sleep(_POLL_SECONDS)

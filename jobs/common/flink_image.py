@@ -22,8 +22,8 @@ COMMON = Path(__file__).parent
 
 def scripts(job: Path) -> dict[Path, Path]:
     """The job's script and what it finds beside itself, below `/`, and where each comes from."""
-    found = (COMMON / "flink_job.py", job / "job.py")
-    return {USER_LIBRARIES / "jobs" / each.parent.name / each.name: each for each in found}
+    files = (COMMON / "flink_job.py", job / "job.py")
+    return {USER_LIBRARIES / "jobs" / each.parent.name / each.name: each for each in files}
 
 
 def tree(flink: str, distribution: Path, scratch: Path, job: Path) -> dict[Path, Path]:

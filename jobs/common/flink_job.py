@@ -96,7 +96,7 @@ class Flink:
 def environment(
     chosen: argparse.Namespace, settings: Mapping[str, str], parameters: Mapping[str, str], jar: str | Path
 ) -> Any:
-    """The StreamExecutionEnvironment of a job, with its parameters for whoever watches it.
+    """The StreamExecutionEnvironment of a job, with its parameters, which flinkops reads.
 
     With the jar of its Java classes, when there is one: else Flink's lib folder has it.
     """
@@ -201,7 +201,7 @@ def java_cause(error: Exception) -> str:
 
 
 def submit(name: str, start: Callable[[], Any]) -> None:
-    """Prints the id of the job that `start` started, as its JobClient says; exits with 1 and one line if none was."""
+    """Prints the id of the job that `start` started, by its JobClient; exits with 1 and one line if none was."""
     try:
         print(f"job {start().get_job_id()}")
     except JobError as error:

@@ -1,6 +1,6 @@
 """Price alerts: scrapes in, an alert out for each change of price or availability, at once. Runs in the JVM throughout.
 
-Python describes the job; the few Java classes beside it compare scrapes. What an alert says: docs/price-alerts.md.
+Python describes the job; the few Java classes beside it compare scrapes. The fields of an alert: docs/price-alerts.md.
 Works as `python job.py OPTIONS` and as `flink run -py job.py OPTIONS`. Exit codes: 1 the job could not be
 started, 2 wrong usage.
 """

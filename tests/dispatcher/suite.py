@@ -17,7 +17,7 @@ from jobs.price_alerts.dispatcher.addresses import Guard
 from jobs.price_alerts.dispatcher.broker import AlertLog
 from jobs.price_alerts.dispatcher.limits import Limits
 from jobs.price_alerts.dispatcher.measures import Measures
-from jobs.price_alerts.dispatcher.receiver import Arrival, Manners, Receiver
+from jobs.price_alerts.dispatcher.receiver import Arrival, Behaviour, Receiver
 from jobs.price_alerts.dispatcher.sending import Sender
 from jobs.price_alerts.dispatcher.service import Dispatcher
 from jobs.price_alerts.dispatcher.store import Store
@@ -80,8 +80,8 @@ class Inbox:
 
 
 @asynccontextmanager
-async def inbox(manners: Manners | None = None) -> AsyncIterator[Inbox]:
-    receiver = Receiver(SECRET, manners)
+async def inbox(behaviour: Behaviour | None = None) -> AsyncIterator[Inbox]:
+    receiver = Receiver(SECRET, behaviour)
     port = await receiver.start()
     try:
         yield Inbox(receiver, port)
@@ -178,7 +178,7 @@ class DispatcherSuite:
     def test_each_sku_keeps_its_order_through_failures(self, topic: Topic, tmp_path: Path) -> None:
         async def scenario() -> None:
             async with (
-                inbox(Manners(fail_ratio=0.2)) as box,
+                inbox(Behaviour(fail_ratio=0.2)) as box,
                 running(topic, tmp_path / "state", subscription("a", box.url("a"))),
             ):
                 for number in range(40):
@@ -195,7 +195,7 @@ class DispatcherSuite:
         limits = Limits(in_memory_per_client=8, concurrency=4, first_backoff_seconds=0.01, longest_backoff_seconds=0.05)
 
         async def scenario() -> None:
-            async with inbox() as box, inbox(Manners(hang_ratio=1.0)) as stuck:
+            async with inbox() as box, inbox(Behaviour(hang_ratio=1.0)) as stuck:
                 clients = subscription("fast", box.url("fast")), subscription("stuck", stuck.url("stuck"))
                 async with running(
                     topic, tmp_path / "state", *clients, limits=limits, timeout_seconds=0.2
@@ -205,7 +205,7 @@ class DispatcherSuite:
                     await until(lambda: box.count("fast") == 100)
                     assert stuck.count("stuck") == 0
                     assert len(dispatcher._clients["stuck"].pending) <= 8
-                    stuck.receiver.manners.hang_ratio = 0.0
+                    stuck.receiver.behaviour.hang_ratio = 0.0
                     await until(lambda: stuck.count("stuck") == 100)
                     assert in_order(stuck.numbers("stuck"))
                     await until(lambda: all_committed(topic))
@@ -216,7 +216,7 @@ class DispatcherSuite:
         limits = Limits(in_memory_per_client=4, concurrency=2, first_backoff_seconds=0.01, drain_seconds=0.1)
 
         async def scenario() -> None:
-            async with inbox(Manners(hang_ratio=1.0)) as box:
+            async with inbox(Behaviour(hang_ratio=1.0)) as box:
                 client = subscription("a", box.url("a"))
                 async with running(
                     topic, tmp_path / "state", client, limits=limits, timeout_seconds=30.0
@@ -226,7 +226,7 @@ class DispatcherSuite:
                     # Two of them hang, two wait, the rest is on the disk.
                     await until(lambda: dispatcher._clients["a"].backlog == 56 and box.receiver.requests == 2)
                     await until(lambda: dispatcher._clients["a"].parking == 0)
-                box.receiver.manners.hang_ratio = 0.0
+                box.receiver.behaviour.hang_ratio = 0.0
                 async with running(topic, tmp_path / "state", client, limits=limits):
                     topic.append(0, encoded(60, "S0"))
                     await until(lambda: box.count("a") == 61)
@@ -241,7 +241,7 @@ class DispatcherSuite:
         body = encoded(1)
 
         async def scenario() -> None:
-            async with inbox(Manners(fail_ratio=1.0, fail_status=410)) as box:
+            async with inbox(Behaviour(fail_ratio=1.0, fail_status=410)) as box:
                 async with running(topic, tmp_path / "state", subscription("a", box.url("a"))):
                     topic.append(1, body)
                     await until(lambda: len(topic.dead_letters()) == 1)
@@ -262,7 +262,7 @@ class DispatcherSuite:
         limits = Limits(attempts=3, first_backoff_seconds=0.01, longest_backoff_seconds=0.02)
 
         async def scenario() -> None:
-            async with inbox(Manners(fail_ratio=1.0)) as box:
+            async with inbox(Behaviour(fail_ratio=1.0)) as box:
                 async with running(topic, tmp_path / "state", subscription("a", box.url("a")), limits=limits):
                     topic.append(0, encoded(1))
                     await until(lambda: len(topic.dead_letters()) == 1)
@@ -303,7 +303,7 @@ class DispatcherSuite:
 
         async def scenario() -> None:
             async with (
-                inbox(Manners(fail_ratio=1.0, fail_status=410)) as box,
+                inbox(Behaviour(fail_ratio=1.0, fail_status=410)) as box,
                 running(topic, tmp_path / "state", subscription("a", box.url("a"))),
             ):
                 topic.append(0, body)
@@ -332,11 +332,11 @@ class DispatcherSuite:
 
     def test_retry_after_holds_the_whole_client(self, topic: Topic, tmp_path: Path) -> None:
         async def scenario() -> None:
-            manners = Manners(fail_ratio=1.0, fail_status=429, retry_after="1")
-            async with inbox(manners) as box, running(topic, tmp_path / "state", subscription("a", box.url("a"))):
+            behaviour = Behaviour(fail_ratio=1.0, fail_status=429, retry_after="1")
+            async with inbox(behaviour) as box, running(topic, tmp_path / "state", subscription("a", box.url("a"))):
                 topic.append(0, encoded(1, "A1"))
                 await until(lambda: box.receiver.requests == 1)
-                manners.fail_ratio = 0.0
+                behaviour.fail_ratio = 0.0
                 started = asyncio.get_running_loop().time()
                 await asyncio.sleep(0.05)
                 topic.append(1, encoded(1, "B2"))

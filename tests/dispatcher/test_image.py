@@ -21,13 +21,21 @@ def imported() -> set[str]:
                 found |= {name.name.partition(".")[0] for name in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 found.add(node.module.partition(".")[0])
-    return found - sys.stdlib_module_names - {"flinkops", "jobs"}
+    return found - sys.stdlib_module_names - {"flinkops", "jobs", "devtools"}
 
 
 def test_the_packages_are_those_that_the_code_imports() -> None:
     names = [image.name_of(one) for one in image.requirements()]
     assert {MODULES.get(name, name) for name in names} == imported()
     assert len(names) == len(set(names))
+
+
+def test_each_package_has_its_version_and_hashes_and_brings_what_it_needs() -> None:
+    names = {line.partition("==")[0] for line in image.pinned()}
+    assert {image.name_of(one) for one in image.requirements()} < names
+    assert {"yarl", "multidict", "idna"} < names
+    assert not {"apache-flink", "pandas", "kubernetes"} & names
+    assert all("==" in line and " --hash=sha256:" in line for line in image.pinned())
 
 
 def test_manifest_and_dockerfile_stand_on_the_tree() -> None:

@@ -75,10 +75,10 @@ def test_only_what_was_in_flight_is_sent_again(tmp_path: Path) -> None:
             async with child(topic, state, box.url("a"), 0.002):
                 feed(topic, range(20))
                 await until(lambda: box.count("a") == 20 and recorded(state) == 20)
-                box.receiver.manners.hang_ratio = 1.0
+                box.receiver.behaviour.hang_ratio = 1.0
                 feed(topic, range(20, 60))
                 await until(lambda: box.receiver.requests == 24)  # four of them hang, the rest waits, on disk or not
-            box.receiver.manners.hang_ratio = 0.0
+            box.receiver.behaviour.hang_ratio = 0.0
             async with child(topic, state, box.url("a"), 0.002):
                 feed(topic, range(60, 70))
                 await until(lambda: box.count("a") == 70 and recorded(state) == 70)

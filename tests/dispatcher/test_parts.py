@@ -511,7 +511,16 @@ def test_no_repr_shows_a_secret() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--shard", "2/2"], ["--listen", "9251"], ["--kafka", "x"], ["--kafka", "=x"], ["--shard", "x"]]
+    "arguments",
+    [
+        ["--shard", "2/2"],
+        ["--listen", "9251"],
+        ["--listen", "h:70000"],
+        ["--listen", "h:\u0663"],
+        ["--kafka", "x"],
+        ["--kafka", "=x"],
+        ["--shard", "x"],
+    ],
 )
 def test_a_command_line_without_sense_is_refused(arguments: list[str]) -> None:
     with pytest.raises(UsageError):

@@ -199,13 +199,13 @@ def test_killed_on_kafka_it_loses_nothing_and_repeats_only_what_was_in_flight(
                 for number in range(100):
                     kafka_topic.append(number % 5 % 2, encoded(number, f"S{number % 5}"))
                 await until(lambda: box.count("a") == 100 and all_committed(kafka_topic))
-                box.receiver.manners.hang_ratio = 1.0
+                box.receiver.behaviour.hang_ratio = 1.0
                 for number in range(100, 200):
                     kafka_topic.append(number % 5 % 2, encoded(number, f"S{number % 5}"))
                 await until(lambda: box.receiver.requests == 104)
                 process.kill()
                 assert await process.wait() == -signal.SIGKILL
-            box.receiver.manners.hang_ratio = 0.0
+            box.receiver.behaviour.hang_ratio = 0.0
             async with service(kafka_topic, tmp_path / "state", str(subscriptions), ports[1]):
                 await until(lambda: box.count("a") == 200 and all_committed(kafka_topic))
             assert box.receiver.requests == 204

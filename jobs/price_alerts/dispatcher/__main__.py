@@ -1,5 +1,5 @@
 # ruff: noqa: TID252 - the package has another name when installed: flinkops_jobs
-"""`python -m jobs.price_alerts.dispatcher`: delivers alerts until it is told to stop."""
+"""`python -m jobs.price_alerts.dispatcher`: delivers alerts until SIGTERM."""
 
 import asyncio
 import gc
@@ -70,7 +70,7 @@ async def deliver(options: Options) -> None:
 async def _listen(options: Options, measures: Measures, dispatcher: Dispatcher) -> "AppRunner":
     try:
         return await serve(measures, options.listen_host, options.listen_port, lambda: dispatcher.healthy)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a host that is no name
         raise OperationFailed(f"cannot listen on {options.listen_host}:{options.listen_port}: {error}") from None
 
 

@@ -1,6 +1,6 @@
 """The guard against requests to where a webhook has no business (SSRF): only public addresses, unless allowed by name.
 
-It judges the address of every single connection, when it is made: what a name resolved to before means nothing. The
+It judges the address of every single connection, when it is made: what a name resolved to before does not count. The
 list of special networks is our own, from IANA's registries (iana-ipv4-special-registry, iana-ipv6-special-registry,
 November 2026): `ipaddress.is_global` differs between Python versions and lets several of them through.
 """
@@ -65,9 +65,9 @@ METADATA = frozenset(
             "169.254.0.23",  # Tencent
             "169.254.42.42",  # Scaleway
             "100.100.100.200",  # Alibaba
-            "168.63.129.16",  # Azure, the host's agent: looks public
+            "168.63.129.16",  # Azure, the host's agent; a public address by its number
             "192.0.0.192",  # Oracle
-            "192.80.8.124",  # Equinix Metal: looks public
+            "192.80.8.124",  # Equinix Metal; a public address by its number
             "fd00:ec2::254",  # AWS
             "fd00:ec2::23",  # AWS, credentials of EKS pods
             "fd00:42::42",  # Scaleway
@@ -76,7 +76,7 @@ METADATA = frozenset(
         ),
     )
 )
-"""Where clouds give credentials to whoever asks from inside. No setting allows a connection to one of these."""
+"""Where clouds give credentials to any client inside. No setting allows a connection to one of these."""
 
 # Translated to IPv4 on the way (RFC 6052), as an IPv6-only host reaches IPv4 receivers.
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
@@ -121,7 +121,7 @@ def is_public(address: Address) -> bool:
 
 
 class Guard:
-    """Says which addresses may be connected to. `allowed` are networks beside the public addresses."""
+    """Decides which addresses may be connected to. `allowed` are networks beside the public addresses."""
 
     def __init__(self, allowed: Iterable[Network] = ()) -> None:
         self._allowed = tuple(allowed)

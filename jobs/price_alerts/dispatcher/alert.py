@@ -1,4 +1,4 @@
-"""An alert as it stands in Kafka, and what the dispatcher needs to know of it."""
+"""An alert as it is in Kafka, and the fields that the dispatcher needs."""
 
 import json
 import re
@@ -32,7 +32,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
     @staticmethod
     def of(partition: int, offset: int, appended_ms: int, value: bytes) -> "Record":
-        """The record, cut to what the dispatcher keeps of one: nobody can fill its memory with a few large ones."""
+        """The record, cut to what the dispatcher keeps: a few large ones cannot fill its memory."""
         kept = value[:MAX_ALERT_BYTES]
         return Record(partition, offset, appended_ms, kept, len(value) - len(kept))
 
@@ -66,7 +66,7 @@ class Alert(msgspec.Struct, frozen=True, gc=False):
 
 
 class Malformed(ValueError):
-    """The record is no alert; the text says why."""
+    """The record is no alert; the text is the reason."""
 
 
 class _Wire(msgspec.Struct, gc=False):

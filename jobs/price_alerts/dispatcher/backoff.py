@@ -17,7 +17,7 @@ def backoff_seconds(failures: int, chance: float, *, first_seconds: float, longe
 
 
 def retry_after_seconds(header: str | None, now_ms: int) -> float | None:
-    """What a Retry-After asks for, in seconds or as a date, an hour at most; None where it says nothing sensible.
+    """The delay of a Retry-After header, in seconds or as a date, an hour at most; None where it cannot be read.
 
     >>> retry_after_seconds("120", 0), retry_after_seconds("Thu, 01 Jan 1970 00:00:30 GMT", 10_000)
     (120.0, 20.0)

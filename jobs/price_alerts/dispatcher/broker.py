@@ -1,5 +1,5 @@
 # ruff: noqa: TID252 - the package has another name when installed: flinkops_jobs
-"""Where alerts come from and dead letters go: what the service asks of Kafka."""
+"""Where alerts come from and dead letters go: what the service needs of Kafka."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol

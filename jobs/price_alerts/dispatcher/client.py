@@ -49,7 +49,7 @@ class Client:
     def __init__(self, name: str, number: int, subscription: Subscription, concurrency: int) -> None:
         self.name = name
         self.number = number
-        """Stands for the name in the store."""
+        """The client's key in the store."""
         self.subscription: Subscription | None = subscription
         """None when the client has left: its deliveries are dropped."""
         self.lanes: Lanes[Delivery] = Lanes(concurrency)

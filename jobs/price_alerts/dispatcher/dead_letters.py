@@ -77,7 +77,7 @@ class DeadLetters:
             except TooLarge:
                 continue
             return
-        # Not even the pointer: it stays here, and the line goes on.
+        # Not even the pointer fits: it is in the log only, and the next records are processed.
         log.error(
             "the topic of dead letters is too small for any: client %s, record %d of partition %d, %s",
             letter.client,

@@ -1,5 +1,5 @@
 # ruff: noqa: TID252 - the package has another name when installed: flinkops_jobs
-"""How things stand in the dispatcher, asked when its metrics are read."""
+"""The dispatcher's gauges, computed when Prometheus scrapes."""
 
 from collections.abc import Callable, Mapping
 

@@ -55,7 +55,7 @@ def _chunks(patterns: Iterable[str]) -> Iterator[list[str]]:
 
 
 class _Chunk:
-    """Some patterns behind each other. Bit n of a number stands for place n: before the n-th character to match."""
+    """Some patterns, concatenated. Bit n of a number is place n: before the n-th character to match."""
 
     def __init__(self, patterns: Sequence[str]) -> None:
         self._starts = self._loops = self._any = 0
@@ -123,7 +123,7 @@ class _Chunk:
 
 
 def _part(pattern: str, index: int) -> str:
-    """The character or the whole of the brackets that stand there; brackets without an end are characters."""
+    """The next unit of the pattern: one character, or a whole bracket expression; an open bracket is a character."""
     if pattern[index] != "[":
         return pattern[index]
     end = index + 1

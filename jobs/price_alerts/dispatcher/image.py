@@ -9,10 +9,15 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import tomllib
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(REPOSITORY))
+
+from devtools.locks import lock, wanted_by  # noqa: E402 - found around the dispatcher, not installed
+
 LOCKS = REPOSITORY / "locks"
 LIBRARIES = Path("opt/dispatcher")
 OF_FLINKOPS = ("msgspec", "prometheus-client")
@@ -35,12 +40,32 @@ def name_of(requirement: str) -> str:
     return re.split(r"[\[<>=!~; ]", requirement, maxsplit=1)[0]
 
 
+def pinned() -> list[str]:
+    """Those packages and all that they need, each with its version and hashes in the lock, as pip reads them."""
+    pins = lock("local")
+    wanted = wanted_by(pins, {name_of(one) for one in requirements()})
+    return [
+        " ".join([f"{pin.name}=={pin.version}", *(f"--hash=sha256:{each}" for each in pin.hashes)])
+        for pin in pins
+        if pin.name in wanted
+    ]
+
+
 def write(target: Path) -> None:
-    """Write the tree, of just the files that the locks name. Raises CalledProcessError after pip's words."""
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--target", str(target / LIBRARIES)]
-    subprocess.run([*install, "--constraint", str(LOCKS / "local.txt"), *requirements()], check=True)
-    builders = {"PIP_CONSTRAINT": str(LOCKS / "build.txt"), "PIP_BUILD_CONSTRAINT": str(LOCKS / "build.txt")}
-    subprocess.run([*install, "--no-deps", str(REPOSITORY)], check=True, env={**os.environ, **builders})
+    """Write the tree, of just the files that the locks name. Raises CalledProcessError; pip prints why."""
+    with tempfile.TemporaryDirectory() as scratch:
+        packages, builders = Path(scratch, "packages.txt"), Path(scratch, "builders")
+        packages.write_text("\n".join(pinned()), encoding="utf-8")
+        _install(target / LIBRARIES, "--require-hashes", "-r", str(packages))
+        _install(builders, "--require-hashes", "-r", str(LOCKS / "build.txt"))
+        _install(target / LIBRARIES, "--no-build-isolation", str(REPOSITORY), path=builders)
+
+
+def _install(folder: Path, *what: str, path: Path | None = None) -> None:
+    """Without what it needs, which is named too; built with what is in `path`."""
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--no-deps", "--target", str(folder)]
+    environment = os.environ if path is None else {**os.environ, "PYTHONPATH": str(path)}
+    subprocess.run([*install, *what], check=True, env=environment)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from flinkops.errors import OperationFailed, Unreachable
+from flinkops.errors import OperationFailed, Unreachable, UsageError
 
 from .alert import Record
 from .broker import Bounds, TooLarge
@@ -44,7 +44,7 @@ class KafkaLog:
         shard: int = 0,
         shards: int = 1,
     ) -> None:
-        # Errors come by error_cb: the library's own lines on stderr, at any time, would stand beside ours.
+        # Errors come by error_cb; without this the library also writes lines of its own to stderr.
         self._settings = {"log_level": 2, **settings}
         self._topic, self._dead_letter_topic, self._group = topic, dead_letter_topic, group
         self._shard, self._shards = shard, shards
@@ -74,7 +74,7 @@ class KafkaLog:
         return bounds
 
     def _connect(self) -> dict[int, Bounds]:
-        from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
+        from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
         tuning: dict[str, Any] = {
             # A few alerts at a time: each request, and each turn of the loop, has its price in CPU.
@@ -114,7 +114,11 @@ class KafkaLog:
             self._consumer.assign(
                 [TopicPartition(self._topic, each, bounds[each].start or OFFSET_BEGINNING) for each in partitions]
             )
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"--kafka: {error}") from None
         except KafkaException as error:
+            if error.args[0].code() == KafkaError._INVALID_ARG:
+                raise UsageError(f"--kafka: {error.args[0].str()}") from None
             raise Unreachable(f"Kafka at {self._settings['bootstrap.servers']}: {error.args[0].str()}") from None
         return bounds
 
@@ -131,7 +135,7 @@ class KafkaLog:
         return mine
 
     def _topic_id(self) -> str:
-        """Kafka's id of the topic; empty where the broker is too old to say."""
+        """Kafka's id of the topic; empty where the broker is too old to give it."""
         from confluent_kafka import KafkaException, TopicCollection
         from confluent_kafka.admin import AdminClient
 

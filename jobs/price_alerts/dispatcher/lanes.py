@@ -1,6 +1,6 @@
 """One client's deliveries: in order for each SKU, a bounded number at a time, held back while the client is unwell.
 
-A pure state machine that is told the time, in seconds of a monotonic clock; the service asks it what to send next.
+A pure state machine. The caller passes the time, in seconds of a monotonic clock, and takes the next delivery to send.
 """
 
 import heapq
@@ -90,7 +90,7 @@ class Lanes(Generic[D]):
         return self.failures_in_a_row >= TROUBLE_AFTER
 
     def next_due(self, now: float) -> float | None:
-        """When to ask again although nothing was settled meanwhile; None when only that can help."""
+        """When to call `take` again even if nothing is settled by then; None when only a settled delivery can help."""
         if self.in_flight >= self.concurrency or (self.unwell and self.in_flight):
             return None
         if self.unconfirmed >= self.concurrency:

@@ -1,13 +1,13 @@
-"""What bounds the dispatcher, and what it waits for."""
+"""The dispatcher's limits: numbers, times, attempts."""
 
 import msgspec
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """How much, how long, how often."""
+    """Defaults of the command line's options."""
 
     concurrency: int = 32
-    """Requests of one client at a time, where its subscription says nothing else."""
+    """Requests of one client at a time, unless its subscription sets another number."""
     in_memory_per_client: int = 1024
     in_memory: int = 100_000
     parked_per_client: int = 1_000_000

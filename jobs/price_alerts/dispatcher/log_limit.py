@@ -9,7 +9,7 @@ _SECONDS = 60.0
 
 
 class LogLimit(logging.Filter):
-    """Lets `lines` records of one message through each `seconds`; the first one after that says how many it dropped.
+    """Lets `lines` records of one message through each `seconds`; the next one has the number of those dropped.
 
     `clock` counts seconds and never goes back. A filter of a handler, so that it sees every logger's records.
     """

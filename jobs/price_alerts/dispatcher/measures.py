@@ -99,7 +99,7 @@ class Measures:
         self.registry.register(self)
 
     def collect(self) -> Iterable[Metric]:
-        """What is a state rather than a count: asked when it is scraped."""
+        """The gauges: their values are read when Prometheus scrapes."""
         yield from self._recent()
         for name, (text, value) in self.gauges.items():
             yield GaugeMetricFamily(f"flinkops_alerts_{name}", text, value=value())

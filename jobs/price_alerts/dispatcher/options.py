@@ -51,7 +51,7 @@ def parse(arguments: Sequence[str]) -> Options:
     chosen = _parser().parse_args(arguments)
     shard, shards = _shard(chosen.shard)
     host, _, port = chosen.listen.rpartition(":")
-    if not host or not port.isdigit():
+    if not host or not (port.isascii() and port.isdigit() and len(port) < 6 and int(port) < 65_536):
         raise UsageError(f"--listen {chosen.listen} is not ADDRESS:PORT")
     is_topic = chosen.subscriptions.startswith(_TOPIC)
     return Options(

@@ -4,12 +4,12 @@ import asyncio
 import os
 from collections.abc import Callable
 
-_LOOK_SECONDS = 0.5
+_POLL_SECONDS = 0.5
 
 
 async def when_orphaned(then: Callable[[], None]) -> None:
     """Call `then` when the process that started this one is gone."""
     parent = os.getppid()
     while os.getppid() == parent:
-        await asyncio.sleep(_LOOK_SECONDS)
+        await asyncio.sleep(_POLL_SECONDS)
     then()

@@ -28,7 +28,7 @@ class Progress:
         self._entries: deque[Entry] = deque()
 
     def read(self, offset: int) -> Entry:
-        """A record was read; its deliveries are counted in `open` as they are made."""
+        """A record was read; its deliveries are counted in `open` as they are created."""
         entry = Entry(offset, 0)
         self._entries.append(entry)
         self.position = offset + 1

@@ -19,7 +19,7 @@ class Queues:
 
     `resume(client)` is called when deliveries of the client may be read back or sent; `overflow(client, delivery)` for
     what neither memory nor the store has room for; `unreadable(client, record, why)` for a parked record that is no
-    alert. The last two take over the responsibility for it.
+    alert. The last two are then responsible for it.
     """
 
     def __init__(
@@ -167,4 +167,4 @@ class Queues:
 
 
 def _nothing() -> None:
-    """Nobody waits for it."""
+    """No callback."""

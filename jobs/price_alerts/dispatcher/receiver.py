@@ -1,5 +1,5 @@
 # ruff: noqa: TID252 - the package has another name when installed: flinkops_jobs
-"""A receiver of alerts for the demo, the tests and the bench: it honours Idempotency-Key and checks signatures.
+"""A receiver of alerts for the demo, the tests and the bench: it honours Idempotency-Key and verifies signatures.
 
 `python -m jobs.price_alerts.dispatcher.receiver --secret SECRET [--log FILE] [--print]`
 """
@@ -7,6 +7,7 @@
 import argparse
 import asyncio
 import contextlib
+import os
 import random
 import re
 import signal
@@ -22,18 +23,20 @@ from flinkops.clock import SystemClock, parse_iso_utc
 from .parent import when_orphaned
 from .signing import is_genuine
 
+VARIABLE = "PRICE_ALERTS_RECEIVER_SECRET"
+"""Other users of the machine see a process's options, but not its environment."""
 _REQUEST_LINE = re.compile(rb"POST (\S+) HTTP/1\.1\r\n")
 _HEADER = re.compile(
     rb"(?i)\r\n(content-length|idempotency-key|x-flinkops-signature|webhook-(?:id|timestamp|signature)):"
     rb"[ \t]*([^\r\n]*)"
 )
 _PRINTED_A_SECOND = 5
-_FLUSH_SECONDS = 1.0  # whoever counts its lines must not take a full buffer for silence
+_FLUSH_SECONDS = 1.0  # a reader that counts lines must see them in time
 _MAX_REQUEST_BYTES = 256 * 1024
 _REASONS = {200: "OK", 401: "Unauthorized", 400: "Bad Request"}
 
 
-class Manners(msgspec.Struct, kw_only=True):
+class Behaviour(msgspec.Struct, kw_only=True):
     """How the receiver behaves; may be changed while it runs. Ratios are of all requests, drawn by chance."""
 
     fail_ratio: float = 0.0
@@ -63,11 +66,11 @@ class _Body(msgspec.Struct, gc=False):
 
 
 class Receiver:
-    """Counts what arrives, and says whether it had come before."""
+    """Counts what arrives, and detects repeats."""
 
-    def __init__(self, secret: str, manners: Manners | None = None, *, seed: int = 1) -> None:
+    def __init__(self, secret: str, behaviour: Behaviour | None = None, *, seed: int = 1) -> None:
         self.secret = secret
-        self.manners = manners or Manners()
+        self.behaviour = behaviour or Behaviour()
         self.requests = 0
         self.repeats = 0
         self.forged = 0
@@ -96,11 +99,11 @@ class Receiver:
     def answer(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, float] | None:
         """The status of the answer and after how many seconds it goes out; None for never."""
         self.requests += 1
-        manners = self.manners
-        if manners.hang_ratio and self._chance.random() < manners.hang_ratio:
+        behaviour = self.behaviour
+        if behaviour.hang_ratio and self._chance.random() < behaviour.hang_ratio:
             return None
-        if manners.fail_ratio and self._chance.random() < manners.fail_ratio:
-            return manners.fail_status, manners.delay_seconds
+        if behaviour.fail_ratio and self._chance.random() < behaviour.fail_ratio:
+            return behaviour.fail_status, behaviour.delay_seconds
         if not is_genuine(self.secret, headers, body, self._clock.now_ms() / 1000):
             self.forged += 1
             return 401, 0.0
@@ -118,7 +121,7 @@ class Receiver:
         ingested_ms = parse_iso_utc(since) if isinstance(since, str) else since
         now_ms = self._clock.now_ms()
         self.on_arrival(Arrival(now_ms, path, key, content.sku, effect, ingested_ms, content.scraped_at, body))
-        return 200, self.manners.delay_seconds
+        return 200, self.behaviour.delay_seconds
 
 
 class _Connection(asyncio.Protocol):
@@ -171,7 +174,7 @@ class _Connection(asyncio.Protocol):
             self._write(status)
 
     def _write(self, status: int) -> None:
-        after = self._receiver.manners.retry_after
+        after = self._receiver.behaviour.retry_after
         more = f"Retry-After: {after}\r\n" if after and status >= 400 else ""
         if self._transport is not None:
             line = f"HTTP/1.1 {status} {_REASONS.get(status, 'So it is')}\r\n"
@@ -198,7 +201,7 @@ def _logging_to(file: TextIO) -> Callable[[Arrival], None]:
 
 
 def _printing() -> Callable[[Arrival], None]:
-    """Prints alerts, a few each second: for people to look at."""
+    """Prints alerts, a few each second: for people to read."""
     second, printed = 0, 0
 
     def show(arrival: Arrival) -> None:
@@ -213,14 +216,14 @@ def _printing() -> Callable[[Arrival], None]:
 
 
 async def _serve(chosen: argparse.Namespace) -> None:
-    manners = Manners(
+    behaviour = Behaviour(
         fail_ratio=chosen.fail_ratio,
         fail_status=chosen.fail_status,
         retry_after=chosen.retry_after,
         delay_seconds=chosen.delay,
         hang_ratio=chosen.hang_ratio,
     )
-    receiver = Receiver(chosen.secret, manners)
+    receiver = Receiver(chosen.secret, behaviour)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
@@ -251,16 +254,19 @@ def main() -> None:
     """The command; runs until SIGTERM or Ctrl-C."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--secret", required=True)
+    parser.add_argument("--secret", default=os.environ.get(VARIABLE), help=f"or {VARIABLE}")
     parser.add_argument("--log", type=Path, help="a line for each arrival")
     parser.add_argument("--print", action="store_true", help="print alerts, some each second")
     parser.add_argument("--with-parent", action="store_true", help="end when the process that started it does")
     parser.add_argument("--fail-ratio", type=float, default=0.0)
     parser.add_argument("--fail-status", type=int, default=503)
-    parser.add_argument("--retry-after", help="what the failing answers ask for")
+    parser.add_argument("--retry-after", help="the header of failing answers")
     parser.add_argument("--delay", type=float, default=0.0, metavar="SECONDS")
     parser.add_argument("--hang-ratio", type=float, default=0.0)
-    asyncio.run(_serve(parser.parse_args()))
+    chosen = parser.parse_args()
+    if not chosen.secret:
+        parser.error(f"--secret or {VARIABLE} is needed")
+    asyncio.run(_serve(chosen))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 # ruff: noqa: TID252 - the package has another name when installed: flinkops_jobs
-"""The dispatcher: alerts in, requests out, and what became of each kept.
+"""The dispatcher: alerts in, requests out, the outcome of each kept.
 
 All of it runs in one event loop; only Kafka's client and the writing of the store have threads of their own.
 """
@@ -78,7 +78,7 @@ class Dispatcher:
     async def subscribe(self, subscriptions: dict[str, Subscription]) -> None:
         """From now on these are the clients; the deliveries of one that left are dropped. Raises OperationFailed.
 
-        The patterns are compiled in a thread: however many there are, deliveries go on meanwhile.
+        The patterns are compiled in a thread: deliveries continue meanwhile, however many patterns there are.
         """
         matcher = await asyncio.to_thread(Matcher, list(subscriptions.values()))
         numbers = self._store.client_numbers([name for name in subscriptions if name not in self._clients])
@@ -99,7 +99,7 @@ class Dispatcher:
             self._pump(client)
 
     def stop(self) -> None:
-        """Read no more, let what is on its way arrive, then end."""
+        """Stop reading, wait for the requests in flight, then end."""
         self._stopping.set()
 
     def fail(self, error: BaseException) -> None:
@@ -137,7 +137,7 @@ class Dispatcher:
             task.result()
 
     async def _finish(self) -> None:
-        """Nothing new is sent; what is in flight gets its time, and its end is written."""
+        """Send nothing new, wait for the requests in flight, and write their outcomes."""
         self._stopping.set()
         for timer in self._timers.values():
             timer.cancel()
@@ -162,7 +162,7 @@ class Dispatcher:
                 await asyncio.sleep(_PAUSE_SECONDS)
 
     def _take_in(self, record: Record) -> None:
-        """Queue the record for all that want it; it counts as open until that is done."""
+        """Queue the record for all clients that want it; it counts as open until that is done."""
         entry = self._partitions.read(record)
         entry.open += 1
         self.measures.read.inc()
@@ -182,13 +182,13 @@ class Dispatcher:
                 self._pump(client)
 
     def _resume(self, client: Client) -> None:
-        """There may be room, or a free place among the client's requests."""
+        """There may be room in memory, or a free slot among the client's requests."""
         if not self._stopping.is_set():
             self._queues.refill(client)
             self._pump(client)
 
     def _pump(self, client: Client) -> None:
-        """Send what the client may be sent now, and come back when more may be."""
+        """Send what may be sent to the client now, and schedule the next call."""
         if self._stopping.is_set():
             return
         while (delivery := client.lanes.take(time.monotonic())) is not None:
@@ -225,7 +225,7 @@ class Dispatcher:
         self._pump(client)
 
     async def _one_attempt(self, client: Client, delivery: Delivery) -> Outcome:
-        """Send it, unless nobody wants it any more or it is too old."""
+        """Send it, unless the client has left or the alert is too old."""
         if client.subscription is None:
             return Outcome("final", "unsubscribed")
         record = delivery.alert.record
@@ -263,7 +263,7 @@ class Dispatcher:
             log.warning("client %s is unwell (%s): it is only probed", client.name, outcome.reason)
 
     async def _dead_letter(self, client: Client, delivery: Delivery, outcome: Outcome) -> None:
-        """Keep what is given up; a client that left wants nothing kept."""
+        """Keep a delivery that is given up, unless its client has left."""
         if client.subscription is not None:
             alert = delivery.alert
             await self._dead_letters.write(alert.record, outcome, alert, client.name, delivery.attempts)
@@ -297,4 +297,4 @@ class Dispatcher:
                     self._pump(client)
             if now - pruned > _PRUNE_SECONDS:
                 pruned = now
-                self._store.forget_before(self._clock.now_ms() - round(self._limits.remember_seconds * 1000))
+                self._store.delete_before(self._clock.now_ms() - round(self._limits.remember_seconds * 1000))

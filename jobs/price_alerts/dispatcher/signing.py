@@ -14,7 +14,7 @@ _MAX_AGE_SECONDS = 300.0  # as Standard Webhooks' own libraries
 
 
 def standard_key(secret: str) -> bytes:
-    """The key of a secret in Standard Webhooks: what stands in base64 behind `whsec_`, else the text's own bytes.
+    """The key of a secret in Standard Webhooks: the base64 after `whsec_`, else the text's own bytes.
 
     Raises ValueError where the rest is no base64, or too short for a key.
 
@@ -50,7 +50,7 @@ def headers(secrets: Sequence[str], message_id: str, at_seconds: int, body: byte
 
 
 def is_genuine(secret: str, given: Mapping[str, str], body: bytes, now_seconds: float) -> bool:
-    """Whether all signatures are there, the secret made one of each kind, and they are not old. Names in lower case."""
+    """Whether one signature of each kind is by this secret, and they are recent. Header names in lower case."""
     at, message_id = given.get("webhook-timestamp", ""), given.get("webhook-id", "")
     if not (at.isascii() and at.isdigit() and len(at) < 12) or abs(now_seconds - int(at)) > _MAX_AGE_SECONDS:
         return False

@@ -44,12 +44,12 @@ class FileSource:
 
     def _mark(self) -> tuple[int, int, int]:
         """Changes when the file does; a Kubernetes volume swaps a link instead of writing."""
-        found = self._path.stat()
-        return (found.st_mtime_ns, found.st_size, found.st_ino)
+        status = self._path.stat()
+        return (status.st_mtime_ns, status.st_size, status.st_ino)
 
     async def first(self) -> dict[str, Subscription]:
         """The subscriptions to begin with. Raises UsageError."""
-        with contextlib.suppress(OSError):  # reading says what is wrong
+        with contextlib.suppress(OSError):  # reading it reports the error
             self._seen = self._mark()
         return self._read()
 
@@ -109,14 +109,14 @@ class TopicSource:
         }
         try:
             consumer = self._consumer = Consumer({**self._settings, **reading})
-            found = consumer.list_topics(timeout=_ANSWER_SECONDS).topics.get(self._topic)
-            if found is None:
+            topic = consumer.list_topics(timeout=_ANSWER_SECONDS).topics.get(self._topic)
+            if topic is None:
                 raise OperationFailed(f"no topic {self._topic}", next_step="create it, or give a file of subscriptions")
-            consumer.assign([TopicPartition(self._topic, each, OFFSET_BEGINNING) for each in found.partitions])
+            consumer.assign([TopicPartition(self._topic, each, OFFSET_BEGINNING) for each in topic.partitions])
         except KafkaException as error:
-            raise Unreachable(f"Kafka, asked for {self._topic}: {error.args[0].str()}") from None
+            raise Unreachable(f"Kafka, topic {self._topic}: {error.args[0].str()}") from None
         deadline = time.monotonic() + _READ_SECONDS
-        while not self._read_once.issuperset(found.partitions):
+        while not self._read_once.issuperset(topic.partitions):
             if time.monotonic() > deadline:
                 raise Unreachable(f"the topic {self._topic} was not read to its end within {_READ_SECONDS:g} s")
             self._read_some(_GATHER_SECONDS)

@@ -2,8 +2,8 @@
 """What was delivered, and what is parked for clients that are slow: durable, in one SQLite file.
 
 A thread of its own writes. It gathers changes for a moment and makes them durable together (one fsync), then calls
-back. Reads come from the event loop's thread and see what is durable. Whatever SQLite says against the file, full disk
-or damage, comes out as one OperationFailed.
+back. Reads come from the event loop's thread and see what is durable. Every error of SQLite about the file, such as
+a full disk or damage, is raised as OperationFailed.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ _ROWS_A_STATEMENT = 100
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE clients (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
--- The scrape's time comes first: new rows stand side by side, and so do those that are old enough to go.
+-- The scrape's time comes first: new rows are adjacent, and so are those that are old enough to be deleted.
 CREATE TABLE delivered (scraped_ms INTEGER, client INTEGER, alert BLOB, settled_s INTEGER NOT NULL,
     PRIMARY KEY (scraped_ms, client, alert)) WITHOUT ROWID;
 CREATE TABLE parked (client INTEGER, partition INTEGER, position INTEGER, appended_ms INTEGER NOT NULL,
@@ -80,7 +80,7 @@ class Store:
         self._work = threading.Event()
         self._hurry = threading.Event()
         self._ending = False
-        self._forget_before_ms: int | None = None
+        self._delete_before_ms: int | None = None
         self._failed: OperationFailed | None = None
         self._thread = threading.Thread(target=self._write, name="store", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -177,9 +177,9 @@ class Store:
         """What ended the writer, when it could not write."""
         return self._failed
 
-    def forget_before(self, settled_ms: int) -> None:
+    def delete_before(self, settled_ms: int) -> None:
         """Delete, bit by bit, the ids of what was settled before this time."""
-        self._forget_before_ms = settled_ms
+        self._delete_before_ms = settled_ms
         self._work.set()
 
     def close(self) -> None:
@@ -214,11 +214,11 @@ class Store:
             for change, _ in batch:
                 _apply(connection, change)
             _remember(connection, [change for change, _ in batch], now_s)
-            forgotten = self._forget(connection)
+            more_to_delete = self._delete_old(connection)
         if batch and self._loop is not None:
-            with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits for it any more
+            with contextlib.suppress(RuntimeError):  # the loop has ended: the callbacks have no purpose
                 self._loop.call_soon_threadsafe(self._call_back, [then for _, then in batch])
-        if forgotten:
+        if more_to_delete:
             self._work.set()
 
     def _call_back(self, callbacks: Sequence[Then]) -> None:
@@ -229,9 +229,9 @@ class Store:
         except OperationFailed as error:
             self._failed = error
 
-    def _forget(self, connection: sqlite3.Connection) -> bool:
+    def _delete_old(self, connection: sqlite3.Connection) -> bool:
         """Delete some rows that are old enough; whether there may be more."""
-        before_ms = self._forget_before_ms
+        before_ms = self._delete_before_ms
         if before_ms is None:
             return False
         # Nothing is settled before it was scraped: only the oldest scrapes can be old enough.
@@ -241,7 +241,7 @@ class Store:
             (before_ms, before_ms // 1000, _PRUNE_ROWS),
         ).rowcount
         if deleted < _PRUNE_ROWS:
-            self._forget_before_ms = None
+            self._delete_before_ms = None
         return deleted >= _PRUNE_ROWS
 
 
@@ -300,6 +300,9 @@ def _locked(folder: Path) -> BinaryIO:
     except BlockingIOError:
         lock.close()
         raise Refused(f"another dispatcher uses {folder}", next_step="give each its own --state") from None
+    except OSError as error:
+        lock.close()
+        raise OperationFailed(f"cannot lock the state folder {folder}: {error.strerror}") from None
     return lock
 
 

@@ -22,6 +22,7 @@ _MAX_BRACKETS = 256
 _MAX_CONCURRENCY = 1024
 _CLIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _SECRET_CHARACTERS = (16, 1024)
+_MAX_FILE_BYTES = 256 * 1024 * 1024
 _MAX_URL_CHARACTERS = 2048
 _SHOWN_CHARACTERS = 128
 
@@ -153,7 +154,11 @@ def read_file(path: Path) -> tuple[list[Subscription], list[Rejected]]:
     Raises UsageError where it is no such file.
     """
     try:
-        documents = msgspec.json.decode(path.read_bytes(), type=list[msgspec.Raw])
+        with path.open("rb") as file:
+            content = file.read(_MAX_FILE_BYTES + 1)
+        if len(content) > _MAX_FILE_BYTES:
+            raise UsageError(f"the subscriptions {path} are longer than {_MAX_FILE_BYTES} bytes")
+        documents = msgspec.json.decode(content, type=list[msgspec.Raw])
     except OSError as error:
         raise UsageError(f"cannot read the subscriptions {path}: {error.strerror}") from None
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:

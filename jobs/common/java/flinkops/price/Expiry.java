@@ -5,7 +5,7 @@ import org.apache.flink.api.common.state.StateTtlConfig;
 
 /** How prices that are never scraped again leave the state. */
 public final class Expiry {
-    /** By the clock, prices are forgotten only after so many times their lifetime in event time. */
+    /** In processing time, prices expire only after so many times their lifetime in event time. */
     private static final int CLEANUP_AFTER_LIFETIMES = 7;
     private static final long CLEANUP_BATCH = 10_000;
 

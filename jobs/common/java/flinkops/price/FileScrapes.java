@@ -12,7 +12,7 @@ import org.apache.flink.connector.file.src.util.CheckpointedPosition;
 final class FileScrapes implements BulkFormat<Scrape, FileSourceSplit> {
     private static final long serialVersionUID = 1L;
 
-    /** A file has fewer lines than this says, so that no two lines have the same sequence number. */
+    /** A file has fewer than 2^38 lines, so that no two lines have the same sequence number. */
     private static final int LINE_BITS = 38;
 
     private static final int BATCH_RECORDS = 512;

@@ -3,8 +3,8 @@ package flinkops.price;
 import org.apache.flink.metrics.HistogramStatistics;
 
 /**
- * What can be said of latencies, in milliseconds, from how many fell into each bucket. When none did there is
- * nothing to say: NaN, since a zero would read as a latency.
+ * Statistics of latencies, in milliseconds, from the counts of the buckets. NaN when there are none, since a
+ * zero would read as a latency.
  */
 final class LatencyStatistics extends HistogramStatistics {
     private final long[] counts;

@@ -72,7 +72,7 @@ final class LineRecords implements RawRecords {
         }
     }
 
-    /** Adds what stands in the buffer before `end` to the beginning of the line. */
+    /** Adds the content of the buffer before `end` to the beginning of the line. */
     private void keep(ByteArrayOutputStream start, int end) {
         start.write(buffer, from, Math.min(end - from, MAX_LINE_BYTES - start.size()));
         length += end - from;

@@ -25,7 +25,7 @@ import org.apache.parquet.schema.PrimitiveType;
 import org.apache.parquet.schema.Type;
 
 /**
- * Rows of a Parquet file, each as the JSON that says the same: one meaning for both forms of an archive,
+ * Rows of a Parquet file, each as the equivalent JSON: one meaning for both forms of an archive,
  * whatever types the columns have. Timestamps are taken as UTC.
  */
 final class ParquetRecords implements RawRecords {

@@ -7,7 +7,7 @@ import java.math.RoundingMode;
 public final class Prices {
     static final int PRECISION = 18;
     public static final int SCALE = 4;
-    /** What the `of` functions say of a price that is below zero or too large to hold. */
+    /** The results of `of` for a price that is below zero or too large to hold. */
     static final long NEGATIVE = -1;
     static final long OUT_OF_RANGE = -2;
 

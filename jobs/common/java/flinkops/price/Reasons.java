@@ -18,7 +18,7 @@ public final class Reasons {
     /** Well formed, but behind the watermark. */
     public static final String LATE = "late";
 
-    /** In the order in which they are looked for. */
+    /** In the order in which they are checked. */
     public static final List<String> MALFORMED =
             List.of(
                     NOT_JSON,
@@ -35,7 +35,7 @@ public final class Reasons {
 
     private Reasons() {}
 
-    /** Of what Prices.of said; null for a price. */
+    /** The reason for a result of Prices.of; null for a price. */
     static String ofPrice(long priceE4) {
         if (priceE4 == Prices.NEGATIVE) {
             return PRICE_NEGATIVE;

@@ -1,11 +1,11 @@
 package flinkops.price;
 
 /**
- * One record of the input: its bytes, where it stands in the input, and what parsing made of it. A POJO, so
+ * One record of the input: its bytes, its position in the input, and the result of parsing it. A POJO, so
  * that Flink serializes it without Kryo wherever the source is not chained to what follows.
  */
 public final class Scrape {
-    /** What a time says when there is none. */
+    /** The value of a time that is missing. */
     public static final long NO_TIME = Long.MIN_VALUE;
 
     /** The record as it came, its beginning where it is too long for one; of a Parquet row, its text as JSON. */
@@ -32,6 +32,6 @@ public final class Scrape {
     public long priceE4;
     /** Milliseconds since the epoch. */
     public long scrapedAt = NO_TIME;
-    /** Whether the shop has it; null when the record does not say so. Never a reason to refuse a record. */
+    /** Whether the shop has it; null when the record does not contain it. Never a reason to reject a record. */
     public Boolean inStock;
 }

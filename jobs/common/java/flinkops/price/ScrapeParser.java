@@ -15,13 +15,13 @@ public final class ScrapeParser {
     private static final int MAX_NAME_LENGTH = 512;
     private static final int MAX_CURRENCY_LENGTH = 64;
     private static final int MAX_TIME_LENGTH = 64;
-    // What newer Jacksons allow. Older ones, as in Flink 1.20, know no limit: both lines must say the same.
+    // What newer Jacksons allow. Older ones, as in Flink 1.20, know no limit: both lines must judge alike.
     private static final int MAX_NUMBER_LENGTH = 1000;
     private static final int MAX_DEPTH = 1000;
     private static final int MAX_FIELD_NAME_LENGTH = 50_000;
 
-    // NaN and Infinity are let through, to be told from text that is no JSON at all. Names are not interned: nobody
-    // shall fill the JVM's table of strings with the names of fields.
+    // NaN and Infinity are accepted, to have a reason of their own. Names are not interned: field names from outside
+    // must not fill the JVM's table of strings.
     private final JsonFactory factory =
             new JsonFactory()
                     .enable(JsonParser.Feature.ALLOW_NON_NUMERIC_NUMBERS)
@@ -50,7 +50,7 @@ public final class ScrapeParser {
                 return;
             }
         } catch (IOException | RuntimeException e) {
-            // RuntimeException too: a parser that fails in an unexpected way must not fail the job for ever.
+            // RuntimeException too: a parser that fails in an unexpected way must not fail the job again and again.
             scrape.reason = Reasons.NOT_JSON;
             return;
         }
@@ -135,7 +135,7 @@ public final class ScrapeParser {
         return isText ? Times.parse(json.getText()) : Scrape.NO_TIME;
     }
 
-    /** The empty text stands for null, for what is no string, and for a field that is not there. */
+    /** The empty text where the field is null, no string, or missing. */
     private static String text(JsonParser json, JsonToken value) throws IOException {
         return value == JsonToken.VALUE_STRING ? json.getText() : "";
     }

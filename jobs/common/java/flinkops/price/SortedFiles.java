@@ -38,7 +38,7 @@ final class SortedFiles {
         }
     }
 
-    /** Hands out the first file that is left. */
+    /** Assigns the first file that is left. */
     static final class Assigner implements FileSplitAssigner {
         private final PriorityQueue<FileSourceSplit> splits =
                 new PriorityQueue<>(Comparator.comparing(FileSourceSplit::splitId));

@@ -30,7 +30,7 @@ import org.apache.flink.table.data.StringData;
 import org.apache.flink.table.data.TimestampData;
 
 /**
- * Lets price changes pass and drops scrapes that say the same price again.
+ * Lets price changes pass and drops scrapes with an unchanged price.
  *
  * <p>In event order, scrapes wait in a list for each shard and second of event time. When the watermark passes
  * the end of that second they are put in order and compared. One list and one timer serve all prices of a

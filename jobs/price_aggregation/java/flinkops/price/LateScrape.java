@@ -12,7 +12,7 @@ import org.apache.flink.table.data.TimestampData;
 
 /**
  * The dead letter of a record that turned out late only at the deduplication: one of a source subtask that had
- * been idle while others moved the watermark on. Its bytes are no longer there, so they are written anew.
+ * been idle while others moved the watermark on. Its bytes are no longer available, so they are written again from the fields.
  */
 final class LateScrape {
     private static final ObjectMapper JSON = new ObjectMapper();

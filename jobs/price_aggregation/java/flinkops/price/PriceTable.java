@@ -8,7 +8,7 @@ import org.apache.iceberg.catalog.TableIdentifier;
 import org.apache.iceberg.jdbc.JdbcCatalog;
 import org.apache.iceberg.types.Types;
 
-/** The Iceberg table of prices. Made through Iceberg's own API: Flink's DDL has no partition transforms. */
+/** The Iceberg table of prices. Created through Iceberg's own API: Flink's DDL has no partition transforms. */
 public final class PriceTable {
     private PriceTable() {}
 

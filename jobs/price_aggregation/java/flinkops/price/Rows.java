@@ -33,7 +33,7 @@ final class Rows {
                         "shard", "sku", "currency", "retailer", "price_e4", "scraped_at", "sequence", "ingested_at"
                     });
 
-    /** Price changes; `order_time` and `sequence` say which of two is the later one in the chosen order. */
+    /** Price changes; `order_time` and `sequence` decide which of two is the later one in the chosen order. */
     static final InternalTypeInfo<RowData> CHANGES =
             InternalTypeInfo.ofFields(
                     new LogicalType[] {

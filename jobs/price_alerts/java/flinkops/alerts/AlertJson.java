@@ -120,7 +120,7 @@ final class AlertJson {
                 .toPlainString();
     }
 
-    /** A JSON string; half a surrogate pair, which UTF-8 cannot say, stays an escape. */
+    /** A JSON string; half a surrogate pair, which UTF-8 cannot encode, stays an escape. */
     private StringBuilder string(String value) {
         text.append('"');
         for (int i = 0; i < value.length(); i++) {

@@ -17,9 +17,9 @@ import org.apache.flink.streaming.api.functions.KeyedProcessFunction;
 import org.apache.flink.util.Collector;
 
 /**
- * Compares each scrape of a SKU with what its shop said last, and says at once what changed. Only what is newer
+ * Compares each scrape of a SKU with the last known values of its shop, and emits changes at once. Only what is newer
  * in event time than the stored one counts; the first sight of a price is no change. Depends on nothing but the
- * scrapes of the SKU in their order of arrival: after a restore it says the same again.
+ * scrapes of the SKU in their order of arrival: after a restore it emits the same alerts again.
  */
 final class Detect extends KeyedProcessFunction<String, Observation, Alert> {
     private static final long serialVersionUID = 1L;

@@ -1,8 +1,8 @@
 package flinkops.alerts;
 
-/** What one scrape says of one product in one shop. A POJO, so that Flink ships it without Kryo. */
+/** One scrape of one product in one shop. A POJO, so that Flink ships it without Kryo. */
 public final class Observation {
-    /** The price of a scrape that says only whether the shop has the product. */
+    /** The price of a scrape that has only the availability. */
     public static final long NO_PRICE = -1;
 
     public String sku;
@@ -10,7 +10,7 @@ public final class Observation {
     public String currency;
     /** The price times 10,000, or NO_PRICE. */
     public long priceE4;
-    /** Null when the scrape does not say. */
+    /** Null when the scrape does not contain it. */
     public Boolean inStock;
     /** Milliseconds since the epoch. */
     public long scrapedAt;
