@@ -51,7 +51,7 @@ class Explanation(msgspec.Struct, frozen=True):
     notes: tuple[str, ...]
 
 
-def explain(
+def explanation_of(
     job: str, vertices: Sequence[Vertex], spec_settings: Mapping[str, str] | None, state: OperatorState, now_ms: int
 ) -> Explanation:
     """`vertices` as Flink runs them, `spec_settings` as the resource's flinkConfiguration has them; None: not seen."""

@@ -40,7 +40,7 @@ class Recorded(msgspec.Struct, frozen=True):
         return self.arrivals_per_second[max(0, bisect.bisect_right(self.times, at) - 1)]
 
 
-def recorded(polls: Sequence[PolledJob], settings: Settings) -> Recorded:
+def measured(polls: Sequence[PolledJob], settings: Settings) -> Recorded:
     """Raises OperationFailed when the recording is too short, or its rates cannot be known."""
     times: list[float] = []
     arrivals: list[float] = []

@@ -57,8 +57,7 @@ def trust(
     When it changes, it has to be trusted again.
     """
     from flinkops.config.load import project_file, read_toml
-    from flinkops.config.trust import distrust, keys_to_trust, refuse_foreign
-    from flinkops.config.trust import trust as remember
+    from flinkops.config.trust import distrust, keys_to_trust, refuse_foreign, trust_file
 
     path = file or project_file()
     if path is None:
@@ -69,7 +68,7 @@ def trust(
         return
     refuse_foreign(path)
     content, data = read_toml(path)
-    remember(path, content)
+    trust_file(path, content)
     keys = ", ".join(keys_to_trust(data)) or "nothing that needs it"
     common.say(f"{path} is trusted as it stands; it sets {keys}")
 

@@ -31,13 +31,13 @@ def demo(
     flinkops demo                             the TUI on it
     flinkops demo --headless --seconds 120    JSON statuses for two minutes
     """
-    from flinkops.local import demo as local_demo
+    from flinkops.local.demo import run_demo
     from flinkops.local.state import default_home
 
     def show(fleet: "FleetInfo") -> None:
         _show(common, fleet, headless=headless, seconds=seconds)
 
-    local_demo.run(default_home(), show, rate_per_second=rate, report=common.say)
+    run_demo(default_home(), show, rate_per_second=rate, report=common.say)
 
 
 def _show(common: Common, fleet: "FleetInfo", *, headless: bool, seconds: float | None) -> None:

@@ -72,7 +72,7 @@ def refuse_untrusted(path: Path, content: bytes, data: Mapping[str, Any]) -> Non
     )
 
 
-def trust(path: Path, content: bytes) -> None:
+def trust_file(path: Path, content: bytes) -> None:
     """Remember the file with its content. Raises OperationFailed when that cannot be written."""
     _change(path, _digest(content))
 

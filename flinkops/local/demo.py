@@ -51,7 +51,7 @@ class _Plan(msgspec.Struct, frozen=True):
         return ((*prices, *table), (*alerts, "--alerts-topic", self.alerts_topic, *metrics))
 
 
-def run(
+def run_demo(
     home: Path,
     show: Callable[[FleetInfo], None],
     *,

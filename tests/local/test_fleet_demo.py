@@ -120,7 +120,7 @@ def test_in_a_fleet_that_runs_it_takes_only_what_is_its_own(embedded_fleet: Flee
         seen.extend(job["name"] for job in jobs(info) if job["state"] == "RUNNING")
         restarted_elsewhere(info, next(name for name in seen if name.startswith("price-aggregation-demo_")))
 
-    demo.run(Path(embedded_fleet.home), show, rate_per_second=50.0, report=said.append)
+    demo.run_demo(Path(embedded_fleet.home), show, rate_per_second=50.0, report=said.append)
     mine = sorted(name for name in seen if "-demo_" in name)
     assert [name.partition("-demo_")[0] for name in mine] == ["price-aggregation", "price-alerts"]
     assert any("which stays" in text for text in said)

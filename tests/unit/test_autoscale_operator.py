@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flinkops.autoscale.configmap import decode_configmap, instant_ms, parse_overrides, unpacked
-from flinkops.autoscale.explain import OVERRIDES, explain, polls_of_collected
-from flinkops.autoscale.replay import recorded, replayed
+from flinkops.autoscale.explain import OVERRIDES, explanation_of, polls_of_collected
+from flinkops.autoscale.replay import measured, replayed
 from flinkops.autoscale.settings import operator_defaults
 from flinkops.autoscale.window import Vertex
 
@@ -70,7 +70,7 @@ def test_the_sample_of_operator_1_7() -> None:
 
 def test_what_the_operator_collected_can_be_replayed() -> None:
     polls = polls_of_collected("count", VERTICES, decode_configmap(sample()).collected)
-    shown = recorded(polls, operator_defaults())
+    shown = measured(polls, operator_defaults())
     span_seconds = (polls[-1].sample.at_ms - polls[0].sample.at_ms) / 1000
     assert shown.rescales == 0
     assert shown.seconds == pytest.approx(span_seconds)
@@ -99,7 +99,7 @@ def test_history_overrides_and_restart_times() -> None:
 
 
 def test_waits_and_arithmetic_of_the_sample() -> None:
-    found = explain("count", VERTICES, ON, decode_configmap(sample()), SEEN_MS)
+    found = explanation_of("count", VERTICES, ON, decode_configmap(sample()), SEEN_MS)
     assert found.acts
     assert found.waits[0].earliest_ms - found.waits[0].since_ms == 600_000
     assert found.decision is not None
@@ -119,25 +119,28 @@ def test_waits_and_arithmetic_of_the_sample() -> None:
 )
 def test_drift(spec: dict[str, str], stored: str, said: str) -> None:
     state = decode_configmap({"parallelismOverrides": stored})
-    assert any(said in each for each in explain("count", VERTICES, {**ON, **spec}, state, SEEN_MS).drift)
+    assert any(said in each for each in explanation_of("count", VERTICES, {**ON, **spec}, state, SEEN_MS).drift)
 
 
 def test_no_drift_where_all_agree_or_the_vertex_is_excluded() -> None:
     agreed = decode_configmap({"parallelismOverrides": f"{COUNT}:2"})
-    assert explain("count", VERTICES, {**ON, OVERRIDES: f"{COUNT}:2"}, agreed, SEEN_MS).drift == ()
+    assert explanation_of("count", VERTICES, {**ON, OVERRIDES: f"{COUNT}:2"}, agreed, SEEN_MS).drift == ()
     other = decode_configmap({"parallelismOverrides": f"{COUNT}:4"})
-    assert explain("count", VERTICES, {**ON, "job.autoscaler.vertex.exclude.ids": COUNT}, other, SEEN_MS).drift == ()
+    assert (
+        explanation_of("count", VERTICES, {**ON, "job.autoscaler.vertex.exclude.ids": COUNT}, other, SEEN_MS).drift
+        == ()
+    )
 
 
 def test_without_the_spec_it_is_not_known_to_be_on_or_off() -> None:
-    found = explain("count", (), None, decode_configmap(sample()), SEEN_MS)
+    found = explanation_of("count", (), None, decode_configmap(sample()), SEEN_MS)
     assert found.enabled is None
     assert found.acts is None
 
 
 def test_advice_mode_still_applies_what_is_stored() -> None:
     state = decode_configmap({"parallelismOverrides": f"{COUNT}:2"})
-    found = explain("count", VERTICES, {**ON, "job.autoscaler.scaling.enabled": "false"}, state, SEEN_MS)
+    found = explanation_of("count", VERTICES, {**ON, "job.autoscaler.scaling.enabled": "false"}, state, SEEN_MS)
     assert found.acts is False
     assert any("autoscalerResetNonce" in note for note in found.notes)
 
@@ -161,7 +164,7 @@ def test_a_bomb_is_refused() -> None:
 
 @given(st.dictionaries(st.sampled_from([*sample(), "scalingHistory", "parallelismOverrides"]), st.text()))
 def test_outside_text_never_raises(data: dict[str, str]) -> None:
-    explain("x", VERTICES, ON, decode_configmap(data), SEEN_MS)
+    explanation_of("x", VERTICES, ON, decode_configmap(data), SEEN_MS)
 
 
 @given(st.text())
@@ -172,6 +175,6 @@ def test_packed_outside_text_never_raises(text: str) -> None:
 
 def test_an_empty_configmap_says_that_nothing_was_collected() -> None:
     """As operator 1.7 leaves it for a job that lacks metrics which it needs."""
-    found = explain("count", VERTICES, ON, decode_configmap({}), SEEN_MS)
+    found = explanation_of("count", VERTICES, ON, decode_configmap({}), SEEN_MS)
     assert found.decision is None
     assert any("collected nothing" in note for note in found.notes)

@@ -6,7 +6,7 @@ import pytest
 
 from flinkops.config.load import load_settings
 from flinkops.config.settings import Settings
-from flinkops.config.trust import trust
+from flinkops.config.trust import trust_file
 from flinkops.config.view import settings_document
 from flinkops.errors import UsageError
 
@@ -30,7 +30,7 @@ class Loader:
 
     def trusted(self, text: str) -> None:
         self.project.write_text(text)
-        trust(self.project, self.project.read_bytes())
+        trust_file(self.project, self.project.read_bytes())
 
     def refuses(self, text: str) -> str:
         self.project.write_text(text)

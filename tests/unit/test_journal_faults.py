@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flinkops.act import journal as module
+from flinkops.act import journal as journal_module
 from flinkops.act.executor import Progress
 from flinkops.act.journal import Journal, JournalFailed
 from flinkops.act.journal_file import Line, Reserve
@@ -153,7 +153,7 @@ def test_a_line_that_waits_for_a_repair_goes_into_the_new_file(
     with journal.path.open("ab") as file:
         file.write(b"nonsense\n")
     writer = threading.Thread(target=lambda: journal.append("interrupted", PLAN, "h"))
-    choose = module._readable
+    choose = journal_module._readable
 
     def slow(lines: list[Line]) -> list[bytes]:
         writer.start()  # it opens the file that is about to be replaced, and waits for its lock
@@ -161,7 +161,7 @@ def test_a_line_that_waits_for_a_repair_goes_into_the_new_file(
         assert writer.is_alive()
         return choose(lines)
 
-    monkeypatch.setattr(module, "_readable", slow)
+    monkeypatch.setattr(journal_module, "_readable", slow)
     journal.repair()
     writer.join(10)
     assert [entry.event for entry in journal.entries()] == ["planned", "intent", "interrupted"]

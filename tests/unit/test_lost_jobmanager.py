@@ -10,9 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flinkops.act.executor import Progress
-from flinkops.act.operator import rollback_steps as operator_return
-from flinkops.act.operator import startup as operator_looks
-from flinkops.act.operator import stop as operator_stop
+from flinkops.act.operator import rollback_steps, startup, stop
 from flinkops.act.storage import savepoints_in
 from flinkops.assess.checkpoints import newest_completed
 from flinkops.model.facts import CheckpointFacts, CheckpointsFacts, RestoredFacts
@@ -30,10 +28,10 @@ CHECKPOINT = "s3://bucket/chk-9"
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setattr(operator_looks, "_PODS_EVERY_SECONDS", 0.0)
-    monkeypatch.setattr(operator_looks, "_STUCK_SECONDS", {"crash-loop": 0.0})
-    monkeypatch.setattr(operator_stop, "_ERROR_HOLDS_SECONDS", 0.0)
-    monkeypatch.setattr(operator_return, "_SILENT_SECONDS", 0.02)
+    monkeypatch.setattr(startup, "_PODS_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(startup, "_STUCK_SECONDS", {"crash-loop": 0.0})
+    monkeypatch.setattr(stop, "_ERROR_HOLDS_SECONDS", 0.0)
+    monkeypatch.setattr(rollback_steps, "_SILENT_SECONDS", 0.02)
     fake = FakeOperator()
     with operating(fake) as url:
         found = Bench(fake, url, tmp_path)

@@ -9,8 +9,7 @@ import pytest
 
 from flinkops.act.executor import Progress
 from flinkops.act.journal import Entry, EventName
-from flinkops.act.operator import startup as operator_looks
-from flinkops.act.operator import stop as operator_stop
+from flinkops.act.operator import startup, stop
 from flinkops.errors import Refused
 from flinkops.model.request import ActionRequest, Change, Terms
 from tests.unit.fake_operator import (
@@ -27,8 +26,8 @@ OLD_IMAGE = "count:1"
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setattr(operator_looks, "_STUCK_SECONDS", {"image": 0.0})
-    monkeypatch.setattr(operator_looks, "_PODS_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(startup, "_STUCK_SECONDS", {"image": 0.0})
+    monkeypatch.setattr(startup, "_PODS_EVERY_SECONDS", 0.0)
     fake = FakeOperator()
     with operating(fake) as url:
         found = Bench(fake, url, tmp_path)
@@ -160,7 +159,7 @@ def test_a_field_that_the_schema_does_not_have_is_found_by_the_dry_run(bench: Be
 
 
 def test_an_operator_that_is_down_is_waited_for_and_then_told(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operator_stop, "_TAKEN_UP_WITHIN_SECONDS", 0.05)
+    monkeypatch.setattr(stop, "_TAKEN_UP_WITHIN_SECONDS", 0.05)
     bench.fake.asleep = True
     result = bench.run(bench.upgrade(image="count:2"))
     assert result.outcome == "timed-out"
@@ -173,7 +172,7 @@ def test_an_operator_that_is_down_is_waited_for_and_then_told(bench: Bench, monk
 def test_when_no_savepoint_can_be_taken_the_old_job_is_left_running(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operator_stop, "_ERROR_HOLDS_SECONDS", 0.0)
+    monkeypatch.setattr(stop, "_ERROR_HOLDS_SECONDS", 0.0)
     bench.fake.savepoint_error = "the folder is read-only"
     before = copy.deepcopy(bench.spec())
     result = bench.run(bench.upgrade(image="count:2"))
@@ -262,7 +261,7 @@ def test_an_operator_that_takes_the_change_up_and_stops_nothing_is_not_said_to_h
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As operator 1.15 does with a field that it ignores when null: the job runs on, and nothing is rolled back."""
-    monkeypatch.setattr(operator_stop, "_WITHOUT_SAVEPOINT_SECONDS", 0.02)
+    monkeypatch.setattr(stop, "_WITHOUT_SAVEPOINT_SECONDS", 0.02)
     plan = bench.upgrade(image="count:2")
     bench.fake.asleep = True
 

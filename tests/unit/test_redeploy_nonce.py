@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flinkops.act.executor import Progress
-from flinkops.act.operator import startup as operator_looks
+from flinkops.act.operator import startup
 from flinkops.act.operator.redeploy import NonceChoice, settle_nonce, what_is_lost
 from flinkops.act.operator.spec_steps import new_savepoint
 from flinkops.errors import Refused, UsageError
@@ -37,8 +37,8 @@ OLD_SAVEPOINT = "file:/flink-data/savepoints/savepoint-bbb5e8-08e3adcdb52a"
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setattr(operator_looks, "_STUCK_SECONDS", {"image": 0.0})
-    monkeypatch.setattr(operator_looks, "_PODS_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(startup, "_STUCK_SECONDS", {"image": 0.0})
+    monkeypatch.setattr(startup, "_PODS_EVERY_SECONDS", 0.0)
     fake = FakeOperator()
     fake.minor = 15
     with operating(fake) as url:

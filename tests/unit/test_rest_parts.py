@@ -9,8 +9,7 @@ from flinkops.model.endpoint import parse_endpoint
 from flinkops.model.facts import FleetSnapshot
 from flinkops.outside.masking import masked_setting, masked_text
 from flinkops.sources.circuit import Circuit
-from flinkops.sources.flink import metric_plan as plans
-from flinkops.sources.flink import wire
+from flinkops.sources.flink import metric_plan, wire
 from flinkops.sources.flink.vertex_facts import Watermark
 
 
@@ -62,7 +61,7 @@ NAMES = [
 
 
 def test_a_source_counts_at_its_operator() -> None:
-    plan = plans.metric_plan(NAMES, vertex_name="Source: a.b -> Calc[2]", is_source=True)
+    plan = metric_plan.metric_plan(NAMES, vertex_name="Source: a.b -> Calc[2]", is_source=True)
     assert "numRecordsInPerSecond" not in plan.wanted
     assert plan.wanted["Source__a_b.numRecordsInPerSecond"].field == "records_in_per_second"
     assert plan.watermark == "Calc[2].currentOutputWatermark"
@@ -70,8 +69,8 @@ def test_a_source_counts_at_its_operator() -> None:
 
 
 def test_malformed_is_the_sum_over_reasons() -> None:
-    plan = plans.metric_plan(NAMES, vertex_name="op", is_source=False)
-    facts = plans.combined(
+    plan = metric_plan.metric_plan(NAMES, vertex_name="op", is_source=False)
+    facts = metric_plan.combined(
         plan,
         {
             "op.flinkops.malformed_not_json": aggregate("x", min=1, max=2, sum=3, avg=1.5),
@@ -89,36 +88,36 @@ def test_the_number_of_names_does_not_grow_with_parallelism() -> None:
             for index in range(parallelism)
             for kind in ("p99", "median", "max")
         ]
-        return len(plans.metric_plan(NAMES + markers, vertex_name="op", is_source=False).wanted)
+        return len(metric_plan.metric_plan(NAMES + markers, vertex_name="op", is_source=False).wanted)
 
-    assert asked(4) < asked(plans.MAX_MARKER_SUBTASKS) == asked(500)
+    assert asked(4) < asked(metric_plan.MAX_MARKER_SUBTASKS) == asked(500)
 
 
 def test_too_many_splits_are_not_asked() -> None:
-    def plan(splits: int) -> plans.MetricPlan:
+    def plan(splits: int) -> metric_plan.MetricPlan:
         names = [
             f"Source__a.split.t-{index}.watermark.{kind}TimeMsPerSecond"
             for index in range(splits)
             for kind in ("paused", "idle")
         ]
-        return plans.metric_plan(names, vertex_name="Source: a", is_source=True)
+        return metric_plan.metric_plan(names, vertex_name="Source: a", is_source=True)
 
-    assert len(plan(plans.MAX_SPLITS).wanted) == 2 * plans.MAX_SPLITS
-    assert plan(plans.MAX_SPLITS + 1).wanted == {}
-    assert plan(plans.MAX_SPLITS + 1).too_many_splits == plans.MAX_SPLITS + 1
+    assert len(plan(metric_plan.MAX_SPLITS).wanted) == 2 * metric_plan.MAX_SPLITS
+    assert plan(metric_plan.MAX_SPLITS + 1).wanted == {}
+    assert plan(metric_plan.MAX_SPLITS + 1).too_many_splits == metric_plan.MAX_SPLITS + 1
 
 
 @given(st.lists(st.text(min_size=1, max_size=300), max_size=40))
 def test_no_query_is_longer_than_flink_takes(operators: list[str]) -> None:
     names = [f"{operator}.numLateRecordsDropped" for operator in operators]
-    plan = plans.metric_plan(names, vertex_name="x", is_source=False)
+    plan = metric_plan.metric_plan(names, vertex_name="x", is_source=False)
     longest = max((len(name.encode()) * 3 for name in names), default=0)
-    assert all(len(query) <= max(plans.MAX_URL_CHARACTERS, longest) for query in plan.queries)
+    assert all(len(query) <= max(metric_plan.MAX_URL_CHARACTERS, longest) for query in plan.queries)
     assert all(set(query).isdisjoint(" #?&") for query in plan.queries)
 
 
 def test_nan_is_not_a_number() -> None:
-    spread = plans.spread(aggregate("x", min="NaN", max="Infinity", sum=3.0))
+    spread = metric_plan.spread(aggregate("x", min="NaN", max="Infinity", sum=3.0))
     assert (spread.min, spread.max, spread.sum) == (None, None, 3.0)
 
 

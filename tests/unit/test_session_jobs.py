@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from flinkops.act.operator import startup as operator_looks
+from flinkops.act.operator import startup
 from flinkops.errors import UsageError
 from flinkops.model.request import ActionRequest
 from flinkops.plan.operator.predict import Edit, Prediction, predict
@@ -29,8 +29,8 @@ def fake() -> FakeSession:
 
 @pytest.fixture
 def bench(fake: FakeSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setattr(operator_looks, "_SUBMISSION_FAILS_SECONDS", 0.0)
-    monkeypatch.setattr(operator_looks, "_PODS_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(startup, "_SUBMISSION_FAILS_SECONDS", 0.0)
+    monkeypatch.setattr(startup, "_PODS_EVERY_SECONDS", 0.0)
     with operating(fake) as url:
         found = Bench(fake, url, tmp_path)
         yield found

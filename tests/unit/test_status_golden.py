@@ -6,6 +6,7 @@ you commit it: a field that is dropped or changes its meaning needs a new schema
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from flinkops.model.assessment import FleetAssessment
 from flinkops.model.endpoint import parse_endpoint
 from flinkops.model.facts import FleetSnapshot
 from flinkops.render.status_json import status_json
-from flinkops.render.table import FORMATS
+from flinkops.render.table import FORMATS, status_table
 from flinkops.sources.flink.source import FlinkRestSource
 from tests.fake_flink import FakeFlink, Recording, serving
 from tests.unit.builders import NOW_MS, failing, job, snapshot, spread, with_vertex
@@ -87,6 +88,13 @@ def test_documents_of_recorded_clusters(name: str) -> None:
 def test_forms_of_a_fleet(form: str) -> None:
     fleet = built()
     agree(GOLDEN / f"fleet.{form}", pretty(fleet) if form == "json" else FORMATS[form](fleet) + "\n")
+
+
+def test_the_colours_of_a_table() -> None:
+    """Escapes are written as `<31;1>`: level by level, and no more than the level is coloured."""
+    shown = status_table(built(), colour=True)
+    agree(GOLDEN / "fleet.table.colour", re.sub(r"\x1b\[([0-9;]+)m", r"<\1>", shown) + "\n")
+    assert re.sub(r"\x1b\[[0-9;]+m", "", shown) == status_table(built())
 
 
 @pytest.mark.parametrize("name", RECORDED)

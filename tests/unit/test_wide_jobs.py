@@ -15,8 +15,7 @@ from flinkops.errors import Unreachable
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.facts import JobFacts
 from flinkops.sources.deadline import Deadline
-from flinkops.sources.flink import metric_plan as plans
-from flinkops.sources.flink import wire
+from flinkops.sources.flink import metric_plan, wire
 from flinkops.sources.flink.details import MAX_TASKMANAGERS, FlinkDetails
 from flinkops.sources.flink.http import RestClient
 from flinkops.sources.flink.metric_plan import MAX_URL_CHARACTERS
@@ -135,7 +134,7 @@ def markers(parallelism: int) -> list[str]:
 
 @pytest.mark.parametrize(("parallelism", "left_out"), [(4, 0), (32, 0), (33, 1), (WIDE, WIDE - 32)])
 def test_markers_of_subtasks_that_are_not_asked_are_counted(parallelism: int, left_out: int) -> None:
-    plan = plans.metric_plan(markers(parallelism), vertex_name="op", is_source=False)
+    plan = metric_plan.metric_plan(markers(parallelism), vertex_name="op", is_source=False)
     asked = sum(name.endswith("p99") for name in plan.wanted)
     assert asked + plan.markers_left_out == parallelism
     assert plan.markers_left_out == left_out

@@ -48,7 +48,7 @@ def _of_file(job: str, path: Path, now_ms: int) -> "Explanation":
     import yaml
 
     from flinkops.autoscale.configmap import decode_configmap
-    from flinkops.autoscale.explain import explain as explained
+    from flinkops.autoscale.explain import explanation_of
 
     try:
         content = path.read_bytes()[:_MAX_FILE_BYTES]
@@ -61,14 +61,14 @@ def _of_file(job: str, path: Path, now_ms: int) -> "Explanation":
     if not isinstance(data, dict):
         raise UsageError(f"{path} is no ConfigMap: it has no data")
     state = decode_configmap({str(key): str(value) for key, value in data.items()})
-    return explained(job, (), None, state, now_ms)
+    return explanation_of(job, (), None, state, now_ms)
 
 
 def _of_cluster(common: Common, job: str, now_ms: int) -> "Explanation":
-    from flinkops.autoscale.explain import explain as explained
+    from flinkops.autoscale.explain import explanation_of
 
     seen = platform_autoscaler(common).state(job)
-    return explained(job, seen.vertices, seen.settings, seen.state, now_ms)
+    return explanation_of(job, seen.vertices, seen.settings, seen.state, now_ms)
 
 
 def _document(found: "Explanation") -> dict[str, Any]:

@@ -41,8 +41,7 @@ def replay(
     flinkops autoscale replay orders day.rec --set utilization.target=0.85 --set scale-down.interval=15m
     flinkops autoscale replay orders --context prod -n flink --set utilization.target=0.85
     """
-    from flinkops.autoscale.replay import recorded as measured
-    from flinkops.autoscale.replay import replayed
+    from flinkops.autoscale.replay import measured, replayed
     from flinkops.autoscale.settings import operator_defaults
 
     name, polls, chosen = _of_cluster(common, job, settings) if file is None else _of_file(common, file, job, settings)
