@@ -83,7 +83,7 @@ class _RestartWatch:
         """Whether it cannot be told yet. Raises OperationFailed when the job has restarted since."""
         first = self._first
         if None not in (job.started_ms, first.started_ms) and job.started_ms != first.started_ms:
-            raise OperationFailed("the job was started anew after the change: its JobManager was lost")
+            raise OperationFailed("the job was started again after the change: its JobManager was lost")
         now, before = job.running_since_ms, self._since_ms
         if before is None:
             self._refuse_by_counter(job)

@@ -60,7 +60,7 @@ def request_for_many(
     """All plans first, shown and agreed to as one; then wave after wave. Ends the process with an exit code.
 
     0: all verified; 1: one failed, and what had not begun was not begun; 5: refused, nothing was changed. Jobs that
-    are already as asked are left alone, so the same command goes on after a failure.
+    are already as asked are left alone, so the same command does the rest after a failure.
     """
     from flinkops.plan.waves import Member, max_unavailable, plan_waves, summarise
 

@@ -52,7 +52,7 @@ def plan_savepoint(
     target_directory: str | None = None,
     savepoint_format: SavepointFormat = "canonical",
 ) -> Plan:
-    """Take a savepoint while the job goes on."""
+    """Take a savepoint while the job runs on."""
     preconditions = (SameJob(job.id), JobInState("RUNNING"), NoSavepointInProgress())
     directory = savepoint_directory(job, target_directory)
     refused = unmet(preconditions, job)

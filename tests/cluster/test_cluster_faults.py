@@ -206,7 +206,7 @@ def test_a_jobmanager_killed_during_the_savepoint(cluster: Cluster, job: str, co
 def test_a_job_that_ended_before_the_operator_noted_its_savepoint(
     cluster: Cluster, job: str, command_line: CommandLine
 ) -> None:
-    """The operator then asks for a manual restore; the savepoint lies in its folder, and flinkops says how to go on."""
+    """The operator asks for a manual restore; the savepoint is in its folder, and the message says how to continue."""
     running = completed(cluster, job, 2)
     cluster.kubectl(*OPERATOR, "--replicas=0")
     try:
@@ -239,7 +239,7 @@ def careless(cluster: Cluster) -> Iterator[str]:
 def test_a_job_that_forgot_its_state_is_brought_back_with_it(
     cluster: Cluster, job: str, careless: str, tmp_path: Path
 ) -> None:
-    """Its JobManager dies in mid-upgrade and comes back without state; the operator would save that, and go on."""
+    """Its JobManager dies in mid-upgrade and comes back without state; the operator would save that, and continue."""
     command_line = CommandLine(cluster, tmp_path / "journal")
     completed(cluster, careless, 1)
     cluster.kubectl(*OPERATOR, "--replicas=0")

@@ -95,7 +95,7 @@ def test_from_the_fleet_to_a_verified_savepoint_and_out(tmux: Tmux, rest_url: st
     tmux.press("2")
     tmux.wait(lambda text: "✔ completed" in text and ", slowest: in all " in text)
     tmux.press("s")
-    tmux.wait(lambda text: "same as" in text and "y go on" in text)
+    tmux.wait(lambda text: "same as" in text and "y proceed" in text)
     tmux.press("y")
     text = tmux.wait(lambda text: "savepoint-create" in text and "verified" in text, seconds=120)
     assert "savepoint-" in text

@@ -164,12 +164,12 @@ def test_read_only_is_refused_by_the_executor_too(kind: Kind, tmp_path: Path, cl
 def test_a_savepoint_is_planned_confirmed_done_and_seen(tmp_path: Path, cluster: FakeCluster) -> None:
     async def steps(app: FlinkopsApp, pilot: Pilot[None]) -> None:
         await press(pilot, ["s"])
-        await until(pilot, lambda: "y go on" in text_of(app), what="the plan")
+        await until(pilot, lambda: "y proceed" in text_of(app), what="the plan")
         assert "flinkops savepoint create prices --rest http://127.0.0.1:9" in text_of(app)
         await press(pilot, ["n"])
         assert cluster.state.orders == [], "no is no"
         await press(pilot, ["s"])
-        await until(pilot, lambda: "y go on" in text_of(app), what="the plan again")
+        await until(pilot, lambda: "y proceed" in text_of(app), what="the plan again")
         await press(pilot, ["y"])
         await until(pilot, lambda: "verified" in text_of(app) or "failed" in text_of(app), what="the end", turns=1000)
         assert len(cluster.state.orders) == 1

@@ -1,4 +1,4 @@
-"""A JobManager that dies while its job is to be stopped: what the job forgot is seen, and comes back or is told."""
+"""A JobManager that dies while its job is to be stopped: the state that it lost is noticed, and restored or told."""
 
 import os
 from collections.abc import Iterator
@@ -237,7 +237,7 @@ def test_savepoints_of_a_folder(tmp_path: Path) -> None:
 
 
 def test_a_jobmanager_lost_with_the_savepoint_in_hand_is_not_waited_for(tmp_path: Path) -> None:
-    """It answers again, and does not know the job: the upgrade goes on from the savepoint, at once."""
+    """It answers again, and does not know the job: the upgrade continues from the savepoint, at once."""
     found = RestBench(tmp_path)
 
     def lose(progress: Progress) -> None:

@@ -1,8 +1,8 @@
-"""One action a job at a time across machines: a Kubernetes Lease, renewed while the action goes on.
+"""One action a job at a time across machines: a Kubernetes Lease, renewed while the action runs.
 
 A Lease whose holder has not renewed it for its duration and a grace is stale: whoever finds it may take it over. How
 old it is the API server's own clock says, where it does; else those of the two machines, which may differ. The same
-plan may always take its own Lease again, so that going on after a crash does not wait.
+plan may always take its own Lease again, so that resuming after a crash does not wait.
 """
 
 import math

@@ -30,7 +30,7 @@ class Kind:
 
 
 KINDS = (
-    Kind("savepoint", "savepoint-create", "savepoint create", "while it goes on"),
+    Kind("savepoint", "savepoint-create", "savepoint create", "while it runs on"),
     Kind("rescale", "rescale", "rescale", "another parallelism in place", "2, or VERTEX=2 VERTEX=3 (ids)"),
     Kind("upgrade", "upgrade", "upgrade", "stop with a savepoint, start changed",
          "--image IMAGE --parallelism 2 --set KEY=VALUE --arg ARG --jar JAR --entry-class C --py FILE"),
@@ -92,7 +92,7 @@ class Planning:
 
 @dataclass
 class Running:
-    """One action that was confirmed: it goes on whether or not its screen is open."""
+    """One action that was confirmed: it runs whether or not its screen is open."""
 
     plan: Plan
     planning: Planning

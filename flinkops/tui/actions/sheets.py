@@ -81,7 +81,7 @@ class ConfirmSheet(ModalScreen[bool]):
             entry.display = True
             entry.focus()
         else:
-            question = (("y", "accent"), (" go on   ", "text"), ("n", "accent"), (" nothing happens", "text"))
+            question = (("y", "accent"), (" proceed   ", "text"), ("n", "accent"), (" nothing happens", "text"))
         cells = min(self.app.size.width * 9 // 10, 120) - 4
         self._show(plan_lines(plan, cells), question)
 
@@ -146,7 +146,7 @@ class ProgressSheet(ModalScreen[None]):
             yield Pane(self._ctx, grow=True, id="progress")
 
     def on_mount(self) -> None:
-        """As far as it is; the time goes on beside the step under way."""
+        """As far as it is; the time runs beside the step under way."""
         self.redraw()
         self.set_interval(1.0, self._tick)
 
@@ -160,7 +160,7 @@ class ProgressSheet(ModalScreen[None]):
             self.query_one("#progress", Pane).show(progress_lines(self.running, self._ctx, self._clock.now_ms()))
 
     def action_leave(self) -> None:
-        """It goes on."""
+        """The action continues."""
         self.dismiss(None)
 
     def action_copy(self) -> None:
@@ -203,7 +203,7 @@ def progress_lines(running: Running, context: Context, now_ms: int) -> list[Line
             lines.append((("resume with  ", "dim"), (tidy(result.next_command), "accent")))
     copied = "y copies the path; " if result and result.found.savepoint else ""
     copied = "y copies the command that resumes it; " if result and result.next_command else copied
-    hint = f"{copied}esc: back" if running.ended else "esc: back; it goes on, A shows it again"
+    hint = f"{copied}esc: back" if running.ended else "esc: back; it continues, A shows it again"
     lines.append(line(hint, "dim"))
     return lines
 
