@@ -10,7 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
+import msgspec
+
 from flinkops.collect import Collector
+from flinkops.diagnose.changes import of_events, of_facts, recent_changes
 from flinkops.diagnose.evidence import Evidence, FlameSample, gathered
 from flinkops.errors import FlinkopsError
 from flinkops.model.assessment import JobAssessment
@@ -21,7 +24,7 @@ from flinkops.model.numbers import worst
 from flinkops.model.observation import Observation
 from flinkops.model.states import JobState
 from flinkops.observer import Observer
-from flinkops.sources.protocol import HasJobDetails, details_of
+from flinkops.sources.protocol import HasJobDetails, HasResourceEvents, details_of
 
 T = TypeVar("T")
 _Run = tuple[JobKey, str]  # a job, and the id of this submission of it
@@ -35,6 +38,8 @@ FLAME_AGAIN_SECONDS = 1.0
 SECOND_POLL_SECONDS = 6.0
 """Flink collects metrics each 10 s at most; the poll itself makes it collect again."""
 SUSPECTS = 24
+EVENTS_OF_JOBS = 8
+"""Each costs two requests of the API server."""
 FLAMES = 2
 WORTH_A_FLAME_RATIO = 0.5
 SUSPICIOUS_BUSY_RATIO = 0.85
@@ -143,6 +148,20 @@ class PollingEvidenceCollector(EvidenceCollector):
             observation = self._observe()
             chosen = pick(observation.assessment.jobs)
         return [self.collect(observation, job) for job in chosen if job.facts is not None]
+
+    def with_events(self, evidence: Sequence[Evidence]) -> list[Evidence]:
+        """With the changes that Kubernetes tells of, of a few jobs of the operator that are not well, worst first."""
+        told: list[Evidence] = []
+        left = EVENTS_OF_JOBS
+        for each in evidence:
+            source = self._sources.get(each.job.cluster)
+            ill = each.job.resource is not None and each.assessment.health.level != "ok"
+            if ill and left and isinstance(source, HasResourceEvents):
+                left -= 1
+                found = recent_changes((*each.changes, *of_events(each.job, source.events(each.job))), each.taken_ms)
+                each = msgspec.structs.replace(each, changes=found)
+            told.append(each)
+        return told
 
     def _observe(self) -> Observation:
         observation = self._observer.observe()
@@ -289,6 +308,7 @@ def _evidence(
         detail=detail,
         flame_graphs=flames,
         cluster=cluster,
+        changes=recent_changes(of_facts(job.facts), observation.snapshot.taken_ms) if job.facts else (),
         unknown=unknown,
     )
 

@@ -1,10 +1,8 @@
 """Which jobs ended because an action of ours ended them, by the journal: those are not ill."""
 
 import os
-from pathlib import Path
 
 from flinkops.act.journal import ActionRecord, Journal
-from flinkops.clock import SystemClock
 from flinkops.errors import FlinkopsError
 from flinkops.model.facts import JobFacts
 
@@ -17,8 +15,8 @@ MARGIN_MS = 60_000
 class EndedByAction:
     """Asks the journal, which is read again only when its file has changed. An unreadable journal explains nothing."""
 
-    def __init__(self, folder: Path) -> None:
-        self._journal = Journal(folder, SystemClock())
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
         self._read_at: tuple[int, int] | None = None
         self._by_job: dict[str, list[ActionRecord]] = {}
 

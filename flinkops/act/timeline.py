@@ -10,6 +10,7 @@ from flinkops.assess import assess
 from flinkops.config.policy import Policy
 from flinkops.diagnose.changes import (
     EVENTS_KEPT_SECONDS,
+    RECENT_SECONDS,
     Load,
     between,
     gaps_of_facts,
@@ -17,8 +18,10 @@ from flinkops.diagnose.changes import (
     in_order,
     of_events,
     of_facts,
+    recent_changes,
 )
 from flinkops.diagnose.diagnosis import diagnose
+from flinkops.diagnose.evidence import Evidence
 from flinkops.errors import FlinkopsError
 from flinkops.evidence_collector import from_observation
 from flinkops.history import History
@@ -133,6 +136,43 @@ class TimelineCollector:
                         f"{finding.code}: {finding.title}",
                         "doctor",
                     )
+
+
+def with_actions(evidence: Iterable[Evidence], journal: Journal) -> list[Evidence]:
+    """Evidence with what was done with flinkops in the last hour. A journal that cannot be read tells nothing."""
+    try:
+        records = journal.records()
+    except FlinkopsError:
+        return list(evidence)
+    return [
+        _with_changes(each, [entry for record in records if _is_of(record, each.job) for entry in of_action(record)])
+        for each in evidence
+    ]
+
+
+def with_recording(evidence: Iterable[Evidence], path: str | Path, policy: Policy) -> list[Evidence]:
+    """Evidence at the end of a recording, with what the recording tells of the hour before."""
+    told = list(evidence)
+    until_ms = max((each.taken_ms for each in told), default=0)
+    found = TimelineCollector(until_ms - round(RECENT_SECONDS * 1000), until_ms, lambda _: True)
+    found.add_recording(path, policy)
+    by_job: dict[tuple[str, str | None, str], list[Entry]] = {}
+    for entry in found.timeline().entries:
+        by_job.setdefault((entry.cluster, entry.namespace, entry.job), []).append(entry)
+    return [_with_changes(each, by_job.get(_name(each.job), ())) for each in told]
+
+
+def _with_changes(evidence: Evidence, entries: Iterable[Entry]) -> Evidence:
+    return msgspec.structs.replace(evidence, changes=recent_changes((*evidence.changes, *entries), evidence.taken_ms))
+
+
+def _is_of(record: ActionRecord, job: JobFacts) -> bool:
+    target = record.plan.target
+    return (target.source, target.namespace, target.job_name) == _name(job)
+
+
+def _name(job: JobFacts) -> tuple[str, str | None, str]:
+    return (job.cluster, job.namespace, job.name)
 
 
 def of_action(record: ActionRecord) -> Iterator[Entry]:

@@ -116,7 +116,8 @@ def _check_self(common: Common) -> None:
 def _examined(common: Common, job: str | None, bundle: str | None) -> "tuple[list[Evidence], dict[str, str]]":
     """Live: the whole fleet in one poll, or one job in depth; the ends of the logs where they are to be kept."""
     from flinkops.act.job_choice import pick_job
-    from flinkops.cli.targets import open_observer
+    from flinkops.act.timeline import with_actions
+    from flinkops.cli.targets import journal_at_hand, open_observer
     from flinkops.evidence_collector import PollingEvidenceCollector
 
     def pick(jobs: "Sequence[JobAssessment]") -> "list[JobAssessment]":
@@ -133,6 +134,7 @@ def _examined(common: Common, job: str | None, bundle: str | None) -> "tuple[lis
             common.say("flinkops: two polls and the flame graphs of the busiest vertices: some fifteen seconds")
             evidence = examiner.jobs(pick)
         _say_sources(common, examiner)
+        evidence = with_actions(examiner.with_events(evidence), journal_at_hand())
         return evidence, examiner.logs(evidence) if bundle is not None else {}
     finally:
         observer.close()
@@ -156,6 +158,7 @@ def _replayed(common: Common, replay: str, job: str | None) -> "tuple[list[Evide
     from flinkops.recording import Replay, is_recording
 
     if is_recording(replay):
+        from flinkops.act.timeline import with_recording
         from flinkops.observer import Observer
 
         recording = Replay(replay)
@@ -166,7 +169,7 @@ def _replayed(common: Common, replay: str, job: str | None) -> "tuple[list[Evide
                 observation = observer.observe()
         finally:
             observer.close()
-        evidence = from_observation(observation)
+        evidence = with_recording(from_observation(observation), replay, common.settings.policy)
     else:
         evidence = read_evidence(Path(replay))
     common.say(f"flinkops: {describe(evidence)}, from {replay}")

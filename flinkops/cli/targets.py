@@ -9,6 +9,7 @@ from flinkops.errors import Unreachable
 
 if TYPE_CHECKING:
     from flinkops.act.ended_jobs import EndedByAction
+    from flinkops.act.journal import Journal
     from flinkops.cli.options import Common
     from flinkops.collect import Collector
     from flinkops.config.settings import Settings
@@ -64,6 +65,15 @@ def open_observer(common: "Common", sources: Sequence["Source"] | None = None) -
     return Observer(open_collector(common.settings, sources), common.settings.policy, ended_by=_ended_by())
 
 
+def journal_at_hand() -> "Journal":
+    """The journal of this machine, for commands that only read it and have no --journal."""
+    from flinkops.act.journal import Journal, default_folder
+    from flinkops.clock import SystemClock
+
+    folder = os.environ.get("FLINKOPS_JOURNAL")
+    return Journal(Path(folder).expanduser() if folder else default_folder(), SystemClock())
+
+
 def _ended_by() -> "Callable[[JobFacts], str | None]":
     """What the journal says of a job that has ended; read only when there is such a job."""
     asked: list[EndedByAction] = []
@@ -71,10 +81,8 @@ def _ended_by() -> "Callable[[JobFacts], str | None]":
     def ended_by(job: "JobFacts") -> str | None:
         if not asked:
             from flinkops.act.ended_jobs import EndedByAction
-            from flinkops.act.journal import default_folder
 
-            folder = os.environ.get("FLINKOPS_JOURNAL")
-            asked.append(EndedByAction(Path(folder).expanduser() if folder else default_folder()))
+            asked.append(EndedByAction(journal_at_hand()))
         return asked[0](job)
 
     return ended_by

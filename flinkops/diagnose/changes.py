@@ -9,7 +9,7 @@ from flinkops.model.numbers import total
 from flinkops.model.quantities import human_rate
 from flinkops.model.root_cause import root_cause, root_in
 from flinkops.model.states import ENDED
-from flinkops.model.timeline import Entry, Kind, NotCovered, Origin
+from flinkops.model.timeline import CHANGES, Entry, Kind, NotCovered, Origin
 
 LOAD_FACTOR = 2.0
 """Twice as much or half as much comes in..."""
@@ -21,6 +21,17 @@ LONGEST_GAP_SECONDS = 120.0
 EVENTS_KEPT_SECONDS = 3_600.0
 """The API server's --event-ttl, unless somebody set another."""
 VALUE_CHARACTERS = 60
+
+
+RECENT_SECONDS = 3_600.0
+"""Most incidents follow a change of the last hour."""
+EVENT_KINDS: dict[str, Kind] = {"SpecChanged": "config", "Submit": "deployment", "Scaling": "rescale"}
+"""Reasons of the operator's own events that say that somebody or something changed what runs."""
+
+
+def recent_changes(entries: Iterable[Entry], now_ms: int) -> tuple[Entry, ...]:
+    """Changes of the last hour, oldest first."""
+    return in_order((each for each in entries if each.kind in CHANGES), now_ms - round(RECENT_SECONDS * 1000), now_ms)
 
 
 def in_order(entries: Iterable[Entry], since_ms: int, until_ms: int) -> tuple[Entry, ...]:
@@ -93,7 +104,8 @@ def of_events(job: JobFacts, events: ResourceEvents) -> Iterator[Entry]:
     for event in events.events:
         if event.at_ms is not None:
             times = f" ({event.count} times)" if event.count > 1 else ""
-            yield _entry(job, event.at_ms, "event", f"{event.reason} {event.object}: {event.text}{times}", "kubernetes")
+            text = f"{event.reason} {event.object}: {event.text}{times}"
+            yield _entry(job, event.at_ms, EVENT_KINDS.get(event.reason, "event"), text, "kubernetes")
 
 
 def gaps_of_facts(job: JobFacts, since_ms: int) -> Iterator[NotCovered]:

@@ -36,6 +36,7 @@ def diagnose(evidence: Evidence) -> Diagnosis:
         score=None if unscored and not ordered else score(ordered),
         findings=tuple(ordered),
         not_assessed=tuple(not_assessed),
+        changes=evidence.changes,
         namespace=evidence.job.namespace,
         cluster=evidence.job.cluster,
     )

@@ -12,6 +12,7 @@ from flinkops.model.assessment import JobAssessment
 from flinkops.model.detail import FlameGraph, JobDetail
 from flinkops.model.facts import ClusterFacts, Facts, JobFacts
 from flinkops.model.history import JobSample
+from flinkops.model.timeline import Entry
 
 
 class FlameSample(Facts, frozen=True):
@@ -35,6 +36,7 @@ class Evidence(Facts, frozen=True):
     detail: JobDetail | None = None
     flame_graphs: tuple[FlameSample, ...] = ()
     cluster: ClusterFacts | None = None
+    changes: tuple[Entry, ...] = ()  # of the last hour, oldest first
     unknown: dict[str, str] = {}
 
 
@@ -46,6 +48,7 @@ def gathered(
     detail: JobDetail | None = None,
     flame_graphs: Sequence[FlameSample] = (),
     cluster: ClusterFacts | None = None,
+    changes: Sequence[Entry] = (),
     unknown: dict[str, str] | None = None,
 ) -> Evidence:
     """Evidence from one poll of a job. ValueError when the assessment does not carry the facts that it stands on."""
@@ -59,6 +62,7 @@ def gathered(
         detail=detail,
         flame_graphs=tuple(flame_graphs),
         cluster=cluster,
+        changes=tuple(changes),
         unknown=unknown or {},
     )
 

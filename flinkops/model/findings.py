@@ -4,6 +4,7 @@ from enum import StrEnum
 from typing import Literal
 
 from flinkops.model.assessment import Value
+from flinkops.model.timeline import Entry
 
 Severity = Literal["critical", "warning", "info"]
 Unit = Literal["count", "ratio", "seconds", "bytes", "per_second"]
@@ -96,11 +97,12 @@ class Answer(Value, frozen=True):
 
 
 class Diagnosis(Value, frozen=True):
-    """All that the rules say of one job; ``score`` from 100 (nothing found) to 0."""
+    """All that the rules say of one job; ``score`` from 100 (nothing found) to 0; ``changes``: of the last hour."""
 
     name: str
     score: int | None
     findings: tuple[Finding, ...] = ()
     not_assessed: tuple[NotAssessed, ...] = ()
+    changes: tuple[Entry, ...] = ()
     namespace: str | None = None
     cluster: str = ""

@@ -22,7 +22,7 @@ Kind = Literal[
     "health",
     "finding",
 ]
-CHANGES: frozenset[Kind] = frozenset({"action", "deployment", "restart", "rescale", "config", "load"})
+CHANGES: frozenset[Kind] = frozenset({"action", "deployment", "start", "restart", "rescale", "config", "load"})
 """What most incidents follow: somebody or something changed what runs, or how much it has to do."""
 
 

@@ -8,14 +8,17 @@ from typing import Any
 
 import msgspec
 
+from flinkops.clock import iso_utc
 from flinkops.model.findings import Answer, Condition, Diagnosis, EvidenceLine, Finding, Remedy, Unit
 from flinkops.model.identity import full_name
 from flinkops.outside.text import clean_cell
 from flinkops.render.status_json import encode_line, encode_yaml
 from flinkops.render.text import clean, human_count, human_value
+from flinkops.render.timeline import entry_document
 
 SCHEMA_VERSION = 1
 _COLOURS = {"critical": "31;1", "warning": "33", "info": "36"}
+CHANGES_SHOWN = 5
 _CELLS = 100
 _DIGITS = 6
 
@@ -34,6 +37,7 @@ def job_document(job: Diagnosis) -> dict[str, Any]:
         "not_assessed": [{"code": each.code, "why": each.why} for each in job.not_assessed],
         "namespace": job.namespace,
         "cluster": job.cluster,
+        "changes": [entry_document(each) for each in job.changes],
     }
 
 
@@ -141,12 +145,25 @@ def _job_text(job: Diagnosis, *, wide: bool, colour: bool, cells: int) -> str:
     lines = [f"{clean(full_name(job))}: {score}, {found}, {len(job.not_assessed)} not assessed"]
     for finding in shown:
         lines += _finding_text(finding, colour=colour, cells=cells)
+    if job.changes and any(each.severity != "info" for each in job.findings):
+        lines += _changes_text(job, cells)
     if wide and job.not_assessed:
         lines.append("  not assessed:")
         for why in dict.fromkeys(each.why for each in job.not_assessed):
             codes = ", ".join(each.code for each in job.not_assessed if each.why == why)
             lines += _wrapped(f"{codes}: {clean(why)}", "    ", cells)
     return "\n".join(lines)
+
+
+def _changes_text(job: Diagnosis, cells: int) -> list[str]:
+    """What changed in the last hour, beside what is wrong now: the newest few."""
+    shown = job.changes[-CHANGES_SHOWN:]
+    more = len(job.changes) - len(shown)
+    lines = ["  changed in the last hour:" + (f" (the newest {len(shown)} of {len(job.changes)})" if more else "")]
+    for each in shown:
+        at = (iso_utc(each.at_ms) or "?")[11:19]
+        lines += _wrapped(f"{at}Z {each.kind} ({each.source}): {clean(each.text)}", "    ", cells)
+    return lines
 
 
 def _finding_text(finding: Finding, *, colour: bool, cells: int) -> list[str]:

@@ -167,7 +167,7 @@ def noted(folder: Path, verb: Verb, *, at_ms: int, until_ms: int | None, job_id:
     Journal(folder, clock).append("planned", plan, "hash")
     if until_ms is not None:
         Journal(folder, FixedClock(until_ms)).append("finished", plan, "hash", outcome="verified")
-    return EndedByAction(folder)
+    return EndedByAction(Journal(folder, clock))
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_of_another_job_cluster_or_namespace_it_says_nothing(tmp_path: Path) -> 
 
 
 def test_what_is_noted_later_is_seen_and_a_damaged_journal_explains_nothing(tmp_path: Path) -> None:
-    ask = EndedByAction(tmp_path)
+    ask = EndedByAction(Journal(tmp_path, FixedClock(1)))
     assert ask(ended()) is None
     noted(tmp_path, "suspend", at_ms=NOW_MS - 90_000, until_ms=NOW_MS)
     assert ask(ended()) == "suspend p1"

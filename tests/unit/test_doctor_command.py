@@ -59,7 +59,7 @@ def test_the_document_is_the_contracts(cli: Cli, tmp_path: Path) -> None:
     document = json.loads(ran.out)
     assert list(document) == ["schema_version", "jobs"]
     first = document["jobs"][0]
-    assert list(first) == ["name", "score", "findings", "not_assessed", "namespace", "cluster"]
+    assert list(first) == ["name", "score", "findings", "not_assessed", "namespace", "cluster", "changes"]
     assert [each["code"] for each in first["findings"]] == ["backpressure", "checkpoint-timeout"]
     for finding in first["findings"]:
         assert list(finding) == FINDING_KEYS

@@ -9,17 +9,20 @@ import msgspec
 import pytest
 
 from flinkops.act.journal import Journal
-from flinkops.act.timeline import TimelineCollector, of_action
+from flinkops.act.timeline import TimelineCollector, of_action, with_actions, with_recording
 from flinkops.assess import assess
 from flinkops.clock import FixedClock
 from flinkops.config.policy import Policy
 from flinkops.diagnose.changes import Load, between, gaps_of_recording, in_order, of_events, of_facts
+from flinkops.diagnose.diagnosis import diagnose
+from flinkops.evidence_collector import EVENTS_OF_JOBS, PollingEvidenceCollector, from_observation
 from flinkops.model.detail import KubeEvent, ResourceEvents
 from flinkops.model.facts import ExceptionFacts, FleetSnapshot, JobFacts, RescaleFacts, ResourceFacts, RestoredFacts
 from flinkops.model.observation import Observation
 from flinkops.model.plan import Plan, Target
 from flinkops.model.timeline import Entry, Timeline
 from flinkops.recording import Recorder
+from flinkops.render.doctor import doctor_document, doctor_text
 from tests.fake_flink import FakeFlink
 from tests.unit.builders import NOW_MS, checkpoint, checkpoints, job, snapshot, spread, with_vertex
 from tests.unit.command_line import Cli
@@ -207,7 +210,7 @@ class TestCollector:
         found = collected(seen)
         found.add_events({"prod": Kubernetes()}, seen)
         shown = found.timeline()
-        assert [each.job for each in shown.entries if each.kind == "event"] == ["orders"]
+        assert [each.job for each in shown.entries if each.kind == "config"] == ["orders"]
         whys = [each.why for each in shown.not_covered]
         assert "orders: pods cannot be listed" in whys
         assert "Kubernetes keeps events for an hour" in whys
@@ -295,3 +298,75 @@ class TestCommand:
         ran = cli("timeline", f"--since={since}", "--rest", "http://127.0.0.1:9")
         assert ran.code == 2
         assert "--since" in ran.err
+
+
+# ---- what changed in the last hour, beside the findings
+
+
+def held_up(**fields: Any) -> JobFacts:
+    facts = with_vertex(job(**fields), "src", backpressured_ratio=spread(0.9), busy_ratio=spread(0.1))
+    return with_vertex(facts, "work", busy_ratio=spread(0.98))
+
+
+RESCALED = (
+    RescaleFacts(NOW_MS - 600_000, NOW_MS - 590_000, "COMPLETED", "UPDATE_REQUIREMENT", None),
+    RescaleFacts(NOW_MS - 2 * HOUR_MS, NOW_MS - 2 * HOUR_MS, "COMPLETED", "INITIAL_SCHEDULE", None),
+)
+
+
+def test_changes_of_the_last_hour_stand_beside_the_findings() -> None:
+    (ill,) = from_observation(observed(held_up(rescales=RESCALED, started_ms=1)))
+    diagnosis = diagnose(ill)
+    assert [(each.kind, each.source) for each in diagnosis.changes] == [("rescale", "flink")]
+    text = doctor_text([diagnosis])
+    assert "changed in the last hour:" in text
+    assert "07:50:00Z rescale (flink): UPDATE_REQUIREMENT, COMPLETED" in text
+
+
+def test_beside_a_healthy_job_they_are_in_the_document_only() -> None:
+    (well,) = from_observation(observed(job(rescales=RESCALED, started_ms=1)))
+    assert "changed" not in doctor_text([diagnose(well)])
+    assert [each["kind"] for each in doctor_document([diagnose(well)])["jobs"][0]["changes"]] == ["rescale"]
+
+
+def test_only_the_newest_few_are_shown() -> None:
+    many = tuple(RescaleFacts(NOW_MS - 60_000 * number, None, "", f"cause {number}") for number in range(1, 10))
+    (ill,) = from_observation(observed(held_up(rescales=many, started_ms=1)))
+    text = doctor_text([diagnose(ill)])
+    assert "the newest 5 of 9" in text
+    assert "cause 1," in text
+    assert "cause 6," not in text
+
+
+def test_actions_of_ours_and_what_a_recording_tells_are_among_them(tmp_path: Path) -> None:
+    plan = Plan(id="p1", verb="rescale", target=Target("prod", "orders", "a" * 32), created_ms=1, diff=("2 -> 4",))
+    other = Plan(id="p2", verb="rescale", target=Target("prod", "other", "b" * 32), created_ms=1)
+    journal = Journal(tmp_path, FixedClock(NOW_MS - 60_000))
+    for each in (plan, other):
+        journal.append("planned", each, "hash")
+    evidence = from_observation(observed(held_up(started_ms=1)))
+    (acted,) = with_actions(evidence, journal)
+    assert [each.text.partition(" by")[0] for each in acted.changes] == ["rescale p1"]
+    (seen,) = with_recording([msgspec.structs.replace(acted, taken_ms=NOW_MS + 40_000)], day(tmp_path), Policy())
+    assert [each.kind for each in seen.changes] == ["action", "rescale", "config"]
+
+
+def test_events_are_asked_of_a_few_jobs_that_are_not_well() -> None:
+    asked: list[str] = []
+
+    class Kubernetes:
+        def events(self, facts: JobFacts) -> ResourceEvents:
+            asked.append(facts.name)
+            return ResourceEvents((KubeEvent(NOW_MS - 1, "Normal", "SpecChanged", "FlinkDeployment/x", "upgrade"),))
+
+    resource = ResourceFacts("prod", "shop", "orders", "1")
+    jobs = [
+        held_up(name=f"ill-{number}", id=f"{number:032x}", resource=resource) for number in range(EVENTS_OF_JOBS + 2)
+    ]
+    evidence = from_observation(observed(*jobs, job(name="well", resource=resource), held_up(name="rest")))
+    collector = PollingEvidenceCollector.__new__(PollingEvidenceCollector)
+    collector._sources = {"prod": Kubernetes()}
+    told_of = collector.with_events(evidence)
+    assert len(asked) == EVENTS_OF_JOBS
+    assert {name.partition("-")[0] for name in asked} == {"ill"}
+    assert sum(any(each.kind == "config" for each in one.changes) for one in told_of) == EVENTS_OF_JOBS
