@@ -18,7 +18,8 @@ _SWITCHES = (
     Option(f"{OPERATOR}pod-template.merge-arrays-by-name"),
     Option(f"{OPERATOR}jm-deployment.startup.probe.enabled"),
 )
-_NOT_IN_A_URI = re.compile(r'[\s<>"{}|\\^`]|%(?![0-9a-fA-F]{2})')
+_NOT_IN_A_URI = re.compile(r'[\s<>"{}|\\^`\[\]]|%(?![0-9a-fA-F]{2})')
+_HOST_IN_BRACKETS = re.compile(r"//\[[0-9a-fA-F:.]+\]")
 
 Step = Callable[[View, Spec, Settings], Iterator[str]]
 
@@ -38,8 +39,9 @@ def _pull_policy(_: View, wanted: Spec, __: Settings) -> Iterator[str]:
 
 
 def _switches(view: View, _: Spec, settings: Settings) -> Iterator[str]:
+    known = {**(settings.defaults or {}), **settings.of_spec}
     for option in _SWITCHES:
-        if option.key in settings.of_spec:
+        if option.key in known:
             try:
                 settings.switch(option, view.world, default=False)
             except Unparsable as problem:
@@ -49,7 +51,7 @@ def _switches(view: View, _: Spec, settings: Settings) -> Iterator[str]:
 def _task_slots(view: View, wanted: Spec, settings: Settings) -> Iterator[str]:
     """How many slots a TaskManager has: asked where their number and the parallelism hang together."""
     counted = _taskmanagers_given(wanted) or not view.case.native
-    text = settings.of_spec.get(_SLOTS.key)
+    text = settings.raw(_SLOTS, view.world, (None,))
     if job_of(wanted) and counted and text is not None and not re.fullmatch(r"[+-]?\d+", text):
         yield f"Could not parse value '{text}' for key '{_SLOTS.key}'."
 
@@ -77,7 +79,7 @@ def _jar(view: View, wanted: Spec, _: Settings) -> Iterator[str]:
     uri = job_of(wanted).get("jarURI")
     if not isinstance(uri, str):
         return
-    if _NOT_IN_A_URI.search(uri):
+    if _NOT_IN_A_URI.search(_HOST_IN_BRACKETS.sub("//", uri, count=1)):
         yield f"the jarURI {uri!r} is no URI"
     elif not view.case.native and not re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", uri):
         yield f"the jarURI {uri!r} has no scheme"

@@ -42,7 +42,8 @@ def refused(view: View) -> str | None:
     if view.case.session_job:
         rules = _OF_SESSION_JOBS if view.case.cluster else _OF_SESSION_JOBS_ALONE
     settings = _effective(view)
-    return next((problem for rule in rules for problem in rule(view, wanted, settings)), None)
+    found = [next(rule(view, wanted, settings), None) for rule in rules]  # each is asked, so any may throw
+    return next((problem for problem in found if problem is not None), None)
 
 
 def _effective(view: View) -> Settings:

@@ -66,15 +66,12 @@ def _option(name: str) -> Option:
 
 
 def _utilization(view: View, settings: Settings) -> tuple[_Number, ...]:
-    """The first five, in the operator's order; ``target`` is the end of two ranges."""
+    """The first ones, in the operator's order; the target is an end of two ranges. Raises Unparsable for that alone."""
     factors = _Number("scale-down.max-factor"), _Number("scale-up.max-factor")
     boundary = _Number("target.utilization.boundary")
     if view.rules.minor < 11:
         return (*factors, _Number("target.utilization"), boundary)
-    try:
-        target = settings.typed(_option("utilization.target"), view.world, _double, (None,))
-    except Unparsable:
-        target = None  # refused before it is used
+    target = settings.typed(_option("utilization.target"), view.world, _double, (None,))
     middle = _TARGET_BY_DEFAULT if target is None else target
     return (
         *factors,

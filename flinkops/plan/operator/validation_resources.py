@@ -4,7 +4,7 @@ Source: ``validateJmSpec``, ``validateTmSpec`` and what they call, of operator 1
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from flinkops.plan.operator.configuration import Option, Settings
 from flinkops.plan.operator.quantities import BadQuantity, Quantity
@@ -41,24 +41,53 @@ def _memory(view: View, name: str, manager: Spec, prefix: str, settings: Setting
     if _has_memory(manager):
         return
     known = {**(settings.defaults or {}), **settings.of_spec}
-    if sizes := [known[key] for key in _sizes(prefix) if key in known]:
-        if not all(_SIZE.fullmatch(size.strip().lower()) for size in sizes):
-            yield _no_memory(view, name)
-        return
-    if settings.defaults is not None:
+    enough = _enough(known, prefix)
+    if enough is None and settings.defaults is None:
+        if _accepted_without_memory(view, name, prefix):
+            return
+        enough = settings.raw(Option(f"{prefix}process.size"), view.world, (None, "1g")) is not None
+    if not enough:
         yield _no_memory(view, name)
-        return
-    if _accepted_without_memory(view, name, prefix):
-        return
-    if settings.raw(Option(f"{prefix}process.size"), view.world, (None, "1g")) is None:
-        yield _no_memory(view, name)
+
+
+_MIB = 1 << 20
+_LEAST = {
+    "jobmanager.memory.process.size": 576 * _MIB,
+    "jobmanager.memory.flink.size": 128 * _MIB,
+    "taskmanager.memory.process.size": 982 * _MIB,
+    "taskmanager.memory.flink.size": 534 * _MIB,
+}
+"""What Flink's other defaults leave nothing of, where the total is given alone."""
+
+
+def _enough(known: Mapping[str, str], prefix: str) -> bool | None:
+    """Whether Flink can work the rest out from the sizes that are set; None where it is told no size."""
+    slots = known.get("taskmanager.numberOfTaskSlots", "1") if prefix.startswith("taskmanager") else "1"
+    for keys in _ways(prefix):
+        if not all(key in known for key in keys):
+            continue
+        sizes = [_bytes(known[key]) for key in keys]
+        alone = not any(other.startswith(prefix) and other not in keys for other in known)
+        least = _LEAST.get(keys[0], 0) if alone else 0
+        return re.fullmatch(r"[+]?0*[1-9]\d*", slots) is not None and all(
+            size is not None and size >= least for size in sizes
+        )
+    return None
+
+
+def _ways(prefix: str) -> tuple[tuple[str, ...], ...]:
+    """The settings that are enough, each way by itself, in Flink's order."""
+    totals = (f"{prefix}flink.size",), (f"{prefix}process.size",)
+    if prefix.startswith("taskmanager"):
+        return ((f"{prefix}task.heap.size", f"{prefix}managed.size"), *totals)
+    return ((f"{prefix}heap.size",), *totals, ("jobmanager.heap.size",), ("jobmanager.heap.mb",))
 
 
 def _accepted_without_memory(view: View, name: str, prefix: str) -> bool:
     accepted = view.case.accepted
     if accepted is None or _has_memory(read_spec(accepted, view.rules).get(name) or {}):
         return False
-    return settings_of(accepted, view.rules).keys().isdisjoint(_sizes(prefix))
+    return _enough(settings_of(accepted, view.rules), prefix) is None
 
 
 def _has_memory(manager: Spec) -> bool:
@@ -66,13 +95,6 @@ def _has_memory(manager: Spec) -> bool:
     return bool(str((manager.get("resource") or {}).get("memory") or "").strip()) or any(
         "memory" in (resources.get(section) or {}) for section in ("requests", "limits")
     )
-
-
-def _sizes(prefix: str) -> tuple[str, ...]:
-    """The settings from any of which Flink works the rest out; the last ones are those of old."""
-    component = prefix.partition(".")[0]
-    now = tuple(f"{prefix}{name}.size" for name in ("process", "flink", "heap", "task.heap"))
-    return (*now, f"{component}.heap.size", f"{component}.heap.mb")
 
 
 def _no_memory(view: View, name: str) -> str:
@@ -104,13 +126,19 @@ def _storage_problem(text: str) -> str | None:
 _SIZE = re.compile(r"(\d+)\s*(b|bytes|k|kb|kibibytes|m|mb|mebibytes|g|gb|gibibytes|t|tb|tebibytes)?")
 
 
+def _bytes(text: str) -> int | None:
+    """``MemorySize.parse``; None where it is none."""
+    match = _SIZE.fullmatch(text.strip().lower())
+    return None if match is None else int(match[1]) << (10 * "bkmgt".index((match[2] or "b")[0]))
+
+
 def _is_size(text: str) -> bool:
-    """``MemorySize.parse``, and where that does not take it, a quantity of Kubernetes."""
-    if _SIZE.fullmatch(text.strip().lower()):
+    """A size of Flink's, or an amount of Kubernetes' that comes to a whole number of bytes as it is written."""
+    if _bytes(text) is not None:
         return True
     quantity = re.sub(r"\s", "", text).upper().removesuffix("B")
     quantity = f"{quantity[:-1]}i" if quantity.endswith("I") else quantity
-    return bool(quantity) and _storage_problem(quantity) is None
+    return bool(quantity) and _storage_problem(quantity) is None and not re.match(r"-|[+]?\d*[.]\d", quantity)
 
 
 def _requirements(component: str, resources: Spec) -> Iterator[str]:
