@@ -13,6 +13,7 @@ from flinkops.model.facts import ClusterFacts, JobFacts
 from flinkops.model.plan import Plan, Step
 from flinkops.model.request import ActionRequest, Change
 from flinkops.model.switches import is_on
+from flinkops.outside.shell import shell_word
 from flinkops.plan.identity import Stamp
 from flinkops.plan.operator.spec import configuration, last_reconciled
 from flinkops.plan.operator.step_inputs import AwaitTakenUp, PatchResource
@@ -72,7 +73,7 @@ def beside_operator(job: str) -> Refused:
     """Two controllers would undo each other."""
     return Refused(
         f"the operator's autoscaler is on for {job}: two controllers would undo each other",
-        next_step=f"flinkops autoscale disable {job}, or --take-over, which switches it off too",
+        next_step=f"flinkops autoscale disable {shell_word(job)}, or --take-over, which switches it off too",
     )
 
 

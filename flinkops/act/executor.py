@@ -4,7 +4,6 @@ Whatever face asks: read-only is refused here, preconditions are asked again, in
 step and its outcome after it. The result is what was seen, never what was requested.
 """
 
-import shlex
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Literal
@@ -21,6 +20,7 @@ from flinkops.act.step_kinds import step_kinds
 from flinkops.clock import Clock
 from flinkops.errors import FlinkopsError, Interrupted, OperationFailed, Refused
 from flinkops.model.plan import Outcome, Plan, Result
+from flinkops.outside.shell import shell_command
 from flinkops.plan.identity import plan_hash
 
 OVERRIDE = "--no-read-only does it all the same"
@@ -206,7 +206,7 @@ class Executor:
             return None
         start = ["flinkops", "resume", plan.target.job_name or plan.target.job_id]
         start += ["--from", left.savepoint] if left.savepoint else []
-        return f"{shlex.join(start)} {self._resume_options}".rstrip()
+        return f"{shell_command(*start)} {self._resume_options}".rstrip()
 
     def _broken_off(self, attempt: Attempt, kind: type[FlinkopsError], why: str) -> FlinkopsError:
         """At which step, how the job is left, and the command that continues."""
@@ -237,4 +237,4 @@ def _identity(plan: Plan) -> tuple[str, str | None, str]:
 
 def resume_command(plan_id: str, options: str = "") -> str:
     """The command that continues a plan which stopped in the middle."""
-    return f"flinkops action resume {plan_id} {options}".rstrip()
+    return f"{shell_command('flinkops', 'action', 'resume', plan_id)} {options}".rstrip()

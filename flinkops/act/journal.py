@@ -7,7 +7,6 @@ no action begins.
 
 import getpass
 import os
-import shlex
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -23,6 +22,7 @@ from flinkops.clock import Clock, iso_utc
 from flinkops.errors import OperationFailed, Refused, UsageError
 from flinkops.model.plan import Plan, StepResult, Target, Verb
 from flinkops.model.steps import Findings, StepOutcome, described
+from flinkops.outside.shell import shell_word
 from flinkops.plan.version_1 import upgraded_entry
 from flinkops.private_file import refuse_shared_folder
 
@@ -216,7 +216,7 @@ class Journal:
         if self.folder == default_folder() and self.folder.is_dir():
             with suppress(OSError):
                 self.folder.chmod(0o700)
-        refuse_shared_folder(self.folder, instead=f"chmod 700 {shlex.quote(str(self.folder))}, or choose another")
+        refuse_shared_folder(self.folder, instead=f"chmod 700 {shell_word(str(self.folder))}, or choose another")
 
     def repair(self) -> Repair:
         """Set aside what cannot be read; every action of which a line can be read stays.

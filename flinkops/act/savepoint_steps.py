@@ -16,6 +16,7 @@ from flinkops.model.detail import AsyncOutcome
 from flinkops.model.facts import CheckpointFacts
 from flinkops.model.places import same_place
 from flinkops.model.steps import NamesSavepoint
+from flinkops.outside.shell import shell_word
 from flinkops.plan.step_inputs import AwaitSavepoint, CheckFiles, DisposeSavepoint, TriggerSavepoint, VerifySavepoint
 
 _LISTED_WITHIN_SECONDS = 30.0
@@ -124,7 +125,7 @@ def _forgotten(run: StepRun) -> str:
         return found[0].external_path
     raise OperationFailed(
         f"Flink has forgotten the savepoint's trigger, and {len(found)} savepoints are newer than the plan",
-        next_step=f"list them with: flinkops savepoint list {run.plan.target.job_name}",
+        next_step=f"list them with: flinkops savepoint list {shell_word(run.plan.target.job_name)}",
     )
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from flinkops.cli.options import Common, with_common
+from flinkops.outside.shell import shell_command
 
 
 @with_common
@@ -35,6 +36,7 @@ def record(
                     size += recorder.write(snapshot)
                     frames += 1
             finally:
-                common.say(f"{frames} snapshots, {size:,} bytes, in {file}; flinkops status --replay {file} shows them")
+                again = shell_command("flinkops", "status", "--replay", file)
+                common.say(f"{frames} snapshots, {size:,} bytes, in {file}; {again} shows them")
     finally:
         collector.close()

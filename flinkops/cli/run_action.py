@@ -13,6 +13,7 @@ from flinkops.cli.action_options import Consent
 from flinkops.cli.options import Common
 from flinkops.cli.output import emit, emit_document, say
 from flinkops.errors import ExitCode, Interrupted, Refused, UsageError
+from flinkops.outside.shell import shell_command, shell_word, shell_words
 
 if TYPE_CHECKING:
     from flinkops.act.backend import Backend
@@ -38,12 +39,11 @@ def open_journal(folder: Path | None) -> "Journal":
 def new_stamp(verb: str) -> "Stamp":
     """A fresh stamp; its command is the command line of this process."""
     import secrets
-    import shlex
 
     from flinkops.clock import SystemClock
     from flinkops.plan.identity import stamp
 
-    return stamp(verb, SystemClock().now_ms(), secrets.token_bytes(3), shlex.join(["flinkops", *sys.argv[1:]]))
+    return stamp(verb, SystemClock().now_ms(), secrets.token_bytes(3), shell_command("flinkops", *sys.argv[1:]))
 
 
 def backend(common: Common) -> "Backend":
@@ -82,7 +82,7 @@ def act(
     if consent.only_plan or consent.out is not None:
         if consent.out is not None:
             _save(consent.out, encode_plan_file(plan))
-            common.say(f"saved; run it with: flinkops apply {consent.out}")
+            common.say(f"saved; run it with: flinkops apply {shell_word(str(consent.out))}")
         report(common, plan, None)
         raise typer.Exit(ExitCode.REFUSED if plan.refused else ExitCode.OK)
     if plan.refused:
@@ -99,8 +99,6 @@ def act(
 
 def executor(common: Common, control: "JobControl", journal: "Journal") -> "Executor":
     """The executor with this command's settings."""
-    import shlex
-
     from flinkops.act.backend import named_in
     from flinkops.act.executor import Executor
     from flinkops.act.journal import default_folder
@@ -118,7 +116,7 @@ def executor(common: Common, control: "JobControl", journal: "Journal") -> "Exec
         timeout_seconds=common.settings.timeout_seconds or ACTION_SECONDS,
         poll_seconds=control.poll_seconds,
         progress=lambda progress: _tell(common, progress),
-        resume_options=shlex.join(options),
+        resume_options=shell_words(options),
     )
 
 

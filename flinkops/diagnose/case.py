@@ -1,6 +1,5 @@
 """One job's evidence with what several rules ask of it: its graph, how long it runs, which polls count."""
 
-import shlex
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -12,6 +11,7 @@ from flinkops.model.findings import Condition, Relation, Unit
 from flinkops.model.graph import Graph
 from flinkops.model.history import JobSample
 from flinkops.model.numbers import amount, worst
+from flinkops.outside.shell import shell_word
 
 START_UP_SECONDS = 45.0
 """So long after a start or a rescale a job catches up, and its caches, keys and compiled code fill."""
@@ -75,11 +75,11 @@ class Case:
     def selector(self) -> str:
         """The job as an argument of a command, safe for a shell; its id where the name reads like an option."""
         name = f"{self.job.namespace}/{self.job.name}" if self.job.namespace else self.job.name
-        return shlex.quote(self.job.id if name.startswith("-") or not name.isprintable() else name)
+        return shell_word(self.job.id if name.startswith("-") or not name.isprintable() else name)
 
     def upgrade_with(self, key: str, value: str) -> str:
         """The command that plans a restart with this setting."""
-        return f"flinkops upgrade {self.selector} --savepoint --set {shlex.quote(f'{key}={value}')} --plan"
+        return f"flinkops upgrade {self.selector} --savepoint --set {shell_word(f'{key}={value}')} --plan"
 
     def more_subtasks(self, vertex: VertexFacts) -> int:
         """Twice as many, no more than the state can be split into, nor than a source has partitions."""
@@ -91,7 +91,7 @@ class Case:
         """The command that plans more subtasks of the vertex; the status of the job where it can have no more."""
         if vertex is None or (more := self.more_subtasks(vertex)) <= vertex.parallelism:
             return f"flinkops status {self.selector}"
-        return f"flinkops rescale {self.selector} --vertex {vertex.id}={more} --plan"
+        return f"flinkops rescale {self.selector} --vertex {shell_word(f'{vertex.id}={more}')} --plan"
 
     @property
     def uptime_seconds(self) -> float | None:

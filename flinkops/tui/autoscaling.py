@@ -16,6 +16,7 @@ from flinkops.autoscale.explain import OVERRIDES
 from flinkops.autoscale.settings import Settings, settings_of
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.facts import JobFacts, JobKey
+from flinkops.outside.shell import shell_command
 from flinkops.render.cells import count_cell, moment_text, percent_cell, rate_cell, tidy
 from flinkops.render.lines import Line, Role, flow, join, line
 from flinkops.render.status_json import encode_line
@@ -147,9 +148,8 @@ class AutoscalingScreen(BaseScreen):
 
     def copies(self) -> Sequence[Choice]:
         """The command that does the same."""
-        name = tidy(self.key[2])
         return [
-            Choice("command", f"flinkops autoscale apply {name} --plan"),
+            Choice("command", shell_command("flinkops", "autoscale", "apply", self.key[2], "--plan")),
             Choice("verdict", headline(self._decision) if self._decision else "?"),
         ]
 

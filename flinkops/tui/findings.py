@@ -14,6 +14,7 @@ from textual.widget import Widget
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.facts import JobKey
 from flinkops.model.findings import Diagnosis, Finding
+from flinkops.outside.shell import shell_words
 from flinkops.render.cells import tidy
 from flinkops.render.doctor import evidence_text, remedy_text
 from flinkops.render.lines import Line, Role, flow, join, line
@@ -237,7 +238,7 @@ def move_of(finding: Finding) -> Move | None:
     if command == ["flinkops", "rescale"] and options[:1] == ["--vertex"] and len(options) > 1:
         return Move(_KINDS["rescale"], options[1])
     if command == ["flinkops", "upgrade"] and "--set" in options[:-1]:
-        return Move(_KINDS["upgrade"], shlex.join(["--set", options[options.index("--set") + 1]]))
+        return Move(_KINDS["upgrade"], shell_words(["--set", options[options.index("--set") + 1]]))
     return None
 
 

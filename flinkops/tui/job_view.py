@@ -1,12 +1,12 @@
 """One job as lines: reasons, the trace card, the five signals over time. Pure."""
 
-import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.history import JobSample
 from flinkops.model.reasons import Subject
+from flinkops.outside.shell import shell_word
 from flinkops.render.cells import (
     LEVEL_ROLE,
     absent_cell,
@@ -234,10 +234,9 @@ def _signed(change: float, form: Format) -> str:
 
 
 def selector(job: JobAssessment) -> str:
-    """How a command names this job: namespace/name when it has one."""
-    name = tidy(job.name)
-    chosen = f"{tidy(job.namespace)}/{name}" if job.namespace else name
-    return shlex.quote(chosen)
+    """How a command names this job: namespace/name when it has one; its id where that would be an option."""
+    chosen = f"{job.namespace}/{job.name}" if job.namespace else job.name
+    return shell_word(job.id if chosen.startswith("-") else chosen)
 
 
 def job_copies(job: JobAssessment, view: View | None) -> list[Choice]:

@@ -39,6 +39,7 @@ from flinkops.errors import Denied, OperationFailed, Refused, Unreachable, Usage
 from flinkops.model.facts import JobFacts, ResourceFacts
 from flinkops.model.plan import Plan, Target
 from flinkops.model.request import ActionRequest
+from flinkops.outside.shell import shell_command
 from flinkops.plan.identity import Stamp
 from flinkops.plan.operator.spec import configuration
 from flinkops.plan.operator.step_inputs import BeginRollback, CreateResource, PatchResource
@@ -289,7 +290,7 @@ class _OperatorAutoscaler:
         if data is None:
             raise OperationFailed(
                 f"no ConfigMap autoscaler-{ref.name} in {ref.namespace}: its autoscaler has not evaluated it",
-                next_step=f"flinkops autoscale enable {wanted}",
+                next_step=shell_command("flinkops", "autoscale", "enable", wanted),
             )
         return Autoscaled(graph_of(handle.job), configuration(spec), decode_configmap(data))
 

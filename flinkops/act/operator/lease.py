@@ -16,6 +16,7 @@ from typing import Any
 from flinkops.clock import Clock, iso_utc
 from flinkops.errors import FlinkopsError, OperationFailed, Refused, Unreachable
 from flinkops.model.plan import Plan
+from flinkops.outside.shell import shell_command
 from flinkops.sources.flink.http import NotFound
 from flinkops.sources.kubernetes.resources import Json, number, section, text, time_ms
 from flinkops.sources.kubernetes.verbs import Conflict, KubeVerbs
@@ -93,7 +94,8 @@ class Lease:
         if age is not None and age > duration + CLOCK_GRACE_SECONDS:
             return
         if age is None:
-            seen, then = "at an unknown time", f"if it is gone: kubectl -n {self._namespace} delete lease {self._name}"
+            command = shell_command("kubectl", "-n", self._namespace, "delete", "lease", self._name)
+            seen, then = "at an unknown time", f"if it is gone: {command}"
         else:
             left = math.ceil(duration + CLOCK_GRACE_SECONDS - age)
             seen, then = f"{max(0.0, age):.0f} s ago", f"if it is gone, the job is free again in {left} s"

@@ -1,7 +1,6 @@
 """From an ActionRequest about a job of the Flink operator to a Plan; flinkops.plan decides."""
 
 import json
-import shlex
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -17,6 +16,7 @@ from flinkops.errors import UsageError
 from flinkops.model.facts import CheckpointFacts, JobFacts
 from flinkops.model.plan import Plan
 from flinkops.model.request import ActionRequest
+from flinkops.outside.shell import shell_command, shell_word
 from flinkops.plan.identity import Stamp
 from flinkops.plan.operator.bookkeeping import (
     next_redeploy_nonce,
@@ -141,6 +141,7 @@ def _told_of_redeployment(
 
 
 def _no_nonce(name: str) -> str:
+    name = shell_word(name)
     return (
         "this operator has no savepointRedeployNonce: it would not redeploy the job."
         f" Leave the nonce out, or flinkops suspend {name} and flinkops resume {name} --from PATH"
@@ -209,7 +210,7 @@ def spec_before(
         return found[-1]
     raise UsageError(
         f"the journal knows no {'such ' if plan_id else ''}change of {control.ref.name} to roll back",
-        next_step=f"flinkops history {control.ref.name}",
+        next_step=shell_command("flinkops", "history", control.ref.name),
     )
 
 
@@ -271,5 +272,5 @@ def patch_command(plan: Plan, prediction_patch: Mapping[str, Any]) -> str | None
     if not prediction_patch:
         return None
     target = plan.target
-    patch = shlex.quote(json.dumps(prediction_patch))
-    return f"kubectl -n {target.namespace} patch {target.kind.lower()} {target.job_name} --type=merge -p {patch}"
+    where = ("kubectl", "-n", target.namespace or "", "patch", target.kind.lower(), target.job_name)
+    return shell_command(*where, "--type=merge", "-p", json.dumps(prediction_patch))

@@ -23,6 +23,7 @@ from flinkops.act.outcomes import StateLost
 from flinkops.act.running import StepKind, StepRun
 from flinkops.act.savepoint_steps import checked_files
 from flinkops.errors import FlinkopsError, NotInTime, OperationFailed, TimedOut, Unreachable
+from flinkops.outside.shell import shell_word
 from flinkops.plan.operator.bookkeeping import REDEPLOY_NONCE, next_redeploy_nonce, without_bookkeeping
 from flinkops.plan.operator.predict import merge_patch
 from flinkops.plan.operator.rollback import PLAN_ANNOTATION, deletion_problems, recreated, rollback_patch
@@ -228,7 +229,7 @@ def _kept_state(run: StepRun, control: KubeControl, before: dict[str, Any]) -> s
     # With high availability only the end of the job cleans its metadata up, and its checkpoints with it.
     if (state := kept_state(run, directory, checkpoints_dropped=ha_on(spec))) is not None:
         return state
-    name = control.ref.name
+    name = shell_word(control.ref.name)
     runs = f"flinkops suspend {name}; " if run.findings.last(StateLost) is not None else ""
     command = f"{runs}flinkops resume {name} --from PATH"
     raise OperationFailed(nothing_in_sight(run), next_step=f"{where_to_look(run, directory)}, then: {command}")
@@ -276,7 +277,7 @@ def _uid(resource: Json) -> str:
 
 
 def _by_hand(run: StepRun) -> str:
-    return f"the old spec is in the journal: flinkops history {run.plan.target.job_name} -o json"
+    return f"the old spec is in the journal: flinkops history {shell_word(run.plan.target.job_name)} -o json"
 
 
 ROLLBACK_STEPS: tuple[StepKind[Any, Any], ...] = (

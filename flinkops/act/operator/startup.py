@@ -16,6 +16,7 @@ from flinkops.act.stability_steps import all_running, why_failed
 from flinkops.errors import OperationFailed, Unreachable
 from flinkops.model.facts import JobFacts
 from flinkops.model.places import same_place
+from flinkops.outside.shell import shell_word
 from flinkops.plan.operator.decision import Mode
 from flinkops.plan.operator.step_inputs import VerifyNewJob
 from flinkops.plan.preconditions import operator_sees_it_run
@@ -129,9 +130,9 @@ def _refuse_other_state(run: StepRun, given: VerifyNewJob, mode: Mode | Rollback
 def _retained(run: StepRun, given: VerifyNewJob, mode: Mode | RollbackTaken) -> str | None:
     """Where nothing brings the old state back any more: what is left of it, and the command that starts from there."""
     last_try = not run.plan.rollback_steps or given.mode is None
-    name = run.plan.target.job_name
+    name = shell_word(run.plan.target.job_name)
     if last_try and (checkpoint := retained_checkpoint(run)) is not None:
-        command = f"flinkops suspend {name}, then flinkops resume {name} --from {checkpoint}"
+        command = f"flinkops suspend {name}, then flinkops resume {name} --from {shell_word(checkpoint)}"
         return f"the newest checkpoint that is retained is {checkpoint}: {command}"
     path = run.findings.savepoint or ""
     if run.findings.last(StateLost) is None or mode not in ("recreate", "redeploy") or "/chk-" not in path:

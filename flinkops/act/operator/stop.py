@@ -13,6 +13,7 @@ from flinkops.act.rest_cache import Absence
 from flinkops.act.running import StepKind, StepRun
 from flinkops.errors import OperationFailed, TimedOut, Unreachable
 from flinkops.model.facts import JobFacts
+from flinkops.outside.shell import shell_word
 from flinkops.plan.operator.spec import last_reconciled, upgrade_mode
 from flinkops.plan.operator.step_inputs import AwaitUpgradeSavepoint
 from flinkops.plan.operator.steps import stopped_with
@@ -137,7 +138,7 @@ class _Waiting:
         if runs:
             raise TimedOut(
                 "the operator has taken the change up, and the job was not stopped: it runs on as before",
-                next_step=f"compare the spec with what runs: flinkops status {self._control.ref.name}",
+                next_step=f"compare the spec with what runs: flinkops status {shell_word(self._control.ref.name)}",
             )
         used = upgrade_mode(last_reconciled(found) or {})
         raise OperationFailed(f"the operator stopped the job without a savepoint (by {used})")

@@ -17,6 +17,7 @@ from flinkops.errors import OperationFailed, TimedOut, UsageError
 from flinkops.model.facts import JobFacts
 from flinkops.model.launch import Launch
 from flinkops.model.steps import Findings
+from flinkops.outside.shell import shell_command
 from flinkops.plan.step_inputs import SubmitJob
 
 if TYPE_CHECKING:
@@ -175,5 +176,5 @@ def launch_before(journal: Journal, job: JobFacts, plan_id: str | None) -> Launc
             return launches[0]
     raise UsageError(
         f"the journal knows no {'such ' if plan_id else ''}upgrade of {job.name} to roll back",
-        next_step=f"flinkops history {job.name}",
+        next_step=shell_command("flinkops", "history", job.name),
     )

@@ -10,6 +10,7 @@ from flinkops.cli.options import Common, with_common
 from flinkops.cli.output import emit, emit_document
 from flinkops.cli.run_action import backend, document_format
 from flinkops.errors import OperationFailed, UsageError
+from flinkops.outside.shell import shell_word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,7 +92,7 @@ def _of_cluster(common: Common, job: str, given: list[str] | None) -> "tuple[str
     if all(one.records_in is None for polled in polls for one in polled.sample.vertices.values()):
         raise OperationFailed(
             f"the operator keeps no counts of records of {job}, only rates (up to 1.7)",
-            next_step=f"flinkops record FILE, then flinkops autoscale replay {job} FILE",
+            next_step=f"flinkops record FILE, then flinkops autoscale replay {shell_word(job)} FILE",
         )
     return job, polls, settings_of(seen.settings, overrides(given))[0]
 

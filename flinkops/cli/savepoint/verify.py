@@ -10,6 +10,7 @@ from flinkops.cli.options import Common, with_common
 from flinkops.cli.output import emit, emit_document
 from flinkops.cli.run_action import backend, document_format, open_journal
 from flinkops.errors import ExitCode, UsageError
+from flinkops.outside.shell import shell_command
 
 if TYPE_CHECKING:
     from flinkops.act.storage import SavepointCheck
@@ -43,7 +44,9 @@ def _latest_path(common: Common, job: str, journal_folder: Path | None) -> str:
     with backend(common).reach(job) as handle:
         latest = next(iter(savepoints_of(handle.measured(), open_journal(journal_folder))), None)
     if latest is None:
-        raise UsageError(f"no savepoint of {job} is known", next_step=f"flinkops savepoint create {job}")
+        raise UsageError(
+            f"no savepoint of {job} is known", next_step=shell_command("flinkops", "savepoint", "create", job)
+        )
     return latest.path
 
 

@@ -3,6 +3,7 @@
 from flinkops.diagnose.case import Case
 from flinkops.diagnose.rule import Rule, Verdict, line, remedy
 from flinkops.model.findings import Finding
+from flinkops.outside.shell import shell_word
 
 OVERRIDES = "pipeline.jobvertex-parallelism-overrides"
 
@@ -50,7 +51,7 @@ def judge(case: Case) -> Verdict:
                     ",".join(f"{key}:{count}" for key, count in (wanted | running).items())[:200],
                 ),
             ),
-            next=f"flinkops rescale {case.selector} --vertex {vertex.id}={number} --plan",
+            next=f"flinkops rescale {case.selector} --vertex {shell_word(f'{vertex.id}={number}')} --plan",
             reference="https://issues.apache.org/jira/browse/FLINK-38770",
         )
     ]

@@ -5,6 +5,7 @@ from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
 from flinkops.model.event_time import held_back
 from flinkops.model.facts import VertexFacts
 from flinkops.model.findings import Finding, NotAssessed
+from flinkops.outside.shell import shell_word
 
 CODE = "partitions-below-parallelism"
 
@@ -52,7 +53,7 @@ def _finding(case: Case, vertex: VertexFacts) -> Finding:
                 value="30 s",
             ),
         ),
-        next=f"flinkops rescale {case.selector} --vertex {vertex.id}={partitions} --plan",
+        next=f"flinkops rescale {case.selector} --vertex {shell_word(f'{vertex.id}={partitions}')} --plan",
         reference=FLINK_DOCS + "connectors/datastream/kafka/#idleness",
     )
 

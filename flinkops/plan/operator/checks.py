@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from flinkops.model.operator_bugs import dotted, version_numbers
 from flinkops.model.operator_marks import managed_by
+from flinkops.outside.shell import shell_word
 from flinkops.plan.operator.configuration import duration_seconds
 from flinkops.plan.operator.decision import Act, Decision, Mode
 from flinkops.plan.operator.reading import Spec
@@ -195,16 +196,16 @@ def _older_than_the_stop(proposed: ProposedChange) -> Iterator[str]:
     restores = proposed.situation.job_state != "RUNNING" and proposed.decision.mode in ("savepoint", "last-state")
     if restores and lost is not None:
         recorded = recorded_savepoint(proposed.situation.status)
-        name = (proposed.resource.get("metadata") or {}).get("name")
+        name = shell_word(str((proposed.resource.get("metadata") or {}).get("name")))
         yield (
             f"it would start from {recorded}, not from the savepoint that stopped the job:"
-            f" flinkops resume {name} --from {lost}"
+            f" flinkops resume {name} --from {shell_word(lost)}"
         )
 
 
 def _runs(proposed: ProposedChange) -> Iterator[str]:
     if proposed.situation.observed.job_state == "RUNNING":
-        name = (proposed.resource.get("metadata") or {}).get("name")
+        name = shell_word(str((proposed.resource.get("metadata") or {}).get("name")))
         yield f"the job runs, and what it has done since that savepoint would be lost: flinkops suspend {name} first"
 
 
@@ -300,7 +301,7 @@ def _conflicting_keys(proposed: ProposedChange) -> Iterator[str]:
 def _unknown_nonce(proposed: ProposedChange) -> Iterator[str]:
     wanted = job_of(proposed.wanted)
     if wanted.get("savepointRedeployNonce") is not None and not proposed.situation.features.savepoint_redeploy:
-        name = (proposed.resource.get("metadata") or {}).get("name")
+        name = shell_word(str((proposed.resource.get("metadata") or {}).get("name")))
         yield (
             "this operator's resource has no spec.job.savepointRedeployNonce: it would be dropped silently;"
             f" from another savepoint: flinkops suspend {name}, then flinkops resume {name} --from PATH"

@@ -12,6 +12,7 @@ from flinkops.model.assessment import Value
 from flinkops.model.facts import JobFacts
 from flinkops.model.plan import Plan, Precondition, Step, Target, Verb
 from flinkops.model.request import Terms
+from flinkops.outside.shell import shell_word
 from flinkops.plan.identity import Stamp
 from flinkops.plan.operator.decision import Mode
 from flinkops.plan.operator.predict import Prediction, merge_patch
@@ -130,7 +131,8 @@ def _refused(
 
 def _out_of_place(verb: OperatorVerb, resource: Resource) -> list[str]:
     """A request that has nothing to do here, whatever else of the spec it would touch."""
-    state, name = desired_state(resource.get("spec") or {}), (resource.get("metadata") or {}).get("name")
+    state = desired_state(resource.get("spec") or {})
+    name = shell_word(str((resource.get("metadata") or {}).get("name")))
     if verb in ("suspend", "restart") and state == "suspended":
         return [f"the job is suspended already: flinkops resume {name} starts it"]
     if verb == "resume" and state == "running":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from flinkops.errors import UsageError
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.plan import Plan, Result
+from flinkops.outside.shell import shell_words
 from flinkops.sources.protocol import TakesActions
 from flinkops.tui.job_view import selector
 
@@ -75,7 +76,7 @@ def request_of(kind: Kind, job: JobAssessment, text: str) -> "ActionRequest":
 
 def command_of(kind: Kind, job: JobAssessment, text: str, where: Sequence[str]) -> str:
     """The command line that does the same; `where` are its options that name the place."""
-    parts = [f"flinkops {kind.command} {selector(job)}", shlex.join(words_of(kind, text)), shlex.join(where)]
+    parts = [f"flinkops {kind.command} {selector(job)}", shell_words(words_of(kind, text)), shell_words(where)]
     return " ".join(part for part in parts if part)
 
 

@@ -4,7 +4,6 @@ Everything here blocks, for a thread, and imports what acts only when something 
 """
 
 import secrets
-import shlex
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -14,6 +13,7 @@ from flinkops.clock import Clock
 from flinkops.errors import OperationFailed
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.plan import Plan, Result
+from flinkops.outside.shell import shell_words
 from flinkops.sources.protocol import TakesActions
 from flinkops.tui.actions.catalog import Planning, Running, command_of, request_of
 
@@ -73,7 +73,7 @@ def carry_out(
             timeout_seconds=ACTION_SECONDS,
             poll_seconds=handle.control.poll_seconds,
             progress=progress,
-            resume_options=shlex.join(place.where),
+            resume_options=shell_words(place.where),
         )
         return executor.run(running.plan)
 
