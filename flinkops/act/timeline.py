@@ -138,6 +138,19 @@ class TimelineCollector:
                     )
 
 
+def live_timeline(
+    observation: Observation, sources: Mapping[str, object], journal: Journal, seconds: float, wanted: Wanted
+) -> Timeline:
+    """What the sources of one poll and the journal tell of the time before it; blocks while Kubernetes is asked."""
+    until_ms = observation.snapshot.taken_ms
+    found = TimelineCollector(until_ms - round(seconds * 1000), until_ms, wanted)
+    found.add_observation(observation)
+    found.add_events(sources, observation)
+    found.add_journal(journal)
+    found.without_recording()
+    return found.timeline()
+
+
 def with_actions(evidence: Iterable[Evidence], journal: Journal) -> list[Evidence]:
     """Evidence with what was done with flinkops in the last hour. A journal that cannot be read tells nothing."""
     try:

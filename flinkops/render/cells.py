@@ -43,9 +43,10 @@ def absent_sign(job: JobAssessment, path: str) -> str:
     return NOT_APPLICABLE if isinstance(job.absent(path), NotApplicable) else UNKNOWN
 
 
-def absent_cell(job: JobAssessment, path: str) -> Line:
-    """The same as a dim cell."""
-    return ((absent_sign(job, path), "dim"),)
+def absent_cell(job: JobAssessment, path: str, glyphs: Glyphs | None = None) -> Line:
+    """The same as a dim cell, in the signs of a screen where there are some."""
+    sign = absent_sign(job, path)
+    return ((glyphs.dash if glyphs and sign == NOT_APPLICABLE else sign, "dim"),)
 
 
 def tidy_setting(key: str, text: str) -> str:

@@ -85,7 +85,7 @@ class FleetColumn:
     def shown(self, job: JobAssessment, row: RowContext) -> Line:
         """The cell, or a dash for what this job cannot have."""
         absent = job.absent(self.path) if self.path else None
-        return absent_cell(job, self.path) if isinstance(absent, NotApplicable) else self.cell(job, row)
+        return absent_cell(job, self.path, row.glyphs) if isinstance(absent, NotApplicable) else self.cell(job, row)
 
     def plain_value(self, job: JobAssessment) -> Plain:
         """For CSV: no unit, None where unknown."""

@@ -199,7 +199,8 @@ class FlinkopsApp(App[None]):
 
     @on(OpenScreen)
     def _open_screen(self, message: OpenScreen) -> None:
-        found = screen_for(message, self.sources, replaying=self.poll_state.replay is not None)
+        replaying, folder = self.poll_state.replay is not None, self.options.journal_folder
+        found = screen_for(message, self.sources, replaying=replaying, journal_folder=folder)
         if isinstance(found, str):
             self.say(found)
         else:
@@ -295,7 +296,7 @@ class FlinkopsApp(App[None]):
     def action_help(self) -> None:
         """The keys of this place."""
         places: tuple[Where, ...] = self.screen.PLACES if isinstance(self.screen, BaseScreen) else ()
-        self.push_screen(Reader(self.context, help_lines([*places, "everywhere", "replay"])))
+        self.push_screen(Reader(self.context, help_lines([*places, "everywhere", "replay"], self.context.glyphs)))
 
     def action_refresh(self) -> None:
         """Poll now."""

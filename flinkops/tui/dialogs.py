@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from flinkops.render.cells import tidy
+from flinkops.render.glyphs import Glyphs
 from flinkops.render.lines import Line, line, width
 from flinkops.tui.choice import Choice
 from flinkops.tui.context import Context
@@ -203,7 +204,7 @@ class Reader(ModalScreen[None]):
         self.dismiss(None)
 
 
-def help_lines(places: Sequence[Where]) -> list[Line]:
+def help_lines(places: Sequence[Where], glyphs: Glyphs) -> list[Line]:
     """The keys of these places, from the one table."""
     lines: list[Line] = []
     for place in places:
@@ -214,9 +215,8 @@ def help_lines(places: Sequence[Where]) -> list[Line]:
         for key in keys:
             lines.append(((f"  {key.shown:<12}", "accent"), (key.help, "text")))
         lines.append(())
-    lines.append(
-        line(
-            "Signs: ? is unknown, never zero; – does not apply; ~ before a latency: the job does not measure it", "dim"
-        )
+    signs = (
+        f"Signs: ? is unknown, never zero; {glyphs.dash} does not apply; ~ before a latency: not measured by the job"
     )
+    lines.append(line(signs, "dim"))
     return lines

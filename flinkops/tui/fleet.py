@@ -25,7 +25,7 @@ from flinkops.tui.grid import Grid
 from flinkops.tui.job_view import job_copies, job_links
 from flinkops.tui.keys import Where, bindings
 from flinkops.tui.lineview import Pane
-from flinkops.tui.messages import AskNote, OpenFindings, OpenJob, WriteIncident
+from flinkops.tui.messages import AskNote, OpenFindings, OpenJob, OpenTimeline, WriteIncident
 from flinkops.tui.query import Term, matches, parse
 from flinkops.tui.view import View
 from flinkops.tui.views import SavedView
@@ -315,6 +315,10 @@ class FleetScreen(BaseScreen):
         job = self.grid.cursor_row
         if job is not None:
             self.post_message(OpenFindings(job.key))
+
+    def action_timeline(self) -> None:
+        """What happened in the fleet."""
+        self.post_message(OpenTimeline(None))
 
     def chosen_jobs(self) -> list[JobAssessment]:
         """What actions are about: the marked rows, else that under the cursor."""

@@ -32,6 +32,7 @@ from flinkops.tui.messages import (
     OpenFindings,
     OpenFlameGraph,
     OpenLogs,
+    OpenTimeline,
     OpenVertex,
     WriteIncident,
 )
@@ -246,6 +247,12 @@ class JobScreen(FetchingScreen[JobDetail]):
     def action_autoscaling(self) -> None:
         """The parallelism it needs."""
         self.post_message(OpenAutoscaling(self.key))
+
+    def action_timeline(self) -> None:
+        """What happened to it."""
+        job = self.job(self.host.view)
+        if job is not None:
+            self.post_message(OpenTimeline(job))
 
     def action_events(self) -> None:
         """What Kubernetes and the operator reported."""

@@ -24,7 +24,7 @@ from flinkops.render.cells import (
 )
 from flinkops.render.columns import row_text
 from flinkops.render.delivery_card import CardLine, card_lines, delivers
-from flinkops.render.glyphs import sparkline
+from flinkops.render.glyphs import Glyphs, sparkline
 from flinkops.render.lines import Line, Span, fit, line
 from flinkops.render.text import human_bytes, human_count, human_ratio, human_seconds
 from flinkops.tui.choice import Choice
@@ -80,7 +80,7 @@ _OF_FAILURES = (Subject.LIFECYCLE, Subject.RESTARTS)
 # ---- the trace card
 
 
-def card_items(job: JobAssessment) -> list[tuple[str, Line]]:
+def card_items(job: JobAssessment, glyphs: Glyphs) -> list[tuple[str, Line]]:
     """What a person wants to read of a job at once, in the order they think of it."""
     if delivers(job):
         shown_id = ("id", line(tidy(job.id)))
@@ -88,7 +88,7 @@ def card_items(job: JobAssessment) -> list[tuple[str, Line]]:
 
     def why(path: str, shown: Line) -> Line:
         missing = job.absent(path)
-        return shown if missing is None else (*absent_cell(job, path), (f" {tidy(missing.reason)}", "dim"))
+        return shown if missing is None else (*absent_cell(job, path, glyphs), (f" {tidy(missing.reason)}", "dim"))
 
     facts = job.facts
     checkpoints = facts.checkpoints if facts else None
@@ -104,7 +104,7 @@ def card_items(job: JobAssessment) -> list[tuple[str, Line]]:
         ("state size", why("state_bytes", size_cell(job.state_bytes))),
         ("dropped/s (unchanged)", why("records_dropped_per_second", rate_cell(job.records_dropped_per_second))),
         ("window late dropped", why("late_records", value_cell(late))),
-        ("Iceberg commit", _commit(job)),
+        ("Iceberg commit", _commit(job, glyphs)),
         ("checkpoint duration", why("checkpoints", seconds_cell(assessed.duration_seconds if assessed else None))),
         ("status", _status(job)),
     ]
@@ -120,10 +120,12 @@ def _parallelism(job: JobAssessment) -> Line:
     return (*count_cell(job.parallelism), (f" of at most {top}", "dim")) if top else count_cell(job.parallelism)
 
 
-def _commit(job: JobAssessment) -> Line:
+def _commit(job: JobAssessment, glyphs: Glyphs) -> Line:
     if job.commits is None or "iceberg" not in job.commits:
         missing = job.absent("commits")
-        return (*absent_cell(job, "commits"), (f" {tidy(missing.reason)}", "dim")) if missing else value_cell(None)
+        return (
+            (*absent_cell(job, "commits", glyphs), (f" {tidy(missing.reason)}", "dim")) if missing else value_cell(None)
+        )
     commit = job.commits["iceberg"]
     age = f" {short_age(commit.age_seconds)} ago" if commit.age_seconds is not None else ""
     return ((commit.status, "critical" if commit.status == "FAILED" else "text"), (age, "dim"))
@@ -144,7 +146,7 @@ def _status(job: JobAssessment) -> Line:
 
 def card(job: JobAssessment, context: Context, *, cells: int) -> list[Line]:
     """The trace card in as many columns as there is room for, filled downwards."""
-    (_, first), *items = card_items(job)
+    (_, first), *items = card_items(job, context.glyphs)
     columns = 1 if cells < 72 else 2 if cells < 150 else 3
     height = -(-len(items) // columns)
     each = cells // columns

@@ -73,6 +73,13 @@ class OpenEvents(OpenScreen):
 
 
 @dataclass
+class OpenTimeline(OpenScreen):
+    """What happened to a job, or to the fleet, in the last hours."""
+
+    job: JobAssessment | None
+
+
+@dataclass
 class AskNote(Message):
     """Ask for a note on these jobs."""
 

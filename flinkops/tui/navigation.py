@@ -1,6 +1,7 @@
 """Which screen shows what was asked for; or, in words, why none can."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from textual.screen import Screen
 
@@ -19,12 +20,16 @@ from flinkops.tui.messages import (
     OpenJob,
     OpenLogs,
     OpenScreen,
+    OpenTimeline,
     OpenVertex,
 )
+from flinkops.tui.timeline import TimelineScreen
 from flinkops.tui.vertex import VertexScreen
 
 
-def screen_for(message: OpenScreen, sources: Mapping[str, object], *, replaying: bool) -> Screen[None] | str:
+def screen_for(
+    message: OpenScreen, sources: Mapping[str, object], *, replaying: bool, journal_folder: Path | None = None
+) -> Screen[None] | str:
     """The screen; else why it cannot be shown."""
     match message:
         case OpenJob(key):
@@ -35,6 +40,8 @@ def screen_for(message: OpenScreen, sources: Mapping[str, object], *, replaying:
             from flinkops.tui.autoscaling import AutoscalingScreen  # the first paint does not wait for it
 
             return AutoscalingScreen(key)
+        case OpenTimeline(job):
+            return TimelineScreen(sources, journal_folder, job)
         case OpenEvents(job):
             return _events(job, sources.get(job.cluster), replaying=replaying)
         case OpenVertex(job) | OpenFlameGraph(job) | OpenLogs(job):

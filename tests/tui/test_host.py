@@ -11,6 +11,7 @@ from flinkops.tui.messages import (
     OpenJob,
     OpenLogs,
     OpenScreen,
+    OpenTimeline,
     OpenVertex,
 )
 from flinkops.tui.navigation import screen_for
@@ -20,7 +21,7 @@ from tests.tui.screen import make_app
 
 JOB = fleet(9).assessment.jobs[0]
 ASKED = (OpenVertex(JOB, JOB.vertices[0]), OpenFlameGraph(JOB, JOB.vertices[0]), OpenLogs(JOB))
-BY_KEY = (OpenJob(JOB.key), OpenFindings(JOB.key), OpenAutoscaling(JOB.key))
+BY_KEY = (OpenJob(JOB.key), OpenFindings(JOB.key), OpenAutoscaling(JOB.key), OpenTimeline(JOB), OpenTimeline(None))
 
 
 def test_the_app_is_a_host_of_screens() -> None:
