@@ -416,17 +416,45 @@ def test_a_field_that_the_schema_drops_is_no_change() -> None:
     assert told(found, edit, SEEN, Features(version="1.7.0")).change is Change.UPGRADE
 
 
-@pytest.mark.parametrize("uri", ["http://jars/a.jar", "a.jar", "https://jars/a b.jar"])
-def test_operator_1_15_takes_the_jars_of_session_jobs_by_allowed_schemes(uri: str) -> None:
-    found = case("sessionjob-failed")
-    cluster = {"metadata": {"name": found["spec"]["deploymentName"]}, "spec": {"flinkVersion": "v2_3"}}
+JARS: list[tuple[str, Act]] = [
+    ("http://jars/a.jar", Act.REFUSED),
+    ("a.jar", Act.REFUSED),
+    ("https://jars/a b.jar", Act.REFUSED),
+    ("https://jars/%zz", Act.REFUSED),
+    ("https:///a.jar", Act.REFUSED),
+    ("https://10.1.2.3/a.jar", Act.REFUSED),
+    ("https://[::1]/a.jar", Act.REFUSED),
+    ("https://localhost/a.jar", Act.REFUSED),
+    ("https://8.8.8.8/a.jar", Act.STATELESS),
+    ("https://elsewhere/a.jar", Act.UNKNOWN),
+    ("HTTPS://jars/b.jar", Act.STATELESS),
+]
+
+
+@pytest.mark.parametrize(("uri", "expected"), JARS)
+def test_operator_1_15_takes_the_jars_of_session_jobs_from_where_it_may(uri: str, expected: Act) -> None:
+    prediction = of_session_job(uri, DIRECTORIES)
+    assert prediction.act is expected, prediction.why
+    assert (expected is Act.UNKNOWN) == (prediction.unknown == (Fact(FactKind.JAR_HOST, "elsewhere"),))
+
+
+def of_session_job(uri: str, own: dict[str, str]) -> Prediction:
+    found = deployed_with(running("1.15.0"))
+    spec = {"deploymentName": "session", "job": {"jarURI": "https://jars/a.jar", "parallelism": 1}}
+    last = json.dumps({"spec": spec})
+    session = {**found, "kind": "FlinkSessionJob", "spec": spec}
+    session["status"]["reconciliationStatus"]["lastReconciledSpec"] = last
     status = {"jobManagerDeploymentStatus": "READY", "lifecycleState": "STABLE"}
-    ready = {**cluster, "status": status}
-    observed = replaced(operator_configuration=DIRECTORIES)
-    prediction = predict(found, Edit(jar=uri), observed=observed, features=NEW, cluster=ready)
-    assert prediction.act is Act.REFUSED
-    assert "jarURI" in prediction.why[0]
-    allowed = {**DIRECTORIES, "kubernetes.operator.user.artifacts.allowed-schemes": "https;http"}
-    observed = replaced(operator_configuration=allowed)
-    prediction = predict(found, Edit(jar=uri), observed=observed, features=NEW, cluster=ready)
-    assert (prediction.act is Act.REFUSED) == (not uri.startswith("http:"))
+    cluster = {"metadata": {"name": "session"}, "spec": {"flinkVersion": "v2_3"}, "status": status}
+    observed = replaced(operator_configuration=own)
+    return predict(session, Edit(jar=uri), observed=observed, features=NEW, cluster=cluster)
+
+
+@pytest.mark.parametrize(("schemes", "allowed"), [("https;http", True), ("[https, HTTP]", True), ("https,http", False)])
+def test_the_operator_may_be_told_to_take_jars_from_anywhere(schemes: str, allowed: bool) -> None:
+    own = {
+        **DIRECTORIES,
+        "kubernetes.operator.user.artifacts.allowed-schemes": schemes,
+        "kubernetes.operator.user.artifacts.disallow-restricted-hosts": "false",
+    }
+    assert of_session_job("http://elsewhere/a.jar", own).act is (Act.STATELESS if allowed else Act.REFUSED)

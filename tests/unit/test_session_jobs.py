@@ -55,7 +55,7 @@ def predicted(
     assert fake.cluster is not None
     settings = {**fake.cluster["spec"]["flinkConfiguration"], **(replaced or {})}
     on = {**fake.cluster, "spec": {**fake.cluster["spec"], "flinkConfiguration": settings}}
-    seen = replace(SEEN, operator_configuration={"kubernetes.operator.user.artifacts.allowed-schemes": "http,https"})
+    seen = replace(SEEN, operator_configuration={"kubernetes.operator.user.artifacts.allowed-schemes": "http;https"})
     return predict(fake.resource, edit, observed=seen, features=features, cluster=on)
 
 

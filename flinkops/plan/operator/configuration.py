@@ -49,6 +49,7 @@ RECOVERY = Option(
 )
 PERIODIC_SAVEPOINTS = Option(f"{OPERATOR}periodic.savepoint.interval")
 ALLOWED_SCHEMES = Option(f"{OPERATOR}user.artifacts.allowed-schemes")
+RESTRICTED_HOSTS = Option(f"{OPERATOR}user.artifacts.disallow-restricted-hosts")
 AUTOSCALER_ON = Option(f"{AUTOSCALER}enabled", (f"{OPERATOR}{AUTOSCALER}enabled",))
 
 

@@ -32,6 +32,11 @@ def unbuildable(view: View) -> str | None:
     return next((f"{_FAILED}: {problem}" for problem in found), None)
 
 
+def is_uri(text: str) -> bool:
+    """Whether ``java.net.URI`` takes it, by its characters."""
+    return not _NOT_IN_A_URI.search(_HOST_IN_BRACKETS.sub("//", text, count=1))
+
+
 def _pull_policy(_: View, wanted: Spec, __: Settings) -> Iterator[str]:
     policy = str(wanted.get("imagePullPolicy") or "").strip()
     if policy and wanted["imagePullPolicy"] not in _PULL_POLICIES:
@@ -79,7 +84,7 @@ def _jar(view: View, wanted: Spec, _: Settings) -> Iterator[str]:
     uri = job_of(wanted).get("jarURI")
     if not isinstance(uri, str):
         return
-    if _NOT_IN_A_URI.search(_HOST_IN_BRACKETS.sub("//", uri, count=1)):
+    if not is_uri(uri):
         yield f"the jarURI {uri!r} is no URI"
     elif not view.case.native and not re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", uri):
         yield f"the jarURI {uri!r} has no scheme"

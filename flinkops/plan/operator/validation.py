@@ -4,12 +4,10 @@ Source: ``DefaultValidator`` of apache/flink-kubernetes-operator 1.7 to 1.16. It
 Asked only of changes to a resource that it has deployed: what it accepted then and is not changed, it accepts again.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from flinkops.plan.operator.configuration import (
-    ALLOWED_SCHEMES,
     HEALTH_CHECK,
     MAX_AGE,
     PERIODIC_SAVEPOINTS,
@@ -25,12 +23,12 @@ from flinkops.plan.operator.reading import Spec, read_configuration, read_spec
 from flinkops.plan.operator.situation import View
 from flinkops.plan.operator.spec import job_of
 from flinkops.plan.operator.validation_autoscaler import autoscaler
+from flinkops.plan.operator.validation_jar import jar
 from flinkops.plan.operator.validation_resources import jobmanager, taskmanager
 
 _FORBIDDEN = ("kubernetes.namespace", "kubernetes.cluster-id", "high-availability.cluster-id")
 _LOG_FILES = frozenset({"log4j-console.properties", "logback-console.xml"})
 _LOG_FILES_SHOWN = "[log4j-console.properties, logback-console.xml]"
-_ALLOWED_BY_DEFAULT = "https"
 
 Rule = Callable[[View, Spec, Settings], Iterator[str]]
 
@@ -229,35 +227,6 @@ def _session_job_alone(view: View, wanted: Spec, _: Settings) -> Iterator[str]:
         yield "The deploymentName can't be changed"
 
 
-def _jar(view: View, wanted: Spec, _: Settings) -> Iterator[str]:
-    uri = (wanted.get("job") or {}).get("jarURI")
-    if uri is None or not view.rules.restricts_jars or uri == job_of(view.case.deployed).get("jarURI"):
-        return
-    match = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", uri)
-    if " " in uri:
-        yield f"jarURI is not a valid URI: {uri}"
-        return
-    if match is None:
-        yield "jarURI must include a scheme"
-        return
-    allowed = _allowed_schemes(view)
-    if allowed is not None and match[1].lower() not in allowed:
-        shown = ", ".join(sorted(allowed))
-        yield (
-            f"jarURI scheme '{match[1]}' is not in the allowlist [{shown}]."
-            f" Configure '{ALLOWED_SCHEMES.key}' to extend the allowlist."
-        )
-
-
-def _allowed_schemes(view: View) -> set[str] | None:
-    """By the operator's own configuration alone; None where it is not known."""
-    own = view.case.observed.operator_configuration
-    if own is None:
-        return None
-    text = own.get(ALLOWED_SCHEMES.key, _ALLOWED_BY_DEFAULT)
-    return {one.strip().lower() for one in re.split(r"[;,]", text.strip("[]")) if one.strip()}
-
-
 def _cluster(view: View, wanted: Spec, _: Settings) -> Iterator[str]:
     cluster = view.case.cluster
     if not cluster:
@@ -281,5 +250,5 @@ _OF_DEPLOYMENTS: tuple[Rule, ...] = (
     _service_account,
     autoscaler,
 )
-_OF_SESSION_JOBS_ALONE: tuple[Rule, ...] = (_session_job_alone, _jar)
+_OF_SESSION_JOBS_ALONE: tuple[Rule, ...] = (_session_job_alone, jar)
 _OF_SESSION_JOBS: tuple[Rule, ...] = (*_OF_SESSION_JOBS_ALONE, _cluster, _job, autoscaler)

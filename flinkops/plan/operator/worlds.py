@@ -25,6 +25,7 @@ class FactKind(StrEnum):
     AUTOSCALER_OVERRIDES = "autoscaler-overrides"
     TASKMANAGERS = "taskmanager-deployment"
     VERTICES = "vertices"
+    JAR_HOST = "jar-host"
 
 
 class Fact(NamedTuple):
@@ -48,6 +49,7 @@ _WORDS = {
     FactKind.AUTOSCALER_OVERRIDES: "the overrides that the operator's autoscaler keeps",
     FactKind.TASKMANAGERS: "whether the Deployment of the TaskManagers is there",
     FactKind.VERTICES: "the vertices of the running job",
+    FactKind.JAR_HOST: "whether {subject} resolves, for the operator, to an address that it lets pass",
 }
 
 
