@@ -19,6 +19,7 @@ COMMANDS = (
     "observe",
     "screenshots",
     "faults",
+    "chaos",
     "oracle",
 )
 """The modules of this package with a `main(arguments) -> exit code`; their docstrings are the help."""

@@ -9,9 +9,9 @@ from pathlib import Path
 from devtools import check
 from devtools.bootstrap import REPOSITORY, ensure_environment
 
-_QUICK = "not local and not cluster"
+_QUICK = "not local and not cluster and not chaos"
 _LOCAL = "local and not long and not by_hand"
-_LONG = "local and long and not by_hand"
+_LONG = "chaos or (local and long and not by_hand)"
 _CLUSTER = "cluster and not by_hand"  # those by hand: ./dev test cluster -m "cluster and by_hand"
 _WORKERS = "5"  # on two cores: half of a quick test's time is waiting
 _NO_TESTS = 5  # pytest's exit code when nothing was collected

@@ -288,7 +288,15 @@ def _entry(line: Line) -> Entry | Damage:
         if version == 1:
             return known_members().convert(upgraded_entry(msgspec.json.decode(line.content)), Entry, strict=False)
         return _decoder().decode(line.content)
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, KeyError, TypeError, AttributeError) as problem:
+    except (
+        msgspec.DecodeError,
+        UnicodeDecodeError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as problem:
         return Damage(line.path, line.number, f"it cannot be read: {problem}"[:200])
 
 

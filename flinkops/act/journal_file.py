@@ -46,7 +46,9 @@ class Reserve:
         self.used_bytes = 0
 
     def write(self, line: bytes) -> None:
-        """Raises OSError when the space is used up or cannot be written."""
+        """Raises OSError when the space is used up, was removed, or cannot be written."""
+        if not os.fstat(self._descriptor).st_nlink:
+            raise OSError(errno.ENOENT, "what was reserved for this action was removed")
         if self.used_bytes + len(line) > self._size_bytes:
             raise OSError(errno.ENOSPC, "No space left in what was reserved for this action")
         _write_all(self._descriptor, line, self.used_bytes)
@@ -297,7 +299,7 @@ def _whole_length(content: bytes) -> int:
 def _is_whole(line: bytes) -> bool:
     try:
         msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return True
 

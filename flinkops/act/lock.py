@@ -72,6 +72,6 @@ def _busy(plan: Plan, content: bytes) -> str:
     job = plan.target.job_name or plan.target.source
     try:
         holder = msgspec.json.decode(content, type=Holder)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return f"another action on {job} is under way"
     return f"another action on {job} is under way: {holder.plan_id} (process {holder.pid} on {holder.host})"

@@ -30,6 +30,9 @@ def standing(plan: Plan, results: Sequence[StepResult], current: str, found: Fin
         if (new := done or step.BEGUN) is not None:
             since = since if effect == "stopping" and new == "stopped" else name
             effect = new
+    if effect is None and plan.verb == "resume" and ended:
+        job, kept = plan.target.job_name or plan.target.job_id, found.savepoint
+        return Standing(True, "", f"{job} is stopped, as before" + (f"; its savepoint is {kept}" if kept else ""), kept)
     if effect is None or (effect == "submitted" and found.new_job_id == plan.target.job_id):
         return None  # the old job was found running
     savepoint = found.savepoint

@@ -9,6 +9,7 @@ import msgspec
 
 from flinkops.act.savepoint_metadata import MetadataError, SavepointMetadata, parse_metadata
 from flinkops.model.places import METADATA_FILE
+from flinkops.paths import is_file, is_folder
 
 Verdict = Literal["ok", "bad", "unknown"]
 _MAX_METADATA_BYTES = 256 * 1024 * 1024
@@ -33,7 +34,7 @@ def check_savepoint(path: str) -> SavepointCheck:
         scheme = urlsplit(path).scheme
         return SavepointCheck(path, "unknown", f"storage {scheme}: is not reachable from here")
     try:
-        if not folder.is_dir():
+        if not is_folder(folder):
             return _absent(path, folder)
         metadata = parse_metadata(_read_metadata(folder))
     except FileNotFoundError:
@@ -57,8 +58,8 @@ def local_folder(path: str) -> Path | None:
     text = "/" + path.partition(":")[2].lstrip("/") if parts.scheme else path
     # Flink escapes a path or not, depending on where it shows it: the one that is there is meant.
     forms = [Path(form) for form in dict.fromkeys((text, unquote(text)))]
-    found = next((form for form in forms if form.exists()), None)
-    found = found or next((form for form in forms if form.parent.exists()), forms[0])
+    found = next((form for form in forms if is_file(form) or is_folder(form)), None)
+    found = found or next((form for form in forms if is_folder(form.parent)), forms[0])
     return found.parent if found.name == METADATA_FILE else found
 
 

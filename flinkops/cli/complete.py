@@ -81,7 +81,7 @@ def _remembered(settings: "Settings") -> tuple[int, list[str]] | None:
     try:
         at_ms, names = json.loads(_cache_file(settings).read_text(encoding="utf-8"))
         return int(at_ms), [str(name) for name in names]
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
 
 

@@ -13,6 +13,7 @@ from flinkops.config.schema import TOP_KEYS, read_policy, read_sources, read_val
 from flinkops.config.settings import SCALARS, Settings, SourceSettings
 from flinkops.config.trust import refuse_foreign, refuse_untrusted
 from flinkops.errors import UsageError
+from flinkops.paths import is_file
 
 FILE_NAME = "flinkops.toml"
 CONFIG_VARIABLE = "FLINKOPS_CONFIG"
@@ -32,7 +33,7 @@ def project_file(start: Path | None = None) -> Path | None:
         here = (start or Path.cwd()).absolute()
     except OSError:  # the working folder was deleted
         return None
-    return next((folder / FILE_NAME for folder in (here, *here.parents) if (folder / FILE_NAME).is_file()), None)
+    return next((folder / FILE_NAME for folder in (here, *here.parents) if is_file(folder / FILE_NAME)), None)
 
 
 def load_settings(
@@ -49,15 +50,15 @@ def load_settings(
     """
     env = os.environ if environ is None else environ
     named = config_file or env.get(CONFIG_VARIABLE)
-    if named and not Path(named).is_file():
+    if named and not is_file(Path(named)):
         raise UsageError(f"no settings file {named}", next_step="--config names an existing flinkops.toml")
     layers = _Layers()
     own = user_file()
-    if own.is_file():
+    if is_file(own):
         layers.add(read_toml(own)[1], own, f"user file {own}")
     if named:
         layers.add(read_toml(Path(named))[1], Path(named), f"named file {named}")
-    elif (project := project_file()) is not None and not (own.is_file() and project.samefile(own)):
+    elif (project := project_file()) is not None and not (is_file(own) and project.samefile(own)):
         refuse_foreign(project)
         content, data = read_toml(project)
         layers.add(data, project, f"project file {project}")

@@ -100,7 +100,7 @@ def _change(path: Path, digest: str | None) -> None:
 def _read() -> _Trusted:
     try:
         return msgspec.json.decode(_store().read_bytes(), type=_Trusted)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _Trusted()  # nothing is trusted
 
 

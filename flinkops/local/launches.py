@@ -36,7 +36,7 @@ def recall(home: Path, job_id: str) -> tuple[str, ...] | None:
     for line in reversed(lines):
         try:
             found = _decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             continue
         if found.job_id == job_id:
             return found.command

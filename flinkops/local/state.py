@@ -84,7 +84,7 @@ def read_info(home: Path) -> FleetInfo | None:
     """The fleet that `fleet.json` in `home` describes, running or not; None when there is no readable one."""
     try:
         return msgspec.json.decode((home / STATE_FILE).read_bytes(), type=FleetInfo)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 

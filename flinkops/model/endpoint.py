@@ -1,5 +1,6 @@
 """Where a Flink REST API is and how to speak to it."""
 
+import ipaddress
 from typing import Literal
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -51,12 +52,12 @@ def parse_endpoint(
     try:
         parts = urlsplit(text)
         port = parts.port
-    except ValueError as problem:
-        raise ValueError(f"not a URL of a Flink REST API: {_without_userinfo(url)!r} ({problem})") from None
+    except ValueError:  # its words may hold part of a password
+        raise ValueError(f"not a URL of a Flink REST API: {_without_userinfo(url)!r} (want http://HOST:PORT)") from None
     scheme = _scheme(parts.scheme)
-    if scheme is None or not parts.hostname or any(character.isspace() for character in text):
+    if scheme is None or not parts.hostname or not text.isprintable() or " " in text or not _is_host(parts.hostname):
         raise ValueError(f"not a URL of a Flink REST API: {_without_userinfo(url)!r} (want http://HOST:PORT)")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else _ascii(parts.hostname)
     address = host if port is None else f"{host}:{port}"
     path = parts.path.rstrip("/")
     return RestEndpoint(
@@ -72,6 +73,32 @@ def parse_endpoint(
     )
 
 
+def _is_host(text: str) -> bool:
+    """An address, or a name that the domain name system could know: labels of 1 to 63 bytes, 253 in all.
+
+    >>> [_is_host(one) for one in ("flink.example", "b\u00fccher.example.", "::1", ".", "a..b", "a" * 64, "a%b")]
+    [True, True, True, False, False, False, False]
+    """
+    if ":" in text:
+        try:
+            ipaddress.IPv6Address(text)
+        except ValueError:
+            return False
+        return True
+    if not text.isprintable() or set(text) & set('%<>[]^|\\"{}`'):
+        return False
+    try:
+        encoded = text.encode("idna")  # refuses empty and long labels
+    except UnicodeError:
+        return False
+    return 0 < len(encoded.rstrip(b".")) <= 253
+
+
+def _ascii(host: str) -> str:
+    """An international name as the domain name system has it: its own characters, however wide they were typed."""
+    return host if host.isascii() else host.encode("idna").decode("ascii")
+
+
 def _scheme(text: str) -> Literal["http", "https"] | None:
     if text == "http":
         return "http"
@@ -80,4 +107,5 @@ def _scheme(text: str) -> Literal["http", "https"] | None:
 
 def _without_userinfo(url: str) -> str:
     """What may be shown of a URL that could not be read: a password before an @ is not part of it."""
-    return url.rsplit("@", 1)[-1]
+    shown = url.rsplit("@", 1)[-1]
+    return shown if len(shown) <= 200 else f"{shown[:200]}…"

@@ -86,7 +86,15 @@ def decode_plan_file(content: bytes, name: str, members: Members) -> Plan:
         plan = version_1.upgraded_plan(document.plan) if version == 1 else document.plan
         read = members.convert(plan, Plan, strict=version != 1)
         digest = version_1.plan_hash(document.plan) if version == 1 else plan_hash(read)
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, KeyError, TypeError, AttributeError) as problem:
+    except (
+        msgspec.DecodeError,
+        UnicodeDecodeError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as problem:
         raise UsageError(f"{name} is not a saved plan: {problem}", next_step="make one with --out FILE") from None
     if document.hash != digest:
         raise UsageError(f"{name} was changed after it was saved", next_step="plan again with --out FILE")

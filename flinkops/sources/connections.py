@@ -96,9 +96,12 @@ class PoolAdapter(HTTPAdapter):
     def pool(self) -> tuple[HTTPConnectionPool, str]:
         """The connections, and what to put before a path. Raises OSError when a certificate file is not there."""
         if self._pool is None:
-            pool = self.get_connection_with_tls_context(
-                self._request, self._verify, proxies=self._proxies, cert=self._certificate
-            )
+            try:
+                pool = self.get_connection_with_tls_context(
+                    self._request, self._verify, proxies=self._proxies, cert=self._certificate
+                )
+            except requests.exceptions.InvalidURL as problem:  # also of a proxy in the environment
+                raise Unreachable(f"{self._request.url} cannot be connected to: {problem}") from None
             assert isinstance(pool, HTTPConnectionPool)
             self.cert_verify(pool, self._request.url or "", self._verify, self._certificate)  # type: ignore[no-untyped-call]
             prefix = self.request_url(self._request, self._proxies)

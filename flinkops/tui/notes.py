@@ -36,7 +36,7 @@ class Notes:
             try:
                 read = msgspec.json.decode(path.read_bytes(), type=list[Note])
                 self._notes = {note.key: note for note in read}
-            except (OSError, msgspec.DecodeError) as error:
+            except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 self.problem = f"notes are not kept: {path.name} cannot be read ({type(error).__name__})"
                 self._path = None
 

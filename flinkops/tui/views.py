@@ -40,7 +40,7 @@ class SavedViews:
             try:
                 read = msgspec.json.decode(path.read_bytes(), type=list[SavedView])
                 self._views = {view.name: view for view in read}
-            except (OSError, msgspec.DecodeError) as error:
+            except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 self.problem = f"views are not kept: {path.name} cannot be read ({type(error).__name__})"
                 self._path = None
 

@@ -17,7 +17,7 @@ from flinkops.act.journal import Journal
 from flinkops.act.rest.launching import known_launch, launch_before
 from flinkops.act.rest.prepare import prepare
 from flinkops.clock import SystemClock
-from flinkops.errors import Interrupted, Refused, UsageError
+from flinkops.errors import Denied, Interrupted, Refused, UsageError
 from flinkops.model.launch import Launch
 from flinkops.model.plan import Plan, Result
 from flinkops.model.request import ActionRequest, Change, Terms
@@ -410,3 +410,24 @@ def test_a_rescale_without_checkpoints_or_with_unknown_slots_is_refused(bench: B
         blind, bench.cluster.requirements(JOB_ID), bench.cluster.cluster(), Stamp("x", 1), parallelism=2
     )
     assert any("checkpoints" in reason for reason in plan.refused)
+
+
+def test_a_resume_that_fails_says_that_the_job_is_still_stopped_and_how_to_start_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = bench.cluster.job(JOB_ID)
+    assert facts is not None
+    assert bench.executor().run(plan_suspend(facts, OLD, Stamp("s1", 10_000), Terms())).outcome == "verified"
+
+    def deny(*_args: object, **_options: object) -> None:
+        raise Denied("no permission")
+
+    monkeypatch.setattr(bench.cluster, "run_jar", deny)
+    stopped = bench.cluster.job(JOB_ID)
+    assert stopped is not None
+    latest = savepoints_of(stopped, bench.journal)[0].path
+    plan = plan_resume(stopped, OLD, latest, bench.cluster.cluster(), Stamp("r1", 10_000), Terms())
+    result = bench.executor().run(plan)
+    assert result.outcome == "failed"
+    assert f"no permission; prices is stopped, as before; its savepoint is {latest}" in (result.error or "")
+    assert result.next_command == f"flinkops resume prices --from {latest}"

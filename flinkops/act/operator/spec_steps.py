@@ -164,7 +164,7 @@ def acted_on(found: Json) -> bool:
         return observed == generation
     try:
         last = msgspec.json.decode(text(reconciliation, "lastReconciledSpec") or "{}", type=dict[str, Any])
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return section(section(last, "resource_metadata"), "metadata").get("generation") == generation
 

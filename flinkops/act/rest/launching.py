@@ -18,6 +18,7 @@ from flinkops.model.facts import JobFacts
 from flinkops.model.launch import Launch
 from flinkops.model.steps import Findings
 from flinkops.outside.shell import shell_command
+from flinkops.paths import is_file
 from flinkops.plan.step_inputs import SubmitJob
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def prepare_launch(control: JobControl, launch: Launch) -> str | None:
             raise OperationFailed(f"{control.name} has no jar {launch.jar_id}", next_step="upload it first")
     elif launch.kind == "client":
         _flink_client()
-        if not Path(launch.command[0]).is_file():
+        if not is_file(Path(launch.command[0])):
             raise OperationFailed(f"there is no file {launch.command[0]}")
     else:
         from flinkops.local import job

@@ -14,6 +14,7 @@ from flinkops.model.facts import JobFacts
 from flinkops.model.launch import LOCAL_JAR
 from flinkops.model.plan import Plan
 from flinkops.model.request import ActionRequest, Change
+from flinkops.paths import expanded, is_file
 from flinkops.plan.identity import Stamp
 from flinkops.plan.redeploy import changed_launch, plan_redeploy, plan_resume, plan_suspend
 from flinkops.plan.rescale import plan_rescale
@@ -110,9 +111,9 @@ def _placed(change: Change) -> Change:
     Raises UsageError for a file that is not there.
     """
     given = change.jar
-    if given is None or given.startswith(LOCAL_JAR) or not ("/" in given or Path(given).is_file()):
+    if given is None or given.startswith(LOCAL_JAR) or not ("/" in given or is_file(Path(given))):
         return change
-    path = Path(given).expanduser().absolute()
-    if not path.is_file():
+    path = expanded(given).absolute()
+    if not is_file(path):
         raise UsageError(f"--jar {given}: there is no such file")
     return msgspec.structs.replace(change, jar=f"{LOCAL_JAR}{path}")

@@ -134,6 +134,8 @@ def verify_restored(run: StepRun, _given: VerifyRestored) -> RestoreVerified:
     path = restored.external_path if restored else None
     if not same_place(path, savepoint):
         raise OperationFailed(f"it was restored from {path or 'nothing'}, not from {savepoint}")
+    if (other := _another(run, job_id)) is not None:  # started by hand in the very moment of the submission
+        raise OperationFailed(f"a job named {run.plan.target.job_name} runs beside it: {other}; two would write twice")
     stopped_ms, running_ms = run.findings.stopped_ms, job.running_since_ms
     # Both are the JobManager's: a clock that was set back between them makes the difference mean nothing.
     if stopped_ms is None or running_ms is None or running_ms < stopped_ms:
@@ -176,10 +178,16 @@ def _await_known(run: StepRun, job_id: str, problem: Unreachable) -> None:
 
 def _refuse_beside_another(run: StepRun, job_id: str) -> None:
     """Somebody may have started the job by hand since this action was interrupted: two would write twice."""
+    if (other := _another(run, job_id)) is not None:
+        name = run.plan.target.job_name
+        raise OperationFailed(f"a job named {name} runs already: {other}; a second one is not started")
+
+
+def _another(run: StepRun, job_id: str) -> str | None:
+    """The id of a job of the same name that lives."""
     name = run.plan.target.job_name
-    for job in run.until("polling the other jobs", run.control.jobs):
-        if job.name == name and job.ended_ms is None and job.id != job_id:
-            raise OperationFailed(f"a job named {name} runs already: {job.id}; a second one is not started")
+    jobs = run.until("polling the other jobs", run.control.jobs)
+    return next((job.id for job in jobs if job.name == name and job.ended_ms is None and job.id != job_id), None)
 
 
 def _old_job_lives(run: StepRun) -> bool:

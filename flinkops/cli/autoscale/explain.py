@@ -51,11 +51,12 @@ def _of_file(job: str, path: Path, now_ms: int) -> "Explanation":
     from flinkops.autoscale.explain import explanation_of
 
     try:
-        content = path.read_bytes()[:_MAX_FILE_BYTES]
+        with path.open("rb") as file:
+            content = file.read(_MAX_FILE_BYTES)
         document = yaml.safe_load(content.decode("utf-8"))
     except (OSError, UnicodeDecodeError) as problem:
         raise UsageError(f"{path} cannot be read: {problem}") from None
-    except yaml.YAMLError as problem:
+    except (yaml.YAMLError, ValueError, RecursionError) as problem:
         raise UsageError(f"{path} is no YAML: {' '.join(str(problem).split())[:200]}") from None
     data = document.get("data") if isinstance(document, dict) else None
     if not isinstance(data, dict):

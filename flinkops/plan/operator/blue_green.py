@@ -63,7 +63,7 @@ def last_template(resource: Mapping[str, Any]) -> Spec | None:
     raw = (resource.get("status") or {}).get("lastReconciledSpec")
     try:
         spec = json.loads(raw)["spec"]["template"]["spec"] if isinstance(raw, str) else None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     return spec if isinstance(spec, Mapping) else None
 

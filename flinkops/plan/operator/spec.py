@@ -123,7 +123,7 @@ def last_reconciled(resource: Mapping[str, Any], which: str = "lastReconciledSpe
     raw = status.get(which)
     try:
         spec = json.loads(raw).get("spec") if isinstance(raw, str) else None
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return None
     return spec if isinstance(spec, Mapping) else None
 

@@ -234,7 +234,7 @@ class RestClient:
             raise BadAnswer(
                 f"{self.url} answers {_short(path)} in a shape that Flink does not have: {problem}"
             ) from None
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             if content.lstrip()[:1] == b"<":
                 raise BadAnswer(
                     f"{self.url} answers with a web page, not with Flink's REST API",
@@ -275,7 +275,7 @@ def _flinks_words(content: bytes) -> str:
     """The first line of Flink's own error, without the stack trace; empty when it is not Flink's."""
     try:
         errors = _errors_decoder.decode(content).errors
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
     lines = [line.strip() for text in errors for line in text.splitlines() if line.strip()]
     return next((_without_class(line) for line in lines), "")[:_MESSAGE_CHARACTERS]

@@ -47,7 +47,7 @@ def upload_jar(endpoint: RestEndpoint, path: Path) -> str:
     try:
         with client.enforced(deadline):
             answer = _uploaded.decode(client.read("POST", "/jars/upload", deadline, body=body))
-    except msgspec.DecodeError as problem:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
         raise OperationFailed(f"{endpoint.name} answers the upload in a way that Flink does not: {problem}") from None
     finally:
         client.close()

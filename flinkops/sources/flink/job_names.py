@@ -25,7 +25,7 @@ def job_names(endpoint: RestEndpoint, *, timeout_seconds: float) -> list[str] | 
         connection.request("GET", f"{parts.path}/jobs/overview")
         answer = json.loads(connection.getresponse().read(MAX_ANSWER_BYTES))
         return [str(job["name"]) for job in answer["jobs"]]
-    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError, RecursionError):
         return None
     finally:
         connection.close()

@@ -15,6 +15,7 @@ import msgspec
 
 from flinkops.errors import FlinkopsError, Unreachable, UsageError
 from flinkops.model.endpoint import RestEndpoint
+from flinkops.paths import expanded, is_file
 
 IN_CLUSTER = "in-cluster"
 _ACCOUNT_NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
@@ -68,7 +69,7 @@ class HasKubernetesAccess(Protocol):
 
 def kubeconfig_exists(kubeconfig: str | None = None) -> bool:
     """Whether there is a kubeconfig (the one given, of $KUBECONFIG, or ~/.kube/config) to find contexts in."""
-    return any(Path(part).expanduser().is_file() for part in _kubeconfig_files(kubeconfig))
+    return any(is_file(expanded(part)) for part in _kubeconfig_files(kubeconfig))
 
 
 def in_cluster() -> bool:
@@ -95,7 +96,7 @@ def servers_of_contexts(kubeconfigs: Iterable[str | None]) -> dict[str, str]:
     servers: dict[str, str] = {}
     for file in dict.fromkeys(part for one in kubeconfigs for part in _kubeconfig_files(one)):
         try:
-            found = yaml.safe_load(Path(file).expanduser().read_text(encoding="utf-8"))
+            found = yaml.safe_load(expanded(file).read_text(encoding="utf-8"))
             urls = {one["name"]: one["cluster"]["server"] for one in found.get("clusters") or ()}
             for one in found.get("contexts") or ():
                 if (server := urls.get(one["context"]["cluster"])) is not None:

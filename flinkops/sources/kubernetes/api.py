@@ -118,7 +118,7 @@ def watch_changes(
             continue
         try:
             event = _decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise BadAnswer(f"{client.url} sends something that is not JSON in a watch") from None
         kind, about = text(event, "type") or "", section(event, "object")
         if kind == "ERROR":
@@ -179,5 +179,5 @@ def status_message(content: bytes) -> str:
     """The message of a Kubernetes Status object, on one line and bounded; empty when it is none."""
     try:
         return " ".join(_status_decoder.decode(content).message.split())[:300]
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""

@@ -117,7 +117,7 @@ def error_text(resource: Json) -> str | None:
         return None
     try:
         parsed = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return " ".join(raw.split())
     told: list[str] = []
     for cause in (parsed, *items(parsed, "throwableList")):
