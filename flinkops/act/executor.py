@@ -4,8 +4,8 @@ Whatever face asks: read-only is refused here, preconditions are asked again, in
 step and its outcome after it. The result is what was seen, never what was requested.
 """
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Literal
 
 import msgspec
@@ -79,7 +79,7 @@ class Executor:
         result.
         """
         self.refuse_unfit(plan)
-        with job_lock(self._journal.folder, plan):
+        with self._owed_line(plan), job_lock(self._journal.folder, plan):
             self._refuse_beside_unfinished(plan)  # before the cluster's lock, which the unfinished one may still hold
             with self._control.lock(plan):
                 self._check_preconditions(plan)
@@ -125,8 +125,26 @@ class Executor:
             raise Refused(f"{plan_id} has ended already: {record.outcome}")
         self.refuse_unfit(record.plan)
         plan = record.plan
-        with job_lock(self._journal.folder, plan), self._control.lock(plan), self._journal.room_for(plan):
+        locks = (job_lock(self._journal.folder, plan), self._control.lock(plan))
+        with self._owed_line(plan), locks[0], locks[1], self._journal.room_for(plan):
             return self._carry_out(plan, record.plan_hash, record)
+
+    @contextmanager
+    def _owed_line(self, plan: Plan) -> Iterator[None]:
+        """Whoever interrupts an action is told how to resume it: also before its first step and after its last."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            record = next((one for one in self._journal.records() if one.plan.id == plan.id), None)
+            if record is None:
+                raise Interrupted("interrupted; nothing was changed") from None
+            if not record.resumable:
+                ended = f"interrupted after the end of {plan.id}: {record.outcome}"
+                raise Interrupted(ended, next_step=shell_command("flinkops", "history", plan.target.job_name)) from None
+            raise Interrupted(
+                f"interrupted between two steps of {plan.id}",
+                next_step=f"resume it with: {resume_command(plan.id, self._resume_options)}",
+            ) from None
 
     def refuse_unfit(self, plan: Plan) -> None:
         """Raises Refused for what is not even tried: read-only, a refused plan, another cluster's."""

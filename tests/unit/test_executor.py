@@ -372,3 +372,28 @@ def test_a_terminal_that_is_gone_does_not_end_an_action(bench: Bench) -> None:
         raise BrokenPipeError
 
     assert bench.executor(progress=gone).run(bench.plan()).outcome == "verified"
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("job_lock", "nothing was changed"),
+        ("planned", "interrupted between two steps of p1; resume it with: flinkops action resume p1"),
+        ("finished", "interrupted after the end of p1: verified; flinkops history prices"),
+    ],
+)
+def test_ctrl_c_between_the_steps_owes_a_line_too(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, place: str, words: str
+) -> None:
+    def interrupt(progress: Progress) -> None:
+        if progress.kind == place:
+            raise KeyboardInterrupt
+
+    def locked(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    if place == "job_lock":
+        monkeypatch.setattr("flinkops.act.executor.job_lock", locked)
+    with pytest.raises(Interrupted) as raised:
+        bench.executor(progress=interrupt).run(bench.plan())
+    assert words in raised.value.line()
