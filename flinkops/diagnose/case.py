@@ -3,11 +3,12 @@
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
+from typing import NamedTuple
 
 from flinkops.diagnose.evidence import Evidence
 from flinkops.model.detail import FlameGraph, TaskManagerDetail, VertexDetail
 from flinkops.model.facts import CheckpointFacts, JobFacts, VertexFacts
-from flinkops.model.findings import Condition, Relation, Unit
+from flinkops.model.findings import Condition, FirstMove, Relation, Unit
 from flinkops.model.graph import Graph
 from flinkops.model.history import JobSample
 from flinkops.model.numbers import amount, worst
@@ -24,6 +25,13 @@ HIGH_BACKPRESSURE_RATIO = 0.5
 """Flink's own limit of "high" (JobVertexBackPressureHandler)."""
 BUSY_RATIO = 0.7
 """A subtask that works this share of its time is near what it can do (as in assess.backpressure)."""
+
+
+class NextStep(NamedTuple):
+    """What to run, and which action that plans."""
+
+    command: str
+    move: FirstMove | None = None
 
 
 @dataclass(frozen=True)
@@ -77,9 +85,27 @@ class Case:
         name = f"{self.job.namespace}/{self.job.name}" if self.job.namespace else self.job.name
         return shell_word(self.job.id if name.startswith("-") or not name.isprintable() else name)
 
-    def upgrade_with(self, key: str, value: str) -> str:
+    @property
+    def shown(self) -> NextStep:
+        """The command that shows the job."""
+        return NextStep(f"flinkops status {self.selector}")
+
+    @property
+    def rolled_back(self) -> NextStep:
+        """The command that plans to undo the last change."""
+        return NextStep(f"flinkops rollback {self.selector} --plan", FirstMove("rollback"))
+
+    def upgrade_with(self, key: str, value: str) -> NextStep:
         """The command that plans a restart with this setting."""
-        return f"flinkops upgrade {self.selector} --savepoint --set {shell_word(f'{key}={value}')} --plan"
+        target = f"{key}={value}"
+        command = f"flinkops upgrade {self.selector} --savepoint --set {shell_word(target)} --plan"
+        return NextStep(command, FirstMove("upgrade", target))
+
+    def scaled_to(self, vertex: VertexFacts, subtasks: int) -> NextStep:
+        """The command that plans so many subtasks of the vertex."""
+        target = f"{vertex.id}={subtasks}"
+        command = f"flinkops rescale {self.selector} --vertex {shell_word(target)} --plan"
+        return NextStep(command, FirstMove("rescale", target))
 
     def more_subtasks(self, vertex: VertexFacts) -> int:
         """Twice as many, no more than the state can be split into, nor than a source has partitions."""
@@ -87,11 +113,11 @@ class Case:
         known = [limit for limit in limits if limit is not None and limit > 0]
         return max(vertex.parallelism, min([2 * vertex.parallelism, *known]))
 
-    def scaled_or_shown(self, vertex: VertexFacts | None) -> str:
-        """The command that plans more subtasks of the vertex; the status of the job where it can have no more."""
+    def scaled_or_shown(self, vertex: VertexFacts | None) -> NextStep:
+        """The command that plans more subtasks of the vertex; that which shows the job where it can have no more."""
         if vertex is None or (more := self.more_subtasks(vertex)) <= vertex.parallelism:
-            return f"flinkops status {self.selector}"
-        return f"flinkops rescale {self.selector} --vertex {shell_word(f'{vertex.id}={more}')} --plan"
+            return self.shown
+        return self.scaled_to(vertex, more)
 
     @property
     def uptime_seconds(self) -> float | None:

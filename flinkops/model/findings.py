@@ -39,10 +39,18 @@ class Remedy(Value, frozen=True):
     value: str | None = None
 
 
+class FirstMove(Value, frozen=True):
+    """The action of a finding's next command. ``target``: ``vertex=subtasks`` or, of an upgrade, ``key=value``."""
+
+    verb: Literal["rescale", "upgrade", "rollback"]
+    target: str = ""
+
+
 class Finding(Value, frozen=True):
     """One cause, ranked by severity and confidence (0 to 1); ``caused_by``: the code of the finding it follows from.
 
-    ``phase``: of a finding about checkpoints, where their time goes.
+    ``phase``: of a finding about checkpoints, where their time goes. ``next`` is a command to run, ``move`` the action
+    that it plans, if any.
     """
 
     code: str
@@ -56,6 +64,7 @@ class Finding(Value, frozen=True):
     reference: str = ""
     caused_by: str | None = None
     phase: CheckpointPhase | None = None
+    move: FirstMove | None = None
 
 
 Relation = Literal[">", "≥", "<", "≤", "is"]

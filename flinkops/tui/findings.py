@@ -1,6 +1,5 @@
 """The findings of one job: what is wrong, worst first; enter shows evidence and remedy, and plans the first move."""
 
-import shlex
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, cast
 
@@ -227,19 +226,12 @@ def not_assessed_lines(diagnosis: Diagnosis | None, cells: int) -> list[Line]:
 
 
 def move_of(finding: Finding) -> Move | None:
-    """The action that the screens can plan for this finding, as its next command says it."""
-    try:
-        words = shlex.split(finding.next)
-    except ValueError:
+    """The first move of this finding as an action on the screen; None where its next command plans none."""
+    move = finding.move
+    if move is None:
         return None
-    command, options = words[:2], words[3:]
-    if command == ["flinkops", "rollback"]:
-        return Move(_KINDS["rollback"], "")
-    if command == ["flinkops", "rescale"] and options[:1] == ["--vertex"] and len(options) > 1:
-        return Move(_KINDS["rescale"], options[1])
-    if command == ["flinkops", "upgrade"] and "--set" in options[:-1]:
-        return Move(_KINDS["upgrade"], shell_words(["--set", options[options.index("--set") + 1]]))
-    return None
+    text = shell_words(["--set", move.target]) if move.verb == "upgrade" else move.target
+    return Move(_KINDS[move.verb], text)
 
 
 def _paragraph(label: str, text: str, role: Role, cells: int, *, label_cells: int = 6) -> list[Line]:

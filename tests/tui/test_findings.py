@@ -8,7 +8,7 @@ import pytest
 from flinkops.assess import assess
 from flinkops.config.policy import Policy
 from flinkops.model.detail import FlameGraph, FlameGraphNode, JobDetail
-from flinkops.model.findings import EvidenceLine, Finding, Remedy
+from flinkops.model.findings import EvidenceLine, Finding, FirstMove, Remedy
 from flinkops.model.observation import Observation
 from flinkops.render.lines import plain
 from flinkops.tui.app import FlinkopsApp
@@ -102,20 +102,18 @@ def test_the_jobs_own_screen_has_a_line_a_finding_above_info() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "says"),
+    ("first", "says"),
     [
-        ("flinkops rescale 'a b' --vertex x=4 --plan", "rescale x=4"),
-        ("flinkops upgrade 'a b' --savepoint --set 'k=24 h' --plan", "upgrade --set 'k=24 h'"),
-        ("flinkops rollback orders --plan", "rollback"),
-        ("flinkops status orders", None),
-        ("flinkops rescale orders --vertex", None),
-        ("flinkops upgrade orders --set", None),
-        ("'", None),
-        ("", None),
+        (FirstMove("rescale", "x=4"), "rescale x=4"),
+        (FirstMove("upgrade", "k=24 h"), "upgrade --set 'k=24 h'"),
+        (FirstMove("rollback"), "rollback"),
+        (None, None),
     ],
 )
-def test_the_next_command_is_the_move_where_the_screens_can_make_it(command: str, says: str | None) -> None:
-    move = move_of(Finding("backpressure", "warning", 0.9, "t", next=command))
+def test_the_first_move_is_an_action_of_the_screen_whatever_the_command_says(
+    first: FirstMove | None, says: str | None
+) -> None:
+    move = move_of(Finding("backpressure", "warning", 0.9, "t", next="flinkops rollback orders --plan", move=first))
     assert (move.says if move else None) == says
 
 

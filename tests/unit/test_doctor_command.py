@@ -36,6 +36,7 @@ FINDING_KEYS = [
     "reference",
     "caused_by",
     "phase",
+    "move",
 ]
 
 

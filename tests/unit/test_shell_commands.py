@@ -60,7 +60,7 @@ def test_commands_of_screens_and_doctor(name: str) -> None:
         assert words.startswith(f"flinkops {kind.command} {selector(chosen)}")
     facts: JobFacts = facts_of_job(name=name)
     case = Case(evidence(facts))
-    said = case.upgrade_with("key", name)
+    said = case.upgrade_with("key", name).command
     assert said.isprintable()
     if name.isprintable() and not name.startswith("-"):
         assert shlex.split(said)[2] == name

@@ -31,6 +31,7 @@ def judge(case: Case) -> Verdict:
     severity: Severity = "critical" if ratio >= CRITICAL_RATIO and _waiting_grows(case) else "warning"
     if (too_early := _stacks_to_come(case, vertex, kind)) is not None:
         severity = "info"
+    step = case.scaled_or_shown(None if kind == KEY_SKEW else vertex)
     blame = f'"{named.vertex}" holds the others up ({kind})' if named else "no vertex takes the blame at this poll"
     return [
         Finding(
@@ -41,7 +42,8 @@ def judge(case: Case) -> Verdict:
             vertex=named.vertex if named else None,
             evidence=(*_evidence(case, vertex, ratio, named.why if named else ""), *([too_early] if too_early else [])),
             remedy=tuple(_remedies(case, vertex, kind)),
-            next=case.scaled_or_shown(None if kind == KEY_SKEW else vertex),
+            next=step.command,
+            move=step.move,
             reference=FLINK_DOCS + "ops/monitoring/back_pressure/",
         )
     ]

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from flinkops.diagnose.case import HIGH_BACKPRESSURE_RATIO, Case
+from flinkops.diagnose.case import HIGH_BACKPRESSURE_RATIO, Case, NextStep
 from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
 from flinkops.model.facts import CheckpointFacts, CheckpointPhases, CheckpointsFacts
 from flinkops.model.findings import CheckpointPhase, EvidenceLine, Finding, NotAssessed, Remedy, Severity
@@ -56,6 +56,7 @@ def judge(case: Case) -> Verdict:
         return () if over or facts.in_progress is not None else NotAssessed("checkpoint-timeout", "none has ended yet")
     phase = slowest_phase(case)
     remedies = _remedies(case, phase)
+    step = _next(case, remedies)
     severity: Severity = "critical" if expired >= CRITICAL_FAILURES else "warning"
     if case.savepoint_near or (not expired and case.unsettled is not None):  # slow is no fault of one that starts
         severity = "info"
@@ -69,7 +70,8 @@ def judge(case: Case) -> Verdict:
             phase=phase.name,
             evidence=tuple(_evidence(case, facts, expired, slowest, phase)),
             remedy=tuple(remedies),
-            next=_next(case, remedies),
+            next=step.command,
+            move=step.move,
             reference=FLINK_DOCS + "ops/state/checkpointing_under_backpressure/",
         )
     ]
@@ -177,12 +179,12 @@ def _remedies(case: Case, phase: Phase) -> list[Remedy]:
     return [each for each in found if each.key is None or case.setting(each.key) != each.value]
 
 
-def _next(case: Case, remedies: list[Remedy]) -> str:
+def _next(case: Case, remedies: list[Remedy]) -> NextStep:
     """A restart with the first setting that is missing; the status of the job where a setting does not help."""
     for each in remedies:
         if each.key in _WORTH_A_RESTART and each.value is not None:
             return case.upgrade_with(each.key, each.value)
-    return f"flinkops status {case.selector}"
+    return case.shown
 
 
 _UNALIGNED = (

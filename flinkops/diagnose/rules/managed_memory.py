@@ -75,6 +75,7 @@ def _slowed(case: Case, vertex: VertexFacts) -> float | None:
 
 def _finding(case: Case, vertex: VertexFacts | None, confidence: float, lines: list[EvidenceLine]) -> Finding:
     title = "The state is far larger than the memory of its state backend"
+    step = case.scaled_or_shown(vertex)
     return Finding(
         code=CODE,
         severity="warning" if vertex else "info",
@@ -90,7 +91,8 @@ def _finding(case: Case, vertex: VertexFacts | None, confidence: float, lines: l
             ),
             remedy("Or more subtasks: each slot brings its share of the memory; costs slots and a restart"),
         ),
-        next=case.scaled_or_shown(vertex),
+        next=step.command,
+        move=step.move,
         reference=FLINK_DOCS + "ops/state/large_state_tuning/#tuning-rocksdb-memory",
     )
 

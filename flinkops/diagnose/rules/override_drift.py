@@ -3,7 +3,6 @@
 from flinkops.diagnose.case import Case
 from flinkops.diagnose.rule import Rule, Verdict, line, remedy
 from flinkops.model.findings import Finding
-from flinkops.outside.shell import shell_word
 
 OVERRIDES = "pipeline.jobvertex-parallelism-overrides"
 
@@ -25,6 +24,7 @@ def judge(case: Case) -> Verdict:
     if not case.above("vertices that run with another parallelism", len(drifted), 0, "count"):
         return ()
     vertex, number = drifted[0]
+    step = case.scaled_to(vertex, number)
     running = {each.id: each.parallelism for each, _ in drifted}
     return [
         Finding(
@@ -51,7 +51,8 @@ def judge(case: Case) -> Verdict:
                     ",".join(f"{key}:{count}" for key, count in (wanted | running).items())[:200],
                 ),
             ),
-            next=f"flinkops rescale {case.selector} --vertex {shell_word(f'{vertex.id}={number}')} --plan",
+            next=step.command,
+            move=step.move,
             reference="https://issues.apache.org/jira/browse/FLINK-38770",
         )
     ]

@@ -5,7 +5,6 @@ from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
 from flinkops.model.event_time import held_back
 from flinkops.model.facts import VertexFacts
 from flinkops.model.findings import Finding, NotAssessed
-from flinkops.outside.shell import shell_word
 
 CODE = "partitions-below-parallelism"
 
@@ -25,6 +24,7 @@ def _too_few(case: Case, vertex: VertexFacts) -> bool:
 
 def _finding(case: Case, vertex: VertexFacts) -> Finding:
     partitions = vertex.source_partitions or 0
+    step = case.scaled_to(vertex, partitions)
     holds = any(each.culprit.id == vertex.id and each.moving for each in held_back(case.graph))
     return Finding(
         code=CODE,
@@ -53,7 +53,8 @@ def _finding(case: Case, vertex: VertexFacts) -> Finding:
                 value="30 s",
             ),
         ),
-        next=f"flinkops rescale {case.selector} --vertex {shell_word(f'{vertex.id}={partitions}')} --plan",
+        next=step.command,
+        move=step.move,
         reference=FLINK_DOCS + "connectors/datastream/kafka/#idleness",
     )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from flinkops.diagnose.case import Case
+from flinkops.diagnose.case import Case, NextStep
 from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
 from flinkops.model.facts import ExceptionFacts
 from flinkops.model.findings import Finding, NotAssessed, Severity
@@ -37,6 +37,7 @@ def judge(case: Case) -> Verdict:
 
 
 def _finding(case: Case, root: ExceptionFacts, newest: ExceptionFacts, count: int, *, failed: bool) -> Finding:
+    step = _next(case, root)
     severity: Severity = "critical" if failed or count >= LOOP_FAILURES else "warning" if count >= 2 else "info"
     times = f"The job has failed {count} times" if count > 1 else "The job restarted"
     lines = [
@@ -54,7 +55,8 @@ def _finding(case: Case, root: ExceptionFacts, newest: ExceptionFacts, count: in
         vertex=root.vertex,
         evidence=tuple(lines),
         remedy=_REMEDIES,
-        next=_next(case, root),
+        next=step.command,
+        move=step.move,
         reference=FLINK_DOCS + "ops/state/task_failure_recovery/",
     )
 
@@ -88,12 +90,12 @@ def said(exception: ExceptionFacts) -> str:
     return root_cause(exception).text
 
 
-def _next(case: Case, root: ExceptionFacts) -> str:
+def _next(case: Case, root: ExceptionFacts) -> NextStep:
     """What failed from the start came with it: a rollback is the first move."""
     started_ms = case.job.started_ms
     if started_ms is not None and root.at_ms - started_ms < FROM_THE_START_MS:
-        return f"flinkops rollback {case.selector} --plan"
-    return f"flinkops status {case.selector}"
+        return case.rolled_back
+    return case.shown
 
 
 def _restarts_since(case: Case) -> int:

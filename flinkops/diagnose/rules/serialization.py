@@ -3,7 +3,7 @@
 import re
 from functools import lru_cache
 
-from flinkops.diagnose.case import BUSY_RATIO, HIGH_BACKPRESSURE_RATIO, Case
+from flinkops.diagnose.case import BUSY_RATIO, HIGH_BACKPRESSURE_RATIO, Case, NextStep
 from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
 from flinkops.diagnose.stacks import shares
 from flinkops.model.facts import VertexFacts
@@ -129,6 +129,7 @@ def _with_python(by_stacks: list[Finding], python: Finding) -> list[Finding]:
 def _finding(
     case: Case, vertex: VertexFacts, severity: Severity, confidence: float, kind: str, lines: list[EvidenceLine]
 ) -> Finding:
+    step = _next(case, vertex, kind)
     return Finding(
         code="serialization",
         severity=severity,
@@ -137,12 +138,13 @@ def _finding(
         vertex=vertex.name,
         evidence=tuple(lines),
         remedy=tuple(each for each in (_ADVICE.get(kind), _REUSE) if each is not None),
-        next=_next(case, vertex, kind),
+        next=step.command,
+        move=step.move,
         reference=FLINK_DOCS + "dev/datastream/fault-tolerance/serialization/types_serialization/",
     )
 
 
-def _next(case: Case, vertex: VertexFacts, kind: str) -> str:
+def _next(case: Case, vertex: VertexFacts, kind: str) -> NextStep:
     """Other formats take days: until then, more subtasks where it holds others up."""
     setting = _ADVICE.get(kind)
     if kind == "Python" and setting and setting.key and setting.value:

@@ -155,6 +155,7 @@ def _finding(case: Case, points: Points, slope: float, size: float) -> Finding:
     if left is not None:
         lines.append(line("seconds left at this growth", left, CRITICAL_SECONDS_TO_LIMIT, "seconds"))
     largest = _largest(case)
+    step = case.upgrade_with("table.exec.state.ttl", TIME_TO_LIVE)
     return Finding(
         code=CODE,
         severity=severity,
@@ -163,7 +164,8 @@ def _finding(case: Case, points: Points, slope: float, size: float) -> Finding:
         vertex=largest,
         evidence=tuple(lines),
         remedy=tuple(_remedies(case)),
-        next=case.upgrade_with("table.exec.state.ttl", TIME_TO_LIVE),
+        next=step.command,
+        move=step.move,
         reference=FLINK_DOCS + "ops/state/large_state_tuning/",
     )
 
