@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from flinkops.plan.operator.configuration import of_running_cluster
 from flinkops.plan.operator.decision import Act, Mode, StartKind
 from flinkops.plan.operator.predict import Edit, Prediction, predict
 from flinkops.plan.operator.reasons import ReasonCode
@@ -153,6 +154,21 @@ def test_where_the_operators_configuration_cannot_be_read_what_was_accepted_is_a
     """Its validation has passed a savepoint upgrade of a spec without a directory: there is one."""
     prediction = told(case("operator-defaults"), Edit(image="count:2", mode="savepoint"), NOT_SEEN)
     assert (prediction.act, prediction.refused, prediction.unknown) == (Act.SAVEPOINT, (), ())
+
+
+def test_what_a_running_cluster_has_and_its_spec_does_not_is_a_default() -> None:
+    """By REST, where the ConfigMap cannot be read."""
+    found = case("operator-defaults")
+    settings = found["spec"]["flinkConfiguration"]
+    assert "high-availability" not in json.dumps(settings)
+    cancelled = {"kubernetes.operator.job.upgrade.last-state.job-cancel.enabled": "false"}
+    edit = Edit(image="count:2", mode="last-state", settings=cancelled)
+    assert told(found, edit, replaced(operator_configuration=None)).act is Act.UNKNOWN
+    for ha, expected in (("kubernetes", Act.LAST_STATE), ("NONE", Act.LAST_STATE_BY_CANCEL)):
+        running_with = {"high-availability.type": ha, "high-availability.cluster-id": "count", **DIRECTORIES}
+        known = of_running_cluster(running_with)
+        prediction = told(found, edit, replaced(operator_configuration=None, running_configuration=known))
+        assert (prediction.act, prediction.unknown) == (expected, ())
 
 
 def test_a_directory_that_neither_has_is_missed() -> None:

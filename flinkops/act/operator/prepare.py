@@ -25,6 +25,7 @@ from flinkops.plan.operator.bookkeeping import (
     without_bookkeeping,
 )
 from flinkops.plan.operator.checks import ANEW
+from flinkops.plan.operator.configuration import of_running_cluster
 from flinkops.plan.operator.predict import Edit, Prediction, predict
 from flinkops.plan.operator.recorded import lost_stop_savepoint
 from flinkops.plan.operator.rules import features
@@ -111,6 +112,7 @@ def observed_job(job: JobFacts, read: Read, *, stopped_by: str | None = None) ->
         ha_metadata=read.ha_metadata,
         jobmanager_never_started=read.jobmanager_never_started,
         operator_configuration=read.operator_configuration,
+        running_configuration=of_running_cluster(job.configuration) if seen and job.configuration else None,
         vertices=tuple(vertex.id for vertex in job.vertices) if seen else None,
         adaptive=None if job.scheduler is None else job.scheduler.lower() == "adaptive",
         stop_savepoint=None if job.state == "RUNNING" else stopped_with(job) or stopped_by,

@@ -53,6 +53,25 @@ RESTRICTED_HOSTS = Option(f"{OPERATOR}user.artifacts.disallow-restricted-hosts")
 AUTOSCALER_ON = Option(f"{AUTOSCALER}enabled", (f"{OPERATOR}{AUTOSCALER}enabled",))
 
 
+_OF_A_CLUSTER = (
+    *HA_TYPE.keys,
+    SCHEDULER.key,
+    SCHEDULER_MODE.key,
+    OVERRIDES.key,
+    *("execution.checkpointing.savepoint-dir", "state.savepoints.dir"),
+    *("execution.checkpointing.dir", "state.checkpoints.dir"),
+)
+
+
+def of_running_cluster(settings: Mapping[str, str]) -> dict[str, str]:
+    """Those that tell of the operator's defaults, of all that a cluster runs with: the operator itself sets others.
+
+    >>> of_running_cluster({"high-availability.type": "kubernetes", "high-availability.cluster-id": "count"})
+    {'high-availability.type': 'kubernetes'}
+    """
+    return {key: settings[key] for key in _OF_A_CLUSTER if key in settings}
+
+
 def savepoint_option(rules: Rules) -> Option:
     """Where savepoints go. Operators before 1.11 know only the key of Flink 1.x."""
     old = "state.savepoints.dir"
@@ -90,7 +109,7 @@ class Settings(NamedTuple):
             return self.of_spec[key]
         if self.defaults is not None:
             return self.defaults.get(key)
-        if self.running is not None and not key.startswith(OPERATOR) and key not in self.of_running:
+        if self.running is not None and key in _OF_A_CLUSTER and key not in self.of_running:
             return self.running.get(key)
         return world.ask(Fact(FactKind.OPERATOR_DEFAULT, key), likely)
 
