@@ -80,7 +80,9 @@ class VertexFacts(Facts, frozen=True):
     input_ships: tuple[str, ...] = ()  # how the records of each upstream arrive: FORWARD, HASH, REBALANCE, ...
     source_partitions: int | None = None  # of a Kafka source; None when it names none
     source_is_timed: bool | None = None  # False: its records have no timestamp, and nothing that waits is counted
-    needs_event_time: bool | None = None  # a window, join or sort in event time, by the plan; None: it does not tell
+    needs_event_time: bool | None = (
+        None  # a window, join, sort or timers in event time, by plan and metrics; None: not known
+    )
     makes_watermarks: bool = False  # by the plan; a source may make some without saying so
     started_ms: int | None = None
     # /jobs/:id, since the attempt began

@@ -1,6 +1,7 @@
 """Event time: who needs it, who holds it back, and a job that has none: not applicable, neither unknown nor ill."""
 
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 import pytest
@@ -17,7 +18,10 @@ from flinkops.model.graph import Graph
 from flinkops.model.observation import Observation
 from flinkops.render.columns import COLUMNS, RowContext
 from flinkops.render.lines import plain
+from flinkops.sources.flink import metric_plan as plans
+from flinkops.sources.flink import wire
 from flinkops.sources.flink.plan_facts import event_time_uses
+from flinkops.sources.flink.vertex_facts import vertex_facts
 from tests.unit.builders import NOW_MS, checkpoints, job, snapshot, vertex, with_vertex
 from tests.unit.doctor_cases import above_info, evidence, found, sample
 from tests.unit.test_status_golden import recorded
@@ -246,7 +250,23 @@ def test_subtasks_without_a_partition_are_info_where_nobody_needs_event_time() -
     assert finding.severity == "warning"
 
 
-# ---- the plan
+# ---- the plan, and timers
+
+
+def of_timers(event: float, processing: float) -> bool | None:
+    """What RocksDB's own metrics of timers say of a vertex of which the plan says nothing."""
+    names = {f"op._timer_state/{kind}_user-timers.rocksdb_estimate-num-keys": kind for kind in ("event", "processing")}
+    plan = plans.metric_plan(names, vertex_name="op", is_source=False)
+    asked = [name for query in plan.queries for name in unquote(query).split(",")]
+    numbers = {"event": event, "processing": processing}
+    answer = {name: wire.Aggregate(id=name, sum=numbers[names[name]], min=0.0, max=1.0) for name in asked}
+    vertex = wire.JobVertex(id="v", name="op", parallelism=2, status="RUNNING")
+    return vertex_facts(vertex, (), plans.combined(plan, answer), None).needs_event_time
+
+
+@pytest.mark.parametrize(("event", "processing", "needs"), [(3.0, 0.0, True), (0.0, 5.0, None), (0.0, 0.0, None)])
+def test_timers_that_wait_for_a_watermark_need_one(event: float, processing: float, needs: bool | None) -> None:
+    assert of_timers(event, processing) is needs
 
 
 @pytest.mark.parametrize(

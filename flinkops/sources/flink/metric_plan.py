@@ -104,6 +104,8 @@ OPERATOR_ENDINGS: dict[str, Fact] = {
     "_estimate-live-data-size": Fact("state_live_bytes", added),
     "_total-sst-files-size": Fact("state_sst_bytes", added),
 }
+EVENT_TIMERS = Fact("event_timers", added)
+"""Of RocksDB, where its native metrics are on: timers that wait for a watermark."""
 SPLIT_ENDINGS: dict[str, Fact] = {
     ".watermark.pausedTimeMsPerSecond": Fact("split_paused_ratio", worst, 0.001),
     ".watermark.idleTimeMsPerSecond": Fact("split_idle_ratio", worst, 0.001),
@@ -208,8 +210,8 @@ def _operator_fact(name: str, is_source: bool) -> Fact | None:
             return fact
     if ".split." in name:
         return next((fact for ending, fact in SPLIT_ENDINGS.items() if name.endswith(ending)), None)
-    if "_timer_state/" in name and name.endswith("_estimate-num-keys"):
-        return None  # timers, not keys
+    if "_timer_state/" in name and name.endswith("_estimate-num-keys"):  # timers, not keys
+        return EVENT_TIMERS if "_timer_state/event_" in name else None
     return next((fact for ending, fact in OPERATOR_ENDINGS.items() if name.endswith(ending)), None)
 
 

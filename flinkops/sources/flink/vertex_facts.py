@@ -30,6 +30,8 @@ def vertex_facts(
     io = vertex.metrics
     fields: dict[str, Any] = {field: spread for field, spread in spreads.items() if spread != _NOTHING}
     legacy = spreads.get("busy_ratio") == _NOTHING
+    timers = fields.pop("event_timers", None)
+    waits = timers is not None and (timers.sum or 0.0) > 0
     timed = _timed(fields, legacy=legacy and not upstream)
     for field in _SINGLE_VALUES & fields.keys():
         fields[field] = fields[field].max
@@ -49,7 +51,7 @@ def vertex_facts(
         input_ships=input_ships,
         source_partitions=source_partitions,
         source_is_timed=timed,
-        needs_event_time=event_time.needs,
+        needs_event_time=True if waits else event_time.needs,
         makes_watermarks=event_time.makes,
         markers_left_out=markers_left_out,
         started_ms=vertex.start_time if vertex.start_time > 0 else None,
