@@ -9,7 +9,7 @@ from typing import Any
 
 from flinkops.plan.operator.scaling import Bounds
 from flinkops.plan.operator.situation import ObservedJob
-from tests.unit.true_operator import Thrown
+from tests.unit.true_upgrade_modes import Thrown
 
 BAD_IMAGE, LOOPING_IMAGE, WRONG_STATE_IMAGE = "nowhere:1", "loop:1", "forgets:1"
 _NOW_MS = 1_795_500_000_000
@@ -25,7 +25,7 @@ class Died(Exception):
 
 
 class FakeFlink:
-    """The cluster as the operator uses it (:class:`~tests.unit.true_operator.Cluster`), and `flink`, its REST API."""
+    """A :class:`~tests.unit.true_upgrade_modes.Cluster` for the operator, and `_flink`, its REST API."""
 
     def __init__(self) -> None:
         self.started_ms = 1_000_000

@@ -16,7 +16,8 @@ from flinkops.plan.operator.spec import desired_state
 from flinkops.plan.operator.steps import merged
 from tests.unit.cr_samples import resource
 from tests.unit.fake_flink import BAD_IMAGE, LOOPING_IMAGE, WRONG_STATE_IMAGE, Answer, Died, FakeFlink, refusal
-from tests.unit.true_operator import TrueOperator, copied
+from tests.unit.true_operator import TrueOperator
+from tests.unit.true_upgrade_modes import copied
 
 __all__ = ["BAD_IMAGE", "LOOPING_IMAGE", "WRONG_STATE_IMAGE", "Answer", "FakeOperator", "operating", "refusal"]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.unit.fake_flink import Answer, refusal
 from tests.unit.fake_operator import FakeOperator
-from tests.unit.true_operator import Thrown
+from tests.unit.true_upgrade_modes import Thrown
 
 GROUP = "/apis/flink.apache.org/v1beta1/namespaces/default"
 PROXY = "/api/v1/namespaces/default/services/session-rest:8081/proxy"

@@ -17,7 +17,8 @@ from flinkops.plan.operator.situation import ObservedJob
 from flinkops.plan.operator.spec import compared
 from tests.unit.oracle_cases import Case, of_mode, situation_of
 from tests.unit.test_operator_oracle import ON_PURPOSE
-from tests.unit.true_operator import Outcome, Suspend, TrueOperator
+from tests.unit.true_operator import Outcome, TrueOperator
+from tests.unit.true_upgrade_modes import Suspend
 
 _ACTS = {
     Suspend.SAVEPOINT: "savepoint",

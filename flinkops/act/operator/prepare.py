@@ -115,6 +115,7 @@ def observed_job(job: JobFacts, read: Read, *, stopped_by: str | None = None) ->
         running_configuration=of_running_cluster(job.configuration) if seen and job.configuration else None,
         vertices=tuple(vertex.id for vertex in job.vertices) if seen else None,
         adaptive=None if job.scheduler is None else job.scheduler.lower() == "adaptive",
+        taskmanager_deployment=True if seen and job.state == "RUNNING" else None,
         stop_savepoint=None if job.state == "RUNNING" else stopped_with(job) or stopped_by,
     )
 
