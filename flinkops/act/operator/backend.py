@@ -139,7 +139,8 @@ def refuse_blue_green(jobs: Sequence[JobFacts], wanted: str) -> None:
     named = ", ".join(sorted(f"{job.namespace}/{job.name} ({job.state})" for job in children))
     raise Refused(
         f'"{name}" is a {_BLUE_GREEN} ({state or "state unknown"}); its children are {named}, which it would set back',
-        next_step=f"change its spec.template: kubectl -n {first.namespace} edit flinkbluegreendeployment {name}",
+        next_step="change its spec.template: "
+        + shell_command("kubectl", "-n", first.namespace or "default", "edit", "flinkbluegreendeployment", name),
     )
 
 
