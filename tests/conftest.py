@@ -4,8 +4,8 @@ import signal
 
 from hypothesis import settings
 
-# A shell without job control starts background commands with Ctrl-C ignored, and nohup a hang-up; their children inherit
-# that: the tests that send these would wait for ever.
+# A shell without job control starts background commands with Ctrl-C ignored, and nohup a hang-up; their children
+# inherit that: the tests that send these would wait for ever.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:

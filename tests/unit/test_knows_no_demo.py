@@ -29,7 +29,7 @@ GENERAL = {
     PACKAGE / "outside" / "keys.py": {"dedup"},
     PACKAGE / "sources" / "flink" / "plan_facts.py": {"WindowAggregate"},
 }
-"""Where a word of the demo is the field's own: an option that names the columns of a key, an operator of the planner."""
+"""Where a word of the demo is the field's own: an option naming the columns of a key, a planner's operator."""
 
 
 def constants(tree: ast.AST) -> Iterator[tuple[int, str]]:
