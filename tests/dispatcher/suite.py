@@ -191,7 +191,7 @@ class DispatcherSuite:
 
         asyncio.run(scenario())
 
-    def test_a_client_that_hangs_delays_nobody_and_fills_no_memory(self, topic: Topic, tmp_path: Path) -> None:
+    def test_a_client_that_hangs_delays_no_other_and_fills_no_memory(self, topic: Topic, tmp_path: Path) -> None:
         limits = Limits(in_memory_per_client=8, concurrency=4, first_backoff_seconds=0.01, longest_backoff_seconds=0.05)
 
         async def scenario() -> None:
@@ -345,7 +345,7 @@ class DispatcherSuite:
 
         asyncio.run(scenario())
 
-    def test_nobody_hears_of_what_he_did_not_ask_for(self, topic: Topic, tmp_path: Path) -> None:
+    def test_a_client_receives_only_what_its_filters_select(self, topic: Topic, tmp_path: Path) -> None:
         async def scenario() -> None:
             async with inbox() as box:
                 down = subscription("down", box.url("down"), filters=(Filter(sku="A*", direction="down"),))

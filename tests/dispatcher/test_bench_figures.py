@@ -13,7 +13,7 @@ def test_slow_alerts_are_told_by_stretch_and_checkpoint() -> None:
     assert found["slowest"][0] == {"at_ms": 1010, "alerts": 2, "longest_ms": 80.0, "at_a_checkpoint": True}
 
 
-def test_a_kill_that_nobody_notices() -> None:
+def test_a_kill_without_effect() -> None:
     assert recovery(STEADY, 20_000.0, 50_000.0) == {"silence_seconds": 0.1, "caught_up_seconds": 0.0}
 
 

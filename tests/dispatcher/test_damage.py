@@ -1,4 +1,4 @@
-"""A state that is damaged: the dispatcher says so in one line and ends with a documented code, or does its work."""
+"""A state that is damaged: the dispatcher ends with one line and a documented exit code, or delivers."""
 
 import asyncio
 import contextlib
@@ -65,7 +65,7 @@ async def live(log: FileLog, state: Path, *, answers: bool) -> None:
         parked = client.parking == 0 and dispatcher._partitions.positions() == log.ends() != {}
         return running.done() or (settled and read if answers else parked)
 
-    with contextlib.suppress(TimeoutError):  # rows that the damage hides are missed by nobody
+    with contextlib.suppress(TimeoutError):  # rows that the damage hides are not delivered
         async with asyncio.timeout(3.0):
             while not done():
                 await asyncio.sleep(0.005)
@@ -102,7 +102,7 @@ def damaged(file: Path, chance: random.Random) -> None:
 
 
 def test_whatever_is_damaged_it_is_one_line_or_nothing(world: Path, tmp_path: Path) -> None:
-    told: list[FlinkopsError] = []
+    errors: list[FlinkopsError] = []
     for seed in range(DAMAGES):
         folder = tmp_path / str(seed)
         shutil.copytree(world, folder)
@@ -110,11 +110,11 @@ def test_whatever_is_damaged_it_is_one_line_or_nothing(world: Path, tmp_path: Pa
         try:
             asyncio.run(live(FileLog(folder / "topic"), folder / "state", answers=True))
         except FlinkopsError as error:
-            told.append(error)
+            errors.append(error)
         shutil.rmtree(folder)
-    assert len(told) > DAMAGES // 10
-    assert {error.exit_code for error in told} <= {ExitCode.FAILED, ExitCode.REFUSED}
-    assert all(str(tmp_path) in error.line() and error.next_step for error in told)
+    assert len(errors) > DAMAGES // 10
+    assert {error.exit_code for error in errors} <= {ExitCode.FAILED, ExitCode.REFUSED}
+    assert all(str(tmp_path) in error.line() and error.next_step for error in errors)
 
 
 @pytest.mark.parametrize("content", [b"no database at all", b"SQLite format 3\0" + b"\xff" * 5000])

@@ -1,4 +1,4 @@
-"""Patterns: they say what fnmatch says, each character of a text costs one step, and none of it holds up the loop."""
+"""Patterns: the results are those of fnmatch, each character is one step, and the event loop is not blocked."""
 
 import asyncio
 import fnmatch
@@ -28,7 +28,7 @@ HOSTILE = ["*" + "a*" * 100 + "a" * 54 + f"b{number}" for number in range(1000)]
 
 
 @given(st.lists(st.text(ALPHABET, max_size=9), max_size=12), st.lists(st.text(ALPHABET + "b", max_size=9), max_size=5))
-def test_it_says_what_fnmatch_says(patterns: list[str], texts: list[str]) -> None:
+def test_the_results_are_those_of_fnmatch(patterns: list[str], texts: list[str]) -> None:
     several = Globs(patterns)
     for text in texts:
         found = list(several.matching(text))

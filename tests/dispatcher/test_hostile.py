@@ -89,8 +89,8 @@ def test_a_flood_of_one_message_is_counted_instead_of_logged() -> None:
         record = logging.LogRecord("x", logging.WARNING, "", 0, message, arguments, None)
         return record.getMessage() if limit.filter(record) else None
 
-    told = [written("record %d is no alert: %s", number, "100 %") for number in range(10)]
-    assert told[2:4] == ["record 2 is no alert: 100 %", None]
+    lines = [written("record %d is no alert: %s", number, "100 %") for number in range(10)]
+    assert lines[2:4] == ["record 2 is no alert: 100 %", None]
     assert written("another") == "another"
     now = 60.0
     assert written("record %d is no alert: %s", 10, "100 %") == (

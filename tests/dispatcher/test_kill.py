@@ -54,7 +54,7 @@ def recorded(state: Path) -> int:
 
 @contextmanager
 def write_lock(state: Path) -> Iterator[None]:
-    """Nobody else writes into the state meanwhile."""
+    """No other process can write into the state meanwhile."""
     connection = sqlite3.connect(state / "deliveries.db", isolation_level=None)
     try:
         connection.execute("BEGIN IMMEDIATE")

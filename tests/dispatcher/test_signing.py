@@ -40,7 +40,7 @@ def now() -> int:
 
 
 def accepted(secret: str | bytes, headers: dict[str, str], body: bytes = BODY) -> bool:
-    """What the library says."""
+    """Whether the library verifies it."""
     try:
         standard.Webhook(secret).verify(body, headers)
     except standard.WebhookVerificationError:

@@ -20,10 +20,10 @@ def written(file: Path, *clients: str) -> None:
 
 def test_a_file_that_changes_is_read_again_and_a_broken_one_is_not_used(tmp_path: Path) -> None:
     file = tmp_path / "clients.json"
-    told: asyncio.Queue[list[str]] = asyncio.Queue()
+    received: asyncio.Queue[list[str]] = asyncio.Queue()
 
     async def use(subscriptions: dict[str, Subscription]) -> None:
-        told.put_nowait(list(subscriptions))
+        received.put_nowait(list(subscriptions))
 
     async def change() -> None:
         source = FileSource(file, allow_http=False, poll_seconds=0.01)
@@ -32,14 +32,14 @@ def test_a_file_that_changes_is_read_again_and_a_broken_one_is_not_used(tmp_path
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 written(file, "a", "b")
-                assert await told.get() == ["a", "b"]
+                assert await received.get() == ["a", "b"]
                 file.write_text("[{")
                 file.unlink()
                 written(file, "b")
-                assert await told.get() == ["b"]
+                assert await received.get() == ["b"]
         finally:
             following.cancel()
-        assert told.empty()
+        assert received.empty()
 
     written(file, "a")
     asyncio.run(change())

@@ -1,4 +1,4 @@
-"""Scrapes that also say whether the shop has the product, and alerts as the job wrote them."""
+"""Scrapes that also have an availability, and alerts as the job wrote them."""
 
 import json
 import random
@@ -12,7 +12,7 @@ from tests.local.price_records import Truth, market
 
 Record = tuple[str, bytes]
 VOLATILE = ("detected_at", "ingested_at")
-"""What a replay may say differently: when the job saw the change, and Kafka the scrape."""
+"""What differs in a replay: when the job detected the change, and Kafka got the scrape."""
 
 
 def stocked_market(seed: int, **options: Any) -> list[Record]:
@@ -40,10 +40,10 @@ def written(folder: Path) -> dict[str, list[Alert]]:
 
 
 def by_sku(values: Iterable[bytes]) -> dict[str, list[Alert]]:
-    """By SKU, in order, without what a replay may say differently."""
+    """By SKU, in order, without what differs in a replay."""
     result: dict[str, list[Alert]] = {}
     for value in values:
         alert = json.loads(value, parse_float=Decimal, parse_int=Decimal)
-        kept = {name: said for name, said in alert.items() if name not in VOLATILE}
+        kept = {name: value for name, value in alert.items() if name not in VOLATILE}
         result.setdefault(alert["sku"], []).append(kept)
     return result

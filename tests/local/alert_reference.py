@@ -1,4 +1,4 @@
-"""What the job price-alerts must say, computed with pandas from docs/price-alerts.md. Shares no code with the job."""
+"""What the job price-alerts must write, computed with pandas from docs/price-alerts.md. Shares no code with the job."""
 
 import hashlib
 import json
@@ -43,8 +43,8 @@ def _observation(raw: bytes) -> dict[str, Any] | None:
     if reason not in {None, "price_missing"}:
         return None
     record = json.loads(raw)
-    said = record.get("availability")
-    stock = _STOCK.get(said) if isinstance(said, str) else None
+    given = record.get("availability")
+    stock = _STOCK.get(given) if isinstance(given, str) else None
     if reason == "price_missing" and stock is not None:
         _, row = read(json.dumps(record | {"price": 0}).encode())
         if row is not None:

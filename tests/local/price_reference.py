@@ -1,4 +1,4 @@
-"""What the job must say, computed with pandas from the contract alone. Shares no code with the job."""
+"""What the job must write, computed with pandas from the contract alone. Shares no code with the job."""
 
 import json
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ COLUMNS = [
 
 @dataclass(frozen=True)
 class Meaning:
-    """The options of the job that decide what it says; milliseconds."""
+    """The options of the job that decide its results; milliseconds."""
 
     delay_ms: int | None = 90_000
     """None: nothing is late."""
@@ -31,14 +31,14 @@ class Meaning:
 
 
 @dataclass(frozen=True)
-class Said:
+class Result:
     """The table, sorted by its first three columns, and (reason, bytes) of every dead letter."""
 
     table: pd.DataFrame
     dead_letters: list[tuple[str, bytes]]
 
 
-def reference(records: Iterable[bytes], meaning: Meaning) -> Said:
+def reference(records: Iterable[bytes], meaning: Meaning) -> Result:
     """Of records in their order of arrival in one partition."""
     dead: list[tuple[str, bytes]] = []
     accepted: list[dict[str, Any]] = []
@@ -52,11 +52,11 @@ def reference(records: Iterable[bytes], meaning: Meaning) -> Said:
         elif row is not None:
             latest = row["at"] if latest is None else max(latest, row["at"])
             accepted.append(row | {"sequence": sequence})
-    return Said(_windows(_changes(pd.DataFrame(accepted), meaning), meaning), sorted(dead))
+    return Result(_windows(_changes(pd.DataFrame(accepted), meaning), meaning), sorted(dead))
 
 
 def read(raw: bytes) -> tuple[str | None, dict[str, Any] | None]:
-    """Why a record is malformed, or what it says."""
+    """Why a record is malformed, or its fields."""
     try:
         record = json.loads(raw, parse_float=_number, parse_int=_number, object_pairs_hook=_object)
     except (ValueError, RecursionError):

@@ -67,12 +67,12 @@ def test_alerts_of_an_archive(line: Callable[[], Line | None], tmp_path: Path) -
 
 
 def test_the_cases_hold_what_they_are_for() -> None:
-    said = [
+    found = [
         each
         for records, _, ttl in CASES.values()
         for sku in alerts([raw for _, raw in records], ttl).values()
         for each in sku
     ]
-    assert {each["kind"] for each in said} == {"price", "availability"}
-    assert any(each["new_price"] is None for each in said)
-    assert any(each["old_price"] == 0 and each["change_ratio"] is None for each in said)
+    assert {each["kind"] for each in found} == {"price", "availability"}
+    assert any(each["new_price"] is None for each in found)
+    assert any(each["old_price"] == 0 and each["change_ratio"] is None for each in found)

@@ -165,11 +165,11 @@ def test_subscriptions_of_a_topic_change_while_it_runs(kafka_topic: KafkaTopic, 
                 kafka_topic.subscribe("b", document("b", box, filters=[{"sku": "B*"}]))
                 numbers = count(1)
 
-                def b_hears() -> bool:
+                def b_receives() -> bool:
                     kafka_topic.append(1, encoded(next(numbers), "B1"))
                     return box.count("b") > 0
 
-                await until(b_hears)
+                await until(b_receives)
                 assert set(box.numbers("b")) == {"B1"}
                 metrics = await asyncio.to_thread(get, port, "/metrics")
                 assert 'flinkops_alerts_delivery_latency_recent_seconds{quantile="0.99"}' in metrics

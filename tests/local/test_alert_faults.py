@@ -1,4 +1,4 @@
-"""Whatever is killed, no alert is lost, a repeat says the same, and the order per SKU stays; a replay says the same."""
+"""Whatever is killed, no alert is lost, duplicates and replays are identical, and the order per SKU is kept."""
 
 import json
 import os
@@ -52,7 +52,7 @@ def await_alerts(info: FleetInfo, parts: int) -> None:
 
 
 def checkpoint(info: FleetInfo, job_id: str) -> None:
-    """The job takes none by itself, so that it is certain what it goes on from."""
+    """The job takes none by itself, so that it is certain which one it restores."""
     before = completed(info, job_id)
     requests.post(f"{info.rest_url}/jobs/{job_id}/checkpoints", json={}, timeout=10).raise_for_status()
     await_true("a checkpoint", lambda: completed(info, job_id) > before)
@@ -126,5 +126,5 @@ def first_sightings(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def assert_repeats_say_the_same(found: list[dict[str, Any]]) -> None:
-    said = {alert["alert_id"]: alert | {"detected_at": ""} for alert in found}
-    assert [alert for alert in found if alert | {"detected_at": ""} != said[alert["alert_id"]]] == []
+    last = {alert["alert_id"]: alert | {"detected_at": ""} for alert in found}
+    assert [alert for alert in found if alert | {"detected_at": ""} != last[alert["alert_id"]]] == []

@@ -1,4 +1,4 @@
-"""The job over archives says exactly what an independent reference says."""
+"""The results of the job over archives are exactly those of an independent reference."""
 
 import base64
 import gzip
@@ -17,7 +17,7 @@ from pandas.testing import assert_frame_equal
 
 from tests.local.price_jobs import dead_letter_rows, flink_1_20, flink_2, read_dead_letters, read_table
 from tests.local.price_records import MALFORMED, START_MS, TTL_MS, hostile, market, scrape, write_lines
-from tests.local.price_reference import Meaning, Said, reference
+from tests.local.price_reference import Meaning, Result, reference
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(900)]
 
@@ -121,17 +121,17 @@ def other_forms(folder: Path) -> list[list[str]]:
     ]
 
 
-def expected(name: str) -> Said:
+def expected(name: str) -> Result:
     records, _, meaning = CASES[name]
     return reference([raw for _, raw in records], meaning)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_archive_equals_reference(warehouse: Path, name: str) -> None:
-    said = expected(name)
-    assert len(said.table) > 0
-    assert_frame_equal(read_table(warehouse, f"prices.{name}"), said.table)
-    assert read_dead_letters(warehouse / "dead" / name) == said.dead_letters
+    result = expected(name)
+    assert len(result.table) > 0
+    assert_frame_equal(read_table(warehouse, f"prices.{name}"), result.table)
+    assert read_dead_letters(warehouse / "dead" / name) == result.dead_letters
 
 
 def test_cases_are_what_they_claim() -> None:

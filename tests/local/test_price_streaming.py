@@ -1,4 +1,4 @@
-"""The job over Kafka says what it says over the archive, also when a TaskManager is killed in the middle."""
+"""The results of the job over Kafka are those over the archive, also when a TaskManager is killed in the middle."""
 
 import base64
 import json

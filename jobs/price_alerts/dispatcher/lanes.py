@@ -99,7 +99,7 @@ class Lanes(Generic[D]):
         return None if due is None else max(due, self._held_until)
 
     def settle(self, delivery: D, *, well: bool) -> None:
-        """The delivery is over. `well` says that the client answered as a healthy one does."""
+        """The delivery is over. `well`: the client answered as a healthy one does."""
         self.in_flight -= 1
         self.unconfirmed += 1
         if well:
