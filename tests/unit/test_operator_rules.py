@@ -8,10 +8,11 @@ import pytest
 
 from flinkops.plan.operator.configuration import of_running_cluster
 from flinkops.plan.operator.decision import Act, Mode, StartKind
+from flinkops.plan.operator.outlook import versions_of
 from flinkops.plan.operator.predict import Edit, Prediction, predict
 from flinkops.plan.operator.reasons import ReasonCode
 from flinkops.plan.operator.rules import Features, Rules, features, writer_of
-from flinkops.plan.operator.situation import ObservedJob
+from flinkops.plan.operator.situation import ObservedJob, Situation
 from flinkops.plan.operator.spec import Change, compared, job_of
 from flinkops.plan.operator.worlds import Fact, FactKind
 from tests.unit.cr_samples import case
@@ -228,16 +229,37 @@ def test_evidence_that_was_not_read_is_named(observed: ObservedJob, edit: Edit, 
     assert told(found, edit, observed, OLD).unknown == (fact,)
 
 
-def test_a_version_that_is_not_known_is_named_where_it_matters() -> None:
-    """A nonce taken away: an upgrade to 1.7, nothing to 1.8; the schema in the cluster may be older than either."""
-    newest, schema = features(FakeOperator(16).crd()), features(FakeOperator(9).crd())
-    assert (schema.oldest, schema.newest, schema.candidates) == (8, 9, (Rules(8), Rules(9)))
-    assert newest.candidates == (Rules(16),)
+def test_the_version_is_told_by_the_schema_and_by_what_the_operator_has_written() -> None:
+    assert [one.minor for one in features(FakeOperator(9).crd()).candidates] == [8, 9]
+    assert [one.minor for one in features(FakeOperator(16).crd()).candidates] == [16]
     assert [one.minor for one in features({}).candidates] == [7]
+    assert features(FakeOperator(9).crd(), "1.12.1").candidates == (Rules(12),)
     assert writer_of({"job": {"savepointRedeployNonce": None}}) == 8
     assert writer_of({"job": {"autoscalerResetNonce": 1}}) == 11
     assert writer_of({"taskManager": {"resources": None}}) == 16
     assert writer_of({"job": {}}) == 7
+
+
+def test_a_schema_that_was_left_behind_does_not_date_the_operator() -> None:
+    """Helm does not bring it up to date: what a newer operator has written tells more."""
+    able = features(FakeOperator(9).crd())
+    found = deployed_with(running("1.15.0"), job_autoscalerResetNonce=1)
+    written = json.loads(found["status"]["reconciliationStatus"]["lastReconciledSpec"])["spec"]
+    situation = Situation(written, written, found["status"], able, SEEN)
+    assert min(one.minor for one in versions_of(situation)) == 15, "Flink 2.3 is read from 1.15 on"
+    older = {**written, "flinkVersion": "v1_20"}
+    assert min(one.minor for one in versions_of(situation._replace(deployed=older))) == 11
+
+
+def test_a_version_that_is_not_known_is_named_where_it_matters() -> None:
+    """A job that has failed can be cancelled to operator 1.13, and not to 1.14: then it waits."""
+    able = features(FakeOperator(13).crd())
+    assert [one.minor for one in able.candidates] == [13, 14]
+    found = in_state("1.7.0", "FAILED", jobmanager="READY")
+    prediction = told(found, Edit(manifest={**found["spec"], "flinkVersion": "v1_20"}, mode="last-state"), SEEN, able)
+    assert (prediction.effective_mode, prediction.unknown) == (Mode.UNKNOWN, (Fact(FactKind.OPERATOR_VERSION),))
+    same = told(found, Edit(image="count:2", mode="last-state"), SEEN, able)
+    assert (same.effective_mode, same.unknown) == (Mode.LAST_STATE, ())
 
 
 # --- fault 9: standalone ----------------------------------------------------------------------------------------
