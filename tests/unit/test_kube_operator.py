@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from flinkops.act.operator.prepare import observed_job
 from flinkops.assess import assess
 from flinkops.config.policy import Policy
 from flinkops.model.facts import FleetSnapshot, JobFacts, ResourceFacts
@@ -15,7 +16,7 @@ from flinkops.render.status_json import status_document
 from flinkops.sources.kubernetes.access import KubeAccess, open_access
 from flinkops.sources.kubernetes.events import events_of
 from flinkops.sources.kubernetes.operator_version import operator_seen
-from flinkops.sources.kubernetes.plan_inputs import read_for_plan
+from flinkops.sources.kubernetes.plan_inputs import Read, read_for_plan
 from flinkops.sources.kubernetes.rest_route import RestVia, rest_endpoint
 from flinkops.sources.kubernetes.source import KubernetesSource
 from tests.unit.cr_samples import recorded, resource, stuck
@@ -235,3 +236,91 @@ def test_the_status_document_has_what_the_resource_says(api: ApiServer, open_sou
     assert row["resource"]["image"] == "count:23"
     assert row["resource"]["upgrade_mode"] == "savepoint"
     assert None not in row["resource"].values()
+
+
+@pytest.mark.parametrize(
+    ("name", "deleted", "counts"),
+    [
+        ("count-9c3a-config-map", False, True),
+        ("count-9c3a-config-map", True, False),
+        ("count-cluster-config-map", False, False),  # the election of the JobManager: stays when the job has ended
+        ("count-9c3a-jobmanager-leader", False, True),
+        ("count-dispatcher-leader", False, False),
+    ],
+)
+def test_which_config_map_is_a_jobs_ha_metadata(
+    api: ApiServer, access: KubeAccess, name: str, deleted: bool, counts: bool
+) -> None:
+    metadata = {"name": name, **({"deletionTimestamp": "2026-11-28T12:00:00Z"} if deleted else {})}
+    api.answers["/api/v1/namespaces/default/configmaps"] = lambda *_: (200, {"items": [{"metadata": metadata}]})
+    assert read_count(api, access).ha_metadata is counts
+
+
+def read_count(api: ApiServer, access: KubeAccess) -> Read:
+    api.answers[OPERATORS] = lambda *_: (200, {"items": [operator("flink-kubernetes-operator:1.12.0")]})
+    api.answers[f"{GROUP}/namespaces/default/flinkdeployments/count"] = lambda *_: (200, resource("1.15.0", 11))
+    api.answers[DEFINITION] = lambda *_: (200, {})
+    return read_for_plan(access, "FlinkDeployment", "default", "count", deadline_seconds=5.0)
+
+
+CREATED, LATER = "2026-11-28T12:00:00Z", "2026-11-28T12:00:09Z"
+
+
+@pytest.mark.parametrize(
+    ("condition", "never"),
+    [
+        ({"type": "Available", "status": "False", "lastTransitionTime": CREATED}, True),
+        ({"type": "Available", "status": "False", "lastTransitionTime": LATER}, False),
+        ({"type": "Available", "status": "True", "lastTransitionTime": CREATED}, False),
+        ({"type": "Progressing", "status": "False", "lastTransitionTime": CREATED}, False),
+    ],
+)
+def test_a_jobmanager_that_was_never_available(
+    api: ApiServer, access: KubeAccess, condition: dict[str, str], never: bool
+) -> None:
+    found = {"metadata": {"creationTimestamp": CREATED}, "status": {"conditions": [condition]}}
+    api.answers["/apis/apps/v1/namespaces/default/deployments/count"] = lambda *_: (200, found)
+    assert read_count(api, access).jobmanager_never_started is never
+
+
+@pytest.mark.parametrize(
+    ("state", "never"), [({"waiting": {"reason": "ErrImagePull"}}, True), ({"running": {}}, False)]
+)
+def test_where_deployments_may_not_be_read_the_pods_tell(
+    api: ApiServer, access: KubeAccess, state: dict[str, Any], never: bool
+) -> None:
+    api.answers["/apis/apps/v1/namespaces/default/deployments/count"] = lambda *_: status(403, "no")
+    pods = [{"status": {"containerStatuses": [{"state": state}]}}]
+    api.answers["/api/v1/namespaces/default/pods"] = lambda *_: (200, {"items": pods})
+    assert read_count(api, access).jobmanager_never_started is never
+
+
+@pytest.mark.parametrize(
+    ("answer", "kept"),
+    [
+        ((200, {"data": {"parallelismOverrides": "a:2,b:1"}}), {"parallelismOverrides": "a:2,b:1"}),
+        (status(404, "none"), {}),
+        (status(403, "no"), None),
+    ],
+)
+def test_what_the_operators_autoscaler_keeps_reaches_the_plan(
+    api: ApiServer, access: KubeAccess, answer: Any, kept: dict[str, str] | None
+) -> None:
+    api.answers["/api/v1/namespaces/default/configmaps/autoscaler-count"] = lambda *_: answer
+    read = read_count(api, access)
+    assert read.autoscaler == kept
+    job = JobFacts(id="a", name="count", cluster="kit", seen_ms=1)
+    assert observed_job(job, read).autoscaler_overrides == (
+        None if kept is None else {"a": "2", "b": "1"} if kept else {}
+    )
+
+
+@pytest.mark.parametrize(("where", "told"), [("zookeeper", None), ("kubernetes", True)])
+def test_ha_metadata_in_zookeeper_is_unknown(api: ApiServer, access: KubeAccess, where: str, told: bool | None) -> None:
+    metadata = {"name": "count-9c3a-config-map"}
+    api.answers["/api/v1/namespaces/default/configmaps"] = lambda *_: (200, {"items": [{"metadata": metadata}]})
+    read = read_count(api, access)
+    read.resource["spec"]["flinkConfiguration"]["high-availability.type"] = where
+    read.resource["spec"]["flinkConfiguration"].pop("high-availability", None)
+    job = JobFacts(id="a", name="count", cluster="kit", seen_ms=1)
+    assert observed_job(job, read).ha_metadata is told

@@ -12,6 +12,7 @@ from flinkops.act.manifest import spec_of_kind
 from flinkops.act.operator.control import KubeControl
 from flinkops.act.operator.redeploy import NonceChoice, Settled, settle_nonce, what_is_lost
 from flinkops.act.rest.prepare import plan_in_place
+from flinkops.autoscale.configmap import decode_configmap
 from flinkops.errors import UsageError
 from flinkops.model.facts import CheckpointFacts, JobFacts
 from flinkops.model.plan import Plan
@@ -25,13 +26,13 @@ from flinkops.plan.operator.bookkeeping import (
     without_bookkeeping,
 )
 from flinkops.plan.operator.checks import ANEW
-from flinkops.plan.operator.configuration import of_running_cluster
+from flinkops.plan.operator.configuration import HA_TYPE, of_running_cluster
 from flinkops.plan.operator.predict import Edit, Prediction, predict
 from flinkops.plan.operator.recorded import lost_stop_savepoint
 from flinkops.plan.operator.rules import features
 from flinkops.plan.operator.session_cluster import on_cluster
 from flinkops.plan.operator.situation import ObservedJob
-from flinkops.plan.operator.spec import Change, savepoint_directory, upgrade_mode
+from flinkops.plan.operator.spec import Change, configuration, savepoint_directory, upgrade_mode
 from flinkops.plan.operator.step_inputs import PatchResource
 from flinkops.plan.operator.steps import (
     Seen,
@@ -41,6 +42,7 @@ from flinkops.plan.operator.steps import (
     stopped_with,
 )
 from flinkops.sources.kubernetes.plan_inputs import Read
+from flinkops.sources.kubernetes.resources import section
 
 
 def prepare_for_resource(
@@ -109,15 +111,32 @@ def observed_job(job: JobFacts, read: Read, *, stopped_by: str | None = None) ->
         checkpoint_path=completed.external_path if completed is not None else None,
         checkpoint_p99_seconds=points.duration_p99_seconds if points else None,
         max_parallelism=min(limits, default=None),
-        ha_metadata=read.ha_metadata,
+        ha_metadata=None if _in_zookeeper(job, read) else read.ha_metadata,
         jobmanager_never_started=read.jobmanager_never_started,
         operator_configuration=read.operator_configuration,
         running_configuration=of_running_cluster(job.configuration) if seen and job.configuration else None,
+        autoscaler_overrides=_kept_overrides(read),
         vertices=tuple(vertex.id for vertex in job.vertices) if seen else None,
         adaptive=None if job.scheduler is None else job.scheduler.lower() == "adaptive",
         taskmanager_deployment=True if seen and job.state == "RUNNING" else None,
         stop_savepoint=None if job.state == "RUNNING" else stopped_with(job) or stopped_by,
     )
+
+
+def _kept_overrides(read: Read) -> dict[str, str] | None:
+    """The parallelism that the operator's autoscaler keeps, by vertex; None where it is not known."""
+    if read.autoscaler is None:
+        return None
+    state = decode_configmap(read.autoscaler)
+    unread = any(line.startswith("parallelismOverrides") for line in state.unread)
+    return None if unread else {vertex: str(number) for vertex, number in state.overrides.items()}
+
+
+def _in_zookeeper(job: JobFacts, read: Read) -> bool:
+    """Whether HA metadata is where nobody has searched for it."""
+    of_spec = configuration(section(read.resource, "spec"))
+    known = (*(of_spec.get(key) for key in HA_TYPE.keys), *(job.configuration.get(key) for key in HA_TYPE.keys))
+    return next((one for one in known if one is not None), "").lower() == "zookeeper"
 
 
 def _age_seconds(job: JobFacts, checkpoint: CheckpointFacts | None) -> float | None:

@@ -19,14 +19,19 @@ def read_autoscaler_state(
     """
     deadline = Deadline(deadline_seconds)
     client = KubeClient(access.endpoint())
-    path = f"{core_path('configmaps', namespace)}/{quote(f'autoscaler-{name}', safe='')}"
     try:
         with client.enforced(deadline):
-            data = section(get_object(client, path, deadline), "data")
+            return autoscaler_data(client, namespace, name, deadline)
     except NotFound:
         return None
     except Denied as problem:
         raise named_denial("get", "configmaps", namespace, problem) from None
     finally:
         client.close()
+
+
+def autoscaler_data(client: KubeClient, namespace: str, name: str, deadline: Deadline) -> dict[str, str]:
+    """Of the ConfigMap ``autoscaler-NAME``. Raises NotFound, Denied, Unreachable."""
+    path = f"{core_path('configmaps', namespace)}/{quote(f'autoscaler-{name}', safe='')}"
+    data = section(get_object(client, path, deadline), "data")
     return {str(key): value for key, value in data.items() if isinstance(value, str)}

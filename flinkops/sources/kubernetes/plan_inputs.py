@@ -8,6 +8,7 @@ from flinkops.sources.deadline import Deadline
 from flinkops.sources.flink.http import NotFound
 from flinkops.sources.kubernetes.access import KubeAccess
 from flinkops.sources.kubernetes.api import KubeClient, core_path, custom_path, get_object, list_all, named_denial
+from flinkops.sources.kubernetes.autoscaler_state import autoscaler_data
 from flinkops.sources.kubernetes.operator_configuration import read_configuration
 from flinkops.sources.kubernetes.operator_version import OperatorSeen, read_operator
 from flinkops.sources.kubernetes.resources import GROUP, Json, items, section, text
@@ -26,6 +27,7 @@ class Read(NamedTuple):
     operator: OperatorSeen
     operator_configuration: dict[str, str] | None = None  # flat; the defaults of every job
     cluster: Json | None = None  # the FlinkDeployment that a session job runs on; empty when there is none
+    autoscaler: dict[str, str] | None = None  # the data of its autoscaler's ConfigMap; empty when there is none
 
 
 def read_for_plan(access: KubeAccess, kind: str, namespace: str, name: str, *, deadline_seconds: float) -> Read:
@@ -46,6 +48,7 @@ def read_for_plan(access: KubeAccess, kind: str, namespace: str, name: str, *, d
                 operator,
                 read_configuration(client, operator.deployment, deadline),
                 None if session is None else _session_cluster(client, namespace, session, deadline),
+                _autoscaler(client, namespace, name, deadline),
             )
     finally:
         client.close()
@@ -78,17 +81,67 @@ def _session_cluster(client: KubeClient, namespace: str, name: str, deadline: De
         return {}
 
 
-def _ha_metadata(client: KubeClient, namespace: str, name: str, deadline: Deadline) -> bool | None:
-    """Whether Flink's HA ConfigMaps of this cluster exist."""
-    labels = f"app={name},configmap-type=high-availability"
+def _autoscaler(client: KubeClient, namespace: str, name: str, deadline: Deadline) -> dict[str, str] | None:
     try:
-        return bool(list_all(client, core_path("configmaps", namespace), deadline, labelSelector=labels))
+        return autoscaler_data(client, namespace, name, deadline)
+    except NotFound:
+        return {}
     except FlinkopsError:
         return None
 
 
+def _ha_metadata(client: KubeClient, namespace: str, name: str, deadline: Deadline) -> bool | None:
+    """Whether there is a ConfigMap of Flink's high availability that the operator takes for a job's metadata."""
+    labels = f"app={name},configmap-type=high-availability"
+    try:
+        found = list_all(client, core_path("configmaps", namespace), deadline, labelSelector=labels)
+    except FlinkopsError:
+        return None
+    return any(is_ha_metadata(one) for one in found)
+
+
+def is_ha_metadata(configmap: Json) -> bool:
+    """As the operator tells (``isValidHaConfigMap``): the one for the election of the JobManager is none.
+
+    That one stays when a job has ended, and those of its jobs go.
+    """
+    metadata = section(configmap, "metadata")
+    name = text(metadata, "name") or ""
+    if metadata.get("deletionTimestamp") is not None:
+        return False
+    if name.endswith("-config-map"):
+        return not name.endswith("-cluster-config-map")
+    return name.endswith("-jobmanager-leader")
+
+
 def _never_started(client: KubeClient, namespace: str, name: str, deadline: Deadline) -> bool | None:
-    """Whether there are JobManager pods, and no container of them has ever run."""
+    """Whether the JobManager was never available (``jmPodNeverStarted``).
+
+    By its Deployment, as the operator tells; where that is not allowed, by its pods: whether no container of them has
+    ever run.
+    """
+    path = f"/apis/apps/v1/namespaces/{quote(namespace, safe='')}/deployments/{quote(name, safe='')}"
+    try:
+        return was_never_available(get_object(client, path, deadline))
+    except NotFound:
+        return False
+    except FlinkopsError:
+        return _no_container_ran(client, namespace, name, deadline)
+
+
+def was_never_available(deployment: Json) -> bool:
+    """It is not available, and has not been since it was made."""
+    created = text(section(deployment, "metadata"), "creationTimestamp")
+    return any(
+        text(one, "type") == "Available"
+        and text(one, "status") == "False"
+        and created is not None
+        and text(one, "lastTransitionTime") == created
+        for one in items(section(deployment, "status"), "conditions")
+    )
+
+
+def _no_container_ran(client: KubeClient, namespace: str, name: str, deadline: Deadline) -> bool | None:
     labels = f"app={name},component=jobmanager"
     try:
         pods = list_all(client, core_path("pods", namespace), deadline, labelSelector=labels)
