@@ -27,7 +27,7 @@ class EndedByAction:
             target = record.plan.target
             ours = (target.source, target.namespace) == (job.cluster, job.namespace)
             if ours and _within(record, job.ended_ms):
-                return f"{record.plan.verb} {record.plan.id}"
+                return record.label
         return None
 
     def _refresh(self) -> None:

@@ -79,6 +79,12 @@ class ActionRecord(msgspec.Struct, frozen=True):
     unfinished_step: str | None = None
 
     @property
+    def label(self) -> str:
+        """The action by its verb and id; ids that were made here begin with the verb."""
+        verb, plan_id = self.plan.verb, self.plan.id
+        return plan_id if plan_id.startswith(verb) else f"{verb} {plan_id}"
+
+    @property
     def resumable(self) -> bool:
         """It stopped in the middle: killed, interrupted, or its time was up."""
         return self.outcome in (None, "timed-out")

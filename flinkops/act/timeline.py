@@ -190,17 +190,17 @@ def _name(job: JobFacts) -> tuple[str, str | None, str]:
 
 def of_action(record: ActionRecord) -> Iterator[Entry]:
     """When it began, and what came of it."""
-    target, verb = record.plan.target, record.plan.verb
+    target = record.plan.target
     who = f"by {record.who} on {record.host}"
     diff = f": {'; '.join(record.plan.diff)}" if record.plan.diff else ""
 
     def entry(at_ms: int, text: str) -> Entry:
         return Entry(at_ms, target.source, target.namespace, target.job_name, "action", text, "journal")
 
-    yield entry(record.started_ms, f"{verb} {record.plan.id} {who}{diff}")
+    yield entry(record.started_ms, f"{record.label} {who}{diff}")
     if record.ended_ms is not None:
         error = f": {record.error}" if record.error else ""
-        yield entry(record.ended_ms, f"{verb} {record.plan.id}: {record.outcome}{error}")
+        yield entry(record.ended_ms, f"{record.label}: {record.outcome}{error}")
 
 
 def _recorded(recording: Recording, frames: Sequence[int], policy: Policy, wanted: Wanted) -> Iterator[Entry]:

@@ -18,7 +18,7 @@ from flinkops.model.event_time import may_need
 from flinkops.model.facts import JobFacts, SourceStatus, VertexFacts
 from flinkops.model.history import JobSample
 from flinkops.model.numbers import amount, total, whole, worst
-from flinkops.model.states import ExecutionState, JobState
+from flinkops.model.states import ENDED, ExecutionState, JobState
 
 NOT_DECIDED = "not decided yet: the adaptive batch scheduler does so when the inputs are done"
 _VERTEX_METRICS = {
@@ -130,6 +130,9 @@ def _described(job: JobFacts, found: Signals) -> JobAssessment:
     return described
 
 
+_WHILE_IT_RUNS = frozenset({"uptime_seconds", "commits", "delivery_latency_seconds"})
+
+
 def _explain(job: JobFacts, described: JobAssessment, unknown: dict[str, str], not_applicable: dict[str, str]) -> None:
     """Reasons for what no signal speaks of."""
     running = not_running(job)
@@ -145,13 +148,10 @@ def _explain(job: JobFacts, described: JobAssessment, unknown: dict[str, str], n
         "commits": running or "no sink reports commits yet",
         "delivery_latency_seconds": running or _why_no_delivery(job),
     }
-    unknown.update(
-        {
-            field: why
-            for field, why in reasons.items()
-            if getattr(described, field) is None and field not in not_applicable
-        }
-    )
+    for field, why in reasons.items():
+        if getattr(described, field) is None and field not in not_applicable:
+            over = job.state in ENDED and field in _WHILE_IT_RUNS
+            (not_applicable if over else unknown)[field] = why
     delivery = described.delivery_latency_seconds
     for part in ("p50", "p99"):
         if delivery and getattr(delivery, part) is None:
@@ -222,6 +222,7 @@ def _vertex(
 ) -> VertexAssessment:
     running = not_running(job)
     ended = "the vertex has finished" if vertex.status == ExecutionState.FINISHED else None
+    absent = not_applicable if ended or job.state in ENDED else unknown
     values: dict[str, float | None] = {
         "busy_ratio": _ratio(worst(vertex.busy_ratio)),
         "backpressured_ratio": _ratio(worst(vertex.backpressured_ratio)),
@@ -234,14 +235,14 @@ def _vertex(
             values[field] = None
         if values[field] is None:
             why = f"Flink does not report {metric} for it"
-            unknown[f"{path}.{field}"] = running or vertex_reason(job, vertex, field, ended or why)
+            absent[f"{path}.{field}"] = running or vertex_reason(job, vertex, field, ended or why)
     if not vertex.parallelism:
         unknown[f"{path}.parallelism"] = NOT_DECIDED
     watermark = iso_utc(time.watermark_ms)
     if watermark is None and not running and time.state == "none-yet" and not may_need(vertex):
         not_applicable[f"{path}.watermark"] = "nothing in it works in event time"
     elif watermark is None:
-        unknown[f"{path}.watermark"] = running or vertex_reason(job, vertex, "watermark_ms", time.why or "not reported")
+        absent[f"{path}.watermark"] = running or vertex_reason(job, vertex, "watermark_ms", time.why or "not reported")
     return VertexAssessment(
         id=vertex.id,
         name=vertex.name,

@@ -16,6 +16,7 @@ from flinkops.model.facts import JobFacts
 from flinkops.model.graph import Graph
 from flinkops.model.history import JobSample
 from flinkops.model.numbers import worst
+from flinkops.model.states import ENDED
 
 
 class Signals(NamedTuple):
@@ -47,9 +48,12 @@ def signals(job: JobFacts, past: Sequence[JobSample], job_class: JobClass) -> Si
     points = checkpoints(job, past)
     unknown: dict[str, str] = {}
     not_applicable: dict[str, str] = {}
-    for part in (flow, delay, time, size, held, points):
+    for part in (size, points):
         unknown.update(part.unknown)
         not_applicable.update(part.not_applicable)
+    for measured in (flow, delay, time, held):  # of a job that has ended nothing flows, waits or passes any more
+        (not_applicable if job.state in ENDED else unknown).update(measured.unknown)
+        not_applicable.update(measured.not_applicable)
     return Signals(
         graph,
         flow.value,

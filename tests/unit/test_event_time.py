@@ -321,3 +321,11 @@ def test_screens_show_a_dash_for_what_does_not_apply_and_a_question_mark_for_wha
     without, unknown = assessed(timeless()), assessed(timeless(records_in=5_000))
     assert [plain(skew.shown(each, RowContext())) for each in (without, unknown)] == ["–", "?"]
     assert skew.plain_value(without) is None
+
+
+def test_an_ended_job_has_no_rates_rather_than_unknown_ones() -> None:
+    shown = assessed(msgspec.structs.replace(job(), state="FINISHED", ended_ms=NOW_MS))
+    for path in ("records_in_per_second", "backpressure", SKEW, "uptime_seconds", "vertices.0.busy_ratio"):
+        assert isinstance(shown.absent(path), NotApplicable), path
+    restarting = assessed(msgspec.structs.replace(job(), state="RESTARTING"))
+    assert isinstance(restarting.absent("records_in_per_second"), Unknown)
