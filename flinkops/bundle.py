@@ -14,9 +14,11 @@ import msgspec
 from flinkops.clock import iso_utc
 from flinkops.diagnose.evidence import Evidence, decode_evidence
 from flinkops.errors import OperationFailed, UsageError
+from flinkops.input_file import read_input
 from flinkops.model.facts import JobKey
 from flinkops.outside.export import LONGEST, Export
 from flinkops.outside.log_lines import grave_lines
+from flinkops.user_folders import absolute
 
 EVIDENCE = "evidence.jsonl"
 MAX_FILE_BYTES = 256 * 1024 * 1024
@@ -35,6 +37,7 @@ document, numbers, names, ids, messages. For everything else, and for what looks
 
 def check_free(path: Path) -> None:
     """Before anybody is asked for evidence. Raises UsageError where something is already, or nothing can be written."""
+    absolute(path)
     if os.path.lexists(path):
         raise UsageError(f"{path} exists", next_step="name another file")
     if not os.access(path.parent, os.W_OK | os.X_OK):
@@ -75,9 +78,9 @@ def write_bundle(
 def read_evidence(path: Path) -> list[Evidence]:
     """From a bundle, or from JSON lines; of each job the newest. Raises UsageError for anything else."""
     try:
-        with path.open("rb") as file:
-            packed = file.read(2) == _GZIP
-        content = _from_archive(path) if packed else path.read_bytes()
+        content = read_input(path, most_bytes=MAX_FILE_BYTES)
+        if content.startswith(_GZIP):
+            content = _from_archive(content, path)
         newest: dict[JobKey, Evidence] = {}
         for line in content.splitlines():
             evidence = decode_evidence(line)
@@ -98,8 +101,8 @@ def describe(evidence: Sequence[Evidence]) -> str:
     return f"{jobs} as of {iso_utc(taken_ms) or 'an unknown time'}"
 
 
-def _from_archive(path: Path) -> bytes:
-    with tarfile.open(path, mode="r:gz") as archive:
+def _from_archive(content: bytes, path: Path) -> bytes:
+    with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
         for entry in archive:
             if entry.isfile() and entry.name.endswith(f"/{EVIDENCE}") and entry.size <= MAX_FILE_BYTES:
                 file = archive.extractfile(entry)

@@ -4,6 +4,7 @@ What lies in the working folder or above it may be another person's. It counts o
 could have put it there.
 """
 
+import getpass
 import grp
 import os
 import pwd
@@ -67,6 +68,14 @@ def open_to(folder: Path) -> str | None:
 
 def _lets_group_pass(folder: os.stat_result, gid: int) -> bool:
     return folder.st_gid == gid and bool(folder.st_mode & stat.S_IXGRP)
+
+
+def current_user() -> str:
+    """Who acts: the name of the user, or the number where a container has none for it."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 def _doubt_about_mode(found: os.stat_result) -> str | None:

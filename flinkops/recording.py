@@ -8,6 +8,7 @@ docs/poller.md has the format and what it costs.
 
 import fcntl
 import os
+import stat
 import struct
 import zlib
 from collections.abc import Iterator
@@ -40,10 +41,14 @@ class Recorder:
         self._last: FleetSnapshot | None = None
         self._export = Export()
         try:
-            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as problem:
-            raise OperationFailed(f"cannot write {self._path}: {problem.strerror}") from None
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
+        except (OSError, ValueError) as problem:
+            raise OperationFailed(
+                f"cannot write {self._path}: {getattr(problem, 'strerror', None) or problem}"
+            ) from None
         try:
+            if not stat.S_ISREG(os.fstat(self._file).st_mode):
+                raise OperationFailed(f"cannot write {self._path}: it is no file", next_step="choose another file")
             self._start()
         except BaseException:
             os.close(self._file)
@@ -135,10 +140,12 @@ class Recording:
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
         try:
-            self._file = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as problem:
-            raise UsageError(f"cannot read {self._path}: {problem.strerror}") from None
+            self._file = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except (OSError, ValueError) as problem:
+            raise UsageError(f"cannot read {self._path}: {getattr(problem, 'strerror', None) or problem}") from None
         try:
+            if not stat.S_ISREG(os.fstat(self._file).st_mode):
+                raise UsageError(f"cannot read {self._path}: it is no file", next_step="flinkops record FILE makes one")
             if os.pread(self._file, len(MAGIC), 0) != MAGIC:
                 raise UsageError(
                     f"{self._path} is not a flinkops recording", next_step="flinkops record FILE makes one"
@@ -199,9 +206,12 @@ class Recording:
 def is_recording(path: str | Path) -> bool:
     """Whether a file begins like a recording; False too when it cannot be read, which who opens it then says."""
     try:
-        with Path(path).open("rb") as file:
-            return file.read(len(MAGIC)) == MAGIC
-    except OSError:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            return stat.S_ISREG(os.fstat(descriptor).st_mode) and os.pread(descriptor, len(MAGIC), 0) == MAGIC
+        finally:
+            os.close(descriptor)
+    except (OSError, ValueError):
         return False
 
 

@@ -183,6 +183,9 @@ ANNOUNCED = {
     "password was": "password was '{s}'",
     "password": "wrong password {s}9 for user me",
     "with password": 'cannot login as me with password "{s}"',
+    "changed from": "password changed from {s} to new{s}",
+    "diff of a setting": "s3.secret-key : {s} -> new{s}",
+    "diff in quotes": "db.password: '{s}' -> 'new{s}'; parallelism: 1 -> 2",
     # URLs.
     "url": "http://me:{s}@host/path",
     "url with slash": "http://me:{s}/x9@host/path",

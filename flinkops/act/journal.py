@@ -5,7 +5,6 @@ silence. A line that cannot be read otherwise may be an action that is not finis
 no action begins.
 """
 
-import getpass
 import os
 import socket
 from collections.abc import Iterator, Sequence
@@ -23,8 +22,10 @@ from flinkops.errors import OperationFailed, Refused, UsageError
 from flinkops.model.plan import Plan, StepResult, Target, Verb
 from flinkops.model.steps import Findings, StepOutcome, described
 from flinkops.outside.shell import shell_word
+from flinkops.ownership import current_user
 from flinkops.plan.version_1 import upgraded_entry
 from flinkops.private_file import refuse_shared_folder
+from flinkops.user_folders import state_folder
 
 SCHEMA_VERSION = 2
 REPAIR = "flinkops action repair"
@@ -127,7 +128,7 @@ class Journal:
         self._file = JournalFile(folder)
         self.path = self._file.path
         self._clock = clock
-        self._who = _user()
+        self._who = current_user()
         self._host = socket.gethostname()
         self._reserves: dict[str, Reserve] = {}
 
@@ -219,8 +220,8 @@ class Journal:
 
     def refuse_shared(self) -> None:
         """Raises Refused when others can read into the folder. The user's own is closed to them instead."""
-        if self.folder == default_folder() and self.folder.is_dir():
-            with suppress(OSError):
+        with suppress(OSError, UsageError):
+            if self.folder == default_folder():
                 self.folder.chmod(0o700)
         refuse_shared_folder(self.folder, instead=f"chmod 700 {shell_word(str(self.folder))}, or choose another")
 
@@ -312,9 +313,7 @@ def _readable(lines: list[Line]) -> list[bytes]:
 
 def default_folder() -> Path:
     """The user's state folder of this program."""
-    import platformdirs
-
-    return platformdirs.user_state_path("flinkops") / "journal"
+    return state_folder() / "journal"
 
 
 def _record(entries: list[Entry]) -> ActionRecord:
@@ -370,10 +369,3 @@ def _step_result(entry: Entry) -> StepResult:
         outcome = entry.outcome  # type: ignore[assignment]
     text = entry.error or described(entry.found)
     return StepResult(entry.step, entry.at_ms, entry.seconds or 0.0, outcome, text)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        return f"uid {os.getuid()}"

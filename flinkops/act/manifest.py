@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from flinkops.errors import UsageError
+from flinkops.input_file import read_input_text
 
 KINDS = ("FlinkDeployment", "FlinkSessionJob", "FlinkBlueGreenDeployment")
 MAX_BYTES = 4 * 1024 * 1024
@@ -58,13 +59,7 @@ def _documents(path: Path) -> Iterator[Any]:
     import yaml
 
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            raise UsageError(f"{path} has more than {MAX_BYTES // 2**20} MiB: that is no manifest")
-        yield from yaml.safe_load_all(content.decode("utf-8"))
-    except (OSError, UnicodeDecodeError) as problem:
-        raise UsageError(f"{path} cannot be read: {problem}") from None
+        yield from yaml.safe_load_all(read_input_text(path, most_bytes=MAX_BYTES))
     except (yaml.YAMLError, ValueError, RecursionError) as problem:
         raise UsageError(f"{path} is no YAML: {' '.join(str(problem).split())[:200]}") from None
 

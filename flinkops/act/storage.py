@@ -1,5 +1,6 @@
 """Savepoints as files: is everything there? Only local folders can be read; the rest stays unknown."""
 
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -108,8 +109,13 @@ def _absent(path: str, folder: Path) -> SavepointCheck:
     return SavepointCheck(path, "unknown", f"{folder.parent} does not exist on this machine: the storage is elsewhere")
 
 
+def _open_at_once(path: str, flags: int) -> int:
+    """A pipe in the place of a file has nothing to read; it is not waited for."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
 def _read_metadata(folder: Path) -> bytes:
-    with (folder / METADATA_FILE).open("rb") as file:
+    with open(folder / METADATA_FILE, "rb", opener=_open_at_once) as file:
         content = file.read(_MAX_METADATA_BYTES + 1)
     if len(content) > _MAX_METADATA_BYTES:
         raise MetadataError("it is larger than any that Flink writes")

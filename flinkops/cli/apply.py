@@ -8,7 +8,9 @@ import typer
 from flinkops.cli.action_options import Consent, JournalOption, YesOption
 from flinkops.cli.options import Common, with_common
 from flinkops.cli.run_action import act, open_journal
-from flinkops.errors import UsageError
+from flinkops.input_file import read_input
+
+_MOST_BYTES = 16 * 2**20
 
 
 @with_common
@@ -24,10 +26,7 @@ def apply(
     from flinkops.clock import SystemClock
     from flinkops.plan.identity import decode_plan_file
 
-    try:
-        content = plan.read_bytes()
-    except OSError as problem:
-        raise UsageError(f"{plan} cannot be read: {problem.strerror or problem}") from None
+    content = read_input(plan, most_bytes=_MOST_BYTES)
     saved = decode_plan_file(content, str(plan), known_members())
     with backend_of_plan(saved, common.settings, SystemClock()).control_of_plan(saved) as control:
         act(common, control, saved, Consent(yes=yes), open_journal(journal_folder))

@@ -8,7 +8,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flinkops.errors import FlinkopsError
+from flinkops.errors import FlinkopsError, UsageError
+from flinkops.user_folders import cache_folder
 
 if TYPE_CHECKING:
     from flinkops.config.settings import Settings
@@ -33,11 +34,11 @@ def remember_names(settings: "Settings", names: Iterable[str]) -> None:
     """Keep what a poll found for completions to come. Not being able to is no error."""
     from flinkops.clock import SystemClock
 
-    path = _cache_file(settings)
     try:
+        path = _cache_file(settings)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps([SystemClock().now_ms(), sorted(set(names))]), encoding="utf-8")
-    except OSError:
+    except (OSError, UsageError):
         return
 
 
@@ -81,14 +82,12 @@ def _remembered(settings: "Settings") -> tuple[int, list[str]] | None:
     try:
         at_ms, names = json.loads(_cache_file(settings).read_text(encoding="utf-8"))
         return int(at_ms), [str(name) for name in names]
-    except (OSError, ValueError, TypeError, RecursionError):
+    except (OSError, UsageError, ValueError, TypeError, RecursionError):
         return None
 
 
 def _cache_file(settings: "Settings") -> Path:
     """One file for each set of targets."""
-    import platformdirs
-
     sources = tuple(source.name for source in settings.sources)
     target = repr((settings.rest, sources, settings.contexts, settings.kubeconfigs, settings.namespaces))
-    return platformdirs.user_cache_path("flinkops") / f"jobs-{hashlib.sha256(target.encode()).hexdigest()[:16]}.json"
+    return cache_folder() / f"jobs-{hashlib.sha256(target.encode()).hexdigest()[:16]}.json"

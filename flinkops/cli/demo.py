@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flinkops.cli.options import Common, with_common
-from flinkops.cli.output import emit_text
+from flinkops.cli.options import Common, finite, with_common
+from flinkops.cli.output import emit_text, is_terminal
 
 if TYPE_CHECKING:
     from flinkops.local.state import FleetInfo
@@ -21,7 +21,8 @@ def demo(
         bool, typer.Option("--headless", help="No TUI: a JSON status, on one line, each refresh.")
     ] = False,
     seconds: Annotated[
-        float | None, typer.Option("--seconds", min=0, help="Stop so long after the first status.", show_default=False)
+        float | None,
+        typer.Option("--seconds", callback=finite, help="So long after the first status.", show_default=False),
     ] = None,
     rate: Annotated[float, typer.Option("--rate", min=0.1, help="Scrapes per second.")] = 1000.0,
 ) -> None:
@@ -52,7 +53,7 @@ def _show(common: Common, fleet: "FleetInfo", *, headless: bool, seconds: float 
     interval = settings.interval_seconds if settings.origins["interval"] != "default" else REFRESH_SECONDS
     observer = open_observer(common, [FlinkRestSource(parse_endpoint(fleet.rest_url, name="local"))])
     try:
-        if headless or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        if headless or not is_terminal(sys.stdin, sys.stdout):
             for observation in repeated(observer.observe, interval, seconds=seconds):
                 emit_text(status_json(observation.assessment))
         else:

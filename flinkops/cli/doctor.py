@@ -8,7 +8,7 @@ import typer
 
 from flinkops.cli.complete import complete_job
 from flinkops.cli.options import Common, with_common
-from flinkops.cli.output import emit_text
+from flinkops.cli.output import emit_text, is_terminal
 from flinkops.errors import ExitCode, Unreachable, UsageError
 
 if TYPE_CHECKING:
@@ -134,7 +134,9 @@ def _examined(common: Common, job: str | None, bundle: str | None) -> "tuple[lis
             common.say("flinkops: two polls and the flame graphs of the busiest vertices: some fifteen seconds")
             evidence = examiner.jobs(pick)
         _say_sources(common, examiner)
-        evidence = with_actions(examiner.with_events(evidence), journal_at_hand())
+        evidence = examiner.with_events(evidence)
+        if (journal := journal_at_hand()) is not None:
+            evidence = with_actions(evidence, journal)
         return evidence, examiner.logs(evidence) if bundle is not None else {}
     finally:
         observer.close()
@@ -207,7 +209,7 @@ def _print(common: Common, diagnoses: "Sequence[Diagnosis]") -> None:
     from flinkops.render.doctor import FORMATS, doctor_text
 
     wanted = common.settings.output or "table"
-    if wanted in ("table", "wide") and sys.stdout.isatty():
+    if wanted in ("table", "wide") and is_terminal(sys.stdout):
         import os
         import shutil
 

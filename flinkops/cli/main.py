@@ -5,12 +5,13 @@ imported at the top of a command's file is paid for by every call, `--help` and 
 belong inside functions.
 """
 
+import errno
 import sys
 from collections.abc import Sequence
 
 import typer
 
-from flinkops.cli.output import say
+from flinkops.cli.output import open_standard_streams, say, stdout_failed
 from flinkops.errors import ExitCode, FlinkopsError
 
 HELP = """See, explain, operate and prove: fleets of Apache Flink jobs.
@@ -23,6 +24,9 @@ Examples:
   flinkops doctor orders                   what is wrong, and what to do first
   flinkops record incident.rec             for later: status --replay FILE
 """
+
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF)
 
 
 def build() -> typer.Typer:
@@ -83,6 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run and exit; the user sees one line of an error, never a traceback unless --debug is given."""
     from flinkops.local.signals import signals_interrupt
 
+    open_standard_streams()
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         with signals_interrupt():
@@ -92,6 +97,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         _complain(error.line())
         sys.exit(error.exit_code)
+    except OSError as error:
+        if "--debug" in given:
+            raise
+        if error.errno in _NO_ROOM and error.filename is None:  # help and usage, which the parser writes itself
+            _complain(stdout_failed(error).line())
+        else:
+            _complain(f"unexpected {type(error).__name__}: {error}; the details are in {_write_log(error)}")
+        sys.exit(ExitCode.FAILED)
     except Exception as error:  # the last resort: a bug, which the log file keeps for a report
         if "--debug" in given:
             raise
@@ -107,11 +120,14 @@ def _write_log(error: BaseException) -> str:
     """Keep the traceback in the user's log folder; returns its path, or why there is none."""
     import traceback
 
-    import platformdirs
+    from flinkops.ownership import make_private
+    from flinkops.private_file import write_private
+    from flinkops.user_folders import log_folder
 
     try:
-        path = platformdirs.user_log_path("flinkops", ensure_exists=True) / "error.log"
-        path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
-    except OSError as problem:
+        path = log_folder() / "error.log"
+        make_private(path.parent)
+        write_private(path, "".join(traceback.format_exception(error)).encode("utf-8", "backslashreplace"))
+    except (OSError, FlinkopsError) as problem:
         return f"no log file ({problem}); run again with --debug"
     return str(path)

@@ -35,6 +35,15 @@ class Common:
             say(text)
 
 
+def finite(value: float | None) -> float | None:
+    """A number of seconds that a clock can wait for, as a callback of an option."""
+    from flinkops.model.quantities import LONGEST_SECONDS
+
+    if value is not None and not 0 <= value <= LONGEST_SECONDS:
+        raise typer.BadParameter(f"{value} is no number of seconds from 0 to ten years")
+    return value
+
+
 def _options(
     rest: Annotated[
         list[str] | None,

@@ -49,9 +49,32 @@ def emit_text(text: str) -> None:
         _silence(sys.stdout)
         sys.exit(1)
     except (OSError, ValueError) as problem:
-        _silence(sys.stdout)
-        reason = getattr(problem, "strerror", None) or "it is closed"
-        raise OperationFailed(f"cannot write to stdout: {reason}", next_step="name a file with room") from None
+        raise stdout_failed(problem) from None
+
+
+def is_terminal(*streams: IO[str] | None) -> bool:
+    """Whether all of them are terminals; one that is closed is none."""
+    try:
+        return all(stream is not None and stream.isatty() for stream in streams)
+    except ValueError:
+        return False
+
+
+def stdout_failed(problem: OSError | ValueError) -> OperationFailed:
+    """What is said when stdout takes nothing; what is still in its buffer is dropped."""
+    _silence(sys.stdout)
+    reason = getattr(problem, "strerror", None) or "it is closed"
+    return OperationFailed(f"cannot write to stdout: {reason}", next_step="name a file with room")
+
+
+def open_standard_streams() -> None:
+    """Nothing else that is opened takes the number of a closed stdin, stdout or stderr."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            if os.open(os.devnull, os.O_RDWR) != number:
+                return
 
 
 def _write(stream: IO[str] | None, text: str) -> None:

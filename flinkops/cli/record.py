@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from flinkops.cli.options import Common, with_common
+from flinkops.cli.options import Common, finite, with_common
 from flinkops.outside.shell import shell_command
 
 
@@ -13,7 +13,7 @@ def record(
     common: Common,
     file: Annotated[str, typer.Argument(help="Where to; a recording that is there already is gone on with.")],
     seconds: Annotated[
-        float | None, typer.Option("--seconds", min=0, help="Stop after so long.", show_default=False)
+        float | None, typer.Option("--seconds", callback=finite, help="Stop after so long.", show_default=False)
     ] = None,
 ) -> None:
     r"""Record the fleet to FILE, a snapshot each interval, until Ctrl-C.

@@ -11,9 +11,10 @@ import typer
 
 from flinkops.cli.action_options import Consent
 from flinkops.cli.options import Common
-from flinkops.cli.output import emit, emit_document, say
-from flinkops.errors import ExitCode, Interrupted, Refused, UsageError
+from flinkops.cli.output import emit, emit_document, is_terminal, say
+from flinkops.errors import ExitCode, Interrupted, OperationFailed, Refused, UsageError
 from flinkops.outside.shell import shell_command, shell_word, shell_words
+from flinkops.user_folders import absolute, with_home
 
 if TYPE_CHECKING:
     from flinkops.act.backend import Backend
@@ -33,7 +34,7 @@ def open_journal(folder: Path | None) -> "Journal":
     from flinkops.act.journal import Journal, default_folder
     from flinkops.clock import SystemClock
 
-    return Journal(folder.expanduser() if folder else default_folder(), SystemClock())
+    return Journal(with_home(folder) if folder else default_folder(), SystemClock())
 
 
 def new_stamp(verb: str) -> "Stamp":
@@ -93,7 +94,11 @@ def act(
     runner.refuse_unfit(plan)
     _confirm(plan, consent)
     result = runner.run(plan)
-    report(common, plan, result)
+    try:
+        report(common, plan, result)
+    except OperationFailed:  # stdout takes nothing: what was done is said where words go
+        common.say(f"{plan.id}: {result.outcome}{f'; {result.error}' if result.error else ''}; flinkops history has it")
+        raise
     raise typer.Exit(exit_code(result))
 
 
@@ -101,12 +106,11 @@ def executor(common: Common, control: "JobControl", journal: "Journal") -> "Exec
     """The executor with this command's settings."""
     from flinkops.act.backend import named_in
     from flinkops.act.executor import Executor
-    from flinkops.act.journal import default_folder
     from flinkops.cli.guarding import guard_at
     from flinkops.clock import SystemClock
 
     options = list(named_in(common.settings))
-    if journal.folder != default_folder():
+    if not _is_default(journal.folder):
         options += ["--journal", str(journal.folder)]
     return Executor(
         control,
@@ -151,11 +155,20 @@ def document_format(common: Common) -> str | None:
     return form if form in ("json", "jsonl", "yaml") else None
 
 
+def _is_default(folder: Path) -> bool:
+    from flinkops.act.journal import default_folder
+
+    try:
+        return folder == default_folder()
+    except UsageError:  # no home folder: it was named
+        return False
+
+
 def refuse_shared_plan(path: Path) -> None:
     """Raises Refused when a plan would be saved where others can read: it holds arguments and settings as they are."""
     from flinkops.private_file import refuse_shared_folder
 
-    refuse_shared_folder(path.absolute().parent, instead="mkdir -m 700 plans, and --out plans/FILE")
+    refuse_shared_folder(absolute(path).parent, instead="mkdir -m 700 plans, and --out plans/FILE")
 
 
 def _save(path: Path, content: bytes) -> None:
@@ -182,7 +195,7 @@ def ask_to_go_on(lines: Sequence[str], typed: str = "") -> None:
 
     Raises Refused when the person declines or nobody is there, Interrupted on Ctrl-C.
     """
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not is_terminal(sys.stdin, sys.stderr):
         raise Refused("nobody is here to confirm it", next_step="give --yes, or see it first with --plan")
     for line in lines:
         say(line)
@@ -206,7 +219,7 @@ def _tell(common: Common, progress: "Progress") -> None:
     """One plain line for each step that ends; on a terminal also one for each that begins."""
     from flinkops.model.quantities import human_seconds
 
-    if progress.kind == "intent" and sys.stderr.isatty():
+    if progress.kind == "intent" and is_terminal(sys.stderr):
         common.say(f"  {progress.step} …")
     elif progress.kind == "outcome":
         took = human_seconds(progress.seconds)

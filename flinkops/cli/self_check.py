@@ -9,6 +9,8 @@ from flinkops.cli.output import emit_document, emit_text
 from flinkops.cli.targets import DEFAULT_TIMEOUT_SECONDS, open_sources
 from flinkops.errors import Denied, ExitCode, FlinkopsError
 from flinkops.model.check import Check
+from flinkops.ownership import make_private
+from flinkops.user_folders import cache_folder, log_folder
 
 if TYPE_CHECKING:
     from flinkops.sources.kubernetes.access import KubeAccess
@@ -44,17 +46,15 @@ def _program() -> Iterator[Check]:
 def _folders() -> Iterator[Check]:
     import os
 
-    import platformdirs
-
     from flinkops.cli.run_action import open_journal
     from flinkops.config.load import user_file
 
     named = os.environ.get("FLINKOPS_JOURNAL")
     yield folder_check("journal", open_journal(Path(named) if named else None).folder)
-    yield folder_check("logs", platformdirs.user_log_path("flinkops"))
-    yield folder_check("cache", platformdirs.user_cache_path("flinkops"))
+    yield folder_check("logs", log_folder())
+    yield folder_check("cache", cache_folder())
     file = user_file()
-    told = "is read" if file.is_file() else "does not exist, which is fine"
+    told = "is read" if file is not None and file.is_file() else "does not exist, which is fine"
     yield Check("folder", "settings", "ok", f"{file} {told}")
 
 
@@ -63,7 +63,7 @@ def folder_check(what: str, folder: Path) -> Check:
     import tempfile
 
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private(folder)
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".check-") as file:
             file.write(b"x")
     except OSError as problem:

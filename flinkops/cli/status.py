@@ -7,7 +7,7 @@ import typer
 
 from flinkops.cli.complete import complete_job, remember_names
 from flinkops.cli.options import Common, with_common
-from flinkops.cli.output import emit_text
+from flinkops.cli.output import emit_text, is_terminal
 from flinkops.cli.repeat import repeated
 from flinkops.errors import ExitCode
 
@@ -98,7 +98,7 @@ def _looks(observer: "Observer", interval_seconds: float, *, watch: bool) -> "It
 
 def _on_screen(common: Common, *, once: bool) -> bool:
     """The TUI needs a terminal on both ends, and that nothing else was asked for."""
-    return not once and common.settings.output is None and sys.stdin.isatty() and sys.stdout.isatty()
+    return not once and common.settings.output is None and is_terminal(sys.stdin, sys.stdout)
 
 
 def _show(common: Common, fleet: "FleetAssessment", job: str | None) -> ExitCode:
@@ -128,7 +128,7 @@ def _print(common: Common, fleet: "FleetAssessment", *, card: bool) -> None:
     from flinkops.render.table import FORMATS, status_table
 
     wanted = common.settings.output or "table"
-    terminal = sys.stdout.isatty()
+    terminal = is_terminal(sys.stdout)
     if wanted in ("table", "wide") and terminal:
         import os
         import shutil

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flinkops.errors import Unreachable
+from flinkops.errors import FlinkopsError, Unreachable, UsageError
+from flinkops.user_folders import with_home
 
 if TYPE_CHECKING:
     from flinkops.act.ended_jobs import EndedByAction
@@ -65,24 +66,30 @@ def open_observer(common: "Common", sources: Sequence["Source"] | None = None) -
     return Observer(open_collector(common.settings, sources), common.settings.policy, ended_by=_ended_by())
 
 
-def journal_at_hand() -> "Journal":
-    """The journal of this machine, for commands that only read it and have no --journal."""
+def journal_at_hand() -> "Journal | None":
+    """The journal of this machine, for commands that only read it and have no --journal; None without a home folder."""
     from flinkops.act.journal import Journal, default_folder
     from flinkops.clock import SystemClock
 
     folder = os.environ.get("FLINKOPS_JOURNAL")
-    return Journal(Path(folder).expanduser() if folder else default_folder(), SystemClock())
+    try:
+        return Journal(with_home(Path(folder)) if folder else default_folder(), SystemClock())
+    except UsageError:
+        return None
 
 
 def _ended_by() -> "Callable[[JobFacts], str | None]":
-    """What the journal says of a job that has ended; read only when there is such a job."""
+    """What the journal says of a job that has ended; read only when there is such a job, and it can be."""
     asked: list[EndedByAction] = []
 
     def ended_by(job: "JobFacts") -> str | None:
-        if not asked:
-            from flinkops.act.ended_jobs import EndedByAction
+        from flinkops.act.ended_jobs import EndedByAction
 
-            asked.append(EndedByAction(journal_at_hand()))
-        return asked[0](job)
+        if not asked and (journal := journal_at_hand()) is not None:
+            asked.append(EndedByAction(journal))
+        try:
+            return asked[0](job) if asked else None
+        except FlinkopsError:
+            return None
 
     return ended_by

@@ -1,6 +1,6 @@
 """`flinkops version`."""
 
-import typer
+from flinkops.cli.output import emit_text
 
 
 def version() -> None:
@@ -9,4 +9,4 @@ def version() -> None:
 
     from flinkops import __version__
 
-    typer.echo(f"flinkops {__version__} (Python {platform.python_version()})")
+    emit_text(f"flinkops {__version__} (Python {platform.python_version()})")

@@ -1,6 +1,7 @@
 """Where settings come from: flag > environment > project file > user file > default."""
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,18 +14,22 @@ from flinkops.config.schema import TOP_KEYS, read_policy, read_sources, read_val
 from flinkops.config.settings import SCALARS, Settings, SourceSettings
 from flinkops.config.trust import refuse_foreign, refuse_untrusted
 from flinkops.errors import UsageError
+from flinkops.input_file import read_input
 from flinkops.paths import is_file
+from flinkops.user_folders import config_folder
 
 FILE_NAME = "flinkops.toml"
 CONFIG_VARIABLE = "FLINKOPS_CONFIG"
 _MOST_BYTES = 1 << 20
+_DEEP_KEY = re.compile(r"(?:[\w\-\"' ]{1,64}+\.){100}")
 
 
-def user_file() -> Path:
-    """The user's own file, where the system keeps settings."""
-    import platformdirs
-
-    return platformdirs.user_config_path("flinkops") / FILE_NAME
+def user_file() -> Path | None:
+    """The user's own file, where the system keeps settings; None for a user without a home folder."""
+    try:
+        return config_folder() / FILE_NAME
+    except UsageError:
+        return None
 
 
 def project_file(start: Path | None = None) -> Path | None:
@@ -54,11 +59,11 @@ def load_settings(
         raise UsageError(f"no settings file {named}", next_step="--config names an existing flinkops.toml")
     layers = _Layers()
     own = user_file()
-    if is_file(own):
+    if own is not None and is_file(own):
         layers.add(read_toml(own)[1], own, f"user file {own}")
     if named:
         layers.add(read_toml(Path(named))[1], Path(named), f"named file {named}")
-    elif (project := project_file()) is not None and not (is_file(own) and project.samefile(own)):
+    elif (project := project_file()) is not None and not (own and is_file(own) and project.samefile(own)):
         refuse_foreign(project)
         content, data = read_toml(project)
         layers.add(data, project, f"project file {project}")
@@ -78,13 +83,13 @@ def load_settings(
 
 def read_toml(path: Path) -> tuple[bytes, dict[str, Any]]:
     """The file's content, and what it says. Raises UsageError."""
+    content = read_input(path, most_bytes=_MOST_BYTES)
     try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
-        if len(content) > _MOST_BYTES:
-            raise UsageError(f"{path} is too large for settings: more than {_MOST_BYTES >> 20} MiB")
-        return content, tomllib.loads(content.decode("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        text = content.decode("utf-8")
+        if _DEEP_KEY.search(text):  # the parser's time grows with the square of a key's parts
+            raise RecursionError
+        return content, tomllib.loads(text)
+    except ValueError as error:  # no UTF-8, no TOML, a number without end
         raise UsageError(f"cannot read {path}: {error}") from None
     except RecursionError:
         raise UsageError(f"cannot read {path}: it is nested too deeply") from None

@@ -14,8 +14,9 @@ from typing import Any
 
 import msgspec
 
-from flinkops.errors import OperationFailed, Refused
+from flinkops.errors import OperationFailed, Refused, UsageError
 from flinkops.ownership import doubt_about, make_private
+from flinkops.user_folders import state_folder
 
 TRUST_FILE = "trusted.json"
 
@@ -100,14 +101,12 @@ def _change(path: Path, digest: str | None) -> None:
 def _read() -> _Trusted:
     try:
         return msgspec.json.decode(_store().read_bytes(), type=_Trusted)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (OSError, UsageError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _Trusted()  # nothing is trusted
 
 
 def _store() -> Path:
-    import platformdirs
-
-    return platformdirs.user_state_path("flinkops") / TRUST_FILE
+    return state_folder() / TRUST_FILE
 
 
 def _place(path: Path) -> str:

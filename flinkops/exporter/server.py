@@ -18,12 +18,14 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 
 from flinkops.errors import OperationFailed, UsageError
 from flinkops.exporter.collector import DEADLINE_SECONDS, scrape_deadline_seconds
+from flinkops.input_file import read_input_text
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 log = logging.getLogger(__name__)
 
+_MOST_CREDENTIALS_BYTES = 2**20
 _IDLE_SECONDS = 15.0
 _TIMEOUT_HEADER = "HTTP_X_PROMETHEUS_SCRAPE_TIMEOUT_SECONDS"
 _LANDING = b"""<!doctype html><html lang="en"><title>flinkops exporter</title>
@@ -74,10 +76,7 @@ class Credentials:
 
 def read_credentials(path: Path) -> Credentials:
     """Lines ``user:password``; blank ones and those that begin with # are skipped. UsageError when there is none."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read {path}: {error}") from None
+    lines = read_input_text(path, most_bytes=_MOST_CREDENTIALS_BYTES).splitlines()
     pairs = [line.partition(":") for line in lines if line.strip() and not line.startswith("#")]
     if not pairs or not all(user and colon and password for user, colon, password in pairs):
         raise UsageError(f"{path} does not hold lines user:password")
@@ -143,7 +142,7 @@ class MetricsServer(ThreadingMixIn, WSGIServer):
         try:
             self.address_family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
             super().__init__((host, port), _Handler)
-        except (OSError, OverflowError) as error:
+        except (OSError, OverflowError, UnicodeError) as error:
             raise OperationFailed(
                 f"cannot listen on {host}:{port}: {error}", next_step="choose another --listen"
             ) from None

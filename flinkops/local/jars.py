@@ -13,6 +13,8 @@ import msgspec
 
 from flinkops.errors import OperationFailed, UsageError
 from flinkops.local.download import fetch
+from flinkops.user_folders import absolute, with_home
+from flinkops.user_folders import cache_folder as user_cache_folder
 
 DEFAULT_MIRROR = "https://repo.maven.apache.org/maven2"
 _MANIFEST = Path(__file__).with_name("jars.toml")
@@ -55,10 +57,8 @@ def manifest() -> dict[str, tuple[Jar, ...]]:
 def cache_folder() -> Path:
     """Where jars are kept: FLINKOPS_CACHE, else the user's cache folder."""
     if named := os.environ.get("FLINKOPS_CACHE"):
-        return Path(named).expanduser().absolute() / "jars"
-    import platformdirs
-
-    return platformdirs.user_cache_path("flinkops") / "jars"
+        return absolute(with_home(Path(named))) / "jars"
+    return user_cache_folder() / "jars"
 
 
 def mirror() -> str:

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import msgspec
 
+from flinkops.errors import UsageError
 from flinkops.local.processes import Process
 from flinkops.ownership import doubt_about
+from flinkops.user_folders import absolute, state_folder, with_home
 
 FOLDER_NAME = ".flinkops"
 STATE_FILE = "fleet.json"
@@ -59,7 +61,7 @@ def default_home() -> Path:
     One that another user may have written to is passed over: jobs are started with what lies in it.
     """
     if named := os.environ.get("FLINKOPS_LOCAL_HOME"):
-        return Path(named).expanduser().absolute()
+        return absolute(with_home(Path(named)))
     try:
         here = Path.cwd()
     except OSError:  # the working folder was deleted
@@ -68,9 +70,10 @@ def default_home() -> Path:
         home = folder / FOLDER_NAME
         if home.is_dir() and _is_own(home):
             return home
-    import platformdirs
-
-    return platformdirs.user_state_path("flinkops") / "fleet"
+    try:
+        return state_folder() / "fleet"
+    except UsageError:
+        return here / FOLDER_NAME
 
 
 def _is_own(home: Path) -> bool:

@@ -26,13 +26,21 @@ _BYTES = {
 }
 
 
+LONGEST_SECONDS = 3_653 * 86_400
+"""What no wait of this program is longer than; clocks and locks of the system take no more than some centuries."""
+_LONGEST_NUMBER = 40
+
+
 def parse_duration(value: object) -> float:
     """Seconds of "50ms", "30s", "5m", "1h", "2d" or of a plain number of seconds; ValueError on anything else.
 
     >>> parse_duration("50ms"), parse_duration("5 min"), parse_duration(2)
     (0.05, 300.0, 2.0)
     """
-    return _parse(value, _SECONDS, "s", "a duration such as 50ms, 30s, 5m, 1h")
+    seconds = _parse(value, _SECONDS, "s", "a duration such as 50ms, 30s, 5m, 1h")
+    if seconds > LONGEST_SECONDS:
+        raise ValueError(f"{_cut(value)} is longer than ten years")
+    return seconds
 
 
 def parse_bytes(value: object) -> float:
@@ -44,16 +52,22 @@ def parse_bytes(value: object) -> float:
     return _parse(value, _BYTES, "b", "a size such as 500MB, 4GB, 2GiB")
 
 
+def _cut(value: object) -> str:
+    """As it is shown in an error."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
 def _parse(value: object, units: dict[str, float] | dict[str, int], default_unit: str, wanted: str) -> float:
     if isinstance(value, bool):
-        raise ValueError(f"{value!r} is not {wanted}")
+        raise ValueError(f"{_cut(value)} is not {wanted}")
     match = _NUMBER.fullmatch(str(value)) if isinstance(value, (str, int, float)) else None
     factor = units.get((match[2] or default_unit).lower()) if match else None
     if match is None or factor is None:
-        raise ValueError(f"{value!r} is not {wanted}")
-    number = float(match[1]) * factor
-    if number < 0 or not math.isfinite(number):
-        raise ValueError(f"{value!r} is negative or too large")
+        raise ValueError(f"{_cut(value)} is not {wanted}")
+    number = float(match[1][:_LONGEST_NUMBER]) * factor
+    if len(match[1]) > _LONGEST_NUMBER or number < 0 or not math.isfinite(number):
+        raise ValueError(f"{_cut(value)} is negative or too large")
     return number
 
 

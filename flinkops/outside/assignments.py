@@ -14,6 +14,8 @@ _FLAG = re.compile(
     rf"(?P<close>{QUOTE})?(?:,[ \t]{{0,8}}|[ \t]{{1,40}})(?P<open>{QUOTE})?"
     rf"(?!-{{1,2}}[A-Za-z][\w-]{{0,60}}(?:[\s=,\])\"']|\Z))"
 )
+_ARROW = re.compile(rf"(?:{QUOTE})?+\s{{0,4}}+(?:->|→|⇒)\s{{1,4}}+(?P<open>{QUOTE})?+")
+_FROM_TO = re.compile(rf"(?:{QUOTE})?+\s{{1,4}}+to\s{{1,4}}+(?P<open>{QUOTE})?+")
 _PROPERTY = re.compile(r"(?P<close>),\s{1,4}")
 _TAG = re.compile(r"(?:\s{1,8}[\w:.\-]{1,60}\s?=[^<>]{0,200})?>\s{0,80}(?:<!\[CDATA\[)?")
 _PAIR = re.compile(
@@ -25,7 +27,7 @@ _NAME_AFTER = re.compile(
     rf"\s{{0,80}}+(?:{QUOTE})?+(?P<name>[\w.\-]{{1,200}}+)"
 )
 _SENTENCE = re.compile(
-    rf"(?:\s{{1,4}}(?P<verb>is|was|are|to|be|set to|changed to|being|ist|value|of value))?"
+    rf"(?:\s{{1,4}}(?P<verb>is|was|are|to|be|set to|changed to|changed from|from|being|ist|value|of value))?"
     rf"\s{{0,4}}(?<=\s)(?P<open>{QUOTE})?"
     r"(?P<value>[^\s\"'`]{1,400}+)"
 )
@@ -58,9 +60,15 @@ def assigned(text: str) -> Iterator[Span]:
         if start < done:
             continue
         span = _span(reader, start, end)
-        if span is not None and span[1] > span[0]:
-            done = span[1]
-            yield span
+        if span is None or span[1] <= span[0]:
+            continue
+        done = span[1]
+        yield span
+        to = _FROM_TO if text.endswith(("from ", "from '", 'from "'), max(0, span[0] - 6), span[0]) else _ARROW
+        while changed := to.match(text, done):  # `key : old -> new`
+            at = changed.end()
+            done = max(at, reader.value_end(changed["open"], at))
+            yield at, done
 
 
 def _span(reader: Reader, start: int, end: int) -> Span | None:

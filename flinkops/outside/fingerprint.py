@@ -34,7 +34,8 @@ def _key() -> bytes:
     import platformdirs
 
     try:
-        return _kept_key(platformdirs.user_state_path("flinkops") / "fingerprint.key")
+        folder = platformdirs.user_state_path("flinkops")
+        return _kept_key(folder / "fingerprint.key") if folder.is_absolute() else secrets.token_bytes(_KEY_BYTES)
     except (OSError, RuntimeError):
         return secrets.token_bytes(_KEY_BYTES)
 

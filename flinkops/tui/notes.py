@@ -1,6 +1,5 @@
 """Notes on jobs: who has seen it, and what is being done about it. Kept in one small file of the user's."""
 
-import getpass
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,6 +8,7 @@ import msgspec
 
 from flinkops.clock import Clock, iso_utc
 from flinkops.model.facts import JobKey
+from flinkops.ownership import current_user
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -58,7 +58,7 @@ class Notes:
         """Set, or with an empty text remove, the notes of these jobs."""
         for key in keys:
             if text.strip():
-                self._notes[key] = Note(key, text.strip(), getpass.getuser(), self._clock.now_ms())
+                self._notes[key] = Note(key, text.strip(), current_user(), self._clock.now_ms())
             else:
                 self._notes.pop(key, None)
         self._save()

@@ -6,12 +6,15 @@ import sys
 import traceback
 from pathlib import Path
 
-from flinkops.errors import OperationFailed
+from flinkops.errors import OperationFailed, UsageError
 from flinkops.observer import Observer
+from flinkops.ownership import make_private
+from flinkops.private_file import write_private
 from flinkops.recording import Replay
 from flinkops.tui.app import FlinkopsApp, Options
 from flinkops.tui.links import Links
 from flinkops.tui.replay import ReplayObserver
+from flinkops.user_folders import log_folder, state_folder, with_home
 
 
 def start(
@@ -25,8 +28,6 @@ def start(
     links: Links | None = None,
 ) -> None:
     """Run the app. Raises OperationFailed when it broke."""
-    import platformdirs
-
     if ascii_only is None:
         ascii_only = wants_ascii()
     collector = observer.collector
@@ -37,9 +38,9 @@ def start(
         theme=os.environ.get("FLINKOPS_THEME", ""),
         job=job,
         seconds=seconds,
-        journal_folder=Path(journal).expanduser() if (journal := os.environ.get("FLINKOPS_JOURNAL")) else None,
-        notes_path=platformdirs.user_state_path("flinkops") / "notes.json",
-        views_path=platformdirs.user_state_path("flinkops") / "views.json",
+        journal_folder=with_home(Path(journal)) if (journal := os.environ.get("FLINKOPS_JOURNAL")) else None,
+        notes_path=_kept("notes.json"),
+        views_path=_kept("views.json"),
     )
     shown = ReplayObserver(collector, observer.policy) if isinstance(collector, Replay) else observer
     app = FlinkopsApp(shown, options, sources=getattr(collector, "sources", ()), links=links)
@@ -63,11 +64,20 @@ def wants_ascii() -> bool:
 
 def write_log(error: BaseException) -> str:
     """Keep the traceback; returns where, or why it could not be kept."""
-    import platformdirs
-
     try:
-        path: Path = platformdirs.user_log_path("flinkops", ensure_exists=True) / "tui-error.log"
-        path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        path = log_folder() / "tui-error.log"
+        make_private(path.parent)
+        write_private(path, "".join(traceback.format_exception(error)).encode("utf-8", "backslashreplace"))
+    except UsageError as problem:
+        return f"no log file ({problem.what})"
     except OSError as problem:
         return f"no log file ({problem.strerror})"
     return str(path)
+
+
+def _kept(name: str) -> Path | None:
+    """A file of the user's state; None where there is no home folder: then nothing is kept."""
+    try:
+        return state_folder() / name
+    except UsageError:
+        return None

@@ -137,10 +137,10 @@ def refuse_blue_green(jobs: Sequence[JobFacts], wanted: str) -> None:
     first = children[0]
     state = first.resource.blue_green_state if first.resource is not None else None
     named = ", ".join(sorted(f"{job.namespace}/{job.name} ({job.state})" for job in children))
+    command = shell_command("kubectl", "-n", first.namespace or "default", "edit", "flinkbluegreendeployment", name)
     raise Refused(
         f'"{name}" is a {_BLUE_GREEN} ({state or "state unknown"}); its children are {named}, which it would set back',
-        next_step="change its spec.template: "
-        + shell_command("kubectl", "-n", first.namespace or "default", "edit", "flinkbluegreendeployment", name),
+        next_step=f"change its spec.template: {command}",
     )
 
 

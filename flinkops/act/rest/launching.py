@@ -20,6 +20,7 @@ from flinkops.model.steps import Findings
 from flinkops.outside.shell import shell_command
 from flinkops.paths import is_file
 from flinkops.plan.step_inputs import SubmitJob
+from flinkops.user_folders import absolute
 
 if TYPE_CHECKING:
     from flinkops.local.state import FleetInfo
@@ -126,7 +127,7 @@ def _submit_with_client(control: JobControl, launch: Launch, job_id: str, savepo
         *("run", "-d", "-m", control.url.partition("://")[2]),
         *parallelism,
         *_client_options(launch, job_id, savepoint),
-        *("-py", str(Path(script).absolute()), *arguments),
+        *("-py", str(absolute(Path(script))), *arguments),
     ]
     try:
         result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_CLIENT_SECONDS)

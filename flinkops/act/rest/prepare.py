@@ -14,11 +14,12 @@ from flinkops.model.facts import JobFacts
 from flinkops.model.launch import LOCAL_JAR
 from flinkops.model.plan import Plan
 from flinkops.model.request import ActionRequest, Change
-from flinkops.paths import expanded, is_file
+from flinkops.paths import is_file
 from flinkops.plan.identity import Stamp
 from flinkops.plan.redeploy import changed_launch, plan_redeploy, plan_resume, plan_suspend
 from flinkops.plan.rescale import plan_rescale
 from flinkops.plan.savepoint import plan_savepoint
+from flinkops.user_folders import absolute, with_home
 
 
 def refuse_impossible(request: ActionRequest) -> None:
@@ -113,7 +114,7 @@ def _placed(change: Change) -> Change:
     given = change.jar
     if given is None or given.startswith(LOCAL_JAR) or not ("/" in given or is_file(Path(given))):
         return change
-    path = expanded(given).absolute()
+    path = absolute(with_home(Path(given)))
     if not is_file(path):
         raise UsageError(f"--jar {given}: there is no such file")
     return msgspec.structs.replace(change, jar=f"{LOCAL_JAR}{path}")

@@ -11,6 +11,7 @@ from flinkops.cli.options import Common, with_common
 from flinkops.cli.output import emit, emit_document
 from flinkops.cli.run_action import document_format
 from flinkops.errors import UsageError
+from flinkops.input_file import read_input_text
 
 if TYPE_CHECKING:
     from flinkops.autoscale.explain import Explanation
@@ -51,11 +52,7 @@ def _of_file(job: str, path: Path, now_ms: int) -> "Explanation":
     from flinkops.autoscale.explain import explanation_of
 
     try:
-        with path.open("rb") as file:
-            content = file.read(_MAX_FILE_BYTES)
-        document = yaml.safe_load(content.decode("utf-8"))
-    except (OSError, UnicodeDecodeError) as problem:
-        raise UsageError(f"{path} cannot be read: {problem}") from None
+        document = yaml.safe_load(read_input_text(path, most_bytes=_MAX_FILE_BYTES))
     except (yaml.YAMLError, ValueError, RecursionError) as problem:
         raise UsageError(f"{path} is no YAML: {' '.join(str(problem).split())[:200]}") from None
     data = document.get("data") if isinstance(document, dict) else None

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flinkops.cli.options import Common
+from flinkops.cli.options import Common, finite
 from flinkops.errors import OperationFailed, Unreachable, UsageError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ SetOption = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="A setting of job.autoscaler, without that prefix; repeatable."),
 ]
 SecondsOption = Annotated[
-    float, typer.Option("--seconds", min=0, help="How long to poll before deciding.", show_default=True)
+    float, typer.Option("--seconds", callback=finite, help="How long to poll before deciding.", show_default=True)
 ]
 ReplayOption = Annotated[
     str | None, typer.Option("--replay", metavar="FILE", help="Decide at the end of a recording instead.")

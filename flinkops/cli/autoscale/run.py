@@ -9,7 +9,8 @@ import typer
 from flinkops.cli.action_options import JobArgument, JournalOption, YesOption
 from flinkops.cli.autoscale.loop import Loop, LoopTerms
 from flinkops.cli.autoscale.observed import SetOption, TakeOverOption
-from flinkops.cli.options import Common, with_common
+from flinkops.cli.options import Common, finite, with_common
+from flinkops.cli.output import is_terminal
 from flinkops.cli.run_action import backend, new_stamp, open_journal
 from flinkops.errors import Interrupted, Refused
 
@@ -24,7 +25,7 @@ def run(
     job: JobArgument,
     settings: SetOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide and say so; change nothing.")] = False,
-    seconds: Annotated[float | None, typer.Option("--seconds", min=0, help="Stop after so long.")] = None,
+    seconds: Annotated[float | None, typer.Option("--seconds", callback=finite, help="Stop after so long.")] = None,
     take_over: TakeOverOption = False,
     throughput: Annotated[
         bool, typer.Option("--throughput/--no-throughput", help="Watch half a minute of throughput after each rescale.")
@@ -82,7 +83,7 @@ def _agree(job: str, *, yes: bool) -> None:
 
     if yes:
         return
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not is_terminal(sys.stdin, sys.stderr):
         raise Refused("nobody is here to confirm it", next_step="give --yes, or try it first with --dry-run")
     if not typer.confirm(f"Rescale {job} from now on, without asking again?", default=False, err=True):
         raise Refused("declined; nothing was changed")

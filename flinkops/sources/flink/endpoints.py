@@ -8,8 +8,11 @@ import msgspec
 from flinkops.config.guard import matching_source
 from flinkops.config.settings import Settings, SourceSettings
 from flinkops.errors import UsageError
+from flinkops.input_file import read_input_text
 from flinkops.model.address import address_of
 from flinkops.model.endpoint import RestEndpoint, parse_endpoint
+
+_MOST_SECRET_BYTES = 2**16
 
 
 def rest_endpoints(settings: Settings) -> list[RestEndpoint]:
@@ -65,6 +68,8 @@ def resolve_secret(reference: str, source: str) -> str:
             raise UsageError(f'source "{source}" needs the environment variable {where}, which is not set')
         return value
     try:
-        return Path(where).expanduser().read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f'source "{source}" needs the file {where}: {error}') from None
+        return read_input_text(Path(where).expanduser(), most_bytes=_MOST_SECRET_BYTES).strip()
+    except RuntimeError as problem:  # no home folder
+        raise UsageError(f'source "{source}" needs the file {where}: {problem}') from None
+    except UsageError as problem:
+        raise UsageError(f'source "{source}" needs a file: {problem.what}') from None

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import msgspec
 
-from flinkops.errors import OperationFailed
+from flinkops.errors import OperationFailed, UsageError
+from flinkops.input_file import read_input
 from flinkops.model.endpoint import RestEndpoint
 from flinkops.sources.deadline import Deadline
 from flinkops.sources.flink.http import RestClient
@@ -17,6 +18,7 @@ class _Uploaded(msgspec.Struct):
     filename: str
 
 
+_MOST_BYTES = 2 * 2**30
 _uploaded = msgspec.json.Decoder(_Uploaded)
 
 
@@ -32,9 +34,9 @@ class _UploadClient(RestClient):
 def upload_jar(endpoint: RestEndpoint, path: Path) -> str:
     """POST /jars/upload; the id that Flink gives the jar. Raises Unreachable, or OperationFailed for the file."""
     try:
-        content = path.read_bytes()
-    except OSError as problem:
-        raise OperationFailed(f"{path} cannot be read: {problem.strerror or problem}") from None
+        content = read_input(path, most_bytes=_MOST_BYTES)
+    except UsageError as problem:
+        raise OperationFailed(problem.what) from None
     client = _UploadClient(endpoint)
     name = "".join(character if character.isalnum() or character in "._-" else "_" for character in path.name)
     head = (

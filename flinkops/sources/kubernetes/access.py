@@ -14,10 +14,12 @@ from urllib.parse import quote
 import msgspec
 
 from flinkops.errors import FlinkopsError, Unreachable, UsageError
+from flinkops.input_file import read_input_text
 from flinkops.model.endpoint import RestEndpoint
 from flinkops.paths import expanded, is_file
 
 IN_CLUSTER = "in-cluster"
+_MOST_KUBECONFIG_BYTES = 16 * 2**20
 _ACCOUNT_NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _DEFAULT_KUBECONFIG = "~/.kube/config"
 
@@ -79,6 +81,8 @@ def in_cluster() -> bool:
 
 def list_contexts(kubeconfig: str | None = None) -> ContextNames:
     """The names of the contexts. Raises UsageError when there is no readable kubeconfig."""
+    if not kubeconfig_exists(kubeconfig):
+        raise _unusable(kubeconfig, FileNotFoundError())
     try:
         found, current = _config().list_kube_config_contexts(config_file=kubeconfig)
     except Exception as problem:  # noqa: BLE001 - whatever a broken file makes the library and YAML raise
@@ -95,13 +99,15 @@ def servers_of_contexts(kubeconfigs: Iterable[str | None]) -> dict[str, str]:
 
     servers: dict[str, str] = {}
     for file in dict.fromkeys(part for one in kubeconfigs for part in _kubeconfig_files(one)):
+        if not is_file(expanded(file)):
+            continue
         try:
-            found = yaml.safe_load(expanded(file).read_text(encoding="utf-8"))
+            found = yaml.safe_load(read_input_text(expanded(file), most_bytes=_MOST_KUBECONFIG_BYTES))
             urls = {one["name"]: one["cluster"]["server"] for one in found.get("clusters") or ()}
             for one in found.get("contexts") or ():
                 if (server := urls.get(one["context"]["cluster"])) is not None:
                     servers.setdefault(str(one["name"]), str(server).rstrip("/"))
-        except (OSError, ValueError, yaml.YAMLError, AttributeError, KeyError, TypeError, RecursionError):
+        except (UsageError, RuntimeError, ValueError, yaml.YAMLError, AttributeError, KeyError, TypeError):
             continue
     return servers
 

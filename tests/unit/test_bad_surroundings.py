@@ -1,0 +1,237 @@
+"""No home, no name, no streams, no folder, no end: one line and the documented code."""
+
+import os
+import pwd
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from flinkops import input_file
+from flinkops.cli.main import main
+from flinkops.errors import UsageError
+from flinkops.input_file import read_input
+from flinkops.model.endpoint import parse_endpoint
+from flinkops.model.quantities import parse_duration
+from tests.fake_flink import FakeFlink
+from tests.unit.command_line import Cli
+
+DEAD = "http://127.0.0.1:9"
+FULL = Path("/dev/full")
+needs_full = pytest.mark.skipif(not FULL.exists(), reason="no /dev/full on this system")
+
+
+def one_line(text: str) -> bool:
+    return text.count("\n") == 1 and "Traceback" not in text and "unexpected" not in text
+
+
+# ---- inputs that never end, or never begin
+
+
+def pipe(folder: Path) -> Path:
+    os.mkfifo(folder / "pipe")
+    return folder / "pipe"
+
+
+def zero(_folder: Path) -> Path:
+    return Path("/dev/zero")
+
+
+READERS = {
+    "apply": ("apply", "{}"),
+    "doctor --replay": ("doctor", "--replay", "{}"),
+    "status --replay": ("status", "--replay", "{}"),
+    "upgrade -f": ("upgrade", "x", "--savepoint", "-f", "{}", "--plan", "--rest", DEAD),
+    "--config": ("status", "--config", "{}"),
+    "--kubeconfig": ("status", "--kubeconfig", "{}"),
+    "autoscale replay": ("autoscale", "replay", "x", "{}"),
+    "--basic-auth-file": ("exporter", "--rest", DEAD, "--listen", "127.0.0.1:0", "--basic-auth-file", "{}"),
+}
+
+
+@pytest.mark.usefixtures("nothing_from_outside")
+@pytest.mark.parametrize("endless", [zero, pipe], ids=["zeros", "an empty pipe"])
+@pytest.mark.parametrize("words", READERS.values(), ids=READERS)
+def test_an_input_without_end_is_2(
+    cli: Cli, words: tuple[str, ...], endless: Callable[[Path], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(input_file, "WAIT_SECONDS", 0.05)
+    path = endless(tmp_path)
+    ran = cli(*(word.format(path) for word in words))
+    assert (ran.code, one_line(ran.err)) == (2, True), ran.err
+
+
+@pytest.mark.usefixtures("nothing_from_outside")
+def test_nothing_is_recorded_into_what_is_no_file(cli: Cli, tmp_path: Path) -> None:
+    for target in (Path("/dev/null"), pipe(tmp_path)):
+        ran = cli("record", str(target), "--rest", DEAD, "--seconds", "0")
+        assert (ran.code, one_line(ran.err)) == (1, True), ran.err
+
+
+def test_a_pipe_that_is_written_to_is_read_to_its_end(tmp_path: Path) -> None:
+    path = pipe(tmp_path)
+    writer = threading.Thread(target=path.write_bytes, args=(b"x" * 300_000,))
+    writer.start()
+    assert read_input(path, most_bytes=400_000) == b"x" * 300_000
+    writer.join()
+
+
+@pytest.mark.parametrize(("path", "words"), [("/no/such", "No such file"), ("/", "Is a directory"), ("a\0b", "null")])
+def test_what_cannot_be_read_is_said(path: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        read_input(path, most_bytes=10)
+
+
+# ---- no home, no name, no working folder
+
+
+@pytest.fixture
+def nameless(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A user of a container: a number, and nothing else."""
+
+    def unknown(_uid: int) -> object:
+        raise KeyError("getpwuid(): uid not found")
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    for name in list(os.environ):
+        if name in ("HOME", "USER", "LOGNAME", "LNAME", "USERNAME") or name.startswith(("XDG_", "FLINKOPS_", "KUBE")):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_user_without_home_and_name_can_read(cli: Cli, nameless: Path, flink: FakeFlink) -> None:
+    ran = cli("status", "--rest", flink.url)
+    assert ran.code == 0, ran.err
+    ran = cli("doctor", "--rest", flink.url, "--bundle", "case.tar.gz")
+    assert ran.code == 0, ran.err
+    assert [path.name for path in nameless.iterdir()] == ["case.tar.gz"], "nothing is made in a folder called ~"
+
+
+def test_such_a_user_names_a_journal(cli: Cli, nameless: Path, flink: FakeFlink) -> None:
+    ran = cli("history")
+    assert (ran.code, one_line(ran.err)) == (2, True), ran.err
+    assert "HOME" in ran.err
+    journal = nameless / "journal"
+    act = ("savepoint", "create", "windows", "--target", "file:///sp", "--yes", "--rest", flink.url, "--timeout", "1s")
+    cli(*act, "--journal", str(journal))
+    done = cli("history", "--journal", str(journal), "-o", "json")
+    assert f'"who":"uid {os.getuid()}"' in done.out
+
+
+@pytest.mark.usefixtures("nothing_from_outside")
+def test_a_deleted_working_folder(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flink: FakeFlink) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert cli("status", "--rest", flink.url).code == 0
+    for words in (
+        ("savepoint", "create", "windows", "--out", "plan.json"),
+        ("doctor", "--bundle", "case.tar.gz"),
+    ):
+        ran = cli(*words, "--rest", flink.url)
+        assert (ran.code, one_line(ran.err)) == (2, True), ran.err
+
+
+# ---- streams
+
+
+def ran_in_shell(words: str, redirection: str) -> subprocess.CompletedProcess[str]:
+    command = f"{sys.executable} -m flinkops {words} {redirection}"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=environment, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("words", "redirection", "code", "said"),
+    [
+        (f"status -o json --rest {DEAD}", ">&-", 1, "cannot write to stdout: it is closed"),
+        (f"status --rest {DEAD}", "<&-", 3, "refuses connections"),
+        (f"status -o json --rest {DEAD}", "2>&-", 3, ""),
+        (f"status --rest {DEAD}", "<&- >&- 2>&-", 1, ""),
+        pytest.param("version", ">/dev/full", 1, "cannot write to stdout: No space left", marks=needs_full),
+        pytest.param("--help", ">/dev/full", 1, "cannot write to stdout: No space left", marks=needs_full),
+        pytest.param("config view", ">/dev/full", 1, "cannot write to stdout: No space left", marks=needs_full),
+        pytest.param(f"status --rest {DEAD}", "2>/dev/full", 3, "", marks=needs_full),
+    ],
+)
+def test_streams_that_take_nothing(words: str, redirection: str, code: int, said: str) -> None:
+    ran = ran_in_shell(words, redirection)
+    assert ran.returncode == code, ran.stderr
+    assert said in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert "Exception" not in ran.stderr
+
+
+@needs_full
+def test_a_result_that_cannot_be_printed_is_said(
+    flink: FakeFlink, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    act = ["savepoint", "create", "windows", "--target", "file:///sp", "--yes", "--rest", flink.url, "--timeout", "1s"]
+    with FULL.open("w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        with pytest.raises(SystemExit) as ended:
+            main([*act, "--journal", str(tmp_path / "journal")])
+    assert ended.value.code == 1
+    assert "flinkops history has it" in capsys.readouterr().err
+
+
+# ---- words that make no sense
+
+
+@pytest.mark.parametrize(
+    "value", ["99999999999999999999d", "1" * 5_000, "4000d", "1e400", "inf", "nan", "-1s", "1y", ""]
+)
+def test_absurd_durations(value: str) -> None:
+    with pytest.raises(ValueError) as refused:  # noqa: PT011
+        parse_duration(value)
+    assert len(str(refused.value)) < 150
+
+
+@pytest.mark.parametrize("option", ["--timeout", "--interval"])
+@pytest.mark.usefixtures("nothing_from_outside")
+def test_absurd_durations_are_2(cli: Cli, option: str) -> None:
+    ran = cli("status", option, "99999999999999999999d", "--rest", DEAD)
+    assert (ran.code, one_line(ran.err)) == (2, True)
+
+
+@pytest.mark.parametrize("seconds", ["inf", "nan", "-1", "1e300"])
+@pytest.mark.usefixtures("nothing_from_outside")
+def test_absurd_seconds_are_2(cli: Cli, seconds: str, tmp_path: Path) -> None:
+    assert cli("record", str(tmp_path / "x.rec"), "--seconds", seconds, "--rest", DEAD).code == 2
+
+
+@pytest.mark.parametrize(
+    "host", ["a..b", "☃..", "a" * 64 + ".com", "x\\y", "münchen..de", "a" * 300, "%41", "\u202e"]
+)
+def test_no_host(host: str) -> None:
+    with pytest.raises(ValueError, match="not a URL"):
+        parse_endpoint(f"http://{host}:8081")
+
+
+@pytest.mark.parametrize("host", ["münchen.de", "xn--mnchen-3ya.de", "a_b.c", "localhost.", "10.0.0.1", "[::1]", "x-1"])
+def test_hosts(host: str) -> None:
+    assert parse_endpoint(f"http://{host}:8081").url.endswith(":8081")
+
+
+TOML = {
+    "arrays in arrays": "a = " + "[" * 5_000 + "]" * 5_000,
+    "a key of many parts": ".".join(["a"] * 20_000) + " = 1",
+    "quoted parts": ".".join(['"a b"'] * 20_000) + " = 1",
+    "a table of many parts": "[" + ".".join(["a"] * 20_000) + "]",
+    "a number without end": "timeout = " + "9" * 5_000,
+    "no text": "\udcff",
+}
+
+
+@pytest.mark.usefixtures("nothing_from_outside")
+@pytest.mark.parametrize("content", TOML.values(), ids=TOML)
+def test_absurd_settings_are_2(cli: Cli, content: str, tmp_path: Path) -> None:
+    path = tmp_path / "flinkops.toml"
+    path.write_bytes(content.encode("utf-8", "surrogateescape"))
+    ran = cli("status", "--config", str(path), "--rest", DEAD)
+    assert (ran.code, one_line(ran.err)) == (2, True), ran.err
