@@ -205,9 +205,7 @@ def test_absurd_seconds_are_2(cli: Cli, seconds: str, tmp_path: Path) -> None:
     assert cli("record", str(tmp_path / "x.rec"), "--seconds", seconds, "--rest", DEAD).code == 2
 
 
-@pytest.mark.parametrize(
-    "host", ["a..b", "☃..", "a" * 64 + ".com", "x\\y", "münchen..de", "a" * 300, "%41", "\u202e"]
-)
+@pytest.mark.parametrize("host", ["a..b", "☃..", "a" * 64 + ".com", "x\\y", "münchen..de", "a" * 300, "%41", "\u202e"])
 def test_no_host(host: str) -> None:
     with pytest.raises(ValueError, match="not a URL"):
         parse_endpoint(f"http://{host}:8081")
