@@ -6,7 +6,6 @@ import hmac
 import logging
 import socket
 import ssl
-import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 
 from flinkops.errors import OperationFailed, UsageError
 from flinkops.exporter.collector import DEADLINE_SECONDS, scrape_deadline_seconds
+from flinkops.exporter.connections import Connections
 from flinkops.input_file import read_input_text
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 _MOST_CREDENTIALS_BYTES = 2**20
 _IDLE_SECONDS = 15.0
 _TIMEOUT_HEADER = "HTTP_X_PROMETHEUS_SCRAPE_TIMEOUT_SECONDS"
+_HEALTH = "/healthz"
 _LANDING = b"""<!doctype html><html lang="en"><title>flinkops exporter</title>
 <h1>flinkops exporter</h1>
 <p><a href="metrics">Metrics</a> of the Flink jobs. <a href="healthz">Health</a> of this process.</p>
@@ -37,7 +38,7 @@ _LANDING = b"""<!doctype html><html lang="en"><title>flinkops exporter</title>
 
 @dataclass(frozen=True)
 class Tls:
-    """PEM files. With ``client_ca_file``, clients must show a certificate that it signed."""
+    """PEM files. With ``client_ca_file``, clients show a certificate that it signed, but for /healthz."""
 
     certificate_file: Path
     key_file: Path
@@ -50,7 +51,7 @@ class Tls:
             context.load_cert_chain(self.certificate_file, self.key_file)
             if self.client_ca_file:
                 context.load_verify_locations(self.client_ca_file)
-                context.verify_mode = ssl.CERT_REQUIRED
+                context.verify_mode = ssl.CERT_OPTIONAL  # the handler asks for it: a kubelet has none for /healthz
         except (OSError, ssl.SSLError) as error:
             raise UsageError(f"cannot use the TLS files: {error}", next_step=f"check {self.certificate_file}") from None
         return context
@@ -91,7 +92,7 @@ def application(
 
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "/")
-        if path == "/healthz":
+        if path == _HEALTH:
             up = healthy()
             return _plain(start_response, "200 OK" if up else "503 Service Unavailable", b"ok\n" if up else b"stuck\n")
         if credentials and not credentials.allow(environ.get("HTTP_AUTHORIZATION", "")):
@@ -124,6 +125,15 @@ def _deadline_seconds(environ: "WSGIEnvironment") -> float:
 
 class _Handler(WSGIRequestHandler):
     timeout = _IDLE_SECONDS
+    server: "MetricsServer"
+
+    def get_environ(self) -> dict[str, Any]:
+        """Called when the request's head has been read; breaks off what comes without the certificate that it needs."""
+        self.server.connections.answering(self.connection)
+        environ = super().get_environ()
+        if self.server.wants_certificates and environ["PATH_INFO"] != _HEALTH and not self.connection.getpeercert():
+            raise ConnectionAbortedError("no client certificate")
+        return environ
 
     def log_message(self, format: str, *args: Any) -> None:
         """Scrapes are no news."""
@@ -137,8 +147,8 @@ class MetricsServer(ThreadingMixIn, WSGIServer):
 
     def __init__(self, host: str, port: int, app: "WSGIApplication", tls: Tls | None = None) -> None:
         self._context = tls.context() if tls else None
-        self._idle = threading.Condition()
-        self._open_connections = 0
+        self.connections = Connections()
+        self.wants_certificates = tls is not None and tls.client_ca_file is not None
         try:
             self.address_family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
             super().__init__((host, port), _Handler)
@@ -155,21 +165,24 @@ class MetricsServer(ThreadingMixIn, WSGIServer):
         self.server_name = str(host)
         self.setup_environ()
 
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Whether there is a place for one more connection."""
+        return self.connections.admit(request)
+
+    def service_actions(self) -> None:
+        """Called between connections and at least twice a second."""
+        self.connections.cut_overdue()
+
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """One connection, counted, so that a stop can wait for it."""
-        with self._idle:
-            self._open_connections += 1
+        """One connection from its first byte to its last."""
         try:
             super().process_request_thread(request, client_address)
         finally:
-            with self._idle:
-                self._open_connections -= 1
-                self._idle.notify_all()
+            self.connections.leave(request)
 
     def drain(self, seconds: float) -> None:
         """Wait for the connections under way, at most so long."""
-        with self._idle:
-            self._idle.wait_for(lambda: self._open_connections == 0, seconds)
+        self.connections.wait_for_none(seconds)
 
     def get_request(self) -> tuple[Any, Any]:
         """Accept; the handshake comes with the first read."""

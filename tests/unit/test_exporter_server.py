@@ -9,14 +9,17 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+import msgspec
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
 from flinkops.clock import FixedClock
 from flinkops.errors import OperationFailed, UsageError
+from flinkops.exporter import connections
+from flinkops.exporter.connections import Connections
 from flinkops.exporter.families import Options
 from flinkops.exporter.run import Listen, build, parse_listen
 from flinkops.exporter.server import Credentials, MetricsServer, Tls, read_credentials
@@ -128,8 +131,89 @@ def test_client_certificates(tls: Tls) -> None:
     with serving(tls=tls) as server:
         with pytest.raises((urllib.error.URLError, ConnectionError, ssl.SSLError)):
             get(server, context=context)
+        assert get(server, "/healthz", context=context) == (200, "ok\n"), "the kubelet has no certificate"
         context.load_cert_chain(tls.certificate_file, tls.key_file)
         assert get(server, context=context)[0] == 200
+
+
+def talking(server: MetricsServer, said: bytes = b"") -> socket.socket:
+    client = socket.create_connection(("127.0.0.1", server.server_port))
+    client.settimeout(PATIENCE_SECONDS)
+    client.sendall(said)
+    return client
+
+
+def ended(client: socket.socket) -> bool:
+    try:
+        return client.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+def test_a_client_that_never_ends_its_request_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "REQUEST_SECONDS", 0.2)
+    with serving() as server, talking(server, b"GET /metrics HTTP/1.0\r\nX-A: ") as slow:
+        drip = threading.Event()
+
+        def dripping() -> None:
+            with suppress(OSError):
+                while not drip.wait(0.02):
+                    slow.sendall(b"a")
+
+        thread = threading.Thread(target=dripping)
+        thread.start()
+        try:
+            assert ended(slow)
+        finally:
+            drip.set()
+            thread.join()
+        assert get(server)[0] == 200
+
+
+def test_a_client_that_does_not_read_its_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "ANSWER_SECONDS", 0.2)
+    many = fleet(*(msgspec.structs.replace(HEALTHY, name=f"job-{n}-{'x' * 150}") for n in range(2_000)))
+    with serving(lambda: Observation(FleetSnapshot(NOW_MS), many)) as server:
+        client = socket.socket()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        with client:
+            client.connect(("127.0.0.1", server.server_port))
+            client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+            server.drain(PATIENCE_SECONDS)
+            assert len(server.connections) == 0
+
+
+def test_when_all_places_are_taken_the_one_that_waits_longest_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 3)
+    with serving() as server, ExitStack() as clients:
+        silent = [clients.enter_context(talking(server)) for _ in range(3)]
+        wait_until(lambda: len(server.connections) == 3)
+        assert get(server)[0] == 200
+        assert ended(silent[0])
+        assert get(server, "/healthz")[0] == 200
+
+
+def test_connections_that_are_answered_do_not_give_way() -> None:
+    times = iter(range(100))
+    open_ones = Connections(2, lambda: next(times))
+    one, other, third = (socket.socket() for _ in range(3))
+    with one, other, third:
+        assert open_ones.admit(one)
+        assert open_ones.admit(other)
+        open_ones.answering(one)
+        open_ones.answering(other)
+        assert not open_ones.admit(third)
+        open_ones.leave(one)
+        assert open_ones.admit(third)
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    waiting = threading.Event()
+    for _ in range(3_000):
+        if holds():
+            return
+        waiting.wait(0.01)
+    raise AssertionError("never")
 
 
 def test_tls_files_that_do_not_fit(tmp_path: Path) -> None:
