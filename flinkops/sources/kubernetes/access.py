@@ -5,6 +5,7 @@ Everything that kubectl can log in with works: client certificates, tokens, exec
 
 import importlib
 import os
+import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +18,7 @@ from flinkops.errors import FlinkopsError, Unreachable, UsageError
 from flinkops.input_file import read_input_text
 from flinkops.model.endpoint import RestEndpoint
 from flinkops.paths import expanded, is_file
+from flinkops.sources.kubernetes.login import plugins_heard
 
 IN_CLUSTER = "in-cluster"
 _MOST_KUBECONFIG_BYTES = 16 * 2**20
@@ -90,24 +92,45 @@ def list_contexts(kubeconfig: str | None = None) -> ContextNames:
     return ContextNames(tuple(str(one["name"]) for one in found), current["name"] if current else None)
 
 
+def _has_plugin(kubeconfig: str | None, context: str) -> bool:
+    """Whether the context's user logs in by a program. Where that cannot be told, loading it tells more."""
+    user = None
+    users: set[str] = set()
+    for found in map(_kubeconfig_content, _kubeconfig_files(kubeconfig)):
+        with suppress(AttributeError, KeyError, TypeError):
+            mine = [one["context"]["user"] for one in found.get("contexts") or () if one["name"] == context]
+            user = user or next(iter(mine), None)
+        with suppress(AttributeError, KeyError, TypeError):
+            users |= {one["name"] for one in found.get("users") or () if "exec" in one["user"]}
+    return user in users
+
+
+def _kubeconfig_content(file: str) -> Any:
+    """One file, as it says; None where it cannot be read: whoever opens it says why."""
+    import yaml
+
+    if not is_file(expanded(file)):
+        return None
+    try:
+        return yaml.safe_load(read_input_text(expanded(file), most_bytes=_MOST_KUBECONFIG_BYTES))
+    except (UsageError, RecursionError, ValueError, yaml.YAMLError):
+        return None
+
+
 def servers_of_contexts(kubeconfigs: Iterable[str | None]) -> dict[str, str]:
     """The API server of each context of these kubeconfigs (None: the usual one), without any log-in.
 
     A file that cannot be read has none: whoever opens it says why.
     """
-    import yaml
-
     servers: dict[str, str] = {}
     for file in dict.fromkeys(part for one in kubeconfigs for part in _kubeconfig_files(one)):
-        if not is_file(expanded(file)):
-            continue
+        found = _kubeconfig_content(file)
         try:
-            found = yaml.safe_load(read_input_text(expanded(file), most_bytes=_MOST_KUBECONFIG_BYTES))
             urls = {one["name"]: one["cluster"]["server"] for one in found.get("clusters") or ()}
             for one in found.get("contexts") or ():
                 if (server := urls.get(one["context"]["cluster"])) is not None:
                     servers.setdefault(str(one["name"]), str(server).rstrip("/"))
-        except (UsageError, RuntimeError, ValueError, yaml.YAMLError, AttributeError, KeyError, TypeError):
+        except (AttributeError, KeyError, TypeError):
             continue
     return servers
 
@@ -115,7 +138,8 @@ def servers_of_contexts(kubeconfigs: Iterable[str | None]) -> dict[str, str]:
 def open_access(kubeconfig: str | None = None, context: str | None = None) -> KubeAccess:
     """Reads the credentials of `context` (default: the current one), or the pod's own where there is no kubeconfig.
 
-    Raises UsageError for an unknown context or an unreadable file, Unreachable when a log-in plug-in fails.
+    Raises UsageError for an unknown context or an unreadable file. A log-in plug-in that fails is tried again whenever
+    the API server is to be asked; that raises Unreachable.
     """
     if kubeconfig is None and context is None and not kubeconfig_exists() and in_cluster():
         return _pod_access()
@@ -124,13 +148,32 @@ def open_access(kubeconfig: str | None = None, context: str | None = None) -> Ku
     if chosen not in names.names:
         known = ", ".join(names.names[:20]) or "none"
         raise UsageError(f"there is no Kubernetes context {chosen!r} in the kubeconfig (known: {known})")
-    configuration = _load(kubeconfig, chosen)
+    login = _Login(kubeconfig, chosen)
     return KubeAccess(
         chosen,
         _context_namespace(kubeconfig, chosen),
-        lambda: _endpoint(configuration, chosen),
-        server=str(configuration.host).rstrip("/"),
+        lambda: _endpoint(login.configuration(), chosen),
+        server=login.server,
     )
+
+
+class _Login:
+    """A context's log-in, once it works."""
+
+    def __init__(self, kubeconfig: str | None, context: str) -> None:
+        self._kubeconfig, self._context = kubeconfig, context
+        self._lock = threading.Lock()
+        self._configuration: Any = None
+        self.server = servers_of_contexts([kubeconfig]).get(context, "")
+        if not _has_plugin(kubeconfig, context):  # which may take its time: it runs when the API server is asked
+            self.server = str(self.configuration().host).rstrip("/")
+
+    def configuration(self) -> Any:
+        """Raises Unreachable when a plug-in fails, UsageError when the file says nothing usable."""
+        with self._lock:
+            if self._configuration is None:
+                self._configuration = _load(self._kubeconfig, self._context)
+            return self._configuration
 
 
 def _config() -> Any:
@@ -145,9 +188,12 @@ def _configuration() -> Any:
 def _load(kubeconfig: str | None, context: str) -> Any:
     configuration = _configuration()
     try:
-        _config().load_kube_config(
-            config_file=kubeconfig, context=context, client_configuration=configuration, persist_config=False
-        )
+        with plugins_heard(context):
+            _config().load_kube_config(
+                config_file=kubeconfig, context=context, client_configuration=configuration, persist_config=False
+            )
+    except FlinkopsError:
+        raise
     except Exception as problem:  # noqa: BLE001 - exec plug-ins and odd files raise all sorts
         raise _unusable(kubeconfig, problem, context) from None
     if getattr(configuration, "tls_server_name", None):
@@ -172,7 +218,8 @@ def _pod_access() -> KubeAccess:
 
 def _endpoint(configuration: Any, context: str) -> RestEndpoint:
     try:
-        settings = configuration.auth_settings()  # renews a token that has run out
+        with plugins_heard(context):
+            settings = configuration.auth_settings()  # renews a token that has run out
     except FlinkopsError:
         raise
     except Exception as problem:  # noqa: BLE001 - a log-in plug-in may fail in any way

@@ -23,6 +23,7 @@ from flinkops.sources.kubernetes.access import KubeAccess
 from flinkops.sources.kubernetes.api import KubeClient, core_path, denied_line, list_all
 from flinkops.sources.kubernetes.events import events_of
 from flinkops.sources.kubernetes.join import Cluster, Listing, job_rows, suspects
+from flinkops.sources.kubernetes.login import end_plugins
 from flinkops.sources.kubernetes.resource_cache import Resources
 from flinkops.sources.kubernetes.resources import Json, identity, section, text
 from flinkops.sources.kubernetes.rest_route import RestVia, rest_endpoint
@@ -165,7 +166,8 @@ class KubernetesSource:
             source.retry_now()
 
     def close(self) -> None:
-        """Frees connections and threads."""
+        """Frees connections and threads, and ends log-in plug-ins that are still waited for."""
+        end_plugins()
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._drop_connections()
 
