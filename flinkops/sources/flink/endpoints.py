@@ -11,6 +11,7 @@ from flinkops.errors import UsageError
 from flinkops.input_file import read_input_text
 from flinkops.model.address import address_of
 from flinkops.model.endpoint import RestEndpoint, parse_endpoint
+from flinkops.outside.logs import warn_once
 
 _MOST_SECRET_BYTES = 2**16
 
@@ -44,6 +45,8 @@ def _endpoint_at(settings: Settings, url: str) -> RestEndpoint:
 
 
 def _endpoint(source: SourceSettings) -> RestEndpoint:
+    if not source.verify:
+        warn_once(f'TLS certificates of source "{source.name}" are not checked (verify = false)')
     endpoint = parse_endpoint(
         source.rest,
         name=source.name,

@@ -17,6 +17,7 @@ import msgspec
 from flinkops.errors import FlinkopsError, Unreachable, UsageError
 from flinkops.input_file import read_input_text
 from flinkops.model.endpoint import RestEndpoint
+from flinkops.outside.logs import warn_once
 from flinkops.paths import expanded, is_file
 from flinkops.sources.kubernetes.login import plugins_heard
 
@@ -224,6 +225,8 @@ def _endpoint(configuration: Any, context: str) -> RestEndpoint:
         raise
     except Exception as problem:  # noqa: BLE001 - a log-in plug-in may fail in any way
         raise Unreachable(f"the log-in of context {context!r} fails: {_first_line(problem)}") from None
+    if not configuration.verify_ssl:
+        warn_once(f"TLS certificates of context {context!r} are not checked (insecure-skip-tls-verify)")
     headers = {
         str(one["key"]): str(one["value"])
         for one in settings.values()
