@@ -1,6 +1,8 @@
 """Log records with secrets masked, tracebacks included."""
 
 import logging
+import sys
+from contextlib import suppress
 
 from flinkops.outside.masking import masked_text
 
@@ -17,10 +19,12 @@ _said: set[str] = set()
 
 
 def warn_once(text: str) -> None:
-    """A warning for whoever runs this, the first time that there is reason for it."""
-    if text not in _said:
-        _said.add(text)
-        logging.getLogger("flinkops").warning("warning: %s", text)
+    """A warning on stderr for whoever runs this, the first time that there is reason for it."""
+    if text in _said or sys.stderr is None:
+        return
+    _said.add(text)
+    with suppress(OSError, ValueError):
+        sys.stderr.write(f"flinkops: warning: {masked_text(text)}\n")
 
 
 def mask_logs() -> None:
