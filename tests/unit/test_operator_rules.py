@@ -354,3 +354,13 @@ def test_a_field_that_the_schema_drops_is_no_change() -> None:
     kept = Features(version="1.7.0", spec_schema=schema)
     assert told(found, edit, SEEN, kept).change is Change.NONE
     assert told(found, edit, SEEN, Features(version="1.7.0")).change is Change.UPGRADE
+
+
+def test_a_redeployment_waits_for_a_savepoint_that_is_in_progress_and_then_takes_none() -> None:
+    found = running("1.15.0")
+    found["status"]["jobStatus"].setdefault("savepointInfo", {})["triggerId"] = "x"
+    job = {**found["spec"]["job"], "savepointRedeployNonce": 9, "initialSavepointPath": "s3://b/old"}
+    prediction = told(found, Edit(manifest={**found["spec"], "job": job}))
+    assert (prediction.act, prediction.reason) == (Act.SAVEPOINT_REDEPLOY, ReasonCode.REDEPLOYED_LATER)
+    assert (prediction.effective_mode, prediction.start) == (Mode.SAVEPOINT_REDEPLOY, None)
+    assert any("state would be lost, all since s3://b/old" in line for line in prediction.refused)

@@ -74,7 +74,10 @@ class TrueOperator(UpgradeModes):
         if comparison.change.rank <= Change.IGNORE.rank and not upgrading:
             self.write(last, self.reconciliation.get("state", "DEPLOYED"))
             return Outcome.NOTHING
-        if view.case.not_ready is not None or self._savepoint_pending(view):
+        if view.case.not_ready is not None:
+            return Outcome.WAITING
+        if self._savepoint_pending(view):
+            self.redeploys_later = comparison.change is Change.SAVEPOINT_REDEPLOY
             return Outcome.WAITING
         if (error := unbuildable(view)) is not None:
             raise Thrown(error)

@@ -96,6 +96,7 @@ class UpgradeModes:
         self.rules, self.cluster, self.resource, self.session_cluster = rules, cluster, resource, session_cluster
         self.suspended: list[Suspend] = []  # how it stopped the job, in order
         self.redeployed = False  # whether that was for another nonce
+        self.redeploys_later = False  # when the savepoint that is in progress has ended
 
     # --- the resource ---
 

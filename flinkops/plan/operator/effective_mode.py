@@ -90,6 +90,9 @@ def _decided(view: View, comparison: Comparison) -> Decision:
     if case.not_ready is not None:
         return Decision(Act.WAIT, because(ReasonCode.CLUSTER_NOT_READY, what=case.not_ready))
     if _waits_for_savepoint(view):
+        if change is Change.SAVEPOINT_REDEPLOY:
+            path = str(job_of(case.wanted).get("initialSavepointPath") or "")
+            return Decision(Act.SAVEPOINT_REDEPLOY, because(ReasonCode.REDEPLOYED_LATER, path=path))
         return Decision(Act.WAIT, because(ReasonCode.SAVEPOINT_IN_PROGRESS))
     if _is_what_runs(view):
         return Decision(Act.NONE, because(ReasonCode.ROLLED_BACK_TO_IT))

@@ -23,6 +23,7 @@ class ReasonCode(StrEnum):
     SCALED_IN_PLACE = "scaled-in-place"
     CLUSTER_REDEPLOYED = "cluster-redeployed"
     TAKEN_UP_AT_RESUME = "taken-up-at-resume"
+    REDEPLOYED_LATER = "redeployed-later"
     REDEPLOYED = "redeployed"
     RESUMED = "resumed"
     RESUMED_EMPTY = "resumed-empty"
@@ -98,6 +99,8 @@ _SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.TAKEN_UP_AT_RESUME: "the job is suspended and stays so: the change is taken up when it is resumed",
     ReasonCode.REDEPLOYED: "savepointRedeployNonce changes: the job is cancelled without a savepoint and started from"
     " initialSavepointPath ({path})",
+    ReasonCode.REDEPLOYED_LATER: "savepointRedeployNonce changes: when the savepoint that is in progress has ended, the"
+    " job is cancelled without another one and started from initialSavepointPath ({path})",
     ReasonCode.RESUMED: "the job was suspended with {mode}, and starts from that",
     ReasonCode.RESUMED_EMPTY: "the job was suspended with {mode}: state of before the suspension is not used",
     ReasonCode.RESUME_NEEDS_HA_METADATA: "the job was suspended with last-state and there is no HA metadata to start"
