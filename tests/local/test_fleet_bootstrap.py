@@ -11,8 +11,7 @@ from devtools.bootstrap import REPOSITORY, ensure_environment
 pytestmark = pytest.mark.local
 
 
-def test_an_environment_is_made_once_and_repaired(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
+def test_an_environment_is_made_once_and_repaired(tmp_path: Path) -> None:
     lock, folder = tmp_path / "lock.txt", tmp_path / "with space" / ".venv"
     folder.parent.mkdir()
     lock.write_text("no-such-thing==1.0 --hash=sha256:" + "0" * 64)
