@@ -33,11 +33,13 @@ def complete_job(incomplete: str) -> list[str]:
 def remember_names(settings: "Settings", names: Iterable[str]) -> None:
     """Keep what a poll found for completions to come. Not being able to is no error."""
     from flinkops.clock import SystemClock
+    from flinkops.ownership import make_private
+    from flinkops.private_file import write_private
 
     try:
         path = _cache_file(settings)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps([SystemClock().now_ms(), sorted(set(names))]), encoding="utf-8")
+        make_private(path.parent)
+        write_private(path, json.dumps([SystemClock().now_ms(), sorted(set(names))]).encode())
     except (OSError, UsageError):
         return
 

@@ -120,6 +120,7 @@ def _write_log(error: BaseException) -> str:
     """Keep the traceback in the user's log folder; returns its path, or why there is none."""
     import traceback
 
+    from flinkops.outside.masking import masked_text
     from flinkops.ownership import make_private
     from flinkops.private_file import write_private
     from flinkops.user_folders import log_folder
@@ -127,7 +128,7 @@ def _write_log(error: BaseException) -> str:
     try:
         path = log_folder() / "error.log"
         make_private(path.parent)
-        write_private(path, "".join(traceback.format_exception(error)).encode("utf-8", "backslashreplace"))
+        write_private(path, masked_text("".join(traceback.format_exception(error))).encode("utf-8", "replace"))
     except (OSError, FlinkopsError) as problem:
         return f"no log file ({problem}); run again with --debug"
     return str(path)

@@ -2,7 +2,10 @@
 
 import logging
 import sys
+import threading
+import traceback
 from contextlib import suppress
+from types import TracebackType
 
 from flinkops.outside.masking import masked_text
 
@@ -13,6 +16,11 @@ class MaskedFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """One record."""
         return masked_text(super().format(record))
+
+
+def _masked_traceback(kind: type[BaseException], problem: BaseException | None, trace: TracebackType | None) -> None:
+    with suppress(OSError, ValueError, AttributeError):
+        sys.stderr.write(masked_text("".join(traceback.format_exception(kind, problem, trace))))
 
 
 _said: set[str] = set()
@@ -28,6 +36,10 @@ def warn_once(text: str) -> None:
 
 
 def mask_logs() -> None:
-    """What is logged without a handler of its own, by us or by a library, goes to stderr masked."""
+    """What is logged without a handler of its own, and tracebacks that nobody catches, go to stderr masked."""
+    if sys.excepthook is sys.__excepthook__:
+        sys.excepthook = _masked_traceback
+    if threading.excepthook is threading.__excepthook__:
+        threading.excepthook = lambda of: _masked_traceback(of.exc_type, of.exc_value, of.exc_traceback)
     if logging.lastResort is not None:
         logging.lastResort.setFormatter(MaskedFormatter())

@@ -1,6 +1,5 @@
 """Notes on jobs: who has seen it, and what is being done about it. Kept in one small file of the user's."""
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -8,7 +7,8 @@ import msgspec
 
 from flinkops.clock import Clock, iso_utc
 from flinkops.model.facts import JobKey
-from flinkops.ownership import current_user
+from flinkops.ownership import current_user, make_private
+from flinkops.private_file import write_private
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -67,9 +67,7 @@ class Notes:
         if self._path is None:
             return
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            beside = self._path.with_suffix(f".{os.getpid()}")
-            beside.write_bytes(msgspec.json.encode(list(self._notes.values())))
-            beside.replace(self._path)
+            make_private(self._path.parent)
+            write_private(self._path, msgspec.json.encode(list(self._notes.values())))
         except OSError as error:
             self.problem = f"the note is not kept: {error.strerror}"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from flinkops.errors import OperationFailed, UsageError
 from flinkops.observer import Observer
+from flinkops.outside.masking import masked_text
 from flinkops.ownership import make_private
 from flinkops.private_file import write_private
 from flinkops.recording import Replay
@@ -67,7 +68,7 @@ def write_log(error: BaseException) -> str:
     try:
         path = log_folder() / "tui-error.log"
         make_private(path.parent)
-        write_private(path, "".join(traceback.format_exception(error)).encode("utf-8", "backslashreplace"))
+        write_private(path, masked_text("".join(traceback.format_exception(error))).encode("utf-8", "replace"))
     except UsageError as problem:
         return f"no log file ({problem.what})"
     except OSError as problem:

@@ -1,9 +1,11 @@
 """Saved views of the fleet: filter, source, order and columns under a name, in one small file of the user's."""
 
-import os
 from pathlib import Path
 
 import msgspec
+
+from flinkops.ownership import make_private
+from flinkops.private_file import write_private
 
 
 class SavedView(msgspec.Struct, frozen=True):
@@ -67,9 +69,7 @@ class SavedViews:
         if self._path is None:
             return
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            beside = self._path.with_suffix(f".{os.getpid()}")
-            beside.write_bytes(msgspec.json.encode(list(self._views.values())))
-            beside.replace(self._path)
+            make_private(self._path.parent)
+            write_private(self._path, msgspec.json.encode(list(self._views.values())))
         except OSError as error:
             self.problem = f"the view is not kept: {error.strerror}"
