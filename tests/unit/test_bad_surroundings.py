@@ -79,7 +79,9 @@ def test_a_pipe_that_is_written_to_is_read_to_its_end(tmp_path: Path) -> None:
     writer.join()
 
 
-@pytest.mark.parametrize(("path", "words"), [("/proc/no such", "No such file"), ("/", "Is a directory"), ("a\0b", "null")])
+@pytest.mark.parametrize(
+    ("path", "words"), [("/proc/no such", "No such file"), ("/", "Is a directory"), ("a\0b", "null")]
+)
 def test_what_cannot_be_read_is_said(path: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         read_input(path, most_bytes=10)
