@@ -7,7 +7,7 @@ from typing import Any
 
 from flinkops.clock import iso_utc
 from flinkops.model.timeline import Entry, Timeline
-from flinkops.outside.text import clean
+from flinkops.outside.text import clean, clean_cell
 from flinkops.render.text import pad
 
 SCHEMA_VERSION = 1
@@ -44,7 +44,7 @@ def timeline_csv(timeline: Timeline) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows([_unformula(cell) for cell in _cells(each)] for each in timeline.entries)
+    writer.writerows([clean_cell(cell) for cell in _cells(each)] for each in timeline.entries)
     return out.getvalue().rstrip("\n")
 
 
@@ -70,7 +70,3 @@ def timeline_lines(timeline: Timeline) -> Iterator[str]:
 def _cells(entry: Entry) -> tuple[str, ...]:
     name = f"{entry.namespace}/{entry.job}" if entry.namespace else entry.job
     return (iso_utc(entry.at_ms) or "?", clean(name), entry.kind, entry.source, clean(entry.text))
-
-
-def _unformula(text: str) -> str:
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text

@@ -1,5 +1,6 @@
 """`flinkops timeline`: what happened, in order, each entry with its source, and what no source covers."""
 
+import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,7 @@ from flinkops.model.plan import Plan, Target
 from flinkops.model.timeline import Entry, Timeline
 from flinkops.recording import Recorder
 from flinkops.render.doctor import doctor_document, doctor_text
+from flinkops.render.timeline import timeline_csv
 from tests.fake_flink import FakeFlink
 from tests.unit.builders import NOW_MS, checkpoint, checkpoints, job, snapshot, spread, with_vertex
 from tests.unit.command_line import Cli
@@ -370,3 +372,10 @@ def test_events_are_asked_of_a_few_jobs_that_are_not_well() -> None:
     assert len(asked) == EVENTS_OF_JOBS
     assert {name.partition("-")[0] for name in asked} == {"ill"}
     assert sum(any(each.kind == "config" for each in one.changes) for one in told_of) == EVENTS_OF_JOBS
+
+
+@pytest.mark.parametrize("text", ["=HYPERLINK(1)", " =HYPERLINK(1)", "\t@SUM(1)", "+1"])
+def test_no_cell_of_its_csv_is_a_formula(text: str) -> None:
+    entry = Entry(at_ms=NOW_MS, cluster="c", namespace=None, job=text, kind="restart", text=text, source="flink")
+    _, row = csv.reader(timeline_csv(Timeline(since_ms=0, until_ms=NOW_MS, entries=(entry,))).splitlines())
+    assert [cell[0] for cell in (row[1], row[-1])] == ["'", "'"]
