@@ -21,6 +21,7 @@ from flinkops.clock import Clock, iso_utc
 from flinkops.errors import OperationFailed, Refused, UsageError
 from flinkops.model.plan import Plan, StepResult, Target, Verb
 from flinkops.model.steps import Findings, StepOutcome, described
+from flinkops.model.tagged import UNREADABLE
 from flinkops.outside.shell import shell_word
 from flinkops.ownership import current_user
 from flinkops.plan.version_1 import upgraded_entry
@@ -295,15 +296,7 @@ def _entry(line: Line) -> Entry | Damage:
         if version == 1:
             return known_members().convert(upgraded_entry(msgspec.json.decode(line.content)), Entry, strict=False)
         return _decoder().decode(line.content)
-    except (
-        msgspec.DecodeError,
-        UnicodeDecodeError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-    ) as problem:
+    except UNREADABLE as problem:
         return Damage(line.path, line.number, f"it cannot be read: {problem}"[:200])
 
 

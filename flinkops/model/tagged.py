@@ -10,6 +10,17 @@ from typing import Any, TypeVar
 
 import msgspec
 
+UNREADABLE = (
+    msgspec.DecodeError,
+    UnicodeDecodeError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+)
+"""What decoding and upgrading a document of any content may raise: a plan file, a line of the journal."""
+
 T = TypeVar("T")
 
 

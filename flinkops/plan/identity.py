@@ -8,7 +8,7 @@ import msgspec
 from flinkops.clock import iso_utc
 from flinkops.errors import UsageError
 from flinkops.model.plan import Plan
-from flinkops.model.tagged import Members
+from flinkops.model.tagged import UNREADABLE, Members
 from flinkops.plan import version_1
 
 FILE_SCHEMA_VERSION = 2
@@ -86,15 +86,7 @@ def decode_plan_file(content: bytes, name: str, members: Members) -> Plan:
         plan = version_1.upgraded_plan(document.plan) if version == 1 else document.plan
         read = members.convert(plan, Plan, strict=version != 1)
         digest = version_1.plan_hash(document.plan) if version == 1 else plan_hash(read)
-    except (
-        msgspec.DecodeError,
-        UnicodeDecodeError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-    ) as problem:
+    except UNREADABLE as problem:
         raise UsageError(f"{name} is not a saved plan: {problem}", next_step="make one with --out FILE") from None
     if document.hash != digest:
         raise UsageError(f"{name} was changed after it was saved", next_step="plan again with --out FILE")

@@ -4,8 +4,10 @@ import json
 from typing import Any
 
 import msgspec
+import pytest
 
 from flinkops.clock import parse_iso_utc
+from flinkops.plan.operator.predict import Edit, Prediction, predict
 from flinkops.plan.operator.rules import Features
 from flinkops.plan.operator.situation import ObservedJob
 from flinkops.plan.operator.spec import last_reconciled
@@ -27,6 +29,9 @@ NOT_SEEN = ObservedJob(now_ms=NOW_MS)
 OLD = Features(version="1.7.0")
 NEW = Features(savepoint_redeploy=True, upgrade_savepoint_path=True, version="1.15.0")
 FEATURES = {"1.7.0": OLD, "1.15.0": NEW}
+SWITCH = "kubernetes.operator.job.upgrade."
+EACH_OPERATOR = pytest.mark.parametrize("operator", FEATURES)
+NO_DIRECTORY = {"state.savepoints.dir": None, "execution.checkpointing.savepoint-dir": None}
 RUNNING = {"1.7.0": 15, "1.15.0": 11}  # recorded objects: RUNNING, nothing pending
 AGE_KEY = "kubernetes.operator.job.upgrade.last-state.max.allowed.checkpoint.age"
 FALLBACK_KEY = "kubernetes.operator.job.upgrade.last-state-fallback.enabled"
@@ -62,3 +67,19 @@ def deployed_with(found: dict[str, Any], **changes: Any) -> dict[str, Any]:
                 target[key] = value
     found["status"]["reconciliationStatus"]["lastReconciledSpec"] = json.dumps({"spec": spec})
     return found
+
+
+def replaced(observed: ObservedJob = SEEN, **changes: Any) -> ObservedJob:
+    return msgspec.structs.replace(observed, **changes)
+
+
+def told(
+    found: dict[str, Any], edit: Edit, observed: ObservedJob = SEEN, able: Features = NEW, **more: Any
+) -> Prediction:
+    return predict(found, edit, observed=observed, features=able, **more)
+
+
+def act(found: dict[str, Any], edit: Edit, observed: ObservedJob = SEEN, able: Features = NEW) -> tuple[str, str]:
+    """What it does, and why in a code."""
+    prediction = told(found, edit, observed, able)
+    return prediction.act, prediction.reason

@@ -3,13 +3,12 @@
 import json
 from typing import Any
 
-import msgspec
 import pytest
 
 from flinkops.plan.operator.configuration import of_running_cluster
 from flinkops.plan.operator.decision import Act, Mode, StartKind
 from flinkops.plan.operator.outlook import versions_of
-from flinkops.plan.operator.predict import Edit, Prediction, predict
+from flinkops.plan.operator.predict import Edit
 from flinkops.plan.operator.reasons import ReasonCode
 from flinkops.plan.operator.rules import Features, Rules, features, writer_of
 from flinkops.plan.operator.situation import ObservedJob, Situation
@@ -18,38 +17,21 @@ from flinkops.plan.operator.worlds import Fact, FactKind
 from tests.unit.cr_samples import case
 from tests.unit.fake_operator import FakeOperator
 from tests.unit.operator_cases import (
+    EACH_OPERATOR,
     FEATURES,
     HA_OFF,
-    NEW,
     NO_METADATA,
     NOT_SEEN,
     OLD,
     SEEN,
+    SWITCH,
+    act,
     deployed_with,
     in_state,
+    replaced,
     running,
+    told,
 )
-
-SWITCH = "kubernetes.operator.job.upgrade."
-EACH_OPERATOR = pytest.mark.parametrize("operator", FEATURES)
-NO_DIRECTORY = {"state.savepoints.dir": None, "execution.checkpointing.savepoint-dir": None}
-
-
-def replaced(observed: ObservedJob = SEEN, **changes: Any) -> ObservedJob:
-    return msgspec.structs.replace(observed, **changes)
-
-
-def told(
-    found: dict[str, Any], edit: Edit, observed: ObservedJob = SEEN, able: Features = NEW, **more: Any
-) -> Prediction:
-    return predict(found, edit, observed=observed, features=able, **more)
-
-
-def act(found: dict[str, Any], edit: Edit, observed: ObservedJob = SEEN, able: Features = NEW) -> tuple[str, str]:
-    """What it does, and why in a code."""
-    prediction = told(found, edit, observed, able)
-    return prediction.act, prediction.reason
-
 
 # --- fault 4: null fields ---------------------------------------------------------------------------------------
 

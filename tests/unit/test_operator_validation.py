@@ -3,45 +3,25 @@
 import json
 from typing import Any
 
-import msgspec
 import pytest
 
 from flinkops.plan.operator.decision import Act, Mode
 from flinkops.plan.operator.predict import Edit, Prediction, predict
 from flinkops.plan.operator.reasons import ReasonCode
 from flinkops.plan.operator.rules import Features
-from flinkops.plan.operator.situation import ObservedJob
 from flinkops.plan.operator.worlds import Fact, FactKind
 from tests.unit.operator_cases import (
     AGE_KEY,
+    EACH_OPERATOR,
     FEATURES,
     HA_OFF,
     NEW,
     SEEN,
     deployed_with,
+    replaced,
     running,
+    told,
 )
-
-SWITCH = "kubernetes.operator.job.upgrade."
-EACH_OPERATOR = pytest.mark.parametrize("operator", FEATURES)
-NO_DIRECTORY = {"state.savepoints.dir": None, "execution.checkpointing.savepoint-dir": None}
-
-
-def replaced(observed: ObservedJob = SEEN, **changes: Any) -> ObservedJob:
-    return msgspec.structs.replace(observed, **changes)
-
-
-def told(
-    found: dict[str, Any], edit: Edit, observed: ObservedJob = SEEN, able: Features = NEW, **more: Any
-) -> Prediction:
-    return predict(found, edit, observed=observed, features=able, **more)
-
-
-def act(found: dict[str, Any], edit: Edit, observed: ObservedJob = SEEN, able: Features = NEW) -> tuple[str, str]:
-    """What it does, and why in a code."""
-    prediction = told(found, edit, observed, able)
-    return prediction.act, prediction.reason
-
 
 DIRECTORIES = {
     "execution.checkpointing.dir": "s3://b/c",
