@@ -237,9 +237,9 @@ def test_examples_lead_the_help_a_line_each(cli: Cli) -> None:
 
 
 def cpu_seconds(*command: str) -> float:
-    """The least of a few runs: a busy machine makes processes wait, not work more."""
+    """The least of many runs: a busy machine makes processes wait, and share caches, but not work more."""
     least = float("inf")
-    for _ in range(5):
+    for _ in range(15):
         process = subprocess.Popen([sys.executable, *command], stdout=subprocess.DEVNULL)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
