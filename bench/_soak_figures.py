@@ -107,20 +107,21 @@ def slope_per_hour(points: Sequence[tuple[float, float]]) -> float:
 def table(verdicts: Sequence[Verdict]) -> str:
     """A row a process."""
     rows = [("process", "samples", "RSS MiB first/median/last", "peak", "RSS an hour", *COUNTED, "CPU", "verdict")]
-    for one in verdicts:
-        rows.append(
-            (
-                one.name,
-                str(one.samples),
-                "/".join(f"{value:.1f}" for value in one.resident_mib),
-                f"{one.peak_mib:.1f}",
-                f"{one.memory_ratio_per_hour:+.2%}",
-                *(f"{least}..{most} {growth:+.1f}/h" for least, most, growth in one.counts),
-                f"{one.cpu_ratio:.1%}",
-                "; ".join(one.grew) or "flat",
-            )
-        )
+    rows += [_row(one) for one in verdicts]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(
         "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def _row(one: Verdict) -> tuple[str, ...]:
+    return (
+        one.name,
+        str(one.samples),
+        "/".join(f"{value:.1f}" for value in one.resident_mib),
+        f"{one.peak_mib:.1f}",
+        f"{one.memory_ratio_per_hour:+.2%}",
+        *(f"{least}..{most} {growth:+.1f}/h" for least, most, growth in one.counts),
+        f"{one.cpu_ratio:.1%}",
+        "; ".join(one.grew) or "flat",
     )

@@ -156,9 +156,10 @@ class ExporterPart:
 
 # Each opens something, moves in it, and closes it again.
 VISITS = (
-    "jjjkk", "G", "g", "\x06\x02", "w", "o", ">", "<", "b", "b", "t", "p p", "\r jjk\x1b", "\r123456789\x1b", "\r d jj\x1b\x1b",
-    "\r T jj\x1b\x1b", "\r a\x1b\x1b", "\r f\x1b\x1b", "\r L\x1b\x1b", "\r E\x1b\x1b", "\r 1 j\r\x1b\x1b", "d\x1b", "T\x1b", "?jj\x1b",
-    "S\x1b", "A\x1b", "u\x1b", ":orders\x1b", "/orders\r", "/\x15\r", "c\x1b", "v\x1b", "n a note\r", "y\x1b", "[", "]", "{", "}}", "+", "-",
+    "jjjkk", "G", "g", "\x06\x02", "w", "o", ">", "<", "b", "b", "t", "p p", "[", "]", "{", "}}", "+", "-",
+    "\r jjk\x1b", "\r123456789\x1b", "\r d jj\x1b\x1b", "\r T jj\x1b\x1b", "\r a\x1b\x1b", "\r f\x1b\x1b",
+    "\r L\x1b\x1b", "\r E\x1b\x1b", "\r 1 j\r\x1b\x1b", "d\x1b", "T\x1b", "?jj\x1b", "S\x1b", "A\x1b", "u\x1b",
+    ":orders\x1b", "/orders\r", "/\x15\r", "c\x1b", "v\x1b", "n a note\r", "y\x1b",
 )  # fmt: skip
 
 
@@ -237,7 +238,7 @@ class TuiPart:
 
 
 class DispatcherPart:
-    """Real Kafka, a receiver that fails, hangs and goes away for a while, and records that are no alerts among others."""
+    """Real Kafka, a receiver that fails, hangs and goes away for a while, and some records that are no alerts."""
 
     name = "dispatcher"
 

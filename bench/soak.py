@@ -86,7 +86,7 @@ def _report(
     day = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
     lines = [
         f"./dev bench soak --minutes {chosen.minutes:g}",
-        f"{day}, commit {commit}, {os.cpu_count()} cores, a sample every {chosen.every:g} s, the first fifth not counted",
+        f"{day}, commit {commit}, {os.cpu_count()} cores; a sample each {chosen.every:g} s, without the first fifth",
         "",
         table(verdicts),
         "",

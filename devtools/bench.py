@@ -1,4 +1,4 @@
-"""Measure speed, side by side in one run: poller, tui, price_aggregation, live_jobs; options go to the bench."""
+"""Measure speed, and what an hour leaves behind (soak); `./dev bench` names them, options go to the bench."""
 
 import subprocess
 import sys

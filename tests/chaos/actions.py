@@ -9,7 +9,8 @@ from typing import Any
 
 from tests.chaos.commands import Command, Ran, Runner
 from tests.chaos.invariants import broken, left_over
-from tests.chaos.living_flink import NAME, LivingFlink, Trap, World, copy_of, living
+from tests.chaos.living_flink import NAME, LivingFlink, Trap, World, copy_of
+from tests.chaos.living_server import living
 
 FLEET = "fleet"
 QUICK = [{"name": "tests.chaos.hooks:quick"}]

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from flinkops.errors import ExitCode
 from tests.chaos.actions import ACTIONS, Action, Bench, Outcome, Stage, settle
 from tests.chaos.invariants import broken
-from tests.chaos.living_flink import ANSWERS, ENDED, NAME, REFUSALS, Living, LivingFlink, World
+from tests.chaos.living_flink import ENDED, NAME, Living, LivingFlink, World
+from tests.chaos.living_server import ANSWERS, REFUSALS
 
 Act = Callable[[Stage], list[str]]
 

@@ -1,204 +1,28 @@
 """Bad inputs, made from a seed: every option and argument of every command, and the surroundings of a call."""
 
-import json
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.chaos.commands import ABSENT, Command
-from tests.chaos.invariants import PLANTED
+from tests.chaos.commands import Command
 from tests.chaos.living_flink import NAME
+from tests.chaos.values import (
+    CONTRACT,
+    DEVICES,
+    DURATIONS,
+    ENDLESS,
+    FILES,
+    FORMATS,
+    NUMBERS,
+    SETTINGS,
+    TEXTS,
+    URLS,
+    VARIABLES,
+)
 
 Words = list[str | bytes]
-
-TEXTS: tuple[str | bytes, ...] = (
-    "",
-    " ",
-    "-",
-    "--",
-    "-x",
-    "--no-such-option",
-    "\x1b[31mred\x1b]52;c;eA==\x07",
-    "\u202eevil",
-    "[bold]x[/]",
-    "a" * 120_000,
-    "../../../../etc/passwd",
-    "%s%n%p",
-    "{job}{0.__class__}",
-    "💥" * 40,
-    b"\xff\xfe\xfa",
-    "two\nlines\r\n\tand a tab",
-    "'; touch pwned #",
-    "$(touch pwned)",
-    "`id`",
-    "0",
-    "-1",
-    "NaN",
-    "inf",
-    "1e999",
-    "9" * 400,
-    "０１２",
-    "true",
-    "null",
-    "a=b=c",
-    "=",
-    "x=",
-    "=x",
-    "\u2028",
-    "İ",
-    "\x7f",
-)
-DURATIONS = (
-    "0",
-    "-5s",
-    "1e308h",
-    "9" * 30 + "d",
-    "5 parsecs",
-    "nan",
-    "inf",
-    "1s2",
-    "",
-    "1.5.2s",
-    "٣s",
-    "1µ",
-    "0.0000001ms",
-)
-NUMBERS = ("-1", "0", "1.5", "9" * 40, "1e3", "0x10", "", "one", "-0", "+1", "1_000", "٣")
-URLS = (
-    "http://",
-    "http://[::1",
-    "http://a b",
-    "ftp://127.0.0.1:9",
-    "http://127.0.0.1:99999",
-    "http://127.0.0.1:-1",
-    "http://:80",
-    "//127.0.0.1:9",
-    f"http://user:{PLANTED}-1@127.0.0.1:9",
-    f"http://user:{PLANTED}/2@127.0.0.1:9",
-    f"http://user:{PLANTED}@3@[bad",
-    "http://" + "a" * 300 + ".invalid",
-    "http://" + "a." * 200 + "invalid",
-    "http://İ̇.invalid",
-    "http://xn--a.invalid",
-    "http://ａ。invalid:9",
-    "http://.:9",
-    "http://..invalid:9",
-    "http://127.0.0.1:9/%ff%00",
-    "http://127.0.0.1:9/" + "x" * 5_000,
-    "http://\u0000",
-    "http://exa\u0000mple.invalid",
-    "javascript:alert(1)",
-    "file:///etc/passwd",
-    "unix:///var/run/docker.sock",
-    "http://127.0.0.1:9#\x1b[31m",
-    "http://[::ffff:127.0.0.1%25lo]:9",
-    "127.0.0.1:9/?a=b",
-)
-FORMATS = ("JSON", "xml", "", "json,yaml", "jsonpath={.x}", "\x1b[31m")
-SETTINGS: tuple[str, ...] = (
-    "timeout = 1\x00",
-    "timeout = inf",
-    "interval = -1",
-    "a = " + "[" * 3_000,
-    "a = {" * 500,
-    "[" * 2_000,
-    "read_only = 'perhaps'",
-    "production = 7",
-    "production = ['[']",
-    "sources = [1]",
-    '[[sources]]\nname = "a"\nrest = "http://["',
-    f'[[sources]]\nname = "a"\nrest = "http://127.0.0.1:9"\npassword = "{PLANTED}-literal"',
-    '[[sources]]\nname = "a"\nrest = "http://127.0.0.1:9"\npassword = "env:NO_SUCH_VARIABLE"\nusername = "u"',
-    '[[sources]]\nname = "a"\nrest = "http://127.0.0.1:9"\nheaders = { "A\\nB" = "env:HOME" }',
-    '[[sources]]\nname = "a"\nrest = "https://127.0.0.1:9"\nca_file = "/dev/null"',
-    '[[sources]]\nname = "a"\nrest = "https://127.0.0.1:9"\nclient_cert = "/no/such/file"',
-    '[[sources]]\ncontext = "nobody"',
-    '[classes.x]\nstate_limit = "9e999GB"',
-    '[links]\nx = "{job.__class__.__init__.__globals__}"',
-    '[links]\nx = "https://l/{job!r:>99999999999}"',
-    "[health]\nraise_after_polls = 1e308",
-    'context = ["a", "a"]\nkubeconfig = "."',
-    "\ufeffinterval = '3s'",
-    "\xe9",
-    "interval = 99999999999999999999999999999999s",
-    "rest = ['" + "a" * 100_000 + "']",
-)
-VARIABLES: tuple[tuple[str, str], ...] = (
-    ("HOME", ABSENT),
-    ("HOME", "/no/such/home"),
-    ("HOME", ""),
-    ("HOME", "relative"),
-    ("HOME", "/dev/null"),
-    ("XDG_CONFIG_HOME", "/dev/null"),
-    ("XDG_STATE_HOME", "/proc/1/no"),
-    ("XDG_CACHE_HOME", "\x1b[31m"),
-    ("PATH", ABSENT),
-    ("LANG", "C"),
-    ("LC_ALL", "xx_YY.KOI8"),
-    ("TERM", "dumb"),
-    ("TERM", "\x1b"),
-    ("COLUMNS", "0"),
-    ("COLUMNS", "999999999"),
-    ("COLUMNS", "wide"),
-    ("TZ", "No/Where"),
-    ("FLINKOPS_TIMEOUT", "soon"),
-    ("FLINKOPS_TIMEOUT", "1e308h"),
-    ("FLINKOPS_INTERVAL", "-1"),
-    ("FLINKOPS_READ_ONLY", "perhaps"),
-    ("FLINKOPS_OUTPUT", "xml"),
-    ("FLINKOPS_REST", "http://[ , ;"),
-    ("FLINKOPS_REST", f"http://u:{PLANTED}@[x"),
-    ("FLINKOPS_CONTEXT", ",,"),
-    ("FLINKOPS_KUBECONFIG", "/dev/zero"),
-    ("FLINKOPS_NAMESPACE", "../.."),
-    ("FLINKOPS_CONFIG", "/dev/zero"),
-    ("FLINKOPS_CONFIG", "/no/such/file"),
-    ("FLINKOPS_JOURNAL", "/dev/null"),
-    ("FLINKOPS_JOURNAL", "/dev/null/below"),
-    ("FLINKOPS_JOURNAL", "/proc/self"),
-    ("FLINKOPS_JOURNAL", ""),
-    ("FLINKOPS_LOCAL_HOME", "/dev/zero"),
-    ("FLINKOPS_PRODUCTION", ","),
-    ("KUBECONFIG", "/dev/null"),
-    ("KUBECONFIG", "::"),
-    ("KUBECONFIG", "/dev/zero"),
-    ("KUBERNETES_SERVICE_HOST", "\x1b[31m"),
-    ("HTTP_PROXY", "http://127.0.0.1:9"),
-    ("REQUESTS_CA_BUNDLE", "/no/such/file"),
-    ("SSL_CERT_FILE", "/dev/null"),
-)
-FILES: dict[str, bytes] = {
-    "empty": b"",
-    "zeros": b"\0" * 3_000_000,
-    "not-utf8": b"\xff\xfe\xfa" * 100,
-    "deep.json": b"[" * 300_000,
-    "deep.yaml": b"- " * 20_000 + b"x",
-    "bomb.yaml": b"a: &a [x,x,x,x,x,x,x,x,x]\n"
-    + b"".join(f"{chr(98 + n)}: &{chr(98 + n)} [{','.join(['*' + chr(97 + n)] * 9)}]\n".encode() for n in range(8)),
-    "long.jsonl": b'{"schema_version":1,"taken_ms":1' + b" " * 2_000_000 + b"}\n",
-    "numbers.json": b'{"a":' + b"9" * 100_000 + b"}",
-    "plan.json": b'{"schema_version":1,"hash":"x","plan":{"id":"../../x","verb":"upgrade"}}',
-    "newer.json": b'{"schema_version":99}',
-    "gzip.gz": b"\x1f\x8b\x08\x00" + b"\0" * 50,
-    "script": b"#!/bin/sh\ntouch pwned\n",
-    "manifest.yaml": b"kind: FlinkDeployment\nmetadata: 7\nspec: []\n",
-    "tag.yaml": b"!!python/object/apply:os.system ['touch pwned']\n",
-}
-DEVICES = (
-    "/dev/null",
-    "/dev/zero",
-    "/dev/full",
-    "/dev/random",
-    "/proc/self/mem",
-    "/",
-    ".",
-    "/no/such/file",
-    "/dev/stdin",
-)
-ENDLESS = ("status --watch", "exporter", "autoscale run", "record")
-"""Commands that run until they are told to stop."""
 
 
 @dataclass(frozen=True)
@@ -238,21 +62,6 @@ def leaves() -> list[tuple[tuple[str, ...], list[Any]]]:
 
     walk(typer.main.get_command(build()), ())
     return found
-
-
-CONTRACT = (
-    ("rehearse", NAME),
-    ("timeline", NAME),
-    ("report", "x.rec", "--out", "report.html"),
-    ("storage", "orphans"),
-    ("savepoint", "show", "s3://b/x"),
-    ("savepoint", "diff", "s3://b/x", "s3://b/y"),
-    ("savepoint", "copy", "s3://b/x", "s3://b/y"),
-    ("record", "--last", "2h", "x.rec"),
-    ("init",),
-    ("alerts", "generate", "--out", "alerts"),
-)
-"""Calls of the contract: also those that are not there yet."""
 
 
 class Inputs:
@@ -459,8 +268,3 @@ class Inputs:
 
 def _begins(words: Words, path: tuple[str, ...]) -> bool:
     return tuple(words[: len(path)]) == path
-
-
-def json_journal(lines: int) -> bytes:
-    """Lines as a journal has them, which say nothing."""
-    return b"".join(json.dumps({"schema_version": 1, "n": n}).encode() + b"\n" for n in range(lines))

@@ -16,7 +16,8 @@ from tests.chaos.actions import ACTIONS, Bench, Outcome
 from tests.chaos.commands import Runner
 from tests.chaos.inputs import Case, Inputs, prepare
 from tests.chaos.invariants import broken, left_over
-from tests.chaos.living_flink import LivingFlink, living
+from tests.chaos.living_flink import LivingFlink
+from tests.chaos.living_server import living
 
 Say = Callable[[str], None]
 T = TypeVar("T")

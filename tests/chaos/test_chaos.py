@@ -10,10 +10,12 @@ from flinkops.act.rest import steps
 from tests.chaos import kills
 from tests.chaos.actions import ACTIONS, Bench, Outcome, settle
 from tests.chaos.commands import Command, Ran
-from tests.chaos.inputs import CONTRACT, Inputs, leaves, prepare
+from tests.chaos.inputs import Inputs, leaves, prepare
 from tests.chaos.invariants import PLANTED, broken
-from tests.chaos.living_flink import LivingFlink, living
+from tests.chaos.living_flink import LivingFlink
+from tests.chaos.living_server import living
 from tests.chaos.suite import Amounts, Tally, run
+from tests.chaos.values import CONTRACT
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 
