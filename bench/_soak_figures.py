@@ -106,7 +106,9 @@ def slope_per_hour(points: Sequence[tuple[float, float]]) -> float:
 
 def table(verdicts: Sequence[Verdict]) -> str:
     """A row a process."""
-    rows = [("process", "samples", "RSS MiB first/median/last", "peak", "RSS an hour", *COUNTED, "CPU", "verdict")]
+    rows: list[tuple[str, ...]] = [
+        ("process", "samples", "RSS MiB first/median/last", "peak", "RSS an hour", *COUNTED, "CPU", "verdict")
+    ]
     rows += [_row(one) for one in verdicts]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(

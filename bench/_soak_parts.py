@@ -347,7 +347,4 @@ class DispatcherPart:
         terminate([self._kafka])
 
 
-PARTS: dict[str, Callable[[Path], Part]] = {
-    part.name: part
-    for part in (ExporterPart, TuiPart, DispatcherPart)  # type: ignore[misc]
-}
+PARTS: dict[str, Callable[[Path], Part]] = {part.name: part for part in (ExporterPart, TuiPart, DispatcherPart)}

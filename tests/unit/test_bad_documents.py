@@ -20,7 +20,8 @@ from flinkops.sources.flink import wire
 from flinkops.sources.flink.http import BadAnswer, RestClient
 from flinkops.sources.flink.job_names import job_names
 from flinkops.sources.kubernetes.resources import error_text
-from tests.chaos.living_flink import LivingFlink, living
+from tests.chaos.living_flink import LivingFlink
+from tests.chaos.living_server import living
 from tests.unit.command_line import Cli
 
 DEEP = b'{"unknown":' + b"[" * 200_000
