@@ -1,8 +1,7 @@
 """The command line: which commands there are, and how errors reach the user.
 
-A new command is one function in a file of its own, imported in `build` and registered there by one line. What is
-imported at the top of a command's file is paid for by every call, `--help` and completion included: heavy imports
-belong inside functions.
+A new command is one function in a file of its own and one entry of `COMMANDS`. What is imported at the top of its
+file is paid for by its `--help` and the completion of its arguments: heavy imports belong inside functions.
 """
 
 import errno
@@ -11,6 +10,7 @@ from collections.abc import Sequence
 
 import typer
 
+from flinkops.cli.lazy import Lazy, lazy_group
 from flinkops.cli.output import open_standard_streams, say, stdout_failed
 from flinkops.errors import ExitCode, FlinkopsError
 
@@ -29,53 +29,75 @@ Examples:
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF)
 
 
+COMMANDS = {
+    "apply": Lazy(
+        "flinkops.cli.apply:apply", "Carry out a saved plan. Refused when the job has moved since it was made."
+    ),
+    "demo": Lazy(
+        "flinkops.cli.demo:demo",
+        "Start Flink, Kafka and a job that aggregates prices, feed it, and show its status; ends all it started.",
+    ),
+    "doctor": Lazy(
+        "flinkops.cli.doctor:doctor",
+        "Ranked causes with evidence, remedy and next command; and what could not be assessed, with the reason.",
+    ),
+    "exporter": Lazy(
+        "flinkops.cli.exporter:exporter", "The fleet as Prometheus metrics, until SIGTERM: /metrics, /healthz."
+    ),
+    "history": Lazy(
+        "flinkops.cli.history:history",
+        "What was done through flinkops on this machine, newest first, and how it ended.",
+    ),
+    "rescale": Lazy(
+        "flinkops.cli.rescale:rescale",
+        "Change the parallelism in place (adaptive scheduler), see it hold, undo it when it does not.",
+    ),
+    "upgrade": Lazy(
+        "flinkops.cli.upgrade:upgrade",
+        "Change a job: stop with a savepoint, start from it, verify it; else roll back to the old one from it.",
+    ),
+    "rollback": Lazy(
+        "flinkops.cli.rollback:rollback",
+        "Back to how a job was submitted before its last upgrade, with the state it has now.",
+    ),
+    "suspend": Lazy(
+        "flinkops.cli.suspend:suspend", "Stop a job with a savepoint; `flinkops resume` starts it from there."
+    ),
+    "resume": Lazy(
+        "flinkops.cli.resume:resume",
+        "Start a job that was suspended or has died, from its latest savepoint or another one.",
+    ),
+    "restart": Lazy("flinkops.cli.restart:restart", "Stop a job with a savepoint and start it as it was from there."),
+    "record": Lazy("flinkops.cli.record:record", "Record the fleet to FILE, a snapshot each interval, until Ctrl-C."),
+    "status": Lazy(
+        "flinkops.cli.status:status",
+        "The health of every job, worst first: on a terminal the TUI, else one snapshot.",
+    ),
+    "timeline": Lazy(
+        "flinkops.cli.timeline:timeline",
+        "Changes, restarts, rescales, events, actions and findings in order; and what no source covers.",
+    ),
+    "version": Lazy("flinkops.cli.version:version", "The version of flinkops and of Python."),
+    "action": Lazy("flinkops.cli.action:app", "Interrupted actions, and a damaged journal."),
+    "alerts": Lazy("flinkops.cli.alerts:app", "Alert rules for Prometheus."),
+    "autoscale": Lazy("flinkops.cli.autoscale.app:app", "What parallelism a job needs, why, and changing it."),
+    "config": Lazy("flinkops.cli.config_cmd:app", "The settings."),
+    "savepoint": Lazy("flinkops.cli.savepoint.app:app", "Take, list, check and remove savepoints."),
+}
+"""In the order of `--help`; each is imported when it is called."""
+
+
 def build() -> typer.Typer:
     """All commands."""
-    from flinkops.cli.action import app as action
-    from flinkops.cli.alerts import app as alerts
-    from flinkops.cli.apply import apply
-    from flinkops.cli.autoscale.app import app as autoscale
-    from flinkops.cli.config_cmd import app as config
-    from flinkops.cli.demo import demo
-    from flinkops.cli.doctor import doctor
-    from flinkops.cli.exporter import exporter
-    from flinkops.cli.history import history
-    from flinkops.cli.record import record
-    from flinkops.cli.rescale import rescale
-    from flinkops.cli.restart import restart
-    from flinkops.cli.resume import resume
-    from flinkops.cli.rollback import rollback
-    from flinkops.cli.savepoint.app import app as savepoint
-    from flinkops.cli.status import status
-    from flinkops.cli.suspend import suspend
-    from flinkops.cli.timeline import timeline
-    from flinkops.cli.upgrade import upgrade
-    from flinkops.cli.version import version
-
     app = typer.Typer(
         name="flinkops",
+        cls=lazy_group(COMMANDS),
         no_args_is_help=True,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(help=HELP)(_root)
-    app.add_typer(action)
-    app.add_typer(alerts)
-    app.add_typer(autoscale)
-    app.add_typer(config)
-    app.add_typer(savepoint)
-    app.command()(apply)
-    app.command()(demo)
-    app.command()(doctor)
-    app.command()(exporter)
-    app.command()(history)
-    for command in (rescale, upgrade, rollback, suspend, resume, restart):
-        app.command()(command)
-    app.command()(record)
-    app.command()(status)
-    app.command()(timeline)
-    app.command()(version)
     return app
 
 

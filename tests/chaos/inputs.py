@@ -54,9 +54,9 @@ def leaves() -> list[tuple[tuple[str, ...], list[Any]]]:
     found: list[tuple[tuple[str, ...], list[Any]]] = []
 
     def walk(command: Any, path: tuple[str, ...]) -> None:
-        if hasattr(command, "commands"):
-            for name, below in sorted(command.commands.items()):
-                walk(below, (*path, name))
+        if below := command.loaded() if hasattr(command, "loaded") else getattr(command, "commands", None):
+            for name, one in sorted(below.items()):
+                walk(one, (*path, name))
         else:
             found.append((path, list(command.params)))
 

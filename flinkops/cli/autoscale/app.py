@@ -2,15 +2,46 @@
 
 import typer
 
-from flinkops.cli.autoscale.advise import advise
-from flinkops.cli.autoscale.apply import apply
-from flinkops.cli.autoscale.disable import disable
-from flinkops.cli.autoscale.enable import enable
-from flinkops.cli.autoscale.explain import explain
-from flinkops.cli.autoscale.memory import memory
-from flinkops.cli.autoscale.replay import replay
-from flinkops.cli.autoscale.run import run
+from flinkops.cli.lazy import Lazy, lazy_group
 
-app = typer.Typer(name="autoscale", no_args_is_help=True, help="What parallelism a job needs, why, and changing it.")
-for command in (advise, apply, run, explain, enable, disable, replay, memory):
-    app.command()(command)
+COMMANDS = {
+    "advise": Lazy(
+        "flinkops.cli.autoscale.advise:advise",
+        "The parallelism that each vertex should have, with the arithmetic. Changes nothing.",
+    ),
+    "apply": Lazy(
+        "flinkops.cli.autoscale.apply:apply",
+        "Poll, decide, and change the parallelism in place; seen to hold and to take in what arrives, else undone.",
+    ),
+    "run": Lazy(
+        "flinkops.cli.autoscale.run:run",
+        "Poll, decide, rescale in place, again and again, until Ctrl-C. One loop a job.",
+    ),
+    "explain": Lazy(
+        "flinkops.cli.autoscale.explain:explain",
+        "What the operator's autoscaler did, does and waits for, with vertex names; and override drift.",
+    ),
+    "enable": Lazy(
+        "flinkops.cli.autoscale.enable:enable",
+        "Switch the operator's autoscaler on in the job's spec, with its settings; nothing restarts.",
+    ),
+    "disable": Lazy(
+        "flinkops.cli.autoscale.disable:disable",
+        "Switch the operator's autoscaler off in the job's spec; nothing restarts, the parallelism stays.",
+    ),
+    "replay": Lazy(
+        "flinkops.cli.autoscale.replay:replay",
+        "A recorded job again, as a controller with these settings would have scaled it: slot-hours against lag.",
+    ),
+    "memory": Lazy(
+        "flinkops.cli.autoscale.memory:memory",
+        "The memory of a TaskManager: what its heap, managed and network memory use, and what they should have.",
+    ),
+}
+
+app = typer.Typer(
+    name="autoscale",
+    cls=lazy_group(COMMANDS),
+    no_args_is_help=True,
+    help="What parallelism a job needs, why, and changing it.",
+)

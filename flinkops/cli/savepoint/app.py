@@ -2,15 +2,34 @@
 
 import typer
 
-from flinkops.cli.savepoint.create import create
-from flinkops.cli.savepoint.delete import delete
-from flinkops.cli.savepoint.listing import list_savepoints
-from flinkops.cli.savepoint.prune import prune
-from flinkops.cli.savepoint.verify import verify
+from flinkops.cli.lazy import Lazy, lazy_group
 
-app = typer.Typer(name="savepoint", help="Take, list, check and remove savepoints.", no_args_is_help=True)
-app.command()(create)
-app.command("list")(list_savepoints)
-app.command()(verify)
-app.command()(delete)
-app.command()(prune)
+COMMANDS = {
+    "create": Lazy(
+        "flinkops.cli.savepoint.create:create",
+        "Take a savepoint while the job runs on, and check that it is whole.",
+    ),
+    "list": Lazy(
+        "flinkops.cli.savepoint.listing:list_savepoints",
+        "The savepoints of a job that Flink or the journal know, newest first, and what depends on them.",
+    ),
+    "verify": Lazy(
+        "flinkops.cli.savepoint.verify:verify",
+        "Read `_metadata` and check that every file it names is there with its size.",
+    ),
+    "delete": Lazy(
+        "flinkops.cli.savepoint.delete:delete",
+        "Remove a savepoint through Flink; never one that something depends on, or may depend on.",
+    ),
+    "prune": Lazy(
+        "flinkops.cli.savepoint.prune:prune",
+        "Remove all but the newest savepoints of a job; those that something depends on stay too.",
+    ),
+}
+
+app = typer.Typer(
+    name="savepoint",
+    cls=lazy_group(COMMANDS),
+    help="Take, list, check and remove savepoints.",
+    no_args_is_help=True,
+)

@@ -1,0 +1,92 @@
+"""Commands are listed from a table and imported when they are called: the table says what the modules say."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from flinkops.cli.main import build
+
+ALWAYS = {"flinkops.cli", "flinkops.cli.main", "flinkops.cli.lazy", "flinkops.cli.output"}
+
+
+def lazy_groups(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    if hasattr(group, "loaded"):
+        yield path, group
+        for name, below in group.loaded().items():
+            yield from lazy_groups(below, (*path, name))
+
+
+GROUPS = dict(lazy_groups(get_command(build())))
+
+
+def test_the_larger_groups_are_lazy_too() -> None:
+    assert set(GROUPS) >= {(), ("savepoint",), ("autoscale",)}
+
+
+@pytest.mark.parametrize("path", GROUPS, ids=" ".join)
+def test_the_table_says_of_each_command_what_its_module_says(path: tuple[str, ...]) -> None:
+    group = GROUPS[path]
+    listed = {name: command.help for name, command in group.commands.items()}
+    loaded = {name: " ".join((command.help or "").split("\n\n")[0].split()) for name, command in group.loaded().items()}
+    assert listed == loaded
+
+
+def imported(*arguments: str, **environment: str) -> set[str]:
+    """Which modules of the command line one call imports."""
+    code = (
+        "import sys\n"
+        "from flinkops.cli.main import main\n"
+        "try:\n    main(sys.argv[1:])\n"
+        "finally:\n    print(*[name for name in sys.modules if name.startswith('flinkops.cli')], file=sys.stderr)\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, env={**os.environ, **environment}
+    )
+    assert ran.stdout
+    return set(ran.stderr.split()) - ALWAYS
+
+
+def test_help_and_completion_of_names_import_no_command() -> None:
+    assert imported("--help") == set()
+    assert imported("savepoint", "--help") == {"flinkops.cli.savepoint", "flinkops.cli.savepoint.app"}
+    words = {"_FLINKOPS_COMPLETE": "complete_bash", "COMP_WORDS": "flinkops s", "COMP_CWORD": "1"}
+    assert imported(**words) == set()
+
+
+def test_a_call_imports_its_command_alone() -> None:
+    assert imported("version") == {"flinkops.cli.version"}
+    upgrade = imported("upgrade", "--help")
+    assert "flinkops.cli.upgrade" in upgrade
+    others = {f"flinkops.cli.{name}" for name in ("status", "doctor", "suspend", "autoscale.app", "savepoint.app")}
+    assert not upgrade & others
+
+
+@pytest.mark.parametrize(
+    ("words", "suggested"),
+    [
+        ("flinkops sus", {"suspend"}),
+        ("flinkops savepoint l", {"list"}),
+        ("flinkops upgrade --sav", {"--savepoint"}),
+        ("flinkops config v", {"view"}),
+    ],
+)
+def test_completion_knows_names_and_options(words: str, suggested: set[str]) -> None:
+    environment = {
+        **os.environ,
+        "_FLINKOPS_COMPLETE": "complete_bash",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split()) - 1),
+    }
+    ran = subprocess.run([sys.executable, "-m", "flinkops"], capture_output=True, text=True, env=environment)
+    assert set(ran.stdout.split()) >= suggested
+
+
+def test_a_mistyped_command_is_answered_with_what_is_like_it() -> None:
+    ran = subprocess.run([sys.executable, "-m", "flinkops", "stat"], capture_output=True, text=True)
+    assert ran.returncode == 2
+    assert "Did you mean 'status', 'restart'?" in ran.stderr
