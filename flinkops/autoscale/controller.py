@@ -16,6 +16,8 @@ from flinkops.model.states import JobState
 
 SHORTEST_SECONDS = 30.0
 """Flink refreshes its metrics every 10 s: over less, a counter may not have moved although records come in."""
+_CLOCK_SLACK_SECONDS = 0.5
+"""Polls are stamped in whole milliseconds by a clock that NTP slews; rounded to whole seconds it is enough or not."""
 BATCH_WHY = "a batch job: Flink's adaptive batch scheduler decides the parallelism of each stage by its input"
 
 
@@ -97,7 +99,7 @@ def advise(
     if polls[-1].job_type == BATCH:
         return held(window, settings, polls[-1].seen_ms, BATCH_WHY)
     polled_seconds = (window.samples[-1].at_ms - window.samples[0].at_ms) / 1000
-    if polls[-1].state == JobState.RUNNING and polled_seconds < SHORTEST_SECONDS:
+    if polls[-1].state == JobState.RUNNING and polled_seconds < SHORTEST_SECONDS - _CLOCK_SLACK_SECONDS:
         why = f"too young: {human_seconds(polled_seconds)} of metrics, at least {human_seconds(SHORTEST_SECONDS)} count"
         return held(window, settings, polls[-1].seen_ms, why)
     at_once = msgspec.structs.replace(

@@ -130,7 +130,11 @@ def run(command: list[str], *, stdin: str | None = None, seconds: float = 120) -
 
 
 def wait_for(condition: Callable[[], Any], what: str, *, seconds: float, every: float = 1.0) -> Any:
-    """The first truthy value of the condition; fails with `what` and the last value after `seconds`."""
+    """The first truthy value of the condition; fails with `what` and the last value after `seconds`, or three minutes.
+
+    Whatever it waits for, a machine that is slow or busy may need minutes: fewer than three are never too many.
+    """
+    seconds = max(seconds, 180.0)
     ends = time.monotonic() + seconds
     while True:
         value = condition()

@@ -114,7 +114,7 @@ def test_kills(ha_fleet: FleetInfo) -> None:
     kafka.create_topic(info.kafka_bootstrap, REPLAY, like=kafka.ALERTS_TOPIC)
     options = ["--bounded", "--transactional", "--alerts-topic", REPLAY, "--name", "replay"]
     replay = job.submit(info, ["price-alerts", *options])
-    job.await_end(info, replay, timeout_seconds=120)
+    job.await_end(info, replay, timeout_seconds=400)
     assert by_sku(json.dumps(alert).encode() for alert in read(info.kafka_bootstrap, REPLAY)) == expected(PARTS)
 
 

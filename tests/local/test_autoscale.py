@@ -15,11 +15,11 @@ import requests
 from flinkops.local.javac import compile_jar
 from flinkops.local.state import FleetInfo
 
-pytestmark = pytest.mark.local
+pytestmark = [pytest.mark.local, pytest.mark.timeout(900)]
 
 JAVA = Path(__file__).parents[2] / "bench" / "autoscale_java"
 NAME = "wait bound"
-RATE = 95  # of 50 a subtask
+RATE = 85  # of 50 a subtask; the parallelism stays the same one down to 30, on a busy machine
 SETTINGS = (
     "metrics.window=15s",
     "stabilization.interval=5s",
@@ -65,7 +65,7 @@ def autoscale(fleet: FleetInfo, journal: Path, *arguments: str, expect: int = 0)
         "json",
     ]
     environment = {**os.environ, "FLINKOPS_JOURNAL": str(journal)}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False, env=environment)
     assert done.returncode == expect, f"exit {done.returncode}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
     return json.loads(done.stdout) if done.stdout else None
 
@@ -82,4 +82,4 @@ def test_a_job_that_is_too_small_grows_in_place(embedded_fleet: FleetInfo, too_s
     assert "throughput" in {step["name"] for step in done["result"]["steps"]}
     found = parallelism(embedded_fleet, too_small)
     assert found["Source"] == 1
-    assert 3 <= found["wait"] <= 4  # 95 / 50 / 0.7 = 2.7
+    assert 3 <= found["wait"] <= 4  # 85 / 50 / 0.7 = 2.4

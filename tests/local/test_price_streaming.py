@@ -94,10 +94,10 @@ def dead_rows(info: FleetInfo, topic: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     ended: set[int | None] = set()
     try:
-        partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        partitions = consumer.list_topics(topic, timeout=120).topics[topic].partitions
         consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
         while len(ended) < len(partitions):
-            message = consumer.poll(20)
+            message = consumer.poll(120)
             assert message is not None, "Kafka is silent"
             if message.error():
                 ended.add(message.partition())

@@ -21,6 +21,7 @@ from flinkops.render.glyphs import UNICODE
 
 pytestmark = [
     pytest.mark.local,
+    pytest.mark.timeout(900),
     pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed: apt-get install tmux"),
 ]
 
@@ -51,7 +52,7 @@ class Tmux:
     def screen(self, *, escapes: bool = False) -> str:
         return self._tmux("capture-pane", "-p", "-t", "t", *(["-e"] if escapes else []))
 
-    def wait(self, holds: Callable[[str], bool], *, seconds: float = 60) -> str:
+    def wait(self, holds: Callable[[str], bool], *, seconds: float = 240) -> str:
         deadline = time.monotonic() + seconds
         while not holds(text := self.screen()):
             assert time.monotonic() < deadline, text
@@ -97,7 +98,7 @@ def test_from_the_fleet_to_a_verified_savepoint_and_out(tmux: Tmux, rest_url: st
     tmux.press("s")
     tmux.wait(lambda text: "same as" in text and "y proceed" in text)
     tmux.press("y")
-    text = tmux.wait(lambda text: "savepoint-create" in text and "verified" in text, seconds=120)
+    text = tmux.wait(lambda text: "savepoint-create" in text and "verified" in text)
     assert "savepoint-" in text
     tmux.press("Escape")
     tmux.wait(lambda text: "savepoint-create  " not in text)  # an escape at once followed by q would be alt-q

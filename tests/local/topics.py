@@ -8,7 +8,7 @@ from typing import Any
 from flinkops.local import kafka
 from tests.local.alert_records import Record
 
-_SILENCE_SECONDS = 30.0
+_SILENCE_SECONDS = 120.0
 
 
 def send(bootstrap: str, topic: str, records: list[Record]) -> None:

@@ -168,6 +168,22 @@ def test_explain_of_a_file(capsys: pytest.CaptureFixture[str]) -> None:
     assert document["waits"][0]["wanted"] == 1
 
 
+@pytest.mark.parametrize(
+    ("off_ms", "verdict", "why"),
+    [
+        (-29, "scale", ""),  # stamped by a clock that was slewed meanwhile
+        (0, "scale", ""),
+        (-600, "hold", "too young: 29 s of metrics, at least 30 s count"),
+        (-20_000, "hold", "too young: 10 s of metrics, at least 30 s count"),
+    ],
+)
+def test_what_is_too_young_never_reads_as_long_enough(off_ms: int, verdict: str, why: str) -> None:
+    polls = [facts(poll) for poll in range(4)]
+    polls[-1] = msgspec.structs.replace(polls[-1], seen_ms=polls[-1].seen_ms + off_ms)
+    decision = advise(polls if off_ms > -10_000 else [polls[0], polls[-1]], Settings(utilization_max=0.9))
+    assert (decision.verdict, "".join(decision.blocked_by)) == (verdict, why)
+
+
 # ---- the plan
 
 
