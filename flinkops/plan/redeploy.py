@@ -4,7 +4,7 @@ The savepoint that counts is the one that stops the job; the old job comes back 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -31,6 +31,7 @@ from flinkops.plan.step_inputs import (
 )
 
 RedeployVerb = Literal["upgrade", "restart", "rollback"]
+_NOT_SET = "(not set)"
 
 _UNKNOWN_LAUNCH = (
     "how this job was submitted is not known: say it with --jar ID [--entry-class C] or --py FILE, with its --arg"
@@ -83,9 +84,9 @@ def plan_redeploy(
     """
     preconditions = (SameJob(job.id), JobInState("RUNNING"), NoSavepointInProgress())
     directory = savepoint_directory(job, terms.target_directory)
-    diff = _diff(job, old, new)
+    changes = launch_changes(job, old, new)
     refused = [*unmet(preconditions, job), *_refusals(job, old, new, cluster, directory)]
-    if verb == "upgrade" and not diff and not refused:
+    if verb == "upgrade" and not changes and not refused:
         refused.append("nothing would change: `flinkops restart` restarts it as it is")
     steps: tuple[Step, ...] = ()
     rollback_steps: tuple[Step, ...] = ()
@@ -102,8 +103,8 @@ def plan_redeploy(
         verb=verb,
         target=target_of(job),
         created_ms=stamp.now_ms,
-        change=_change_class(diff),
-        diff=diff,
+        change=change_class(changes),
+        diff=tuple(change.line() for change in changes),
         requested_mode="savepoint",
         effective_mode="savepoint" if steps else "fail",
         why=("the job stops with a savepoint and starts from just that one",) if steps else (),
@@ -229,38 +230,53 @@ def _refusals(
     return refused
 
 
-def _diff(job: JobFacts, old: Launch | None, new: Launch | None) -> tuple[str, ...]:
+class LaunchChange(NamedTuple):
+    """One thing that is submitted otherwise than before."""
+
+    part: Literal["program", "parallelism", "setting", "arguments"]
+    name: str
+    old: str
+    new: str
+
+    def line(self) -> str:
+        """As the plan shows it."""
+        return f"{self.name}: {self.old} -> {self.new}"
+
+
+def launch_changes(job: JobFacts, old: Launch | None, new: Launch | None) -> tuple[LaunchChange, ...]:
+    """All that is; none where nobody knows how to submit the new job."""
     if new is None:
         return ()
-    lines = []
+    changes = []
     if old is None or (old.kind, old.jar_id, old.entry_class) != (new.kind, new.jar_id, new.entry_class):
-        lines.append(f"program: {_program(old)} -> {_program(new)}")
+        changes.append(LaunchChange("program", "program", _program(old), _program(new)))
     now = max((vertex.parallelism for vertex in job.vertices), default=None)
     before = old.parallelism if old and old.parallelism else now
     if new.parallelism is not None and new.parallelism != before:
-        lines.append(f"parallelism: {before} -> {new.parallelism}")
+        changes.append(LaunchChange("parallelism", "parallelism", str(before), str(new.parallelism)))
     settings = old.settings if old else {}
-    lines += [
-        f"{key}: {settings.get(key, '(not set)')} -> {new.settings.get(key, '(not set)')}"
+    changes += [
+        LaunchChange("setting", key, settings.get(key, _NOT_SET), new.settings.get(key, _NOT_SET))
         for key in sorted({*settings, *new.settings})
         if settings.get(key) != new.settings.get(key)
     ]
     parts = [_without_option(one.command, "--parallelism") if one else () for one in (old, new)]
     if parts[0] != parts[1]:
-        lines.append(f"arguments: {' '.join(parts[0])} -> {' '.join(parts[1])}")
-    return tuple(lines)
+        changes.append(LaunchChange("arguments", "arguments", " ".join(parts[0]), " ".join(parts[1])))
+    return tuple(changes)
+
+
+def change_class(changes: Sequence[LaunchChange]) -> str:
+    """As a plan names it: none, scale (the parallelism alone), upgrade."""
+    if not changes:
+        return "none"
+    return "scale" if all(change.part == "parallelism" for change in changes) else "upgrade"
 
 
 def _program(launch: Launch | None) -> str:
     if launch is None:
         return "(unknown)"
     return launch.jar_id or (launch.command[0] if launch.command else launch.kind)
-
-
-def _change_class(diff: Sequence[str]) -> str:
-    if not diff:
-        return "none"
-    return "scale" if all(line.startswith("parallelism: ") for line in diff) else "upgrade"
 
 
 def _risks(job: JobFacts, terms: Terms) -> tuple[str, ...]:

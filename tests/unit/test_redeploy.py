@@ -70,6 +70,20 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (Change(), "none"),
+        (Change(parallelism=2), "scale"),
+        (Change(parallelism=2, arguments=("--x",)), "upgrade"),
+        (Change(settings={"parallelism": "2"}), "upgrade"),  # a setting may have any name
+        (Change(jar="new.jar"), "upgrade"),
+    ],
+)
+def test_the_class_of_a_change(bench: Bench, change: Change, expected: str) -> None:
+    assert bench.plan(change).change == expected
+
+
 def test_an_upgrade_is_restored_from_the_savepoint_that_stopped_the_job(bench: Bench) -> None:
     plan = bench.plan(Change(parallelism=2))
     result = bench.executor().run(plan)

@@ -18,12 +18,12 @@ from flinkops.plan.operator.spec import last_reconciled, upgrade_mode
 from flinkops.plan.operator.step_inputs import AwaitUpgradeSavepoint
 from flinkops.plan.operator.steps import stopped_with
 from flinkops.plan.state_loss import TWICE, why_lost
+from flinkops.sources.kubernetes.operator_error import OperatorError, operator_error
 from flinkops.sources.kubernetes.resources import Json, error_text, section, text
 
 _TAKEN_UP_WITHIN_SECONDS = 120.0
 _ERROR_HOLDS_SECONDS = 20.0
 _WITHOUT_SAVEPOINT_SECONDS = 15.0
-_MANUAL_RESTORE = "Manual restore required"  # of its RecoveryFailureException, in 1.7 as in 1.15
 _NOT_YET_RESTORED = ("INITIALIZING", "CREATED")
 
 
@@ -120,8 +120,8 @@ class _Waiting:
             return
         self._error_since = self._error_since or now
         if now - self._error_since > _ERROR_HOLDS_SECONDS:
-            if dead and _MANUAL_RESTORE in error:
-                self._run.keep(JobGone("the operator asks for a manual restore"))
+            if dead and operator_error(found) is OperatorError.MANUAL_RESTORE:
+                self._run.keep(JobGone(OperatorError.MANUAL_RESTORE.value))
             raise OperationFailed(f"the operator cannot stop the job with a savepoint: {error_text(found)}")
 
     def _refuse_without(self, found: Json, job: JobFacts | None, now: float) -> None:
