@@ -10,7 +10,7 @@ from flinkops.local.jars import Jar, manifest
 FILE = "sbom.cdx.json"
 _LOCKS = {
     "base": "what `pip install flinkops` brings, and what develops it",
-    "local": "the extra `local` (the embedded fleet, Flink 2.3) and `dispatcher`",
+    "local": "the extras `local` (the embedded fleet, Flink 2.3), `s3` and `dispatcher`",
     "flink120": "PyFlink of the second Flink line",
     "build": "what builds packages from source",
 }

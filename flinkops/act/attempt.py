@@ -12,6 +12,7 @@ from flinkops.clock import Clock
 from flinkops.errors import Denied, FlinkopsError, OperationFailed, Refused, TimedOut
 from flinkops.model.plan import Outcome, Plan, Step, StepResult
 from flinkops.model.steps import Findings, StepOutcome, described
+from flinkops.sources.storage.stores import Stores
 
 StepEnd = Literal["ok", "failed", "timed-out", "skipped"]
 _KEPT = (TimedOut, OperationFailed, Denied, Refused)  # what decides on the outcome; all else is a failure
@@ -43,6 +44,7 @@ class Surroundings:
     kinds: StepKinds
     timeout_seconds: float
     poll_seconds: float
+    stores: Stores
 
 
 class Attempt:
@@ -111,6 +113,7 @@ class Attempt:
             poll_seconds=around.poll_seconds,
             note=lambda text: self._tell("note", step=step.name, text=text),
             findings=self.findings,
+            stores=around.stores,
         )
         found: StepOutcome | None = None
         problem: FlinkopsError | None = None

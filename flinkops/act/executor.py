@@ -22,6 +22,7 @@ from flinkops.errors import FlinkopsError, Interrupted, OperationFailed, Refused
 from flinkops.model.plan import Outcome, Plan, Result
 from flinkops.outside.shell import shell_command
 from flinkops.plan.identity import plan_hash
+from flinkops.sources.storage.stores import Stores
 
 OVERRIDE = "--no-read-only does it all the same"
 _CHANGING_VERBS = frozenset({"upgrade", "rollback", "suspend", "resume", "restart", "rescale", "autoscale-apply"})
@@ -47,7 +48,10 @@ def _silent(_progress: Progress) -> None:
 
 
 class Executor:
-    """Carries out plans on one cluster. ``progress`` is called in the executor's thread."""
+    """Carries out plans on one cluster. ``progress`` is called in the executor's thread.
+
+    ``stores``: where savepoints are looked at; without them on this machine alone.
+    """
 
     def __init__(
         self,
@@ -55,6 +59,7 @@ class Executor:
         journal: Journal,
         clock: Clock,
         *,
+        stores: Stores | None = None,
         kinds: StepKinds | None = None,
         guard: str | None = None,
         timeout_seconds: float = 600.0,
@@ -66,7 +71,7 @@ class Executor:
         self._journal = journal
         self._clock = clock
         known = step_kinds() if kinds is None else kinds
-        self._around = Surroundings(control, journal, clock, known, timeout_seconds, poll_seconds)
+        self._around = Surroundings(control, journal, clock, known, timeout_seconds, poll_seconds, stores or Stores())
         self._guard = guard  # why nothing may be changed at this cluster
         self._progress = progress
         self._resume_options = resume_options  # what the printed command needs beside the plan's id

@@ -3,7 +3,8 @@
 from flinkops.act.flow_steps import completed_before
 from flinkops.act.outcomes import CheckpointNoted, StateLost
 from flinkops.act.running import StepRun
-from flinkops.act.storage import check_savepoint, newer_beside, savepoints_in
+from flinkops.act.savepoint_check import check_savepoint
+from flinkops.act.storage import newer_beside, savepoints_in
 from flinkops.clock import iso_utc
 from flinkops.model.places import same_place
 
@@ -20,16 +21,16 @@ def kept_state(run: StepRun, directory: str | None, *, checkpoints_dropped: bool
     if directory is not None:
         since = run.plan.created_ms / 1000 - _CLOCKS_DIFFER_SECONDS
         until = _restarted_empty_ms(run) / 1000 or float("inf")
-        for path in savepoints_in(directory, run.job_id, since_seconds=since, until_seconds=until):
+        for path in savepoints_in(directory, run.job_id, run.stores, since_seconds=since, until_seconds=until):
             if same_place(path, run.findings.savepoint):
                 continue  # the operator's, of the job that had lost its state
-            found = check_savepoint(path)
+            found = check_savepoint(path, run.stores)
             if found.verdict == "ok" and found.metadata is not None and found.metadata.checkpoint_id > completed:
                 return path
     if (retained := retained_checkpoint(run)) is not None:
         return retained
     checkpoint = _checkpoint(run)
-    unknown = checkpoint and not checkpoints_dropped and check_savepoint(checkpoint).verdict == "unknown"
+    unknown = checkpoint and not checkpoints_dropped and check_savepoint(checkpoint, run.stores).verdict == "unknown"
     return checkpoint if unknown else None
 
 
@@ -38,8 +39,8 @@ def retained_checkpoint(run: StepRun) -> str | None:
     checkpoint = _checkpoint(run)
     if not checkpoint:
         return None
-    candidates = (*newer_beside(checkpoint), checkpoint)
-    return next((path for path in candidates if check_savepoint(path).verdict == "ok"), None)
+    candidates = (*newer_beside(checkpoint, run.stores), checkpoint)
+    return next((path for path in candidates if check_savepoint(path, run.stores).verdict == "ok"), None)
 
 
 def where_to_look(run: StepRun, directory: str | None) -> str:

@@ -10,6 +10,7 @@ from flinkops.clock import Clock
 from flinkops.errors import Denied, NotInTime, OperationFailed, TimedOut, Unreachable
 from flinkops.model.plan import Plan
 from flinkops.model.steps import Findings, StepInput, StepOutcome
+from flinkops.sources.storage.stores import Stores
 
 T = TypeVar("T")
 I = TypeVar("I", bound=StepInput)  # noqa: E741
@@ -30,6 +31,7 @@ class StepRun:
     poll_seconds: float
     note: Callable[[str], None]
     findings: Findings = field(default_factory=Findings)
+    stores: Stores = field(default_factory=Stores)
     kept: dict[type[StepOutcome], StepOutcome] = field(default_factory=dict)
 
     @property

@@ -31,13 +31,16 @@ class MetadataError(ValueError):
 class NamedFile(msgspec.Struct, frozen=True):
     """One file that the metadata names: relative to its own folder, or a full path or URI.
 
-    ``end_bytes`` is the least size that the file must have; ``exact`` says that it must have just that one.
+    ``end_bytes`` is the least size that the file must have; ``exact`` says that it must have just that one. A file of
+    the changelog (``dstl``) has one byte more in front, which its handle does not count; where that byte says that the
+    rest is compressed, ``end_bytes`` is the size before compression.
     """
 
     path: str
     end_bytes: int
     relative: bool
     exact: bool = True
+    changelog: bool = False
 
 
 class OperatorSummary(msgspec.Struct, frozen=True):
@@ -257,7 +260,7 @@ class _Parser:
         self._in.raw(8)
         for _ in range(self._in.count(9)):
             self._in.long()
-            self._stream()
+            self._stream(changelog=True)
         self._in.raw(16)
         self._in.text()
         if second:
@@ -279,13 +282,13 @@ class _Parser:
         self._in.long()
         self._stream()
 
-    def _stream(self) -> None:
+    def _stream(self, *, changelog: bool = False) -> None:
         kind = self._in.byte()
         if kind in (_NULL, _EMPTY_SEGMENT):
             return
         if kind == _FILE:
             size = self._in.long()
-            self._file(NamedFile(self._in.text(), size, relative=False))
+            self._file(NamedFile(self._in.text(), size, relative=False, changelog=changelog))
         elif kind == _BYTES:
             self._in.text()
             self._inline_bytes += len(self._in.raw(self._in.integer()))

@@ -10,7 +10,7 @@ from flinkops.act.outcomes import (
     SavepointVerified,
 )
 from flinkops.act.running import StepKind, StepRun
-from flinkops.act.storage import check_savepoint
+from flinkops.act.savepoint_check import check_savepoint
 from flinkops.errors import OperationFailed
 from flinkops.model.detail import AsyncOutcome
 from flinkops.model.facts import CheckpointFacts
@@ -66,19 +66,19 @@ def verify(run: StepRun, _given: VerifySavepoint) -> SavepointVerified:
         return next((one for one in known if one.status == "COMPLETED" and same_place(one.external_path, path)), None)
 
     listed = run.until(f"waiting until the job lists {path}", ask, within_seconds=_LISTED_WITHIN_SECONDS)
-    checked = checked_files(path)
+    checked = checked_files(run, path)
     size = checked.state_bytes if listed.state_size_bytes is None else listed.state_size_bytes
     return SavepointVerified(checked.files, listed.id, size)
 
 
 def check_files(run: StepRun, given: CheckFiles) -> FilesChecked:
     """The savepoint to start from has all its files, as far as they can be seen from here."""
-    return checked_files(given.savepoint or run.savepoint)
+    return checked_files(run, given.savepoint or run.savepoint)
 
 
-def checked_files(path: str) -> FilesChecked:
+def checked_files(run: StepRun, path: str) -> FilesChecked:
     """What is seen of a savepoint's files. Raises OperationFailed when some are missing; out of reach is unknown."""
-    check = check_savepoint(path)
+    check = check_savepoint(path, run.stores, lambda done, of: run.note(f"checking files: {done} of {of}"))
     if check.verdict == "bad":
         raise OperationFailed(f"savepoint {path} is not whole: {check.why}")
     if check.verdict == "unknown":
@@ -98,7 +98,7 @@ def dispose(run: StepRun, given: DisposeSavepoint) -> SavepointDisposed:
         return outcome if outcome.done else None
 
     outcome = run.until("waiting for the disposal", ask, within_seconds=_DISPOSED_WITHIN_SECONDS)
-    check = check_savepoint(path)
+    check = check_savepoint(path, run.stores)
     removed = check.verdict == "bad" and check.metadata is None
     if outcome.failure and not removed:
         raise OperationFailed(f"{path} was not disposed of: {outcome.failure}")

@@ -108,6 +108,7 @@ def executor(common: Common, control: "JobControl", journal: "Journal") -> "Exec
     from flinkops.act.executor import Executor
     from flinkops.cli.guarding import guard_at
     from flinkops.clock import SystemClock
+    from flinkops.sources.storage.stores import Stores
 
     options = list(named_in(common.settings))
     if not _is_default(journal.folder):
@@ -116,6 +117,7 @@ def executor(common: Common, control: "JobControl", journal: "Journal") -> "Exec
         control,
         journal,
         SystemClock(),
+        stores=Stores(common.settings.storage),
         guard=guard_at(common.settings, control.name, [control.url]),
         timeout_seconds=common.settings.timeout_seconds or ACTION_SECONDS,
         poll_seconds=control.poll_seconds,

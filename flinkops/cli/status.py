@@ -55,6 +55,7 @@ def status(
                 guarded=guarded_patterns(settings, getattr(observer.collector, "sources", ())),
                 job=job,
                 links=Links(settings.links, settings.alerts.runbook_base_url, settings.alerts.grafana_url),
+                storage=settings.storage,
             )
             return
         code = ExitCode.OK

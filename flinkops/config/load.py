@@ -12,6 +12,7 @@ from flinkops.config.links import read_links
 from flinkops.config.policy import Policy
 from flinkops.config.schema import TOP_KEYS, read_policy, read_sources, read_value, refuse_unknown
 from flinkops.config.settings import SCALARS, Settings, SourceSettings
+from flinkops.config.storage import read_storage
 from flinkops.config.trust import refuse_foreign, refuse_untrusted
 from flinkops.errors import UsageError
 from flinkops.input_file import read_input
@@ -136,6 +137,10 @@ def _lay(
     if "alerts" in data:
         fields["alerts"] = read_alerts(data["alerts"], str(path))
         origins["alerts"] = origin
+    if "storage" in data:
+        storage = read_storage(data["storage"], str(path))
+        fields["storage"] = {**fields.get("storage", {}), **storage}
+        origins.update({f"storage.{name}": origin for name in storage})
     if "links" in data:
         fields["links"] = {**fields.get("links", {}), **read_links(data["links"], str(path))}
         origins.update({f"links.{name}": origin for name in data["links"]})

@@ -109,7 +109,7 @@ HEALTH_KEYS: dict[str, tuple[str, Parser]] = {
     "raise_after_polls": ("raise_after_polls", lambda value: int(parse_count(value))),
     "clear_after_polls": ("clear_after_polls", lambda value: int(parse_count(value))),
 }
-TOP_KEYS = (*(scalar.key for scalar in SCALARS), "sources", "classes", "jobs", "health", "alerts", "links")
+TOP_KEYS = (*(scalar.key for scalar in SCALARS), "sources", "classes", "jobs", "health", "alerts", "storage", "links")
 
 
 def refuse_unknown(keys: Iterable[str], known: Iterable[str], where: str) -> None:

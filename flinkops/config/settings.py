@@ -7,6 +7,7 @@ import msgspec
 
 from flinkops.config.alerts import AlertSettings
 from flinkops.config.policy import Policy
+from flinkops.config.storage import StorageTable
 from flinkops.model.endpoint import parse_endpoint
 from flinkops.model.quantities import parse_duration
 
@@ -68,6 +69,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Every endpoint that any file lists, also where another file's list takes its place: `production` names them."""
     policy: Policy = Policy()
     alerts: AlertSettings = AlertSettings()
+    storage: StorageTable = {}
+    """How object storage is reached, by bucket or container."""
     links: Mapping[str, str] = {}
     """Name -> address of a page about a job, with places as in ``{job}``."""
     origins: Mapping[str, str] = {}

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import msgspec
+
 from flinkops.config.policy import JobClass
 from flinkops.config.schema import CLASS_KEYS, HEALTH_KEYS, KUBERNETES_KEYS
 from flinkops.config.settings import SCALARS, KubernetesSettings, Settings, SourceSettings
@@ -37,7 +39,7 @@ def settings_document(settings: Settings) -> dict[str, Any]:
     rest |= {f"links.{name}": template for name, template in settings.links.items()}
     for key, value in rest.items():
         add(key, value, key)
-    return {"settings": entries}
+    return {"settings": entries + _storage(settings)}
 
 
 def shown_url(url: str) -> str:
@@ -58,6 +60,15 @@ def _source(source: SourceSettings) -> dict[str, object]:
         **{f"headers.{name}": value for name, value in source.headers.items()},
     }
     return {key: value for key, value in values.items() if value is not None}
+
+
+def _storage(settings: Settings) -> list[dict[str, Any]]:
+    return [
+        {"key": f"storage.{name}.{key}", "value": value, "origin": settings.origins.get(f"storage.{name}", "default")}
+        for name, storage in settings.storage.items()
+        for key, value in msgspec.structs.asdict(storage).items()
+        if value is not None
+    ]
 
 
 def _cluster(cluster: KubernetesSettings) -> dict[str, object]:

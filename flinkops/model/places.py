@@ -23,6 +23,21 @@ def same_place(one: str | None, other: str | None) -> bool:
     return agree and first[2] == second[2]
 
 
+DEFAULT_SCHEME_KEY = "fs.default-scheme"
+
+
+def qualified(path: str, default_scheme: str | None) -> str:
+    """A path without a scheme as Flink qualifies it with its ``fs.default-scheme``; others as they are.
+
+    >>> qualified("/sp", "hdfs://nn:8020/"), qualified("s3://b/sp", "hdfs://nn:8020"), qualified("/sp", None)
+    ('hdfs://nn:8020/sp', 's3://b/sp', '/sp')
+    """
+    scheme, separator, rest = (default_scheme or "").partition("://")
+    if not separator or scheme == "file" or not path.startswith("/"):
+        return path
+    return f"{scheme}://{rest.partition('/')[0]}/{path.lstrip('/')}"
+
+
 def _parts(path: str) -> tuple[str | None, str | None, str]:
     """Scheme and authority, None where the default of the cluster would be put in, and the path."""
     text = unquote(path)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from flinkops.model.facts import JobFacts
+from flinkops.model.places import DEFAULT_SCHEME_KEY, qualified
 from flinkops.model.plan import Plan, Step, Target
 from flinkops.model.savepoint import SavepointFormat
 from flinkops.plan.identity import Stamp, derived_id
@@ -30,7 +31,8 @@ def savepoint_directory(job: JobFacts, requested: str | None) -> str | None:
     """Where savepoints of this job go: as asked, else as the cluster is configured, else nowhere."""
     if requested:
         return requested
-    return next((job.configuration[key] for key in DIRECTORY_KEYS if job.configuration.get(key)), None)
+    directory = next((job.configuration[key] for key in DIRECTORY_KEYS if job.configuration.get(key)), None)
+    return None if directory is None else qualified(directory, job.configuration.get(DEFAULT_SCHEME_KEY))
 
 
 def directory_problem(directory: str | None) -> str | None:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from flinkops.config.storage import StorageTable
     from flinkops.observer import Observer
     from flinkops.tui.links import Links
 
@@ -18,6 +19,7 @@ def run(
     ascii_only: bool | None = None,
     seconds: float | None = None,
     links: "Links | None" = None,
+    storage: "StorageTable | None" = None,
 ) -> None:
     """Show the fleet until the person leaves. The caller closes the observer.
 
@@ -35,4 +37,5 @@ def run(
         ascii_only=ascii_only,
         seconds=seconds,
         links=links,
+        storage=storage,
     )

@@ -6,6 +6,7 @@ import sys
 import traceback
 from pathlib import Path
 
+from flinkops.config.storage import StorageTable
 from flinkops.errors import OperationFailed, UsageError
 from flinkops.observer import Observer
 from flinkops.outside.masking import masked_text
@@ -27,6 +28,7 @@ def start(
     ascii_only: bool | None,
     seconds: float | None,
     links: Links | None = None,
+    storage: StorageTable | None = None,
 ) -> None:
     """Run the app. Raises OperationFailed when it broke."""
     if ascii_only is None:
@@ -42,6 +44,7 @@ def start(
         journal_folder=with_home(Path(journal)) if (journal := os.environ.get("FLINKOPS_JOURNAL")) else None,
         notes_path=_kept("notes.json"),
         views_path=_kept("views.json"),
+        storage=storage,
     )
     shown = ReplayObserver(collector, observer.policy) if isinstance(collector, Replay) else observer
     app = FlinkopsApp(shown, options, sources=getattr(collector, "sources", ()), links=links)

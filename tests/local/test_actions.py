@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from flinkops.act.rest.control import RestControl
-from flinkops.act.storage import local_folder
 from flinkops.clock import SystemClock
 from flinkops.local import job, kafka
 from flinkops.local.state import FleetInfo
 from flinkops.model.endpoint import parse_endpoint
+from flinkops.sources.storage.location import parse_location
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(600)]
 
@@ -74,7 +74,7 @@ def test_a_savepoint_is_taken_listed_verified_and_pruned(shell: Shell) -> None:
     taken = [shell.json("savepoint", "create", NAME, "--yes", "--format", form) for form in ("canonical", "native")]
     assert [one["result"]["outcome"] for one in taken] == ["verified", "verified"]
     paths = [one["result"]["savepoint"] for one in taken]
-    assert all((local_folder(path) or Path()).is_dir() for path in paths)
+    assert all(Path(parse_location(path).path).is_dir() for path in paths)
     listed = shell.json("savepoint", "list", NAME)["savepoints"]
     assert [one["path"] for one in listed] == paths[::-1]
     for path in paths:
@@ -84,7 +84,7 @@ def test_a_savepoint_is_taken_listed_verified_and_pruned(shell: Shell) -> None:
     assert shell.run("savepoint", "delete", paths[1], "--yes").returncode == 5  # the latest
     pruned = shell.json("savepoint", "prune", NAME, "--keep", "1", "--yes")
     assert pruned["result"]["outcome"] == "verified"
-    assert not (local_folder(paths[0]) or Path("/")).exists()
+    assert not Path(parse_location(paths[0]).path).exists()
     assert shell.json("savepoint", "verify", paths[0], code=1)["verdict"] == "bad"
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from flinkops.act.storage import local_folder
 from flinkops.local.java import find_java
 from flinkops.local.state import FleetInfo
 from flinkops.model.detail import AsyncOutcome, ResourceRequirement
@@ -17,6 +16,7 @@ from flinkops.model.endpoint import parse_endpoint
 from flinkops.model.facts import JobFacts
 from flinkops.sources.flink.http import Rejected
 from flinkops.sources.flink.source import FlinkRestSource
+from flinkops.sources.storage.location import parse_location
 from tests.source_suite import PATIENCE_SECONDS, SourceSuite, measured, seen, total
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(900)]
@@ -107,8 +107,7 @@ def test_one_trigger_id_is_one_savepoint(source: FlinkRestSource, job_id: str, j
     outcome = finished(source, job_id, trigger_id)
     assert outcome.failure is None
     assert outcome.location is not None
-    folder = local_folder(outcome.location)
-    assert folder is not None
+    folder = Path(parse_location(outcome.location).path)
     assert [path.name for path in folder.parent.iterdir() if job_id[:6] in path.name] == [folder.name]
 
 

@@ -29,6 +29,7 @@ from flinkops.model.steps import UnknownOutcome
 from flinkops.plan.step_inputs import AwaitEnd
 from flinkops.render.glyphs import UNICODE
 from flinkops.sources.kubernetes.access import KubeAccess
+from flinkops.sources.storage.stores import Stores
 from flinkops.tui.actions import execute
 from flinkops.tui.actions.catalog import KINDS, Kind, Planning, Running, command_of, request_of
 from flinkops.tui.actions.execute import carry_out, make_plan, takes_actions
@@ -157,7 +158,9 @@ def test_read_only_is_refused_by_the_executor_too(kind: Kind, tmp_path: Path, cl
     plan = make_plan(planning, clock=CLOCK, journal_folder=tmp_path)
     running = Running(plan, planning)
     with pytest.raises(Refused, match="read-only"):
-        carry_out(running, clock=CLOCK, read_only=True, journal_folder=tmp_path, progress=lambda _: None)
+        carry_out(
+            running, clock=CLOCK, read_only=True, journal_folder=tmp_path, stores=Stores(), progress=lambda _: None
+        )
     assert cluster.state.orders == []
 
 

@@ -17,6 +17,7 @@ from flinkops.sources.kubernetes.access import KubeAccess, open_access
 from flinkops.sources.kubernetes.operator_version import OperatorSeen
 from flinkops.sources.kubernetes.plan_inputs import Read
 from flinkops.sources.kubernetes.verbs import ResourceRef
+from flinkops.sources.storage.stores import Stores
 from tests.unit.fake_operator import FakeOperator
 from tests.unit.kube_server import write_kubeconfig
 
@@ -67,7 +68,7 @@ class Bench:
             {},
             self.control.session_cluster,
         )
-        return prepare_for_resource(self.control, self.journal, close, read, request, Stamp(plan_id, 1)).plan
+        return prepare_for_resource(self.control, self.journal, close, read, request, Stamp(plan_id, 1), Stores()).plan
 
     def upgrade(self, plan_id: str = "p1", **edit: Any) -> Plan:
         return self.plan(ActionRequest("upgrade", Change(**edit), QUICK, mode="savepoint"), plan_id)

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 from urllib.parse import urlsplit
 
-from flinkops.act import storage
 from flinkops.act.operator import rollback_steps, startup, stop
 from flinkops.errors import FlinkopsError
 from flinkops.model.endpoint import RestEndpoint
@@ -178,7 +177,6 @@ def _in_process(fake: FakeOperator) -> Iterator[None]:
         patch.object(startup, "_PODS_EVERY_SECONDS", 0.0),
         patch.object(stop, "_ERROR_HOLDS_SECONDS", 0.0),
         patch.object(rollback_steps, "_SILENT_SECONDS", 0.02),
-        patch.object(storage, "local_folder", lambda _: None),
         patch("os.fsync", lambda _: None),
     ):
         yield

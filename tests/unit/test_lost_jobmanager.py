@@ -17,6 +17,7 @@ from flinkops.model.facts import CheckpointFacts, CheckpointsFacts, RestoredFact
 from flinkops.model.request import ActionRequest, Change
 from flinkops.plan.identity import derived_id
 from flinkops.plan.state_loss import place_of, why_lost
+from flinkops.sources.storage.stores import Stores
 from tests.unit.fake_cluster import JOB_ID
 from tests.unit.fake_operator import FakeOperator, operating
 from tests.unit.operator_bench import QUICK, Bench
@@ -230,10 +231,10 @@ def test_savepoints_of_a_folder(tmp_path: Path) -> None:
         (tmp_path / name / "_metadata").write_bytes(b"x" * number)
         os.utime(tmp_path / name / "_metadata", (at_seconds, at_seconds))
     (tmp_path / "savepoint-abcdef-5").mkdir()  # not complete
-    found = savepoints_in(tmp_path.as_uri() + "/", "abcdef0123", since_seconds=150)
+    found = savepoints_in(tmp_path.as_uri() + "/", "abcdef0123", Stores(), since_seconds=150)
     assert found == [f"{tmp_path.as_uri()}/savepoint-abcdef-2", f"{tmp_path.as_uri()}/savepoint-abcdef-3"]
-    assert savepoints_in("s3://bucket/savepoints", "abcdef0123", since_seconds=0) == []
-    assert savepoints_in(str(tmp_path / "nowhere"), "abcdef0123", since_seconds=0) == []
+    assert savepoints_in("s3://bucket/savepoints", "abcdef0123", Stores(), since_seconds=0) == []
+    assert savepoints_in(str(tmp_path / "nowhere"), "abcdef0123", Stores(), since_seconds=0) == []
 
 
 def test_a_jobmanager_lost_with_the_savepoint_in_hand_is_not_waited_for(tmp_path: Path) -> None:

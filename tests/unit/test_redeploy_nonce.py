@@ -26,6 +26,7 @@ from flinkops.plan.operator.bookkeeping import (
 )
 from flinkops.plan.operator.predict import Edit, Prediction, predict
 from flinkops.plan.operator.spec import job_of
+from flinkops.sources.storage.stores import Stores
 from tests.unit.cr_samples import case
 from tests.unit.fake_operator import BAD_IMAGE, FakeOperator, operating
 from tests.unit.operator_bench import QUICK, Bench
@@ -133,10 +134,10 @@ def test_what_is_lost_names_age_and_checkpoints(bench: Bench, age_minutes: int |
     newest = CheckpointFacts(id=124, status="COMPLETED")
     points = CheckpointsFacts(enabled=True, history=(newest, old), latest_completed=newest)
     job = JobFacts(id="a", name="count", cluster="prod", seen_ms=now_ms, state="RUNNING", checkpoints=points)
-    said = what_is_lost(OLD_SAVEPOINT, job, case("nonce-changed-before"), bench.journal)
+    said = what_is_lost(OLD_SAVEPOINT, job, case("nonce-changed-before"), bench.journal, Stores())
     assert ("12m old" if age_minutes else "of unknown age") in said
     assert "checkpoint 101; checkpoint 124 has been completed since" in said
-    assert "all state is lost" in what_is_lost("", job, case("nonce-changed-before"), bench.journal)
+    assert "all state is lost" in what_is_lost("", job, case("nonce-changed-before"), bench.journal, Stores())
 
 
 def test_nonces_are_above_the_spec_and_what_was_reconciled_last() -> None:

@@ -7,12 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flinkops.act.savepoint_check import SavepointCheck
+from flinkops.act.savepoint_check import check_savepoint as check_in
 from flinkops.act.savepoint_metadata import MetadataError, NamedFile, SavepointMetadata, parse_metadata
-from flinkops.act.storage import check_savepoint, local_folder
 from flinkops.model.places import METADATA_FILE, same_place
+from flinkops.sources.storage.stores import Stores
 
 REAL = sorted((Path(__file__).parent / "savepoints").glob("*.metadata"))
 KEYED_OPERATOR = "20ba6b65f97481d5570070de90e4e791"  # as Flink's web interface shows it
+
+
+def check_savepoint(path: str) -> SavepointCheck:
+    return check_in(path, Stores())
 
 
 class Writer:
@@ -153,7 +159,7 @@ def test_changelog_and_segments_of_merged_files() -> None:
     found = parse_metadata(after_keyed(writer, 4).content)
     assert found.files == (
         NamedFile("s3://b/segments", 30, relative=False, exact=False),
-        NamedFile("s3://b/log", 6, relative=False),
+        NamedFile("s3://b/log", 6, relative=False, changelog=True),
     )
     assert found.inline_bytes == 3
 
@@ -286,8 +292,3 @@ def test_a_path_out_of_the_savepoint_is_not_followed(tmp_path: Path) -> None:
 )
 def test_same_place(one: str, other: str | None, same: bool) -> None:
     assert same_place(one, other) is same
-
-
-def test_local_folder_reads_what_flink_writes() -> None:
-    assert local_folder("file:/data/sp") == Path("/data/sp")
-    assert local_folder("s3a://b/sp") is None

@@ -50,6 +50,7 @@ from flinkops.sources.kubernetes.clusters import kubernetes_access, kubernetes_a
 from flinkops.sources.kubernetes.plan_inputs import Read, read_for_plan
 from flinkops.sources.kubernetes.source import KubernetesSource
 from flinkops.sources.kubernetes.verbs import ResourceRef
+from flinkops.sources.storage.stores import Stores
 
 _AUTOSCALER_SECONDS = 10.0
 
@@ -61,6 +62,7 @@ class OperatorJob:
     access: KubeAccess
     control: KubeControl
     job: JobFacts
+    stores: Stores
 
     def measured(self) -> JobFacts:
         """As its REST API has it; a job that showed no vertices does not answer there."""
@@ -78,7 +80,7 @@ class OperatorJob:
                 savepoint_format=terms.savepoint_format,
             )
             return Prepared(plan, changes=True)
-        return prepare_for_resource(self.control, journal, self.job, self._read(), request, stamp)
+        return prepare_for_resource(self.control, journal, self.job, self._read(), request, stamp, self.stores)
 
     def plan_decision(
         self, decision: Decision, _observed: JobFacts, journal: Journal, stamp: Stamp, terms: RescaleTerms
@@ -89,7 +91,7 @@ class OperatorJob:
         if acts and not terms.take_over:
             raise beside_operator(self.job.name)
         request = request_for(decision, switch_off=acts)
-        made = prepare_for_resource(self.control, journal, self.job, read, request, stamp)
+        made = prepare_for_resource(self.control, journal, self.job, read, request, stamp, self.stores)
         return plan_autoscale_on_resource(
             made.plan,
             decision,
@@ -153,11 +155,13 @@ class OperatorBackend:
         open_source: Callable[[], KubernetesSource],
         clock: Clock,
         where: tuple[str, ...],
+        stores: Stores | None = None,
     ) -> None:
         self._open_access = access
         self._open_source = open_source
         self._clock = clock
         self._where = where
+        self._stores = stores or Stores()
         self._known_access: KubeAccess | None = None
 
     @property
@@ -198,7 +202,7 @@ class OperatorBackend:
         if job.resource is None:
             raise OperationFailed(f"job {job.name} has no custom resource")
         with self.control_of(_ref(job.resource)) as control:
-            yield OperatorJob(self.access, control, job)
+            yield OperatorJob(self.access, control, job, self._stores)
 
     def takes(self, job: JobFacts) -> bool:
         """A job that was submitted to a session cluster by hand has no resource of its own."""
@@ -333,7 +337,11 @@ class _OperatorKind:
     def open(self, settings: Settings, clock: Clock) -> OperatorBackend:
         """The one cluster of the settings."""
         return OperatorBackend(
-            lambda: kubernetes_access(settings), lambda: open_kubernetes(settings), clock, named_in(settings)
+            lambda: kubernetes_access(settings),
+            lambda: open_kubernetes(settings),
+            clock,
+            named_in(settings),
+            Stores(settings.storage),
         )
 
     def of_source(self, source: object, clock: Clock) -> OperatorBackend:

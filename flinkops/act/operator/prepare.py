@@ -43,10 +43,17 @@ from flinkops.plan.operator.steps import (
 )
 from flinkops.sources.kubernetes.plan_inputs import Read
 from flinkops.sources.kubernetes.resources import section
+from flinkops.sources.storage.stores import Stores
 
 
 def prepare_for_resource(
-    control: KubeControl, journal: Journal, job: JobFacts, read: Read, request: ActionRequest, stamp: Stamp
+    control: KubeControl,
+    journal: Journal,
+    job: JobFacts,
+    read: Read,
+    request: ActionRequest,
+    stamp: Stamp,
+    stores: Stores,
 ) -> Prepared:
     """The plan, or one that says why it is refused. `job` is as the fleet shows it, `read` the resource now.
 
@@ -70,7 +77,7 @@ def prepare_for_resource(
     accepted |= {ANEW} if lost else set()
     accepted |= {"savepoint-redeploy"} if request.terms.redeploy_from else set()
     found = predict(resource, edit, observed=observed, features=abilities, cluster=read.cluster, accepted=accepted)
-    found = _told_of_redeployment(found, settled, job, resource, journal)
+    found = _told_of_redeployment(found, settled, job, resource, journal, stores)
     ordered = settled is not None and settled.orders is not None and request.terms.redeploy_from is None
     if ordered and not abilities.savepoint_redeploy:
         found = msgspec.structs.replace(found, refused=(*found.refused, _no_nonce(control.ref.name)))
@@ -147,7 +154,12 @@ def _age_seconds(job: JobFacts, checkpoint: CheckpointFacts | None) -> float | N
 
 
 def _told_of_redeployment(
-    found: Prediction, settled: Settled | None, job: JobFacts, resource: Mapping[str, Any], journal: Journal
+    found: Prediction,
+    settled: Settled | None,
+    job: JobFacts,
+    resource: Mapping[str, Any],
+    journal: Journal,
+    stores: Stores,
 ) -> Prediction:
     """With what a changed redeploy nonce costs: in the refusal where nobody asked for it, else as a risk."""
     if settled is None:
@@ -156,7 +168,7 @@ def _told_of_redeployment(
         found = msgspec.structs.replace(found, risks=(*found.risks, settled.warning))
     if settled.orders is None or found.change != Change.SAVEPOINT_REDEPLOY.word:
         return found
-    lost = what_is_lost(settled.orders, job, resource, journal)
+    lost = what_is_lost(settled.orders, job, resource, journal, stores)
     if found.refused:
         return msgspec.structs.replace(found, refused=(*found.refused, lost))
     return msgspec.structs.replace(found, risks=(*found.risks, lost))

@@ -3,9 +3,10 @@
 from typing import Any, NamedTuple
 
 from flinkops.act.journal import ActionRecord, Journal
-from flinkops.act.storage import check_savepoint, local_folder
+from flinkops.act.savepoint_metadata import MetadataError, parse_metadata
+from flinkops.act.storage import Absent, read_metadata_file
 from flinkops.assess.checkpoints import newest_completed
-from flinkops.errors import UsageError
+from flinkops.errors import Unreachable, UsageError
 from flinkops.model.facts import JobFacts
 from flinkops.model.places import same_place
 from flinkops.model.quantities import human_seconds
@@ -15,6 +16,7 @@ from flinkops.plan.operator.spec import job_of
 from flinkops.plan.operator.step_inputs import VerifyNewJob
 from flinkops.plan.step_inputs import CheckFiles
 from flinkops.sources.kubernetes.resources import Json, items, number, section, text
+from flinkops.sources.storage.stores import Stores
 
 
 class NonceChoice(NamedTuple):
@@ -55,28 +57,37 @@ def settle_nonce(current: Spec, wanted: Spec, next_nonce: int, choice: NonceChoi
     return Settled(dict(wanted), str(job_of(wanted).get(INITIAL_PATH) or ""))
 
 
-def what_is_lost(path: str, job: JobFacts, resource: Json, journal: Journal) -> str:
+def what_is_lost(path: str, job: JobFacts, resource: Json, journal: Journal, stores: Stores) -> str:
     """One sentence: how old the savepoint is, as far as anybody knows, and what the job has done since."""
     points = job.checkpoints
     newest = newest_completed(points) if points else None
     since = f"checkpoint {newest.id} has been completed since" if newest else "its newest checkpoint is not known"
     if not path:
         return f"all state is lost: there is no {INITIAL_PATH} ({since})"
-    taken_ms, checkpoint_id = _taken(path, job, resource, journal)
+    taken_ms, checkpoint_id = _taken(path, job, resource, journal, stores)
     age = "of unknown age" if taken_ms is None else f"{human_seconds(max(0, job.seen_ms - taken_ms) / 1000)} old"
     number = "" if checkpoint_id is None else f", checkpoint {checkpoint_id}"
     return f"{path} is {age}{number}; {since}: what the job did after {path} is lost"
 
 
-def _taken(path: str, job: JobFacts, resource: Json, journal: Journal) -> tuple[int | None, int | None]:
+def _taken(path: str, job: JobFacts, resource: Json, journal: Journal, stores: Stores) -> tuple[int | None, int | None]:
     """When it was taken, and its number in the row of the job's checkpoints; None: nobody who was asked knows."""
     points = job.checkpoints
     listed = (*points.history, *filter(None, [points.latest_savepoint])) if points else ()
     for one in listed:
         if same_place(one.external_path, path):
             return one.triggered_ms, one.id
-    found = check_savepoint(path).metadata
-    return _taken_ms(path, resource, journal), None if found is None else found.checkpoint_id
+    checkpoint_id, written_ms = _written(path, stores)
+    return _taken_ms(path, resource, journal) or written_ms, checkpoint_id
+
+
+def _written(path: str, stores: Stores) -> tuple[int | None, int | None]:
+    """Its number, and when its metadata was written, as its storage has it; None: not to be read from here."""
+    try:
+        file = read_metadata_file(path, stores)
+        return parse_metadata(file.content).checkpoint_id, file.modified_ms
+    except (Absent, MetadataError, Unreachable):
+        return None, None
 
 
 def _taken_ms(path: str, resource: Json, journal: Journal) -> int | None:
@@ -84,13 +95,7 @@ def _taken_ms(path: str, resource: Json, journal: Journal) -> int | None:
     for one in (section(info, "lastSavepoint"), *items(info, "savepointHistory")):
         if same_place(text(one, "location"), path) and (at_ms := number(one, "timeStamp")):
             return at_ms
-    if taken := [one for one in journal.records() if _took(one, path)]:
-        return min(one.started_ms for one in taken)
-    folder = local_folder(path)
-    try:
-        return None if folder is None else int((folder / "_metadata").stat().st_mtime * 1000)
-    except OSError:
-        return None
+    return min((one.started_ms for one in journal.records() if _took(one, path)), default=None)
 
 
 def _took(record: ActionRecord, path: str) -> bool:

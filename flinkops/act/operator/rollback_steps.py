@@ -86,7 +86,7 @@ def _begun(run: StepRun, given: BeginRollback, control: KubeControl, found: Json
 
 def _started_from(run: StepRun, given: BeginRollback, control: KubeControl, found: Json, state: str) -> RollbackBegun:
     """The old spec, started from a savepoint or checkpoint."""
-    files, bad = checked_files(state), _bad_job(control)
+    files, bad = checked_files(run, state), _bad_job(control)
     begun = RollbackBegun("recreate", state, files.files, files.state_bytes, *bad)
     if given.way == "recreate":
         return begun

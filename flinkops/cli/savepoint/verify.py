@@ -1,5 +1,6 @@
 """`flinkops savepoint verify`."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -7,13 +8,13 @@ import typer
 
 from flinkops.cli.action_options import JournalOption
 from flinkops.cli.options import Common, with_common
-from flinkops.cli.output import emit, emit_document
+from flinkops.cli.output import emit, emit_document, is_terminal
 from flinkops.cli.run_action import backend, document_format, open_journal
 from flinkops.errors import ExitCode, UsageError
 from flinkops.outside.shell import shell_command
 
 if TYPE_CHECKING:
-    from flinkops.act.storage import SavepointCheck
+    from flinkops.act.savepoint_check import Progress, SavepointCheck
 
 
 @with_common
@@ -27,15 +28,26 @@ def verify(
     \b
     Exit codes: 0 whole, 1 damaged, 3 unknown (the storage is out of reach from here).
     """
-    from flinkops.act.storage import check_savepoint
+    from flinkops.act.savepoint_check import check_savepoint
+    from flinkops.sources.storage.stores import Stores
 
-    check = check_savepoint(what if "/" in what else _latest_path(common, what, journal_folder))
+    path = what if "/" in what else _latest_path(common, what, journal_folder)
+    check = check_savepoint(path, Stores(common.settings.storage), _progress(common))
     if form := document_format(common):
         emit_document(_check_document(check), form)
     else:
         emit(_check_lines(check))
+        if check.next_step:
+            common.say(check.next_step)
     codes = {"ok": ExitCode.OK, "bad": ExitCode.FAILED, "unknown": ExitCode.UNREACHABLE}
     raise typer.Exit(codes[check.verdict])
+
+
+def _progress(common: Common) -> "Progress":
+    """A line now and then for a person who waits; nothing where stderr is no terminal."""
+    if common.quiet or not is_terminal(sys.stderr):
+        return lambda _done, _of: None
+    return lambda done, of: common.say(f"{done} of {of} files")
 
 
 def _latest_path(common: Common, job: str, journal_folder: Path | None) -> str:
@@ -59,6 +71,7 @@ def _check_document(check: "SavepointCheck") -> dict[str, Any]:
         "path": check.path,
         "verdict": check.verdict,
         "why": check.why,
+        "next_step": check.next_step,
         "problems": list(check.problems),
         "total_bytes": check.total_bytes,
         "metadata_version": found.version if found else None,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from flinkops.model.places import DEFAULT_SCHEME_KEY, qualified
 from flinkops.plan.operator.quantities import BadQuantity, Quantity
 from flinkops.plan.operator.reading import Spec, Unreadable, read_configuration, read_spec
 from flinkops.plan.operator.rules import NEWEST, Rules
@@ -114,7 +115,8 @@ def ha_on(spec: Spec) -> bool:
 def savepoint_directory(spec: Spec) -> str | None:
     """Where savepoints go by the spec itself, under its new or old key."""
     settings = configuration(spec)
-    return settings.get("execution.checkpointing.savepoint-dir") or settings.get("state.savepoints.dir")
+    directory = settings.get("execution.checkpointing.savepoint-dir") or settings.get("state.savepoints.dir")
+    return directory and qualified(directory, settings.get(DEFAULT_SCHEME_KEY))
 
 
 def last_reconciled(resource: Mapping[str, Any], which: str = "lastReconciledSpec") -> Spec | None:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 from textual.app import App
 
 from flinkops.clock import Clock
+from flinkops.config.storage import StorageTable
 from flinkops.errors import UsageError
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.plan import Plan
 from flinkops.render.cells import tidy
 from flinkops.sources.protocol import TakesActions
+from flinkops.sources.storage.stores import Stores
 from flinkops.tui import background
 from flinkops.tui.actions.catalog import KINDS, Kind, Planning, Running, request_of
 from flinkops.tui.actions.execute import carry_out, make_plan, takes_actions
@@ -40,6 +42,7 @@ class ActionController:
         sources: Mapping[str, object],
         state: PollState,
         journal_folder: Path | None,
+        storage: StorageTable | None = None,
     ) -> None:
         self._app = app
         self._context = context
@@ -47,6 +50,7 @@ class ActionController:
         self._sources = sources
         self._state = state
         self._journal_folder = journal_folder
+        self._stores = Stores(storage)
         self._acted: list[Running] = []
 
     @property
@@ -136,7 +140,7 @@ class ActionController:
 
     def _carry_out(self, running: Running) -> None:
         self._acted.append(running)
-        app, clock, folder = self._app, self._clock, self._journal_folder
+        app, clock, folder, stores = self._app, self._clock, self._journal_folder, self._stores
         read_only = self._state.read_only_at(running.planning.job.cluster)
 
         def tell(progress: "Progress") -> None:
@@ -145,7 +149,9 @@ class ActionController:
         background.start(
             app,
             "action",
-            lambda: carry_out(running, clock=clock, read_only=read_only, journal_folder=folder, progress=tell),
+            lambda: carry_out(
+                running, clock=clock, read_only=read_only, journal_folder=folder, stores=stores, progress=tell
+            ),
             lambda outcome: ActionEnded(running, outcome),
         )
         app.push_screen(ProgressSheet(self._context, running, clock))

@@ -15,6 +15,7 @@ from flinkops.model.assessment import JobAssessment
 from flinkops.model.plan import Plan, Result
 from flinkops.outside.shell import shell_words
 from flinkops.sources.protocol import TakesActions
+from flinkops.sources.storage.stores import Stores
 from flinkops.tui.actions.catalog import Planning, Running, command_of, request_of
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def carry_out(
     clock: Clock,
     read_only: bool,
     journal_folder: Path | None,
+    stores: Stores,
     progress: Callable[["Progress"], None],
 ) -> Result:
     """Run the plan. Read-only is refused by the executor, not here."""
@@ -69,6 +71,7 @@ def carry_out(
             handle.control,
             Journal(journal_folder or default_folder(), clock),
             clock,
+            stores=stores,
             guard="nothing may be changed at this source" if read_only else None,
             timeout_seconds=ACTION_SECONDS,
             poll_seconds=handle.control.poll_seconds,
