@@ -6,21 +6,19 @@ from typing import Any
 import msgspec
 
 from flinkops.autoscale.decide import Decision
-from flinkops.autoscale.explain import ENABLED, OVERRIDES, SCALING
+from flinkops.autoscale.explain import ENABLED, SCALING
 from flinkops.errors import Refused
 from flinkops.model.detail import ResourceRequirement
 from flinkops.model.facts import ClusterFacts, JobFacts
+from flinkops.model.overrides import OVERRIDES
 from flinkops.model.plan import Plan, Step
-from flinkops.model.request import ActionRequest, Change
+from flinkops.model.request import ActionRequest, Change, Terms
 from flinkops.model.switches import is_on
 from flinkops.outside.shell import shell_word
 from flinkops.plan.identity import Stamp
 from flinkops.plan.operator.spec import configuration, last_reconciled
-from flinkops.plan.operator.step_inputs import AwaitTakenUp, PatchResource
-from flinkops.plan.operator.steps import merged
-from flinkops.plan.preconditions import AdaptiveScheduler, JobInState, SameJob, VertexParallelism
 from flinkops.plan.rescale import plan_rescale
-from flinkops.plan.step_inputs import VerifyParallelism, VerifyStable, VerifyThroughput
+from flinkops.plan.step_inputs import VerifyThroughput
 
 
 def plan_autoscale(
@@ -90,72 +88,25 @@ def overrides_in_force(resource: Mapping[str, Any]) -> dict[str, str]:
     return {OVERRIDES: deployed} if deployed else {}
 
 
-def overrides_of(decision: Decision, job: JobFacts | None = None) -> str:
-    """Each vertex as decided; with a job, as that runs now."""
-    running = {vertex.id: vertex.parallelism for vertex in job.vertices} if job is not None else {}
-    return ",".join(f"{each.id}:{running.get(each.id, each.recommended)}" for each in decision.vertices)
+def overrides_of(decision: Decision) -> str:
+    """Each vertex as decided."""
+    return ",".join(f"{each.id}:{each.recommended}" for each in decision.vertices)
 
 
-def request_for(decision: Decision, *, switch_off: bool = False) -> ActionRequest:
+def request_for(decision: Decision, *, switch_off: bool = False, checkpoints: int = 1) -> ActionRequest:
     """The decision as a change of the spec's settings. Raises Refused when there is nothing to do."""
     if not decision.changes:
         raise Refused("; ".join(decision.blocked_by) or "every vertex is within its bounds: nothing to change")
     off: dict[str, str | None] = {ENABLED: "false"} if switch_off else {}
-    return ActionRequest("upgrade", Change(settings={OVERRIDES: overrides_of(decision), **off}))
+    change = Change(settings={OVERRIDES: overrides_of(decision), **off})
+    return ActionRequest("upgrade", change, Terms(checkpoints=checkpoints))
 
 
-def plan_autoscale_on_resource(
-    plan: Plan, decision: Decision, job: JobFacts, *, checkpoints: int = 1, throughput: bool = True
-) -> Plan:
-    """`plan` changes the overrides in a resource's spec; here what has to be verified after it, and the rollback.
-
-    In place, under the adaptive scheduler: the parallelism in REST, a checkpoint, the throughput; else the overrides
-    that make it run as before. A redeployment has its own verification and rollback, and only gets the throughput.
-    """
-    verified = _throughput(decision, job) if throughput else ()
-    plan = msgspec.structs.replace(plan, verb="autoscale-apply", why=(*_reasons(decision), *plan.why))
-    if plan.refused:
-        return plan
-    if (plan.change, plan.effective_mode) != ("scale", "in-place"):
-        return msgspec.structs.replace(plan, steps=(*plan.steps, *verified))
-    wanted = {each.id: each.recommended for each in decision.vertices}
-    running = {vertex.id: vertex.parallelism for vertex in job.vertices}
-    return msgspec.structs.replace(
-        plan,
-        effective_mode="in-place",
-        preconditions=(
-            *plan.preconditions,
-            SameJob(job.id),
-            JobInState("RUNNING"),
-            AdaptiveScheduler(),
-            *(VertexParallelism(vertex, parallelism) for vertex, parallelism in running.items()),
-        ),
-        steps=(*plan.steps, *_seen_to_hold("", wanted, checkpoints), *verified),
-        rollback=("the overrides are set to what runs now, and seen to hold",),
-        rollback_steps=_rollback_steps(plan, overrides_of(decision, job), running, checkpoints),
-    )
-
-
-def _rollback_steps(plan: Plan, overrides: str, running: Mapping[str, int], checkpoints: int) -> tuple[Step, ...]:
-    """Overrides are set back, not taken away: without them the operator would redeploy the job."""
-    done = next(step.do for step in plan.steps if isinstance(step.do, PatchResource))
-    taken_up = next(step for step in plan.steps if isinstance(step.do, AwaitTakenUp))
-    spec, patch = done.before["spec"], done.patch["spec"]
-    old = spec.get("flinkConfiguration") or {}
-    undo = {key: old.get(key) for key in patch["flinkConfiguration"]} | {OVERRIDES: overrides}
-    changed = {**done.before, "spec": merged(spec, patch)}
-    return (
-        Step("undo-patch", PatchResource({"spec": {"flinkConfiguration": undo}}, changed)),
-        msgspec.structs.replace(taken_up, name="undo-taken-up"),
-        *_seen_to_hold("undo-", running, checkpoints),
-    )
-
-
-def _seen_to_hold(prefix: str, parallelism: Mapping[str, int], checkpoints: int) -> tuple[Step, ...]:
-    return (
-        Step(f"{prefix}rescaled", VerifyParallelism(dict(parallelism))),
-        Step(f"{prefix}stable", VerifyStable(checkpoints)),
-    )
+def plan_autoscale_on_resource(plan: Plan, decision: Decision, job: JobFacts, *, throughput: bool = True) -> Plan:
+    """`plan` changes the overrides in a resource's spec; here what the decision adds: its reasons, the throughput."""
+    verified = _throughput(decision, job) if throughput and not plan.refused else ()
+    why = (*_reasons(decision), *plan.why)
+    return msgspec.structs.replace(plan, verb="autoscale-apply", why=why, steps=(*plan.steps, *verified))
 
 
 def _reasons(decision: Decision) -> tuple[str, ...]:

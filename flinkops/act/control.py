@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 
 from flinkops.model.detail import AsyncOutcome, ResourceRequirement
+from flinkops.model.effect import RunsWith
 from flinkops.model.facts import ClusterFacts, ExceptionFacts, JobFacts
 from flinkops.model.plan import Plan
 from flinkops.model.savepoint import SavepointFormat
@@ -72,6 +73,10 @@ class JobControl(Protocol):
 
     def job(self, job_id: str) -> JobFacts | None:
         """The facts of one job, polled in full but for load metrics; None when the cluster does not know it."""
+        ...
+
+    def runs_with(self, job_id: str) -> RunsWith:
+        """What tells of the job's settings, its Flink and its images: nothing out of a cache."""
         ...
 
     def failures(self, job_id: str) -> tuple[ExceptionFacts, ...]:

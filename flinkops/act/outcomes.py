@@ -86,6 +86,21 @@ class StateLost(SaysStopped, Value, frozen=True, tag_field="found", tag="state-l
     stopped_ms: int | None = None
 
 
+class EffectSeen(StepOutcome, Value, frozen=True, tag_field="found", tag="effect-seen"):
+    """What was read back of the running job, for people; ``not_compared``: of what nobody tells, and why.
+
+    Settings are named without their values.
+    """
+
+    image: str | None = None
+    flink_version: str | None = None
+    job_parallelism: str | None = None
+    vertices: str | None = None
+    settings: str | None = None
+    program: str | None = None
+    not_compared: str | None = None
+
+
 class FlowSeen(StepOutcome, Value, frozen=True, tag_field="found", tag="flow-seen"):
     """For people."""
 

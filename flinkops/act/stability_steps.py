@@ -1,17 +1,17 @@
 """Steps that change parallelism in place, and those that verify that a job is well after a change."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flinkops.act.outcomes import ParallelismRequired, ParallelismSeen, StabilitySeen
 from flinkops.act.rest_cache import Absence
 from flinkops.act.running import StepKind, StepRun
-from flinkops.errors import OperationFailed, Unreachable
+from flinkops.errors import OperationFailed, TimedOut, Unreachable
 from flinkops.model.detail import ResourceRequirement
 from flinkops.model.facts import ExceptionFacts, JobFacts
 from flinkops.model.states import ENDED, ExecutionState, JobState
-from flinkops.plan.step_inputs import RequireParallelism, VerifyParallelism, VerifyStable
+from flinkops.plan.step_inputs import RequireOverrides, RequireParallelism, VerifyParallelism, VerifyStable
 
 _RESCALED_WITHIN_SECONDS = 120.0
 _CHECKPOINT_GRACE_SECONDS = 60.0
@@ -32,11 +32,14 @@ def require(run: StepRun, given: RequireParallelism) -> ParallelismRequired:
 
 def verify_parallelism(run: StepRun, given: VerifyParallelism) -> ParallelismSeen:
     """Every vertex runs as wanted, as REST tells it."""
-    wanted = given.parallelism
+    return _await_parallelism(run, run.job_id, given.parallelism)
+
+
+def _await_parallelism(run: StepRun, job_id: str, wanted: Mapping[str, int]) -> ParallelismSeen:
     last: dict[str, int] = {}
 
     def ask() -> JobFacts | None:
-        job = alive(run, run.job_id)
+        job = alive(run, job_id)
         last.update({vertex.id: vertex.parallelism for vertex in job.vertices})
         return job if all_running(job) and all(last.get(key) == value for key, value in wanted.items()) else None
 
@@ -69,6 +72,31 @@ def verify_stable(run: StepRun, given: VerifyStable) -> StabilitySeen:
     seconds = max(_checkpoint_patience_seconds(first, wanted), watched_until - time.monotonic() + 30.0)
     job = run.until(f"waiting for {wanted} checkpoints", ask, within_seconds=seconds)
     return StabilitySeen(_completed_since(first, job, wanted), 0)
+
+
+def require_overrides(run: StepRun, given: RequireOverrides) -> ParallelismSeen:
+    """The upper bounds move to the overrides, of those vertices that the job has; nothing is done where they hold.
+
+    Raises TimedOut when Flink does not take them: the job runs, and a rollback would not have them either.
+    """
+    job_id = run.running_job_id
+
+    def ask() -> dict[str, int]:
+        bounds = run.control.requirements(job_id)
+        wanted = [_upper(one, given.parallelism.get(one.vertex, one.upper)) for one in bounds]
+        if tuple(wanted) != tuple(bounds):
+            run.control.require(job_id, wanted)
+        return {one.vertex: one.upper for one in wanted if one.vertex in given.parallelism}
+
+    try:
+        ordered = run.until("requiring the parallelism overrides", ask, within_seconds=_RESCALED_WITHIN_SECONDS)
+    except OperationFailed as problem:
+        raise TimedOut(f"the job runs without its parallelism overrides: {problem.what}") from None
+    return _await_parallelism(run, job_id, ordered)
+
+
+def _upper(before: ResourceRequirement, upper: int) -> ResourceRequirement:
+    return ResourceRequirement(vertex=before.vertex, lower=min(before.lower, upper), upper=upper)
 
 
 class _RestartWatch:
@@ -169,5 +197,6 @@ def _checkpoint_patience_seconds(job: JobFacts, wanted: int) -> float:
 STABILITY_STEPS: tuple[StepKind[Any, Any], ...] = (
     StepKind(RequireParallelism, ParallelismRequired, require),
     StepKind(VerifyParallelism, ParallelismSeen, verify_parallelism),
+    StepKind(RequireOverrides, ParallelismSeen, require_overrides),
     StepKind(VerifyStable, StabilitySeen, verify_stable),
 )

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import flinkops.act
+from flinkops.act.effect_steps import EFFECT_STEPS
 from flinkops.act.flow_steps import FLOW_STEPS
 from flinkops.act.running import StepKind, StepKinds
 from flinkops.act.savepoint_steps import SAVEPOINT_STEPS
@@ -18,7 +19,7 @@ from flinkops.act.throughput_steps import THROUGHPUT_STEPS
 from flinkops.model.tagged import Members
 from flinkops.plan.preconditions import PRECONDITIONS
 
-_SHARED = (*SAVEPOINT_STEPS, *STABILITY_STEPS, *FLOW_STEPS, *THROUGHPUT_STEPS)
+_SHARED = (*SAVEPOINT_STEPS, *STABILITY_STEPS, *FLOW_STEPS, *EFFECT_STEPS, *THROUGHPUT_STEPS)
 
 
 def backend_folders() -> tuple[str, ...]:

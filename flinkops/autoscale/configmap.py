@@ -16,6 +16,7 @@ import msgspec
 import yaml
 
 from flinkops.clock import parse_iso_utc
+from flinkops.model.overrides import parse_overrides
 
 MAX_BYTES = 16 * 1024 * 1024
 """A ConfigMap holds 1 MB; gzip makes of YAML at most some ten times as much."""
@@ -98,23 +99,6 @@ def unpacked(text: str) -> str:
     if unpacking.unconsumed_tail:
         raise ValueError(f"more than {MAX_BYTES} bytes")
     return content.decode("utf-8")
-
-
-def parse_overrides(text: str) -> dict[str, int]:
-    """`id:2,id:1`, also `{id: 2}` and JSON-like quotes. Raises ValueError on anything else.
-
-    >>> parse_overrides("{a: 2, 'b': 1}")
-    {'a': 2, 'b': 1}
-    """
-    found = {}
-    for part in text.strip().removeprefix("---").strip().strip("{}").replace("\n", ",").split(","):
-        vertex, colon, number = (each.strip().strip("'\"") for each in part.rpartition(":"))
-        if not part.strip():
-            continue
-        if not colon or not number.isdigit() or int(number) < 1:
-            raise ValueError(f"{part.strip()[:60]!r} is no vertex with its parallelism")
-        found[vertex] = int(number)
-    return found
 
 
 def instant_ms(value: object) -> int:

@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from flinkops.autoscale.configmap import Collected, OperatorState, PastScaling, parse_overrides
+from flinkops.autoscale.configmap import Collected, OperatorState, PastScaling
 from flinkops.autoscale.decide import Decision, decide
 from flinkops.autoscale.memory import Memory, Scaling
 from flinkops.autoscale.settings import PREFIX, Settings, operator_defaults, settings_of
 from flinkops.autoscale.window import PolledJob, Sample, Vertex, VertexSample, window_of
+from flinkops.model.overrides import OVERRIDES, parse_overrides
 from flinkops.model.switches import is_on
 
-OVERRIDES = "pipeline.jobvertex-parallelism-overrides"
 ENABLED, SCALING = PREFIX + "enabled", PREFIX + "scaling.enabled"
 
 

@@ -13,6 +13,7 @@ from flinkops.model.launch import Launch
 from flinkops.model.plan import Plan, Step
 from flinkops.model.request import Change, Terms
 from flinkops.plan.identity import Stamp, derived_id
+from flinkops.plan.launch_effect import effect_step, overrides_risk, overrides_step
 from flinkops.plan.preconditions import JobInState, NoSavepointInProgress, SameJob, unmet
 from flinkops.plan.rescale import slots_problem
 from flinkops.plan.savepoint import directory_problem, savepoint_directory, target_of
@@ -95,9 +96,10 @@ def plan_redeploy(
             Step("prepare", PrepareLaunch(new), only_reads=True),
             Step("measure", MeasureLoad(), only_reads=True),
             *stop_steps(stamp.plan_id, directory, terms),
-            *_start_steps("", stamp.plan_id, "job", new, terms),
+            *_start_steps("", stamp.plan_id, "job", new, terms, overrides_step("", job, new, cluster)),
+            *effect_step("", job, old, new),
         )
-        rollback_steps = _rollback_steps(stamp.plan_id, old, terms) if old else ()
+        rollback_steps = _rollback_steps(stamp.plan_id, old, terms, job, cluster) if old else ()
     return Plan(
         id=stamp.plan_id,
         verb=verb,
@@ -108,7 +110,7 @@ def plan_redeploy(
         requested_mode="savepoint",
         effective_mode="savepoint" if steps else "fail",
         why=("the job stops with a savepoint and starts from just that one",) if steps else (),
-        risks=(*_risks(job, terms), *(() if old else (_NO_ROLLBACK,))),
+        risks=(*_risks(job, terms), *overrides_risk(job, new, cluster), *(() if old else (_NO_ROLLBACK,))),
         refused=tuple(refused),
         preconditions=preconditions,
         steps=steps,
@@ -152,8 +154,9 @@ def plan_resume(
     terms: Terms,
     *,
     running: Sequence[JobFacts] = (),
+    old: Launch | None = None,
 ) -> Plan:
-    """Start a stopped job from its latest savepoint. `running` are live jobs of the same name."""
+    """Start a stopped job from its latest savepoint. `running` are live jobs of the same name, `old` is how it ran."""
     refused = []
     if job.ended_ms is None or running:
         refused.append(f"job {job.name} is {running[0].state if running else job.state}: it has not been stopped")
@@ -166,7 +169,8 @@ def plan_resume(
         steps = (
             Step("prepare", PrepareLaunch(launch), only_reads=True),
             Step("check", CheckFiles(savepoint)),
-            *_start_steps("", stamp.plan_id, "job", launch, terms),
+            *_start_steps("", stamp.plan_id, "job", launch, terms, overrides_step("", job, launch, cluster)),
+            *(effect_step("", job, old, launch) if old is not None else ()),
         )
     return Plan(
         id=stamp.plan_id,
@@ -194,16 +198,19 @@ def stop_steps(plan_id: str, directory: str, terms: Terms) -> tuple[Step, ...]:
     )
 
 
-def _rollback_steps(plan_id: str, old: Launch, terms: Terms) -> tuple[Step, ...]:
+def _rollback_steps(plan_id: str, old: Launch, terms: Terms, job: JobFacts, cluster: ClusterFacts) -> tuple[Step, ...]:
     cancel = Step("stop-new", CancelJob(derived_id(plan_id, "job")))
-    return (cancel, *_start_steps("old-", plan_id, "old job", old, terms))
+    return (cancel, *_start_steps("old-", plan_id, "old job", old, terms, overrides_step("old-", job, old, cluster)))
 
 
-def _start_steps(prefix: str, plan_id: str, purpose: str, launch: Launch, terms: Terms) -> tuple[Step, ...]:
+def _start_steps(
+    prefix: str, plan_id: str, purpose: str, launch: Launch, terms: Terms, overrides: tuple[Step, ...]
+) -> tuple[Step, ...]:
     job_id = derived_id(plan_id, purpose)
     return (
         Step(f"{prefix}submit", SubmitJob(job_id, launch)),
         Step(f"{prefix}running", VerifyRestored(job_id)),
+        *overrides,
         Step(f"{prefix}stable", VerifyStable(terms.checkpoints)),
         Step(f"{prefix}flow", VerifyFlow()),
     )

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from flinkops.model.assessment import Value
+from flinkops.model.effect import Expected
 from flinkops.model.launch import Launch
 from flinkops.model.savepoint import SavepointFormat
 from flinkops.model.steps import Effect, StepInput
@@ -50,6 +51,15 @@ class VerifyParallelism(StepInput, Value, frozen=True, tag_field="action", tag="
     parallelism: dict[str, int]
 
 
+class RequireOverrides(StepInput, Value, frozen=True, tag_field="action", tag="require-overrides"):
+    """The job that was just started is brought to the parallelism that its overrides order, and seen to run so.
+
+    For a Flink that ignores them when a job is submitted (model.overrides).
+    """
+
+    parallelism: dict[str, int]
+
+
 class VerifyStable(StepInput, Value, frozen=True, tag_field="action", tag="verify-stable"):
     """So many checkpoints complete without a restart; it runs at least ``watch_seconds``."""
 
@@ -63,6 +73,16 @@ class MeasureLoad(StepInput, Value, frozen=True, tag_field="action", tag="measur
 
 class VerifyFlow(StepInput, Value, frozen=True, tag_field="action", tag="verify-flow"):
     """Records flow, and the backlog is no greater than before."""
+
+
+class VerifyEffect(StepInput, Value, frozen=True, tag_field="action", tag="verify-effect"):
+    """The job that runs after the change shows what that was to bring about.
+
+    ``application``: the settings of its cluster are its own.
+    """
+
+    expected: tuple[Expected, ...]
+    application: bool = False
 
 
 class VerifyThroughput(StepInput, Value, frozen=True, tag_field="action", tag="verify-throughput"):

@@ -8,14 +8,13 @@ import msgspec
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
-from flinkops.autoscale.configmap import parse_overrides
 from flinkops.autoscale.controller import advise
 from flinkops.autoscale.decide import Decision, VertexAdvice
 from flinkops.autoscale.document import advice_document, headline
-from flinkops.autoscale.explain import OVERRIDES
 from flinkops.autoscale.settings import Settings, settings_of
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.facts import JobFacts, JobKey
+from flinkops.model.overrides import OVERRIDES, parse_overrides
 from flinkops.outside.shell import shell_command
 from flinkops.render.cells import count_cell, moment_text, percent_cell, rate_cell, tidy
 from flinkops.render.lines import Line, Role, flow, join, line

@@ -5,9 +5,9 @@ import asyncio
 import msgspec
 import pytest
 
-from flinkops.autoscale.explain import OVERRIDES
 from flinkops.model.facts import JobFacts, RescaleFacts
 from flinkops.model.observation import Observation
+from flinkops.model.overrides import OVERRIDES
 from flinkops.tui.autoscaling import AutoscalingScreen
 from tests.tui.fleet import T0_MS, fleet
 from tests.tui.screen import make_app, press, running, text_of, view_of

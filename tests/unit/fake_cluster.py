@@ -12,6 +12,7 @@ import msgspec
 from flinkops.act.control import JarRun, Load
 from flinkops.errors import OperationFailed, Unreachable
 from flinkops.model.detail import AsyncOutcome, ResourceRequirement
+from flinkops.model.effect import RunsWith
 from flinkops.model.facts import (
     CheckpointFacts,
     CheckpointsFacts,
@@ -28,6 +29,7 @@ from flinkops.plan.preconditions import unmet
 NAME = "cluster.example:8081"
 JOB_ID = "a" * 32
 SAVEPOINTS = "s3://bucket/savepoints"
+TOLD_OF_A_JOB = frozenset({"pipeline.object-reuse", "execution.checkpointing.interval"})
 
 
 class FakeJob(msgspec.Struct):
@@ -43,6 +45,7 @@ class FakeJob(msgspec.Struct):
     starting_polls: int = 0  # polls until it is RUNNING
     cached_polls: int = 0  # polls at which it is not yet told from what it was restored
     loops: bool = False  # restarts at every poll
+    own_settings: dict[str, str] = {}  # those that Flink tells of a job
 
 
 class FakeTrigger(msgspec.Struct):
@@ -132,6 +135,11 @@ class FakeCluster:
         self._live(job)
         return self._facts(job)
 
+    def runs_with(self, job_id: str) -> RunsWith:
+        self._may_be_away()
+        own = {"parallelism.default": str(self.state.jobs[job_id].parallelism), **self.state.jobs[job_id].own_settings}
+        return RunsWith(settings=self.configuration, own=own, flink_version="2.3.0")
+
     def cluster(self) -> ClusterFacts:
         used = sum(job.parallelism for job in self.state.jobs.values() if job.state == "RUNNING")
         return ClusterFacts(
@@ -216,6 +224,7 @@ class FakeCluster:
             starting_polls=1,
             loops=run.jar_id in self.state.looping_jars,
             cached_polls=self.cached_polls,
+            own_settings={key: value for key, value in settings.items() if key in TOLD_OF_A_JOB},
         )
         self._did(f"run {run.jar_id} from {savepoint}")
         if self.swallows_answers:

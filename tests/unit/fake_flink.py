@@ -7,9 +7,11 @@ from one is there again. `durable` is the newest that was kept: a job that start
 from collections.abc import Mapping
 from typing import Any
 
+from flinkops.plan.operator.configuration import OPERATOR
 from flinkops.plan.operator.scaling import Bounds
 from flinkops.plan.operator.situation import ObservedJob
-from tests.unit.true_upgrade_modes import Thrown
+from flinkops.plan.operator.spec import configuration
+from tests.unit.true_upgrade_modes import Thrown, copied
 
 BAD_IMAGE, LOOPING_IMAGE, WRONG_STATE_IMAGE = "nowhere:1", "loop:1", "forgets:1"
 _NOW_MS = 1_795_500_000_000
@@ -34,6 +36,8 @@ class FakeFlink:
         self.job: dict[str, Any] | None = {"restored": None, "started_ms": self.started_ms, "completed": 0}
         self.job_id = "a" * 32
         self.job_ids = 0
+        self.deployed: Mapping[str, Any] = {}  # the spec that the job was started from
+        self.without_effect: dict[str, Any] = {}  # of the deployed spec, what does not become so: as it is here
         self.pods: list[dict[str, Any]] = []
         self.metadata: str | None = None  # the checkpoint that HA metadata points to; "": to none
         self.cancelled = False
@@ -91,6 +95,7 @@ class FakeFlink:
 
     def submit(self, spec: Mapping[str, Any], path: str | None, *, from_metadata: bool) -> None:
         self.cancelled = False
+        self.deployed = copied(dict(spec))
         restored = self.metadata if from_metadata and self.metadata else path
         if self.rotates_job_ids() and not from_metadata:
             self.job_ids += 1
@@ -171,6 +176,22 @@ class FakeFlink:
     def _pod(self, container: dict[str, Any]) -> None:
         self.pods = [{"metadata": {"name": "count-1"}, "status": {"containerStatuses": [container]}}]
 
+    def told(self) -> Mapping[str, Any]:
+        """The spec that the job shows."""
+        return {**self.deployed, **self.without_effect}
+
+    def running_pods(self) -> list[dict[str, Any]]:
+        """A JobManager and a TaskManager, while there is a job; and those that do not come up."""
+        if self.job is None:
+            return self.pods
+        containers = [{"name": "flink-main-container", "image": self.image(self.told())}]
+        times = {"creationTimestamp": "2026-01-01T00:00:00Z"}
+        names = {"jobmanager": "count-1", "taskmanager": "count-taskmanager-1-1"}
+        return self.pods + [
+            {"metadata": {"name": name, "labels": {"component": role}, **times}, "spec": {"containers": containers}}
+            for role, name in names.items()
+        ]
+
     # --- its REST API ---
 
     def _flink(self, path: str) -> Answer:
@@ -182,7 +203,8 @@ class FakeFlink:
             row = {"jid": job_id, "name": "a job", "state": "RUNNING", "start-time": job["started_ms"]}
             return 200, {"jobs": [{**row, "end-time": -1, "duration": 1, "last-modification": 1, "tasks": {}}]}
         if path == f"/jobs/{job_id}":
-            vertex = {"id": "v", "name": "all", "parallelism": 1, "maxParallelism": 128, "status": "RUNNING"}
+            vertex = {"id": "v", "name": "all", "maxParallelism": 128, "status": "RUNNING"}
+            vertex["parallelism"] = self._parallelism()
             about = {"jid": job_id, "name": "a job", "state": "RUNNING", "start-time": job["started_ms"]}
             return 200, {**about, "end-time": -1, "vertices": [vertex], "plan": {"nodes": [{"id": "v", "inputs": []}]}}
         if path == f"/jobs/{job_id}/checkpoints":
@@ -192,9 +214,28 @@ class FakeFlink:
         if path.startswith(f"/jobs/{job_id}/metrics"):
             restarts = job["requests"] if job.get("loops") else 0
             return 200, [{"id": "numRestarts", "value": str(restarts)}]
-        if path.endswith("/metrics") or path == "/jobmanager/config":
+        if path == f"/jobs/{job_id}/config":
+            return 200, {"jid": job_id, "name": "a job", "execution-config": {"job-parallelism": self._parallelism()}}
+        if path == "/jobmanager/config":
+            return 200, self._configuration()
+        if path == "/overview":
+            return 200, {"flink-version": "1.20.5", "taskmanagers": 1, "slots-total": 9, "slots-available": 8}
+        if path.endswith("/metrics"):
             return 200, []
         return 404, {"errors": [f"no {path}"]}
+
+    def _configuration(self) -> list[dict[str, str]]:
+        """As Flink tells it: secrets masked by their keys."""
+        settings = configuration(self.told())
+        known = {key: value for key, value in settings.items() if not key.startswith(OPERATOR)}
+        secret = ("password", "secret", "token", "api-key")
+        return [
+            {"key": key, "value": "******" if any(word in key for word in secret) else value}
+            for key, value in known.items()
+        ]
+
+    def _parallelism(self) -> int:
+        return int((self.told().get("job") or {}).get("parallelism") or 1)
 
     def _checkpoints(self, job: dict[str, Any]) -> dict[str, Any]:
         job["completed"] += 1

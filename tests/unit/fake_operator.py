@@ -43,7 +43,9 @@ class FakeOperator(FakeFlink):
         self.date: str | None = None  # the API server's clock, in its answers' head
         self.away = 0  # the API server answers nothing so often
         self.conflicts = 0  # answers 409 so often
+        self.denied: str | None = None  # a path that answers 403
         self.drops: str | None = None  # a field of the job that the schema does not have
+        self.deployed = self.resource["spec"]
         self._reconciled("DEPLOYED", "RUNNING", "STABLE")
         if self.ha_on(self.resource["spec"]):
             self.metadata = ""
@@ -73,6 +75,8 @@ class FakeOperator(FakeFlink):
             if self.away:
                 self.away -= 1
                 return refusal(503, "the API server is starting")
+            if url.path == self.denied:
+                return refusal(403, "pods is forbidden")
             if url.path.startswith(PROXY):
                 if method == "PATCH":
                     self.orders.append(f"{query['mode'][0]} {url.path.rpartition('/')[2][:4]}")
@@ -82,7 +86,7 @@ class FakeOperator(FakeFlink):
             if url.path.startswith(RESOURCES):
                 return self._custom(method, body, dry_run="dryRun" in query)
             if url.path == "/api/v1/namespaces/default/pods":
-                return 200, {"items": self.pods}
+                return 200, {"items": self.running_pods()}
             if url.path.startswith("/api/v1/namespaces/default/"):
                 return 200, {"items": []}
             return refusal(404, f"no {url.path}")
@@ -123,6 +127,14 @@ class FakeOperator(FakeFlink):
         assert self.resource is not None
         self.resource["spec"] = spec
         self.resource["metadata"]["generation"] += 1
+        self._touch()
+
+    def claim_done(self) -> None:
+        """The operator's status says that the spec as it is now was deployed."""
+        assert self.resource is not None
+        suspended = desired_state(self.resource["spec"]) == "suspended"
+        self._reconciled("DEPLOYED", "RUNNING", "SUSPENDED" if suspended else "STABLE")
+        self.resource["status"]["observedGeneration"] = self.resource["metadata"]["generation"]
         self._touch()
 
     def _create(self, body: dict[str, Any]) -> Answer:

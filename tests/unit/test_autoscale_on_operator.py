@@ -11,10 +11,9 @@ import pytest
 from flinkops.act import stability_steps
 from flinkops.act.autoscale_plan import overrides_in_force, plan_autoscale_on_resource, request_for
 from flinkops.act.backend import RescaleTerms
-from flinkops.autoscale.configmap import parse_overrides
 from flinkops.autoscale.controller import Controller
 from flinkops.autoscale.decide import Decision, VertexAdvice
-from flinkops.autoscale.explain import ENABLED, OVERRIDES
+from flinkops.autoscale.explain import ENABLED
 from flinkops.autoscale.settings import Settings
 from flinkops.cli.autoscale.loop import Loop, LoopTerms
 from flinkops.cli.autoscale.observed import declared
@@ -22,6 +21,7 @@ from flinkops.cli.options import Common
 from flinkops.config.settings import Settings as LoadedSettings
 from flinkops.errors import FlinkopsError, OperationFailed, Refused, Unreachable
 from flinkops.model.facts import JobFacts, ResourceFacts
+from flinkops.model.overrides import OVERRIDES, parse_overrides
 from flinkops.model.plan import Plan
 from flinkops.model.request import ActionRequest, Change
 from flinkops.plan.operator.scaling import Bounds

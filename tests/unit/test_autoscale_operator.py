@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flinkops.autoscale.configmap import decode_configmap, instant_ms, parse_overrides, unpacked
-from flinkops.autoscale.explain import OVERRIDES, explanation_of, polls_of_collected
+from flinkops.autoscale.configmap import decode_configmap, instant_ms, unpacked
+from flinkops.autoscale.explain import explanation_of, polls_of_collected
 from flinkops.autoscale.replay import measured, replayed
 from flinkops.autoscale.settings import operator_defaults
 from flinkops.autoscale.window import Vertex
+from flinkops.model.overrides import OVERRIDES, parse_overrides
 
 SAMPLE = Path(__file__).parent.parent / "cr_samples" / "autoscaler-1.15.json"
 SOURCE, COUNT = "cbc357ccb763df2852fee8c4fc7d55f2", "90bea66de1c231edf33913ecd54406c1"

@@ -37,12 +37,14 @@ class Bench:
         self.cluster = FakeCluster(folder / "cluster.json")
         self.journal = Journal(folder / "journal", SystemClock())
 
-    def executor(self, progress: Callable[[Progress], None] = lambda _progress: None) -> Executor:
+    def executor(
+        self, progress: Callable[[Progress], None] = lambda _progress: None, seconds: float = 10.0
+    ) -> Executor:
         return Executor(
             self.cluster,
             self.journal,
             SystemClock(),
-            timeout_seconds=10.0,
+            timeout_seconds=seconds,
             poll_seconds=0.001,
             progress=progress,
         )

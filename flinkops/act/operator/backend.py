@@ -90,14 +90,10 @@ class OperatorJob:
         acts = operator_acts(configuration(read.resource.get("spec") or {}))
         if acts and not terms.take_over:
             raise beside_operator(self.job.name)
-        request = request_for(decision, switch_off=acts)
+        request = request_for(decision, switch_off=acts, checkpoints=terms.checkpoints)
         made = prepare_for_resource(self.control, journal, self.job, read, request, stamp, self.stores)
         return plan_autoscale_on_resource(
-            made.plan,
-            decision,
-            self.control.job(self.job.id) or self.job,
-            checkpoints=terms.checkpoints,
-            throughput=terms.throughput,
+            made.plan, decision, self.control.job(self.job.id) or self.job, throughput=terms.throughput
         )
 
     def _read(self) -> Read:

@@ -9,7 +9,8 @@ from flinkops.act.operator.lease import Lease
 from flinkops.act.rest.control import RestControl
 from flinkops.act.running import StepRun
 from flinkops.clock import Clock
-from flinkops.errors import OperationFailed
+from flinkops.errors import Denied, OperationFailed
+from flinkops.model.effect import RunsWith
 from flinkops.model.facts import JobFacts, JobKind, StuckFacts
 from flinkops.model.plan import Plan
 from flinkops.plan.operator.recorded import recorded_savepoint
@@ -91,6 +92,19 @@ class KubeControl(RestControl):
         initial = text(section(section(found, "spec"), "job"), "initialSavepointPath")
         held = {initial: "the resource's initialSavepointPath", recorded: "what the operator would restore from"}
         return {path: what for path, what in held.items() if path}
+
+    def runs_with(self, job_id: str) -> RunsWith:
+        """Also the images of its pods; a session job has none of its own."""
+        told = super().runs_with(job_id)
+        if self.is_session_job:
+            return told
+        changed_ms = self.verbs.written_ms(self.resource())
+        try:
+            pods = self.verbs.pod_images(self.ref.namespace, self.cluster_name)
+        except Denied as problem:
+            why = f"{problem.what}; the operator says that it has deployed the spec"
+            return msgspec.structs.replace(told, untold={**told.untold, "pods": why})
+        return msgspec.structs.replace(told, pods=pods, changed_ms=changed_ms)
 
     def why_stuck(self) -> tuple[StuckFacts, ...]:
         """What its pods and their events say."""

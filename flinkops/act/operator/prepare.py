@@ -88,7 +88,12 @@ def prepare_for_resource(
         request.verb,
         control.name,
         resource,
-        Seen(job.id, job.started_ms, running=bool(job.vertices) and job.state == "RUNNING"),
+        Seen(
+            job.id,
+            job.started_ms,
+            running=bool(job.vertices) and job.state == "RUNNING",
+            parallelism={vertex.id: vertex.parallelism for vertex in job.vertices},
+        ),
         found,
         abilities,
         stamp,

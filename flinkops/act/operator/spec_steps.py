@@ -96,7 +96,9 @@ def patch_resource(run: StepRun, given: PatchResource) -> ResourcePatched:
 def await_taken_up(run: StepRun, given: AwaitTakenUp) -> ChangeTakenUp:
     """The operator has seen a change that stops nothing, and the job is the same."""
     control = kube_control(run)
-    taken_up(run)
+    spec = section(taken_up(run), "spec")
+    if lost := dropped(given.patch.get("spec") or {}, spec, "spec"):
+        raise OperationFailed(f"somebody else has changed {lost} again")
     job = run.until("polling the job", control.newest, within_seconds=60.0)
     started_ms = given.started_ms
     if run.job_id and (job.id != run.job_id or (started_ms and job.started_ms != started_ms)):

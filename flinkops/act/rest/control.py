@@ -1,6 +1,6 @@
 """A Flink cluster's REST API as the executor's :class:`~flinkops.act.control.JobControl`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TypeVar
@@ -11,8 +11,9 @@ import msgspec
 from flinkops.act.control import JarRun, Load
 from flinkops.act.rest.load import read_load
 from flinkops.clock import Clock
-from flinkops.errors import UNAVAILABLE, OperationFailed, Unreachable
+from flinkops.errors import UNAVAILABLE, Denied, OperationFailed, Unreachable
 from flinkops.model.detail import AsyncOutcome, ResourceRequirement
+from flinkops.model.effect import RunsWith
 from flinkops.model.endpoint import RestEndpoint
 from flinkops.model.facts import CheckpointsFacts, ClusterFacts, ExceptionFacts, JobFacts, VertexFacts
 from flinkops.model.plan import Plan, Precondition
@@ -24,7 +25,7 @@ from flinkops.sources.flink.checkpoint_facts import checkpoints_facts
 from flinkops.sources.flink.exception_facts import MAX_EXCEPTIONS, exceptions_facts
 from flinkops.sources.flink.http import NotFound, Rejected, RestClient
 from flinkops.sources.flink.jar_upload import upload_jar
-from flinkops.sources.flink.settings_facts import scheduler_of
+from flinkops.sources.flink.settings_facts import cluster_settings, job_settings, scheduler_of
 from flinkops.sources.flink.verbs import FlinkVerbs
 
 T = TypeVar("T")
@@ -147,6 +148,31 @@ class RestControl:
             configuration=settings,
             unknown=unknown,
         )
+
+    def runs_with(self, job_id: str) -> RunsWith:
+        """The cluster's settings, and the job's own where Flink tells them."""
+        untold: dict[str, str] = {}
+        cluster = self._told("settings", untold, lambda: self._get("/jobmanager/config", wire.settings))
+        job = self._told("own", untold, lambda: self._own_settings(f"/jobs/{quote(job_id, safe='')}"))
+        version = self._told("flink_version", untold, self.cluster)
+        return RunsWith(
+            settings=None if cluster is None else cluster_settings(cluster),
+            own=job,
+            flink_version=None if version is None else version.flink_version,
+            untold=untold,
+        )
+
+    def _own_settings(self, path: str) -> dict[str, str]:
+        execution = self._get(f"{path}/config", wire.job_config)
+        return job_settings({}, execution, self._get(f"{path}/checkpoints/config", wire.checkpoint_config))
+
+    def _told(self, field: str, untold: dict[str, str], ask: Callable[[], T]) -> T | None:
+        """None, and why, where it will not be told; raises Unreachable where it may be later."""
+        try:
+            return ask()
+        except (NotFound, Denied) as problem:
+            untold[field] = problem.what
+            return None
 
     def failures(self, job_id: str) -> tuple[ExceptionFacts, ...]:
         """Root exceptions, newest first."""

@@ -95,14 +95,16 @@ def plan_in_place(
 
 def _resume(control: JobControl, journal: Journal, job: JobFacts, request: ActionRequest, stamp: Stamp) -> Plan:
     latest = next(iter(savepoints_of(job, journal)), None)
+    old = known_launch(control, journal, job.id)
     return plan_resume(
         job,
-        changed_launch(known_launch(control, journal, job.id), _placed(request.change)),
+        changed_launch(old, _placed(request.change)),
         request.start_from or (latest.path if latest else None),
         control.cluster(),
         stamp,
         request.terms,
         running=[one for one in control.jobs() if one.name == job.name and one.ended_ms is None],
+        old=old,
     )
 
 

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from flinkops.diagnose.case import Case
 from flinkops.diagnose.rule import Rule, Verdict, line, remedy
-from flinkops.diagnose.rules.override_drift import IGNORED_BY, OVERRIDES
 from flinkops.model.findings import Finding, NotAssessed
 from flinkops.model.operator_bugs import Strikes, dotted, operator_bugs
+from flinkops.model.overrides import LOST_AT_START, OVERRIDES
 
 
 class Bug(NamedTuple):
@@ -33,7 +33,7 @@ def _iceberg_v1_committer(case: Case) -> bool:
 BUGS = (
     Bug(
         "https://issues.apache.org/jira/browse/FLINK-38770",
-        IGNORED_BY,
+        LOST_AT_START,
         "Parallelism overrides are ignored when the job is submitted (FLINK-38770)",
         _overrides_on_adaptive,
         "After each deployment rescale in place to what the overrides say, and compare (override-drift)",

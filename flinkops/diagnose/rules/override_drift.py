@@ -3,11 +3,7 @@
 from flinkops.diagnose.case import Case
 from flinkops.diagnose.rule import Rule, Verdict, line, remedy
 from flinkops.model.findings import Finding
-
-OVERRIDES = "pipeline.jobvertex-parallelism-overrides"
-
-IGNORED_BY = ("2.0.", "2.1.", "2.2.", "2.3.")
-"""FLINK-38770: it submits stream graphs, and only job graphs get the overrides."""
+from flinkops.model.overrides import LOST_AT_START, OVERRIDES
 
 
 def judge(case: Case) -> Verdict:
@@ -59,7 +55,7 @@ def judge(case: Case) -> Verdict:
 
 
 def _next(case: Case) -> str:
-    if (case.job.flink_version or "").startswith(IGNORED_BY):
+    if (case.job.flink_version or "").startswith(LOST_AT_START):
         return "this Flink ignores overrides when a job is submitted"
     return "the next start from the configuration brings it back"
 

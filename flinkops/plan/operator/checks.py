@@ -51,6 +51,7 @@ class ProposedChange(NamedTuple):
     decision: Decision
     ha: bool | None  # whether high availability is on with the wanted spec; None: not known
     savepoint_directory: bool | None
+    rescales: bool | None  # whether REST changes the parallelism of the job that is started
     accepted: frozenset[str]
 
     @property
@@ -92,6 +93,7 @@ class CheckCode(StrEnum):
     OLD_KEYS = "old-keys"
     NO_HA = "no-ha"
     NON_RESTORED = "non-restored"
+    OVERRIDES_LOST = "overrides-lost"
 
 
 class Problem(NamedTuple):

@@ -13,15 +13,17 @@ from flinkops.model.assessment import Value
 from flinkops.plan.operator.admission import admitted
 from flinkops.plan.operator.checks import ANEW, CheckCode, Problem, ProposedChange, refusals
 from flinkops.plan.operator.decision import Act, Decision, Mode, Start
+from flinkops.plan.operator.effects import lost_overrides
 from flinkops.plan.operator.outlook import Outlook, outlook, settled
 from flinkops.plan.operator.reading import Spec
 from flinkops.plan.operator.reasons import ReasonCode, because
 from flinkops.plan.operator.risks import risks
 from flinkops.plan.operator.rollback import deletion_problems
 from flinkops.plan.operator.rules import Features
+from flinkops.plan.operator.scaling import rescales_once_started
 from flinkops.plan.operator.session_cluster import is_session_job, joined, on_cluster, why_not_ready
 from flinkops.plan.operator.situation import ObservedJob, Situation
-from flinkops.plan.operator.spec import Change, Comparison, job_of, last_reconciled, upgrade_mode
+from flinkops.plan.operator.spec import Change, Comparison, FieldChange, job_of, last_reconciled, upgrade_mode
 from flinkops.plan.operator.validation import takes_savepoints
 from flinkops.plan.operator.worlds import Fact
 
@@ -70,6 +72,9 @@ class Prediction(Value, frozen=True):
     refusal_codes: tuple[CheckCode, ...] = ()
     risk_codes: tuple[CheckCode, ...] = ()
     unknown: tuple[Fact, ...] = ()  # effective_mode unknown: what it depends on
+    fields: tuple[FieldChange, ...] = ()  # what `diff` says
+    required_again: dict[str, int] = {}  # overrides that the started job does not have, and REST gives it
+    required_again_of_old: dict[str, int] = {}  # likewise where it is started from the spec of before
 
 
 def edited_spec(spec: Spec, edit: Edit) -> dict[str, Any]:
@@ -135,6 +140,7 @@ def predict(
         decision=found.decision,
         ha=settled(case, lambda view: view.deploy.ha_on(view.world)),
         savepoint_directory=settled(case, takes_savepoints),
+        rescales=settled(case, rescales_once_started),
         accepted=allowed,
     )
     refused = refusals(checked) if found.comparison.change is not Change.NONE or ANEW in accepted else []
@@ -201,6 +207,9 @@ def _told(
         refusal_codes=tuple(one.code for one in refused),
         risk_codes=tuple(one.code for one in may_go_wrong),
         unknown=found.unknown,
+        fields=found.comparison.fields,
+        required_again=lost_overrides(checked.wanted) if checked.rescales else {},
+        required_again_of_old=lost_overrides(checked.deployed) if checked.rescales else {},
     )
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 from flinkops.model.operator_bugs import Strikes, dotted, operator_bugs, version_numbers
+from flinkops.model.overrides import lost_at_start
+from flinkops.model.switches import is_on
 from flinkops.plan.operator.checks import (
     RENAMED_IN_2,
     CheckCode,
@@ -12,7 +14,9 @@ from flinkops.plan.operator.checks import (
     flink_version,
     found,
 )
-from flinkops.plan.operator.spec import configuration, job_of
+from flinkops.plan.operator.configuration import AUTOSCALER_ON
+from flinkops.plan.operator.effects import lost_overrides
+from flinkops.plan.operator.spec import configuration, desired_state, job_of
 
 
 def risks(proposed: ProposedChange) -> list[Problem]:
@@ -62,6 +66,18 @@ def _non_restored(proposed: ProposedChange) -> Iterator[str]:
         yield "allowNonRestoredState is on: state of operators that are gone is dropped without a word"
 
 
+def _overrides_lost(proposed: ProposedChange) -> Iterator[str]:
+    version, settings = proposed.wanted.get("flinkVersion"), configuration(proposed.wanted)
+    if not lost_at_start(version) or desired_state(proposed.wanted) != "running":
+        return
+    number = str(version).removeprefix("v").replace("_", ".")
+    ignored = f"Flink {number} ignores parallelism overrides when a job is submitted (FLINK-38770)"
+    if any(is_on(settings, key, default=False) for key in AUTOSCALER_ON.keys):
+        yield f"{ignored}: the job starts without what the operator's autoscaler has set, which does not see it"
+    elif lost_overrides(proposed.wanted) and proposed.rescales is not True:
+        yield f"{ignored}, and without the adaptive scheduler nothing brings them back: the job starts without them"
+
+
 _RISKS: Checks = {
     CheckCode.REDEPLOY_LOSS: _redeploy_risk,
     CheckCode.NEW_OPERATOR: _new_operator,
@@ -70,4 +86,5 @@ _RISKS: Checks = {
     CheckCode.OLD_KEYS: _old_keys,
     CheckCode.NO_HA: _no_ha,
     CheckCode.NON_RESTORED: _non_restored,
+    CheckCode.OVERRIDES_LOST: _overrides_lost,
 }

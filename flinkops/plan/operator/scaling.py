@@ -85,6 +85,15 @@ def _adaptive(view: View) -> bool:
     return view.observe.word(SCHEDULER, view.world, _SCHEDULERS, likely) == "adaptive"
 
 
+def rescales_once_started(view: View) -> bool:
+    """Whether bounds that are required over REST change the parallelism of a job that the wanted spec has started."""
+    settings, world = view.deploy, view.world
+    seen = view.case.observed.adaptive
+    likely = (None, "adaptive") if seen is None else (("adaptive",) if seen else (None,))
+    mode = settings.word(SCHEDULER_MODE, world, frozenset({"reactive"}), (None, "reactive"))
+    return mode != "reactive" and settings.word(SCHEDULER, world, _SCHEDULERS, likely) == "adaptive"
+
+
 def _by_overrides(view: View) -> Scaling:
     world, rules = view.world, view.rules
     new, before = view.deploy.overrides(world, rules), view.observe.overrides(world, rules)

@@ -29,10 +29,11 @@ class PatchResource(StepInput, Value, frozen=True, tag_field="action", tag="patc
 
 
 class AwaitTakenUp(StepInput, Value, frozen=True, tag_field="action", tag="await-taken-up"):
-    """The operator has acted on a change that stops nothing; the job is the same."""
+    """The operator has acted on a change that stops nothing, which the spec still has; the job is the same."""
 
     job_id: str
     started_ms: int = 0
+    patch: dict[str, Any] = {}
 
 
 class AwaitSuspended(StepInput, Value, frozen=True, tag_field="action", tag="await-suspended"):

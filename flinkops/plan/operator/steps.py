@@ -4,21 +4,33 @@ The savepoint that counts is the operator's own, taken when it stops the job; th
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from flinkops.model.assessment import Value
+from flinkops.model.effect import Expected
 from flinkops.model.facts import JobFacts
 from flinkops.model.plan import Plan, Precondition, Step, Target, Verb
 from flinkops.model.request import Terms
 from flinkops.outside.shell import shell_word
 from flinkops.plan.identity import Stamp
 from flinkops.plan.operator.decision import Mode
+from flinkops.plan.operator.effects import expected_of
+from flinkops.plan.operator.in_place import (
+    ROLLBACK as IN_PLACE_ROLLBACK,
+)
+from flinkops.plan.operator.in_place import (
+    in_place_preconditions,
+    in_place_rollback,
+    in_place_steps,
+    ordered,
+)
 from flinkops.plan.operator.predict import Prediction, merge_patch
 from flinkops.plan.operator.recorded import recorded_savepoint, stop_savepoints
 from flinkops.plan.operator.rollback import NO_ROLLBACK, rollback_text
 from flinkops.plan.operator.rules import Features
+from flinkops.plan.operator.session_cluster import is_session_job
 from flinkops.plan.operator.spec import desired_state, job_of
 from flinkops.plan.operator.step_inputs import (
     AwaitSuspended,
@@ -42,7 +54,7 @@ from flinkops.plan.preconditions import (
     unmet_of_resource,
 )
 from flinkops.plan.savepoint import savepoint_steps
-from flinkops.plan.step_inputs import CheckFiles, MeasureLoad, VerifyFlow, VerifyStable
+from flinkops.plan.step_inputs import CheckFiles, MeasureLoad, RequireOverrides, VerifyEffect, VerifyFlow, VerifyStable
 
 Resource = Mapping[str, Any]
 OperatorVerb = Literal["upgrade", "restart", "rollback", "suspend", "resume", "rescale"]
@@ -57,6 +69,15 @@ class Seen(Value, frozen=True):
     job_id: str = ""
     started_ms: int | None = None
     running: bool = False
+    parallelism: dict[str, int] = {}  # of each vertex
+
+
+class Proof(NamedTuple):
+    """What has to be seen of a job that was started; ``overrides`` are those that it has to be given again."""
+
+    expected: tuple[Expected, ...] = ()
+    overrides: Mapping[str, int] = {}
+    application: bool = True
 
 
 def plan_for_resource(
@@ -87,6 +108,10 @@ def plan_for_resource(
     restarts = mode not in _LEFT_RUNNING and desired_state(_wanted(resource, found)) == "running"
     problems = found.not_deletable
     back = _rollback_steps(resource, seen, found, features, terms) if restarts and verb != "resume" else ()
+    rollback = rollback_text(mode, features)
+    if _in_place_overrides(resource, seen, found):
+        preconditions = (*preconditions, *in_place_preconditions(seen.job_id, seen.parallelism))
+        back, rollback = _undoing(resource, seen, found, terms), IN_PLACE_ROLLBACK
     if start_from is not None:
         refused += problems
         steps = _anew_steps(resource, found, start_from, terms)
@@ -110,7 +135,7 @@ def plan_for_resource(
         refused=tuple(refused),
         preconditions=preconditions,
         steps=() if refused else steps,
-        rollback=() if refused or not back else (rollback_text(mode, features),),
+        rollback=() if refused or not back else (rollback,),
         rollback_steps=() if refused else back,
         severe=mode in ("stateless", "savepoint-redeploy") or (restarts and verb != "resume" and not back),
         command=stamp.command,
@@ -182,7 +207,10 @@ def _steps(
         # The operator takes an edit of a suspended job up when it is resumed, and not before.
         return (*steps, Step("edited", VerifyEdit(found.patch)))
     if found.effective_mode in _LEFT_RUNNING:
-        return (*steps, Step("taken-up", AwaitTakenUp(seen.job_id, seen.started_ms or 0)))
+        taken_up = Step("taken-up", _taken_up(seen, found))
+        in_place = found.effective_mode is Mode.IN_PLACE
+        expected = _proof(resource, found).expected
+        return (*steps, taken_up, *(in_place_steps(expected, seen.parallelism, terms.checkpoints) if in_place else ()))
     if found.effective_mode == "savepoint" and stops:
         error = str((resource.get("status") or {}).get("error") or "")
         awaited = AwaitUpgradeSavepoint(seen.job_id, seen.started_ms or 0, _known(resource), error)
@@ -191,10 +219,33 @@ def _steps(
     if found.effective_mode == "savepoint-redeploy":
         path = str(job_of(_wanted(resource, found)).get("initialSavepointPath"))
         steps.insert(1, Step("files", CheckFiles(path), only_reads=True))
-        return (*steps, *_start_steps("", found.effective_mode, seen, path, terms))
+        return (*steps, *_start_steps("", found.effective_mode, seen, path, terms, _proof(resource, found)))
     if not runs:
         return (*steps, Step("suspended", AwaitSuspended(seen.job_id, seen.started_ms or 0)))
-    return (*steps, *_start_steps("", found.effective_mode, seen, _recorded(resource, stops=stops), terms))
+    savepoint, proof = _recorded(resource, stops=stops), _proof(resource, found)
+    return (*steps, *_start_steps("", found.effective_mode, seen, savepoint, terms, proof))
+
+
+def _proof(resource: Resource, found: Prediction) -> Proof:
+    session_job = is_session_job(resource)
+    expected = expected_of(found.fields, _wanted(resource, found), session_job=session_job)
+    return Proof(expected, found.required_again, application=not session_job)
+
+
+def _taken_up(seen: Seen, found: Prediction) -> AwaitTakenUp:
+    return AwaitTakenUp(seen.job_id, seen.started_ms or 0, found.patch)
+
+
+def _undoing(resource: Resource, seen: Seen, found: Prediction, terms: Terms) -> tuple[Step, ...]:
+    spec, patch = _wanted(resource, found), found.patch["spec"]
+    taken_up = _taken_up(seen, found)
+    return in_place_rollback(kept(resource), patch, spec, taken_up, seen.parallelism, terms.checkpoints)
+
+
+def _in_place_overrides(resource: Resource, seen: Seen, found: Prediction) -> dict[str, int]:
+    """Those that the operator brings about in the running job; empty for any other change."""
+    in_place = found.effective_mode is Mode.IN_PLACE
+    return ordered(_proof(resource, found).expected, seen.parallelism) if in_place else {}
 
 
 def _recorded(resource: Resource, *, stops: bool) -> str | None:
@@ -202,12 +253,18 @@ def _recorded(resource: Resource, *, stops: bool) -> str | None:
     return None if stops else recorded_savepoint(resource.get("status") or {})
 
 
-def _start_steps(prefix: str, mode: Mode | None, before: Seen, savepoint: str | None, terms: Terms) -> tuple[Step, ...]:
+def _start_steps(
+    prefix: str, mode: Mode | None, before: Seen, savepoint: str | None, terms: Terms, proof: Proof
+) -> tuple[Step, ...]:
+    overrides = (Step(f"{prefix}overrides", RequireOverrides(dict(proof.overrides))),) if proof.overrides else ()
+    effect = (Step(f"{prefix}effect", VerifyEffect(proof.expected, proof.application)),) if proof.expected else ()
     named = savepoint if mode in ("savepoint", "savepoint-redeploy") else None
     return (
         Step(f"{prefix}running", VerifyNewJob(mode, before.job_id, before.started_ms or 0, named or None)),
+        *overrides,
         Step(f"{prefix}stable", VerifyStable(terms.checkpoints, terms.watch_seconds)),
         Step(f"{prefix}flow", VerifyFlow()),
+        *effect,
     )
 
 
@@ -217,7 +274,7 @@ def _anew_steps(resource: Resource, found: Prediction, savepoint: str, terms: Te
         Step("files", CheckFiles(savepoint)),
         Step("remove", RemoveResource(_uid(resource))),
         Step("create", CreateResource(anew, savepoint)),
-        *_start_steps("", Mode.SAVEPOINT, Seen(), savepoint, terms),
+        *_start_steps("", Mode.SAVEPOINT, Seen(), savepoint, terms, _proof(resource, found)),
     )
 
 
@@ -239,7 +296,7 @@ def _rollback_steps(
         Step("rollback", begin),
         Step("old-remove", RemoveResource(_uid(resource), of_rollback=True)),
         Step("old-create", CreateResource(kept(resource), of_rollback=True)),
-        *_start_steps("old-", None, seen, None, terms),
+        *_start_steps("old-", None, seen, None, terms, Proof(overrides=found.required_again_of_old)),
     )
 
 

@@ -66,7 +66,7 @@ def _enough(known: Mapping[str, str], prefix: str) -> bool | None:
     for keys in _ways(prefix):
         if not all(key in known for key in keys):
             continue
-        sizes = [_bytes(known[key]) for key in keys]
+        sizes = [memory_size(known[key]) for key in keys]
         alone = not any(other.startswith(prefix) and other not in keys for other in known)
         least = _LEAST.get(keys[0], 0) if alone else 0
         return re.fullmatch(r"[+]?0*[1-9]\d*", slots) is not None and all(
@@ -126,15 +126,15 @@ def _storage_problem(text: str) -> str | None:
 _SIZE = re.compile(r"(\d+)\s*(b|bytes|k|kb|kibibytes|m|mb|mebibytes|g|gb|gibibytes|t|tb|tebibytes)?")
 
 
-def _bytes(text: str) -> int | None:
-    """``MemorySize.parse``; None where it is none."""
+def memory_size(text: str) -> int | None:
+    """Bytes, as ``MemorySize.parse``; None where it is none."""
     match = _SIZE.fullmatch(text.strip().lower())
     return None if match is None else int(match[1]) << (10 * "bkmgt".index((match[2] or "b")[0]))
 
 
 def _is_size(text: str) -> bool:
     """A size of Flink's, or an amount of Kubernetes' that comes to a whole number of bytes as it is written."""
-    if _bytes(text) is not None:
+    if memory_size(text) is not None:
         return True
     quantity = re.sub(r"\s", "", text).upper().removesuffix("B")
     quantity = f"{quantity[:-1]}i" if quantity.endswith("I") else quantity

@@ -14,11 +14,13 @@ import msgspec
 
 from flinkops.clock import Clock
 from flinkops.errors import OperationFailed, Unreachable
+from flinkops.model.effect import PodImage
 from flinkops.model.facts import StuckFacts
 from flinkops.sources.deadline import Deadline
 from flinkops.sources.flink.http import Method, NotFound, Rejected
 from flinkops.sources.kubernetes.access import KubeAccess
 from flinkops.sources.kubernetes.api import KubeClient, core_path, custom_path, flink_resources, get_object, list_all
+from flinkops.sources.kubernetes.pod_images import pod_images
 from flinkops.sources.kubernetes.resources import Json, identity, items, rest_port, section, text, time_ms
 from flinkops.sources.kubernetes.startup_blockers import stuck_reasons
 
@@ -115,6 +117,12 @@ class KubeVerbs:
         """The Lease, None when there is none."""
         return self._get(f"{_LEASES.format(quote(namespace, safe=''))}/{quote(name, safe='')}")
 
+    def written_ms(self, read: Json) -> int | None:
+        """When flinkops wrote the spec of this object last, by the API server's clock; None where that does not say."""
+        fields = items(section(read, "metadata"), "managedFields")
+        ours = [one for one in fields if one.get("manager") == FIELD_MANAGER and not one.get("subresource")]
+        return max((at_ms for one in ours if (at_ms := time_ms(one, "time")) is not None), default=None)
+
     def seconds_since_written(self, read: Json) -> float | None:
         """How long ago an object that was read just now was last written, by the API server's clock for both.
 
@@ -153,6 +161,12 @@ class KubeVerbs:
             pods = list_all(client, core_path("pods", namespace), deadline, labelSelector=f"app={cluster}")
             events = list_all(client, core_path("events", namespace), deadline, fieldSelector="type=Warning")
         return stuck_reasons(pods, events, cluster=cluster, now_ms=clock.now_ms())
+
+    def pod_images(self, namespace: str, cluster: str) -> tuple[PodImage, ...]:
+        """What the pods of a Flink cluster run, those left out that are ending."""
+        with self._asking() as (client, deadline):
+            pods = list_all(client, core_path("pods", namespace), deadline, labelSelector=f"app={cluster}")
+        return pod_images(pods)
 
     def leftovers(self, namespace: str, cluster: str) -> tuple[str, ...]:
         """Pods of a Flink cluster and its high-availability ConfigMaps, by name."""
