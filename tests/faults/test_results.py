@@ -2,9 +2,9 @@
 
 import pytest
 
-from flinkops.diagnose.rules.override_drift import OVERRIDES
 from flinkops.errors import UsageError
 from flinkops.model.facts import CheckpointFacts, CheckpointsFacts, ClusterFacts, JobFacts, Spread, VertexFacts
+from flinkops.model.overrides import OVERRIDES
 from tests.faults import symptoms
 from tests.faults.cases import SETS, cases, controls
 from tests.faults.results import CaseResult, ControlResult, Results, as_document, as_text, confusion, joined
