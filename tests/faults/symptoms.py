@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from flinkops.diagnose.rules.override_drift import parsed
 from flinkops.model.facts import FINISHED_WATERMARK_MS, NO_WATERMARK_MS, ClusterFacts, JobFacts
-from flinkops.model.overrides import OVERRIDES, parsed
+from flinkops.model.overrides import OVERRIDES
 
 _EXPIRED = "expired"  # of Flink's "Checkpoint expired before completing."
 
