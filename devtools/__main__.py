@@ -20,6 +20,7 @@ COMMANDS = (
     "screenshots",
     "faults",
     "chaos",
+    "mutation",
     "oracle",
 )
 """The modules of this package with a `main(arguments) -> exit code`; their docstrings are the help."""

@@ -1,4 +1,4 @@
-"""Lint, format, types, layers, generated files: what needs no test run."""
+"""Lint, format, types, layers, dead code, generated files: what needs no test run."""
 
 import argparse
 import subprocess
@@ -12,6 +12,7 @@ _STEPS: dict[str, tuple[str, ...]] = {
     "ruff check": ("-m", "ruff", "check", "."),
     "ruff format": ("-m", "ruff", "format", "--check", "."),
     "mypy": ("-m", "mypy"),
+    "vulture": ("-m", "vulture"),
     "lint-imports": ("-c", "from importlinter.cli import lint_imports_command as run; run()"),
 }
 

@@ -9,10 +9,9 @@ from flinkops.model.steps import Effect, Findings
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """``stopped``: nothing runs the job, as far as the action knows. ``since_step`` is the step that led to it."""
+    """``stopped``: nothing runs the job, as far as the action knows."""
 
     stopped: bool
-    since_step: str
     text: str
     savepoint: str | None = None
 
@@ -32,7 +31,7 @@ def standing(plan: Plan, results: Sequence[StepResult], current: str, found: Fin
             effect = new
     if effect is None and plan.verb == "resume" and ended:
         job, kept = plan.target.job_name or plan.target.job_id, found.savepoint
-        return Standing(True, "", f"{job} is stopped, as before" + (f"; its savepoint is {kept}" if kept else ""), kept)
+        return Standing(True, f"{job} is stopped, as before" + (f"; its savepoint is {kept}" if kept else ""), kept)
     if effect is None or (effect == "submitted" and found.new_job_id == plan.target.job_id):
         return None  # the old job was found running
     savepoint = found.savepoint
@@ -41,7 +40,7 @@ def standing(plan: Plan, results: Sequence[StepResult], current: str, found: Fin
         text += f"; its savepoint is {savepoint}"
     elif effect in ("stopping", "stopped"):
         text += "; no savepoint of it is known yet"
-    return Standing(effect in ("stopping", "stopped"), since, text, savepoint)
+    return Standing(effect in ("stopping", "stopped"), text, savepoint)
 
 
 def _text(plan: Plan, effect: Effect, since: str, found: Findings) -> str:

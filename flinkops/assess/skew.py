@@ -30,8 +30,6 @@ class VertexTime(NamedTuple):
     skew_seconds: float | None = None
     spread_seconds: float | None = None
     why: str | None = None
-    partly_none: bool = False
-    """At least one subtask has no watermark yet."""
     moving: bool = False
     """At least one subtask has one."""
 
@@ -85,13 +83,12 @@ def vertex_time(vertex: VertexFacts, now_ms: int) -> VertexTime:
             watermark_ms=lowest,
             skew_seconds=(now_ms - lowest) / 1000,
             spread_seconds=spread,
-            partly_none=vertex.watermark_none_yet,
             moving=True,
         )
     if vertex.watermark_none_yet:
         moving = highest is not None
         some = "one of its subtasks has" if moving else "it has"
-        return VertexTime("none-yet", why=f"{some} produced no watermark yet", partly_none=True, moving=moving)
+        return VertexTime("none-yet", why=f"{some} produced no watermark yet", moving=moving)
     if vertex.watermark_finished or vertex.status == ExecutionState.FINISHED:
         return VertexTime("finished", why="its input has ended", moving=True)
     return VertexTime("unknown", why="Flink reports no watermark for it")

@@ -8,7 +8,6 @@ additions: lag is caught up with, and a source that lags shows its true rate by 
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
 
 import msgspec
 
@@ -27,7 +26,6 @@ class Rates(msgspec.Struct, frozen=True):
     input_rate: float | None = None
     busy_ratio: float | None = None
     true_rate: float | None = None
-    true_rate_by: Literal["busy time", "lag"] = "busy time"
     target_rate: float | None = None
     catch_up_rate: float | None = None
     lag_records: float | None = None
@@ -144,7 +142,6 @@ def _own(vertex: Vertex, samples: Sequence[Sample], settings: Settings) -> Rates
         input_rate=rate,
         busy_ratio=busy,
         true_rate=true_rate,
-        true_rate_by="lag" if use_observed else "busy time",
         unknown=None if true_rate is not None or never else "its busy time is not known now",
         unmeasured="Flink tells no busy time of it (legacy sources have none)" if true_rate is None and never else None,
     )

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from flinkops.diagnose.evidence import Evidence
-from flinkops.model.detail import FlameGraph, TaskManagerDetail, VertexDetail
+from flinkops.model.detail import FlameGraph, TaskManagerDetail
 from flinkops.model.facts import CheckpointFacts, JobFacts, VertexFacts
 from flinkops.model.findings import Condition, FirstMove, Relation, Unit
 from flinkops.model.graph import Graph
@@ -218,11 +218,6 @@ class Case:
     def flame_graph(self, vertex_id: str) -> FlameGraph | None:
         """On-CPU samples of one vertex, when they were asked for."""
         return next((each.graph for each in self.evidence.flame_graphs if each.vertex == vertex_id), None)
-
-    def vertex_detail(self, vertex_id: str) -> VertexDetail | None:
-        """Its subtasks, when they were asked for."""
-        detail = self.evidence.detail
-        return next((each for each in detail.vertices if each.id == vertex_id), None) if detail else None
 
     @cached_property
     def taskmanagers(self) -> tuple[TaskManagerDetail, ...]:

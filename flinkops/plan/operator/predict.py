@@ -11,7 +11,7 @@ from flinkops.errors import UsageError
 from flinkops.model import request
 from flinkops.model.assessment import Value
 from flinkops.plan.operator.admission import admitted
-from flinkops.plan.operator.checks import ANEW, CheckCode, Problem, ProposedChange, refusals
+from flinkops.plan.operator.checks import ANEW, Problem, ProposedChange, refusals
 from flinkops.plan.operator.decision import Act, Decision, Mode, Start
 from flinkops.plan.operator.effects import lost_overrides
 from flinkops.plan.operator.outlook import Outlook, outlook, settled
@@ -54,7 +54,7 @@ class Edit(request.Change, frozen=True, kw_only=True):
 class Prediction(Value, frozen=True):
     """What would happen. ``effective_mode`` none or in-place: nothing is restarted.
 
-    Decide on ``change``, ``effective_mode``, ``act``, ``start`` and the codes; the sentences are for people.
+    Decide on ``change``, ``effective_mode``, ``act``, ``start`` and ``reason``; the sentences are for people.
     """
 
     change: Change
@@ -69,8 +69,6 @@ class Prediction(Value, frozen=True):
     act: Act = Act.NONE  # what the operator does, more closely than the mode
     start: Start | None = None  # what the job is started from; None: it is not started
     reason: ReasonCode = ReasonCode.NOTHING_DIFFERS
-    refusal_codes: tuple[CheckCode, ...] = ()
-    risk_codes: tuple[CheckCode, ...] = ()
     unknown: tuple[Fact, ...] = ()  # effective_mode unknown: what it depends on
     fields: tuple[FieldChange, ...] = ()  # what `diff` says
     required_again: dict[str, int] = {}  # overrides that the started job does not have, and REST gives it
@@ -204,8 +202,6 @@ def _told(
         act=decision.act,
         start=decision.start,
         reason=decision.reason.code,
-        refusal_codes=tuple(one.code for one in refused),
-        risk_codes=tuple(one.code for one in may_go_wrong),
         unknown=found.unknown,
         fields=found.comparison.fields,
         required_again=lost_overrides(checked.wanted) if checked.rescales else {},

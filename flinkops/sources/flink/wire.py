@@ -142,7 +142,6 @@ class Job(msgspec.Struct, gc=False):
 class ExecutionConfig(Kebab):
     """The part of GET /jobs/:jobid/config that is used."""
 
-    restart_strategy: str | None = None
     job_parallelism: int | None = None
     object_reuse_mode: bool | None = None
     user_config: dict[str, Any] | None = None

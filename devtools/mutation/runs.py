@@ -1,0 +1,197 @@
+"""Mutants against the tests that run their lines, side by side; each result is written down at once."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from queue import Empty, Queue
+from typing import Any
+
+from devtools.bootstrap import REPOSITORY
+from devtools.mutation.covering import Covering
+from devtools.mutation.mutants import Mutant, changed_lines
+from devtools.mutation.report import Result
+from flinkops.errors import OperationFailed
+
+_RESULTS = "results.jsonl"
+_CPU_SECONDS_MORE = 15.0
+"""For imports and fixtures, and for a mutant that makes the tests slower but not endless."""
+_FIRST_MODULES, _FIRST_TESTS = 2, 60
+"""To import few test modules is most of a mutant's time, and most mutants are killed by the first."""
+
+
+def killed_before(work: Path) -> dict[tuple[str, str], Result]:
+    """What earlier runs killed, by key and operator."""
+    path = work / _RESULTS
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    documents = [json.loads(line) for line in lines]
+    results = [Result(**(document | {"change": tuple(document["change"])})) for document in documents]
+    return {(result.key, result.operator): result for result in results if result.killed}
+
+
+def environment(tree: Path) -> dict[str, str]:
+    """Of a process that shall import our code from the tree, and from nowhere else."""
+    path = os.pathsep.join([str(tree), *(part for part in sys.path if part and Path(part) != REPOSITORY)])
+    return {name: value for name, value in os.environ.items() if not name.startswith("FLINKOPS_")} | {
+        "PYTHONPATH": path
+    }
+
+
+class Runs:
+    """`workers` processes, each with its own copy of the tree; `seconds` of tests for one mutant."""
+
+    def __init__(self, known: Covering, work: Path, seconds: float, workers: int) -> None:
+        self._known = known
+        self._work = work
+        self._seconds = seconds
+        self._workers = workers
+        self._results: dict[Mutant, Result] = {}
+        self._unreliable: set[str] = set()
+
+    def results(self, mutants: list[Mutant], kept: dict[tuple[str, str], Result]) -> list[Result]:
+        """Of every mutant; those that are kept are not run."""
+        before = {
+            mutant: kept[mutant.key, mutant.operator] for mutant in mutants if (mutant.key, mutant.operator) in kept
+        }
+        self._results |= before
+        (self._work / _RESULTS).write_text("".join(map(_line, kept.values())), encoding="utf-8")
+        while todo := [mutant for mutant in mutants if mutant not in self._results]:
+            _say(f"{len(todo)} mutants to run, {len(self._results)} known")
+            self._work_off(todo)
+            self._forget_what_no_reliable_test_killed()
+        return list(self._results.values())
+
+    def _work_off(self, todo: list[Mutant]) -> None:
+        waiting: Queue[Mutant] = Queue()
+        for mutant in todo:
+            waiting.put(mutant)
+
+        def work_off(number: int) -> None:
+            with _Worker(self._known.root, self._work / f"worker-{number}") as worker:
+                while True:
+                    try:
+                        mutant = waiting.get_nowait()
+                    except Empty:
+                        return
+                    self._keep(mutant, self._result(mutant, worker))
+                    _say(f"{len(todo) - waiting.qsize()} of {len(todo)} {_told(self._results[mutant])}")
+
+        threads = [threading.Thread(target=work_off, args=(number,)) for number in range(self._workers)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def _keep(self, mutant: Mutant, result: Result) -> None:
+        self._results[mutant] = result
+        with (self._work / _RESULTS).open("a", encoding="utf-8") as file:
+            file.write(_line(result))
+
+    def _forget_what_no_reliable_test_killed(self) -> None:
+        """A test that fails without a change, too, has killed nothing."""
+        killers = sorted({result.killed_by for result in self._results.values() if "::" in result.killed_by})
+        with _Worker(self._known.root, self._work / "worker-0") as worker:
+            while killers:
+                answer = worker.ask({"tests": killers, "cpu_seconds": 1000})
+                if answer["end"] == "survived" or answer["killed_by"] not in killers:
+                    break
+                killers.remove(answer["killed_by"])
+                self._unreliable.add(answer["killed_by"])
+        self._results = {
+            mutant: result for mutant, result in self._results.items() if result.killed_by not in self._unreliable
+        }
+
+    def _result(self, mutant: Mutant, worker: "_Worker") -> Result:
+        root = self._known.root
+        before, source = (root / mutant.path).read_text(encoding="utf-8"), mutant.source(root)
+        found = [test for test in self._known.tests(mutant.path, mutant.line) if test not in self._unreliable]
+        first, more = _stages(found, self._known.seconds, self._seconds)
+        end, killed_by, ran = "survived", "", 0
+        for tests in (first, more):
+            if tests and end == "survived":
+                end, killed_by = self._verdict(mutant.path, source, tests, worker)
+                ran += len(tests)
+        change = tuple(changed_lines(before, source))
+        return Result(mutant.path, mutant.line, mutant.operator, mutant.key, change, end, killed_by, ran, len(found))
+
+    def _verdict(self, path: str, source: str, tests: list[str], worker: "_Worker") -> tuple[str, str]:
+        limit = _CPU_SECONDS_MORE + self._seconds
+        answer = worker.ask({"path": path, "source": source, "tests": tests, "cpu_seconds": limit})
+        if answer["end"] == "not found":  # the change has renamed a case of a test
+            tests = list(dict.fromkeys(test.partition("[")[0] for test in tests))
+            answer = worker.ask({"path": path, "source": source, "tests": tests, "cpu_seconds": limit})
+        if answer["end"] in {"error", "not found"}:
+            raise OperationFailed(f"pytest could not run {len(tests)} tests", next_step="see the worker's .last-output")
+        return answer["end"], answer["killed_by"]
+
+
+def _stages(tests: list[str], seconds: dict[str, float], limit: float) -> tuple[list[str], list[str]]:
+    """The fastest of the modules with the most of these tests, then all others while they stay within the limit."""
+    modules = [name for name, _ in Counter(map(_module, tests)).most_common(_FIRST_MODULES)]
+    first = _within([test for test in tests if _module(test) in modules][:_FIRST_TESTS], seconds, limit)
+    chosen = set(first)
+    return first, _within([test for test in tests if test not in chosen], seconds, limit)
+
+
+def _within(tests: list[str], seconds: dict[str, float], limit: float) -> list[str]:
+    """The first tests that take no longer than the limit together, one at least."""
+    chosen: list[str] = []
+    for test in tests:
+        limit -= seconds.get(test, 0.0)
+        if chosen and limit < 0:
+            break
+        chosen.append(test)
+    return chosen
+
+
+def _module(test: str) -> str:
+    return test.partition("::")[0]
+
+
+def _line(result: Result) -> str:
+    return f"{json.dumps(asdict(result))}\n"
+
+
+class _Worker:
+    """A process that runs mutants in its own copy of the tree."""
+
+    def __init__(self, tree: Path, folder: Path) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(tree, folder, symlinks=True)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "devtools.mutation.worker"],
+            cwd=folder,
+            env=environment(folder),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> "_Worker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
+
+    def ask(self, task: dict[str, Any]) -> dict[str, Any]:
+        """Run one mutant, or the tests without a change."""
+        assert self._process.stdin is not None and self._process.stdout is not None  # noqa: PT018
+        self._process.stdin.write(json.dumps(task) + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise OperationFailed("a worker of the mutation run has ended", next_step="see its message above")
+        return dict(json.loads(answer))
+
+
+def _told(result: Result) -> str:
+    return f"{result.end:8} {result.path}:{result.line} {result.change[-1]} ({result.tests} of {result.covering} tests)"
+
+
+def _say(text: str) -> None:
+    print(f"dev mutation: {text}", file=sys.stderr, flush=True)

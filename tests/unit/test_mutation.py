@@ -1,0 +1,91 @@
+"""./dev mutation: what is drawn, which tests are run against it, and what is said of it."""
+
+from pathlib import Path
+
+import pytest
+
+from devtools.mutation.report import Result, text, wilson
+
+pytest.importorskip("cosmic_ray", reason="cosmic-ray is not installed: run ./dev once")
+
+from devtools.mutation.covering import Covering
+from devtools.mutation.mutants import Mutant, changed_lines, sample
+
+SOURCE = '''"""A module."""
+
+LIMIT: int | None = 5
+
+
+def late(age: float, factor: float = 2.0) -> bool | None:
+    """Above the limit."""
+    if age < 0 or factor < 0:
+        return None
+    return age > LIMIT * factor
+'''
+
+
+def _tree(root: Path, source: str) -> Path:
+    (root / "code").mkdir(exist_ok=True)
+    (root / "code" / "late.py").write_text(source, encoding="utf-8")
+    return root
+
+
+def _changes(root: Path, mutants: list[Mutant]) -> set[tuple[str, ...]]:
+    return {tuple(changed_lines((root / each.path).read_text(), each.source(root))) for each in mutants}
+
+
+def test_each_place_is_drawn_once_and_types_are_none(tmp_path: Path) -> None:
+    mutants, places = sample(_tree(tmp_path, SOURCE), ["code"], 100, seed=1)
+    # 5; 2.0; the condition, its `or`, two comparisons and their zeros; `>` and `*`.
+    assert (len(mutants), places) == (10, 10)
+    assert len({mutant.key for mutant in mutants}) == 10
+    assert not [change for change in _changes(tmp_path, mutants) if change[0].count(" | ") != change[1].count(" | ")]
+
+
+def test_a_sample_is_the_same_again_and_after_a_change_elsewhere(tmp_path: Path) -> None:
+    before, _ = sample(_tree(tmp_path, SOURCE), ["code"], 5, seed=1)
+    changes = _changes(tmp_path, before)
+    again, _ = sample(tmp_path, ["code"], 5, seed=1)
+    other, _ = sample(tmp_path, ["code"], 5, seed=2)
+    assert again == before
+    assert _changes(tmp_path, other) != changes
+    moved, _ = sample(_tree(tmp_path, f'"""More."""\n\nMORE = ""\n{SOURCE}'), ["code"], 5, seed=1)
+    assert _changes(tmp_path, moved) == changes
+    assert {mutant.line for mutant in moved} == {mutant.line + 3 for mutant in before}
+
+
+def test_a_line_has_the_tests_that_run_it_the_fastest_first(tmp_path: Path) -> None:
+    known = Covering(_tree(tmp_path, SOURCE), seconds={"a": 3.0, "b": 1.0, "c": 2.0})
+    known.lines["code/late.py"] |= {3: {"imports"}, 8: {"a", "b"}, 9: {"a"}, 10: {"b", "c"}}
+    assert known.tests("code/late.py", 8) == ["b", "a"]
+    # The constant: who happened to import the module, and who runs a line that names it.
+    assert known.tests("code/late.py", 3) == ["imports", "b", "c"]
+    # The default in the head of the function: all that run any of its lines.
+    assert known.tests("code/late.py", 6) == ["b", "c", "a"]
+
+
+@pytest.mark.parametrize(
+    ("killed", "total", "low", "high"),
+    [(95, 100, 0.888, 0.978), (0, 10, 0.0, 0.278), (10, 10, 0.722, 1.0), (0, 0, 0, 1)],
+)
+def test_interval(killed: int, total: int, low: float, high: float) -> None:
+    assert wilson(killed, total) == pytest.approx((low, high), abs=0.001)
+
+
+def test_the_report_has_the_share_and_each_survivor_with_its_reason() -> None:
+    def result(line: int, end: str) -> Result:
+        change = ("-    a < 1", f"+    a < {line}")
+        return Result("flinkops/plan/x.py", line, "core/NumberReplacer", f"k{line}", change, end, "", 3, 7)
+
+    reasons = {("flinkops/plan/x.py", "a < 3"): "a is whole"}
+    said = text(
+        [result(1, "killed"), result(2, "timeout"), result(3, "survived"), result(4, "survived")], "head", reasons
+    )
+    assert said.startswith("head\n")
+    assert "2 of    4 killed: 50.0 % (95 % interval 15.0 to 85.0)" in said
+    assert "survivors: 2, of these 1 with a reason" in said
+    assert (
+        "flinkops/plan/x.py:3 core/NumberReplacer (3 of 7 covering tests)\n  -    a < 1\n  +    a < 3\n  reason: a"
+        in said
+    )
+    assert "x.py:2" not in said
