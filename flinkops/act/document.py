@@ -17,6 +17,7 @@ _FOUND = (
     "checkpoints_after",
     "restarts_after",
     "downtime_seconds",
+    "overlap_seconds",
 )
 
 

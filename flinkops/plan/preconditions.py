@@ -159,6 +159,19 @@ class OperatorSeesItRun(ResourcePrecondition, Value, frozen=True, tag_field="req
         return operator_sees_it_run(resource)
 
 
+class BlueGreenIdle(ResourcePrecondition, Value, frozen=True, tag_field="requires", tag="blue-green-idle"):
+    """No transition of a blue/green deployment is under way, and none has left the trigger of its savepoint behind."""
+
+    def unmet(self, resource: Mapping[str, Any]) -> str | None:
+        """By its status."""
+        status = resource.get("status") or {}
+        state = status.get("blueGreenState")
+        if not str(state).startswith("ACTIVE_"):
+            return f"a transition is under way ({state})"
+        trigger = status.get("savepointTriggerId")
+        return f"the operator has kept the trigger {trigger} of an earlier savepoint" if trigger else None
+
+
 PRECONDITIONS: tuple[type[Precondition], ...] = (
     SameJob,
     JobInState,
@@ -169,6 +182,7 @@ PRECONDITIONS: tuple[type[Precondition], ...] = (
     SameSpec,
     OperatorIdle,
     OperatorSeesItRun,
+    BlueGreenIdle,
 )
 """All that are known here."""
 

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from flinkops.act.operator.backend import refuse_blue_green
-from flinkops.errors import Refused
+from flinkops.act.operator.blue_green_job import named_blue_green
+from flinkops.errors import UsageError
 from flinkops.model.facts import JobFacts, ResourceFacts, VertexFacts
 from flinkops.plan.operator.blue_green import (
     BlueGreenAct,
@@ -28,6 +28,7 @@ RULES = Rules(15)
 def active(state: str = "ACTIVE_BLUE", **configuration: str) -> dict[str, Any]:
     """The recorded one, with nothing under way; what it acted on last is what its spec says."""
     found: dict[str, Any] = case("bluegreen")
+    found["status"].pop("savepointTriggerId")
     found["status"].update(blueGreenState=state, lastReconciledSpec=json.dumps({"spec": found["spec"]}))
     found["spec"]["configuration"] = configuration
     return found
@@ -145,19 +146,29 @@ def of_blue_green(name: str, namespace: str = "shop") -> JobFacts:
 
 
 @pytest.mark.parametrize("wanted", ["orders", "shop/orders"])
-def test_the_name_of_a_blue_green_deployment_is_refused_with_its_children(wanted: str) -> None:
+def test_the_name_of_a_blue_green_deployment_means_the_pair_with_its_children(wanted: str) -> None:
     jobs = [of_blue_green("orders-blue"), of_blue_green("orders-green")]
-    with pytest.raises(Refused, match=r"FlinkBlueGreenDeployment \(ACTIVE_BLUE\)") as refused:
-        refuse_blue_green(jobs, wanted)
-    assert "shop/orders-blue (RUNNING), shop/orders-green (RUNNING)" in refused.value.what
-    assert "flinkbluegreendeployment orders" in (refused.value.next_step or "")
+    pair = named_blue_green(jobs, wanted)
+    assert pair is not None
+    assert pair[0] == ("FlinkBlueGreenDeployment", "shop", "orders")
+    assert [child.name for child in pair[1]] == ["orders-blue", "orders-green"]
+
+
+def test_pairs_of_one_name_in_two_namespaces_are_told_apart() -> None:
+    jobs = [of_blue_green("orders-blue"), of_blue_green("orders-blue", "mall")]
+    with pytest.raises(UsageError, match="2 blue/green deployments match") as several:
+        named_blue_green(jobs, "orders")
+    assert "mall/orders, shop/orders" in (several.value.next_step or "")
+    pair = named_blue_green(jobs, "mall/orders")
+    assert pair is not None
+    assert pair[0].namespace == "mall"
 
 
 @pytest.mark.parametrize("wanted", ["orders-blue", "other/orders", "nothing"])
 def test_other_names_are_left_to_the_choice_of_a_job(wanted: str) -> None:
-    refuse_blue_green([of_blue_green("orders-blue")], wanted)
+    assert named_blue_green([of_blue_green("orders-blue")], wanted) is None
 
 
 def test_a_job_of_that_very_name_is_the_job() -> None:
     job = of_blue_green("orders-blue")
-    refuse_blue_green([job, msgspec.structs.replace(job, id="j", name="orders")], "orders")
+    assert named_blue_green([job, msgspec.structs.replace(job, id="j", name="orders")], "orders") is None

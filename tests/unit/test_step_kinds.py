@@ -43,6 +43,7 @@ from tests.unit.fake_cluster import JOB_ID, FakeCluster
 from tests.unit.fake_operator import FakeOperator, operating
 from tests.unit.operator_bench import QUICK
 from tests.unit.operator_bench import Bench as OperatorBench
+from tests.unit.test_blue_green_act import bench as blue_green_bench
 from tests.unit.test_redeploy import OLD
 from tests.unit.test_redeploy import Bench as RestBench
 
@@ -86,6 +87,12 @@ def operator_plans(folder: Path) -> Iterator[Plan]:
             bench.control.close()
 
 
+def blue_green_plans(folder: Path) -> Iterator[Plan]:
+    with blue_green_bench(folder) as it:
+        yield it.plan(image="count:2")
+        yield it.plan(request=it.request(mode=None, settings={"kubernetes.operator.x": "1"}))
+
+
 def unmet_needs(steps: tuple[Step, ...], before: tuple[Step, ...] = ()) -> list[str]:
     """The steps that read what no step before them writes."""
     written: list[type[StepOutcome]] = [step_kinds()[type(one.do)].outcome for one in before]
@@ -101,7 +108,7 @@ def unmet_needs(steps: tuple[Step, ...], before: tuple[Step, ...] = ()) -> list[
     return problems
 
 
-@pytest.mark.parametrize("plans", [rest_plans, operator_plans], ids=lambda one: str(one.__name__))
+@pytest.mark.parametrize("plans", [rest_plans, operator_plans, blue_green_plans], ids=lambda one: str(one.__name__))
 def test_every_step_finds_what_it_reads(plans: Any, tmp_path: Path) -> None:
     seen = list(plans(tmp_path))
     assert all(plan.steps for plan in seen), [plan.refused for plan in seen]

@@ -1,6 +1,6 @@
 """Jobs of the Flink operator in one Kubernetes cluster: changed through their custom resources."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +26,8 @@ from flinkops.act.backend import (
 )
 from flinkops.act.job_choice import pick_job
 from flinkops.act.journal import Journal
+from flinkops.act.operator.blue_green_control import BlueGreenControl, open_blue_green
+from flinkops.act.operator.blue_green_job import BlueGreenJob, named_blue_green
 from flinkops.act.operator.control import KubeControl, open_control
 from flinkops.act.operator.lease import Lease
 from flinkops.act.operator.prepare import prepare_for_resource
@@ -35,12 +37,13 @@ from flinkops.autoscale.settings import PREFIX
 from flinkops.autoscale.window import graph_of
 from flinkops.clock import Clock
 from flinkops.config.settings import Settings
-from flinkops.errors import Denied, OperationFailed, Refused, Unreachable, UsageError
+from flinkops.errors import Denied, OperationFailed, Unreachable, UsageError
 from flinkops.model.facts import JobFacts, ResourceFacts
 from flinkops.model.plan import Plan, Target
 from flinkops.model.request import ActionRequest
 from flinkops.outside.shell import shell_command
 from flinkops.plan.identity import Stamp
+from flinkops.plan.operator.blue_green import BLUE_GREEN
 from flinkops.plan.operator.spec import configuration
 from flinkops.plan.operator.step_inputs import BeginRollback, CreateResource, PatchResource
 from flinkops.plan.savepoint import plan_savepoint
@@ -116,32 +119,6 @@ def refuse_impossible(request: ActionRequest) -> None:
         )
 
 
-_BLUE_GREEN = "FlinkBlueGreenDeployment"
-
-
-def refuse_blue_green(jobs: Sequence[JobFacts], wanted: str) -> None:
-    """Raises Refused for the name of a blue/green deployment: it names its children and how it is changed."""
-    namespace, _, name = wanted.rpartition("/")
-    children = [
-        job
-        for job in jobs
-        if job.resource is not None
-        and job.resource.owner == f"{_BLUE_GREEN}/{name}"
-        and namespace in ("", job.namespace)
-        and job.name != name
-    ]
-    if not children or any(job.name == name for job in jobs):
-        return
-    first = children[0]
-    state = first.resource.blue_green_state if first.resource is not None else None
-    named = ", ".join(sorted(f"{job.namespace}/{job.name} ({job.state})" for job in children))
-    command = shell_command("kubectl", "-n", first.namespace or "default", "edit", "flinkbluegreendeployment", name)
-    raise Refused(
-        f'"{name}" is a {_BLUE_GREEN} ({state or "state unknown"}); its children are {named}, which it would set back',
-        next_step=f"change its spec.template: {command}",
-    )
-
-
 class OperatorBackend:
     """One cluster. `access` and `open_source` are asked when they are needed; they raise UsageError or Unreachable."""
 
@@ -182,10 +159,14 @@ class OperatorBackend:
         refuse_impossible(request)
 
     @contextmanager
-    def reach(self, wanted: str) -> Iterator["OperatorJob"]:
-        """One of the jobs that the cluster shows, with a custom resource of its own."""
+    def reach(self, wanted: str) -> Iterator["OperatorJob | BlueGreenJob"]:
+        """One of the jobs that the cluster shows, with a custom resource of its own; or a blue/green deployment."""
         jobs = self._jobs()
-        refuse_blue_green(jobs, wanted)
+        if (pair := named_blue_green(jobs, wanted)) is not None:
+            ref, children = pair
+            with self._blue_green_control(ref) as control:
+                yield BlueGreenJob(self.access, control, children)
+            return
         job = pick_job(jobs, wanted)
         if job.resource is None or not self.takes(job):
             raise UsageError(f'"{wanted}" has no custom resource: it was submitted to a session cluster by hand')
@@ -219,6 +200,10 @@ class OperatorBackend:
         if context != target.source:
             raise UsageError(f"the plan is for {target.source}, named is {context}", next_step="give its --context")
         ref = ResourceRef(target.kind, target.namespace or "default", target.job_name)
+        if ref.kind == BLUE_GREEN:
+            with self._blue_green_control(ref) as pair:
+                yield pair
+            return
         with self.control_of(ref, _kept_resource(plan)) as control:
             yield control
 
@@ -255,6 +240,16 @@ class OperatorBackend:
     def control_of(self, ref: ResourceRef, fallback: dict[str, Any] | None = None) -> Iterator[KubeControl]:
         """Of one custom resource; `fallback` is what it was, where it may be gone. Raises UsageError when it is."""
         control = open_control(self.access, ref, self._clock, fallback)
+        if control is None:
+            raise UsageError(f"{ref.kind} {ref.namespace}/{ref.name} does not exist in {self.access.context}")
+        try:
+            yield control
+        finally:
+            control.close()
+
+    @contextmanager
+    def _blue_green_control(self, ref: ResourceRef) -> Iterator[BlueGreenControl]:
+        control = open_blue_green(self.access, ref, self._clock)
         if control is None:
             raise UsageError(f"{ref.kind} {ref.namespace}/{ref.name} does not exist in {self.access.context}")
         try:
@@ -322,7 +317,7 @@ class _OperatorKind:
     @property
     def job_kinds(self) -> frozenset[str]:
         """The operator's custom resources."""
-        return JOB_KINDS
+        return JOB_KINDS | {BLUE_GREEN}
 
     def claim(self, settings: Settings) -> Claim:
         """A context, a namespace, a kubeconfig; else whether there is a cluster at all."""

@@ -2,10 +2,19 @@
 
 from typing import Any
 
+from flinkops.act.operator.blue_green_rollback import BLUE_GREEN_ROLLBACK_STEPS
+from flinkops.act.operator.blue_green_steps import TRANSITION_STEPS
 from flinkops.act.operator.rollback_steps import ROLLBACK_STEPS
 from flinkops.act.operator.spec_steps import SPEC_STEPS
 from flinkops.act.operator.startup import STARTUP_STEPS
 from flinkops.act.operator.stop import STOP_STEPS
 from flinkops.act.running import StepKind
 
-STEPS: tuple[StepKind[Any, Any], ...] = (*SPEC_STEPS, *STOP_STEPS, *STARTUP_STEPS, *ROLLBACK_STEPS)
+STEPS: tuple[StepKind[Any, Any], ...] = (
+    *SPEC_STEPS,
+    *STOP_STEPS,
+    *STARTUP_STEPS,
+    *ROLLBACK_STEPS,
+    *TRANSITION_STEPS,
+    *BLUE_GREEN_ROLLBACK_STEPS,
+)

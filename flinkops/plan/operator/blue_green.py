@@ -16,7 +16,7 @@ from flinkops.model.facts import VertexFacts
 from flinkops.model.states import JobState
 from flinkops.plan.operator.configuration import duration_seconds
 from flinkops.plan.operator.reading import Spec
-from flinkops.plan.operator.rules import Rules
+from flinkops.plan.operator.rules import NEWEST, Rules
 from flinkops.plan.operator.spec import Change, FieldChange, compared, desired_state, upgrade_mode
 
 BLUE_GREEN = "FlinkBlueGreenDeployment"
@@ -24,7 +24,7 @@ _PREFIX = "kubernetes.operator.bluegreen."
 ABORT_GRACE = f"{_PREFIX}abort.grace-period"
 DELETION_DELAY = f"{_PREFIX}deployment-deletion.delay"
 _DEFAULT_SECONDS = {ABORT_GRACE: 600.0, DELETION_DELAY: 0.0}
-_OTHER = {"blue": "green", "green": "blue"}
+OTHER = {"blue": "green", "green": "blue"}
 
 
 class BlueGreenAct(StrEnum):
@@ -68,9 +68,20 @@ def last_template(resource: Mapping[str, Any]) -> Spec | None:
     return spec if isinstance(spec, Mapping) else None
 
 
+def same_template(one: Spec | None, other: Spec) -> bool:
+    """Whether the operator finds no difference."""
+    return one is not None and compared(one, other, Rules(NEWEST), native=True).change is Change.NONE
+
+
 def state_of(resource: Mapping[str, Any]) -> str:
     """``status.blueGreenState``, such as INITIALIZING_BLUE, ACTIVE_BLUE, SAVEPOINTING_BLUE, TRANSITIONING_TO_BLUE."""
     return str((resource.get("status") or {}).get("blueGreenState") or "INITIALIZING_BLUE")
+
+
+def kept_trigger(resource: Mapping[str, Any]) -> str | None:
+    """The trigger of a savepoint that it has begun; it takes that one's savepoint for the next transition too."""
+    found = (resource.get("status") or {}).get("savepointTriggerId")
+    return str(found) if found else None
 
 
 def colour_of(state: str) -> str:
@@ -93,9 +104,17 @@ def child_name(name: str, colour: str) -> str:
 
 
 def outlook(
-    resource: Mapping[str, Any], wanted: Spec, active_child: Mapping[str, Any] | None, rules: Rules
+    resource: Mapping[str, Any],
+    wanted: Spec,
+    active_child: Mapping[str, Any] | None,
+    rules: Rules,
+    *,
+    stateless: bool = False,
 ) -> BlueGreenOutlook:
-    """`wanted` is the new spec of the children; `active_child` the FlinkDeployment that is active now."""
+    """`wanted` is the new spec of the children; `active_child` the FlinkDeployment that is active now.
+
+    `stateless`: the person has asked for a start without state.
+    """
     name = str((resource.get("metadata") or {}).get("name"))
     state = state_of(resource)
     colour = colour_of(state)
@@ -106,10 +125,10 @@ def outlook(
         act=act,
         fields=comparison.fields,
         active=child_name(name, colour),
-        next_child=child_name(name, _OTHER[colour]),
+        next_child=child_name(name, OTHER[colour]),
         abort_grace_seconds=_setting(resource, ABORT_GRACE),
         deletion_delay_seconds=_setting(resource, DELETION_DELAY),
-        refused=tuple(_refusals(resource, wanted, active_child, act, state, comparison.error)),
+        refused=tuple(_refusals(resource, wanted, active_child, act, state, comparison.error, stateless=stateless)),
     )
 
 
@@ -135,6 +154,8 @@ def _refusals(
     act: BlueGreenAct,
     state: str,
     error: str | None,
+    *,
+    stateless: bool,
 ) -> list[str]:
     refused = [f"the operator cannot read the spec: {error}"] if error else []
     if (resource.get("metadata") or {}).get("deletionTimestamp"):
@@ -144,7 +165,13 @@ def _refusals(
     transitions = act in (BlueGreenAct.TRANSITION, BlueGreenAct.SAVEPOINT_REDEPLOY)
     if transitions and (why := not_ready(active_child)) is not None:
         refused.append(f"the operator begins no transition: {why}")
-    if act is BlueGreenAct.TRANSITION and upgrade_mode(wanted) == "stateless":
+    trigger = kept_trigger(resource) if is_active(state) and upgrade_mode(wanted) != "stateless" else None
+    if act is BlueGreenAct.TRANSITION and trigger is not None:
+        refused.append(
+            f"the operator has kept the trigger {trigger} of an earlier savepoint, and would start the new job from"
+            " that one: remove status.savepointTriggerId (kubectl patch --subresource=status)"
+        )
+    if act is BlueGreenAct.TRANSITION and upgrade_mode(wanted) == "stateless" and not stateless:
         refused.append(
             "all state would be lost: upgradeMode is stateless; use --savepoint, or --stateless if that is meant"
         )
@@ -172,6 +199,11 @@ def doubtful_sinks(vertices: Sequence[VertexFacts]) -> tuple[str, ...]:
     fed = {upstream for vertex in vertices for upstream in vertex.upstream}
     last = [vertex.name for vertex in vertices if vertex.id not in fed]
     return tuple(name for name in last if not any(word in name.lower().replace("_", "") for word in _KNOWN_SINKS))
+
+
+def fencing_sinks(vertices: Sequence[VertexFacts]) -> tuple[str, ...]:
+    """Sinks that commit in transactions: two jobs with one transactional id shut each other out."""
+    return tuple(vertex.name for vertex in vertices if "committer" in vertex.name.lower())
 
 
 def _setting(resource: Mapping[str, Any], key: str) -> float:

@@ -82,6 +82,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule("operator", GROUP, "flinkdeployments", ("patch", "create", "delete"), "no upgrade, suspend, rollback"),
     Rule("operator", GROUP, "flinksessionjobs", ("patch", "create", "delete"), "the same for session jobs"),
+    Rule("operator", GROUP, "flinkbluegreendeployments", ("patch",), "no upgrade of a blue/green deployment"),
     Rule("operator", GROUP, "flinkstatesnapshots", ("create", "delete"), "no savepoints by operators from 1.10 on"),
     Rule(
         "lease",

@@ -13,7 +13,11 @@ from flinkops.sources.kubernetes.operator_configuration import read_configuratio
 from flinkops.sources.kubernetes.operator_version import OperatorSeen, read_operator
 from flinkops.sources.kubernetes.resources import GROUP, Json, items, section, text
 
-_PLURALS = {"FlinkDeployment": "flinkdeployments", "FlinkSessionJob": "flinksessionjobs"}
+_PLURALS = {
+    "FlinkDeployment": "flinkdeployments",
+    "FlinkSessionJob": "flinksessionjobs",
+    "FlinkBlueGreenDeployment": "flinkbluegreendeployments",
+}
 _DEFINITION = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/flinkdeployments.{GROUP}"
 
 

@@ -28,6 +28,7 @@ PLURALS = {
     "FlinkDeployment": "flinkdeployments",
     "FlinkSessionJob": "flinksessionjobs",
     "FlinkStateSnapshot": "flinkstatesnapshots",
+    "FlinkBlueGreenDeployment": "flinkbluegreendeployments",
 }
 FIELD_MANAGER = "flinkops"
 HA_LABEL = "configmap-type=high-availability"
