@@ -178,8 +178,8 @@ class FakePair(FakeOperator):
             self.status["savepointTriggerId"] = None
             self._fail("Could not start Transition. Details: Could not fetch savepoint")
             return
-        path = None if stateless else self.triggers[self.status["savepointTriggerId"]]
-        self._create_or_replace(OTHER[colour], path or self.template()["job"].get("initialSavepointPath"))
+        taken: str | None = None if stateless else self.triggers[self.status["savepointTriggerId"]]
+        self._create_or_replace(OTHER[colour], taken or self.template()["job"].get("initialSavepointPath"))
         self._begun(f"TRANSITIONING_TO_{OTHER[colour]}")
 
     def _transitioning(self, old: str, new: str) -> None:
