@@ -1,14 +1,15 @@
 """A back end: a kind of place where Flink jobs run, as actions see it. Commands and screens speak to this alone.
 
-Each folder of this package that has a module ``backend`` is one (rest, operator); ``backends.py`` finds them, and
-``step_kinds.py`` the ``STEPS`` of its module ``steps``: those that only its plans have. A back
-end says which of its jobs is meant, what a request would do to it (a Plan), and gives the control with which the
+Each folder of this package that has a module ``backend`` is one (rest, operator); ``backends.py`` finds them,
+``places.py`` the ``PLACES`` of its module ``places`` (which places the settings mean, and the sources that poll them),
+and ``step_kinds.py`` the ``STEPS`` of its module ``steps``: those that only its plans have.
+
+A back end says which of its jobs is meant, what a request would do to it (a Plan), and gives the control with which the
 executor carries that out.
 """
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from enum import IntEnum
 from typing import Any, NamedTuple, Protocol
 
 from flinkops.act.control import JobControl
@@ -154,26 +155,12 @@ class Backend(Protocol):
         ...
 
 
-class Claim(IntEnum):
-    """How clearly settings mean a kind of place; the greatest wins."""
-
-    NONE = 0
-    AT_HAND = 1  # nothing names it, but there it is
-    FOUND = 2  # listed in a file, or the embedded fleet
-    NAMED = 3
-    NAMED_ALONE = 4  # named so that nothing else is meant
-
-
 class BackendKind(Protocol):
     """How one kind of back end is recognised and opened; its module has it as ``BACKEND``."""
 
     @property
     def job_kinds(self) -> frozenset[str]:
         """The kinds of jobs (JobFacts.kind, Target.kind) that it acts on."""
-        ...
-
-    def claim(self, settings: Settings) -> Claim:
-        """How clearly these settings mean it. Asks no cluster."""
         ...
 
     def open(self, settings: Settings, clock: Clock) -> Backend:

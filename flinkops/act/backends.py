@@ -4,11 +4,11 @@ from functools import cache
 from importlib import import_module
 
 from flinkops.act.backend import Backend, BackendKind
-from flinkops.act.step_kinds import backend_folders
+from flinkops.act.places import all_places, backend_folders
 from flinkops.clock import Clock
 from flinkops.config.settings import Settings
 from flinkops.errors import Refused
-from flinkops.model.facts import JobFacts
+from flinkops.model.facts import ClusterFacts, JobFacts
 from flinkops.model.plan import Plan
 from flinkops.sources.protocol import TakesActions
 
@@ -20,10 +20,10 @@ def backend_kinds() -> dict[str, BackendKind]:
 
 
 def backend_for(settings: Settings, clock: Clock) -> Backend:
-    """That which the settings mean most clearly; among equals the first by name, so that it is always the same."""
-    kinds = backend_kinds()
-    chosen = max(sorted(kinds, reverse=True), key=lambda name: kinds[name].claim(settings))
-    return kinds[chosen].open(settings, clock)
+    """That which the settings mean most clearly; among equals always the same."""
+    places = all_places()
+    chosen = max(places, key=lambda name: places[name].claim(settings))
+    return backend_kinds()[chosen].open(settings, clock)
 
 
 def backend_of_job(job: JobFacts, settings: Settings, clock: Clock) -> Backend:
@@ -39,6 +39,12 @@ def backend_of_plan(plan: Plan, settings: Settings, clock: Clock) -> Backend:
 def backend_of_source(source: TakesActions, clock: Clock) -> Backend:
     """That which acts on the jobs of a source."""
     return backend_kinds()[source.backend].of_source(source, clock)
+
+
+def options_of(job_kind: str, cluster: ClusterFacts) -> tuple[str, ...]:
+    """The options that name the place of such a job on a command line, where that is known."""
+    found = next((name for name, kind in backend_kinds().items() if job_kind in kind.job_kinds), None)
+    return () if found is None else all_places()[found].options(cluster)
 
 
 def _of_kind(job_kind: str) -> BackendKind:

@@ -3,15 +3,14 @@
 A back end has its own as ``STEPS`` in the module ``steps`` of its folder (see flinkops.act.backend).
 """
 
-import pkgutil
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-import flinkops.act
 from flinkops.act.effect_steps import EFFECT_STEPS
 from flinkops.act.flow_steps import FLOW_STEPS
+from flinkops.act.places import backend_folders
 from flinkops.act.running import StepKind, StepKinds
 from flinkops.act.savepoint_steps import SAVEPOINT_STEPS
 from flinkops.act.stability_steps import STABILITY_STEPS
@@ -20,12 +19,6 @@ from flinkops.model.tagged import Members
 from flinkops.plan.preconditions import PRECONDITIONS
 
 _SHARED = (*SAVEPOINT_STEPS, *STABILITY_STEPS, *FLOW_STEPS, *EFFECT_STEPS, *THROUGHPUT_STEPS)
-
-
-def backend_folders() -> tuple[str, ...]:
-    """The names of the back ends: folders of flinkops.act with a module ``backend``."""
-    folders = (module.name for module in pkgutil.iter_modules(flinkops.act.__path__) if module.ispkg)
-    return tuple(name for name in folders if find_spec(f"flinkops.act.{name}.backend") is not None)
 
 
 @cache

@@ -8,8 +8,6 @@ if TYPE_CHECKING:
     from flinkops.config.settings import Settings
     from flinkops.sources.protocol import Source
 
-_THROUGH_API_SERVER = "/api/v1/namespaces/"
-
 
 def guard_at(settings: "Settings", name: str, urls: Iterable[str]) -> str | None:
     """Why nothing may be changed at the source of this name and these addresses; None when it may."""
@@ -21,27 +19,22 @@ def guard_at(settings: "Settings", name: str, urls: Iterable[str]) -> str | None
 
 def guarded_patterns(settings: "Settings", sources: Sequence["Source"]) -> tuple[str, ...]:
     """For the screens: patterns that match just the sources at which nothing may be changed."""
-    from flinkops.sources.kubernetes.access import HasKubernetesAccess
-    from flinkops.sources.protocol import HasRestEndpoint
+    from flinkops.sources.protocol import HasAddress
 
     if settings.read_only:
         return ("*",)
     found = []
     for source in sources:
-        urls = [source.endpoint.url] if isinstance(source, HasRestEndpoint) else []
-        urls += [source.access.server] if isinstance(source, HasKubernetesAccess) else []
+        urls = [source.address] if isinstance(source, HasAddress) else []
         if guard_at(settings, source.name, urls) is not None:
             found.append(escape(source.name))
     return tuple(found)
 
 
 def _servers(settings: "Settings", urls: Sequence[str]) -> dict[str, str]:
-    """The API servers of every context that can be known, where one of the addresses may be behind one."""
+    """The servers, by name, that one of the addresses may be behind."""
+    from flinkops.act.places import all_places
+
     if not settings.production:
         return {}
-    if not settings.names_kubernetes and not any(_THROUGH_API_SERVER in url for url in urls):
-        return {}
-    from flinkops.sources.kubernetes.access import servers_of_contexts
-
-    listed = (cluster.kubeconfig for cluster in settings.kubernetes)
-    return servers_of_contexts([None, *settings.kubeconfigs, *listed])
+    return {name: url for one in all_places().values() for name, url in one.servers(settings, urls).items()}

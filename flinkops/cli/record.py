@@ -11,7 +11,7 @@ from flinkops.outside.shell import shell_command
 @with_common
 def record(
     common: Common,
-    file: Annotated[str, typer.Argument(help="Where to; a recording that is there already is gone on with.")],
+    file: Annotated[str, typer.Argument(help="Where to; a recording that is there already is continued.")],
     seconds: Annotated[
         float | None, typer.Option("--seconds", callback=finite, help="Stop after so long.", show_default=False)
     ] = None,

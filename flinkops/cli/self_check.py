@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 from flinkops.cli.options import Common
 from flinkops.cli.output import emit_document, emit_text
 from flinkops.cli.targets import DEFAULT_TIMEOUT_SECONDS, open_sources
-from flinkops.errors import Denied, ExitCode, FlinkopsError
+from flinkops.errors import ExitCode, FlinkopsError
 from flinkops.model.check import Check
 from flinkops.ownership import make_private
 from flinkops.user_folders import cache_folder, log_folder
 
 if TYPE_CHECKING:
-    from flinkops.sources.kubernetes.access import KubeAccess
     from flinkops.sources.protocol import Source
 
 
@@ -80,21 +79,41 @@ def _targets(common: Common) -> Iterator[Check]:
     except FlinkopsError as problem:
         yield Check("targets", "reach", "failed", problem.what, problem.next_step)
         return
-    seconds = common.settings.timeout_seconds or DEFAULT_TIMEOUT_SECONDS
     try:
-        for source in sources:
-            yield from _look(source, seconds)
+        own = [_checks_of_place(source, common) for source in sources]
+        for source, checks in zip(sources, own, strict=True):
+            yield from _polled(source, _seconds(common), explained=any(check.state == "failed" for check in checks))
+        for checks in own:
+            yield from checks
     finally:
         for source in sources:
             source.close()
-    if any(source.kind == "kubernetes" for source in sources):
-        yield from _kubernetes(common, seconds)
 
 
-def _look(source: "Source", seconds: float) -> Iterator[Check]:
+def _seconds(common: Common) -> float:
+    return common.settings.timeout_seconds or DEFAULT_TIMEOUT_SECONDS
+
+
+def _checks_of_place(source: "Source", common: Common) -> list[Check]:
+    """What a place of this kind can tell of itself besides its poll."""
+    from flinkops.act.places import all_places
+    from flinkops.clock import SystemClock
+    from flinkops.sources.protocol import TakesActions
+
+    if not isinstance(source, TakesActions):
+        return []
+    return list(
+        all_places()[source.backend].checks(
+            source, read_only=common.settings.read_only, clock=SystemClock(), deadline_seconds=_seconds(common)
+        )
+    )
+
+
+def _polled(source: "Source", seconds: float, *, explained: bool) -> Iterator[Check]:
+    """What a poll tells; its failure only where the place's own checks do not say it more exactly."""
     snapshot = source.poll(seconds)
     if snapshot.status.state in ("denied", "unreachable"):
-        if source.kind == "rest":  # a Kubernetes cluster's own checks say it more exactly
+        if not explained:
             yield Check(source.name, "reach", "failed", snapshot.status.error or snapshot.status.state)
         return
     versions = sorted({one.flink_version for one in snapshot.clusters if one.flink_version})
@@ -104,35 +123,6 @@ def _look(source: "Source", seconds: float) -> Iterator[Check]:
     for job in snapshot.jobs:
         if not job.vertices and (why := job.unknown.get("vertices")) and job.state not in ("SUSPENDED",):
             yield Check(source.name, "rest", "warning", f"{job.namespace}/{job.name}: {why}")
-
-
-def _kubernetes(common: Common, seconds: float) -> Iterator[Check]:
-    from flinkops.clock import SystemClock
-    from flinkops.sources.kubernetes.clusters import kubernetes_accesses
-    from flinkops.sources.kubernetes.self_check import check_cluster
-
-    for cluster, access in kubernetes_accesses(common.settings):
-        scopes = (None,) if cluster.all_namespaces else cluster.namespaces or (access.namespace,)
-        read_only = common.settings.read_only
-        yield from check_cluster(access, scopes, SystemClock(), read_only=read_only, deadline_seconds=seconds)
-        yield from _abilities(access, seconds)
-
-
-def _abilities(access: "KubeAccess", seconds: float) -> Iterator[Check]:
-    """What the operator's resource offers, by its schema; nothing where it may not be read: that is said already."""
-    from flinkops.plan.operator.rules import features
-    from flinkops.sources.kubernetes.plan_inputs import read_definition
-
-    try:
-        found = features(read_definition(access, deadline_seconds=seconds))
-    except FlinkopsError as problem:
-        if not isinstance(problem, Denied):
-            yield Check(access.context, "abilities", "unknown", problem.line())
-        return
-    by = "spec.job.savepointRedeployNonce" if found.savepoint_redeploy else "deleting and creating the resource"
-    path = "upgradeSavepointPath" if found.upgrade_savepoint_path else "savepointInfo (operators up to 1.9)"
-    told = f"an upgrade's savepoint is read from {path}; a bad upgrade is rolled back by {by}"
-    yield Check(access.context, "abilities", "ok", told)
 
 
 def _count(number: int, noun: str) -> str:

@@ -25,29 +25,15 @@ NO_TARGET = "no Flink to poll: no --rest, no sources in flinkops.toml, no embedd
 def open_sources(settings: "Settings", wanted: "Wanted | None" = None) -> list["Source"]:
     """The sources that the settings name, else the embedded fleet, else the kubeconfig's current context.
 
-    Jobs that are not ``wanted`` are listed but not asked about.
-    --rest on the command line takes the place of the listed ``sources``. Raises UsageError for what cannot be meant,
+    Jobs that are not ``wanted`` are listed but not asked about. Raises UsageError for what cannot be meant,
     Unreachable when there is nothing to poll.
     """
-    from flinkops.act.rest.embedded import embedded_endpoint
-    from flinkops.sources.flink.endpoints import rest_endpoints
-    from flinkops.sources.flink.source import FlinkRestSource
+    from flinkops.act import places
 
-    found: list[Source] = [FlinkRestSource(endpoint, wanted=wanted) for endpoint in rest_endpoints(settings)]
-    if settings.names_kubernetes:
-        from flinkops.sources.kubernetes.clusters import open_kubernetes_sources
-
-        found += open_kubernetes_sources(settings, wanted)
-    if found:
-        return found
-    fleet = embedded_endpoint()
-    if fleet is not None:
-        return [FlinkRestSource(fleet, wanted=wanted)]
-    from flinkops.sources.kubernetes.clusters import kubernetes_at_hand, open_kubernetes_sources
-
-    if kubernetes_at_hand():
-        return [*open_kubernetes_sources(settings, wanted)]
-    raise Unreachable(NO_TARGET, next_step="start one with ./dev up, or name one: --rest URL")
+    found = places.open_sources(settings, wanted)
+    if not found:
+        raise Unreachable(NO_TARGET, next_step="start one with ./dev up, or name one: --rest URL")
+    return found
 
 
 def open_collector(settings: "Settings", sources: Sequence["Source"] | None = None) -> "Collector":

@@ -21,9 +21,11 @@ BATCH = "BATCH"
 SUSPENDED_SPEC = "suspended"
 """spec.job.state of a job that the operator holds until it is asked to resume it."""
 
-SourceKind = Literal["rest", "kubernetes", "recording"]
+SourceKind = str
+"""rest, kubernetes or recording; a back end of another kind names its own."""
 SourceState = Literal["ok", "stale", "unreachable", "denied"]
-JobKind = Literal["rest", "FlinkDeployment", "FlinkSessionJob"]
+JobKind = str
+"""rest, FlinkDeployment or FlinkSessionJob; a back end of another kind names its own."""
 
 
 class JobKey(NamedTuple):

@@ -101,6 +101,16 @@ class TakesActions(Protocol):
 
 
 @runtime_checkable
+class HasAddress(Protocol):
+    """A source with an address of its own, by which `production` may name it."""
+
+    @property
+    def address(self) -> str:
+        """A URL; empty where it is not known."""
+        ...
+
+
+@runtime_checkable
 class HasRestEndpoint(Protocol):
     """A source whose jobs are changed over Flink's REST API."""
 

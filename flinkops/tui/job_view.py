@@ -255,7 +255,7 @@ def job_copies(job: JobAssessment, view: View | None) -> list[Choice]:
         choices.append(Choice("savepoint path", savepoint.external_path))
     if completed and completed.external_path:
         choices.append(Choice("checkpoint path", completed.external_path))
-    target = selector(job) + _rest(job, view)
+    target = selector(job) + _place(job, view)
     choices += [
         Choice("command: status", f"flinkops status {target} -o json"),
         Choice("command: doctor", f"flinkops doctor {target}"),
@@ -264,9 +264,11 @@ def job_copies(job: JobAssessment, view: View | None) -> list[Choice]:
     return choices
 
 
-def _rest(job: JobAssessment, view: View | None) -> str:
+def _place(job: JobAssessment, view: View | None) -> str:
     cluster = view.clusters.get(job.cluster) if view else None
-    return f" --rest {cluster.ui_url}" if cluster and cluster.ui_url and job.kind == "rest" else ""
+    from flinkops.act.backends import options_of
+
+    return "".join(f" {shell_word(one)}" for one in options_of(job.kind, cluster)) if cluster else ""
 
 
 def job_links(job: JobAssessment, view: View | None, links: Links) -> list[Choice]:

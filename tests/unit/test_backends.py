@@ -1,6 +1,7 @@
 """A back end is one folder, a request is read in one place: commands and screens know neither kinds nor options."""
 
 import ast
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,8 @@ import typer
 from typer.testing import CliRunner
 
 import flinkops.act
-from flinkops.act.backends import backend_for, backend_kinds, backend_of_plan, backend_of_source
+from flinkops.act.backends import backend_for, backend_kinds, backend_of_plan, backend_of_source, options_of
+from flinkops.act.places import all_places
 from flinkops.act.request_options import OPTIONS, RequestOption
 from flinkops.act.request_reading import parse_request
 from flinkops.cli.action_options import Consent, acts
@@ -27,13 +29,61 @@ from tests.unit.fake_cluster import FakeCluster
 
 PACKAGE = Path(__file__).parents[2] / "flinkops"
 
+PLACES = '''
+"""A third kind of place: a managed service, which is a fake cluster here. How it is named and polled."""
+
+import os
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from flinkops.act.places import Claim
+from flinkops.act.rest.places import PLACES as REST
+from flinkops.model.check import Check
+from flinkops.model.facts import SourceStatus
+from flinkops.sources.protocol import SourceSnapshot
+from tests.unit.fake_cluster import FakeCluster
+
+
+class Source:
+    name, kind, backend, address = "managed-1", "managed", "managed", "https://managed.example"
+
+    def poll(self, deadline_seconds):
+        cluster = FakeCluster(Path({file!r}))
+        status = SourceStatus(self.name, self.kind, "ok", age_seconds=0.0)
+        jobs = [replace(job, kind=self.kind, cluster=self.name) for job in cluster.jobs()]
+        return SourceSnapshot(status, (replace(cluster.cluster(), name=self.name),), tuple(jobs))
+
+    def close(self):
+        pass
+
+
+class Places(type(REST)):
+    def claim(self, settings):
+        return Claim.NAMED_ALONE if "MANAGED_SERVICE" in os.environ else Claim.NONE
+
+    def named(self, settings, wanted):
+        return [Source()] if "MANAGED_SERVICE" in os.environ else []
+
+    def at_hand(self, settings, wanted):
+        return []
+
+    def checks(self, source, *, read_only, clock, deadline_seconds):
+        yield Check(source.name, "log-in", "ok", "as alice")
+
+    def options(self, cluster):
+        return ("--managed", "eu-1")
+
+
+PLACES = Places()
+'''
+
 MANAGED = '''
-"""A third kind of place: a managed service, which is a fake cluster here."""
+"""How its jobs are acted on."""
 
 from contextlib import contextmanager
 from pathlib import Path
 
-from flinkops.act.backend import Claim
 from flinkops.act.rest.backend import RestBackend, RestJob
 from tests.unit.fake_cluster import JOB_ID, FakeCluster
 
@@ -51,13 +101,9 @@ class Managed(RestBackend):
 
 class Kind:
     job_kinds = frozenset({{"managed"}})
-    steps = {{}}
-
-    def claim(self, settings):
-        return Claim(Claim.NAMED_ALONE + 0) if settings.selector == "managed" else Claim.NONE
 
     def open(self, settings, clock):
-        return Managed(lambda: [], clock, ("--selector", "managed"))
+        return Managed(lambda: [], clock, ("--managed", "eu-1"))
 
     def of_source(self, source, clock):
         return self.open(None, clock)
@@ -76,10 +122,14 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder.mkdir(parents=True)
     (folder / "__init__.py").write_text("")
     (folder / "backend.py").write_text(MANAGED.format(file=str(file)))
+    (folder / "places.py").write_text(PLACES.format(file=str(file)))
+    monkeypatch.setenv("MANAGED_SERVICE", "eu-1")
     monkeypatch.setattr(flinkops.act, "__path__", [*flinkops.act.__path__, str(folder.parent)])
-    backend_kinds.cache_clear()
+    for cached in (backend_kinds, all_places):
+        cached.cache_clear()
     yield file
-    backend_kinds.cache_clear()
+    for cached in (backend_kinds, all_places):
+        cached.cache_clear()
     for name in [name for name in sys.modules if name.startswith("flinkops.act.managed")]:
         del sys.modules[name]
 
@@ -87,13 +137,36 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.mark.usefixtures("nothing_from_outside")
 def test_a_third_back_end_is_one_folder(cluster: Path) -> None:
     assert set(backend_kinds()) == {"rest", "operator", "managed"}
-    assert run("savepoint", "create", "prices", "-l", "managed", "--yes") == 0
-    assert run("rescale", "prices", "-l", "managed", "-p", "2", "--yes") == 0
+    assert run("savepoint", "create", "prices", "--yes") == 0
+    assert run("rescale", "prices", "-p", "2", "--yes") == 0
     assert FakeCluster(cluster).state.orders == ["savepoint", "require 2"]
     source = SimpleNamespace(backend="managed")
-    assert backend_of_source(cast(Any, source), SystemClock()).where == ("--selector", "managed")
+    assert backend_of_source(cast(Any, source), SystemClock()).where == ("--managed", "eu-1")
     plan = Plan(id="p", verb="upgrade", target=Target("m", "prices", "a", kind="managed"), created_ms=1)
-    assert backend_of_plan(plan, load_settings({}), SystemClock()).where == ("--selector", "managed")
+    assert backend_of_plan(plan, load_settings({}), SystemClock()).where == ("--managed", "eu-1")
+
+
+@pytest.mark.usefixtures("nothing_from_outside", "cluster")
+def test_commands_that_poll_know_a_third_back_end(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("status", "-o", "json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [(one["name"], one["kind"], one["state"]) for one in document["sources"]] == [("managed-1", "managed", "ok")]
+    assert [(one["name"], one["kind"]) for one in document["jobs"]] == [("prices", "managed")]
+    assert run("doctor", "--self", "-o", "json") == 0
+    checks = json.loads(capsys.readouterr().out)["checks"]
+    assert ("managed-1", "log-in", "ok") in [(one["area"], one["subject"], one["state"]) for one in checks]
+    assert run("record", "x.rec", "--seconds", "0") == 0
+    capsys.readouterr()
+    assert run("status", "--replay", "x.rec", "-o", "json") == 0
+    assert [one["kind"] for one in json.loads(capsys.readouterr().out)["jobs"]] == ["managed"]
+
+
+@pytest.mark.usefixtures("cluster")
+def test_what_names_the_place_of_a_job_is_its_back_ends_to_say(cluster: Path) -> None:
+    facts = FakeCluster(cluster).cluster()
+    assert options_of("managed", facts) == ("--managed", "eu-1")
+    assert options_of("rest", facts) == (("--rest", facts.ui_url) if facts.ui_url else ())
+    assert options_of("FlinkDeployment", facts) == options_of("Mystery", facts) == ()
 
 
 def test_a_plan_of_a_kind_that_is_not_known_is_refused() -> None:

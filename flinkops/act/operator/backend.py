@@ -18,7 +18,6 @@ from flinkops.act.backend import (
     READ_SECONDS,
     Autoscaled,
     BackendKind,
-    Claim,
     PlatformAutoscaler,
     Prepared,
     RescaleTerms,
@@ -49,7 +48,7 @@ from flinkops.plan.operator.step_inputs import BeginRollback, CreateResource, Pa
 from flinkops.plan.savepoint import plan_savepoint
 from flinkops.sources.kubernetes.access import HasKubernetesAccess, KubeAccess
 from flinkops.sources.kubernetes.autoscaler_state import read_autoscaler_state
-from flinkops.sources.kubernetes.clusters import kubernetes_access, kubernetes_at_hand, open_kubernetes
+from flinkops.sources.kubernetes.clusters import kubernetes_access, open_kubernetes
 from flinkops.sources.kubernetes.plan_inputs import Read, read_for_plan
 from flinkops.sources.kubernetes.source import KubernetesSource
 from flinkops.sources.kubernetes.verbs import ResourceRef
@@ -318,12 +317,6 @@ class _OperatorKind:
     def job_kinds(self) -> frozenset[str]:
         """The operator's custom resources."""
         return JOB_KINDS | {BLUE_GREEN}
-
-    def claim(self, settings: Settings) -> Claim:
-        """A context, a namespace, a kubeconfig; else whether there is a cluster at all."""
-        if settings.names_kubernetes:
-            return Claim.NAMED
-        return Claim.AT_HAND if kubernetes_at_hand() else Claim.NONE
 
     def open(self, settings: Settings, clock: Clock) -> OperatorBackend:
         """The one cluster of the settings."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from flinkops.act.autoscale_plan import plan_autoscale
-from flinkops.act.backend import BackendKind, Claim, JobHandle, PlatformAutoscaler, Prepared, RescaleTerms, named_in
+from flinkops.act.backend import BackendKind, JobHandle, PlatformAutoscaler, Prepared, RescaleTerms, named_in
 from flinkops.act.control import JobControl
 from flinkops.act.job_choice import pick_job
 from flinkops.act.journal import Journal
@@ -204,12 +204,6 @@ class _RestKind:
     def job_kinds(self) -> frozenset[str]:
         """Jobs without a custom resource."""
         return frozenset({KIND})
-
-    def claim(self, settings: Settings) -> Claim:
-        """--rest means it and nothing else."""
-        if settings.rest:
-            return Claim.NAMED_ALONE
-        return Claim.FOUND if settings.sources or embedded_endpoint() is not None else Claim.NONE
 
     def open(self, settings: Settings, clock: Clock) -> RestBackend:
         """The clusters of the settings."""

@@ -69,6 +69,11 @@ class FlinkRestSource(FlinkDetails):
         return self.endpoint.name
 
     @property
+    def address(self) -> str:
+        """That of its REST API."""
+        return self.endpoint.url
+
+    @property
     def kind(self) -> SourceKind:
         """Always rest."""
         return "rest"

@@ -82,6 +82,11 @@ def in_cluster() -> bool:
     return bool(os.environ.get("KUBERNETES_SERVICE_HOST")) and _ACCOUNT_NAMESPACE_FILE.exists()
 
 
+def kubernetes_at_hand() -> bool:
+    """Whether there is a cluster although none is named: a kubeconfig, or that of the pod we run in."""
+    return kubeconfig_exists() or in_cluster()
+
+
 def list_contexts(kubeconfig: str | None = None) -> ContextNames:
     """The names of the contexts. Raises UsageError when there is no readable kubeconfig."""
     if not kubeconfig_exists(kubeconfig):

@@ -8,14 +8,9 @@ import msgspec
 
 from flinkops.config.settings import KubernetesSettings, Settings
 from flinkops.errors import UsageError
-from flinkops.sources.kubernetes.access import KubeAccess, in_cluster, kubeconfig_exists, list_contexts, open_access
+from flinkops.sources.kubernetes.access import KubeAccess, list_contexts, open_access
 from flinkops.sources.kubernetes.source import KubernetesSource
 from flinkops.sources.protocol import Wanted
-
-
-def kubernetes_at_hand() -> bool:
-    """Whether there is a cluster although none is named: a kubeconfig, or that of the pod we run in."""
-    return kubeconfig_exists() or in_cluster()
 
 
 def open_kubernetes_sources(settings: Settings, wanted: Wanted | None = None) -> list[KubernetesSource]:

@@ -3,7 +3,8 @@
 ``status.error`` is the JSON text of an exception: its class, its message, those of its causes. Nothing else in the
 resource says that the operator has given up restoring a job by itself, and the class alone does not: it is the same
 for a savepoint that failed. Verified for 1.15.0 on what was recorded of it (tests/unit/test_operator_error.py) and for
-1.7.0 on a cluster (docs/evidence/operator-upgrades.txt); of another version's text nothing is concluded.
+1.7.0 on a cluster (docs/evidence/operator-upgrades.txt); an error that another
+version words otherwise is OTHER.
 """
 
 import json

@@ -43,7 +43,8 @@ _LONGEST_WAIT_SECONDS = 10.0  # a JobManager that comes up is seen soon; the API
 class KubernetesSource:
     """All Flink jobs of one context, in some namespaces (None: in all), optionally by label selector.
 
-    ``rest_via`` is the way to the Flink clusters' REST APIs (:mod:`flinkops.sources.kubernetes.rest_route`).
+    ``scopes`` are those namespaces, (None,) for all; ``rest_via`` is the way to the Flink clusters' REST APIs
+    (:mod:`flinkops.sources.kubernetes.rest_route`).
     """
 
     def __init__(
@@ -59,8 +60,8 @@ class KubernetesSource:
     ) -> None:
         self._access = access
         self._clock = clock or SystemClock()
-        scopes = (None,) if all_namespaces else tuple(dict.fromkeys(namespaces or (access.namespace,)))
-        self._resources = Resources(access.context, scopes, selector, wanted)
+        self.scopes = (None,) if all_namespaces else tuple(dict.fromkeys(namespaces or (access.namespace,)))
+        self._resources = Resources(access.context, self.scopes, selector, wanted)
         self._rest_via: RestVia = rest_via
         self._client: KubeClient | None = None
         self._endpoint_seen: object = None
@@ -77,6 +78,11 @@ class KubernetesSource:
     def access(self) -> KubeAccess:
         """How its API server is reached."""
         return self._access
+
+    @property
+    def address(self) -> str:
+        """That of its API server."""
+        return self._access.server
 
     @property
     def backend(self) -> str:
