@@ -1,4 +1,4 @@
-"""Run the tests: in a quarter of an hour, `quick` (a minute), `long` (minutes each) or `cluster` (Kubernetes)."""
+"""Run the tests: `quick` (a minute), all (quick, thorough, embedded fleet), `long` (minutes each), `cluster`."""
 
 import argparse
 import subprocess
@@ -9,15 +9,17 @@ from pathlib import Path
 from devtools import check
 from devtools.bootstrap import REPOSITORY, ensure_environment
 
-_QUICK = "not local and not cluster and not chaos"
+_QUICK = "not local and not cluster and not chaos and not thorough"
+_THOROUGH = "(hypothesis or scaled or thorough) and not local and not cluster and not chaos"
 _LOCAL = "local and not long and not by_hand"
 _LONG = "chaos or (local and long and not by_hand)"
 _CLUSTER = "cluster and not by_hand"  # those by hand: ./dev test cluster -m "cluster and by_hand"
-_WORKERS = "5"  # on two cores: half of a quick test's time is waiting
+_WORKERS = "3"  # on two cores: some tests wait for other processes; each worker imports all tests, 5 s
+_HERE = [f"--ignore=tests/{folder}" for folder in ("local", "cluster", "chaos")]  # 4 s a worker to find none there
 _NO_TESTS = 5  # pytest's exit code when nothing was collected
 _LONG_HINT = "not run: kills, pages and the demo from end to end; ./dev test long runs them"
 _CLUSTER_HINT = "not run: the tests on Kubernetes; ./dev test cluster runs them (needs root and ../shared/kit)"
-_QUICK_HINT = "not run: the tests on real Flink and Kafka, and with pandas 3; ./dev test runs them"
+_QUICK_HINT = "not run: the tests on real Flink and Kafka, and the thorough ones; ./dev test runs them"
 
 
 def main(arguments: list[str]) -> int:
@@ -30,7 +32,7 @@ def main(arguments: list[str]) -> int:
     if options.part == "long":
         return _pytest(sys.executable, _LONG, for_pytest, may_be_empty=True)
     failed = [*check.run()]
-    if _pytest(sys.executable, _QUICK, ["-n", _WORKERS, *for_pytest]):
+    if _pytest(sys.executable, _QUICK, ["-n", _WORKERS, *_HERE, *for_pytest]):
         failed.append("quick tests")
     if options.part == "all":
         failed += _slower_parts(for_pytest)
@@ -44,9 +46,10 @@ def main(arguments: list[str]) -> int:
 def _slower_parts(for_pytest: list[str]) -> list[str]:
     failed = []
     base = _environment(".venv-base", "base.txt", editable=True)
-    thorough = ["-n", _WORKERS, "--hypothesis-profile=thorough", "tests/unit"]
-    if base is None or _pytest(base, _QUICK, [*thorough, *for_pytest]):
-        failed.append("unit tests of the base installation (.venv-base)")
+    # In the environment without the extras, with the newest libraries: the tool itself needs no more.
+    many = ["-n", _WORKERS, *_HERE, "--hypothesis-profile=thorough"]
+    if base is None or _pytest(base, _THOROUGH, [*many, *for_pytest]):
+        failed.append("thorough tests, in the base installation (.venv-base)")
     if _environment(".venv-flink120", "flink120.txt", editable=False) is None:
         failed.append("the environment of Flink 1.20")
     if _pytest(sys.executable, _LOCAL, for_pytest, may_be_empty=True):

@@ -28,6 +28,7 @@ VALUES = st.one_of(
 )  # fmt: skip
 
 
+@pytest.mark.thorough
 def test_150_000_malformed_records_stay_under_150_mib(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.dispatcher.flood", str(tmp_path / "state"), "150016"]
     ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)

@@ -24,6 +24,7 @@ from jobs.price_alerts.dispatcher.subscriptions import Filter, Subscription
 from tests.dispatcher.alerts import SECRET, encoded, number_of
 from tests.dispatcher.file_log import FileLog
 from tests.dispatcher.suite import until
+from tests.effort import examples
 
 CLIENTS = {
     "all": Subscription(client="all", url="https://a.example", secret=SECRET),
@@ -116,7 +117,7 @@ async def live(world: World, topic: str, state: str) -> None:
         await running
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(1), suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=1, max_size=25),
     st.integers(0, 2**32),

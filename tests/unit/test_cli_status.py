@@ -248,5 +248,6 @@ def cpu_seconds(*command: str) -> float:
     return least
 
 
+@pytest.mark.thorough
 def test_help_starts_almost_as_fast_as_typer_alone() -> None:
     assert cpu_seconds("-m", "flinkops", "--help") < 2 * cpu_seconds("-c", "import typer")

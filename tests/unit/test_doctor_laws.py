@@ -13,6 +13,7 @@ from flinkops.diagnose.rules import RULES
 from flinkops.model.facts import CheckpointsFacts, JobFacts, Spread, VertexFacts
 from flinkops.model.findings import Finding
 from flinkops.render.doctor import doctor_csv, doctor_json, doctor_text
+from tests.effort import examples
 from tests.unit.builders import NOW_MS, failing, spread, with_vertex
 from tests.unit.doctor_cases import above_info, detail, evidence, job, manager
 
@@ -67,7 +68,7 @@ def test_the_score_is_green_without_a_warning_and_red_with_a_critical_one(findin
         assert given_score <= 80
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(1))
 @given(WILD_VERTICES, WILD_VERTICES)
 def test_wild_numbers_break_nothing(source: dict[str, Any], work: dict[str, Any]) -> None:
     facts = with_vertex(with_vertex(job(), "src", **source), "work", **work)

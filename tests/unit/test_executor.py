@@ -1,9 +1,8 @@
 """The executor on a cluster that is a state machine."""
 
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -12,15 +11,19 @@ import pytest
 from flinkops.act.executor import Executor, Progress
 from flinkops.act.inventory import References, savepoints_of
 from flinkops.act.journal import Journal
+from flinkops.cli import main
 from flinkops.cli.run_action import exit_code
 from flinkops.clock import SystemClock
 from flinkops.errors import Denied, ExitCode, Interrupted, Refused, Unreachable
 from flinkops.local.signals import signals_interrupt
 from flinkops.model.plan import Plan, Step
+from flinkops.model.request import Change
 from flinkops.model.steps import UnknownInput
 from flinkops.plan.identity import Stamp
 from flinkops.plan.savepoint import plan_delete, plan_savepoint
 from tests.unit.fake_cluster import JOB_ID, SAVEPOINTS, FakeCluster
+from tests.unit.test_redeploy import Bench as RedeployBench
+from tests.victim import waiting_at
 
 
 class Bench:
@@ -214,40 +217,17 @@ def test_ctrl_c_leaves_a_journal_to_go_on_from(bench: Bench) -> None:
         bench.executor().resume("p1")
 
 
-_VICTIM = """
-import sys, time
-from pathlib import Path
-from tests.unit.test_executor import Bench
-
-bench = Bench(Path(sys.argv[1]))
-
-def wait_there(progress):
-    if f"{progress.kind} {progress.step}".strip() == sys.argv[2]:
-        print("here", flush=True)
-        time.sleep(600)
-
-bench.executor(progress=wait_there).run(bench.plan())
-"""
-
-
 @pytest.mark.parametrize(
     "place",
     ["planned", "intent trigger", "outcome trigger", "note await", "intent await", "outcome await", "intent verify"],
 )
 def test_killed_at_a_step_it_goes_on_and_takes_no_second_savepoint(bench: Bench, place: str) -> None:
-    root = Path(__file__).parents[2]
-    victim = subprocess.Popen(
-        [sys.executable, "-c", _VICTIM, str(bench.folder), place], cwd=root, stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert victim.stdout is not None
-        assert victim.stdout.readline() == "here\n"
-    finally:
-        victim.kill()
-        code = victim.wait()
-        assert victim.stdout is not None
-        victim.stdout.close()
-    assert code == -9
+    def act(progress: Callable[[Progress], None]) -> None:
+        own = Bench(bench.folder)
+        own.executor(progress=progress).run(own.plan())
+
+    with waiting_at(place, act) as victim:
+        assert victim.end(signal.SIGKILL)[0] == -signal.SIGKILL
     after = Bench(bench.folder)
     record = after.journal.record("p1")
     assert record.resumable
@@ -312,23 +292,13 @@ def test_nothing_is_done_when_the_cluster_is_away_from_the_start(bench: Bench) -
     assert bench.journal.records() == ()
 
 
-_SIGNALLED = """
-import sys, time
-from pathlib import Path
-from flinkops.cli import main
-from flinkops.model.request import Change
-from tests.unit.test_redeploy import Bench
-
-bench = Bench(Path(sys.argv[1]))
-
-def wait_there(progress):
-    if f"{progress.kind} {progress.step}" == sys.argv[2]:
-        print("here", flush=True)
-        time.sleep(600)
-
-main.build = lambda: lambda **_: bench.executor(progress=wait_there).run(bench.plan(Change(parallelism=2)))
-main.main([])
-"""
+def as_a_command(folder: Path, progress: Callable[[Progress], None]) -> None:
+    """An upgrade, with what the command line does around each command."""
+    bench = RedeployBench(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        run = partial(bench.executor(progress).run, bench.plan(Change(parallelism=2)))
+        patch.setattr(main, "build", lambda: lambda **_: run())
+        main.main([])
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
@@ -343,14 +313,9 @@ main.main([])
 def test_a_signal_in_the_middle_leaves_the_promised_line(
     tmp_path: Path, number: signal.Signals, place: str, words: str
 ) -> None:
-    command = [sys.executable, "-c", _SIGNALLED, str(tmp_path), place]
-    root = Path(__file__).parents[2]
-    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as victim:
-        assert victim.stdout is not None
-        assert victim.stdout.readline() == "here\n"
-        victim.send_signal(number)
-        _, said = victim.communicate(timeout=60)
-    assert victim.returncode == ExitCode.INTERRUPTED, said
+    with waiting_at(place, partial(as_a_command, tmp_path)) as victim:
+        code, said = victim.end(number)
+    assert code == ExitCode.INTERRUPTED, said
     (line,) = said.splitlines()
     assert words in line
     assert "action resume p1" in line

@@ -21,6 +21,7 @@ from flinkops.model.facts import FleetSnapshot, JobKey, SourceState, SourceStatu
 from flinkops.model.reasons import ReasonCode
 from flinkops.observability.metrics import FLEET_METRICS, JOB_METRICS, VERTEX_METRICS
 from flinkops.observability.metrics.fleet import FleetView
+from tests.effort import examples
 from tests.unit.assessments import FACTS, HEALTHY, NOW_MS, UNKNOWN, fleet, job
 from tests.unit.promtool import promtool
 
@@ -194,7 +195,7 @@ hostile = st.text(max_size=300) | st.sampled_from(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(1))
 @given(names=st.lists(st.tuples(hostile, st.none() | hostile, hostile), min_size=1, max_size=6))
 def test_hostile_names_never_make_an_invalid_exposition(names: list[tuple[str, str | None, str]]) -> None:
     vertices = (VertexAssessment(names[0][0], names[0][0], 1), VertexAssessment(names[0][0], "twin", 1))

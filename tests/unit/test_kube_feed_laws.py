@@ -15,6 +15,7 @@ from flinkops.sources.deadline import Deadline
 from flinkops.sources.flink.http import Overdue
 from flinkops.sources.kubernetes.api import Change, Gone, Listed
 from flinkops.sources.kubernetes.watch import Feed
+from tests.effort import examples
 
 NAMES = ("a", "b", "c")
 BREAKS = {
@@ -24,7 +25,7 @@ BREAKS = {
     "denied": Denied("no longer"),
 }
 OPERATIONS = st.lists(
-    st.tuples(st.sampled_from(("put", "delete", "bookmark", "look", "end", *BREAKS)), st.sampled_from(NAMES)),
+    st.tuples(st.sampled_from(("put", "delete", "bookmark", "poll", "end", *BREAKS)), st.sampled_from(NAMES)),
     max_size=25,
 )
 Object = dict[str, Any]
@@ -99,7 +100,7 @@ def had(server: Server) -> dict[str, str]:
     return {name: one["metadata"]["resourceVersion"] for name, one in server.objects.items()}
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(2))
 @given(OPERATIONS)
 def test_what_a_feed_shows_is_what_the_server_has(operations: list[tuple[str, str]]) -> None:
     server = Server()
@@ -112,7 +113,7 @@ def test_what_a_feed_shows_is_what_the_server_has(operations: list[tuple[str, st
             for kind, name in operations:
                 if kind in ("put", "delete", "bookmark"):
                     server.change(kind, name)
-                elif kind != "look":
+                elif kind != "poll":
                     server.end(BREAKS.get(kind))
                 settles(feed, server)
         finally:

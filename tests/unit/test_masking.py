@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from flinkops.outside import masking
 from flinkops.outside.masking import DETECTORS, masked_setting, masked_text, spans
+from tests.effort import some
 from tests.planted import SETTING_KEYS, Planted, every_value, planted
 
 PUMPS = (
@@ -45,15 +46,17 @@ def growth(pump: str, short: int) -> float:
     return seconds(10 * short) / max(seconds(short), 1e-4)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("pump", PUMPS)
 def test_ten_times_the_length_takes_at_most_fifteen_times_as_long(pump: str) -> None:
-    assert min(growth(pump, 4_000) for _ in range(2)) <= 15
+    assert any(growth(pump, 4_000) <= 15 for _ in range(3))
 
 
-@settings(max_examples=12, deadline=None)
+@pytest.mark.thorough
+@settings(max_examples=12)
 @given(st.lists(st.sampled_from(PUMPS), min_size=2, max_size=4).map("".join))
 def test_so_do_mixtures(pump: str) -> None:
-    assert growth(pump, 3_000) <= 15 or min(growth(pump, 6_000) for _ in range(3)) <= 15
+    assert growth(pump, 3_000) <= 15 or any(growth(pump, 6_000) <= 15 for _ in range(3))
 
 
 @given(st.text() | st.lists(st.sampled_from(PUMPS)).map("".join))
@@ -96,19 +99,25 @@ ORDINARY = (
 )
 
 
-@pytest.mark.parametrize("text", ORDINARY)
-def test_ordinary_text_stays(text: str) -> None:
-    assert masked_text(text) == text
+def test_ordinary_text_stays() -> None:
+    assert [masked_text(text) for text in ORDINARY] == list(ORDINARY)
 
 
 AROUND = (("", ""), ("java.io.IOException: ", ""), ("2026-01-01 00:00:00,000 WARN  org.x.Y [] - ", " at x.Y"))
 
 
-@pytest.mark.parametrize("kind", [*planted(), *every_value()], ids=lambda kind: kind.kind)
-def test_no_planted_kind_survives(kind: Planted) -> None:
-    for before, after in AROUND:
-        shown = masked_text(before + kind.text + after)
-        assert not [secret for secret in kind.secrets if secret in shown]
+def survives(kind: Planted) -> bool:
+    shown = [masked_text(before + kind.text + after) for before, after in AROUND]
+    return any(secret in text for secret in kind.secrets for text in shown)
+
+
+def test_no_planted_kind_survives() -> None:
+    assert [kind.kind for kind in planted() if survives(kind)] == []
+
+
+@pytest.mark.scaled
+def test_no_planted_kind_survives_whatever_its_value() -> None:
+    assert [kind.kind for kind in some(every_value(), 300) if survives(kind)] == []
 
 
 WRAPPED: dict[str, Callable[[str], str]] = {
@@ -132,10 +141,11 @@ WRAPPED: dict[str, Callable[[str], str]] = {
 }
 
 
+@pytest.mark.scaled
 @pytest.mark.parametrize("wrap", WRAPPED.values(), ids=WRAPPED)
 def test_no_kind_survives_in_whatever_it_is_wrapped(wrap: Callable[[str], str]) -> None:
-    shown = {kind.kind: masked_text(wrap(kind.text)) for kind in planted()}
-    assert not [kind.kind for kind in planted() if any(s in unquote(shown[kind.kind]) for s in kind.secrets)]
+    shown = {kind: unquote(masked_text(wrap(kind.text))) for kind in some(planted(), 60)}
+    assert [kind.kind for kind, text in shown.items() if any(secret in text for secret in kind.secrets)] == []
 
 
 @given(st.text() | st.lists(st.sampled_from(PUMPS)).map("".join))
@@ -147,13 +157,10 @@ def test_there_are_two_hundred_kinds() -> None:
     assert len({kind.kind for kind in planted()} | set(SETTING_KEYS)) >= 200
 
 
-@pytest.mark.parametrize("key", SETTING_KEYS)
-def test_secret_settings(key: str) -> None:
-    assert masked_setting(key, "correcthorse") == "******"
+def test_secret_settings() -> None:
+    assert [key for key in SETTING_KEYS if masked_setting(key, "correcthorse") != "******"] == []
 
 
-@pytest.mark.parametrize(
-    "key", ["dedupe.key", "table.primary-key", "state.backend", "bypass.watermark", "compass.width", "key.fields"]
-)
-def test_other_settings_are_shown(key: str) -> None:
-    assert masked_setting(key, "sku") == "sku"
+def test_other_settings_are_shown() -> None:
+    shown = ("dedupe.key", "table.primary-key", "state.backend", "bypass.watermark", "compass.width", "key.fields")
+    assert [key for key in shown if masked_setting(key, "sku") != "sku"] == []

@@ -31,6 +31,7 @@ from flinkops.model.facts import (
 from flinkops.outside.export import Export
 from flinkops.recording import Recorder, Recording, Replay
 from flinkops.sources.flink.source import FlinkRestSource
+from tests.effort import examples
 from tests.fake_flink import FakeFlink, serving
 from tests.fake_flink import Recording as RestRecording
 
@@ -67,7 +68,7 @@ snapshots = st.builds(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(1))
 @given(st.lists(snapshots, min_size=1, max_size=6), st.randoms(use_true_random=False))
 def test_any_frame_reads_as_it_was_written(tmp_path: Path, written: list[FleetSnapshot], order: random.Random) -> None:
     path = tmp_path / "any.rec"
@@ -128,6 +129,7 @@ def test_it_survives_kill_9(tmp_path: Path) -> None:
 import sys
 from flinkops.outside.export import Export
 from flinkops.recording import Recorder
+from tests.effort import examples
 from tests.unit.test_recording import snapshot_at
 recorder = Recorder(sys.argv[1])
 second = 0
@@ -175,7 +177,7 @@ def test_a_recording_without_a_frame_cannot_be_replayed(tmp_path: Path) -> None:
         Replay(path)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(1))
 @given(st.data())
 def test_damage_is_one_line_and_never_another_snapshot(path: Path, data: st.DataObject) -> None:
     content = bytearray(path.read_bytes())

@@ -1,8 +1,7 @@
 """Upgrades without an operator: on a cluster that is a state machine, with jars that work and jars that do not."""
 
 import json
-import subprocess
-import sys
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from flinkops.plan.identity import Stamp, derived_id
 from flinkops.plan.redeploy import RedeployVerb, changed_launch, plan_redeploy, plan_resume, plan_suspend
 from flinkops.plan.rescale import plan_rescale
 from tests.unit.fake_cluster import JOB_ID, SAVEPOINTS, FakeCluster, FakeJob
+from tests.victim import waiting_at
 
 OLD = Launch("jar", ("--topic", "prices"), jar_id="old.jar", parallelism=1)
 
@@ -143,40 +143,15 @@ def test_a_stop_that_fails_leaves_the_old_job_as_it_was(bench: Bench) -> None:
     assert bench.cluster.state.orders == ["stop"]
 
 
-_VICTIM = """
-import sys, time
-from pathlib import Path
-from flinkops.model.request import Change
-from tests.unit.test_redeploy import Bench
-
-bench = Bench(Path(sys.argv[1]))
-bench.cluster.state.looping_jars = ["loop.jar"]
-bench.cluster.save()
-
-def wait_there(progress):
-    if f"{progress.kind} {progress.step}" == sys.argv[2]:
-        print("here", flush=True)
-        time.sleep(600)
-
-bench.executor(wait_there).run(bench.plan(Change(jar=sys.argv[3])))
-"""
-
-
 def killed_at(bench: Bench, place: str, jar: str) -> Bench:
-    victim = subprocess.Popen(
-        [sys.executable, "-c", _VICTIM, str(bench.folder), place, jar],
-        cwd=Path(__file__).parents[2],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert victim.stdout is not None
-    try:
-        assert victim.stdout.readline() == "here\n"
-    finally:
-        victim.kill()
-        code = victim.wait()
-        victim.stdout.close()
-    assert code == -9
+    def act(progress: Callable[[Progress], None]) -> None:
+        own = Bench(bench.folder)
+        own.cluster.state.looping_jars = ["loop.jar"]
+        own.cluster.save()
+        own.executor(progress).run(own.plan(Change(jar=jar)))
+
+    with waiting_at(place, act) as victim:
+        assert victim.end(signal.SIGKILL)[0] == -signal.SIGKILL
     return Bench(bench.folder)
 
 

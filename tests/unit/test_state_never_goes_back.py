@@ -4,6 +4,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from tests.effort import examples
 from tests.unit.fake_operator import FakeOperator
 from tests.unit.operator_sequences import COMMANDS, VERSIONS, Kind, run
 
@@ -19,7 +20,7 @@ SUSPEND_EDIT_RESUME_ROLLBACK = [("suspend", 0), ("upgrade", 2), ("resume", 0), (
 OLD_MANIFEST = [("bad-image", 1), ("upgrade", 2), ("bad-loop", 1), ("apply-old", 1), ("apply-old-keep-nonce", 1)]
 
 
-@settings(max_examples=250, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(4), suppress_health_check=[HealthCheck.too_slow])
 @given(KINDS, SEQUENCES)
 @example(Kind(15), BAD_GOOD_BAD_ROLLBACK)
 @example(Kind(7), BAD_GOOD_BAD_ROLLBACK)

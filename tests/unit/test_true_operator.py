@@ -15,6 +15,7 @@ from flinkops.plan.operator.rules import NEWEST, OLDEST, Rules
 from flinkops.plan.operator.scaling import Bounds
 from flinkops.plan.operator.situation import ObservedJob
 from flinkops.plan.operator.spec import compared
+from tests.effort import examples
 from tests.unit.oracle_cases import Case, of_mode, situation_of
 from tests.unit.true_operator import Outcome, TrueOperator
 from tests.unit.true_upgrade_modes import Suspend
@@ -211,7 +212,7 @@ def specs(draw: st.DrawFn, kind: str) -> dict[str, Any]:
     return {**spec, "mode": "standalone"} if kind == "standalone" else spec
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(6))
 @given(cases())
 def test_the_prediction_comes_true(case: Case) -> None:
     """Any two specs in any situation, by the rules of any version."""

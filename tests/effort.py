@@ -1,0 +1,30 @@
+"""How much is tried: a part of its cases in the quick part of the tests, all of them in the thorough one.
+
+`./dev test` runs both; by hand: `pytest -m "hypothesis or scaled or thorough" --hypothesis-profile=thorough`.
+"""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from hypothesis import settings
+
+T = TypeVar("T")
+QUICK_EXAMPLES = 15
+THOROUGH_EXAMPLES = 150
+
+
+def is_thorough() -> bool:
+    """Of the profile that is loaded."""
+    return settings.default is not None and settings.default.max_examples >= THOROUGH_EXAMPLES
+
+
+def examples(times: float) -> int:
+    """So many times the profile's examples, for a property that is cheap, or that matters more than most."""
+    return round(times * (THOROUGH_EXAMPLES if is_thorough() else QUICK_EXAMPLES))
+
+
+def some(cases: Sequence[T], count: int) -> list[T]:
+    """`count` of the cases, evenly from first to last; all where it is thorough. The test is marked `scaled`."""
+    if is_thorough() or count >= len(cases):
+        return list(cases)
+    return [cases[number * (len(cases) - 1) // (count - 1)] for number in range(count)]
