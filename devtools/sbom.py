@@ -13,6 +13,7 @@ _LOCKS = {
     "local": "the extras `local` (the embedded fleet, Flink 2.3), `s3` and `dispatcher`",
     "flink120": "PyFlink of the second Flink line",
     "build": "what builds packages from source",
+    "go": "Go, which builds the S3 server of the tests where none is installed",
 }
 
 

@@ -48,6 +48,9 @@ class FakeObjects:
         raw = content if isinstance(content, bytes) else bytes(content)
         return Content(raw[start : start + length], 1000)
 
+    def close(self) -> None:
+        self.requests.append("close")
+
     def delete(self, place: Location) -> None:
         self._asked(f"delete {place.path}")
         self.objects.pop(place.path, None)

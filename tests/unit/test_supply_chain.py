@@ -11,7 +11,7 @@ from devtools.locks import lock, read_lock, wanted_by
 from devtools.sbom import FILE
 from flinkops.local.jars import manifest
 
-LOCKS = ("base", "local", "flink120", "build")
+LOCKS = ("base", "local", "flink120", "build", "go")
 
 
 @pytest.mark.parametrize("name", LOCKS)

@@ -1,6 +1,7 @@
 """`flinkops savepoint verify`."""
 
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,7 +33,8 @@ def verify(
     from flinkops.sources.storage.stores import Stores
 
     path = what if "/" in what else _latest_path(common, what, journal_folder)
-    check = check_savepoint(path, Stores(common.settings.storage), _progress(common))
+    with closing(Stores(common.settings.storage)) as stores:
+        check = check_savepoint(path, stores, _progress(common))
     if form := document_format(common):
         emit_document(_check_document(check), form)
     else:

@@ -70,6 +70,9 @@ class LocalStorage:
         except OSError as problem:
             raise _out_of_reach(problem) from None
 
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
     def delete(self, place: Location) -> None:
         """One file."""
         try:

@@ -60,6 +60,10 @@ class Storage(Protocol):
         """Up to so many bytes from there on, fewer at the end of the file; None when there is no such file."""
         ...
 
+    def close(self) -> None:
+        """Let go of its connections."""
+        ...
+
     def delete(self, place: Location) -> None:
         """Remove one file; one that is gone already is no error."""
         ...

@@ -56,6 +56,9 @@ class RemoteStorage:
         raw = self._ask(lambda: self._connection.cat_file(self._path(place), start=start, end=start + length), None)
         return None if raw is None else Content(bytes(raw))
 
+    def close(self) -> None:
+        """The libraries let go by themselves."""
+
     def delete(self, place: Location) -> None:
         """One file."""
         self._ask(lambda: self._connection.rm_file(self._path(place)), None)

@@ -24,6 +24,12 @@ class Stores:
             known = self._open[place.storage] = self._opened(place)
         return known
 
+    def close(self) -> None:
+        """Let go of all connections."""
+        for storage in self._open.values():
+            storage.close()
+        self._open = {}
+
     def _opened(self, place: Location) -> Storage:
         if place.kind == "file":
             return LocalStorage()
