@@ -8,7 +8,7 @@ A back end says which of its jobs is meant, what a request would do to it (a Pla
 executor carries that out.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
@@ -86,8 +86,19 @@ class Autoscaled(NamedTuple):
     state: OperatorState
 
 
+class NamedOptions(NamedTuple):
+    """Settings under the names that the platform's autoscaler reads; and what is not known of it, in sentences."""
+
+    settings: dict[str, str]
+    doubts: tuple[str, ...] = ()
+
+
 class PlatformAutoscaler(Protocol):
     """An autoscaler that the place has itself."""
+
+    def named(self, given: Mapping[str, str]) -> NamedOptions:
+        """Options, with or without prefix, as its version reads them. Raises UsageError for one that it has not."""
+        ...
 
     def state(self, wanted: str) -> Autoscaled:
         """Of the job that is meant. Raises OperationFailed when it keeps none."""

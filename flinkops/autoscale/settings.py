@@ -115,6 +115,15 @@ def settings_of(
     return found, tuple(unread)
 
 
+def refuse_unreadable(given: Mapping[str, str]) -> None:
+    """Raises UsageError for a value of an operator's option that its autoscaler could not read either.
+
+    Those that it has and flinkops has not are let pass, and so are the ways to align, of which it has more.
+    """
+    known = {key: value for key, value in given.items() if key.removeprefix(PREFIX) in OPTIONS.keys() - _ALIGNMENTS}
+    settings_of({}, known)
+
+
 def _option(key: str) -> tuple[str, Callable[[str], Any]]:
     import difflib
 
@@ -192,6 +201,7 @@ def _limits(text: str) -> dict[str, tuple[int, int]]:
     return limits
 
 
+_ALIGNMENTS = frozenset({"scaling.parallelism-alignment.mode", "scaling.key-group.partitions.adjust.mode"})
 OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "metrics.window": ("metrics_window_seconds", parse_duration),
     "stabilization.interval": ("stabilization_seconds", parse_duration),

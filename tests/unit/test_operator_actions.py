@@ -9,7 +9,7 @@ import pytest
 
 from flinkops.act.executor import Progress
 from flinkops.act.journal import Entry, EventName
-from flinkops.act.operator import startup, stop
+from flinkops.act.operator import rollback_steps, startup, stop
 from flinkops.errors import Refused
 from flinkops.model.request import ActionRequest, Change, Terms
 from tests.unit.fake_operator import (
@@ -393,3 +393,19 @@ def test_claim_mode_and_foreign_finalizers_leave_no_rollback(bench: Bench) -> No
     plan = bench.upgrade(image="count:2")
     assert (plan.rollback, plan.rollback_steps, plan.severe) == ((), (), True)
     assert any("CLAIM" in risk for risk in plan.risks)
+
+
+@pytest.mark.parametrize("minor", [7, 15])
+@pytest.mark.parametrize("image", ["count:2", BAD_IMAGE])
+def test_downtime_is_measured_by_last_state_too_and_when_it_is_rolled_back(
+    bench: Bench, minor: int, image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollback_steps, "_SILENT_SECONDS", 0.02)
+    bench.fake.minor = minor
+    bench.spec()["job"]["upgradeMode"] = "last-state"
+    bench.fake._reconciled("DEPLOYED", "RUNNING", "STABLE")
+    bench.fake.progress()
+    request = ActionRequest("upgrade", Change(image=image), QUICK, mode="last-state")
+    result = bench.run(bench.plan(request))
+    assert result.outcome == ("rolled-back" if image == BAD_IMAGE else "verified"), result.error
+    assert float(result.seen["downtime_seconds"]) >= 0

@@ -1,6 +1,6 @@
 """Jobs of the Flink operator in one Kubernetes cluster: changed through their custom resources."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +18,7 @@ from flinkops.act.backend import (
     READ_SECONDS,
     Autoscaled,
     BackendKind,
+    NamedOptions,
     PlatformAutoscaler,
     Prepared,
     RescaleTerms,
@@ -42,6 +43,7 @@ from flinkops.model.plan import Plan, Target
 from flinkops.model.request import ActionRequest
 from flinkops.outside.shell import shell_command
 from flinkops.plan.identity import Stamp
+from flinkops.plan.operator.autoscaler_options import named_for
 from flinkops.plan.operator.blue_green import BLUE_GREEN
 from flinkops.plan.operator.spec import configuration
 from flinkops.plan.operator.step_inputs import BeginRollback, CreateResource, PatchResource
@@ -49,6 +51,7 @@ from flinkops.plan.savepoint import plan_savepoint
 from flinkops.sources.kubernetes.access import HasKubernetesAccess, KubeAccess
 from flinkops.sources.kubernetes.autoscaler_state import read_autoscaler_state
 from flinkops.sources.kubernetes.clusters import kubernetes_access, open_kubernetes
+from flinkops.sources.kubernetes.operator_version import operator_of
 from flinkops.sources.kubernetes.plan_inputs import Read, read_for_plan
 from flinkops.sources.kubernetes.source import KubernetesSource
 from flinkops.sources.kubernetes.verbs import ResourceRef
@@ -273,6 +276,13 @@ class _OperatorAutoscaler:
 
     def __init__(self, backend: OperatorBackend) -> None:
         self._backend = backend
+
+    def named(self, given: Mapping[str, str]) -> NamedOptions:
+        """By the version that the operator's Deployment tells; without one the names that all versions read."""
+        operator = operator_of(self._backend.access, deadline_seconds=_AUTOSCALER_SECONDS)
+        found = named_for(given, operator.version)
+        why = () if operator.version is not None or not found.doubts else (operator.unknown or "it has no version",)
+        return NamedOptions(found.settings, (*found.doubts, *why))
 
     def state(self, wanted: str) -> Autoscaled:
         """From its ConfigMap."""

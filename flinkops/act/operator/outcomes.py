@@ -57,6 +57,14 @@ class UpgradeSavepointTaken(
     stopped_ms: int | None
 
 
+class OldJobSeen(SaysStopped, Value, frozen=True, tag_field="found", tag="old-job-seen"):
+    """When the old job was last seen running, of a stop that takes no savepoint."""
+
+    FOR_STEPS: ClassVar[frozenset[str]] = frozenset({"stopped_ms"})
+
+    stopped_ms: int | None
+
+
 class JobGone(StepOutcome, Value, frozen=True, tag_field="found", tag="job-gone"):
     """Nothing will bring the old job back by itself, and why."""
 

@@ -7,7 +7,7 @@ from typing import Any
 from flinkops.act.flow_steps import completed_before
 from flinkops.act.kept_state import retained_checkpoint
 from flinkops.act.operator.control import KubeControl, kube_control
-from flinkops.act.operator.outcomes import NewJobVerified, RollbackBegun, RollbackTaken
+from flinkops.act.operator.outcomes import NewJobVerified, OldJobSeen, RollbackBegun, RollbackTaken
 from flinkops.act.operator.spec_steps import acted_on
 from flinkops.act.outcomes import StateLost
 from flinkops.act.rest_cache import Absence
@@ -21,6 +21,7 @@ from flinkops.plan.operator.decision import Mode
 from flinkops.plan.operator.step_inputs import VerifyNewJob
 from flinkops.plan.preconditions import operator_sees_it_run
 from flinkops.plan.state_loss import TWICE, why_lost
+from flinkops.plan.step_inputs import MeasureLoad
 from flinkops.sources.kubernetes.resources import error_text
 
 _RUNNING_WITHIN_SECONDS = 300.0
@@ -91,11 +92,11 @@ def verify_new_job(run: StepRun, given: VerifyNewJob) -> NewJobVerified:
     if mode == "not-stopped":
         return NewJobVerified(run.job_id, "nothing: the old job was never stopped")
     try:
-        job, running_ms = _await_running(run, given, kube_control(run), restores=mode != "stateless")
+        job = _await_running(run, given, kube_control(run), restores=mode != "stateless")
         path = _refuse_other_state(run, given, mode, job)
     except OperationFailed as problem:
         raise OperationFailed(problem.what, next_step=_retained(run, given, mode) or problem.next_step) from None
-    stopped_ms, now_ms = run.findings.stopped_ms or running_ms, run.clock.now_ms()
+    stopped_ms, now_ms = run.findings.stopped_ms, run.clock.now_ms()
     downtime = None
     if stopped_ms is not None and stopped_ms <= now_ms:  # else it was not stopped, or the clock was set back
         downtime = round((now_ms - stopped_ms) / 1000, 1)
@@ -141,19 +142,17 @@ def _retained(run: StepRun, given: VerifyNewJob, mode: Mode | RollbackTaken) -> 
     return f"if {path} is gone, the next chk-… lies beside it: flinkops resume {name} --from PATH"
 
 
-def _await_running(
-    run: StepRun, given: VerifyNewJob, control: KubeControl, *, restores: bool
-) -> tuple[JobFacts, int | None]:
+def _await_running(run: StepRun, given: VerifyNewJob, control: KubeControl, *, restores: bool) -> JobFacts:
     """The new job, once all its tasks run and, where it `restores` something, it is known from what.
 
-    With it, when the old one was last seen running while this waited; None: it was gone before.
+    Keeps when the old one was last seen running while this waited: a rollback may follow, and has its downtime too.
     """
     watch, nothing_restored = StuckWatch(control), Absence()
     olds = {(given.job_id, given.started_ms)}
     if (begun := run.findings.last(RollbackBegun)) is not None and begun.bad_job_id is not None:
         olds.add((begun.bad_job_id, begun.bad_started_ms))
 
-    running_ms: int | None = None
+    running_ms = run.clock.now_ms() if _was_just_running(run, given) else None
 
     def ask() -> JobFacts | None:
         nonlocal running_ms
@@ -180,11 +179,19 @@ def _await_running(
         return None
 
     try:
-        new = run.until("waiting until the new job runs", ask, within_seconds=_RUNNING_WITHIN_SECONDS)
+        return run.until("waiting until the new job runs", ask, within_seconds=_RUNNING_WITHIN_SECONDS)
     except OperationFailed as problem:
         why = f"; {watch.last}" if watch.last and watch.last not in problem.what else ""
         raise OperationFailed(f"{problem.what}{why}") from None
-    return new, running_ms
+    finally:
+        if running_ms is not None:
+            run.keep(OldJobSeen(running_ms))
+
+
+def _was_just_running(run: StepRun, given: VerifyNewJob) -> bool:
+    """Whether the job ran until the change was set, by a stop that leaves nothing to wait for: it may be gone now."""
+    measured = any(isinstance(step.do, MeasureLoad) for step in run.plan.steps)
+    return measured and given.mode is not None and run.findings.stopped_ms is None
 
 
 def _is_one_of(olds: Collection[tuple[str, int]], job: JobFacts) -> bool:
@@ -193,5 +200,5 @@ def _is_one_of(olds: Collection[tuple[str, int]], job: JobFacts) -> bool:
 
 
 STARTUP_STEPS: tuple[StepKind[Any, Any], ...] = (
-    StepKind(VerifyNewJob, NewJobVerified, verify_new_job, keeps=(StateLost,)),
+    StepKind(VerifyNewJob, NewJobVerified, verify_new_job, keeps=(StateLost, OldJobSeen)),
 )

@@ -25,14 +25,18 @@ def enable(
 ) -> None:
     """Switch the operator's autoscaler on in the job's spec, with its settings; nothing restarts.
 
+    Options are set under the names that the operator's version reads; one that it has not is refused.
+
     Example: flinkops autoscale enable orders --set utilization.target=0.8 --set metrics.window=5m
     """
-    from flinkops.autoscale.settings import PREFIX, settings_of
+    from flinkops.autoscale.settings import PREFIX, refuse_unreadable
 
-    given = {f"{PREFIX}{key.removeprefix(PREFIX)}": value for key, value in overrides(settings).items()}
-    settings_of({}, given)  # a misspelt key would be ignored by the operator without a word
-    changed: dict[str, str | None] = {f"{PREFIX}enabled": "true", **given}
+    # An option that the operator's version has not would be ignored by it without a word.
+    named = platform_autoscaler(common).named(overrides(settings))
+    refuse_unreadable(named.settings)
+    for doubt in named.doubts:
+        common.say(f"flinkops: {doubt}")
+    changed: dict[str, str | None] = {f"{PREFIX}enabled": "true", **named.settings}
     if advise_only:
         changed[f"{PREFIX}scaling.enabled"] = "false"
-    platform_autoscaler(common)
     change_settings(common, job, changed, consent, journal_folder)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from flinkops.errors import Denied, FlinkopsError
 from flinkops.sources.deadline import Deadline
+from flinkops.sources.kubernetes.access import KubeAccess
 from flinkops.sources.kubernetes.api import KubeClient, denied_line, list_all
 from flinkops.sources.kubernetes.resources import Json, identity, items, number, section, text
 
@@ -24,6 +25,16 @@ class OperatorSeen(NamedTuple):
     ready: int | None = None
     unknown: str | None = None
     deployment: Json | None = None  # itself, where it is one
+
+
+def operator_of(access: KubeAccess, *, deadline_seconds: float) -> OperatorSeen:
+    """That of the cluster. Never raises."""
+    client, deadline = KubeClient(access.endpoint()), Deadline(deadline_seconds)
+    try:
+        with client.enforced(deadline):
+            return read_operator(client, deadline)
+    finally:
+        client.close()
 
 
 def read_operator(client: KubeClient, deadline: Deadline) -> OperatorSeen:
