@@ -18,6 +18,8 @@ import yaml
 from flinkops.clock import parse_iso_utc
 from flinkops.model.overrides import parse_overrides
 
+OVERRIDES = "parallelismOverrides"
+"""The key of the parallelism that the operator's autoscaler keeps, by vertex."""
 MAX_BYTES = 16 * 1024 * 1024
 """A ConfigMap holds 1 MB; gzip makes of YAML at most some ten times as much."""
 
@@ -53,7 +55,7 @@ class Collected(msgspec.Struct, frozen=True):
 
 
 class OperatorState(msgspec.Struct, frozen=True):
-    """All that the ConfigMap says; oldest first. ``unread``: what could not be read, and why."""
+    """All that the ConfigMap says; oldest first. ``unread``: the keys that could not be read, and why."""
 
     overrides: dict[str, int] = {}
     settings: dict[str, str] = {}
@@ -61,12 +63,12 @@ class OperatorState(msgspec.Struct, frozen=True):
     waiting: tuple[WaitingDown, ...] = ()
     collected: tuple[Collected, ...] = ()
     restart_seconds: float | None = None  # the longest restart after a rescale that it measured
-    unread: tuple[str, ...] = ()
+    unread: dict[str, str] = {}
 
 
 def decode_configmap(data: Mapping[str, str]) -> OperatorState:
     """The ConfigMap's data. Never raises: what is damaged is in `unread`."""
-    unread: list[str] = []
+    unread: dict[str, str] = {}
 
     def read(key: str, parse: Callable[[str], Any], empty: Any) -> Any:
         if key not in data:
@@ -74,17 +76,17 @@ def decode_configmap(data: Mapping[str, str]) -> OperatorState:
         try:
             return parse(data[key])
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError, yaml.YAMLError, zlib.error) as problem:
-            unread.append(f"{key}: {' '.join(str(problem).split())[:120] or type(problem).__name__}")
+            unread[key] = " ".join(str(problem).split())[:120] or type(problem).__name__
             return empty
 
     return OperatorState(
-        overrides=read("parallelismOverrides", parse_overrides, {}),
+        overrides=read(OVERRIDES, parse_overrides, {}),
         settings=read("configOverrides", lambda text: _texts(_yaml(text)), {}),
         scalings=read("scalingHistory", lambda text: _scalings(_yaml(unpacked(text))), ()),
         waiting=read("delayedScaleDown", lambda text: _waiting(_yaml(text)), ()),
         collected=read("collectedMetrics", lambda text: _collected(_yaml(unpacked(text))), ()),
         restart_seconds=read("scalingTracking", lambda text: _restart(_yaml(unpacked(text))), None),
-        unread=tuple(unread),
+        unread=unread,
     )
 
 

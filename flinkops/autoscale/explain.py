@@ -58,7 +58,7 @@ def explanation_of(
     seen = spec_settings is not None
     spec_settings = spec_settings or {}
     settings, unread = settings_of(spec_settings, {}, operator_defaults())
-    notes = [f"not read: {each}" for each in (*state.unread, *unread)]
+    notes = [f"not read: {each}" for each in (*(f"{key}: {why}" for key, why in state.unread.items()), *unread)]
     spec: dict[str, int] = {}
     try:
         spec = parse_overrides(spec_settings.get(OVERRIDES, ""))

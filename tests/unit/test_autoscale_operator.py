@@ -48,7 +48,7 @@ def sample() -> dict[str, str]:
 
 def test_the_sample_of_operator_1_15() -> None:
     state = decode_configmap(sample())
-    assert state.unread == ()
+    assert state.unread == {}
     assert [wait.wanted for wait in state.waiting] == [(1,)]
     assert state.waiting[0].since_ms == 1_795_422_888_696
     assert len(state.collected) == 4
@@ -60,7 +60,7 @@ def test_the_sample_of_operator_1_7() -> None:
     """After it had scaled in place: overrides, one scaling, and metrics under names of its own."""
     data: dict[str, str] = json.loads(SAMPLE.with_name("autoscaler-1.7.json").read_text())["data"]
     state = decode_configmap(data)
-    assert state.unread == ()
+    assert state.unread == {}
     (scaling,) = state.scalings
     assert (scaling.before, scaling.after) == (1, 4)
     assert state.overrides[scaling.vertex] == 4
@@ -90,7 +90,7 @@ def test_history_overrides_and_restart_times() -> None:
             "delayedScaleDown": f'"{COUNT}": 1795422888.5\n',
         }
     )
-    assert state.unread == ()
+    assert state.unread == {}
     (scaling,) = state.scalings
     assert (scaling.vertex, scaling.before, scaling.after, scaling.true_rate) == (SOURCE, 1, 2, 100.0)
     assert (scaling.expected_rate, scaling.target_rate) == (200.0, 140.0)
@@ -160,7 +160,7 @@ def test_a_bomb_is_refused() -> None:
     bomb = base64.b64encode(gzip.compress(b" " * (17 * 1024 * 1024))).decode()
     with pytest.raises(ValueError, match="more than"):
         unpacked(bomb)
-    assert decode_configmap({"scalingHistory": bomb}).unread
+    assert set(decode_configmap({"scalingHistory": bomb}).unread) == {"scalingHistory"}
 
 
 @given(st.dictionaries(st.sampled_from([*sample(), "scalingHistory", "parallelismOverrides"]), st.text()))

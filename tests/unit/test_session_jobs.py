@@ -13,6 +13,7 @@ from flinkops.errors import UsageError
 from flinkops.model.request import ActionRequest
 from flinkops.plan.operator.predict import Edit, Prediction, predict
 from flinkops.plan.operator.rules import Features
+from flinkops.sources.kubernetes.verbs import Leftover
 from tests.unit.fake_operator import LOOPING_IMAGE, WRONG_STATE_IMAGE, operating
 from tests.unit.fake_session import BAD_JAR, FakeSession
 from tests.unit.operator_bench import QUICK, SAVEPOINT, Bench
@@ -98,7 +99,7 @@ def test_killed_at_any_step_it_goes_on_and_does_nothing_twice(bench: Bench, fake
 
 
 def test_deleting_waits_until_the_job_itself_has_ended(bench: Bench, fake: FakeSession) -> None:
-    assert bench.control.leftovers({fake.job_id}) == (f"job/{fake.job_id}",)
+    assert bench.control.leftovers({fake.job_id}) == (Leftover("job", fake.job_id),)
     fake.ended, fake.job = [fake.job_id], None
     assert bench.control.leftovers({fake.job_id}) == ()  # the neighbour's job is none of ours
 

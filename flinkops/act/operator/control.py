@@ -19,7 +19,7 @@ from flinkops.plan.preconditions import unmet_of_resource
 from flinkops.sources.kubernetes.access import KubeAccess
 from flinkops.sources.kubernetes.resources import Json, job_id, section, text
 from flinkops.sources.kubernetes.service_proxy import ServiceClient
-from flinkops.sources.kubernetes.verbs import KubeVerbs, ResourceRef, rest_service
+from flinkops.sources.kubernetes.verbs import KubeVerbs, Leftover, ResourceRef, rest_service
 
 _REST_SECONDS = 6.0
 
@@ -72,11 +72,11 @@ class KubeControl(RestControl):
         """Whether the Flink cluster is another resource."""
         return self.ref.kind == SESSION_JOB
 
-    def leftovers(self, job_ids: Collection[str]) -> tuple[str, ...]:
+    def leftovers(self, job_ids: Collection[str]) -> tuple[Leftover, ...]:
         """What is still there of a resource that was deleted: its Flink cluster, or those of these jobs that live."""
         if not self.is_session_job:
             return self.verbs.leftovers(self.ref.namespace, self.cluster_name)
-        return tuple(f"job/{one.id}" for one in super().jobs() if one.id in job_ids and one.ended_ms is None)
+        return tuple(Leftover("job", one.id) for one in super().jobs() if one.id in job_ids and one.ended_ms is None)
 
     def resource(self) -> Json:
         """The custom resource now. Raises OperationFailed when it is gone."""

@@ -12,7 +12,7 @@ from flinkops.act.manifest import spec_of_kind
 from flinkops.act.operator.control import KubeControl
 from flinkops.act.operator.redeploy import NonceChoice, Settled, settle_nonce, what_is_lost
 from flinkops.act.rest.prepare import plan_in_place
-from flinkops.autoscale.configmap import decode_configmap
+from flinkops.autoscale.configmap import OVERRIDES, decode_configmap
 from flinkops.errors import UsageError
 from flinkops.model.facts import CheckpointFacts, JobFacts
 from flinkops.model.plan import Plan
@@ -140,8 +140,7 @@ def _kept_overrides(read: Read) -> dict[str, str] | None:
     if read.autoscaler is None:
         return None
     state = decode_configmap(read.autoscaler)
-    unread = any(line.startswith("parallelismOverrides") for line in state.unread)
-    return None if unread else {vertex: str(number) for vertex, number in state.overrides.items()}
+    return None if OVERRIDES in state.unread else {vertex: str(number) for vertex, number in state.overrides.items()}
 
 
 def _in_zookeeper(job: JobFacts, read: Read) -> bool:

@@ -251,7 +251,7 @@ def _has_ha_metadata(run: StepRun, control: KubeControl, before: dict[str, Any])
     if not ha_on(joined(before, control.session_cluster)["spec"]) or control.is_session_job:
         return False
     left = run.until("reading its metadata", lambda: control.leftovers({run.job_id}))
-    return any(one.startswith("configmap/") and run.job_id in one for one in left)
+    return any(one.kind == "configmap" and run.job_id in one.name for one in left)
 
 
 class _BadJob(NamedTuple):

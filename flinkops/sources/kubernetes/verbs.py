@@ -7,7 +7,7 @@ has changed since it was read), or OperationFailed with the API server's words w
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from urllib.parse import quote
 
 import msgspec
@@ -49,6 +49,13 @@ class ResourceRef(NamedTuple):
     def path(self) -> str:
         """Where the API server has it."""
         return f"{custom_path(PLURALS[self.kind], self.namespace)}/{quote(self.name, safe='')}"
+
+
+class Leftover(NamedTuple):
+    """Something that is still there of a Flink cluster or of a job whose resource is gone."""
+
+    kind: Literal["pod", "configmap", "job"]
+    name: str
 
 
 class Conflict(Rejected):
@@ -169,15 +176,17 @@ class KubeVerbs:
             pods = list_all(client, core_path("pods", namespace), deadline, labelSelector=f"app={cluster}")
         return pod_images(pods)
 
-    def leftovers(self, namespace: str, cluster: str) -> tuple[str, ...]:
+    def leftovers(self, namespace: str, cluster: str) -> tuple[Leftover, ...]:
         """Pods of a Flink cluster and its high-availability ConfigMaps, by name."""
         with self._asking() as (client, deadline):
             pods = list_all(client, core_path("pods", namespace), deadline, labelSelector=f"app={cluster}")
             maps = list_all(
                 client, core_path("configmaps", namespace), deadline, labelSelector=f"app={cluster},{HA_LABEL}"
             )
-        named = [("pod", one) for one in pods] + [("configmap", one) for one in maps]
-        return tuple(f"{kind}/{identity(one)[1]}" for kind, one in named)
+        return (
+            *(Leftover("pod", identity(one)[1]) for one in pods),
+            *(Leftover("configmap", identity(one)[1]) for one in maps),
+        )
 
     def snapshots(self, namespace: str) -> list[Json]:
         """All FlinkStateSnapshots of a namespace; empty where the operator has no such resource."""
