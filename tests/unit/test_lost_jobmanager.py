@@ -251,3 +251,47 @@ def test_a_jobmanager_lost_with_the_savepoint_in_hand_is_not_waited_for(tmp_path
     assert (result.outcome, result.error) == ("verified", None)
     assert result.seen["restored_from"] == result.seen["savepoint"]
     assert "its JobManager was lost" in result.seen["end"]
+
+
+def kept_here(bench: Bench, folder: Path, number: int) -> str:
+    """The job has completed this checkpoint, and its files can be seen from here."""
+    place = folder / f"chk-{number}"
+    place.mkdir()
+    (place / "_metadata").write_bytes(INLINE.read_bytes())
+    completed(bench, number, place.as_uri())
+    return place.as_uri()
+
+
+@pytest.mark.parametrize("minor", [7, 15])
+def test_a_start_by_last_state_that_was_empty_comes_back_from_the_last_checkpoint(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, minor: int
+) -> None:
+    """Somebody deletes the HA metadata in the moment of the start: by last-state it would only come back empty again."""
+    fake = bench.fake
+    fake.minor = minor
+    bench.spec()["flinkConfiguration"]["high-availability.type"] = "kubernetes"
+    fake._reconciled("DEPLOYED", "RUNNING", "STABLE")
+    fake.metadata = newest = kept_here(bench, tmp_path, 9)
+    submit = fake.submit
+
+    def without_metadata(spec: Any, path: str | None, *, from_metadata: bool) -> None:
+        fake.metadata = "" if from_metadata else fake.metadata
+        submit(spec, path, from_metadata=from_metadata)
+
+    monkeypatch.setattr(fake, "submit", without_metadata)
+    asked = ActionRequest("upgrade", Change(image="count:2"), QUICK, mode="last-state")
+    result = bench.run(bench.plan(asked))
+    assert "the new job misses state" in (result.error or ""), result.error
+    assert (result.outcome, bench.restored()) == ("rolled-back", newest)
+
+
+def test_a_job_that_does_not_run_is_not_to_be_suspended_before_it_is_resumed(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`suspend` refuses it: seen on operator 1.7.0."""
+    newest, fake = kept_here(bench, tmp_path, 9), bench.fake
+    monkeypatch.setattr(fake, "begin", lambda *_, **__: fake.loop())
+    result = bench.run(bench.upgrade(image="count:2"))
+    assert result.outcome == "failed"
+    assert f"flinkops resume count --from {newest}" in (result.error or "")
+    assert "flinkops suspend count, then" not in (result.error or "")

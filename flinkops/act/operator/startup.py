@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from typing import Any
 
 from flinkops.act.flow_steps import completed_before
@@ -13,9 +14,10 @@ from flinkops.act.outcomes import StateLost
 from flinkops.act.rest_cache import Absence
 from flinkops.act.running import StepKind, StepRun
 from flinkops.act.stability_steps import all_running, why_failed
-from flinkops.errors import OperationFailed, Unreachable
+from flinkops.errors import FlinkopsError, OperationFailed, Unreachable
 from flinkops.model.facts import JobFacts
 from flinkops.model.places import same_place
+from flinkops.model.states import JobState
 from flinkops.outside.shell import shell_word
 from flinkops.plan.operator.decision import Mode
 from flinkops.plan.operator.step_inputs import VerifyNewJob
@@ -120,11 +122,11 @@ def _refuse_other_state(run: StepRun, given: VerifyNewJob, mode: Mode | Rollback
     path = restored.external_path if restored else None
     if mode in ("savepoint", "savepoint-redeploy", "redeploy", "recreate") and not same_place(path, savepoint):
         raise OperationFailed(f"it was restored from {path or 'nothing'}, not from {savepoint}")
-    if mode == "last-state" and path is None:
-        raise OperationFailed("it started with empty state instead of its last checkpoint")
     if mode in ("savepoint", "last-state") and (why := why_lost(completed_before(run), restored)):
         run.keep(StateLost(why))
         raise OperationFailed(f"the new job misses state: {why}; {TWICE}")
+    if mode == "last-state" and path is None:
+        raise OperationFailed("it started with empty state instead of its last checkpoint")
     return path
 
 
@@ -133,13 +135,22 @@ def _retained(run: StepRun, given: VerifyNewJob, mode: Mode | RollbackTaken) -> 
     last_try = not run.plan.rollback_steps or given.mode is None
     name = shell_word(run.plan.target.job_name)
     if last_try and (checkpoint := retained_checkpoint(run)) is not None:
-        command = f"flinkops suspend {name}, then flinkops resume {name} --from {shell_word(checkpoint)}"
+        suspend = f"flinkops suspend {name}, then " if _runs(run) else ""
+        command = f"{suspend}flinkops resume {name} --from {shell_word(checkpoint)}"
         return f"the newest checkpoint that is retained is {checkpoint}: {command}"
     path = run.findings.savepoint or ""
     if run.findings.last(StateLost) is None or mode not in ("recreate", "redeploy") or "/chk-" not in path:
         return None
     # Flink tells of checkpoints seconds late: the last that was seen may have given way to the next one.
     return f"if {path} is gone, the next chk-… lies beside it: flinkops resume {name} --from PATH"
+
+
+def _runs(run: StepRun) -> bool:
+    """Whether a job is there that has to be suspended first; one that does not run cannot be."""
+    with suppress(FlinkopsError):
+        job = kube_control(run).newest()
+        return job is not None and job.state == JobState.RUNNING
+    return False
 
 
 def _await_running(run: StepRun, given: VerifyNewJob, control: KubeControl, *, restores: bool) -> JobFacts:
