@@ -266,7 +266,7 @@ def kept_here(bench: Bench, folder: Path, number: int) -> str:
 def test_a_start_by_last_state_that_was_empty_comes_back_from_the_last_checkpoint(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, minor: int
 ) -> None:
-    """Somebody deletes the HA metadata in the moment of the start: by last-state it would only come back empty again."""
+    """Somebody deletes the HA metadata in the moment of the start: by last-state it would only start empty again."""
     fake = bench.fake
     fake.minor = minor
     bench.spec()["flinkConfiguration"]["high-availability.type"] = "kubernetes"
