@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
 from flinkops.model.detail import AsyncOutcome, ResourceRequirement
 from flinkops.model.effect import RunsWith
-from flinkops.model.facts import ClusterFacts, ExceptionFacts, JobFacts
+from flinkops.model.facts import ClusterFacts, ExceptionFacts, JobFacts, SnapshotFacts
+from flinkops.model.places import same_place
 from flinkops.model.plan import Plan
 from flinkops.model.savepoint import SavepointFormat
 
@@ -27,6 +28,18 @@ class Load(msgspec.Struct, frozen=True):
     records_in: int | None = None  # since the job's start, over all sources
     pending: int | None = None  # records that wait in the sources' systems
     unknown: str | None = None
+
+
+class Snapshots(NamedTuple):
+    """The FlinkStateSnapshots of a job, and of others in its namespace; ``unknown``: why they cannot be read."""
+
+    own: tuple[SnapshotFacts, ...] = ()
+    others: tuple[SnapshotFacts, ...] = ()
+    unknown: str | None = None
+
+    def of(self, path: str) -> tuple[SnapshotFacts, ...]:
+        """Those that name this savepoint."""
+        return tuple(one for one in (*self.own, *self.others) if same_place(one.path, path))
 
 
 class JobControl(Protocol):
@@ -61,6 +74,10 @@ class JobControl(Protocol):
 
     def held_savepoints(self) -> dict[str, str]:
         """Savepoints that something beside Flink itself would start the job from: path -> what."""
+        ...
+
+    def snapshots(self) -> Snapshots:
+        """Resources that name savepoints, where the place has any."""
         ...
 
     def load(self, job_id: str) -> Load:

@@ -5,26 +5,35 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from flinkops.act.control import JobControl
+from flinkops.act.control import JobControl, Snapshots
 from flinkops.act.journal import ActionRecord, Journal
 from flinkops.act.lineage import Identity, Lineage
 from flinkops.errors import Unreachable
-from flinkops.model.facts import JobFacts
+from flinkops.model.facts import JobFacts, SnapshotFacts
 from flinkops.model.places import same_place
 from flinkops.plan.retention import KnownSavepoint, newest_first
-from flinkops.plan.step_inputs import DisposeSavepoint
+from flinkops.plan.step_inputs import DisposeSavepoint, RemoveSnapshot
 
 _CHECKPOINT_FOLDER = re.compile(r"/chk-\d+(/_metadata)?/?$")
 
 
-def savepoints_of(job: JobFacts, journal: Journal) -> tuple[KnownSavepoint, ...]:
+def savepoints_of(
+    job: JobFacts, journal: Journal, snapshots: Sequence[SnapshotFacts] = ()
+) -> tuple[KnownSavepoint, ...]:
     """Completed savepoints of a job, newest first; those that were disposed of are left out.
 
-    Of this job over all its submissions, not of others that bear its name.
+    Of this job over all its submissions, not of others that bear its name. `snapshots` are its FlinkStateSnapshots.
     """
     records = _records_of(journal, job.cluster)
     lineage = Lineage([job], records)
-    return _merged([job], records, lineage, lineage.of_job(job))
+    return _merged([job], records, lineage, lineage.of_job(job), snapshots)
+
+
+def unknown_snapshots(snapshots: Snapshots) -> tuple[str, ...]:
+    """What speaks against disposing of anything: a resource may be left that names what is gone."""
+    if snapshots.unknown is None:
+        return ()
+    return (f"whether a FlinkStateSnapshot names it is not known: {snapshots.unknown}",)
 
 
 class References:
@@ -76,7 +85,11 @@ def _records_of(journal: Journal, source: str) -> list[ActionRecord]:
 
 
 def _merged(
-    jobs: Sequence[JobFacts], records: Sequence[ActionRecord], lineage: Lineage, identity: Identity
+    jobs: Sequence[JobFacts],
+    records: Sequence[ActionRecord],
+    lineage: Lineage,
+    identity: Identity,
+    snapshots: Sequence[SnapshotFacts] = (),
 ) -> tuple[KnownSavepoint, ...]:
     """The order is that of the submissions, then of what Flink and the journal each know: their clocks may differ.
 
@@ -95,12 +108,27 @@ def _merged(
         for position, one in enumerate(records)
         if lineage.of_record(one) == identity and (found := _from_record(one)) is not None
     )
+    of_snapshots = (found for job in jobs[:1] for one in snapshots if (found := _from_snapshot(one, job)) is not None)
     known: list[KnownSavepoint] = []
-    for one in (*of_jobs, *of_records):
+    for one in (*of_jobs, *of_snapshots, *of_records):
         places = (*disposed, *(other.path for other in known))
         if not any(same_place(one.path, place) for place in places):
             known.append(one)
-    return newest_first(known)
+    return newest_first(_named_by(snapshots, one) for one in known)
+
+
+def _named_by(snapshots: Sequence[SnapshotFacts], savepoint: KnownSavepoint) -> KnownSavepoint:
+    name = next((one.name for one in snapshots if same_place(one.path, savepoint.path)), None)
+    return msgspec.structs.replace(savepoint, snapshot=name)
+
+
+def _from_snapshot(snapshot: SnapshotFacts, job: JobFacts) -> KnownSavepoint | None:
+    """One that is complete, under the operator's clock, which is Flink's for all that is known here."""
+    if snapshot.kind != "savepoint" or snapshot.state != "COMPLETED" or not snapshot.path:
+        return None
+    taken_ms = snapshot.at_ms or 0
+    known_from = f"FlinkStateSnapshot {snapshot.name}"
+    return KnownSavepoint(snapshot.path, taken_ms, job.name, job.id, known_from, order=(0, 1, taken_ms))
 
 
 def _from_flink(job: JobFacts) -> list[KnownSavepoint]:
@@ -138,7 +166,7 @@ def _from_record(record: ActionRecord) -> KnownSavepoint | None:
 def _disposed(record: ActionRecord) -> list[str]:
     done = {step.name for step in record.steps if step.outcome == "ok"}
     steps = [step.do for step in record.plan.steps if step.name in done]
-    return [one.path for one in steps if isinstance(one, DisposeSavepoint)]
+    return [one.path for one in steps if isinstance(one, (DisposeSavepoint, RemoveSnapshot))]
 
 
 def _uses_of_running(job: JobFacts, path: str) -> list[str]:

@@ -18,6 +18,7 @@ class KnownSavepoint(msgspec.Struct, frozen=True):
     order: tuple[int, ...] = ()  # grows from older to newer, where more than their times is known of it
     size_bytes: int | None = None
     in_use: str | None = None
+    snapshot: str | None = None  # the FlinkStateSnapshot that names it
 
 
 def newest_first(savepoints: Iterable[KnownSavepoint]) -> tuple[KnownSavepoint, ...]:

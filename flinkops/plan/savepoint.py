@@ -1,15 +1,21 @@
 """Plans around savepoints: taking one, and disposing of old ones."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
-from flinkops.model.facts import JobFacts
+from flinkops.model.facts import JobFacts, SnapshotFacts
 from flinkops.model.places import DEFAULT_SCHEME_KEY, qualified
 from flinkops.model.plan import Plan, Step, Target
 from flinkops.model.savepoint import SavepointFormat
 from flinkops.plan.identity import Stamp, derived_id
 from flinkops.plan.preconditions import JobInState, NoSavepointInProgress, SameJob, unmet
-from flinkops.plan.step_inputs import AwaitSavepoint, DisposeSavepoint, TriggerSavepoint, VerifySavepoint
+from flinkops.plan.step_inputs import (
+    AwaitSavepoint,
+    DisposeSavepoint,
+    RemoveSnapshot,
+    TriggerSavepoint,
+    VerifySavepoint,
+)
 
 DIRECTORY_KEYS = ("execution.checkpointing.savepoint-dir", "state.savepoints.dir")
 """Flink 2.x's key, then 1.x's."""
@@ -99,13 +105,19 @@ def plan_delete(
     *,
     kept: Sequence[str] = (),
     refused: Sequence[str] = (),
+    snapshots: Mapping[str, Sequence[SnapshotFacts]] | None = None,
 ) -> Plan:
     """Dispose of savepoints through Flink, which removes the files that they own. Cannot be undone.
 
-    `refused` are reasons found outside (who uses a path is not a fact of one job); `kept` is only shown.
+    `refused` are reasons found outside (who uses a path is not a fact of one job); `kept` is only shown. `snapshots`
+    are the FlinkStateSnapshots that name each path: they go with it.
     """
+    named = snapshots or {}
+    refused = (*refused, *_undisposable(job, named))
     target = target_of(job) if job else Target(source=source, job_name="", job_id="")
-    steps = tuple(Step(f"delete-{number}", DisposeSavepoint(path)) for number, path in enumerate(paths, start=1))
+    steps = tuple(
+        step for number, path in enumerate(paths, start=1) for step in _removal(f"delete-{number}", path, named)
+    )
     return Plan(
         id=stamp.plan_id,
         verb="savepoint-delete",
@@ -120,6 +132,30 @@ def plan_delete(
         severe=True,
         command=stamp.command,
     )
+
+
+def _removal(name: str, path: str, snapshots: Mapping[str, Sequence[SnapshotFacts]]) -> Iterator[Step]:
+    """By the resource that disposes of it where there is one, else by Flink; no resource is left that names it."""
+    of_path = sorted(snapshots.get(path, ()), key=lambda one: not _disposes(one))
+    if not any(map(_disposes, of_path)):
+        yield Step(name, DisposeSavepoint(path))
+    for number, one in enumerate(of_path):
+        disposes = number == 0 and _disposes(one)
+        yield Step(name if disposes else f"{name}-{one.name}", RemoveSnapshot(one.name, path, disposes))
+
+
+def _disposes(snapshot: SnapshotFacts) -> bool:
+    """As ``StateSnapshotReconciler.cleanup`` of the operator does when the resource is deleted."""
+    return snapshot.dispose_on_delete and snapshot.kind == "savepoint" and snapshot.state == "COMPLETED"
+
+
+def _undisposable(job: JobFacts | None, snapshots: Mapping[str, Sequence[SnapshotFacts]]) -> list[str]:
+    if job is None or job.state == "RUNNING":
+        return []
+    held = [one.name for of_path in snapshots.values() for one in of_path if _disposes(one)]
+    return [
+        f"FlinkStateSnapshot {name}: the operator disposes of its savepoint only while the job runs" for name in held
+    ]
 
 
 def _why(job: JobFacts, requested: str | None) -> tuple[str, ...]:

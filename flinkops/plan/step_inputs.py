@@ -33,6 +33,14 @@ class DisposeSavepoint(StepInput, Value, frozen=True, tag_field="action", tag="d
     path: str
 
 
+class RemoveSnapshot(StepInput, Value, frozen=True, tag_field="action", tag="remove-snapshot"):
+    """Delete the FlinkStateSnapshot of a savepoint. ``disposes``: the operator removes the files with it."""
+
+    name: str
+    path: str
+    disposes: bool
+
+
 class CheckFiles(StepInput, Value, frozen=True, tag_field="action", tag="check-files"):
     """The savepoint to start from has all its files; None: the one that an earlier step names."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from flinkops.act.control import JarRun, Load
+from flinkops.act.control import JarRun, Load, Snapshots
 from flinkops.errors import OperationFailed, Unreachable
 from flinkops.model.detail import AsyncOutcome, ResourceRequirement
 from flinkops.model.effect import RunsWith
@@ -113,6 +113,9 @@ class FakeCluster:
 
     def held_savepoints(self) -> dict[str, str]:
         return {}
+
+    def snapshots(self) -> Snapshots:
+        return Snapshots()
 
     def load(self, job_id: str) -> Load:
         self._may_be_away()

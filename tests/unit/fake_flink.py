@@ -237,6 +237,12 @@ class FakeFlink:
     def _parallelism(self) -> int:
         return int((self.told().get("job") or {}).get("parallelism") or 1)
 
+    def _disposal(self, method: str, body: dict[str, Any]) -> Answer:
+        if method == "POST":
+            self.orders.append(f"flink disposes of {body['savepoint-path']}")
+            return 202, {"request-id": "1"}
+        return 200, {"status": {"id": "COMPLETED"}, "operation": {}}
+
     def _checkpoints(self, job: dict[str, Any]) -> dict[str, Any]:
         job["completed"] += 1
         job["cached"] = job.get("cached", 0) - 1

@@ -22,6 +22,8 @@ from tests.unit.true_upgrade_modes import copied
 __all__ = ["BAD_IMAGE", "LOOPING_IMAGE", "WRONG_STATE_IMAGE", "Answer", "FakeOperator", "operating", "refusal"]
 
 RESOURCES = "/apis/flink.apache.org/v1beta1/namespaces/default/flinkdeployments"
+API = "/apis/flink.apache.org/v1beta1"
+SNAPSHOTS = f"{API}/namespaces/default/flinkstatesnapshots"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/default/leases"
 PROXY = "/api/v1/namespaces/default/services/count-rest:8081/proxy"
 
@@ -44,6 +46,7 @@ class FakeOperator(FakeFlink):
         self.away = 0  # the API server answers nothing so often
         self.conflicts = 0  # answers 409 so often
         self.denied: str | None = None  # a path that answers 403
+        self.snapshots: dict[str, dict[str, Any]] | None = None  # None: the operator has no such resource
         self.drops: str | None = None  # a field of the job that the schema does not have
         self.deployed = self.resource["spec"]
         self._reconciled("DEPLOYED", "RUNNING", "STABLE")
@@ -78,9 +81,16 @@ class FakeOperator(FakeFlink):
             if url.path == self.denied:
                 return refusal(403, "pods is forbidden")
             if url.path.startswith(PROXY):
+                if "savepoint-disposal" in url.path:
+                    return self._disposal(method, body)
                 if method == "PATCH":
                     self.orders.append(f"{query['mode'][0]} {url.path.rpartition('/')[2][:4]}")
                 return self._flink(url.path.removeprefix(PROXY))
+            if url.path == API:
+                names = ["flinkdeployments", *(["flinkstatesnapshots"] if self.snapshots is not None else [])]
+                return 200, {"resources": [{"name": name} for name in names]}
+            if url.path.startswith(SNAPSHOTS) and self.snapshots is not None:
+                return self._snapshot(method, url.path.removeprefix(SNAPSHOTS).strip("/"), body)
             if url.path.startswith(LEASES):
                 return self._lease(method, url.path, body)
             if url.path.startswith(RESOURCES):
@@ -203,6 +213,38 @@ class FakeOperator(FakeFlink):
         status.setdefault("jobStatus", {}).update(state=job_state, jobId=self.job_id)
         status["lifecycleState"] = lifecycle
         status.pop("error", None)
+
+    # FlinkStateSnapshots
+
+    def snapshot(self, name: str, path: str, *, dispose: bool = True, job: str = "count") -> None:
+        """One that is complete."""
+        self.snapshots = self.snapshots or {}
+        self.snapshots[name] = {
+            "metadata": {"name": name, "namespace": "default", "uid": f"uid-{name}"},
+            "spec": {
+                "jobReference": {"kind": "FlinkDeployment", "name": job},
+                "savepoint": {"path": "s3://bucket", "disposeOnDelete": dispose},
+            },
+            "status": {"state": "COMPLETED", "path": path, "resultTimestamp": "2026-01-01T00:00:00Z"},
+        }
+
+    def _snapshot(self, method: str, name: str, body: dict[str, Any]) -> Answer:
+        assert self.snapshots is not None
+        if not name:
+            return 200, {"items": list(self.snapshots.values())}
+        found = self.snapshots.get(name)
+        if found is None:
+            return refusal(404, "not found")
+        if method == "DELETE":
+            assert body["preconditions"]["uid"] == found["metadata"]["uid"]
+            self.orders.append(f"delete snapshot {name}")
+            if self.asleep:
+                found["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:01Z"
+            else:
+                del self.snapshots[name]
+                if found["spec"]["savepoint"]["disposeOnDelete"]:
+                    self.orders.append(f"operator disposes of {found['status']['path']}")
+        return 200, found
 
     # the Lease
 

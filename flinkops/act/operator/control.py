@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import msgspec
 
+from flinkops.act.control import Snapshots
 from flinkops.act.operator.lease import Lease
 from flinkops.act.rest.control import RestControl
 from flinkops.act.running import StepRun
@@ -17,7 +18,7 @@ from flinkops.plan.operator.recorded import recorded_savepoint
 from flinkops.plan.operator.session_cluster import SESSION_JOB
 from flinkops.plan.preconditions import unmet_of_resource
 from flinkops.sources.kubernetes.access import KubeAccess
-from flinkops.sources.kubernetes.resources import Json, job_id, section, text
+from flinkops.sources.kubernetes.resources import Json, job_id, section, snapshots_by_job, text
 from flinkops.sources.kubernetes.service_proxy import ServiceClient
 from flinkops.sources.kubernetes.verbs import KubeVerbs, Leftover, ResourceRef, rest_service
 
@@ -105,6 +106,16 @@ class KubeControl(RestControl):
             why = f"{problem.what}; the operator says that it has deployed the spec"
             return msgspec.structs.replace(told, untold={**told.untold, "pods": why})
         return msgspec.structs.replace(told, pods=pods, changed_ms=changed_ms)
+
+    def snapshots(self) -> Snapshots:
+        """The FlinkStateSnapshots of the namespace; none where the operator has no such resource."""
+        try:
+            found = snapshots_by_job(self.verbs.snapshots(self.ref.namespace))
+        except Denied as problem:
+            return Snapshots(unknown=problem.what)
+        mine = (self.ref.namespace, self.ref.kind, self.ref.name)
+        others = tuple(one for job, of_job in found.items() if job != mine for one in of_job)
+        return Snapshots(found.get(mine, ()), others)
 
     def why_stuck(self) -> tuple[StuckFacts, ...]:
         """What its pods and their events say."""

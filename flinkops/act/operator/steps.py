@@ -5,6 +5,7 @@ from typing import Any
 from flinkops.act.operator.blue_green_rollback import BLUE_GREEN_ROLLBACK_STEPS
 from flinkops.act.operator.blue_green_steps import TRANSITION_STEPS
 from flinkops.act.operator.rollback_steps import ROLLBACK_STEPS
+from flinkops.act.operator.snapshot_steps import SNAPSHOT_STEPS
 from flinkops.act.operator.spec_steps import SPEC_STEPS
 from flinkops.act.operator.startup import STARTUP_STEPS
 from flinkops.act.operator.stop import STOP_STEPS
@@ -15,6 +16,7 @@ STEPS: tuple[StepKind[Any, Any], ...] = (
     *STOP_STEPS,
     *STARTUP_STEPS,
     *ROLLBACK_STEPS,
+    *SNAPSHOT_STEPS,
     *TRANSITION_STEPS,
     *BLUE_GREEN_ROLLBACK_STEPS,
 )

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from flinkops.act.control import JarRun, Load
+from flinkops.act.control import JarRun, Load, Snapshots
 from flinkops.act.rest.load import read_load
 from flinkops.clock import Clock
 from flinkops.errors import UNAVAILABLE, Denied, OperationFailed, Unreachable
@@ -99,6 +99,10 @@ class RestControl:
     def held_savepoints(self) -> dict[str, str]:
         """None: there is nothing beside Flink."""
         return {}
+
+    def snapshots(self) -> Snapshots:
+        """None: there is nothing beside Flink."""
+        return Snapshots()
 
     def load(self, job_id: str) -> Load:
         """Records taken in since the start, and those that wait."""

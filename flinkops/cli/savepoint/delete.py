@@ -29,13 +29,20 @@ def delete(
     journal_folder: JournalOption = None,
 ) -> None:
     """Remove a savepoint through Flink; never one that something depends on, or may depend on."""
-    from flinkops.act.inventory import References
+    from flinkops.act.inventory import References, unknown_snapshots
     from flinkops.plan.savepoint import plan_delete
 
     journal = open_journal(journal_folder)
     with _remover(common, job) as (control, facts):
-        refused = References(control, journal).to(path)
-        made = plan_delete(facts, control.name, [path], new_stamp("savepoint-delete"), refused=refused)
+        snapshots = control.snapshots()
+        made = plan_delete(
+            facts,
+            control.name,
+            [path],
+            new_stamp("savepoint-delete"),
+            refused=(*References(control, journal).to(path), *unknown_snapshots(snapshots)),
+            snapshots={path: snapshots.of(path)},
+        )
         act(common, control, made, consent, journal)
 
 

@@ -13,18 +13,24 @@ if TYPE_CHECKING:
 
 @with_common
 def list_savepoints(common: Common, job: JobArgument, journal_folder: JournalOption = None) -> None:
-    """The savepoints of a job that Flink or the journal know, newest first, and what depends on them."""
+    """The savepoints of a job that Flink, the journal or FlinkStateSnapshots know, newest first, and their users."""
     from flinkops.act.inventory import References, savepoints_of
 
     journal = open_journal(journal_folder)
     with backend(common).reach(job) as handle:
-        savepoints = References(handle.control, journal).noted_on(savepoints_of(handle.measured(), journal))
+        snapshots = handle.control.snapshots()
+        known = savepoints_of(handle.measured(), journal, snapshots.own)
+        savepoints = References(handle.control, journal).noted_on(known)
     if form := document_format(common):
-        emit_document({"schema_version": 1, "savepoints": [_row(one) for one in savepoints]}, form)
+        unknown = {} if snapshots.unknown is None else {"snapshots": snapshots.unknown}
+        rows = [_row(one) for one in savepoints]
+        emit_document({"schema_version": 1, "savepoints": rows, "unknown": unknown}, form)
     elif common.settings.output == "name":
         emit([one.path for one in savepoints])
     else:
         emit([_line(one) for one in savepoints])
+        if snapshots.unknown is not None:
+            common.say(f"FlinkStateSnapshots are not known: {snapshots.unknown}")
         if not savepoints:
             common.say(f"no savepoint of {job} is known")
 
@@ -40,6 +46,7 @@ def _row(savepoint: "KnownSavepoint") -> dict[str, Any]:
         "size_bytes": savepoint.size_bytes,
         "in_use": savepoint.in_use,
         "known_from": savepoint.known_from,
+        "snapshot": savepoint.snapshot,
     }
 
 
@@ -48,4 +55,5 @@ def _line(savepoint: "KnownSavepoint") -> str:
     from flinkops.model.quantities import human_bytes
 
     used = f"  ({savepoint.in_use})" if savepoint.in_use else ""
-    return f"{iso_utc(savepoint.taken_ms)}  {human_bytes(savepoint.size_bytes):>8}  {savepoint.path}{used}"
+    named = f"  [{savepoint.snapshot}]" if savepoint.snapshot else ""
+    return f"{iso_utc(savepoint.taken_ms)}  {human_bytes(savepoint.size_bytes):>8}  {savepoint.path}{named}{used}"

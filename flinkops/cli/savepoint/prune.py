@@ -21,14 +21,16 @@ def prune(
     journal_folder: JournalOption = None,
 ) -> None:
     """Remove all but the newest savepoints of a job; those that something depends on stay too."""
-    from flinkops.act.inventory import References, savepoints_of
+    from flinkops.act.inventory import References, savepoints_of, unknown_snapshots
     from flinkops.plan.retention import prunable
     from flinkops.plan.savepoint import plan_delete
 
     journal = open_journal(journal_folder)
     with backend(common).reach(job) as handle:
         facts, control = handle.measured(), handle.control
-        gone, kept = prunable(References(control, journal).noted_on(savepoints_of(facts, journal)), keep)
+        snapshots = control.snapshots()
+        known = savepoints_of(facts, journal, snapshots.own)
+        gone, kept = prunable(References(control, journal).noted_on(known), keep)
         if not gone:
             common.say(f"nothing to remove: {len(kept)} savepoints of {job} are known, all stay")
             raise typer.Exit(ExitCode.OK)
@@ -38,5 +40,7 @@ def prune(
             [one.path for one in gone],
             new_stamp("savepoint-delete"),
             kept=[one.path for one in kept],
+            refused=unknown_snapshots(snapshots),
+            snapshots={one.path: snapshots.of(one.path) for one in gone},
         )
         act(common, control, made, consent, journal)
