@@ -105,12 +105,9 @@ def _explain(common: Common, evidence: "Sequence[Evidence]", code: str) -> None:
 
 
 def _check_self(common: Common) -> None:
-    from importlib import import_module
-    from importlib.util import find_spec
+    from flinkops.cli.self_check import self_check
 
-    if find_spec("flinkops.cli.self_check") is None:
-        raise UsageError("this build has no self check", next_step="flinkops status says which source does not answer")
-    raise typer.Exit(int(import_module("flinkops.cli.self_check").self_check(common)))
+    raise typer.Exit(int(self_check(common)))
 
 
 def _examined(common: Common, job: str | None, bundle: str | None) -> "tuple[list[Evidence], dict[str, str]]":

@@ -3,7 +3,7 @@
 The savepoint that counts is the operator's own, taken when it stops the job; the old spec comes back from that.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -98,60 +98,93 @@ def plan_for_resource(
     `backup_directory`: a savepoint of our own goes there first.
     """
     if start_from is None:
-        preconditions = _preconditions(resource, found, backup=backup_directory is not None)
+        course = _patched(verb, resource, seen, found, terms, stamp, backup_directory)
     else:
-        preconditions = same_spec(resource)
-    refused = _refused(resource, found, preconditions, start_from)
-    if start_from is None:
-        refused += _out_of_place(verb, resource)
-    mode = found.effective_mode if start_from is None else Mode.SAVEPOINT
+        course = _created_anew(resource, found, start_from, terms)
+    mode, refused = course.mode, course.refused
     restarts = mode not in _LEFT_RUNNING and desired_state(_wanted(resource, found)) == "running"
-    problems = found.not_deletable
-    back = _rollback_steps(resource, seen, found, features, terms) if restarts and verb != "resume" else ()
-    rollback = rollback_text(mode, features)
-    if _in_place_overrides(resource, seen, found):
-        preconditions = (*preconditions, *in_place_preconditions(seen.job_id, seen.parallelism))
-        back, rollback = _undoing(resource, seen, found, terms), IN_PLACE_ROLLBACK
-    if start_from is not None:
-        refused += problems
-        steps = _anew_steps(resource, found, start_from, terms)
-    else:
-        steps = _steps(resource, seen, found, terms, stamp, backup_directory)
+    text, back = course.rollback or (rollback_text(mode, features), ())
     risks = [*found.risks]
-    if restarts and mode == "savepoint" and verb != "resume":
-        risks += [f"{NO_ROLLBACK}: {problem}" for problem in problems]
-        back = back if not problems else ()
+    if restarts and verb != "resume":
+        undeletable = found.not_deletable if mode == "savepoint" else ()
+        risks += [f"{NO_ROLLBACK}: {problem}" for problem in undeletable]
+        back = () if undeletable else back or _rollback_steps(resource, seen, found, features, terms)
     return Plan(
         id=stamp.plan_id,
         verb=_verb(verb),
         target=_target(source, resource, seen),
         created_ms=stamp.now_ms,
-        change=found.change.value if start_from is None else "savepoint-redeploy",
+        change=course.change,
         diff=found.diff,
         requested_mode=found.requested_mode,
         effective_mode=Mode.FAIL.value if refused and mode is not Mode.UNKNOWN else mode.value,
-        why=found.why if start_from is None else (f"the resource is created anew and starts from {start_from}",),
+        why=course.why,
         risks=tuple(risks),
-        refused=tuple(refused),
-        preconditions=preconditions,
-        steps=() if refused else steps,
-        rollback=() if refused or not back else (rollback,),
+        refused=refused,
+        preconditions=course.preconditions,
+        steps=() if refused else course.steps,
+        rollback=() if refused or not back else (text,),
         rollback_steps=() if refused else back,
         severe=mode in ("stateless", "savepoint-redeploy") or (restarts and verb != "resume" and not back),
         command=stamp.command,
     )
 
 
-def _refused(
-    resource: Resource, found: Prediction, preconditions: tuple[Precondition, ...], start_from: str | None
-) -> list[str]:
-    refused = [*found.refused]
-    if found.patch:
-        checked = [one for one in preconditions if not isinstance(one, OperatorIdle)]  # the prediction refuses that
-        refused += unmet_of_resource(checked, resource)[0]
-    elif start_from is None:
-        refused.append("nothing would change")
-    return refused
+class _Course(NamedTuple):
+    """How the change is made: by a patch of the resource, or by creating it anew."""
+
+    mode: Mode
+    change: str
+    why: tuple[str, ...]
+    preconditions: tuple[Precondition, ...]
+    refused: tuple[str, ...]
+    steps: tuple[Step, ...]
+    rollback: tuple[str, tuple[Step, ...]] | None = None
+    """In words and in steps, where it is not that of a job that was started again."""
+
+
+def _patched(
+    verb: OperatorVerb,
+    resource: Resource,
+    seen: Seen,
+    found: Prediction,
+    terms: Terms,
+    stamp: Stamp,
+    backup_directory: str | None,
+) -> _Course:
+    preconditions = _preconditions(resource, found, backup=backup_directory is not None)
+    unmet = _unmet(resource, preconditions) if found.patch else ["nothing would change"]
+    rollback = None
+    if _in_place_overrides(resource, seen, found):
+        preconditions = (*preconditions, *in_place_preconditions(seen.job_id, seen.parallelism))
+        rollback = (IN_PLACE_ROLLBACK, _undoing(resource, seen, found, terms))
+    return _Course(
+        found.effective_mode,
+        found.change.value,
+        found.why,
+        preconditions,
+        (*found.refused, *unmet, *_out_of_place(verb, resource)),
+        _steps(resource, seen, found, terms, stamp, backup_directory),
+        rollback,
+    )
+
+
+def _created_anew(resource: Resource, found: Prediction, start_from: str, terms: Terms) -> _Course:
+    preconditions = same_spec(resource)
+    unmet = _unmet(resource, preconditions) if found.patch else []
+    return _Course(
+        Mode.SAVEPOINT,
+        "savepoint-redeploy",
+        (f"the resource is created anew and starts from {start_from}",),
+        preconditions,
+        (*found.refused, *unmet, *found.not_deletable),
+        _anew_steps(resource, found, start_from, terms),
+    )
+
+
+def _unmet(resource: Resource, preconditions: tuple[Precondition, ...]) -> Sequence[str]:
+    checked = [one for one in preconditions if not isinstance(one, OperatorIdle)]  # the prediction refuses that
+    return unmet_of_resource(checked, resource)[0]
 
 
 def _out_of_place(verb: OperatorVerb, resource: Resource) -> list[str]:
