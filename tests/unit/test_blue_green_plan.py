@@ -29,6 +29,7 @@ def active(state: str = "ACTIVE_BLUE", **configuration: str) -> dict[str, Any]:
     """The recorded one, with nothing under way; what it acted on last is what its spec says."""
     found: dict[str, Any] = case("bluegreen")
     found["status"].pop("savepointTriggerId")
+    found["status"].pop("deploymentReadyTimestamp")
     found["status"].update(blueGreenState=state, lastReconciledSpec=json.dumps({"spec": found["spec"]}))
     found["spec"]["configuration"] = configuration
     return found
@@ -119,6 +120,15 @@ def test_how_long_it_waits(configuration: dict[str, str], grace: float, delay: f
     blue_green = active(**configuration)
     seen = outlook(blue_green, template_of(blue_green), child(), RULES)
     assert (seen.abort_grace_seconds, seen.deletion_delay_seconds) == (grace, delay)
+
+
+def test_a_time_that_an_abort_has_left_behind_takes_the_deletion_delay_away() -> None:
+    """FLINK-40119: it counts from when the aborted child had been ready."""
+    blue_green = active(**{"kubernetes.operator.bluegreen.deployment-deletion.delay": "30s"})
+    for left, delay in (("1970-01-01T00:00:00Z", 30.0), ("2026-11-28T15:28:05.483748717Z", 0.0)):
+        blue_green["status"]["deploymentReadyTimestamp"] = left
+        seen = outlook(blue_green, template_of(blue_green), child(), RULES)
+        assert seen.deletion_delay_seconds == delay
 
 
 def test_sinks_that_may_get_everything_twice_are_named() -> None:

@@ -36,7 +36,8 @@ from flinkops.sources.kubernetes.resources import Json, section, text
 from flinkops.sources.kubernetes.verbs import Conflict
 
 _ABORTED_WITHIN_SECONDS = 180.0
-_ABORT_NOW = {ABORT_GRACE: "1 ms", DELETION_DELAY: "1 d"}
+_ABORT_NOW = {ABORT_GRACE: "1 ms", DELETION_DELAY: "3650 d"}
+"""The delay counts from when the child was ready, and an earlier abort may have left such a time (FLINK-40119)."""
 
 
 def begin(run: StepRun, given: BeginBlueGreenRollback) -> BlueGreenRollbackBegun:

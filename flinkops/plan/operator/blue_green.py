@@ -84,6 +84,15 @@ def kept_trigger(resource: Mapping[str, Any]) -> str | None:
     return str(found) if found else None
 
 
+def ready_time_kept(resource: Mapping[str, Any]) -> bool:
+    """Whether an abort has left the time behind at which its child had been ready (FLINK-40119, up to 1.15).
+
+    The deletion delay counts from that: at the next transition the old child is deleted at once.
+    """
+    found = str((resource.get("status") or {}).get("deploymentReadyTimestamp") or "1970")
+    return is_active(state_of(resource)) and not found.startswith("1970")
+
+
 def colour_of(state: str) -> str:
     """The child that a state names: where the job is, or where it is to be.
 
@@ -127,7 +136,7 @@ def outlook(
         active=child_name(name, colour),
         next_child=child_name(name, OTHER[colour]),
         abort_grace_seconds=_setting(resource, ABORT_GRACE),
-        deletion_delay_seconds=_setting(resource, DELETION_DELAY),
+        deletion_delay_seconds=0.0 if ready_time_kept(resource) else _setting(resource, DELETION_DELAY),
         refused=tuple(_refusals(resource, wanted, active_child, act, state, comparison.error, stateless=stateless)),
     )
 

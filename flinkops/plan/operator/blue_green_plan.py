@@ -20,6 +20,7 @@ from flinkops.plan.operator.blue_green import (
     BlueGreenOutlook,
     doubtful_sinks,
     fencing_sinks,
+    ready_time_kept,
 )
 from flinkops.plan.operator.blue_green_inputs import (
     AwaitChildPatched,
@@ -85,7 +86,7 @@ def plan_blue_green(
         diff=tuple(one.line for one in found.fields),
         requested_mode=upgrade_mode(wanted),
         effective_mode=effective,
-        why=_why(found, transition=transition),
+        why=_why(found, transition=transition, kept_time=ready_time_kept(resource)),
         risks=_risks(found, job, mode, leftover) if transition else (),
         refused=tuple(refused),
         preconditions=preconditions,
@@ -117,13 +118,14 @@ def _target(source: str, resource: Resource, job: JobFacts) -> Target:
     )
 
 
-def _why(found: BlueGreenOutlook, *, transition: bool) -> tuple[str, ...]:
+def _why(found: BlueGreenOutlook, *, transition: bool, kept_time: bool) -> tuple[str, ...]:
     if found.act is BlueGreenAct.PATCH_CHILD:
         return (f"the operator hands the change on to {found.active}, whose job it leaves alone",)
     if not transition:
         return ()
     delay = found.deletion_delay_seconds
-    deleted = f"{human_seconds(delay)} after that" if delay else f"at once ({DELETION_DELAY} is 0)"
+    at_once = "an aborted transition has left its time behind, FLINK-40119" if kept_time else f"{DELETION_DELAY} is 0"
+    deleted = f"{human_seconds(delay)} after that" if delay else f"at once ({at_once})"
     return (
         f"the operator takes a savepoint of {found.active}, which runs on, and starts {found.next_child} from it",
         f"once {found.next_child} is STABLE and its job runs, {found.active} is deleted {deleted}",
