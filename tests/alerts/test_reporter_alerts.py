@@ -45,6 +45,7 @@ def test_prometheus_accepts_the_rules(rules: Path) -> None:
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.alert}-{case.severity}")
 def test_alert(case: Case, rules: Path, tmp_path: Path) -> None:
     run_promtool(rules, case, tmp_path)

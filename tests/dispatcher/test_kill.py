@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.dispatcher.alerts import encoded
 from tests.dispatcher.file_log import FileLog
 from tests.dispatcher.suite import Inbox, all_committed, in_order, inbox, until
@@ -90,6 +92,7 @@ def test_only_what_was_in_flight_is_sent_again(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.thorough
 def test_killed_again_and_again_in_full_flow_it_repeats_less_than_twice_its_concurrency(tmp_path: Path) -> None:
     topic, state = a_topic(tmp_path), tmp_path / "state"
     kills = (60, 150, 240)

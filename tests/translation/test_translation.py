@@ -35,6 +35,7 @@ def both() -> tuple[dict[str, Any], dict[str, Any]]:
     return decisions(), decisions("translated")
 
 
+@pytest.mark.thorough
 def test_the_same_is_decided_in_another_language(both: tuple[dict[str, Any], dict[str, Any]]) -> None:
     english, other = both
     assert len(english["decided"]) >= 130
@@ -42,6 +43,7 @@ def test_the_same_is_decided_in_another_language(both: tuple[dict[str, Any], dic
     assert differing == []
 
 
+@pytest.mark.thorough
 def test_it_was_another_language(both: tuple[dict[str, Any], dict[str, Any]]) -> None:
     english, other = both
     pairs = [

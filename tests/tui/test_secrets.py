@@ -11,12 +11,13 @@ from flinkops.model.detail import JobDetail
 from flinkops.model.facts import ExceptionFacts, JobFacts
 from flinkops.model.observation import Observation
 from flinkops.tui.job import JobScreen
+from tests.effort import some
 from tests.planted import SETTING_KEYS, planted
 from tests.tui.details import FakeSource
 from tests.tui.screen import press, run, running, text_of, until
 from tests.unit.builders import NOW_MS, failing, job, snapshot, vertex
 
-KINDS = planted()
+KINDS = some(planted(), 50)  # on screens; what masks them is held against all in test_masking
 SECRETS = sorted({secret for kind in KINDS for secret in kind.secrets})
 TALL = (240, len(KINDS) + 20)
 LOGGED = "\n".join(f"2026-11-23 14:00:00,000 WARN  o.a.f.Task - {kind.text}" for kind in KINDS)
@@ -56,6 +57,7 @@ def telling() -> JobFacts:
     )
 
 
+@pytest.mark.scaled
 def test_not_in_the_fleet_nor_in_what_is_written_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     jobs = [
@@ -78,6 +80,7 @@ def test_not_in_the_fleet_nor_in_what_is_written_of_it(tmp_path: Path, monkeypat
     run(scenario())
 
 
+@pytest.mark.scaled
 def test_not_on_a_jobs_screens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 

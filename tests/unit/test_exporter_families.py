@@ -219,21 +219,19 @@ def _many(count: int, vertices: int = 1) -> FleetAssessment:
 
 
 def _cpu_seconds(assessment: FleetAssessment, *, vertices: bool = False) -> tuple[float, str]:
-    started = time.process_time()
+    started = time.thread_time()
     text = expose(assessment, vertices=vertices)
-    return time.process_time() - started, text
+    return time.thread_time() - started, text
 
 
-def test_a_thousand_jobs_in_less_than_a_second() -> None:
-    seconds, text = _cpu_seconds(_many(1000))
-    assert text.count("flinkops_job_info{") == 1000
-    assert seconds < 1.0
-
-
-def test_ten_thousand_vertices() -> None:
-    seconds, text = _cpu_seconds(_many(10, vertices=1000), vertices=True)
-    assert text.count("flinkops_vertex_busy_ratio{") == 10_000
-    assert seconds < 3.0
+@pytest.mark.thorough
+@pytest.mark.parametrize(("jobs", "vertices", "name"), [(1000, 1, "job_info"), (10, 1000, "vertex_busy_ratio")])
+def test_ten_times_the_fleet_takes_at_most_fifteen_times_as_long(jobs: int, vertices: int, name: str) -> None:
+    few, many = _many(jobs // 10, vertices), _many(jobs, vertices)
+    short = max(_cpu_seconds(few, vertices=vertices > 1)[0] for _ in range(3))
+    seconds, text = _cpu_seconds(many, vertices=vertices > 1)
+    assert text.count(f"flinkops_{name}{{") == jobs * vertices
+    assert seconds < 15 * short
 
 
 def test_the_catalogue_has_no_job_id_label_beyond_the_info() -> None:

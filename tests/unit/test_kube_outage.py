@@ -60,9 +60,9 @@ def collector(source: KubernetesSource) -> Iterator[Collector]:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    ends = time.monotonic() + 20.0
+    ends = time.monotonic() + 120.0
     while not condition():
-        assert time.monotonic() < ends, "not within 20 s"
+        assert time.monotonic() < ends, "not within 120 s"
         time.sleep(0.02)
 
 
@@ -76,7 +76,7 @@ def test_it_goes_away_and_comes_back(relay: Relay, source: KubernetesSource, col
     (relay.cut if how == "cut" else relay.hold)()
     begun = time.monotonic()
     collector.collect()
-    assert time.monotonic() - begun < DEADLINE_SECONDS + 3.0  # a hang would be longer; a busy machine is not
+    assert time.monotonic() - begun < DEADLINE_SECONDS + 30.0  # a hang would be longer; a busy machine is not
     until(lambda: state(collector.collect()) != "ok")
     snapshot = collector.collect()
     (status,) = snapshot.sources

@@ -12,6 +12,7 @@ import pytest
 from flinkops.errors import UsageError
 from flinkops.sources.kubernetes.access import list_contexts, open_access
 from flinkops.sources.kubernetes.source import KubernetesSource
+from tests.fake_flink import HANGS_SECONDS
 from tests.unit.cr_samples import resource, stuck
 from tests.unit.kube_server import GROUP, RESOURCES, Answer, ApiServer, serving, status, write_kubeconfig
 
@@ -158,7 +159,7 @@ def test_a_slow_api_server_ends_at_the_deadline(api: ApiServer, open_source: Cal
     release = threading.Event()
 
     def slow(*_: object) -> Answer:
-        release.wait(20.0)
+        release.wait(2 * HANGS_SECONDS)
         return 200, RESOURCES
 
     api.answers[GROUP] = slow
@@ -167,7 +168,7 @@ def test_a_slow_api_server_ends_at_the_deadline(api: ApiServer, open_source: Cal
     seconds = time.monotonic() - begun
     release.set()
     assert snapshot.status.state == "unreachable"
-    assert seconds < 3.0
+    assert seconds < HANGS_SECONDS
 
 
 def test_a_slow_jobmanager_costs_its_own_row_only(api: ApiServer, open_source: Callable[..., KubernetesSource]) -> None:
@@ -177,7 +178,7 @@ def test_a_slow_jobmanager_costs_its_own_row_only(api: ApiServer, open_source: C
     api.lists("default", resource("1.15.0", 5), other)
 
     def slow(*_: object) -> Answer:
-        release.wait(20.0)
+        release.wait(2 * HANGS_SECONDS)
         return 200, {}
 
     api.answers["/api/v1/namespaces/default/services/count-rest:8081/proxy/overview"] = slow
@@ -187,7 +188,7 @@ def test_a_slow_jobmanager_costs_its_own_row_only(api: ApiServer, open_source: C
     release.set()
     assert snapshot.status.state == "ok"
     assert {job.name for job in snapshot.jobs} == {"count", "other"}
-    assert seconds < 4.0
+    assert seconds < HANGS_SECONDS
 
 
 def test_a_stuck_deployment_tells_what_its_pods_say(

@@ -14,7 +14,7 @@ from flinkops.model.endpoint import RestEndpoint, parse_endpoint
 from flinkops.model.facts import SourceStatus
 from flinkops.sources.flink.http import RestClient
 from flinkops.sources.flink.source import FlinkRestSource
-from tests.fake_flink import FakeFlink, Fault, Recording, serving
+from tests.fake_flink import HANGS_SECONDS, FakeFlink, Fault, Recording, serving
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_the_deadline_is_for_the_whole_look(flink: FakeFlink, kind: str) -> None
     flink.faults = [Fault(kind)]
     begun = time.monotonic()
     status = status_of(flink.url, 0.7)
-    assert time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun < HANGS_SECONDS
     assert status.state == "unreachable"
     assert "within 0.7 s" in (status.error or "")
 
@@ -84,7 +84,7 @@ def test_slow_details_give_what_there_was_in_time(flink: FakeFlink, kind: str) -
         snapshot = source.poll(1.0)
     finally:
         source.close()
-    assert time.monotonic() - begun < 2.0
+    assert time.monotonic() - begun < HANGS_SECONDS
     assert snapshot.status.state == "stale"
     assert snapshot.jobs[0].checkpoints is not None
     assert all(f"vertices.{each.id}" in snapshot.jobs[0].unknown for each in snapshot.jobs[0].vertices)
@@ -116,7 +116,7 @@ def test_a_server_that_accepts_and_says_nothing() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         begun = time.monotonic()
         status = status_of(f"http://127.0.0.1:{server.getsockname()[1]}", 0.5)
-        assert time.monotonic() - begun < 1.5
+        assert time.monotonic() - begun < HANGS_SECONDS
     assert status.state == "unreachable"
 
 
