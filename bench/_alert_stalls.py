@@ -30,13 +30,13 @@ class Checkpoints(threading.Thread):
 
     def run(self) -> None:
         while not self._ended.wait(_POLL_SECONDS):
-            self._look()
+            self._sample()
 
     def end(self) -> list[Times]:
         """All of them, in order."""
         self._ended.set()
         self.join()
-        self._look()
+        self._sample()
         return sorted(self._times.values())
 
     def held_up_ms(self) -> dict[str, float]:
@@ -44,7 +44,7 @@ class Checkpoints(threading.Thread):
         found = sorted(self._held_up_ms.values())
         return {"median": statistics.median(found), "max": found[-1]} if found else {}
 
-    def _look(self) -> None:
+    def _sample(self) -> None:
         answer = get_json(self._info.rest_url, f"{self._path}/checkpoints") or {}
         for each in answer.get("history", ()):
             began = each["trigger_timestamp"]

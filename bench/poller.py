@@ -78,7 +78,7 @@ def cpu_ratio(sample: str, rounds: int) -> float:
     with served((sample,), 1, jobs) as [url]:
         source = FlinkRestSource(parse_endpoint(url), connections=1)
         source.poll(30.0)
-        paths = paths_of_a_look(source)
+        paths = paths_of_a_poll(source)
         polls, fetches = [], []
         session = requests.Session()
         for _ in range(rounds):
@@ -101,7 +101,7 @@ def cpu_ratio(sample: str, rounds: int) -> float:
     return poll_s / fetch_s
 
 
-def paths_of_a_look(source: FlinkRestSource) -> list[str]:
+def paths_of_a_poll(source: FlinkRestSource) -> list[str]:
     """What a second poll asks for."""
     client, asked = source._client, []
     read = client.read

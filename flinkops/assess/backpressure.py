@@ -23,7 +23,7 @@ BUSY = 0.7
 """A subtask that works this share of its time is near what it can do."""
 UNEVEN = 0.3
 """The busiest subtask is this much above the mean: the keys are uneven."""
-RISING_LOOKS = 3
+RISING_POLLS = 3
 
 
 class Suspect(NamedTuple):
@@ -135,14 +135,14 @@ def _takes_turns_with(vertex_id: str, past: Sequence[JobSample]) -> str | None:
     leaders = [max(sample.busiest, key=lambda entry: entry[1])[0] for sample in past[-6:] if sample.busiest]
     changes = sum(1 for earlier, later in pairwise(leaders) if earlier != later)
     others = [leader for leader in leaders if leader != vertex_id]
-    return others[-1] if changes >= RISING_LOOKS and vertex_id in leaders and others else None
+    return others[-1] if changes >= RISING_POLLS and vertex_id in leaders and others else None
 
 
 def _slow_sources(graph: Graph, past: Sequence[JobSample], pending: float | None) -> list[Bottleneck]:
     """Nothing is held up, but what waits before the sources grows from poll to poll: they are too slow themselves."""
-    series = [sample.pending_records for sample in past[-(RISING_LOOKS - 1) :]] + [pending]
+    series = [sample.pending_records for sample in past[-(RISING_POLLS - 1) :]] + [pending]
     known = [value for value in series if value is not None]
-    if len(known) < RISING_LOOKS or any(later <= earlier for earlier, later in pairwise(known)):
+    if len(known) < RISING_POLLS or any(later <= earlier for earlier, later in pairwise(known)):
         return []
     return [
         Bottleneck(

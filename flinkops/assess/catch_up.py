@@ -10,7 +10,7 @@ from flinkops.model.quantities import human_seconds
 STARTUP_SECONDS = 120.0
 """What waited while the job did not run is old when it is read, and a distribution remembers it for a minute more."""
 WINDOW_SECONDS = 60.0
-FEWEST_LOOKS = 3
+FEWEST_POLLS = 3
 """Fallen from poll to poll so often: noise does that seldom."""
 LONGEST_SECONDS = 600.0
 """What takes longer than this to be within its limit is not left to itself."""
@@ -60,7 +60,7 @@ def _seconds_left(
         if since_ms <= sample.at_ms < job.seen_ms and sample.job_id == job.id and (value := read(sample)) is not None
     ]
     values = [value for _, value in lately] + [now]
-    if len(values) < FEWEST_LOOKS or any(later >= earlier for earlier, later in pairwise(values)):
+    if len(values) < FEWEST_POLLS or any(later >= earlier for earlier, later in pairwise(values)):
         return None
     per_second = (values[0] - now) * 1000 / (job.seen_ms - lately[0][0])
     seconds = max(0.0, now - goal) / per_second

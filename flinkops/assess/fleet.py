@@ -57,7 +57,7 @@ def current_jobs(jobs: Sequence[JobFacts]) -> list[JobFacts]:
 
 
 def sample(job: JobFacts, policy: Policy) -> JobSample:
-    """What is remembered of one poll at a job."""
+    """What is remembered of one poll of a job."""
     job_class = policy.class_of(job)
     found = signals(job, (), job_class)
     judged = checks(job, found, limits_of(job, job_class), job_class)

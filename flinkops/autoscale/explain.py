@@ -128,7 +128,7 @@ def _waits(state: OperatorState, settings: Settings) -> list[Waits]:
 
 
 def polls_of_collected(job: str, vertices: Sequence[Vertex], collected: Sequence[Collected]) -> list[PolledJob]:
-    """The operator's collections as polls at a job with one parallelism: it starts over after each rescale."""
+    """The operator's collections as polls of a job with one parallelism: it starts over after each rescale."""
     return [
         PolledJob(
             job=job,

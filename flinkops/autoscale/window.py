@@ -1,4 +1,4 @@
-"""What a decision polls at: the job graph, and a few polls at its metrics."""
+"""What a decision is made from: the job graph, and its metrics at a few polls."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -66,7 +66,7 @@ class Window(msgspec.Struct, frozen=True):
 
 
 class PolledJob(msgspec.Struct, frozen=True):
-    """One poll at a job, as far as a decision needs it. `attempt` differs after a restart or a rescale."""
+    """One poll of a job, as far as a decision needs it. `attempt` differs after a restart or a rescale."""
 
     job: str
     state: str
@@ -77,7 +77,7 @@ class PolledJob(msgspec.Struct, frozen=True):
 
 
 def polled_job(job: JobFacts) -> PolledJob:
-    """One poll at a job; the memory of its TaskManagers is another poll's (:func:`with_memory`)."""
+    """One poll of a job; the memory of its TaskManagers is another poll's (:func:`with_memory`)."""
     return PolledJob(
         job=job.name,
         state=job.state,

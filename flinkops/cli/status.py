@@ -59,7 +59,7 @@ def status(
             )
             return
         code = ExitCode.OK
-        for fleet in _looks(observer, common.settings.interval_seconds, watch=watch):
+        for fleet in _polls(observer, common.settings.interval_seconds, watch=watch):
             if replay is None:
                 remember_names(common.settings, (each.name for each in fleet.jobs))
             code = _show(common, fleet, job)
@@ -80,7 +80,7 @@ def _open(common: Common, replay: str | None) -> "Observer":
     return Observer(Replay(replay), common.settings.policy)
 
 
-def _looks(observer: "Observer", interval_seconds: float, *, watch: bool) -> "Iterator[FleetAssessment]":
+def _polls(observer: "Observer", interval_seconds: float, *, watch: bool) -> "Iterator[FleetAssessment]":
     """One poll, or one after the other; of a recording the last frame, or all of them as fast as they are read."""
     from flinkops.recording import Replay
 

@@ -48,7 +48,7 @@ def alerts(settings: AlertSettings, timing: Timing) -> list[Alert]:
         *_stability_alerts(settings, timing),
         _vanished_alert(timing),
         *_exporter_alerts(),
-        *_look_alerts(settings, timing),
+        *_poll_alerts(settings, timing),
     ]
 
 
@@ -270,7 +270,7 @@ def _exporter_alerts() -> Iterator[Alert]:
     )
 
 
-def _look_alerts(settings: AlertSettings, timing: Timing) -> Iterator[Alert]:
+def _poll_alerts(settings: AlertSettings, timing: Timing) -> Iterator[Alert]:
     yield Alert(
         name="FlinkopsSourceDown",
         severity="page",

@@ -1,8 +1,8 @@
 """Whether a job that was started again carries on the state of the one before it. Pure.
 
-Flink numbers the checkpoints and savepoints of a job in one row, and a job that is restored from number n goes on with
-n + 1 (CheckpointCoordinator sets its counter so). A job that was restored from a smaller number than had been
-completed before has gone back; one that was restored from nothing has begun anew. Both happen without anybody
+Flink numbers the checkpoints and savepoints of a job in one row, and a job that is restored from number n continues
+with n + 1 (CheckpointCoordinator sets its counter so). A job that was restored from a smaller number than had been
+completed before has gone back; one that was restored from nothing has restarted empty. Both happen without anybody
 asking for it: a JobManager without high availability that dies and comes back starts its job as it was deployed.
 """
 

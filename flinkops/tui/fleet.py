@@ -102,11 +102,11 @@ class FleetScreen(BaseScreen):
         arrow = glyphs.descending if grid.sort_down else glyphs.ascending
         order = f"by {grid.sort_id} {arrow}" if grid.sort_id else "worst first"
         shown = line(f"{self._shown} of {len(view.jobs)}", "dim")
-        looks_for = line(f"/{self._filter}", "accent") if self._filter else ()
+        filtered = line(f"/{self._filter}", "accent") if self._filter else ()
         broken = line("broken only", "accent") if self._broken_only else ()
         source = line(f"source {tidy(self._source)}", "accent") if self._source else ()
         marked = line(f"{len(grid.marked)} marked", "accent") if grid.marked else ()
-        return [join([counts(view, self.host.context), shown, source, broken, looks_for, marked, line(order, "dim")])]
+        return [join([counts(view, self.host.context), shown, source, broken, filtered, marked, line(order, "dim")])]
 
     def show_view(self, view: View | None) -> None:
         """The rows that match, in the order chosen."""

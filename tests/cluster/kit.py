@@ -94,11 +94,11 @@ class Cluster:
         body = json.dumps({"drain": False, "formatType": "CANONICAL"})
         asked = json.loads(self.kubectl("create", "--raw", f"{proxy}/stop", "-f", "-", stdin=body))
 
-        def look() -> str | None:
+        def polled() -> str | None:
             answer = json.loads(self.kubectl("get", "--raw", f"{proxy}/savepoints/{asked['request-id']}"))
             return (answer.get("operation") or {}).get("location")
 
-        path: str = wait_for(look, "the savepoint", seconds=60, every=0.2)
+        path: str = wait_for(polled, "the savepoint", seconds=60, every=0.2)
         return path
 
     def flinkops(

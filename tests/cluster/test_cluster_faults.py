@@ -162,13 +162,13 @@ def completed(cluster: Cluster, job: str, at_least: int) -> dict[str, Any]:
     """The job of the REST API, once it has completed so many checkpoints; `newest` is the number of the last."""
     proxy = f"/api/v1/namespaces/default/services/{job}-rest:8081/proxy/jobs"
 
-    def look() -> dict[str, Any] | None:
+    def polled() -> dict[str, Any] | None:
         (found,) = json.loads(cluster.kubectl("get", "--raw", f"{proxy}/overview"))["jobs"]
         points = json.loads(cluster.kubectl("get", "--raw", f"{proxy}/{found['jid']}/checkpoints"))
         enough = points["counts"]["completed"] >= at_least
         return {**found, "newest": points["latest"]["completed"]["id"]} if enough else None
 
-    found: dict[str, Any] = wait_for(look, f"{at_least} checkpoints", seconds=60)
+    found: dict[str, Any] = wait_for(polled, f"{at_least} checkpoints", seconds=60)
     return found
 
 

@@ -26,7 +26,7 @@ class Step(NamedTuple):
     mode: str
     ends: tuple[str, str] = ("RUNNING", "STABLE")
     of_job: tuple[tuple[str, Any], ...] = ()  # fields of spec.job that no option of the command line sets
-    waits: bool = False  # the operator polls at it, and leaves it until the job is resumed
+    waits: bool = False  # the operator sees it, and leaves it until the job is resumed
 
 
 SUSPENDED = ("FINISHED", "SUSPENDED")

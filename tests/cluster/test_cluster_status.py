@@ -127,22 +127,22 @@ def test_what_is_not_allowed_is_named(cluster: Cluster, account: str, count: str
         role["metadata"] = {"name": "flinkops-reader"}
         cluster.kubectl("replace", "-f", "-", stdin=json.dumps(role))
 
-    def look(expect: int) -> dict[str, Any]:
+    def polled(expect: int) -> dict[str, Any]:
         return cluster.status(kubeconfig=account, expect=expect)
 
     allow("flinkdeployments")
-    row = wait_for(lambda: _blind(look(0)), "the row without its REST API", seconds=20)
+    row = wait_for(lambda: _blind(polled(0)), "the row without its REST API", seconds=20)
     assert row["name"] == count
     assert row["state"] == "UNKNOWN"
     assert "not allowed to get services/proxy in namespace default" in row["unknown"]["records_in_per_second"]
     allow("pods")
-    source = wait_for(lambda: _denied(look_any(cluster, account)), "denied", seconds=20)
+    source = wait_for(lambda: _denied(status_of(cluster, account)), "denied", seconds=20)
     assert "not allowed to list flinkdeployments.flink.apache.org in namespace default" in source["error"]
     assert "system:serviceaccount:flinkops:flinkops" in source["error"]
-    look(3)
+    polled(3)
 
 
-def look_any(cluster: Cluster, kubeconfig: str) -> dict[str, Any]:
+def status_of(cluster: Cluster, kubeconfig: str) -> dict[str, Any]:
     """The document whatever the exit code: the change of a role takes a moment."""
     try:
         return cluster.status(kubeconfig=kubeconfig, expect=3)

@@ -59,10 +59,10 @@ class Watcher:
     def _watch(self) -> None:
         while not self._stop.is_set():
             begun = time.monotonic()
-            self._look()
+            self._sample()
             self._stop.wait(max(0.1, POLL_SECONDS - (time.monotonic() - begun)))
 
-    def _look(self) -> None:
+    def _sample(self) -> None:
         snapshot = self._collector.collect()
         gc_ratio = self._lab.gc_ratio()
         cluster = snapshot.clusters[0] if snapshot.clusters else None

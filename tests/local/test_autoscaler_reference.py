@@ -26,7 +26,7 @@ pytestmark = pytest.mark.local
 
 HERE = Path(__file__).parent / "autoscaler_reference"
 CASES = 600
-WINDOW_LOOKS = 7
+WINDOW_POLLS = 7
 ROUNDING = 1e-5
 """flink-autoscaler rounds each metric that it evaluates to three digits, and goes on from there down the graph."""
 START_MS = 1_700_000_000_000
@@ -177,8 +177,8 @@ def _recorded() -> list[Case]:
 
 def _case(chance: random.Random) -> Case:
     vertices = _graph(chance)
-    polls: list[Case] = [{} for _ in range(WINDOW_LOOKS)]
-    for index in range(WINDOW_LOOKS):
+    polls: list[Case] = [{} for _ in range(WINDOW_POLLS)]
+    for index in range(WINDOW_POLLS):
         polls[index] = {
             "at_ms": START_MS + index * 10_000 + chance.randint(-400, 400),
             "vertices": {},

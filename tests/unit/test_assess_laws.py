@@ -212,7 +212,7 @@ def test_worse_never_polls_better(name: str, one: float, other: float, breaches:
 @ROUGH
 @given(any_facts(), any_history())
 def test_the_same_poll_always_means_the_same(facts: JobFacts, history: list[JobSample]) -> None:
-    look: FleetSnapshot = snapshot(facts)
-    first, second = (status_json(assess(look, {facts.key: history}, POLICY)) for _ in range(2))
+    polled: FleetSnapshot = snapshot(facts)
+    first, second = (status_json(assess(polled, {facts.key: history}, POLICY)) for _ in range(2))
     assert first == second
     assert not math.isnan(len(first))

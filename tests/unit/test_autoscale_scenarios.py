@@ -333,7 +333,7 @@ def test_a_load_that_rises_is_waited_for_and_told() -> None:
 
 
 @pytest.mark.parametrize("step_seconds", [5.008, 7.0, 13.0, 20.0, 31.0])
-def test_a_window_gets_full_whatever_the_time_between_looks(step_seconds: float) -> None:
+def test_a_window_gets_full_whatever_the_time_between_polls(step_seconds: float) -> None:
     settings = msgspec.structs.replace(QUICK, metrics_window_seconds=20.0)
     world = World(step_seconds=step_seconds, pause_seconds=5.0)
     assert run(lambda _at: 400.0, HOUR, settings, world).moments[-1].parallelism["work"] >= 6

@@ -40,25 +40,25 @@ def test_the_exporter_polls_again_and_drops_what_is_too_old() -> None:
     clock = FixedClock(NOW_MS)
     polls = 0
 
-    def look() -> Observation:
+    def poll() -> Observation:
         nonlocal polls
         polls += 1
         if polls > 2:
             raise RuntimeError("no more")
         return Observation(FleetSnapshot(clock.now_ms()), fleet(taken_ms=clock.now_ms()))
 
-    looker = SharedPoller(look, clock, max_age_seconds=60, reuse_seconds=2)
-    assert looker.newest(30) is not None
+    poller = SharedPoller(poll, clock, max_age_seconds=60, reuse_seconds=2)
+    assert poller.newest(30) is not None
     clock.set_to(NOW_MS - HOUR_MS)
     clock.advance(seconds=10)
-    second = looker.newest(30)
+    second = poller.newest(30)
     assert second is not None
     assert (polls, second.snapshot.taken_ms) == (2, NOW_MS - HOUR_MS + 10_000)
     clock.advance(seconds=61)
-    assert looker.newest(30) is None
+    assert poller.newest(30) is None
     clock.set_to(NOW_MS + HOUR_MS)
     clock.set_to(NOW_MS - HOUR_MS)
-    assert looker.newest(30) is None
+    assert poller.newest(30) is None
 
 
 def test_a_failing_source_keeps_growing_older() -> None:

@@ -88,8 +88,8 @@ def test_no_delivery_is_not_a_latency_of_zero() -> None:
 def test_what_is_wrong_is_said_and_not_asked_again_at_once(status: int, body: str, why: str) -> None:
     with serving(status, body) as (url, asked):
         deliveries = Deliveries()
-        look = SourceSnapshot(SourceStatus(name="a", kind="rest", state="ok"), jobs=(named(url),))
-        (first,), (second,) = deliveries.add_to(look).jobs, deliveries.add_to(look).jobs
+        polled = SourceSnapshot(SourceStatus(name="a", kind="rest", state="ok"), jobs=(named(url),))
+        (first,), (second,) = deliveries.add_to(polled).jobs, deliveries.add_to(polled).jobs
     assert why in first.unknown["delivery"]
     assert second.unknown == first.unknown
     assert asked == ["/metrics"]

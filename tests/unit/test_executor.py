@@ -75,12 +75,12 @@ def test_a_savepoint_is_taken_once_and_what_was_seen_is_the_result(bench: Bench)
 def test_intent_is_on_disk_before_the_step_and_told_after(bench: Bench) -> None:
     lines: list[tuple[str, int]] = []
 
-    def look(progress: Progress) -> None:
+    def polled(progress: Progress) -> None:
         lines.append((progress.kind, len(list(bench.journal.entries()))))
         if (progress.kind, progress.step) == ("intent", "trigger"):
             assert bench.cluster.state.orders == []
 
-    bench.executor(progress=look).run(bench.plan())
+    bench.executor(progress=polled).run(bench.plan())
     assert lines[0] == ("planned", 1)
     assert lines[1] == ("intent", 2)
     assert lines[-1] == ("finished", 8)

@@ -53,7 +53,7 @@ def poller(seen: Fleet, **options: float) -> SharedPoller:
     return SharedPoller(seen.observe, seen.clock, **options)
 
 
-def test_concurrent_scrapes_share_one_look(seen: Fleet) -> None:
+def test_concurrent_scrapes_share_one_poll(seen: Fleet) -> None:
     seen.gate.clear()
     polls = poller(seen)
     with ThreadPoolExecutor(8) as pool:

@@ -258,7 +258,7 @@ class TestStates:
         past = [JobSample(at_ms=NOW_MS - age, state="RESTARTING", job_id="a" * 32) for age in (70_000, 30_000)]
         assert health(job(state="RESTARTING"), past).level == "critical"
 
-    def test_a_restart_loop_between_looks(self) -> None:
+    def test_a_restart_loop_between_polls(self) -> None:
         past = [JobSample(at_ms=NOW_MS - 300_000, state="RUNNING", job_id="a" * 32, restarts=4)]
         assert "restart-loop" in codes(health(job(restarts=7), past))
         assert health(job(restarts=6), past).level == "ok"

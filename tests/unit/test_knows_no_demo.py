@@ -77,8 +77,8 @@ def test_another_name_changes_nothing_but_the_name() -> None:
     assert renamed.name == "job of another"
 
     def shown(job: JobFacts) -> str:
-        look = FleetSnapshot(taken_ms=job.seen_ms, jobs=(job,))
-        return status_json(assess(look, {}, Policy()))
+        polled = FleetSnapshot(taken_ms=job.seen_ms, jobs=(job,))
+        return status_json(assess(polled, {}, Policy()))
 
     back = shown(renamed)
     for new, old in names.items():

@@ -26,7 +26,7 @@ NOW_MS = parse_iso_utc("2026-11-23T14:31:00Z")
 KEY = ("default", "count")
 
 
-def look(*jobs: JobFacts, state: str = "ok", error: str | None = None) -> SourceSnapshot:
+def poll(*jobs: JobFacts, state: str = "ok", error: str | None = None) -> SourceSnapshot:
     return SourceSnapshot(
         SourceStatus(name="default/count", kind="rest", state=state, error=error),  # type: ignore[arg-type]
         (),
@@ -131,7 +131,7 @@ def test_gitops_and_blue_green_owners_are_seen() -> None:
 def test_a_row_is_named_after_its_resource_and_joined_by_job_id() -> None:
     deployment = resource("1.7.0", 6)
     job_id = deployment["status"]["jobStatus"]["jobId"]
-    clusters = {KEY: Cluster(look(flink_job("0" * 32, "FINISHED"), flink_job(job_id)))}
+    clusters = {KEY: Cluster(poll(flink_job("0" * 32, "FINISHED"), flink_job(job_id)))}
     found, _ = job_rows(Listing((deployment,)), clusters, "prod", NOW_MS)
     (row,) = found
     assert (row.id, row.name, row.namespace, row.cluster) == (job_id, "count", "default", "prod")
@@ -144,13 +144,13 @@ def test_a_row_is_named_after_its_resource_and_joined_by_job_id() -> None:
 def test_a_new_submission_that_the_operator_has_not_recorded_is_the_job() -> None:
     deployment = resource("1.15.0", 5)
     old = deployment["status"]["jobStatus"]["jobId"]
-    clusters = {KEY: Cluster(look(flink_job(old, "FINISHED", 1), flink_job("f" * 32, "RUNNING", 2)))}
+    clusters = {KEY: Cluster(poll(flink_job(old, "FINISHED", 1), flink_job("f" * 32, "RUNNING", 2)))}
     found, _ = job_rows(Listing((deployment,)), clusters, "prod", NOW_MS)
     assert [row.id for row in found] == ["f" * 32]
 
 
 @pytest.mark.parametrize(
-    "failure", [None, look(state="unreachable", error="refused"), look(state="denied", error="403")]
+    "failure", [None, poll(state="unreachable", error="refused"), poll(state="denied", error="403")]
 )
 def test_a_failed_probe_is_unknown_never_down(failure: SourceSnapshot | None) -> None:
     deployment = resource("1.15.0", 5)
@@ -168,7 +168,7 @@ def test_no_recorded_state_of_a_running_spec_is_shown_as_ended(operator: str) ->
     for number, deployment in recorded(operator)["resources"].items():
         if deployment["spec"]["job"]["state"] == "suspended":
             continue
-        (row,), _ = job_rows(Listing((deployment,)), {KEY: Cluster(look(state="unreachable", error="x"))}, "c", NOW_MS)
+        (row,), _ = job_rows(Listing((deployment,)), {KEY: Cluster(poll(state="unreachable", error="x"))}, "c", NOW_MS)
         assert row.state in ("UNKNOWN", "RECONCILING"), number
 
 
@@ -176,10 +176,10 @@ def test_stable_while_the_jobmanager_deploys_is_not_taken_for_running() -> None:
     """Operator 1.15 says STABLE during the rollback while the JobManager is still DEPLOYING (recorded object 18)."""
     deployment = resource("1.15.0", 18)
     assert deployment["status"]["lifecycleState"] == "STABLE"
-    (row,), _ = job_rows(Listing((deployment,)), {KEY: Cluster(look(state="unreachable", error="x"))}, "c", NOW_MS)
+    (row,), _ = job_rows(Listing((deployment,)), {KEY: Cluster(poll(state="unreachable", error="x"))}, "c", NOW_MS)
     assert row.state == "RECONCILING"
     assert "the JobManager is DEPLOYING" in row.unknown["vertices"]
-    assert suspects(Listing((deployment,)), {KEY: look(state="unreachable")}) == [KEY]
+    assert suspects(Listing((deployment,)), {KEY: poll(state="unreachable")}) == [KEY]
 
 
 def test_a_suspended_job_is_no_suspect() -> None:
@@ -202,7 +202,7 @@ def test_session_jobs_are_joined_and_the_others_of_their_cluster_shown() -> None
         "status": {"jobStatus": {"jobId": "a" * 32, "state": "RUNNING"}, "lifecycleState": "STABLE"},
     }
     assert is_session_cluster(session)
-    clusters = {("default", "shared"): Cluster(look(flink_job("a" * 32), flink_job("b" * 32)))}
+    clusters = {("default", "shared"): Cluster(poll(flink_job("a" * 32), flink_job("b" * 32)))}
     found, _ = job_rows(Listing((session,), (session_job,)), clusters, "prod", NOW_MS)
     assert [(row.name, row.kind, row.id[0]) for row in found] == [
         ("orders", "FlinkSessionJob", "a"),

@@ -151,7 +151,7 @@ def test_a_version_that_is_too_old_leads_to_a_new_list(source: KubernetesSource,
     assert kind.lists > before
 
 
-def test_who_may_not_watch_lists_at_each_look(source: KubernetesSource, kind: WatchedKind) -> None:
+def test_who_may_not_watch_lists_at_each_poll(source: KubernetesSource, kind: WatchedKind) -> None:
     kind.refuse = status(403, 'flinkdeployments is forbidden: User "ann" cannot watch')
     for number in range(4):
         kind.listed = [named(f"n{number}")]

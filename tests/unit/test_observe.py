@@ -32,7 +32,7 @@ def at(seconds: float, p99: float, **status: object) -> FleetSnapshot:
     return snapshot(msgspec.structs.replace(facts, seen_ms=taken), taken_ms=taken, **status)
 
 
-def test_hysteresis_over_looks() -> None:
+def test_hysteresis_over_polls() -> None:
     observer = Observer(Played(*(at(10 * n, p99) for n, p99 in enumerate([0.1, 2, 2, 0.1, 0.1, 0.1]))), Policy())
     levels = [observer.observe().assessment.jobs[0].health.level for _ in range(6)]
     assert levels == ["ok", "ok", "warning", "warning", "warning", "ok"]

@@ -66,7 +66,7 @@ def test_every_failure_is_one_sentence(flink: FakeFlink, kind: str, state: str, 
 
 
 @pytest.mark.parametrize("kind", ["slow", "trickle", "headers"])
-def test_the_deadline_is_for_the_whole_look(flink: FakeFlink, kind: str) -> None:
+def test_the_deadline_is_for_the_whole_poll(flink: FakeFlink, kind: str) -> None:
     flink.faults = [Fault(kind)]
     begun = time.monotonic()
     status = status_of(flink.url, 0.7)

@@ -34,7 +34,7 @@ def flink_2_3() -> Iterator[FakeFlink]:
         yield cluster
 
 
-def look(flink: FakeFlink, polls: int = 1) -> dict[str, JobFacts]:
+def poll(flink: FakeFlink, polls: int = 1) -> dict[str, JobFacts]:
     source = FlinkRestSource(parse_endpoint(flink.url), clock=FixedClock(NOW_MS))
     try:
         for _ in range(polls):
@@ -50,7 +50,7 @@ def vertex(job: JobFacts, word: str) -> VertexFacts:
 
 
 def test_every_job_of_the_cluster_has_a_row(flink: FakeFlink) -> None:
-    jobs = look(flink)
+    jobs = poll(flink)
     assert {(job["name"], job["state"]) for job in flink.recording.jobs} == {
         (job.name, job.state) for job in jobs.values()
     }
@@ -58,7 +58,7 @@ def test_every_job_of_the_cluster_has_a_row(flink: FakeFlink) -> None:
 
 
 def test_a_running_job_has_its_facts(flink_1_20: FakeFlink) -> None:
-    job = look(flink_1_20)["windows"]
+    job = poll(flink_1_20)["windows"]
     windows = vertex(job, "GlobalWindowAggregate")
     source = vertex(job, "Source")
     assert job.restarts == 0
@@ -81,16 +81,16 @@ def test_a_running_job_has_its_facts(flink_1_20: FakeFlink) -> None:
 
 
 def test_a_legacy_source_has_no_busy_time_and_counts_what_it_emits(flink: FakeFlink) -> None:
-    name = "windows" if "windows" in look(flink) else "count"
-    source = vertex(look(flink)[name], "Source")
+    name = "windows" if "windows" in poll(flink) else "count"
+    source = vertex(poll(flink)[name], "Source")
     assert source.busy_ratio is None
     assert source.records_in_per_second is not None
     assert (source.records_in_per_second.sum or 0) > 100
-    assert "NaN" in look(flink)[name].unknown[f"vertices.{source.id}.busy_ratio"]
+    assert "NaN" in poll(flink)[name].unknown[f"vertices.{source.id}.busy_ratio"]
 
 
 def test_no_watermark_is_a_state_not_a_time(flink_2_3: FakeFlink) -> None:
-    aggregate = vertex(look(flink_2_3)["count"], "GroupAggregate")
+    aggregate = vertex(poll(flink_2_3)["count"], "GroupAggregate")
     assert aggregate.watermark_none_yet
     assert aggregate.watermark_ms is None
     assert not aggregate.watermark_finished
@@ -101,7 +101,7 @@ def test_a_straggler_without_watermark_does_not_hide_the_others(flink_1_20: Fake
     name = "out_w[8]__Writer.currentOutputWatermark"
     flink_1_20.recording.aggregates[path][name] |= {"min": -9.223372036854775808e18, "max": 1.795e12}
     flink_1_20.recording.values[path] |= {f"0.{name}": "-9223372036854775808", f"1.{name}": "1795000000000"}
-    windows = vertex(look(flink_1_20)["windows"], "GlobalWindowAggregate")
+    windows = vertex(poll(flink_1_20)["windows"], "GlobalWindowAggregate")
     assert windows.watermark_none_yet
     assert windows.watermark_ms is not None
     assert windows.watermark_ms.min == 1_795_000_000_000
@@ -111,13 +111,13 @@ def test_a_finished_input_is_told_apart(flink_1_20: FakeFlink) -> None:
     path = vertex_path(flink_1_20, "windows", "GlobalWindowAggregate")
     name = "out_w[8]__Writer.currentOutputWatermark"
     flink_1_20.recording.aggregates[path][name] |= {"min": 9.223372036854775807e18, "max": 9.223372036854775807e18}
-    windows = vertex(look(flink_1_20)["windows"], "GlobalWindowAggregate")
+    windows = vertex(poll(flink_1_20)["windows"], "GlobalWindowAggregate")
     assert windows.watermark_finished
     assert windows.watermark_ms is None
 
 
 def test_ended_jobs_keep_their_last_words(flink_1_20: FakeFlink) -> None:
-    jobs = look(flink_1_20, polls=2)
+    jobs = poll(flink_1_20, polls=2)
     failed = jobs["failed"]
     assert failed.ended_ms is not None
     assert "ArithmeticException: / by zero" in failed.exceptions[0].message
@@ -127,7 +127,7 @@ def test_ended_jobs_keep_their_last_words(flink_1_20: FakeFlink) -> None:
 
 
 def test_a_crash_loop_shows_restarts_and_exceptions(flink_1_20: FakeFlink) -> None:
-    job = look(flink_1_20)["crashing"]
+    job = poll(flink_1_20)["crashing"]
     assert job.exceptions
     assert job.checkpoints is not None
     assert (job.checkpoints.restored_count or 0) > 0
@@ -176,13 +176,13 @@ def test_a_metric_that_is_gone_does_not_empty_the_answer_for_good(flink_2_3: Fak
 
 def test_metrics_that_come_late_are_unknown_until_then(flink_2_3: FakeFlink) -> None:
     aggregates, flink_2_3.recording.aggregates = flink_2_3.recording.aggregates, {}
-    job = look(flink_2_3)["count"]
+    job = poll(flink_2_3)["count"]
     assert vertex(job, "GroupAggregate").busy_ratio is None
     assert "no metrics yet" in job.unknown[f"vertices.{job.vertices[0].id}"]
     asked = [each for each in flink_2_3.requests if each.endswith("/subtasks/metrics")]
     assert len(asked) == 2 * 4  # both vertices again and again: the first question only makes Flink collect
     flink_2_3.recording.aggregates = aggregates
-    assert vertex(look(flink_2_3)["count"], "GroupAggregate").busy_ratio is not None
+    assert vertex(poll(flink_2_3)["count"], "GroupAggregate").busy_ratio is not None
 
 
 @pytest.mark.parametrize("kind", ["500", "404", "html", "cut-json", "wrong-types", "hang-up", "truncated"])
@@ -198,7 +198,7 @@ def test_a_failing_request_costs_its_facts_not_the_row(
     flink_2_3: FakeFlink, kind: str, where: str, unknown: str, lost: str
 ) -> None:
     flink_2_3.faults = [Fault(kind, where)]
-    job = look(flink_2_3)["count"]
+    job = poll(flink_2_3)["count"]
     assert job.state == "RUNNING"
     assert job.unknown[unknown]
     assert "\n" not in job.unknown[unknown]
@@ -211,7 +211,7 @@ def test_a_job_without_checkpoints_is_not_one_that_hides_them(flink_2_3: FakeFli
     path = f"/jobs/{flink_2_3.recording.jobs[0]['jid']}/checkpoints"
     refusal = {"status": 404, "errors": [f"org.x.RestHandlerException: {said}"]}
     flink_2_3.recording.answers |= {path: refusal, f"{path}/config": refusal}
-    job = look(flink_2_3)["count"]
+    job = poll(flink_2_3)["count"]
     assert job.checkpoints is not None
     assert not job.checkpoints.enabled
     assert "checkpoints" not in job.unknown
@@ -226,14 +226,14 @@ def test_a_job_that_goes_meanwhile_is_not_one_without_checkpoints(flink_2_3: Fak
             flink_2_3.recording.answers |= {path: gone, f"{path}/checkpoints": gone, f"{path}/checkpoints/config": gone}
 
     flink_2_3.before = end
-    job = look(flink_2_3)["count"]
+    job = poll(flink_2_3)["count"]
     assert job.checkpoints is None
     assert "not found" in job.unknown["checkpoints"]
 
 
 def test_a_proxy_that_does_not_know_the_page_is_no_word_about_checkpoints(flink_2_3: FakeFlink) -> None:
     flink_2_3.faults = [Fault("404", "/checkpoints")]
-    assert look(flink_2_3)["count"].checkpoints is None
+    assert poll(flink_2_3)["count"].checkpoints is None
 
 
 def test_a_configuration_that_comes_late_is_taken_in(flink_2_3: FakeFlink) -> None:
@@ -253,7 +253,7 @@ def test_a_configuration_that_comes_late_is_taken_in(flink_2_3: FakeFlink) -> No
 
 def test_a_detail_that_fails_leaves_the_overview(flink_2_3: FakeFlink) -> None:
     flink_2_3.faults = [Fault("500", f"/jobs/{flink_2_3.recording.jobs[0]['jid']}")]
-    job = look(flink_2_3)["count"]
+    job = poll(flink_2_3)["count"]
     assert job.state == "RUNNING"
     assert job.vertices == ()
     assert "Ask timed out" in job.unknown["vertices"]
@@ -264,7 +264,10 @@ def test_older_runs_of_the_same_name_are_left_out(flink_2_3: FakeFlink) -> None:
     rows.append({**rows[0], "jid": "f" * 32, "state": "FAILED", "start-time": 5, "end-time": 9})
     rows.append({**rows[0], "jid": "e" * 32, "name": "other", "state": "FINISHED", "start-time": 5, "end-time": 9})
     rows.append({**rows[0], "jid": "d" * 32, "name": "other", "state": "CANCELED", "start-time": 6, "end-time": 9})
-    assert {(job.name, job.state) for job in look(flink_2_3).values()} == {("count", "RUNNING"), ("other", "CANCELED")}
+    assert {(job.name, job.state) for job in poll(flink_2_3).values()} == {
+        ("count", "RUNNING"),
+        ("other", "CANCELED"),
+    }
 
 
 def test_the_configuration_is_kept_as_it_is(flink_2_3: FakeFlink) -> None:
@@ -272,7 +275,7 @@ def test_the_configuration_is_kept_as_it_is(flink_2_3: FakeFlink) -> None:
     folder = "abfss://container@account.dfs.core.windows.net/savepoints"
     settings.append({"key": "s3.secret-key", "value": "hunter2"})
     settings.append({"key": "execution.checkpointing.savepoint-dir", "value": folder})
-    configuration = look(flink_2_3)["count"].configuration
+    configuration = poll(flink_2_3)["count"].configuration
     assert configuration["s3.secret-key"] == "hunter2"
     assert configuration["execution.checkpointing.savepoint-dir"] == folder
     assert configuration["execution.checkpointing.interval"] == "2000 ms"
@@ -285,7 +288,7 @@ def vertex_path(flink: FakeFlink, job_name: str, word: str) -> str:
 
 
 def test_jobs_of_another_share_are_listed_but_not_asked_about(flink_1_20: FakeFlink) -> None:
-    everything = set(look(flink_1_20))
+    everything = set(poll(flink_1_20))
     ours = sorted(everything)[0]
     flink_1_20.requests.clear()
     source = FlinkRestSource(parse_endpoint(flink_1_20.url, name="a"), wanted=lambda key: key == ("a", "", ours))

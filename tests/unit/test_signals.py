@@ -386,7 +386,7 @@ class TestRates:
         assert value.records_in_per_second is None  # type: ignore[attr-defined]
         assert '"vertex b"' in unknown["records_in_per_second"]
 
-    def test_dropped_from_the_counter_between_two_looks(self) -> None:
+    def test_dropped_from_the_counter_between_two_polls(self) -> None:
         facts = with_vertex(job(), "work", unchanged_dropped=spread(1, sum=1_500.0))
         value, unknown = self.of(facts)
         assert value.records_dropped_per_second is None  # type: ignore[attr-defined]

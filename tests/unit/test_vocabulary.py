@@ -9,11 +9,15 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 RECORDED = ("CHANGELOG.md", "docs/evidence/", "tests/unit/old_journals/", "tests/unit/doctor_samples/")
 """What happened, in the words of its time."""
+HERE = Path(__file__).relative_to(REPOSITORY).as_posix()
 OTHERWISE = {
-    "rollback": r"way\s+" + r"back|take(?:s|n)? back",
-    "lost its state, restarted empty": r"forgot\s+" + r"its|began\s+" + r"anew|begins\s+" + r"anew",
-    "request": "wi" + r"sh\b",
-    "poll, snapshot": r"\b(?:a|one|each|every|last|first|second|earlier|next|newest) " + r"looks?\b(?! (?:at|for)\b)",
+    "rollback": r"\bway\s+back\b|take(?:s|n)? back",
+    "lost its state, restarted empty": r"forgot\s+its|beg[aiu]ns?\s+anew",
+    "request": r"wish\b",
+    "poll, snapshot": r"\b(?:a|one|each|every|last|first|second|earlier|next|newest) looks?\b(?! (?:at|for)\b)",
+    "poll, snapshot (in names)": r"\b(?!_?look_up|where_to_look|only_looks|looks?_(?:for|like))"
+    r"(?:\w+_looks?|looks?_\w+|_looks?|Looks?(?=[(\[])|looks?(?= = |\())\b",
+    "resume, continue": r"\b(?:goes|gone|went|go)\s+on\s+with\b(?!out)",
 }
 
 
@@ -22,7 +26,7 @@ def texts() -> list[tuple[str, str]]:
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
     if listed.returncode:
         pytest.skip("not a git work tree: nothing says which files are ours")
-    paths = [path for path in listed.stdout.split("\0") if path and not path.startswith(RECORDED)]
+    paths = [path for path in listed.stdout.split("\0") if path and not path.startswith((*RECORDED, HERE))]
     kept = [path for path in paths if Path(path).suffix in (".py", ".md", ".yaml", ".toml", ".tcss", ".txt")]
     return [(path, (REPOSITORY / path).read_text(encoding="utf-8")) for path in kept if (REPOSITORY / path).exists()]
 

@@ -7,7 +7,7 @@ from flinkops.model.facts import VertexFacts
 from flinkops.model.findings import EvidenceLine, Finding, NotAssessed, Remedy, Severity
 from flinkops.model.numbers import total, worst
 
-RECENT_LOOKS = 2
+RECENT_POLLS = 2
 """At so many polls in a row it is high; Flink's own ratio is a mean over a minute."""
 FIRST_STACKS_SECONDS = 90.0
 """By then Flink has sampled the stacks of a job, on a busy machine too."""
@@ -51,7 +51,7 @@ def judge(case: Case) -> Verdict:
 
 def _is_new(case: Case) -> bool:
     """It was not high at the poll before; of a job that starts up any poll counts, since it is held back anyway."""
-    recent = [each.backpressured_ratio for each in case.past[-(RECENT_LOOKS - 1) :]]
+    recent = [each.backpressured_ratio for each in case.past[-(RECENT_POLLS - 1) :]]
     known = [each for each in recent if each is not None]
     return case.unsettled is None and any(each <= HIGH_BACKPRESSURE_RATIO for each in known)
 
