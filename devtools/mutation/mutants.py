@@ -7,6 +7,7 @@ mutant of each: no place counts more than another.
 
 import ast
 import difflib
+import functools
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -42,10 +43,15 @@ class Mutant:
 
     def source(self, root: Path) -> str:
         """The whole file with the change."""
-        changed = mutate_code(_text(root / self.path), get_operator(self.operator)(), self.occurrence)
-        if changed is None:
-            raise ValueError(f"{self.path}: no occurrence {self.occurrence} of {self.operator}")
-        return str(changed)
+        return _changed(_text(root / self.path), self.operator, self.occurrence)
+
+
+@functools.cache
+def _changed(text: str, operator: str, occurrence: int) -> str:
+    changed = mutate_code(text, get_operator(operator)(), occurrence)
+    if changed is None:
+        raise ValueError(f"no occurrence {occurrence} of {operator}")
+    return str(changed)
 
 
 def changed_lines(before: str, after: str) -> list[str]:

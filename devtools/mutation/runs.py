@@ -37,9 +37,9 @@ def killed_before(work: Path) -> dict[tuple[str, str], Result]:
 def environment(tree: Path) -> dict[str, str]:
     """Of a process that shall import our code from the tree, and from nowhere else."""
     path = os.pathsep.join([str(tree), *(part for part in sys.path if part and Path(part) != REPOSITORY)])
-    return {name: value for name, value in os.environ.items() if not name.startswith("FLINKOPS_")} | {
-        "PYTHONPATH": path
-    }
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("FLINKOPS_")}
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)  # byte code of what does not change is half of a run's time
+    return kept | {"PYTHONPATH": path}
 
 
 class Runs:

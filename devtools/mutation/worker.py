@@ -5,7 +5,9 @@ tests in the given order and stops at the first that fails. One JSON document a 
 """
 
 import contextlib
+import gc
 import importlib
+import itertools
 import json
 import os
 import pkgutil
@@ -34,8 +36,8 @@ _WALL_FACTOR = 15
 """A mutant that waits for ever takes no processor time: its clock ends it, generously, since the machine is shared."""
 _END = {0: "survived", pytest.ExitCode.USAGE_ERROR: "not found", pytest.ExitCode.INTERNAL_ERROR: "error", 99: "error"}
 """What pytest's exit code says; any other, or a signal, is a failed test."""
-_LATER_SECONDS = 1000
-"""The changed file is newer than its byte code by more than any clock's grain."""
+_LATER_SECONDS = itertools.count(1000)
+"""Each changed file has a time of its own: byte code of the file as it was, or with another change, is not used."""
 
 
 class _FirstFailure:
@@ -75,7 +77,7 @@ def _run(root: Path, task: dict[str, Any]) -> dict[str, Any]:
 def _changed(path: Path, source: str) -> Any:
     kept, times = path.read_text(encoding="utf-8"), path.stat()
     path.write_text(source, encoding="utf-8")
-    os.utime(path, (times.st_atime, times.st_mtime + _LATER_SECONDS))
+    os.utime(path, (times.st_atime, times.st_mtime + next(_LATER_SECONDS)))
     try:
         yield
     finally:
@@ -140,8 +142,8 @@ def _ours_below() -> list[str]:
 def main() -> None:
     """Serve until stdin ends."""
     root = Path.cwd()
-    sys.dont_write_bytecode = True
     _import_once()
+    gc.freeze()  # pytest collects garbage at its end: nothing from before the fork is
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     for line in sys.stdin:

@@ -58,8 +58,9 @@ def points(*history: CheckpointFacts) -> CheckpointsFacts:
     return CheckpointsFacts(enabled=True, history=history)
 
 
-@given(st.integers(1, 10**9), st.integers(1, 10**9))
-def test_a_job_goes_on_or_back_by_the_numbers_of_its_checkpoints(number: int, restored_id: int) -> None:
+@given(st.integers(1, 10**9), st.integers(-3, 3) | st.integers(-(10**9), 10**9))
+def test_a_job_goes_on_or_back_by_the_numbers_of_its_checkpoints(number: int, later: int) -> None:
+    restored_id = max(1, number + later)
     found = why_lost(number, RestoredFacts(id=restored_id, at_ms=0, is_savepoint=False))
     assert (found is None) == (restored_id >= number)
     assert why_lost(None, None) is None

@@ -1,0 +1,123 @@
+"""The edges of the signals' limits, windows and defaults: at them, just below and just above."""
+
+import msgspec
+import pytest
+
+from flinkops.assess.availability import BURN_RATE, WINDOW_SECONDS, availability
+from flinkops.assess.backpressure import backpressure
+from flinkops.assess.catch_up import latency_easing, started_lately
+from flinkops.assess.lifecycle import lifecycle
+from flinkops.config.policy import Policy
+from flinkops.model.assessment import Reason
+from flinkops.model.facts import ExceptionFacts, JobFacts
+from flinkops.model.graph import Graph
+from flinkops.model.history import JobSample
+from flinkops.model.reasons import ReasonCode
+from tests.unit.builders import NOW_MS, job, spread, vertex, with_vertex
+
+CLASS = Policy().class_of(job())
+OBJECTIVE = 1 - 1 / 64
+
+
+def falling(first_ms: int) -> list[JobSample]:
+    """Three polls at which ever less waits; the first at this time."""
+    times = (first_ms, NOW_MS - 20_000, NOW_MS - 10_000)
+    return [
+        JobSample(at_ms=at_ms, state="RUNNING", job_id=job().id, pending_records=pending)
+        for at_ms, pending in zip(times, (4_000.0, 3_000.0, 2_000.0), strict=True)
+    ]
+
+
+class TestCatchUp:
+    def test_the_pace_is_that_of_the_last_minute(self) -> None:
+        # From 4000 to 1000 in the minute: 20 seconds more. A poll from before it is left out: 100 records a second.
+        assert "gone in about 20 s" in latency_easing(job(), 1_000.0, falling(NOW_MS - 60_000))
+        assert "gone in about 10 s" in latency_easing(job(), 1_000.0, falling(NOW_MS - 60_001))
+
+    @pytest.mark.parametrize(("seconds", "known"), [(-0.001, None), (0.0, 0.0), (119.999, 119.999), (120.0, None)])
+    def test_a_start_is_late_for_two_minutes(self, seconds: float, known: float | None) -> None:
+        assert started_lately(job(running_since_ms=NOW_MS - round(seconds * 1000))) == known
+
+
+class TestRestarts:
+    def codes(self, facts: JobFacts, past: tuple[JobSample, ...] = ()) -> list[ReasonCode]:
+        return [reason.code for reason in lifecycle(facts, past, CLASS)]
+
+    @pytest.mark.parametrize(("age_ms", "loop"), [(600_000, True), (600_001, False)])
+    def test_a_loop_is_three_within_ten_minutes(self, age_ms: int, loop: bool) -> None:
+        times = (NOW_MS - 1_000, NOW_MS - 2_000, NOW_MS - age_ms)
+        facts = job(restarts=3, exceptions=tuple(ExceptionFacts(at_ms=at_ms, name="E", message="") for at_ms in times))
+        assert (ReasonCode.RESTART_LOOP in self.codes(facts)) is loop
+
+    @pytest.mark.parametrize(("age_ms", "loop"), [(600_000, True), (600_001, False)])
+    def test_a_loop_that_polls_counted(self, age_ms: int, loop: bool) -> None:
+        past = (JobSample(at_ms=NOW_MS - age_ms, state="RUNNING", job_id=job().id, restarts=0),)
+        assert (ReasonCode.RESTART_LOOP in self.codes(job(restarts=3), past)) is loop
+
+    @pytest.mark.parametrize(("age_ms", "told"), [(0, True), (299_999, True), (300_000, False)])
+    def test_a_restart_is_told_for_five_minutes(self, age_ms: int, told: bool) -> None:
+        facts = job(restarts=1, running_since_ms=NOW_MS - age_ms)
+        assert (ReasonCode.JOB_RESTARTED in self.codes(facts)) is told
+
+
+class TestAvailability:
+    """At 14.4 times its pace, this objective leaves 810 of 3600 seconds, to the last bit."""
+
+    def down(self, *spans: tuple[int, int], state: str = "RUNNING") -> list[Reason]:
+        """So many seconds ago it went down, and was seen up again."""
+        past: list[JobSample] = []
+        for from_seconds, to_seconds in spans:
+            down_at = range(from_seconds, to_seconds, -100)
+            past += [JobSample(at_ms=NOW_MS - 1_000 * seconds, state="FAILING") for seconds in down_at]
+            past.append(JobSample(at_ms=NOW_MS - 1_000 * to_seconds, state="RUNNING"))
+        job_class = msgspec.structs.replace(CLASS, availability_ratio=OBJECTIVE)
+        return availability(job(state=state), past, job_class)
+
+    def test_as_much_as_is_left_is_not_too_much(self) -> None:
+        allowed = BURN_RATE * (1.0 - OBJECTIVE) * WINDOW_SECONDS
+        assert allowed == 810.0
+        assert self.down((910, 100)) == []
+        (reason,) = self.down((911, 100))
+        assert (reason.value, reason.limit, reason.since_ms) == (811.0, 810.0, NOW_MS - 911_000)
+
+    def test_polls_too_far_apart_say_nothing_of_the_time_between(self) -> None:
+        def found(apart_ms: int) -> list[Reason]:
+            past = [JobSample(at_ms=NOW_MS - apart_ms * age, state="FAILING") for age in range(8, 0, -1)]
+            return availability(job(), past, msgspec.structs.replace(CLASS, availability_ratio=OBJECTIVE))
+
+        assert found(120_000)[0].value == 960.0
+        assert found(120_001) == []
+
+    def test_only_the_last_hour_counts(self) -> None:
+        (reason,) = self.down((3_700, 2_500))
+        assert (reason.since_ms, reason.value) == (NOW_MS - 3_600_000, 1_100.0)
+
+    def test_without_an_objective_there_is_none(self) -> None:
+        past = [JobSample(at_ms=NOW_MS - 100_000 * age, state="FAILING") for age in range(30, 0, -1)]
+        assert availability(job(), past, msgspec.structs.replace(CLASS, availability_ratio=None)) == []
+
+
+class TestBackpressure:
+    def test_a_sibling_of_which_nothing_is_known_is_not_to_blame(self) -> None:
+        facts = job(
+            vertices=(
+                vertex("src", backpressured_ratio=spread(0.9)),
+                vertex("waits", "src", busy_ratio=spread(0.1)),
+                vertex("silent", "src", backpressured_ratio=None, busy_ratio=None),
+            )
+        )
+        found = backpressure(facts, Graph(facts.vertices), ()).value
+        assert found is not None
+        assert found.bottleneck is not None
+        assert "waits" in f"{found.bottleneck.vertex} {found.bottleneck.why}"
+
+    def test_a_slow_source_is_told_with_what_waits_now(self) -> None:
+        facts = with_vertex(job(), "src", busy_ratio=spread(0.97), pending_records=spread(3_000))
+        past = [
+            JobSample(at_ms=NOW_MS - 10_000 * age, state="RUNNING", pending_records=pending)
+            for age, pending in ((2, 1_000.0), (1, 2_000.0))
+        ]
+        found = backpressure(facts, Graph(facts.vertices), past).value
+        assert found is not None
+        assert found.bottleneck is not None
+        assert "3000 records wait" in found.bottleneck.why
