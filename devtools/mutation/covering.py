@@ -7,7 +7,7 @@ import json
 import re
 import shutil
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,11 +31,14 @@ class Covering:
         line which names the constant, or the function or class that it belongs to.
         """
         lines = self.lines.get(path, {})
-        statement, owners = _around((self.root / path).read_text(encoding="utf-8"), line)
-        found = lines.get(line, set()) or _any(lines, _extent(statement))
+        around = _around((self.root / path).read_text(encoding="utf-8"), line)
+        owners = [node for node in around if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+        # Some lines leave no trace (`break`, `continue`, a folded constant): the least statement around that does.
+        traces = (lines.get(line, set()), *(_any(lines, _extent(node)) for node in around))
+        found = next((tests for tests in traces if tests), set())
         if not any(isinstance(owner, ast.FunctionDef) and owner.body[0].lineno <= line for owner in owners):
             found = found.union(*(_any(lines, _extent(owner)) for owner in owners))
-            found = found.union(*(self._naming(name) for name in _defined(statement, owners)))
+            found = found.union(*(self._naming(name) for name in _defined(around[0], owners)))
         return sorted(found, key=lambda test: (self.seconds.get(test, 0.0), test))
 
     def _naming(self, name: str) -> set[str]:
@@ -56,8 +59,8 @@ def _extent(node: ast.stmt) -> range:
     return range(node.lineno, (node.end_lineno or node.lineno) + 1)
 
 
-def _around(text: str, line: int) -> tuple[ast.stmt, list[ast.stmt]]:
-    """The smallest statement with this line, and the functions and classes around it, the inmost first."""
+def _around(text: str, line: int) -> list[ast.stmt]:
+    """The statements that have this line, the inmost first."""
     around = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.stmt) and line in _extent(node)] or [
         # A decorator stands before its definition's first line.
         node
@@ -65,11 +68,10 @@ def _around(text: str, line: int) -> tuple[ast.stmt, list[ast.stmt]]:
         if isinstance(node, ast.FunctionDef | ast.ClassDef)
         and any(decorator.lineno <= line <= (decorator.end_lineno or line) for decorator in node.decorator_list)
     ]
-    around.sort(key=lambda node: node.lineno, reverse=True)
-    return around[0], [node for node in around if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    return sorted(around, key=lambda node: node.lineno, reverse=True)
 
 
-def _defined(statement: ast.stmt, owners: list[ast.stmt]) -> list[str]:
+def _defined(statement: ast.stmt, owners: Sequence[ast.stmt]) -> list[str]:
     """What a statement at the import gives a name to."""
     names = [node.name for node in owners if isinstance(node, ast.FunctionDef | ast.ClassDef)]
     names += [node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -61,6 +62,7 @@ class Runs:
         self._results |= before
         (self._work / _RESULTS).write_text("".join(map(_line, kept.values())), encoding="utf-8")
         while todo := [mutant for mutant in mutants if mutant not in self._results]:
+            random.Random(len(mutants)).shuffle(todo)  # what is known half-way is a sample, too
             _say(f"{len(todo)} mutants to run, {len(self._results)} known")
             self._work_off(todo)
             self._forget_what_no_reliable_test_killed()

@@ -1,19 +1,25 @@
 """The edges of the signals' limits, windows and defaults: at them, just below and just above."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
 from flinkops.assess.availability import BURN_RATE, WINDOW_SECONDS, availability
 from flinkops.assess.backpressure import backpressure
 from flinkops.assess.catch_up import latency_easing, started_lately
+from flinkops.assess.fleet import assess, current_jobs
+from flinkops.assess.latency import latency
 from flinkops.assess.lifecycle import lifecycle
+from flinkops.assess.limits import Check, judge, raised
+from flinkops.assess.rates import rates
 from flinkops.config.policy import Policy
-from flinkops.model.assessment import Reason
+from flinkops.model.assessment import JobAssessment, Reason
 from flinkops.model.facts import ExceptionFacts, JobFacts
 from flinkops.model.graph import Graph
 from flinkops.model.history import JobSample
 from flinkops.model.reasons import ReasonCode
-from tests.unit.builders import NOW_MS, job, spread, vertex, with_vertex
+from tests.unit.builders import NOW_MS, job, snapshot, spread, vertex, with_vertex
 
 CLASS = Policy().class_of(job())
 OBJECTIVE = 1 - 1 / 64
@@ -121,3 +127,90 @@ class TestBackpressure:
         assert found is not None
         assert found.bottleneck is not None
         assert "3000 records wait" in found.bottleneck.why
+
+
+class TestLimits:
+    POLICY = msgspec.structs.replace(Policy(), raise_after_polls=2, clear_after_polls=2)
+    CHECK = Check(
+        code=ReasonCode.LATENCY_HIGH,
+        code_unknown=ReasonCode.LATENCY_UNKNOWN,
+        what="latency",
+        unit="seconds",
+        value=2.0,
+        limit=1.0,
+        critical=None,
+        sampled=lambda sample: sample.latency_p99_seconds,
+        setting="latency",
+    )
+
+    def past(self, *breached: bool) -> list[JobSample]:
+        """Polls with a known number each, the oldest first."""
+        return [
+            JobSample(
+                at_ms=NOW_MS - 10_000 * age,
+                state="RUNNING",
+                latency_p99_seconds=1.0,
+                breached=(ReasonCode.LATENCY_HIGH,) if each else (),
+            )
+            for age, each in zip(range(len(breached), 0, -1), breached, strict=True)
+        ]
+
+    def test_one_breach_before_a_clean_poll_is_not_yet_a_run(self) -> None:
+        clean = self.CHECK._replace(value=0.5)
+        assert not raised(clean, self.past(False, False, True), self.POLICY)
+        assert raised(clean, self.past(False, True, True), self.POLICY)
+
+    def test_it_stands_since_the_first_of_the_newest_run(self) -> None:
+        def since(*breached: bool) -> int | None:
+            reason = judge(self.CHECK, self.past(*breached), self.POLICY, NOW_MS)
+            return reason.since_ms if reason else None
+
+        assert since(True, False, True, True) == NOW_MS - 20_000
+        assert since(True, True, False) == NOW_MS - 30_000  # now is the second breach: what was clean between is noise
+
+
+class TestRates:
+    def test_a_sink_takes_in_what_its_inputs_send(self) -> None:
+        facts = with_vertex(job(), "sink", records_in_per_second=spread(70.0), records_out_per_second=spread(30.0))
+        assert rates(facts, Graph(facts.vertices), (), CLASS).value.records_out_per_second == 70.0
+
+    def test_a_counter_is_followed_back_to_its_reset(self) -> None:
+        facts = with_vertex(job(), "work", unchanged_dropped=spread(20.0))
+        past = [
+            JobSample(at_ms=NOW_MS - age_ms, state="RUNNING", job_id=job().id, unchanged_dropped=count)
+            for age_ms, count in ((50_000, 5), (40_000, 500), (20_000, 10))
+        ]
+        assert rates(facts, Graph(facts.vertices), past, CLASS).value.records_dropped_per_second == (20 - 10) / 20
+
+
+class TestLatency:
+    def test_no_latency_is_less_than_a_known_one(self) -> None:
+        facts = with_vertex(job(), "work", marker_p50_seconds=0.9, marker_p99_seconds=0.0)
+        facts = with_vertex(facts, "sink", marker_p50_seconds=0.1, marker_p99_seconds=0.5)
+        found = latency(facts, Graph(facts.vertices), ()).value
+        assert found is not None
+        assert (found.p50, found.p99) == (0.1, 0.5)
+
+
+class TestFreshness:
+    def health(self, seen_ms: int, **status: Any) -> JobAssessment:
+        (found,) = assess(snapshot(job(seen_ms=seen_ms), **status), {}, Policy()).jobs
+        return found
+
+    def test_what_a_slow_source_did_answer_for_counts_for_the_poll_and_a_second(self) -> None:
+        # The poll took 0.2 s.
+        assert self.health(NOW_MS - 1_200, state="stale").state == "RUNNING"
+        assert self.health(NOW_MS - 1_201, state="stale").state == "UNKNOWN"
+
+    def test_seen_after_the_poll_was_over_is_a_clock_that_was_set_back(self) -> None:
+        assert self.health(NOW_MS + 1_000).state == "RUNNING"
+        ahead = self.health(NOW_MS + 1_001, age_seconds=7.0)
+        assert (ahead.state, ahead.data_age_seconds) == ("UNKNOWN", 7.0)
+        assert self.health(NOW_MS + 1_001, age_seconds=None).data_age_seconds == 0.0
+
+    def test_an_ended_job_is_hidden_by_one_that_started_in_the_same_instant_or_later(self) -> None:
+        ended, again = job(id="b" * 32, state="FAILED", started_ms=0), job(started_ms=None)
+        assert current_jobs((ended, again)) == [ended, again]
+        assert current_jobs((ended, msgspec.structs.replace(again, started_ms=1))) == [
+            msgspec.structs.replace(again, started_ms=1)
+        ]
