@@ -129,7 +129,9 @@ def _positions(text: str) -> Iterator[tuple[str, int, tuple[int, int]]]:
 
 
 def _may_change(node: Any) -> bool:
-    return node.type in _NODES and not (node.type == "operator" and node.value in _NO_OPERATION)
+    if node.type == "operator":  # the `*` that parts parameters is none either
+        return node.value not in _NO_OPERATION and node.parent.type not in {"parameters", "lambdef", "typedargslist"}
+    return node.type in _NODES
 
 
 def _type_ranges(tree: ast.Module) -> list[tuple[tuple[int, int], tuple[int, int]]]:
