@@ -130,7 +130,7 @@ REFUSED: list[tuple[str, dict[str, Any], Edit, ObservedJob, str]] = [
         labelled(running("1.15.0"), ownerReferences=[{"kind": "FlinkBlueGreenDeployment", "name": "b"}]),
         UPGRADE,
         SEEN,
-        "FlinkBlueGreenDeployment b",
+        "FlinkBlueGreenDeployment b, which would undo the edit: flinkops upgrade b changes the pair",
     ),
     ("deleted", labelled(running("1.15.0"), deletionTimestamp="2026-01-01T00:00:00Z"), UPGRADE, SEEN, "being deleted"),
     ("no way", in_state("1.15.0", "RECONCILING", jobmanager="MISSING"), UPGRADE, NO_METADATA, "it would fail"),

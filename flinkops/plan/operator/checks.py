@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from flinkops.model.operator_bugs import dotted, version_numbers
 from flinkops.model.operator_marks import managed_by
-from flinkops.outside.shell import shell_word
+from flinkops.outside.shell import shell_command, shell_word
 from flinkops.plan.operator.configuration import duration_seconds
 from flinkops.plan.operator.decision import Act, Decision, Mode
 from flinkops.plan.operator.reading import Spec
@@ -127,7 +127,9 @@ def _deleting(proposed: ProposedChange) -> Iterator[str]:
 def _owned(proposed: ProposedChange) -> Iterator[str]:
     for owner in (proposed.resource.get("metadata") or {}).get("ownerReferences") or []:
         if owner.get("kind") == "FlinkBlueGreenDeployment":
-            yield f"it belongs to FlinkBlueGreenDeployment {owner.get('name')}, which would undo the edit"
+            name = str(owner.get("name"))
+            command = shell_command("flinkops", "upgrade", name)
+            yield f"it belongs to FlinkBlueGreenDeployment {name}, which would undo the edit: {command} changes the pair"
 
 
 def _gitops(proposed: ProposedChange) -> Iterator[str]:
