@@ -127,9 +127,9 @@ def _deleting(proposed: ProposedChange) -> Iterator[str]:
 def _owned(proposed: ProposedChange) -> Iterator[str]:
     for owner in (proposed.resource.get("metadata") or {}).get("ownerReferences") or []:
         if owner.get("kind") == "FlinkBlueGreenDeployment":
-            name = str(owner.get("name"))
-            command = shell_command("flinkops", "upgrade", name)
-            yield f"it belongs to FlinkBlueGreenDeployment {name}, which would undo the edit: {command} changes the pair"
+            pair = str(owner.get("name"))
+            change = f"{shell_command('flinkops', 'upgrade', pair)} changes the pair"
+            yield f"it belongs to FlinkBlueGreenDeployment {pair}, which would undo the edit: {change}"
 
 
 def _gitops(proposed: ProposedChange) -> Iterator[str]:
