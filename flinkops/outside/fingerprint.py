@@ -10,6 +10,8 @@ import secrets
 from functools import cache
 from pathlib import Path
 
+from flinkops.ownership import doubt_about, make_private
+
 _KEY_BYTES = 32
 _DIGITS = 12
 
@@ -41,12 +43,22 @@ def _key() -> bytes:
 
 
 def _kept_key(path: Path) -> bytes:
-    if path.exists():
-        key = path.read_bytes()
-        if len(key) == _KEY_BYTES:
-            return key
+    """Kept in a file that only its user could read and write; else one of this process."""
+    make_private(path.parent)
+    if path.exists() and doubt_about(path) is None and not _is_whole(path):
         path.unlink()
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not path.exists():
+        _make(path)
+    return path.read_bytes() if doubt_about(path) is None else secrets.token_bytes(_KEY_BYTES)
+
+
+def _is_whole(path: Path) -> bool:
+    """A key that others could read tells them what its fingerprints are of."""
+    found = path.stat()
+    return found.st_size == _KEY_BYTES and not found.st_mode & 0o077
+
+
+def _make(path: Path) -> None:
     beside = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     beside.touch(mode=0o600)
     beside.write_bytes(secrets.token_bytes(_KEY_BYTES))
@@ -56,4 +68,3 @@ def _kept_key(path: Path) -> bytes:
         pass
     finally:
         beside.unlink()
-    return path.read_bytes()
