@@ -17,7 +17,7 @@ PACKAGES = Path(pytest.__file__).parents[1]
 MOUNTS = {"repository": REPOSITORY, "packages": PACKAGES}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def exporter(cluster: Cluster) -> Iterator[str]:
     """Two replicas, from deploy/: an image with Python of the kit, and the package from where it is installed here."""
     bindings = [one for one in _manifests("rbac-namespace.yaml") if one["metadata"]["name"] == "flinkops-reader"]
@@ -47,7 +47,7 @@ def test_two_replicas_share_the_jobs(cluster: Cluster, count: str, exporter: str
     def shares() -> list[str]:
         return [metrics(cluster, f"{exporter}-{replica}") for replica in range(REPLICAS)]
 
-    wait_for(lambda: all("flinkops_source_up{" in share for share in shares()), "both have looked", seconds=60)
+    wait_for(lambda: all("flinkops_source_up{" in share for share in shares()), "both have polled", seconds=60)
     found = shares()
     assert all(line.endswith(" 1.0") for share in found for line in lines(share, "flinkops_source_up"))
     assert sorted(line.split()[-1] for share in found for line in lines(share, "flinkops_exporter_shard")) == [

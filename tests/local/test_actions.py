@@ -94,6 +94,7 @@ def test_a_savepoint_that_cannot_be_written_says_why(shell: Shell) -> None:
     assert "/proc/nowhere" in failed["result"]["error"]
 
 
+@pytest.mark.by_hand  # the commands on a fake cluster refuse the same (tests/unit/test_action_commands.py)
 def test_nothing_is_changed_when_it_must_not_be(shell: Shell) -> None:
     before = shell.json("savepoint", "list", NAME)
     assert shell.run("savepoint", "create", NAME, "--yes", "--read-only").returncode == 5
@@ -104,6 +105,7 @@ def test_nothing_is_changed_when_it_must_not_be(shell: Shell) -> None:
     assert shell.json("savepoint", "list", NAME) == before
 
 
+@pytest.mark.by_hand  # as above
 def test_a_saved_plan_is_refused_when_the_job_has_moved(shell: Shell, tmp_path: Path) -> None:
     saved = tmp_path / "plan.json"
     assert shell.run("savepoint", "create", NAME, "--out", str(saved)).returncode == 0
@@ -114,6 +116,7 @@ def test_a_saved_plan_is_refused_when_the_job_has_moved(shell: Shell, tmp_path: 
     assert shell.run("apply", str(saved), "--yes").returncode == 2  # edited
 
 
+@pytest.mark.by_hand  # test_autoscale and test_poller rescale in place; a chaos kill rescales by command
 def test_rescaled_in_place_and_back(shell: Shell) -> None:
     before = shell.live()
     for parallelism in ("2", "1"):

@@ -104,6 +104,7 @@ def at_home_in(folder: Path) -> dict[int, str]:
     return found
 
 
+@pytest.mark.by_hand  # a minute; test_local_demo holds by a fake what it takes and leaves
 def test_in_a_fleet_that_runs_it_takes_only_what_is_its_own(embedded_fleet: FleetInfo) -> None:
     said: list[str] = []
     seen: list[str] = []

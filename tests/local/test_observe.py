@@ -31,7 +31,7 @@ from tests.alerts.names import metric_names
 from tests.unit.promtool import MISSING
 from tests.unit.test_catalogue import METRICS, panel_queries
 
-pytestmark = [pytest.mark.local, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.local, pytest.mark.long, pytest.mark.timeout(1200)]
 
 SCALE = 1 / 30
 PATIENCE_SECONDS = 400.0
@@ -118,7 +118,6 @@ def stack(
         yield found
 
 
-@pytest.mark.long
 def test_a_slow_sink_pages_once_and_resolves(stack: Stack, slow_sink: SlowSink) -> None:
     latency = f'flinkops_job_processing_latency_seconds{{job="{JOB}",quantile="0.99"}}'
     await_(lambda: bool(stack.query(latency)))

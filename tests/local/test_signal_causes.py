@@ -29,9 +29,9 @@ from flinkops.model.endpoint import parse_endpoint
 from flinkops.observer import Observer
 from flinkops.sources.flink.source import FlinkRestSource
 
-pytestmark = [pytest.mark.local, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.local, pytest.mark.timeout(1800)]
 
-PATIENCE_SECONDS = 240.0
+PATIENCE_SECONDS = 600.0
 TOPIC = JOB = "causes"
 RATE = 200
 WATERMARK_DELAY_SECONDS = 30 + 60
@@ -130,6 +130,7 @@ def checkpoint_folder(shown: JobAssessment) -> Path:
     return folder
 
 
+@pytest.mark.by_hand  # over a minute; test_poller holds the rate against what its source was told
 def test_the_rate_is_what_was_sent(seen: Seen, scrapes: Scrapes) -> None:
     with ThreadPoolExecutor(1) as sender:
         stop = threading.Event()
@@ -159,10 +160,10 @@ def test_skew_grows_by_the_second_while_the_watermark_is_held(seen: Seen, scrape
 def test_state_grows_with_keys_and_is_as_large_as_its_folder(seen: Seen, scrapes: Scrapes) -> None:
     before = seen.now()
     assert before.state_bytes is not None
-    scrapes.send(60_000, new_keys=True)
+    scrapes.send(30_000, new_keys=True)
     small = before.state_bytes
     seen.when(lambda each: (each.state_keys or 0) > 0.9 * scrapes.keys)
-    after = seen.when(lambda each: (each.state_bytes or 0) > small + 1_000_000)
+    after = seen.when(lambda each: (each.state_bytes or 0) > small + 500_000)
     assert after.state_keys == pytest.approx(scrapes.keys, rel=0.15)
     folder = checkpoint_folder(after)
     on_disk = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
