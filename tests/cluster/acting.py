@@ -78,7 +78,7 @@ class CommandLine:
 
 def settled(cluster: Cluster, name: str) -> bool:
     """The operator sees the job RUNNING, and has nothing to do."""
-    status = cluster.deployment(name).get("status") or {}  # none until the operator has looked at it first
+    status = cluster.deployment(name).get("status") or {}  # none until the operator has reconciled it first
     reconciled = (status.get("reconciliationStatus") or {}).get("state")
     ready = status.get("jobManagerDeploymentStatus") == "READY" and reconciled == "DEPLOYED"
     return bool(ready and (status.get("jobStatus") or {}).get("state") == "RUNNING")

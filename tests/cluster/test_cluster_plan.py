@@ -172,7 +172,7 @@ def test_the_operator_does_what_was_predicted(cluster: Cluster, job: str, instal
 def check_left_alone(
     cluster: Cluster, name: str, diff: tuple[str, ...], before: dict[str, Any], pods: list[str]
 ) -> None:
-    """The operator has looked at the change, and neither done anything nor written anything down."""
+    """The operator has read the change, and neither done anything nor written anything down."""
     wait_for(lambda: seen_by_operator(cluster, name, diff), "the operator has seen it", seconds=90)
     after = cluster.deployment(name)
     assert state_of(after) == state_of(before)

@@ -13,7 +13,7 @@ from flinkops.model.endpoint import parse_endpoint
 from flinkops.observer import Observer
 from flinkops.sources.flink.source import FlinkRestSource
 
-_LOOK_SECONDS = 20.0
+_POLL_SECONDS = 20.0
 
 
 class Doctor:
@@ -21,7 +21,7 @@ class Doctor:
 
     def __init__(self, url: str, job: str, capture: Callable[[str], Path | None] = lambda _job: None) -> None:
         source = FlinkRestSource(parse_endpoint(url, name="lab"), wanted=lambda key: key[2] == job)
-        self._observer = Observer(Collector([source], SystemClock(), deadline_seconds=_LOOK_SECONDS), Policy())
+        self._observer = Observer(Collector([source], SystemClock(), deadline_seconds=_POLL_SECONDS), Policy())
         self._examiner = PollingEvidenceCollector(self._observer)
         self._job = job
         self._capture = capture(job)

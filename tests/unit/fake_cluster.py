@@ -1,6 +1,6 @@
 """A Flink cluster as a state machine: what the executor asks for happens, and is remembered in a file.
 
-The file outlives the process, so that a test can kill the executor and look at what it had done.
+The file outlives the process, so that a test can kill the executor and see what it had done.
 """
 
 from collections.abc import Sequence

@@ -267,7 +267,7 @@ from flinkops.exporter.run import Listen, build, serve
 from tests.unit.test_exporter_server import observe
 entered, gate = threading.Event(), threading.Event()
 def slow():
-    print("looking", flush=True)
+    print("polling", flush=True)
     sys.stdin.readline()
     return observe()
 listen = Listen(sys.argv[1], 0)
@@ -293,7 +293,7 @@ def test_a_scrape_under_way_is_answered_before_the_stop(host: str, warnings: int
         port = int(process.stdout.readline())
         with socket.create_connection(("127.0.0.1", port)) as scrape:
             scrape.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
-            assert process.stdout.readline() == "looking\n"
+            assert process.stdout.readline() == "polling\n"
             process.terminate()
             process.stdin.write("\n")
             process.stdin.flush()

@@ -208,7 +208,7 @@ ROWS = [
     Row("failed, stateless", "FAILED", "stateless", "stateless", "stateless"),
     Row("last-state is new, HA is off", "RUNNING", "last-state", "fail", "last-state", settings=HA_OFF),
     Row("restarting, savepoint, metadata", "RESTARTING", "savepoint", "last-state", "last-state", METADATA),
-    Row("restarting, savepoint, metadata not looked at", "RESTARTING", "savepoint", "last-state", "last-state"),
+    Row("restarting, savepoint, metadata not read", "RESTARTING", "savepoint", "last-state", "last-state"),
     Row("restarting, no metadata", "RESTARTING", "savepoint", "wait", "last-state", NO_METADATA),
     Row("restarting, HA off", "RESTARTING", "savepoint", "wait", "last-state", settings=HA_OFF),
     Row("restarting, fallback off", "RESTARTING", "savepoint", "wait", "wait", METADATA, {FALLBACK_KEY: "false"}),

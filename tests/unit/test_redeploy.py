@@ -306,7 +306,7 @@ def test_a_job_that_was_started_by_hand_meanwhile_is_not_doubled(bench: Bench) -
     assert bench.live() == [by_hand]
 
 
-def test_a_submission_without_an_answer_is_looked_for(bench: Bench) -> None:
+def test_a_submission_without_an_answer_is_searched_for(bench: Bench) -> None:
     bench.cluster.swallows_answers = True
     assert bench.executor().run(bench.plan(Change(parallelism=2))).outcome == "verified"
     assert bench.live() == [derived_id("p1", "job")]

@@ -28,7 +28,7 @@ ENDS = ("", "\x00", "!", " ")
 
 @dataclass(frozen=True)
 class Used:
-    """An expression, and whether it looks for its place in a text or is held against its beginning only."""
+    """An expression, and whether it is searched for in a text or held against its beginning only."""
 
     pattern: re.Pattern[Any]
     searches: bool = True

@@ -6,7 +6,7 @@ import org.apache.flink.api.common.functions.RichMapFunction;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
 
-/** JSON documents of so many fields: written by one operator, read by the next, to look at a single field. */
+/** JSON documents of so many fields: written by one operator, read by the next, to read a single field. */
 public final class Documents {
     private Documents() {}
 

@@ -7,7 +7,7 @@ import org.apache.flink.api.common.typeinfo.PrimitiveArrayTypeInfo;
 import org.apache.flink.streaming.api.functions.KeyedProcessFunction;
 import org.apache.flink.util.Collector;
 
-/** Keeps the last payload of each key, for ever; with {@code reads} it looks at the one before. */
+/** Keeps the last payload of each key, for ever; with {@code reads} it reads the one before. */
 public final class Remember extends KeyedProcessFunction<Long, Event, Event> {
     private final boolean reads;
 
