@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-WARM_UP_RATIO = 0.2
+WARM_UP_RATIO = 0.25
 """Of the samples: caches fill, the allocator finds its size, every fault comes for the first time."""
 MEMORY_LIMIT_RATIO_PER_HOUR = 0.05
 GROWTH_LIMIT_PER_HOUR = 1.0

@@ -13,23 +13,26 @@ from bench.poller import SAMPLES, ManyJobs
 from tests.fake_flink import Fault, serving
 
 CLUSTERS, JOBS_A_CLUSTER = 12, 10
+SPARE = 2
 FAULT_SECONDS = 7.0
 FAULTS = ("slow", "hang-up", "huge", "cut-json", "500", "truncated", "wrong-types", "trickle", "302", "headers")
 
 
 class Changing(ManyJobs):
-    """Jobs that come and go."""
+    """Jobs that go and come again, under `SPARE` more names than there are at a time."""
 
     def __init__(self, sample: str, jobs: int) -> None:
         super().__init__(sample, jobs)
         self._made = jobs
 
     def change(self, rng: random.Random) -> None:
-        """One job goes, another takes its place under an id and a name that never were before."""
+        """One job goes, another takes its place: its name was there before, its id was not."""
         self._made += 1
-        row = {**self.row, "jid": f"{self._made:032x}", "name": f"{self.row['name']}-{self._made:06d}"}
+        name = f"{self.row['name']}-{self._made % (len(self.rows) + SPARE):03d}"
+        row = {**self.row, "jid": f"{self._made:032x}", "name": name}
         rows = list(self.rows)
-        rows[rng.randrange(len(rows))] = row
+        same = next((index for index, one in enumerate(rows) if one["name"] == name), rng.randrange(len(rows)))
+        rows[same] = row
         self.rows = rows
         self.recording.answers["/jobs/overview"] = {"jobs": rows}
         self._known = {}

@@ -8,7 +8,8 @@ refuses; the TUI has a terminal of its own and a recording of 120 jobs, and keys
 dispatcher reads a real Kafka and delivers to a receiver on 127.0.0.1 that fails, hangs and goes away.
 
 Every 15 s the kernel is asked for VmRSS, VmHWM, threads, descriptors and sockets of each. Verdict, after the first
-fifth: the slope of the memory (median of all pairs) at most 5 % an hour, of the others below one an hour.
+quarter (each job has all the samples that are kept of it by then): the slope of the memory, the median of those of all
+pairs, is at most 5 % an hour, of the others below one an hour.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from pathlib import Path
 
 from bench._soak_figures import Sample, judge, sample, table
 from bench._soak_parts import PARTS, Part
+from flinkops.local.signals import signals_interrupt
 
 ROOT = Path(__file__).resolve().parent.parent
 EVIDENCE = ROOT / "docs" / "evidence" / "soak.txt"
@@ -38,7 +40,7 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help=f"keep the table in {EVIDENCE.relative_to(ROOT)}")
     chosen = parser.parse_args()
     names = chosen.only or sorted(PARTS)
-    with tempfile.TemporaryDirectory(prefix="soak-") as folder, ExitStack() as stack:
+    with signals_interrupt(), tempfile.TemporaryDirectory(prefix="soak-") as folder, ExitStack() as stack:
         parts = [_started(name, Path(folder), stack) for name in names]
         samples = _soak(parts, chosen.minutes * 60, chosen.every)
         did = {part.name: part.done() for part in parts}
@@ -86,7 +88,7 @@ def _report(
     day = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
     lines = [
         f"./dev bench soak --minutes {chosen.minutes:g}",
-        f"{day}, commit {commit}, {os.cpu_count()} cores; a sample each {chosen.every:g} s, without the first fifth",
+        f"{day}, commit {commit}, {os.cpu_count()} cores; a sample each {chosen.every:g} s, without the first quarter",
         "",
         table(verdicts),
         "",
