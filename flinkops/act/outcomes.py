@@ -3,15 +3,16 @@
 from typing import ClassVar
 
 from flinkops.model.assessment import Value
-from flinkops.model.steps import NamesSavepoint, SaysSize, SaysStopped, StepOutcome
+from flinkops.model.steps import BeginsSavepoint, NamesSavepoint, SaysSize, SaysStopped, StepOutcome
 
 
-class SavepointTriggered(StepOutcome, Value, frozen=True, tag_field="found", tag="savepoint-triggered"):
+class SavepointTriggered(BeginsSavepoint, Value, frozen=True, tag_field="found", tag="savepoint-triggered"):
     """Flink has accepted the trigger."""
 
-    FOR_STEPS: ClassVar[frozenset[str]] = frozenset({"trigger_id"})
+    FOR_STEPS: ClassVar[frozenset[str]] = frozenset({"trigger_id", "after_checkpoint"})
 
     trigger_id: str
+    after_checkpoint: int | None = None
 
 
 class SavepointCompleted(NamesSavepoint, Value, frozen=True, tag_field="found", tag="savepoint-completed"):

@@ -13,9 +13,9 @@ from flinkops.act.running import StepKind, StepRun
 from flinkops.act.savepoint_check import check_savepoint
 from flinkops.errors import OperationFailed
 from flinkops.model.detail import AsyncOutcome
-from flinkops.model.facts import CheckpointFacts
+from flinkops.model.facts import CheckpointFacts, CheckpointsFacts
 from flinkops.model.places import same_place
-from flinkops.model.steps import NamesSavepoint
+from flinkops.model.steps import BeginsSavepoint, NamesSavepoint
 from flinkops.outside.shell import shell_word
 from flinkops.plan.step_inputs import AwaitSavepoint, CheckFiles, DisposeSavepoint, TriggerSavepoint, VerifySavepoint
 
@@ -35,8 +35,30 @@ def trigger(run: StepRun, given: TriggerSavepoint) -> SavepointTriggered:
         )
         return True
 
+    after = newest_checkpoint(run)
     run.until("triggering the savepoint", ask)
-    return SavepointTriggered(given.trigger_id)
+    return SavepointTriggered(given.trigger_id, after)
+
+
+def newest_checkpoint(run: StepRun) -> int | None:
+    """Flink's number of the job's newest checkpoint or savepoint, 0 before the first; None when it does not tell.
+
+    The numbers grow with each, whatever the clocks say: what comes later has a higher one.
+    """
+
+    def ask() -> tuple[int | None]:
+        job = run.control.job(run.job_id)
+        if job is None or job.checkpoints is None:
+            return (None,)
+        return (max((one.id for one in _known(job.checkpoints)), default=0),)
+
+    (number,) = run.until("reading the number of the last checkpoint", ask)
+    return number
+
+
+def _known(checkpoints: CheckpointsFacts) -> list[CheckpointFacts]:
+    latest = (checkpoints.latest_completed, checkpoints.latest_failed, checkpoints.latest_savepoint)
+    return [*checkpoints.history, *filter(None, latest)]
 
 
 def await_savepoint(run: StepRun, given: AwaitSavepoint) -> SavepointCompleted:
@@ -62,8 +84,14 @@ def verify(run: StepRun, _given: VerifySavepoint) -> SavepointVerified:
         job = run.control.job(run.job_id)
         if job is None or job.checkpoints is None:
             return None
-        known = (*job.checkpoints.history, *filter(None, [job.checkpoints.latest_savepoint]))
-        return next((one for one in known if one.status == "COMPLETED" and same_place(one.external_path, path)), None)
+        return next(
+            (
+                one
+                for one in _known(job.checkpoints)
+                if one.status == "COMPLETED" and same_place(one.external_path, path)
+            ),
+            None,
+        )
 
     listed = run.until(f"waiting until the job lists {path}", ask, within_seconds=_LISTED_WITHIN_SECONDS)
     checked = checked_files(run, path)
@@ -108,23 +136,30 @@ def dispose(run: StepRun, given: DisposeSavepoint) -> SavepointDisposed:
 
 
 def _forgotten(run: StepRun) -> str:
-    """Flink forgets an operation after five minutes; the newest savepoint since the plan was made is ours.
+    """Flink forgets an operation after five minutes; the savepoint with a number after the last one before it is ours.
 
-    Nobody else could begin one through this journal meanwhile; one by other hands has another trigger, which is why
+    Nobody else could begin one through this journal meanwhile; somebody else's has another trigger, which is why
     only a single candidate counts.
     """
+    begun = run.findings.last(BeginsSavepoint)
+    after = None if begun is None else begun.after_checkpoint
     job = run.control.job(run.job_id)
     if job is None or job.checkpoints is None:
         raise OperationFailed("Flink has forgotten the savepoint's trigger and does not know the job any more")
-    found = [
-        one
-        for one in job.checkpoints.history
-        if one.is_savepoint and one.status == "COMPLETED" and (one.triggered_ms or 0) >= run.plan.created_ms
-    ]
-    if len(found) == 1 and found[0].external_path:
-        return found[0].external_path
+    found = {
+        one.external_path
+        for one in _known(job.checkpoints)
+        if after is not None and one.is_savepoint and one.status == "COMPLETED" and one.id > after and one.external_path
+    }
+    if len(found) == 1:
+        return found.pop()
+    newer = (
+        "which was the newest before it is not known"
+        if after is None
+        else f"{len(found)} savepoints are newer than checkpoint {after}, the last before it"
+    )
     raise OperationFailed(
-        f"Flink has forgotten the savepoint's trigger, and {len(found)} savepoints are newer than the plan",
+        f"Flink has forgotten the savepoint's trigger, and {newer}",
         next_step=f"list them with: flinkops savepoint list {shell_word(run.plan.target.job_name)}",
     )
 

@@ -21,8 +21,15 @@ def signals_interrupt() -> Iterator[None]:
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    with _handled_by(interrupt, tuple(one for one in _ENDING if signal.getsignal(one) is not signal.SIG_IGN)):
+    with _handled_by(interrupt, ending_signals()):
         yield
+
+
+def ending_signals() -> tuple[signal.Signals, ...]:
+    """TERM and HUP, without what is ignored; none off the main thread, where Python takes no handlers."""
+    if threading.current_thread() is not threading.main_thread():
+        return ()
+    return tuple(one for one in _ENDING if signal.getsignal(one) is not signal.SIG_IGN)
 
 
 @contextlib.contextmanager

@@ -118,6 +118,14 @@ class SaysSize(StepOutcome):
     state_bytes: int | None
 
 
+class BeginsSavepoint(StepOutcome):
+    """Says after which of Flink's numbers of checkpoints the savepoint comes; None: that was not known."""
+
+    __slots__ = ()
+
+    after_checkpoint: int | None
+
+
 class Findings:
     """What the steps of one action have found so far, oldest first."""
 

@@ -28,6 +28,7 @@ from flinkops.tui.choice import Choice
 from flinkops.tui.commands import action_commands, job_commands, key_commands, theme_commands
 from flinkops.tui.context import Context
 from flinkops.tui.dialogs import Finder, Prompt, Reader, help_lines
+from flinkops.tui.ending import Ending
 from flinkops.tui.fleet import FleetScreen
 from flinkops.tui.incident import IncidentWritten, incident
 from flinkops.tui.job import JobScreen
@@ -104,6 +105,7 @@ class FlinkopsApp(App[None]):
         )
         self.said = ""
         self.crash: Exception | None = None
+        self.ending = Ending(self)
         self._said_timer: Timer | None = None
         self._job = options.job  # until it was opened
         self._seconds = options.seconds  # until it began to run
@@ -120,6 +122,7 @@ class FlinkopsApp(App[None]):
             self.say(problem)
         if self.options.polling:
             self.poller.start()
+        self.ending.listen()
 
     def now_ms(self) -> int:
         """The clock's time; while a recording plays, the recording's."""
@@ -141,11 +144,15 @@ class FlinkopsApp(App[None]):
 
     def watch_view(self, view: View | None) -> None:
         """One new observation: one repaint of the screen on top."""
-        shown = next((s for s in reversed(self.screen_stack) if isinstance(s, BaseScreen)), None)
-        if shown is not None:  # also below a sheet: it stays live
+        if (shown := self._shown) is not None:
             shown.redraw()
         if view is not None:
             self._first_shown(view)
+
+    @property
+    def _shown(self) -> BaseScreen | None:
+        """The screen on top, also below a sheet: it stays live."""
+        return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, BaseScreen)), None)
 
     def _first_shown(self, view: View) -> None:
         """Open the job that was asked for, and count the time if it is limited."""
@@ -185,8 +192,9 @@ class FlinkopsApp(App[None]):
         self._redraw_keys()
 
     def _redraw_keys(self) -> None:
-        if isinstance(self.screen, BaseScreen) and self.screen.is_mounted:
-            self.screen.redraw_keys()
+        shown = self._shown
+        if shown is not None and shown.is_mounted:
+            shown.redraw_keys()
 
     # ---- sources that can be asked for more
 
@@ -374,6 +382,13 @@ class FlinkopsApp(App[None]):
         self.push_screen(Finder(self.context, [Choice(each.label, each.hint) for each in found.values()]), run)
 
     # ---- the end
+
+    async def action_quit(self) -> None:
+        """Leave; while an action runs only when asked twice, since that interrupts it."""
+        if (warning := self.actions.warning_before_leaving()) is not None:
+            self.say(warning)
+        else:
+            self.exit()
 
     def _handle_exception(self, error: Exception) -> None:
         """Keep what broke for one line after the terminal is restored, instead of a page of traceback."""

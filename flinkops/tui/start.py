@@ -8,6 +8,7 @@ from pathlib import Path
 
 from flinkops.config.storage import StorageTable
 from flinkops.errors import OperationFailed, UsageError
+from flinkops.local.signals import signals_interrupt
 from flinkops.observer import Observer
 from flinkops.outside.masking import masked_text
 from flinkops.ownership import make_private
@@ -30,7 +31,7 @@ def start(
     links: Links | None = None,
     storage: StorageTable | None = None,
 ) -> None:
-    """Run the app. Raises OperationFailed when it broke."""
+    """Run the app. Raises OperationFailed when it broke, Interrupted when it ended in the middle of an action."""
     if ascii_only is None:
         ascii_only = wants_ascii()
     collector = observer.collector
@@ -48,11 +49,19 @@ def start(
     )
     shown = ReplayObserver(collector, observer.policy) if isinstance(collector, Replay) else observer
     app = FlinkopsApp(shown, options, sources=getattr(collector, "sources", ()), links=links)
-    app.run()
+    try:
+        app.run()
+    finally:
+        with signals_interrupt():  # the loop's own handlers went with it
+            owed = app.actions.interrupt()
+        if owed is not None and app.crash is None:
+            raise owed from None
+    if app.ending.by_signal:
+        raise KeyboardInterrupt
     if app.crash is not None:
         raise OperationFailed(
             f"the screen broke: {type(app.crash).__name__}: {app.crash}; the details are in {write_log(app.crash)}",
-            next_step="flinkops status --once shows the fleet without it",
+            next_step=owed.line() if owed else "flinkops status --once shows the fleet without it",
         )
 
 

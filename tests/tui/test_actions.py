@@ -1,6 +1,7 @@
 """Actions: offered only where allowed, planned and confirmed as the commands do, refused by the executor if need be."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -159,7 +160,13 @@ def test_read_only_is_refused_by_the_executor_too(kind: Kind, tmp_path: Path, cl
     running = Running(plan, planning)
     with pytest.raises(Refused, match="read-only"):
         carry_out(
-            running, clock=CLOCK, read_only=True, journal_folder=tmp_path, stores=Stores(), progress=lambda _: None
+            running,
+            clock=CLOCK,
+            read_only=True,
+            journal_folder=tmp_path,
+            stores=Stores(),
+            progress=lambda _: None,
+            stopping=threading.Event(),
         )
     assert cluster.state.orders == []
 

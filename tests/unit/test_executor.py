@@ -21,6 +21,7 @@ from flinkops.model.request import Change
 from flinkops.model.steps import UnknownInput
 from flinkops.plan.identity import Stamp
 from flinkops.plan.savepoint import plan_delete, plan_savepoint
+from flinkops.plan.step_inputs import AwaitSavepoint, TriggerSavepoint
 from tests.unit.fake_cluster import JOB_ID, SAVEPOINTS, FakeCluster
 from tests.unit.test_redeploy import Bench as RedeployBench
 from tests.victim import waiting_at
@@ -177,12 +178,37 @@ def test_a_savepoint_that_the_job_does_not_list_is_not_believed(bench: Bench, mo
     assert "waiting until the job lists" in (result.error or "")
 
 
-def test_a_forgotten_trigger_is_found_by_its_savepoint(bench: Bench) -> None:
+@pytest.mark.parametrize("ahead_hours", [0, 3, -3], ids=["in step", "ours is ahead", "ours is behind"])
+def test_a_forgotten_trigger_is_found_by_its_savepoint_whatever_our_clock_says(bench: Bench, ahead_hours: int) -> None:
+    taken = bench.executor().run(bench.plan())  # one that was there before
+    assert taken.outcome == "verified"
+    plan = msgspec.structs.replace(bench.plan(), id="p2")
+    plan = with_trigger(plan, "2" * 32)
+    plan = msgspec.structs.replace(plan, created_ms=plan.created_ms + ahead_hours * 3_600_000)
+    bench.cluster.forgets = True
+    result = bench.executor().run(plan)
+    assert result.outcome == "verified", result.error
+    assert result.seen["savepoint"] == f"{SAVEPOINTS}/savepoint-2"
+
+
+def with_trigger(plan: Plan, trigger_id: str) -> Plan:
+    """The same plan for another savepoint."""
+    steps = [
+        msgspec.structs.replace(step, do=msgspec.structs.replace(step.do, trigger_id=trigger_id))
+        if isinstance(step.do, (TriggerSavepoint, AwaitSavepoint))
+        else step
+        for step in plan.steps
+    ]
+    return msgspec.structs.replace(plan, steps=tuple(steps))
+
+
+def test_a_forgotten_trigger_of_an_older_journal_is_not_guessed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flinkops.act.savepoint_steps.newest_checkpoint", lambda _run: None)  # it did not write it
     plan = bench.plan()
     bench.cluster.forgets = True
     result = bench.executor().run(plan)
-    assert result.outcome == "verified"
-    assert result.seen["savepoint"] == f"{SAVEPOINTS}/savepoint-1"
+    assert result.outcome == "failed"
+    assert "which was the newest before it is not known; list them with" in (result.error or "")
 
 
 def test_denied_is_not_repeated(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

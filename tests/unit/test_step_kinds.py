@@ -21,6 +21,7 @@ from flinkops.model.launch import Launch
 from flinkops.model.plan import Plan, Precondition, Step, Target, UnknownPrecondition
 from flinkops.model.request import ActionRequest, Change, Terms
 from flinkops.model.steps import (
+    BeginsSavepoint,
     Findings,
     NamesNewJob,
     NamesSavepoint,
@@ -48,7 +49,7 @@ from tests.unit.test_redeploy import OLD
 from tests.unit.test_redeploy import Bench as RestBench
 
 KINDS = tuple(step_kinds().values())
-FACETS = (NamesSavepoint, NamesNewJob, SaysStopped, SaysSize, SetsSavepointAside)
+FACETS = (BeginsSavepoint, NamesSavepoint, NamesNewJob, SaysStopped, SaysSize, SetsSavepointAside)
 
 
 def rest_plans(folder: Path) -> Iterator[Plan]:

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from flinkops.model.assessment import Value
-from flinkops.model.steps import NamesNewJob, NamesSavepoint, SaysStopped, StepOutcome
+from flinkops.model.steps import BeginsSavepoint, NamesNewJob, NamesSavepoint, SaysStopped, StepOutcome
 
 
 class LaunchPrepared(StepOutcome, Value, frozen=True, tag_field="found", tag="launch-prepared"):
@@ -12,10 +12,13 @@ class LaunchPrepared(StepOutcome, Value, frozen=True, tag_field="found", tag="la
     uploaded_jar: str | None = None
 
 
-class StopBegun(StepOutcome, Value, frozen=True, tag_field="found", tag="stop-begun"):
+class StopBegun(BeginsSavepoint, Value, frozen=True, tag_field="found", tag="stop-begun"):
     """Flink has accepted it."""
 
+    FOR_STEPS: ClassVar[frozenset[str]] = frozenset({"after_checkpoint"})
+
     old_job_id: str
+    after_checkpoint: int | None = None
 
 
 class JobEnded(SaysStopped, Value, frozen=True, tag_field="found", tag="job-ended"):

@@ -14,6 +14,7 @@ from flinkops.act.rest.outcomes import (
 )
 from flinkops.act.rest_cache import Absence
 from flinkops.act.running import StepKind, StepRun
+from flinkops.act.savepoint_steps import newest_checkpoint
 from flinkops.act.stability_steps import alive, all_running, why_failed
 from flinkops.errors import Denied, NotInTime, OperationFailed, TimedOut, Unreachable
 from flinkops.model.facts import JobFacts
@@ -51,8 +52,9 @@ def stop(run: StepRun, given: StopWithSavepoint) -> StopBegun:
         )
         return True
 
+    after = newest_checkpoint(run)
     run.until("asking the job to stop", ask)
-    return StopBegun(run.job_id)
+    return StopBegun(run.job_id, after)
 
 
 def await_end(run: StepRun, _given: AwaitEnd) -> JobEnded:

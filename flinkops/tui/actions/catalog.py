@@ -1,11 +1,12 @@
 """What can be done to a job from the screen, what is typed for it, and the command that does the same. Pure."""
 
 import shlex
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from flinkops.errors import UsageError
+from flinkops.errors import FlinkopsError, UsageError
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.plan import Plan, Result
 from flinkops.outside.shell import shell_words
@@ -100,6 +101,8 @@ class Running:
     steps: list["Progress"] = field(default_factory=list)
     result: Result | None = None
     error: str | None = None
+    over: threading.Event = field(default_factory=threading.Event)  # its thread has ended
+    broken_off: FlinkopsError | None = None  # why it did not come to a result, as its thread knows it
 
     @property
     def ended(self) -> bool:

@@ -1,5 +1,6 @@
 """Actions from the screens: what is offered, asked, planned on a thread, confirmed, carried out and followed."""
 
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,15 +9,15 @@ from textual.app import App
 
 from flinkops.clock import Clock
 from flinkops.config.storage import StorageTable
-from flinkops.errors import UsageError
+from flinkops.errors import FlinkopsError, Interrupted, UsageError
 from flinkops.model.assessment import JobAssessment
-from flinkops.model.plan import Plan
+from flinkops.model.plan import Plan, Result
 from flinkops.render.cells import tidy
 from flinkops.sources.protocol import TakesActions
 from flinkops.sources.storage.stores import Stores
 from flinkops.tui import background
 from flinkops.tui.actions.catalog import KINDS, Kind, Planning, Running, request_of
-from flinkops.tui.actions.execute import carry_out, make_plan, takes_actions
+from flinkops.tui.actions.execute import carry_out, interrupted, make_plan, takes_actions
 from flinkops.tui.actions.messages import ActionEnded, ActionProgressed, Planned
 from flinkops.tui.actions.sheets import ConfirmSheet, ProgressSheet
 from flinkops.tui.choice import Choice
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from flinkops.act.executor import Progress
 
 NO_ACTIONS = "its source takes no actions from here"
+_PATIENCE_SECONDS = 15.0
+"""For a request that is under way when the program ends: longer than one takes to fail."""
 
 
 class ActionController:
@@ -52,6 +55,8 @@ class ActionController:
         self._journal_folder = journal_folder
         self._stores = Stores(storage)
         self._acted: list[Running] = []
+        self._stopping = threading.Event()
+        self._warned = False
 
     @property
     def may_act(self) -> bool:
@@ -146,14 +151,24 @@ class ActionController:
         def tell(progress: "Progress") -> None:
             background.post(app, ActionProgressed(running, progress))
 
-        background.start(
-            app,
-            "action",
-            lambda: carry_out(
-                running, clock=clock, read_only=read_only, journal_folder=folder, stores=stores, progress=tell
-            ),
-            lambda outcome: ActionEnded(running, outcome),
-        )
+        def work() -> Result:
+            try:
+                return carry_out(
+                    running,
+                    clock=clock,
+                    read_only=read_only,
+                    journal_folder=folder,
+                    stores=stores,
+                    progress=tell,
+                    stopping=self._stopping,
+                )
+            except FlinkopsError as error:
+                running.broken_off = error
+                raise
+            finally:
+                running.over.set()
+
+        background.start(app, "action", work, lambda outcome: ActionEnded(running, outcome))
         app.push_screen(ProgressSheet(self._context, running, clock))
 
     def progressed(self, message: ActionProgressed) -> None:
@@ -172,6 +187,33 @@ class ActionController:
         screen = self._app.screen
         if isinstance(screen, ProgressSheet) and screen.running is running:
             screen.redraw()
+
+    @property
+    def under_way(self) -> list[Running]:
+        """The actions that have not ended."""
+        return [running for running in self._acted if not running.over.is_set()]
+
+    def warning_before_leaving(self) -> str | None:
+        """Once, while an action runs: leaving interrupts it."""
+        if self._warned or not (under_way := self.under_way):
+            return None
+        self._warned = True
+        plan = under_way[-1].plan
+        return f"{plan.verb} of {tidy(plan.target.job_name)} is running: q again leaves and interrupts it"
+
+    def interrupt(self) -> Interrupted | None:
+        """At the program's end, the terminal restored: break off what still runs, as Ctrl-C does a command.
+
+        What there is to say then: how each job is left, and how to resume.
+        """
+        under_way = self.under_way
+        self._stopping.set()
+        owed = [interrupted(running, self._clock, _PATIENCE_SECONDS) for running in under_way]
+        said = [error for error in owed if error is not None]
+        if not said:
+            return None
+        *others, last = said
+        return Interrupted("; ".join([*(error.line() for error in others), last.what]), next_step=last.next_step)
 
     def show_last(self) -> None:
         """The progress or the outcome of the last action."""

@@ -4,13 +4,14 @@ Everything here blocks, for a thread, and imports what acts only when something 
 """
 
 import secrets
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flinkops.clock import Clock
-from flinkops.errors import OperationFailed
+from flinkops.errors import FlinkopsError, Interrupted, OperationFailed
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.plan import Plan, Result
 from flinkops.outside.shell import shell_words
@@ -60,10 +61,19 @@ def carry_out(
     journal_folder: Path | None,
     stores: Stores,
     progress: Callable[["Progress"], None],
+    stopping: threading.Event,
 ) -> Result:
-    """Run the plan. Read-only is refused by the executor, not here."""
+    """Run the plan. Read-only is refused by the executor, not here.
+
+    Raises Interrupted, with how the job is left, at the first poll or step after `stopping` is set.
+    """
     from flinkops.act.executor import Executor
     from flinkops.act.journal import Journal, default_folder
+
+    def tell(one: "Progress") -> None:
+        progress(one)
+        if stopping.is_set() and one.kind in ("planned", "intent", "note", "outcome"):
+            raise KeyboardInterrupt  # as Ctrl-C reaches a command: the executor notes it and says what is owed
 
     place = backend_of(running.planning.source, clock)
     with _handle(place, running.planning.job) as handle:
@@ -75,10 +85,27 @@ def carry_out(
             guard="nothing may be changed at this source" if read_only else None,
             timeout_seconds=ACTION_SECONDS,
             poll_seconds=handle.control.poll_seconds,
-            progress=progress,
+            progress=tell,
             resume_options=shell_words(place.where),
         )
         return executor.run(running.plan)
+
+
+def interrupted(running: Running, clock: Clock, patience_seconds: float) -> FlinkopsError | None:
+    """What is owed to whoever ends the program while this action runs; its thread was told before.
+
+    None when it came to its end all the same. A thread that hangs in a request is waited for so long at most.
+    """
+    if running.over.wait(patience_seconds):
+        return running.broken_off
+    plan = running.plan
+    options = shell_words(backend_of(running.planning.source, clock).where)
+    from flinkops.act.executor import resume_command
+
+    return Interrupted(
+        f"interrupted while {plan.id} waited for an answer; {plan.target.job_name} is as its last step left it",
+        next_step=f"resume it with: {resume_command(plan.id, options)}",
+    )
 
 
 def _handle(place: "Backend", job: JobAssessment) -> "AbstractContextManager[JobHandle]":
