@@ -1,0 +1,33 @@
+package flinkops.rehearsal;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.apache.flink.util.SerializedThrowable;
+
+/** A failure as its chain of causes. */
+final class Causes {
+    private static final int MOST = 20;
+
+    private Causes() {}
+
+    static List<Map<String, Object>> chain(Throwable problem) {
+        List<Map<String, Object>> chain = new ArrayList<>();
+        for (Throwable one = problem; one != null && chain.size() < MOST; one = one.getCause()) {
+            Map<String, Object> cause = new LinkedHashMap<>();
+            cause.put("class", one instanceof SerializedThrowable far ? far.getOriginalErrorClassName() : one.getClass().getName());
+            cause.put("message", one.getMessage());
+            chain.add(cause);
+        }
+        return chain;
+    }
+
+    /** The innermost one, on one line. */
+    static String root(Throwable problem) {
+        List<Map<String, Object>> chain = chain(problem);
+        Map<String, Object> last = chain.get(chain.size() - 1);
+        String name = String.valueOf(last.get("class"));
+        return name.substring(name.lastIndexOf('.') + 1) + ": " + last.get("message");
+    }
+}

@@ -1,0 +1,64 @@
+package flinkops.rehearsal;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/** What the job's subtasks did with their states, of all of them; they run in this process. */
+final class Recorder {
+    static final int VALUES_READ = 1000;
+
+    /** The backend that the job would have: its name, or what the program itself set. */
+    static volatile String backendName = "hashmap";
+
+    static volatile org.apache.flink.runtime.state.StateBackend backend;
+
+    private static final Map<String, Opened> STATES = new LinkedHashMap<>();
+
+    private Recorder() {}
+
+    /** One state of one operator, over its subtasks. */
+    static final class Opened {
+        final String operator;
+        final String name;
+        final String kind;
+        final String type;
+        final String serializer;
+        String compatibility = "as-is";
+        boolean restored;
+        long valuesRead;
+        String error;
+
+        Opened(String operator, String name, String kind, String type, String serializer) {
+            this.operator = operator;
+            this.name = name;
+            this.kind = kind;
+            this.type = type;
+            this.serializer = serializer;
+        }
+    }
+
+    static synchronized Opened opened(String operator, String name, String kind, String type, String serializer) {
+        return STATES.computeIfAbsent(
+                operator + "\n" + kind + "\n" + name, key -> new Opened(operator, name, kind, type, serializer));
+    }
+
+    static synchronized void note(Opened state, String compatibility, boolean restored, Throwable problem) {
+        state.restored |= restored;
+        if (problem != null && state.error == null) {
+            state.compatibility = "incompatible";
+            state.error = Causes.root(problem);
+        } else if (state.error == null && compatibility != null) {
+            state.compatibility = compatibility;
+        }
+    }
+
+    static synchronized void read(Opened state, long values) {
+        state.valuesRead += values;
+    }
+
+    static synchronized List<Opened> states() {
+        return new ArrayList<>(STATES.values());
+    }
+}

@@ -1,0 +1,335 @@
+package flinkops.rehearsal;
+
+import java.io.IOException;
+import java.io.Reader;
+import java.lang.reflect.Method;
+import java.net.URL;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Properties;
+import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import org.apache.flink.api.common.JobID;
+import org.apache.flink.api.common.JobStatus;
+import org.apache.flink.api.dag.Pipeline;
+import org.apache.flink.configuration.Configuration;
+import org.apache.flink.configuration.PipelineOptions;
+import org.apache.flink.runtime.OperatorIDPair;
+import org.apache.flink.runtime.checkpoint.OperatorState;
+import org.apache.flink.runtime.checkpoint.metadata.CheckpointMetadata;
+import org.apache.flink.runtime.execution.ExecutionState;
+import org.apache.flink.runtime.executiongraph.AccessExecutionGraph;
+import org.apache.flink.runtime.executiongraph.AccessExecutionJobVertex;
+import org.apache.flink.runtime.jobgraph.JobGraph;
+import org.apache.flink.runtime.jobgraph.JobVertex;
+import org.apache.flink.runtime.jobgraph.OperatorID;
+import org.apache.flink.runtime.jobmaster.JobResult;
+import org.apache.flink.runtime.minicluster.MiniCluster;
+import org.apache.flink.runtime.minicluster.MiniClusterConfiguration;
+import org.apache.flink.streaming.api.graph.StreamGraph;
+import org.apache.flink.streaming.api.graph.StreamGraphHasherV2;
+import org.apache.flink.streaming.api.graph.StreamNode;
+import org.apache.flink.util.FlinkRuntimeException;
+
+/**
+ * Restores a savepoint into a program whose sources emit nothing and whose sinks write nothing, in this process, and
+ * writes what was seen as {@code verdict.json} into the folder of FLINKOPS_EXECUTOR_FOLDER. The folder's
+ * {@code request.properties} say {@code against}, {@code job} and {@code seconds}. The process ends with that.
+ */
+final class Rehearsal {
+    static final String FOLDER = "FLINKOPS_EXECUTOR_FOLDER";
+    private static final int MOST_SUBTASKS = 16;
+    private static final long POLL_MILLISECONDS = 25;
+
+    private final Path folder;
+    private final StreamGraph graph;
+    private final Configuration given;
+    private final ClassLoader loader;
+    private final Properties request = new Properties();
+    private final Map<String, Object> verdict = new LinkedHashMap<>();
+    private String phase = "graph";
+
+    private Rehearsal(Path folder, StreamGraph graph, Configuration given, ClassLoader loader) {
+        this.folder = folder;
+        this.graph = graph;
+        this.given = given;
+        this.loader = loader;
+    }
+
+    /** Does not return. */
+    static void of(Pipeline pipeline, Configuration configuration, ClassLoader loader) {
+        int code = 0;
+        try {
+            Path folder = Path.of(System.getenv(FOLDER));
+            if (!(pipeline instanceof StreamGraph graph)) {
+                throw new FlinkRuntimeException("not a streaming program: " + pipeline.getClass().getName());
+            }
+            new Rehearsal(folder, graph, configuration, loader).run();
+        } catch (Throwable problem) {
+            problem.printStackTrace();
+            code = 1;
+        }
+        Runtime.getRuntime().halt(code);
+    }
+
+    private void run() throws Exception {
+        try (Reader reader = Files.newBufferedReader(folder.resolve("request.properties"))) {
+            request.load(reader);
+        }
+        verdict.put("schema_version", 1);
+        verdict.put("flink", org.apache.flink.runtime.util.EnvironmentInformation.getVersion());
+        verdict.put("job", graph.getJobName());
+        verdict.put("against", request.getProperty("against"));
+        String outcome = "impossible";
+        try {
+            outcome = rehearse();
+        } catch (Exception | LinkageError | OutOfMemoryError problem) {
+            verdict.put("causes", Causes.chain(problem));
+        }
+        verdict.put("outcome", outcome);
+        verdict.put("phase", phase);
+        verdict.put("opened", opened());
+        Path part = folder.resolve("verdict.json.part");
+        Files.writeString(part, Json.of(verdict));
+        Files.move(part, folder.resolve("verdict.json"), StandardCopyOption.ATOMIC_MOVE);
+    }
+
+    private String rehearse() throws Exception {
+        Map<Integer, byte[]> before = hashes();
+        phase = "metadata";
+        CheckpointMetadata saved = SavedStates.metadata(request.getProperty("against"), loader);
+        phase = "replace";
+        Replacements replacements = new Replacements(graph, loader);
+        replacements.make();
+        verdict.put("as_they_are", replacements.asTheyAre);
+        verdict.put("not_replaced", replacements.failed);
+        if (!replacements.failed.isEmpty()) {
+            return "impossible";
+        }
+        if (!same(before, hashes())) {
+            throw new FlinkRuntimeException("replacing changed the operators' ids");
+        }
+        Surroundings surroundings = new Surroundings(folder, graph, given, request.getProperty("against"));
+        surroundings.quieten();
+        JobGraph job = graph.getJobGraph(loader, null);
+        job.setSavepointRestoreSettings(graph.getSavepointRestoreSettings());
+        for (String jar : list(given.get(PipelineOptions.JARS))) {
+            job.addJar(new org.apache.flink.core.fs.Path(new URL(jar).toURI()));
+        }
+        List<URL> classpaths = new ArrayList<>();
+        for (String one : list(given.get(PipelineOptions.CLASSPATHS))) {
+            classpaths.add(new URL(one));
+        }
+        job.setClasspaths(classpaths);
+        operators(job, saved, before, replacements);
+        if (!fits(job, saved)) {
+            return "failed";
+        }
+        phase = "start";
+        return onMiniCluster(job, surroundings.cluster());
+    }
+
+    private Map<Integer, byte[]> hashes() {
+        return new StreamGraphHasherV2().traverseStreamGraphAndGenerateHashes(graph);
+    }
+
+    private static boolean same(Map<Integer, byte[]> one, Map<Integer, byte[]> other) {
+        return one.keySet().equals(other.keySet())
+                && one.entrySet().stream().allMatch(entry -> java.util.Arrays.equals(entry.getValue(), other.get(entry.getKey())));
+    }
+
+    private static List<String> list(List<String> values) {
+        return values == null ? List.of() : values;
+    }
+
+    /** All operators of the graph and of the savepoint, and what the savepoint holds of each. */
+    private void operators(JobGraph job, CheckpointMetadata saved, Map<Integer, byte[]> hashes, Replacements made)
+            throws ReflectiveOperationException {
+        Map<String, StreamNode> nodes = new HashMap<>();
+        for (StreamNode node : graph.getStreamNodes()) {
+            nodes.put(new OperatorID(hashes.get(node.getId())).toHexString(), node);
+        }
+        Map<String, OperatorState> states = new LinkedHashMap<>();
+        saved.getOperatorStates().forEach(state -> states.put(state.getOperatorID().toHexString(), state));
+        List<Map<String, Object>> operators = new ArrayList<>();
+        List<Map<String, Object>> all = new ArrayList<>();
+        List<String> unreadable = new ArrayList<>();
+        Set<String> seen = new HashSet<>();
+        for (JobVertex vertex : job.getVertices()) {
+            for (OperatorIDPair pair : vertex.getOperatorIDs()) {
+                String id = pair.getGeneratedOperatorID().toHexString();
+                String own = pair.getUserDefinedOperatorID().map(OperatorID::toHexString).orElse(null);
+                StreamNode node = nodes.get(id);
+                String there = own != null && states.containsKey(own) ? own : id;
+                seen.add(there);
+                Map<String, Object> operator = operator(there, states.get(there), unreadable, all);
+                operator.put("name", node == null ? vertex.getName() : node.getOperatorName());
+                operator.put("uid", node == null ? null : node.getTransformationUID());
+                operator.put("in_graph", true);
+                operator.put("parallelism", vertex.getParallelism());
+                operator.put("replaced", node == null ? null : made.made.get(node.getId()));
+                if (node != null) {
+                    Object most = Fields.get(node, "maxParallelism");
+                    operator.put("max_parallelism", ((Integer) most) > 0 ? most : null);
+                }
+                operator.put("runs_as", id);
+                operators.add(operator);
+            }
+        }
+        states.forEach((id, state) -> {
+            if (seen.add(id)) {
+                Map<String, Object> operator = operator(id, state, unreadable, all);
+                operator.put("name", savedName(state));
+                operator.put("in_graph", false);
+                operators.add(operator);
+            }
+        });
+        verdict.put("operators", operators);
+        verdict.put("saved", all);
+        verdict.put("unreadable", unreadable);
+    }
+
+    private Map<String, Object> operator(
+            String id, OperatorState state, List<String> unreadable, List<Map<String, Object>> all) {
+        Map<String, Object> operator = new LinkedHashMap<>();
+        operator.put("id", id);
+        operator.put("has_state", state != null && SavedStates.hasState(state));
+        if (state != null) {
+            operator.put("state_bytes", state.getStateSize());
+            operator.put("saved_parallelism", state.getParallelism());
+            operator.put("saved_max_parallelism", state.getMaxParallelism());
+            all.addAll(SavedStates.of(state, loader, unreadable));
+        }
+        return operator;
+    }
+
+    /** Flink 2.x writes names into savepoints. */
+    private static String savedName(OperatorState state) {
+        try {
+            Method method = OperatorState.class.getMethod("getOperatorName");
+            return ((java.util.Optional<?>) method.invoke(state)).map(String::valueOf).orElse(null);
+        } catch (ReflectiveOperationException older) {
+            return null;
+        }
+    }
+
+    /** What Flink refuses before anything starts; then with the parallelism that this machine bears. */
+    private boolean fits(JobGraph job, CheckpointMetadata saved) {
+        Map<String, OperatorState> states = new HashMap<>();
+        saved.getOperatorStates().forEach(state -> states.put(state.getOperatorID().toHexString(), state));
+        for (JobVertex vertex : job.getVertices()) {
+            for (OperatorIDPair pair : vertex.getOperatorIDs()) {
+                OperatorState state = pair.getUserDefinedOperatorID()
+                        .map(id -> states.get(id.toHexString()))
+                        .orElse(states.get(pair.getGeneratedOperatorID().toHexString()));
+                if (state != null && vertex.getParallelism() > state.getMaxParallelism()) {
+                    phase = "restore";
+                    verdict.put("causes", Causes.chain(new IllegalStateException("the state of " + vertex.getName()
+                            + " has a max parallelism of " + state.getMaxParallelism() + ", less than the parallelism "
+                            + vertex.getParallelism())));
+                    return false;
+                }
+            }
+            vertex.setParallelism(Math.min(vertex.getParallelism(), MOST_SUBTASKS));
+        }
+        return true;
+    }
+
+    private String onMiniCluster(JobGraph job, Configuration configuration) throws Exception {
+        Map<Object, Integer> slots = new HashMap<>();
+        for (JobVertex vertex : job.getVertices()) {
+            slots.merge(vertex.getSlotSharingGroup(), vertex.getParallelism(), Math::max);
+        }
+        MiniClusterConfiguration settings = new MiniClusterConfiguration.Builder()
+                .setConfiguration(configuration)
+                .setNumTaskManagers(1)
+                .setNumSlotsPerTaskManager(slots.values().stream().mapToInt(Integer::intValue).sum())
+                .setCommonBindAddress("localhost")
+                .withRandomPorts()
+                .build();
+        MiniCluster cluster = new MiniCluster(settings);
+        cluster.start();
+        phase = "restore";
+        long begun = System.nanoTime();
+        submit(cluster, job);
+        return watch(cluster, job.getJobID(), begun);
+    }
+
+    /** Takes a JobGraph in 1.20, an ExecutionPlan in 2.x. */
+    private static void submit(MiniCluster cluster, JobGraph job) throws Exception {
+        for (Method method : MiniCluster.class.getMethods()) {
+            if (method.getName().equals("submitJob") && method.getParameterTypes()[0].isInstance(job)) {
+                ((java.util.concurrent.Future<?>) method.invoke(cluster, job)).get(60, TimeUnit.SECONDS);
+                return;
+            }
+        }
+        throw new FlinkRuntimeException("this Flink's MiniCluster takes no job graph");
+    }
+
+    private String watch(MiniCluster cluster, JobID id, long begun) throws Exception {
+        long ends = begun + TimeUnit.SECONDS.toNanos(Long.parseLong(request.getProperty("seconds")));
+        while (System.nanoTime() < ends) {
+            JobStatus status = cluster.getJobStatus(id).get();
+            if (status.isGloballyTerminalState() || status == JobStatus.FAILING) {
+                JobResult result = cluster.requestJobResult(id).get();
+                verdict.put("causes", result.getSerializedThrowable()
+                        .map(one -> Causes.chain(one.deserializeError(loader)))
+                        .orElse(List.of()));
+                return "failed";
+            }
+            AccessExecutionGraph now = cluster.getExecutionGraph(id).get();
+            if (phase.equals("restore") && status == JobStatus.RUNNING && allRun(now)) {
+                verdict.put("restore_ms", TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - begun));
+                phase = "snapshot";
+            }
+            if (phase.equals("snapshot") && completed(now) > 0) {
+                return "restored";
+            }
+            Thread.sleep(POLL_MILLISECONDS);
+        }
+        verdict.put("causes", Causes.chain(new java.util.concurrent.TimeoutException(
+                "no outcome within " + request.getProperty("seconds") + " s")));
+        return "impossible";
+    }
+
+    private static boolean allRun(AccessExecutionGraph job) {
+        for (AccessExecutionJobVertex vertex : job.getAllVertices().values()) {
+            ExecutionState state = vertex.getAggregateState();
+            if (state != ExecutionState.RUNNING && state != ExecutionState.FINISHED) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private static long completed(AccessExecutionGraph job) {
+        var statistics = job.getCheckpointStatsSnapshot();
+        // The restored one is not counted as completed.
+        return statistics == null ? 0 : statistics.getCounts().getNumberOfCompletedCheckpoints();
+    }
+
+    private static List<Map<String, Object>> opened() {
+        List<Map<String, Object>> all = new ArrayList<>();
+        for (Recorder.Opened one : Recorder.states()) {
+            Map<String, Object> state = new LinkedHashMap<>();
+            state.put("operator", one.operator);
+            state.put("name", one.name);
+            state.put("kind", one.kind);
+            state.put("type", one.type);
+            state.put("serializer", one.serializer);
+            state.put("compatibility", one.compatibility);
+            state.put("restored", one.restored);
+            state.put("keys_read", one.valuesRead);
+            state.put("error", one.error);
+            all.add(state);
+        }
+        return all;
+    }
+}

@@ -1,0 +1,30 @@
+package flinkops.rehearsal;
+
+import flinkops.held.Bypass;
+import java.util.concurrent.CompletableFuture;
+import org.apache.flink.configuration.Configuration;
+import org.apache.flink.core.execution.PipelineExecutor;
+import org.apache.flink.core.execution.PipelineExecutorFactory;
+
+/** Chosen by {@code execution.target: flinkops-rehearsal}: see {@link Rehearsal}. */
+public final class RehearsalExecutorFactory implements PipelineExecutorFactory {
+    static final String NAME = "flinkops-rehearsal";
+
+    @Override
+    public String getName() {
+        return NAME;
+    }
+
+    @Override
+    public boolean isCompatibleWith(Configuration configuration) {
+        return Bypass.means(NAME, configuration);
+    }
+
+    @Override
+    public PipelineExecutor getExecutor(Configuration ignored) {
+        return (pipeline, configuration, loader) -> {
+            Rehearsal.of(pipeline, configuration, loader);
+            return CompletableFuture.failedFuture(new IllegalStateException("rehearsed, not submitted"));
+        };
+    }
+}

@@ -1,0 +1,125 @@
+package flinkops.rehearsal;
+
+import java.io.IOException;
+import java.lang.reflect.Method;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.apache.flink.configuration.Configuration;
+import org.apache.flink.runtime.jobgraph.SavepointRestoreSettings;
+import org.apache.flink.streaming.api.graph.StreamGraph;
+
+/** What a rehearsal runs in: nothing that others would see, and of the program's settings what decides on restoring. */
+final class Surroundings {
+    /** Taken over; everything else is not: high availability, reporters, listeners, Kubernetes, addresses. */
+    private static final List<String> TAKEN_OVER = List.of(
+            "classloader.", "execution.checkpointing.unaligned", "fs.", "hive.", "parallelism.default", "pipeline.",
+            "python.", "s3.", "presto.", "hadoop.", "security.kerberos.", "state.", "table.", "taskmanager.memory.managed.");
+
+    private static final List<String> NEVER = List.of("state.checkpoints.", "state.savepoints.", "pipeline.jars",
+            "pipeline.classpaths", "state.backend.rocksdb.localdir", "state.backend.rocksdb.log.dir",
+            "state.backend.local-recovery", "state.backend.forst.local-dir", "state.backend.forst.primary-dir",
+            "state.backend.forst.cache.dir");
+
+    private static final List<String> BACKEND = List.of("state.backend.type", "state.backend");
+
+    private final Path folder;
+    private final StreamGraph graph;
+    private final Configuration given;
+    private final String against;
+
+    Surroundings(Path folder, StreamGraph graph, Configuration given, String against) {
+        this.folder = folder;
+        this.graph = graph;
+        this.given = given;
+        this.against = against;
+    }
+
+    /** Settings that a program makes win over the cluster's, so that they are overwritten in the graph itself. */
+    void quieten() throws ReflectiveOperationException {
+        Recorder.backendName = backendName();
+        Recorder.backend = graph.getStateBackend();
+        graph.setStateBackend(null);
+        graph.setCheckpointStorage(null);
+        Configuration ours = ours();
+        Configuration own = graph.getJobConfiguration();
+        for (String key : List.copyOf(own.toMap().keySet())) {
+            if (key.startsWith("execution.job-") || key.startsWith("high-availability") || key.startsWith("restart-strategy")
+                    || key.startsWith("metrics.") || BACKEND.contains(key)) {
+                own.removeKey(key);
+            }
+        }
+        own.addAll(ours);
+        graph.getCheckpointConfig().configure(ours);
+        graph.setSavepointRestoreSettings(SavepointRestoreSettings.fromConfiguration(ours));
+        noRestart();
+    }
+
+    /** Of the MiniCluster. */
+    Configuration cluster() throws IOException {
+        Configuration configuration = new Configuration();
+        for (Map.Entry<String, String> entry : given.toMap().entrySet()) {
+            String key = entry.getKey();
+            if (TAKEN_OVER.stream().anyMatch(key::startsWith) && NEVER.stream().noneMatch(key::startsWith)) {
+                configuration.setString(key, entry.getValue());
+            }
+        }
+        BACKEND.forEach(configuration::removeKey);
+        configuration.addAll(ours());
+        configuration.setString("io.tmp.dirs", Files.createDirectories(folder.resolve("tmp")).toString());
+        configuration.setString("state.backend.rocksdb.log.dir", Files.createDirectories(folder.resolve("rocksdb")).toString());
+        configuration.setString("taskmanager.memory.segment-size", "4kb");
+        configuration.setString("taskmanager.memory.network.min", "128mb");
+        configuration.setString("taskmanager.memory.network.max", "128mb");
+        configuration.setString("web.submit.enable", "false");
+        configuration.setString("jobmanager.execution.failover-strategy", "full");
+        configuration.setString("taskmanager.resource-id", "rehearsal");
+        return configuration;
+    }
+
+    private Configuration ours() {
+        Configuration ours = new Configuration();
+        ours.setString("state.backend.type", RecordingBackendFactory.class.getName());
+        ours.setString("execution.checkpointing.interval", "200 ms");
+        ours.setString("execution.checkpointing.min-pause", "0 ms");
+        ours.setString("execution.checkpointing.timeout", "10 min");
+        ours.setString("execution.checkpointing.tolerable-failed-checkpoints", "0");
+        ours.setString("execution.checkpointing.externalized-checkpoint-retention", "DELETE_ON_CANCELLATION");
+        ours.setString("execution.checkpointing.storage", "filesystem");
+        ours.setString("execution.checkpointing.dir", folder.resolve("checkpoints").toUri().toString());
+        ours.setString("state.checkpoint-storage", "filesystem");
+        ours.setString("state.checkpoints.dir", folder.resolve("checkpoints").toUri().toString());
+        ours.setString("restart-strategy.type", "none");
+        ours.setString("restart-strategy", "none");
+        for (String family : List.of("execution.savepoint.", "execution.state-recovery.")) {
+            ours.setString(family + "path", against);
+            ours.setString(family + "ignore-unclaimed-state", "true");
+        }
+        ours.setString("execution.savepoint-restore-mode", "NO_CLAIM");
+        ours.setString("execution.state-recovery.claim-mode", "NO_CLAIM");
+        return ours;
+    }
+
+    private String backendName() {
+        for (Configuration one : List.of(graph.getJobConfiguration(), given)) {
+            for (String key : BACKEND) {
+                String name = one.toMap().get(key);
+                if (name != null) {
+                    return name;
+                }
+            }
+        }
+        return "hashmap";
+    }
+
+    /** In 1.20 a program can set a strategy that no setting reaches. */
+    private void noRestart() throws ReflectiveOperationException {
+        for (Method method : graph.getExecutionConfig().getClass().getMethods()) {
+            if (method.getName().equals("setRestartStrategy")) {
+                Class<?> strategies = Class.forName("org.apache.flink.api.common.restartstrategy.RestartStrategies");
+                method.invoke(graph.getExecutionConfig(), strategies.getMethod("noRestart").invoke(null));
+            }
+        }
+    }
+}
