@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol
 
 from flinkops.act.control import JobControl
 from flinkops.act.journal import ActionRecord, Journal
-from flinkops.act.running import StepKind, StepKinds, StepRun
+from flinkops.act.running import Beside, StepKind, StepKinds, StepRun
 from flinkops.act.standing import Standing, standing
 from flinkops.clock import Clock
 from flinkops.errors import Denied, FlinkopsError, OperationFailed, Refused, TimedOut
@@ -60,6 +60,7 @@ class Attempt:
         earlier = record.steps if record is not None else ()
         self._done = {step.name: step for step in earlier if step.outcome in ("ok", "failed")}
         self.findings = Findings(record.outcomes if record is not None else ())
+        self.beside = Beside()
         self.results: list[StepResult] = []
         self.current = ""
         self.denied = False
@@ -114,6 +115,7 @@ class Attempt:
             note=lambda text: self._tell("note", step=step.name, text=text),
             findings=self.findings,
             stores=around.stores,
+            beside=self.beside,
         )
         found: StepOutcome | None = None
         problem: FlinkopsError | None = None

@@ -21,6 +21,7 @@ from flinkops.clock import Clock
 from flinkops.config.settings import Settings
 from flinkops.model.facts import JobFacts
 from flinkops.model.plan import Plan
+from flinkops.model.rehearsal import Rehearsal
 from flinkops.model.request import ActionRequest
 from flinkops.plan.identity import Stamp
 
@@ -65,6 +66,15 @@ class JobHandle(Protocol):
         """The plan, or one that says why it is refused.
 
         Raises UsageError when the request makes no sense for this job, Unreachable and OperationFailed.
+        """
+        ...
+
+    def rehearse(
+        self, request: ActionRequest, journal: Journal, *, against: str | None, note: Callable[[str], None]
+    ) -> Rehearsal:
+        """Whether what an upgrade would run can restore the job's state, or that of the path `against`.
+
+        Changes nothing. Raises UsageError when the request makes no sense for this job, Unreachable.
         """
         ...
 

@@ -140,6 +140,14 @@ class JobControl(Protocol):
         """Begin to cancel a job."""
         ...
 
+    def settings(self) -> dict[str, str]:
+        """The settings of the cluster."""
+        ...
+
+    def compile_jar(self, run: JarRun, *, parallelism: int | None, settings: dict[str, str]) -> None:
+        """Let the cluster build the program's job graph, and start nothing."""
+        ...
+
     def jars(self) -> tuple[str, ...]:
         """The ids of the jars in the cluster's upload folder."""
         ...

@@ -206,6 +206,8 @@ class Executor:
             raise self._broken_off(attempt, Interrupted, "interrupted") from None
         except JournalFailed as problem:
             raise self._broken_off(attempt, OperationFailed, problem.what) from None
+        finally:
+            attempt.beside.close()
         self._tell("finished", plan, outcome=outcome, text=result.error or "")
         return result
 

@@ -89,6 +89,18 @@ START_FROM = RequestOption(
     "start_from", ("--from",), "This savepoint or checkpoint; else the job's latest savepoint.", metavar="PATH"
 )
 
+REHEARSE = _flag("rehearse", "--rehearse", "Before the stop: restore the state into the new program, here, and see.")
+ACCEPT_LOSS = RequestOption(
+    "accept_loss",
+    ("--accept-loss",),
+    "With --rehearse: the state of this operator may be lost; repeatable.",
+    metavar="OPERATOR",
+    repeatable=True,
+)
+FLINK_HOME = RequestOption(
+    "flink_home", ("--flink-home",), "The Flink distribution that rehearses; else FLINK_HOME, PATH, the extra.", "DIR"
+)
+
 _SAVEPOINT_TERMS = (TARGET, FORMAT)
 _VERIFIED = (CHECKPOINTS, WATCH_FOR)
 _PROGRAM = (JAR, ENTRY_CLASS, SCRIPT, ARGUMENTS, SETTINGS, PARALLELISM)
@@ -99,6 +111,7 @@ OPTIONS: "Mapping[RequestVerb, tuple[RequestOption, ...]]" = {
         *(SAVEPOINT, LAST_STATE, STATELESS),
         *(PARALLELISM, SETTINGS, ARGUMENTS, JAR, ENTRY_CLASS, SCRIPT, IMAGE, MANIFEST),
         *(REDEPLOY_FROM, KEEP_NONCE, BACKUP),
+        *(REHEARSE, ACCEPT_LOSS, FLINK_HOME),
         *(*_SAVEPOINT_TERMS, *_VERIFIED),
     ),
     "rescale": (PARALLELISM, VERTEX, CHECKPOINTS._replace(default=1), WATCH_FOR),

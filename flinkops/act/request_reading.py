@@ -98,6 +98,9 @@ def _terms(given: Mapping[str, Any]) -> Terms:
         backup=given.get("backup", False),
         redeploy_from=given.get("redeploy_from"),
         keep_nonce=given.get("keep_nonce", False),
+        rehearse=given.get("rehearse", False),
+        accept_loss=tuple(given.get("accept_loss") or ()),
+        flink_home=given.get("flink_home"),
     )
 
 

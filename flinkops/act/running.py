@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from flinkops.act.control import JobControl
 from flinkops.clock import Clock
@@ -15,6 +15,39 @@ from flinkops.sources.storage.stores import Stores
 T = TypeVar("T")
 I = TypeVar("I", bound=StepInput)  # noqa: E741
 O = TypeVar("O", bound=StepOutcome)  # noqa: E741
+
+
+DOWN_POLL_SECONDS = 0.15
+"""Between two polls while nothing runs the job."""
+
+
+class Closable(Protocol):
+    """Something that runs beside us until it is closed."""
+
+    def close(self) -> None:
+        """End it; a second time does nothing."""
+        ...
+
+
+class Beside:
+    """What steps have started beside us for later steps of the same attempt. An attempt that is resumed has none."""
+
+    def __init__(self) -> None:
+        self._running: dict[str, Closable] = {}
+
+    def keep(self, name: str, one: Closable) -> None:
+        """Until a later step takes it, or the attempt ends."""
+        self._running[name] = one
+
+    def find(self, name: str, kind: type[T]) -> T | None:
+        """What was kept under this name."""
+        one = self._running.get(name)
+        return one if isinstance(one, kind) else None
+
+    def close(self) -> None:
+        """End all of it."""
+        while self._running:
+            self._running.popitem()[1].close()
 
 
 @dataclass(frozen=True)
@@ -33,6 +66,7 @@ class StepRun:
     findings: Findings = field(default_factory=Findings)
     stores: Stores = field(default_factory=Stores)
     kept: dict[type[StepOutcome], StepOutcome] = field(default_factory=dict)
+    beside: Beside = field(default_factory=Beside)
 
     @property
     def job_id(self) -> str:
@@ -81,7 +115,8 @@ class StepRun:
                     raise NotInTime(f"{what}: not within {within_seconds:g} s{last}")
                 raise TimedOut(f"{what}: no outcome in the time given{last}")
             self.note(f"{what}{': ' + trouble.what if trouble else ''}")
-            time.sleep(min(self.poll_seconds, max(0.0, ends - time.monotonic())))
+            pause = min(self.poll_seconds, DOWN_POLL_SECONDS) if self.findings.is_down else self.poll_seconds
+            time.sleep(min(pause, max(0.0, ends - time.monotonic())))
 
 
 @dataclass(frozen=True)

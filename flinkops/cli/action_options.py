@@ -43,6 +43,28 @@ class Consent:
 _CONSENT = {"plan": (PlanOption, False), "out": (OutOption, None), "yes": (YesOption, False)}
 
 
+def asks(verb: "RequestVerb") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """For a command with a parameter ``request`` that changes nothing: the options of the verb instead of it."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        own = list(inspect.signature(command).parameters.values())
+        options = _request_parameters(verb)
+
+        @functools.wraps(command)
+        def run(*arguments: Any, **values: Any) -> Any:
+            from flinkops.act.request_reading import request_of
+
+            given = {parameter.name: values.pop(parameter.name) for parameter in options}
+            return command(*arguments, request=request_of(verb, given, values.get("job")), **values)
+
+        first, rest = own[:1], [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own[1:] if p.name != "request"]
+        run.__signature__ = inspect.Signature([*first, *rest, *options])  # type: ignore[attr-defined]
+        del run.__wrapped__
+        return run
+
+    return decorate
+
+
 def acts(verb: "RequestVerb | None" = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """For a command with a parameter ``consent``, and with a verb one ``request``: their options instead of them."""
 

@@ -56,6 +56,10 @@ COMMANDS = {
         "flinkops.cli.upgrade:upgrade",
         "Change a job: stop with a savepoint, start from it, verify it; else roll back to the old one from it.",
     ),
+    "rehearse": Lazy(
+        "flinkops.cli.rehearse:rehearse",
+        "Restore the state into the changed program, sources and sinks replaced; nothing is stopped or written.",
+    ),
     "rollback": Lazy(
         "flinkops.cli.rollback:rollback",
         "Back to how a job was submitted before its last upgrade, with the state it has now.",

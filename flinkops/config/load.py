@@ -10,7 +10,15 @@ from typing import Any
 from flinkops.config.alert_keys import read_alerts
 from flinkops.config.links import read_links
 from flinkops.config.policy import Policy
-from flinkops.config.schema import TOP_KEYS, read_policy, read_sources, read_value, refuse_unknown
+from flinkops.config.schema import (
+    TOP_KEYS,
+    UPGRADE_KEYS,
+    read_fields,
+    read_policy,
+    read_sources,
+    read_value,
+    refuse_unknown,
+)
 from flinkops.config.settings import SCALARS, Settings, SourceSettings
 from flinkops.config.storage import read_storage
 from flinkops.config.trust import refuse_foreign, refuse_untrusted
@@ -144,6 +152,9 @@ def _lay(
     if "links" in data:
         fields["links"] = {**fields.get("links", {}), **read_links(data["links"], str(path))}
         origins.update({f"links.{name}": origin for name in data["links"]})
+    if "upgrade" in data:
+        fields.update(read_fields(data["upgrade"], UPGRADE_KEYS, f"[upgrade] of {path}"))
+        origins.update({f"upgrade.{key}": origin for key in data["upgrade"]})
     policy = read_policy(data, str(path), policy)
     if "jobs" in data:
         origins["jobs"] = origin

@@ -13,6 +13,7 @@ from flinkops.config.settings import (
     SourceSettings,
     parse_bool,
     parse_names,
+    parse_rehearse,
     parse_rest_via,
     parse_text,
     parse_url,
@@ -109,7 +110,11 @@ HEALTH_KEYS: dict[str, tuple[str, Parser]] = {
     "raise_after_polls": ("raise_after_polls", lambda value: int(parse_count(value))),
     "clear_after_polls": ("clear_after_polls", lambda value: int(parse_count(value))),
 }
-TOP_KEYS = (*(scalar.key for scalar in SCALARS), "sources", "classes", "jobs", "health", "alerts", "storage", "links")
+UPGRADE_KEYS: dict[str, tuple[str, Parser]] = {"rehearse": ("rehearse", parse_rehearse)}
+TOP_KEYS = (
+    *(scalar.key for scalar in SCALARS),
+    *("sources", "classes", "jobs", "health", "alerts", "storage", "links", "upgrade"),
+)
 
 
 def refuse_unknown(keys: Iterable[str], known: Iterable[str], where: str) -> None:

@@ -12,6 +12,8 @@ from flinkops.model.endpoint import parse_endpoint
 from flinkops.model.quantities import parse_duration
 
 RestVia = Literal["proxy", "direct", "ingress"]
+RehearseRule = Literal["offered", "always"]
+REHEARSE_RULES = ("offered", "always")
 REST_VIAS = ("proxy", "direct", "ingress")
 OUTPUT_FORMATS = ("table", "wide", "json", "yaml", "jsonl", "csv", "name")
 
@@ -71,6 +73,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     alerts: AlertSettings = AlertSettings()
     storage: StorageTable = {}
     """How object storage is reached, by bucket or container."""
+    rehearse: RehearseRule = "offered"
+    """Of ``[upgrade]``: whether every upgrade is rehearsed, or only those that ask for it."""
     links: Mapping[str, str] = {}
     """Name -> address of a page about a job, with places as in ``{job}``."""
     origins: Mapping[str, str] = {}
@@ -132,6 +136,13 @@ def parse_rest_via(value: object) -> str:
     """A way to the REST APIs of jobs in Kubernetes; ValueError on anything else."""
     if value not in REST_VIAS:
         raise ValueError(f"{value!r} is none of {', '.join(REST_VIAS)}")
+    return str(value)
+
+
+def parse_rehearse(value: object) -> str:
+    """When an upgrade is rehearsed; ValueError on anything else."""
+    if value not in REHEARSE_RULES:
+        raise ValueError(f"{value!r} is none of {', '.join(REHEARSE_RULES)}")
     return str(value)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from flinkops.config.policy import JobClass
-from flinkops.config.schema import CLASS_KEYS, HEALTH_KEYS, KUBERNETES_KEYS
+from flinkops.config.schema import CLASS_KEYS, HEALTH_KEYS, KUBERNETES_KEYS, UPGRADE_KEYS
 from flinkops.config.settings import SCALARS, KubernetesSettings, Settings, SourceSettings
 from flinkops.model.endpoint import parse_endpoint
 
@@ -36,6 +36,7 @@ def settings_document(settings: Settings) -> dict[str, Any]:
         if rule.labels:
             add(f"jobs.{number}.labels", ", ".join(f"{key}={value}" for key, value in rule.labels.items()), "jobs")
     rest = {f"health.{key}": _shown(field, getattr(settings.policy, field)) for key, (field, _) in HEALTH_KEYS.items()}
+    rest |= {f"upgrade.{key}": getattr(settings, field) for key, (field, _) in UPGRADE_KEYS.items()}
     rest |= {f"links.{name}": template for name, template in settings.links.items()}
     for key, value in rest.items():
         add(key, value, key)

@@ -8,12 +8,10 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 import flinkops
 from flinkops.errors import OperationFailed, TimedOut, UsageError
-from flinkops.local import flink, launches
-from flinkops.local.java import clean_environment, find_java
+from flinkops.local import launches
+from flinkops.local.client import fleet_client, python_options
 from flinkops.local.javac import compile_jar
 from flinkops.local.probe import get_json
 from flinkops.local.state import FleetInfo
@@ -22,7 +20,6 @@ from flinkops.model.states import ENDED, ExecutionState, JobState
 _SUBMIT_SECONDS = 300.0
 _START_SECONDS = 120.0
 _POLL_SECONDS = 0.2
-_CLIENT = "org.apache.flink.client.cli.CliFrontend"
 _MAX_ERROR_CHARACTERS = 400
 
 
@@ -64,7 +61,7 @@ def submit(info: FleetInfo, command: Sequence[str], *, client_options: Sequence[
     does not run in time.
     """
     job_id = start(info, command, client_options=client_options)
-    _await_running(info, job_id)
+    await_running(info, job_id)
     return job_id
 
 
@@ -114,54 +111,30 @@ def build_jar(info: FleetInfo, job: Path) -> Path:
 
 
 def _run_client(info: FleetInfo, name: str, client_options: Sequence[str], script: Path, options: Sequence[str]) -> str:
-    python = ["-pyclientexec", sys.executable, "-pyexec", sys.executable]
-    command = [*_client_command(info), "run", "-d", *client_options, *python]
+    client = fleet_client(info)
     try:
         result = subprocess.run(
-            [*command, "-py", str(script), *options],
+            [*client.command, "run", *run_options(client_options, script, options)],
             capture_output=True,
             text=True,
             check=False,
             timeout=_SUBMIT_SECONDS,
-            env=_client_environment(info),
+            env=client.environment,
         )
     except subprocess.TimeoutExpired as error:
         raise TimedOut(f"{name} was not submitted within {_SUBMIT_SECONDS:.0f} s") from error
     submitted = re.search(r"^job ([0-9a-f]{32})$", result.stdout, re.MULTILINE)
     if submitted is None:
-        raise OperationFailed(_client_error(name, result.stdout + "\n" + result.stderr))
+        raise OperationFailed(client_error(name, result.stdout + "\n" + result.stderr))
     return submitted[1]
 
 
-def _client_command(info: FleetInfo) -> list[str]:
-    conf = info.flink_conf_dir
-    jvm_options = yaml.safe_load((conf / "config.yaml").read_text())["env.java.opts.all"].split()
-    return [
-        str(find_java()),
-        # It lives for seconds: compiling its code well costs more than it saves.
-        *("-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"),
-        *jvm_options,
-        f"-Dlog.file={Path(info.home) / 'logs' / 'client.log'}",
-        f"-Dlog4j.configurationFile={(conf / 'log4j-cli.properties').as_uri()}",
-        "-cp",
-        ":".join(str(jar) for jar in sorted(info.flink_lib_dir.glob("*.jar"))),
-        _CLIENT,
-    ]
+def run_options(client_options: Sequence[str], script: Path, options: Sequence[str]) -> list[str]:
+    """What goes behind `flink run` for a job's script."""
+    return ["-d", *client_options, *python_options(), "-py", str(script), *options]
 
 
-def _client_environment(info: FleetInfo) -> dict[str, str]:
-    distribution = flink.distribution()
-    return dict(clean_environment()) | {
-        "FLINK_HOME": str(distribution),
-        "FLINK_CONF_DIR": str(info.flink_conf_dir),
-        "FLINK_LIB_DIR": str(info.flink_lib_dir),
-        "FLINK_OPT_DIR": str(distribution / "opt"),
-        "FLINK_PLUGINS_DIR": str(distribution / "plugins"),
-        "FLINK_LOG_DIR": str(Path(info.home) / "logs"),
-    }
-
-
-def _client_error(name: str, output: str) -> str:
+def client_error(name: str, output: str) -> str:
     """The job's own words, else the last cause in a stack trace; on one line."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     own = [line for line in lines if line.startswith(f"{name}: ")]
@@ -174,7 +147,8 @@ def _printable(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in text)[:_MAX_ERROR_CHARACTERS]
 
 
-def _await_running(info: FleetInfo, job_id: str) -> None:
+def await_running(info: FleetInfo, job_id: str) -> None:
+    """Until every task of it runs. Raises OperationFailed when it has failed, TimedOut."""
     deadline = time.monotonic() + _START_SECONDS
     _await_state(info, job_id, ENDED | {JobState.RUNNING}, _START_SECONDS)
     while _unstarted_tasks(info, job_id):

@@ -1,6 +1,9 @@
 """How a job was submitted, so that it can be submitted again from a savepoint where no operator does that."""
 
+from collections.abc import Mapping
 from typing import Literal
+
+import msgspec
 
 from flinkops.model.assessment import Value
 
@@ -28,3 +31,16 @@ class Launch(Value, frozen=True):
 
 
 LOCAL_JAR = "file:"
+
+DROPPING_KEYS = ("execution.state-recovery.ignore-unclaimed-state", "execution.savepoint.ignore-unclaimed-state")
+"""State that no operator takes is left behind when one of them is true (allowNonRestoredState); Flink 2.x's, 1.x's."""
+
+
+def drops_state(settings: Mapping[str, str]) -> bool:
+    """Whether a submission with these settings leaves state behind that no operator takes."""
+    return any(settings.get(key, "").lower() == "true" for key in DROPPING_KEYS)
+
+
+def dropping(launch: Launch) -> Launch:
+    """The launch, leaving behind what no operator takes."""
+    return msgspec.structs.replace(launch, settings={**launch.settings, **dict.fromkeys(DROPPING_KEYS, "true")})

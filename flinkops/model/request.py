@@ -41,6 +41,9 @@ class Terms(Value, frozen=True):
     backup: bool = False  # a savepoint of our own first
     redeploy_from: str | None = None  # without a savepoint, from this one
     keep_nonce: bool = False  # the resource's redeploy nonce, not that of the manifest
+    rehearse: bool = False  # restore the state into the new program before anything is stopped
+    accept_loss: tuple[str, ...] = ()  # operators, by name or id, whose state may be lost
+    flink_home: str | None = None  # the distribution that rehearses
 
 
 class ActionRequest(Value, frozen=True):

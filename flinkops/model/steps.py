@@ -110,6 +110,18 @@ class SaysStopped(StepOutcome):
     stopped_ms: int | None
 
 
+class SaysStopping(StepOutcome):
+    """From here on nothing may run the job: each second counts."""
+
+    __slots__ = ()
+
+
+class SaysRunning(StepOutcome):
+    """All tasks of the job run again."""
+
+    __slots__ = ()
+
+
 class SaysSize(StepOutcome):
     """Says how large the job's state is; None: that is not known."""
 
@@ -166,6 +178,12 @@ class Findings:
         """When the job was stopped."""
         known = (one.stopped_ms for one in reversed(self._outcomes) if isinstance(one, SaysStopped))
         return next((one for one in known if one is not None), None)
+
+    @property
+    def is_down(self) -> bool:
+        """Whether nothing may run the job now."""
+        told = (one for one in reversed(self._outcomes) if isinstance(one, (SaysStopping, SaysRunning)))
+        return isinstance(next(told, None), SaysStopping)
 
     @property
     def state_bytes(self) -> int | None:

@@ -9,12 +9,13 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from flinkops.model.facts import ClusterFacts, JobFacts
-from flinkops.model.launch import Launch
+from flinkops.model.launch import Launch, dropping
 from flinkops.model.plan import Plan, Step
 from flinkops.model.request import Change, Terms
 from flinkops.plan.identity import Stamp, derived_id
 from flinkops.plan.launch_effect import effect_step, overrides_risk, overrides_step
 from flinkops.plan.preconditions import JobInState, NoSavepointInProgress, SameJob, unmet
+from flinkops.plan.rehearsal import estimate, newest_state_bytes
 from flinkops.plan.rescale import slots_problem
 from flinkops.plan.savepoint import directory_problem, savepoint_directory, target_of
 from flinkops.plan.step_inputs import (
@@ -22,8 +23,10 @@ from flinkops.plan.step_inputs import (
     AwaitSavepoint,
     CancelJob,
     CheckFiles,
+    CompileLaunch,
     MeasureLoad,
     PrepareLaunch,
+    RehearseLaunch,
     StopWithSavepoint,
     SubmitJob,
     VerifyFlow,
@@ -34,7 +37,7 @@ from flinkops.plan.step_inputs import (
 RedeployVerb = Literal["upgrade", "restart", "rollback"]
 _NOT_SET = "(not set)"
 
-_UNKNOWN_LAUNCH = (
+UNKNOWN_LAUNCH = (
     "how this job was submitted is not known: say it with --jar ID [--entry-class C] or --py FILE, with its --arg"
 )
 
@@ -92,11 +95,17 @@ def plan_redeploy(
     steps: tuple[Step, ...] = ()
     rollback_steps: tuple[Step, ...] = ()
     if not refused and directory is not None and new is not None:
+        tried = dropping(new) if terms.accept_loss else new
         steps = (
             Step("prepare", PrepareLaunch(new), only_reads=True),
+            *_rehearsal_steps(stamp.plan_id, old, tried, directory, terms),
             Step("measure", MeasureLoad(), only_reads=True),
+            Step("compile", CompileLaunch(derived_id(stamp.plan_id, "job"), tried), only_reads=True),
             *stop_steps(stamp.plan_id, directory, terms),
-            *_start_steps("", stamp.plan_id, "job", new, terms, overrides_step("", job, new, cluster)),
+            *_start_steps(
+                *("", stamp.plan_id, "job", new, terms, overrides_step("", job, new, cluster)),
+                drops_state=bool(terms.accept_loss),
+            ),
             *effect_step("", job, old, new),
         )
         rollback_steps = _rollback_steps(stamp.plan_id, old, terms, job, cluster) if old else ()
@@ -109,8 +118,13 @@ def plan_redeploy(
         diff=tuple(change.line() for change in changes),
         requested_mode="savepoint",
         effective_mode="savepoint" if steps else "fail",
-        why=("the job stops with a savepoint and starts from just that one",) if steps else (),
-        risks=(*_risks(job, terms), *overrides_risk(job, new, cluster), *(() if old else (_NO_ROLLBACK,))),
+        why=(*_rehearsed(job, terms), "the job stops with a savepoint and starts from just that one") if steps else (),
+        risks=(
+            *_risks(job, terms),
+            *_unrehearsed(verb, job, terms),
+            *overrides_risk(job, new, cluster),
+            *(() if old else (_NO_ROLLBACK,)),
+        ),
         refused=tuple(refused),
         preconditions=preconditions,
         steps=steps,
@@ -119,6 +133,20 @@ def plan_redeploy(
         severe=old is None,
         command=stamp.command,
     )
+
+
+def _rehearsal_steps(plan_id: str, old: Launch | None, new: Launch, directory: str, terms: Terms) -> tuple[Step, ...]:
+    if not terms.rehearse:
+        return ()
+    given = RehearseLaunch(
+        new,
+        old,
+        accepted=terms.accept_loss,
+        flink_home=terms.flink_home,
+        savepoint_directory=directory,
+        trigger_id=derived_id(plan_id, "rehearsal"),
+    )
+    return (Step("rehearse", given, only_reads=True),)
 
 
 def plan_suspend(job: JobFacts, launch: Launch | None, stamp: Stamp, terms: Terms) -> Plan:
@@ -161,7 +189,7 @@ def plan_resume(
     if job.ended_ms is None or running:
         refused.append(f"job {job.name} is {running[0].state if running else job.state}: it has not been stopped")
     if launch is None:
-        refused.append(_UNKNOWN_LAUNCH)
+        refused.append(UNKNOWN_LAUNCH)
     if savepoint is None:
         refused.append("no savepoint of it is known: it would start with empty state")
     steps: tuple[Step, ...] = ()
@@ -204,11 +232,18 @@ def _rollback_steps(plan_id: str, old: Launch, terms: Terms, job: JobFacts, clus
 
 
 def _start_steps(
-    prefix: str, plan_id: str, purpose: str, launch: Launch, terms: Terms, overrides: tuple[Step, ...]
+    prefix: str,
+    plan_id: str,
+    purpose: str,
+    launch: Launch,
+    terms: Terms,
+    overrides: tuple[Step, ...],
+    *,
+    drops_state: bool = False,
 ) -> tuple[Step, ...]:
     job_id = derived_id(plan_id, purpose)
     return (
-        Step(f"{prefix}submit", SubmitJob(job_id, launch)),
+        Step(f"{prefix}submit", SubmitJob(job_id, launch, drops_state)),
         Step(f"{prefix}running", VerifyRestored(job_id)),
         *overrides,
         Step(f"{prefix}stable", VerifyStable(terms.checkpoints)),
@@ -221,7 +256,7 @@ def _refusals(
 ) -> list[str]:
     refused = []
     if new is None:
-        refused.append(_UNKNOWN_LAUNCH)
+        refused.append(UNKNOWN_LAUNCH)
     if (problem := directory_problem(directory)) is not None:
         refused.append(problem)
     if job.checkpoints is not None and not job.checkpoints.enabled:
@@ -295,6 +330,21 @@ def _risks(job: JobFacts, terms: Terms) -> tuple[str, ...]:
     if terms.savepoint_format == "native":
         risks.append("a native savepoint restores only into the same state backend")
     return tuple(risks)
+
+
+def _rehearsed(job: JobFacts, terms: Terms) -> tuple[str, ...]:
+    if not terms.rehearse:
+        return ()
+    what = "before the stop its newest state is restored into the new program here, sources and sinks replaced"
+    return (f"{what}: {estimate(newest_state_bytes(job))}; the program's main runs on this machine",)
+
+
+def _unrehearsed(verb: RedeployVerb, job: JobFacts, terms: Terms) -> tuple[str, ...]:
+    """An offer: only a changed program can fail to read the state."""
+    if terms.rehearse or verb != "upgrade":
+        return ()
+    takes = estimate(newest_state_bytes(job))
+    return (f"whether the new program can read the state shows after the stop; --rehearse tries it before: {takes}",)
 
 
 def _with_option(command: tuple[str, ...], option: str, value: str) -> tuple[str, ...]:

@@ -105,6 +105,28 @@ class PrepareLaunch(StepInput, Value, frozen=True, tag_field="action", tag="prep
     launch: Launch
 
 
+class RehearseLaunch(StepInput, Value, frozen=True, tag_field="action", tag="rehearse-launch"):
+    """Restore the job's newest state, or the one that is named, into the program, with sources and sinks replaced.
+
+    ``old`` is the running program's launch, to compare with. ``accepted`` names operators whose state may be lost.
+    """
+
+    launch: Launch
+    old: Launch | None = None
+    accepted: tuple[str, ...] = ()
+    against: str | None = None
+    flink_home: str | None = None
+    savepoint_directory: str | None = None
+    trigger_id: str = ""
+
+
+class CompileLaunch(StepInput, Value, frozen=True, tag_field="action", tag="compile-launch"):
+    """Build the job graph of what is submitted under this id after the stop."""
+
+    job_id: str
+    launch: Launch
+
+
 class StopWithSavepoint(StepInput, Value, frozen=True, tag_field="action", tag="stop-with-savepoint"):
     """Begin to stop the job with a savepoint."""
 
@@ -122,12 +144,16 @@ class AwaitEnd(StepInput, Value, frozen=True, tag_field="action", tag="await-end
 
 
 class SubmitJob(StepInput, Value, frozen=True, tag_field="action", tag="submit-job"):
-    """Submit a job under this id, from the savepoint that an earlier step names."""
+    """Submit a job under this id, from the savepoint that an earlier step names.
+
+    ``drops_state``: this once, state that no operator takes is left behind.
+    """
 
     DONE: ClassVar[Effect | None] = "submitted"
 
     job_id: str
     launch: Launch
+    drops_state: bool = False
 
 
 class VerifyRestored(StepInput, Value, frozen=True, tag_field="action", tag="verify-restored"):

@@ -139,6 +139,11 @@ def java_properties(flink: Flink, values: Mapping[str, str]) -> Any:
     return properties
 
 
+def is_rehearsal() -> bool:
+    """Whether the job graph is built only to try its state (FLINKOPS_REHEARSAL): nothing outside is created then."""
+    return bool(os.environ.get("FLINKOPS_REHEARSAL"))
+
+
 def check_topics(flink: Flink, chosen: argparse.Namespace, names: Sequence[str | None]) -> None:
     """A missing topic would fail the job over and over. Raises JobError before it starts."""
     admin = _admin(flink, chosen)

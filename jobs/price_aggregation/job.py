@@ -223,7 +223,7 @@ def _print_sink(flink: "shared.Flink", chosen: argparse.Namespace) -> str:
 
 def _iceberg_sink(flink: "shared.Flink", chosen: argparse.Namespace) -> str:
     address = urlsplit(shared.file_uri(chosen.warehouse))
-    if address.scheme == "file":
+    if address.scheme == "file" and not shared.is_rehearsal():
         Path(address.path).mkdir(parents=True, exist_ok=True)
     options = {
         "catalog-impl": "org.apache.iceberg.jdbc.JdbcCatalog",
@@ -235,14 +235,16 @@ def _iceberg_sink(flink: "shared.Flink", chosen: argparse.Namespace) -> str:
     for key, value in options.items():
         properties[key] = value
     *database, table = chosen.table.split(".")
-    flink.jvm.flinkops.price.PriceTable.createIfMissing("flinkops", properties, ".".join(database), table)
+    if not shared.is_rehearsal():
+        flink.jvm.flinkops.price.PriceTable.createIfMissing("flinkops", properties, ".".join(database), table)
     flink.tables.execute_sql(f"CREATE CATALOG flinkops WITH ('type' = 'iceberg', {options_clause(options)})")
     return f"flinkops.`{'.'.join(database)}`.`{table}` /*+ OPTIONS('uid-suffix' = 'prices') */"
 
 
 def _postgres_sink(flink: "shared.Flink", chosen: argparse.Namespace) -> str:
     user, password = chosen.postgres_user, os.environ.get("POSTGRES_PASSWORD", "")
-    _create_postgres_table(flink, chosen, user, password)
+    if not shared.is_rehearsal():
+        _create_postgres_table(flink, chosen, user, password)
     options = {
         "connector": "jdbc",
         "url": chosen.postgres,

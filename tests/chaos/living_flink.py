@@ -172,6 +172,8 @@ class LivingFlink:
         if not parts:
             return 200, {"files": [{"id": name, "name": name} for name in names]}
         jar, job_id = parts[0], str(body.get("jobId"))
+        if method == "POST" and parts[1:] == ["plan"]:
+            return 200, {"plan": {}}
         if method != "POST" or parts[1:] != ["run"]:
             return 404, {"errors": ["Not found"]}
         if job_id in self.world.jobs:

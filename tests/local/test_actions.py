@@ -1,13 +1,10 @@
 """Actions on a real Flink: savepoints, in-place rescale, an upgrade that is killed in the middle, one that is bad."""
 
 import json
-import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,49 +14,18 @@ from flinkops.local import job, kafka
 from flinkops.local.state import FleetInfo
 from flinkops.model.endpoint import parse_endpoint
 from flinkops.sources.storage.location import parse_location
+from tests.local.shell import REPOSITORY, Shell
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(600)]
 
 NAME = "actions-under-test"
-REPOSITORY = Path(__file__).parents[2]
-
-
-class Shell:
-    """The command line on the fleet, with a journal of its own."""
-
-    def __init__(self, info: FleetInfo, folder: Path) -> None:
-        self.info = info
-        self.folder = folder
-        self.environment = os.environ | {"FLINKOPS_LOCAL_HOME": info.home, "FLINKOPS_JOURNAL": str(folder)}
-
-    def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "flinkops", *arguments, "--rest", self.info.rest_url]
-
-    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            self.command(*arguments), cwd=REPOSITORY, env=self.environment, capture_output=True, text=True, check=False
-        )
-
-    def json(self, *arguments: str, code: int = 0) -> dict[str, Any]:
-        done = self.run(*arguments, "-o", "json")
-        assert done.returncode == code, done.stdout + done.stderr
-        document: dict[str, Any] = json.loads(done.stdout)
-        return document
-
-    def live(self) -> list[str]:
-        """The ids of the job under test that have not ended."""
-        control = RestControl(parse_endpoint(self.info.rest_url), SystemClock())
-        try:
-            return [one.id for one in control.jobs() if one.name == NAME and one.ended_ms is None]
-        finally:
-            control.close()
 
 
 @pytest.fixture(scope="module")
 def shell(embedded_fleet: FleetInfo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     """A job that runs, under a name and a topic of its own."""
     kafka.create_topic(embedded_fleet.kafka_bootstrap, NAME, like=kafka.INPUT_TOPIC)
-    shell = Shell(embedded_fleet, tmp_path_factory.mktemp("journal"))
+    shell = Shell(embedded_fleet, tmp_path_factory.mktemp("journal"), NAME)
     control = RestControl(parse_endpoint(embedded_fleet.rest_url), SystemClock())
     try:
         job.submit(embedded_fleet, ["price-aggregation", "--name", NAME, "--topic", NAME, "--sink", "print"])

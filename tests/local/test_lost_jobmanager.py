@@ -15,7 +15,8 @@ from flinkops.local import fleet, job, kafka
 from flinkops.model.endpoint import parse_endpoint
 from flinkops.model.places import same_place
 from tests.local.guard import guarded
-from tests.local.test_actions import NAME, REPOSITORY, Shell
+from tests.local.shell import REPOSITORY, Shell
+from tests.local.test_actions import NAME
 from tests.local.test_price_streaming import await_true
 
 pytestmark = [pytest.mark.local, pytest.mark.long, pytest.mark.timeout(600)]
@@ -33,7 +34,7 @@ def test_the_old_job_comes_back_from_its_last_checkpoint(tmp_path: Path) -> None
         info = fleet.up(home)
         kafka.create_topic(info.kafka_bootstrap, NAME, like=kafka.INPUT_TOPIC)
         job.submit(info, ["price-aggregation", "--name", NAME, "--topic", NAME, "--sink", "print"])
-        shell = Shell(info, tmp_path / "journal")
+        shell = Shell(info, tmp_path / "journal", NAME)
         (old,) = shell.live()
         control = RestControl(parse_endpoint(info.rest_url), SystemClock())
         await_true("two checkpoints", lambda: completed(control, old) >= 2)

@@ -32,6 +32,10 @@ SAVEPOINTS = "s3://bucket/savepoints"
 TOLD_OF_A_JOB = frozenset({"pipeline.object-reuse", "execution.checkpointing.interval"})
 
 
+UNCOMPILABLE_JAR = "no-graph.jar"
+"""Its main fails; that of ``bad.jar`` only when it is submitted."""
+
+
 class FakeJob(msgspec.Struct):
     id: str
     name: str
@@ -199,7 +203,15 @@ class FakeCluster:
         self._did(f"cancel {job_id[:4]}")
 
     def jars(self) -> tuple[str, ...]:
-        return ("old.jar", "new.jar", "bad.jar", "loop.jar")
+        return ("old.jar", "new.jar", "bad.jar", "loop.jar", UNCOMPILABLE_JAR)
+
+    def settings(self) -> dict[str, str]:
+        return {}
+
+    def compile_jar(self, run: JarRun, *, parallelism: int | None, settings: dict[str, str]) -> None:
+        self._may_be_away()
+        if run.jar_id == UNCOMPILABLE_JAR:
+            raise OperationFailed("The main method caused an error: no such topic")
 
     def upload_jar(self, path: str) -> str:
         self._may_be_away()

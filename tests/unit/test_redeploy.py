@@ -19,13 +19,16 @@ from flinkops.clock import SystemClock
 from flinkops.errors import Denied, Interrupted, Refused, UsageError
 from flinkops.model.launch import Launch
 from flinkops.model.plan import Plan, Result
+from flinkops.model.rehearsal import Rehearsal
 from flinkops.model.request import ActionRequest, Change, Terms
 from flinkops.plan.identity import Stamp, derived_id
 from flinkops.plan.redeploy import RedeployVerb, changed_launch, plan_redeploy, plan_resume, plan_suspend
 from flinkops.plan.rescale import plan_rescale
-from tests.unit.fake_cluster import JOB_ID, SAVEPOINTS, FakeCluster, FakeJob
+from flinkops.plan.step_inputs import SubmitJob
+from tests.unit.fake_cluster import JOB_ID, SAVEPOINTS, UNCOMPILABLE_JAR, FakeCluster, FakeJob
 from tests.victim import waiting_at
 
+NO_TERMS = Terms()
 OLD = Launch("jar", ("--topic", "prices"), jar_id="old.jar", parallelism=1)
 
 
@@ -57,11 +60,12 @@ class Bench:
         old: Launch | None = OLD,
         verb: RedeployVerb = "upgrade",
         job_id: str = JOB_ID,
+        terms: Terms = NO_TERMS,
     ) -> Plan:
         facts = self.cluster.job(job_id)
         assert facts is not None
         new = changed_launch(old, change)
-        return plan_redeploy(verb, facts, old, new, self.cluster.cluster(), Stamp(plan_id, 10_000), Terms())
+        return plan_redeploy(verb, facts, old, new, self.cluster.cluster(), Stamp(plan_id, 10_000), terms)
 
     def live(self) -> list[str]:
         return [job.id for job in self.cluster.state.jobs.values() if job.state in ("RUNNING", "INITIALIZING")]
@@ -115,6 +119,52 @@ def test_a_program_that_does_not_start_is_taken_back(bench: Bench) -> None:
     result = bench.executor().run(bench.plan(Change(jar="bad.jar")))
     rolled_back(bench, result)
     assert "main method caused an error" in (result.error or "")
+
+
+def test_a_program_without_a_job_graph_is_found_while_the_old_job_runs(bench: Bench) -> None:
+    result = bench.executor().run(bench.plan(Change(jar=UNCOMPILABLE_JAR)))
+    assert (result.outcome, result.steps[-1].name) == ("failed", "compile")
+    assert "no such topic" in (result.error or "")
+    assert (bench.live(), bench.cluster.state.orders) == ([JOB_ID], [])
+
+
+def test_an_upgrade_offers_a_rehearsal_until_it_has_one(bench: Bench) -> None:
+    offered = bench.plan(Change(parallelism=2))
+    assert any("--rehearse tries it before: about" in risk for risk in offered.risks)
+    rehearsed = bench.plan(Change(parallelism=2), terms=Terms(rehearse=True, accept_loss=("count",)))
+    assert not any("--rehearse" in risk for risk in rehearsed.risks)
+    assert any("main runs on this machine" in why for why in rehearsed.why)
+    names = [step.name for step in rehearsed.steps]
+    assert names[:4] == ["prepare", "rehearse", "measure", "compile"]
+    assert all(step.only_reads for step in rehearsed.steps[: names.index("stop")])
+    submits = {step.name: step.do for step in rehearsed.steps + rehearsed.rollback_steps}
+    assert isinstance(submits["submit"], SubmitJob)
+    assert isinstance(submits["old-submit"], SubmitJob)
+    assert (submits["submit"].drops_state, submits["old-submit"].drops_state) == (True, False)
+
+
+def test_a_rehearsal_that_fails_refuses_before_anything_is_stopped(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = {"verdict": "loses-state", "cause": "count does not open its state n any more", "lost": ("c1",)}
+    found = Rehearsal("prices", **answers)  # type: ignore[arg-type]
+    monkeypatch.setattr("flinkops.act.rest.rehearsal_steps.rehearse", lambda *_given, **_named: found)
+    result = bench.executor().run(bench.plan(Change(parallelism=2), terms=Terms(rehearse=True)))
+    assert (result.outcome, result.steps[-1].name) == ("refused", "rehearse")
+    assert "loses state: count does not open" in (result.error or "")
+    assert result.seen["rehearsal"] == "loses-state"
+    assert (bench.live(), bench.cluster.state.orders) == ([JOB_ID], [])
+    assert not bench.journal.record("p1").resumable
+    accepted = bench.plan(Change(parallelism=2), plan_id="p2", terms=Terms(rehearse=True, accept_loss=("c1",)))
+    assert bench.executor().run(accepted).outcome == "verified"
+
+
+def test_a_rehearsal_that_cannot_tell_stops_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLINK_HOME", str(bench.folder))  # no Flink there
+    result = bench.executor().run(bench.plan(Change(parallelism=2), terms=Terms(rehearse=True)))
+    assert result.outcome == "verified"
+    assert result.seen["rehearsal"] == "cannot-tell"
+    assert "upload folder" in result.seen["rehearsal_cause"] or "no Flink" in result.seen["rehearsal_cause"]
 
 
 def test_a_program_that_restarts_is_taken_back(bench: Bench) -> None:

@@ -31,6 +31,7 @@ from flinkops.act.operator.blue_green_job import BlueGreenJob, named_blue_green
 from flinkops.act.operator.control import KubeControl, open_control
 from flinkops.act.operator.lease import Lease
 from flinkops.act.operator.prepare import prepare_for_resource
+from flinkops.act.operator.rehearsing import not_built, refuse_acceptance, with_rehearsal
 from flinkops.autoscale.configmap import decode_configmap
 from flinkops.autoscale.decide import Decision
 from flinkops.autoscale.settings import PREFIX
@@ -40,6 +41,7 @@ from flinkops.config.settings import Settings
 from flinkops.errors import Denied, OperationFailed, Unreachable, UsageError
 from flinkops.model.facts import JobFacts, ResourceFacts
 from flinkops.model.plan import Plan, Target
+from flinkops.model.rehearsal import Rehearsal
 from flinkops.model.request import ActionRequest
 from flinkops.outside.shell import shell_command
 from flinkops.plan.identity import Stamp
@@ -85,7 +87,15 @@ class OperatorJob:
                 savepoint_format=terms.savepoint_format,
             )
             return Prepared(plan, changes=True)
-        return prepare_for_resource(self.control, journal, self.job, self._read(), request, stamp, self.stores)
+        made = prepare_for_resource(self.control, journal, self.job, self._read(), request, stamp, self.stores)
+        return with_rehearsal(made, request.terms)
+
+    def rehearse(
+        self, request: ActionRequest, _journal: Journal, *, against: str | None, note: Callable[[str], None]
+    ) -> Rehearsal:
+        """Not yet."""
+        refuse_impossible(request)
+        return not_built(self.job.name, against)
 
     def plan_decision(
         self, decision: Decision, _observed: JobFacts, journal: Journal, stamp: Stamp, terms: RescaleTerms
@@ -109,6 +119,7 @@ def refuse_impossible(request: ActionRequest) -> None:
     """What the operator decides itself. Raises UsageError."""
     if request.verb == "savepoint-create":
         return
+    refuse_acceptance(request.terms)
     if request.terms.target_directory is not None:
         raise UsageError(
             "--target: the operator writes its savepoint where the job's spec says",

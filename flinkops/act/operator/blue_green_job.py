@@ -1,6 +1,6 @@
 """A FlinkBlueGreenDeployment as a job that can be upgraded: from an ActionRequest to a Plan."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +12,12 @@ from flinkops.act.manifest import spec_of_kind
 from flinkops.act.operator.blue_green_control import BlueGreenControl
 from flinkops.act.operator.prepare import patch_command
 from flinkops.act.operator.redeploy import NonceChoice, settle_nonce
+from flinkops.act.operator.rehearsing import not_built, refuse_acceptance, with_rehearsal
 from flinkops.autoscale.decide import Decision
 from flinkops.errors import Refused, UsageError
 from flinkops.model.facts import JobFacts
 from flinkops.model.plan import Plan
+from flinkops.model.rehearsal import Rehearsal
 from flinkops.model.request import ActionRequest
 from flinkops.outside.shell import shell_command
 from flinkops.plan.identity import Stamp
@@ -115,7 +117,14 @@ class BlueGreenJob:
         )
         if warning is not None:
             plan = msgspec.structs.replace(plan, risks=(*plan.risks, warning))
-        return Prepared(plan, bool(patch), patch_command(plan, patch))
+        return with_rehearsal(Prepared(plan, bool(patch), patch_command(plan, patch)), request.terms)
+
+    def rehearse(
+        self, request: ActionRequest, _journal: Journal, *, against: str | None, note: Callable[[str], None]
+    ) -> Rehearsal:
+        """Not yet."""
+        _refuse_impossible(request)
+        return not_built(self.job.name, against)
 
     def plan_decision(
         self, _decision: Decision, _observed: JobFacts, _journal: Journal, _stamp: Stamp, _terms: RescaleTerms
@@ -158,6 +167,7 @@ class BlueGreenJob:
 
 def _refuse_impossible(request: ActionRequest) -> None:
     """Raises UsageError for what a transition does not have."""
+    refuse_acceptance(request.terms)
     if request.terms.redeploy_from is not None:
         raise UsageError("--redeploy-from: a transition starts from the savepoint that the operator takes")
     if request.terms.backup:

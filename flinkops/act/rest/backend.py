@@ -13,7 +13,7 @@ from flinkops.act.job_choice import pick_job
 from flinkops.act.journal import Journal
 from flinkops.act.rest.control import RestControl
 from flinkops.act.rest.embedded import embedded_endpoint
-from flinkops.act.rest.prepare import prepare, refuse_impossible
+from flinkops.act.rest.prepare import prepare, refuse_impossible, rehearse_request
 from flinkops.autoscale.decide import Decision
 from flinkops.clock import Clock
 from flinkops.config.settings import Settings
@@ -22,6 +22,7 @@ from flinkops.model.endpoint import RestEndpoint
 from flinkops.model.facts import JobFacts
 from flinkops.model.identity import matching
 from flinkops.model.plan import Plan
+from flinkops.model.rehearsal import Rehearsal
 from flinkops.model.request import ActionRequest
 from flinkops.plan.identity import Stamp
 from flinkops.sources.flink.endpoints import rest_endpoints
@@ -46,6 +47,13 @@ class RestJob:
         refuse_impossible(request)
         plan = prepare(self.control, journal, self.job, request, stamp)
         return Prepared(plan, changes=plan.change != "none")
+
+    def rehearse(
+        self, request: ActionRequest, journal: Journal, *, against: str | None, note: Callable[[str], None]
+    ) -> Rehearsal:
+        """In a client on this machine."""
+        refuse_impossible(request)
+        return rehearse_request(self.control, journal, self.job, request, against, note)
 
     def plan_decision(
         self, decision: Decision, observed: JobFacts, _journal: Journal, stamp: Stamp, terms: RescaleTerms

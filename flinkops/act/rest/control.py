@@ -16,6 +16,7 @@ from flinkops.model.detail import AsyncOutcome, ResourceRequirement
 from flinkops.model.effect import RunsWith
 from flinkops.model.endpoint import RestEndpoint
 from flinkops.model.facts import CheckpointsFacts, ClusterFacts, ExceptionFacts, JobFacts, VertexFacts
+from flinkops.model.launch import drops_state
 from flinkops.model.plan import Plan, Precondition
 from flinkops.model.savepoint import SavepointFormat
 from flinkops.plan.preconditions import unmet
@@ -244,6 +245,22 @@ class RestControl:
         with _no_is_final():
             self._verbs.cancel(job_id)
 
+    def settings(self) -> dict[str, str]:
+        """GET /jobmanager/config."""
+        return {one.key: one.value for one in self._get("/jobmanager/config", wire.settings)}
+
+    def compile_jar(self, run: JarRun, *, parallelism: int | None, settings: dict[str, str]) -> None:
+        """POST /jars/:id/plan."""
+        optional: dict[str, object] = {
+            "entryClass": run.entry_class,
+            "programArgsList": list(run.program_arguments),
+            "parallelism": parallelism,
+            "flinkConfiguration": settings,
+        }
+        body = msgspec.json.encode({key: value for key, value in optional.items() if value})
+        with _no_is_final(), self._deadline(_PROGRAM_SECONDS) as deadline:
+            self._client.read("POST", f"/jars/{quote(run.jar_id, safe='')}/plan", deadline, body=body)
+
     def jars(self) -> tuple[str, ...]:
         """GET /jars."""
         with _no_is_final():
@@ -258,7 +275,7 @@ class RestControl:
         self, run: JarRun, *, job_id: str, savepoint: str | None, parallelism: int | None, settings: dict[str, str]
     ) -> None:
         """POST /jars/:id/run."""
-        body: dict[str, object] = {"jobId": job_id, "allowNonRestoredState": False}
+        body: dict[str, object] = {"jobId": job_id, "allowNonRestoredState": drops_state(settings)}
         optional: dict[str, object] = {
             "entryClass": run.entry_class,
             "programArgsList": list(run.program_arguments),
@@ -307,11 +324,10 @@ class RestControl:
 
     def _settings(self, unknown: dict[str, str]) -> dict[str, str]:
         try:
-            settings = self._get("/jobmanager/config", wire.settings)
+            return self.settings()
         except Unreachable as problem:
             unknown["configuration"] = problem.what
             return {}
-        return {one.key: one.value for one in settings}
 
 
 def _vertices(job: wire.Job) -> tuple[VertexFacts, ...]:

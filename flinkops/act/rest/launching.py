@@ -6,12 +6,13 @@ import subprocess
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from flinkops.act.control import JarRun, JobControl
 from flinkops.act.journal import Journal
+from flinkops.act.rest.client_runs import fleet_at
+from flinkops.act.rest.launch_failures import last_cause
 from flinkops.act.rest.outcomes import LaunchPrepared
 from flinkops.errors import OperationFailed, TimedOut, UsageError
 from flinkops.model.facts import JobFacts
@@ -21,9 +22,6 @@ from flinkops.outside.shell import shell_command
 from flinkops.paths import is_file
 from flinkops.plan.step_inputs import SubmitJob
 from flinkops.user_folders import absolute
-
-if TYPE_CHECKING:
-    from flinkops.local.state import FleetInfo
 
 Launcher = Callable[[JobControl, Launch, str, str], None]
 """Submits under a job id, from a savepoint; returns once Flink has accepted it."""
@@ -73,7 +71,7 @@ def prepare_launch(control: JobControl, launch: Launch) -> str | None:
     else:
         from flinkops.local import job
 
-        job.prepare(_fleet_at(control), launch.command)
+        job.prepare(fleet_at(control), launch.command)
     return None
 
 
@@ -100,16 +98,7 @@ def _parallelism_in(command: tuple[str, ...]) -> int | None:
 def _submit_embedded(control: JobControl, launch: Launch, job_id: str, savepoint: str) -> None:
     from flinkops.local import job
 
-    job.start(_fleet_at(control), launch.command, client_options=_client_options(launch, job_id, savepoint))
-
-
-def _fleet_at(control: JobControl) -> "FleetInfo":
-    from flinkops.local.state import find_running
-
-    fleet = find_running()
-    if fleet is None or fleet.rest_url.rstrip("/") != control.url:
-        raise OperationFailed(f"the embedded fleet does not run at {control.url}", next_step="./dev up")
-    return fleet
+    job.start(fleet_at(control), launch.command, client_options=_client_options(launch, job_id, savepoint))
 
 
 def _submit_jar(control: JobControl, launch: Launch, job_id: str, savepoint: str) -> None:
@@ -136,7 +125,7 @@ def _submit_with_client(control: JobControl, launch: Launch, job_id: str, savepo
     except OSError as problem:
         raise OperationFailed(f"{command[0]} cannot be run: {problem.strerror or problem}") from None
     if result.returncode != 0:
-        raise OperationFailed(f"flink run failed: {_last_cause(result.stderr or result.stdout)}")
+        raise OperationFailed(f"flink run failed: {last_cause(result.stderr or result.stdout)}")
 
 
 def _client_options(launch: Launch, job_id: str, savepoint: str) -> list[str]:
@@ -150,13 +139,6 @@ def _flink_client() -> str:
     if found is None:
         raise OperationFailed("no `flink` client to submit with", next_step="set FLINK_HOME, or put flink on PATH")
     return found
-
-
-def _last_cause(output: str) -> str:
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
-    text = (causes or [line for line in lines if not line.startswith("at ")] or ["it says nothing"])[-1]
-    return "".join(character if character.isprintable() else " " for character in text)[:400]
 
 
 def launch_before(journal: Journal, job: JobFacts, plan_id: str | None) -> Launch:

@@ -3,7 +3,16 @@
 from typing import ClassVar
 
 from flinkops.model.assessment import Value
-from flinkops.model.steps import BeginsSavepoint, NamesNewJob, NamesSavepoint, SaysStopped, StepOutcome
+from flinkops.model.rehearsal import Verdict
+from flinkops.model.steps import (
+    BeginsSavepoint,
+    NamesNewJob,
+    NamesSavepoint,
+    SaysRunning,
+    SaysStopped,
+    SaysStopping,
+    StepOutcome,
+)
 
 
 class LaunchPrepared(StepOutcome, Value, frozen=True, tag_field="found", tag="launch-prepared"):
@@ -12,7 +21,23 @@ class LaunchPrepared(StepOutcome, Value, frozen=True, tag_field="found", tag="la
     uploaded_jar: str | None = None
 
 
-class StopBegun(BeginsSavepoint, Value, frozen=True, tag_field="found", tag="stop-begun"):
+class Rehearsed(StepOutcome, Value, frozen=True, tag_field="found", tag="rehearsed"):
+    """What the rehearsal came to, and the state that was restored; flinkops.model.rehearsal."""
+
+    rehearsal: Verdict
+    rehearsal_cause: str | None = None
+    rehearsed_against: str | None = None
+    rehearsal_restore_seconds: float | None = None
+    rehearsal_risks: str | None = None
+
+
+class LaunchCompiled(StepOutcome, Value, frozen=True, tag_field="found", tag="launch-compiled"):
+    """``compiled``: where its job graph was built and whether it waits there for the savepoint, for people."""
+
+    compiled: str
+
+
+class StopBegun(SaysStopping, BeginsSavepoint, Value, frozen=True, tag_field="found", tag="stop-begun"):
     """Flink has accepted it."""
 
     FOR_STEPS: ClassVar[frozenset[str]] = frozenset({"after_checkpoint"})
@@ -37,7 +62,7 @@ class JobSubmitted(NamesNewJob, NamesSavepoint, Value, frozen=True, tag_field="f
     savepoint: str | None = None
 
 
-class RestoreVerified(StepOutcome, Value, frozen=True, tag_field="found", tag="restore-verified"):
+class RestoreVerified(SaysRunning, Value, frozen=True, tag_field="found", tag="restore-verified"):
     """Restored from that path; ``downtime_seconds`` from the old job's end until all tasks ran."""
 
     restored_from: str

@@ -1,6 +1,6 @@
 """From an ActionRequest to a Plan on a plain REST cluster: reads what has to be read; flinkops.plan decides."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -9,14 +9,17 @@ from flinkops.act.control import JobControl
 from flinkops.act.inventory import savepoints_of
 from flinkops.act.journal import Journal
 from flinkops.act.rest.launching import known_launch, launch_before
+from flinkops.act.rest.rehearsing import rehearse
 from flinkops.errors import Refused, UsageError
 from flinkops.model.facts import JobFacts
-from flinkops.model.launch import LOCAL_JAR
+from flinkops.model.launch import LOCAL_JAR, dropping
 from flinkops.model.plan import Plan
+from flinkops.model.rehearsal import Rehearsal
 from flinkops.model.request import ActionRequest, Change
 from flinkops.paths import is_file
 from flinkops.plan.identity import Stamp
-from flinkops.plan.redeploy import changed_launch, plan_redeploy, plan_resume, plan_suspend
+from flinkops.plan.redeploy import UNKNOWN_LAUNCH, changed_launch, plan_redeploy, plan_resume, plan_suspend
+from flinkops.plan.rehearsal import cannot_tell
 from flinkops.plan.rescale import plan_rescale
 from flinkops.plan.savepoint import plan_savepoint
 from flinkops.user_folders import absolute, with_home
@@ -37,6 +40,8 @@ def refuse_impossible(request: ActionRequest) -> None:
             raise UsageError(f"{option} is for jobs of the Flink operator", next_step="name its cluster with --context")
     if request.mode in ("last-state", "stateless"):
         raise Refused("without the operator only --savepoint keeps the state for sure")
+    if terms.accept_loss and not terms.rehearse:
+        raise UsageError("--accept-loss answers a rehearsal", next_step="give --rehearse too")
     if request.verb == "upgrade" and request.mode is None:
         raise UsageError("which mode?", next_step="give --savepoint")
     _placed(change)
@@ -69,6 +74,31 @@ def prepare(control: JobControl, journal: Journal, job: JobFacts, request: Actio
     rolls_back = request.verb == "rollback"
     new = launch_before(journal, job, request.undo) if rolls_back else changed_launch(launch, change)
     return plan_redeploy(request.verb, job, launch, new, control.cluster(), stamp, terms)
+
+
+def rehearse_request(
+    control: JobControl,
+    journal: Journal,
+    job: JobFacts,
+    request: ActionRequest,
+    against: str | None,
+    note: Callable[[str], None],
+) -> Rehearsal:
+    """The rehearsal of what an upgrade would submit. Raises as :func:`prepare` does."""
+    terms = request.terms
+    old = known_launch(control, journal, job.id)
+    new = changed_launch(old, _placed(request.change))
+    if new is None:
+        return cannot_tell(job.name, UNKNOWN_LAUNCH)
+    return rehearse(
+        control,
+        job,
+        dropping(new) if terms.accept_loss else new,
+        old=old,
+        against=against,
+        flink_home=terms.flink_home,
+        note=note,
+    )
 
 
 def plan_in_place(

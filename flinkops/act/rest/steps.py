@@ -3,6 +3,7 @@
 from typing import Any
 
 from flinkops.act.kept_state import kept_state, nothing_in_sight, where_to_look
+from flinkops.act.rest.held import HeldSubmission
 from flinkops.act.rest.launching import launcher_for, prepare_launch, with_uploaded
 from flinkops.act.rest.outcomes import (
     JobCancelled,
@@ -12,12 +13,14 @@ from flinkops.act.rest.outcomes import (
     RestoreVerified,
     StopBegun,
 )
+from flinkops.act.rest.rehearsal_steps import REHEARSAL_STEPS
 from flinkops.act.rest_cache import Absence
 from flinkops.act.running import StepKind, StepRun
 from flinkops.act.savepoint_steps import newest_checkpoint
 from flinkops.act.stability_steps import alive, all_running, why_failed
 from flinkops.errors import Denied, NotInTime, OperationFailed, TimedOut, Unreachable
 from flinkops.model.facts import JobFacts
+from flinkops.model.launch import dropping
 from flinkops.model.places import same_place
 from flinkops.model.steps import NamesNewJob, NamesSavepoint
 from flinkops.plan.step_inputs import (
@@ -88,10 +91,9 @@ def submit(run: StepRun, given: SubmitJob) -> JobSubmitted:
     savepoint = run.findings.savepoint or _kept_savepoint(run)
     if not _is_known(run, job_id):
         _refuse_beside_another(run, job_id)
-        launch = with_uploaded(given.launch, run.findings)
         run.note(f"submitting from {savepoint}")
         try:
-            launcher_for(launch)(run.control, launch, job_id, savepoint)
+            _submit(run, given, savepoint)
         except OperationFailed:
             # An earlier try that was killed may have left a client behind that submits it after all.
             if not _is_known(run, job_id):
@@ -101,6 +103,16 @@ def submit(run: StepRun, given: SubmitJob) -> JobSubmitted:
         except Unreachable as problem:
             _await_known(run, job_id, problem)
     return JobSubmitted(job_id, savepoint)
+
+
+def _submit(run: StepRun, given: SubmitJob, savepoint: str) -> None:
+    """By the client that has compiled it and waits, where there is one: not in an attempt that was resumed."""
+    held = run.beside.find(given.job_id, HeldSubmission)
+    if held is not None and held.waits:
+        held.submit(savepoint)
+        return
+    launch = with_uploaded(dropping(given.launch) if given.drops_state else given.launch, run.findings)
+    launcher_for(launch)(run.control, launch, given.job_id, savepoint)
 
 
 def _kept_savepoint(run: StepRun) -> str:
@@ -201,6 +213,7 @@ def _old_job_lives(run: StepRun) -> bool:
 
 
 STEPS: tuple[StepKind[Any, Any], ...] = (
+    *REHEARSAL_STEPS,
     StepKind(PrepareLaunch, LaunchPrepared, prepare),
     StepKind(StopWithSavepoint, StopBegun, stop),
     StepKind(AwaitEnd, JobEnded, await_end, needs=(NamesSavepoint,)),

@@ -1,10 +1,7 @@
 package flinkops.held;
 
-import java.io.EOFException;
 import java.io.IOException;
-import java.io.InputStream;
 import java.lang.reflect.Constructor;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -22,7 +19,8 @@ import org.apache.flink.streaming.api.graph.StreamGraph;
 /**
  * Says that the graph is compiled, by the file {@code ready} in the folder of FLINKOPS_EXECUTOR_FOLDER; waits for a line
  * on standard input, the savepoint to start from; submits to the cluster of {@code rest.address}, and says so by the
- * file {@code submitted}. When standard input ends instead, nothing is submitted.
+ * file {@code submitted}. When standard input ends instead,
+ * nothing is submitted.
  */
 final class HeldExecutor implements PipelineExecutor {
     static final String FOLDER = "FLINKOPS_EXECUTOR_FOLDER";
@@ -39,7 +37,7 @@ final class HeldExecutor implements PipelineExecutor {
         UnneededJars.leaveOut(pipeline, configuration);
         Path folder = Path.of(System.getenv(FOLDER));
         say(folder, "ready");
-        restoreFrom(line(System.in), pipeline, configuration);
+        restoreFrom(Parent.line(folder), pipeline, configuration);
         JobClient client = delegate(configuration).execute(pipeline, configuration, loader).get();
         say(folder, "submitted");
         return CompletableFuture.completedFuture(client);
@@ -61,19 +59,6 @@ final class HeldExecutor implements PipelineExecutor {
             }
         }
         return RemoteExecutor.class.getConstructor().newInstance();
-    }
-
-    private static String line(InputStream input) throws IOException {
-        StringBuilder text = new StringBuilder();
-        byte[] one = new byte[1];
-        java.io.ByteArrayOutputStream bytes = new java.io.ByteArrayOutputStream();
-        while (input.read(one) == 1) {
-            if (one[0] == '\n') {
-                return text.append(bytes.toString(StandardCharsets.UTF_8)).toString();
-            }
-            bytes.write(one[0]);
-        }
-        throw new EOFException("the submission was withdrawn");
     }
 
     private static void say(Path folder, String what) throws IOException {

@@ -58,6 +58,11 @@ final class Recorder {
         state.valuesRead += values;
     }
 
+    /** Before the next restore. */
+    static synchronized void forget() {
+        STATES.clear();
+    }
+
     static synchronized List<Opened> states() {
         return new ArrayList<>(STATES.values());
     }

@@ -1,7 +1,7 @@
 package flinkops.rehearsal;
 
+import flinkops.held.Parent;
 import java.io.IOException;
-import java.io.Reader;
 import java.lang.reflect.Method;
 import java.net.URL;
 import java.nio.file.Files;
@@ -13,9 +13,10 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Properties;
 import java.util.Set;
+import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.apache.flink.api.common.JobID;
 import org.apache.flink.api.common.JobStatus;
 import org.apache.flink.api.dag.Pipeline;
@@ -33,27 +34,31 @@ import org.apache.flink.runtime.jobgraph.OperatorID;
 import org.apache.flink.runtime.jobmaster.JobResult;
 import org.apache.flink.runtime.minicluster.MiniCluster;
 import org.apache.flink.runtime.minicluster.MiniClusterConfiguration;
+import org.apache.flink.runtime.util.EnvironmentInformation;
 import org.apache.flink.streaming.api.graph.StreamGraph;
 import org.apache.flink.streaming.api.graph.StreamGraphHasherV2;
 import org.apache.flink.streaming.api.graph.StreamNode;
 import org.apache.flink.util.FlinkRuntimeException;
 
 /**
- * Restores a savepoint into a program whose sources emit nothing and whose sinks write nothing, in this process, and
- * writes what was seen as {@code verdict.json} into the folder of FLINKOPS_EXECUTOR_FOLDER. The folder's
- * {@code request.properties} say {@code against}, {@code job} and {@code seconds}. The process ends with that.
+ * Restores savepoints into a program whose sources emit nothing and whose sinks write nothing, in this process, and
+ * leaves what was seen as {@code verdict-N.json} in the folder of FLINKOPS_EXECUTOR_FOLDER. Once everything is up the
+ * file {@code ready} says so; each line of standard input is a path to restore. A checkpoint lives for seconds only, so
+ * that it is named last. Ends with its parent.
  */
 final class Rehearsal {
     static final String FOLDER = "FLINKOPS_EXECUTOR_FOLDER";
     private static final int MOST_SUBTASKS = 16;
+    private static final int MOST_SECONDS = 280;
     private static final long POLL_MILLISECONDS = 25;
 
     private final Path folder;
     private final StreamGraph graph;
     private final Configuration given;
     private final ClassLoader loader;
-    private final Properties request = new Properties();
-    private final Map<String, Object> verdict = new LinkedHashMap<>();
+    private Map<Integer, byte[]> hashes;
+    private Replacements replacements;
+    private Map<String, Object> verdict = new LinkedHashMap<>();
     private String phase = "graph";
 
     private Rehearsal(Path folder, StreamGraph graph, Configuration given, ClassLoader loader) {
@@ -65,61 +70,80 @@ final class Rehearsal {
 
     /** Does not return. */
     static void of(Pipeline pipeline, Configuration configuration, ClassLoader loader) {
-        int code = 0;
         try {
             Path folder = Path.of(System.getenv(FOLDER));
+            BlockingQueue<String> paths = Parent.follow(folder);
             if (!(pipeline instanceof StreamGraph graph)) {
                 throw new FlinkRuntimeException("not a streaming program: " + pipeline.getClass().getName());
             }
-            new Rehearsal(folder, graph, configuration, loader).run();
+            new Rehearsal(folder, graph, configuration, loader).run(paths);
         } catch (Throwable problem) {
             problem.printStackTrace();
-            code = 1;
         }
-        Runtime.getRuntime().halt(code);
+        Runtime.getRuntime().halt(1);
     }
 
-    private void run() throws Exception {
-        try (Reader reader = Files.newBufferedReader(folder.resolve("request.properties"))) {
-            request.load(reader);
-        }
-        verdict.put("schema_version", 1);
-        verdict.put("flink", org.apache.flink.runtime.util.EnvironmentInformation.getVersion());
-        verdict.put("job", graph.getJobName());
-        verdict.put("against", request.getProperty("against"));
-        String outcome = "impossible";
+    private void run(BlockingQueue<String> paths) throws Exception {
+        MiniCluster cluster = null;
         try {
-            outcome = rehearse();
+            cluster = prepared();
         } catch (Exception | LinkageError | OutOfMemoryError problem) {
             verdict.put("causes", Causes.chain(problem));
         }
+        if (cluster == null) {
+            say("verdict-0.json", "impossible", "");
+            return;
+        }
+        Files.writeString(folder.resolve("ready"), "");
+        for (int number = 0; ; number++) {
+            String against = paths.take();
+            verdict = new LinkedHashMap<>();
+            Recorder.forget();
+            String outcome = "impossible";
+            try {
+                outcome = restore(cluster, against);
+            } catch (Exception | LinkageError | OutOfMemoryError problem) {
+                verdict.put("causes", Causes.chain(problem));
+            }
+            say("verdict-" + number + ".json", outcome, against);
+        }
+    }
+
+    private void say(String file, String outcome, String against) throws IOException {
+        verdict.put("schema_version", 1);
+        verdict.put("flink", EnvironmentInformation.getVersion());
+        verdict.put("job", graph.getJobName());
+        verdict.put("against", against);
         verdict.put("outcome", outcome);
         verdict.put("phase", phase);
         verdict.put("opened", opened());
-        Path part = folder.resolve("verdict.json.part");
+        verdict.put("as_they_are", replacements == null ? List.of() : replacements.asTheyAre);
+        verdict.put("not_replaced", replacements == null ? List.of() : replacements.failed);
+        Path part = folder.resolve(file + ".part");
         Files.writeString(part, Json.of(verdict));
-        Files.move(part, folder.resolve("verdict.json"), StandardCopyOption.ATOMIC_MOVE);
+        Files.move(part, folder.resolve(file), StandardCopyOption.ATOMIC_MOVE);
     }
 
-    private String rehearse() throws Exception {
-        Map<Integer, byte[]> before = hashes();
-        phase = "metadata";
-        CheckpointMetadata saved = SavedStates.metadata(request.getProperty("against"), loader);
+    /** With sources and sinks replaced, on a cluster that runs; null when a source could not be replaced. */
+    private MiniCluster prepared() throws Exception {
+        hashes = hashes();
         phase = "replace";
-        Replacements replacements = new Replacements(graph, loader);
+        replacements = new Replacements(graph, loader);
         replacements.make();
-        verdict.put("as_they_are", replacements.asTheyAre);
-        verdict.put("not_replaced", replacements.failed);
         if (!replacements.failed.isEmpty()) {
-            return "impossible";
+            return null;
         }
-        if (!same(before, hashes())) {
+        if (!same(hashes, hashes())) {
             throw new FlinkRuntimeException("replacing changed the operators' ids");
         }
-        Surroundings surroundings = new Surroundings(folder, graph, given, request.getProperty("against"));
+        Surroundings surroundings = new Surroundings(folder, graph, given);
         surroundings.quieten();
-        JobGraph job = graph.getJobGraph(loader, null);
-        job.setSavepointRestoreSettings(graph.getSavepointRestoreSettings());
+        phase = "start";
+        return started(jobGraph(), surroundings.cluster());
+    }
+
+    private JobGraph jobGraph() throws Exception {
+        JobGraph job = graph.getJobGraph(loader, new JobID());
         for (String jar : list(given.get(PipelineOptions.JARS))) {
             job.addJar(new org.apache.flink.core.fs.Path(new URL(jar).toURI()));
         }
@@ -128,12 +152,22 @@ final class Rehearsal {
             classpaths.add(new URL(one));
         }
         job.setClasspaths(classpaths);
-        operators(job, saved, before, replacements);
+        return job;
+    }
+
+    private String restore(MiniCluster cluster, String against) throws Exception {
+        JobGraph job = jobGraph();
+        job.setSavepointRestoreSettings(Surroundings.restoreFrom(against));
+        phase = "metadata";
+        CheckpointMetadata saved = SavedStates.metadata(against, loader);
+        operators(job, saved);
         if (!fits(job, saved)) {
             return "failed";
         }
-        phase = "start";
-        return onMiniCluster(job, surroundings.cluster());
+        phase = "restore";
+        long begun = System.nanoTime();
+        submit(cluster, job);
+        return watch(cluster, job.getJobID(), begun);
     }
 
     private Map<Integer, byte[]> hashes() {
@@ -150,7 +184,7 @@ final class Rehearsal {
     }
 
     /** All operators of the graph and of the savepoint, and what the savepoint holds of each. */
-    private void operators(JobGraph job, CheckpointMetadata saved, Map<Integer, byte[]> hashes, Replacements made)
+    private void operators(JobGraph job, CheckpointMetadata saved)
             throws ReflectiveOperationException {
         Map<String, StreamNode> nodes = new HashMap<>();
         for (StreamNode node : graph.getStreamNodes()) {
@@ -174,7 +208,7 @@ final class Rehearsal {
                 operator.put("uid", node == null ? null : node.getTransformationUID());
                 operator.put("in_graph", true);
                 operator.put("parallelism", vertex.getParallelism());
-                operator.put("replaced", node == null ? null : made.made.get(node.getId()));
+                operator.put("replaced", node == null ? null : replacements.made.get(node.getId()));
                 if (node != null) {
                     Object most = Fields.get(node, "maxParallelism");
                     operator.put("max_parallelism", ((Integer) most) > 0 ? most : null);
@@ -242,10 +276,10 @@ final class Rehearsal {
         return true;
     }
 
-    private String onMiniCluster(JobGraph job, Configuration configuration) throws Exception {
+    private static MiniCluster started(JobGraph job, Configuration configuration) throws Exception {
         Map<Object, Integer> slots = new HashMap<>();
         for (JobVertex vertex : job.getVertices()) {
-            slots.merge(vertex.getSlotSharingGroup(), vertex.getParallelism(), Math::max);
+            slots.merge(vertex.getSlotSharingGroup(), Math.min(vertex.getParallelism(), MOST_SUBTASKS), Math::max);
         }
         MiniClusterConfiguration settings = new MiniClusterConfiguration.Builder()
                 .setConfiguration(configuration)
@@ -256,10 +290,7 @@ final class Rehearsal {
                 .build();
         MiniCluster cluster = new MiniCluster(settings);
         cluster.start();
-        phase = "restore";
-        long begun = System.nanoTime();
-        submit(cluster, job);
-        return watch(cluster, job.getJobID(), begun);
+        return cluster;
     }
 
     /** Takes a JobGraph in 1.20, an ExecutionPlan in 2.x. */
@@ -274,7 +305,7 @@ final class Rehearsal {
     }
 
     private String watch(MiniCluster cluster, JobID id, long begun) throws Exception {
-        long ends = begun + TimeUnit.SECONDS.toNanos(Long.parseLong(request.getProperty("seconds")));
+        long ends = begun + TimeUnit.SECONDS.toNanos(MOST_SECONDS);
         while (System.nanoTime() < ends) {
             JobStatus status = cluster.getJobStatus(id).get();
             if (status.isGloballyTerminalState() || status == JobStatus.FAILING) {
@@ -294,8 +325,8 @@ final class Rehearsal {
             }
             Thread.sleep(POLL_MILLISECONDS);
         }
-        verdict.put("causes", Causes.chain(new java.util.concurrent.TimeoutException(
-                "no outcome within " + request.getProperty("seconds") + " s")));
+        cluster.cancelJob(id);
+        verdict.put("causes", Causes.chain(new TimeoutException("no outcome within " + MOST_SECONDS + " s")));
         return "impossible";
     }
 

@@ -27,13 +27,11 @@ final class Surroundings {
     private final Path folder;
     private final StreamGraph graph;
     private final Configuration given;
-    private final String against;
 
-    Surroundings(Path folder, StreamGraph graph, Configuration given, String against) {
+    Surroundings(Path folder, StreamGraph graph, Configuration given) {
         this.folder = folder;
         this.graph = graph;
         this.given = given;
-        this.against = against;
     }
 
     /** Settings that a program makes win over the cluster's, so that they are overwritten in the graph itself. */
@@ -52,7 +50,6 @@ final class Surroundings {
         }
         own.addAll(ours);
         graph.getCheckpointConfig().configure(ours);
-        graph.setSavepointRestoreSettings(SavepointRestoreSettings.fromConfiguration(ours));
         noRestart();
     }
 
@@ -92,13 +89,19 @@ final class Surroundings {
         ours.setString("state.checkpoints.dir", folder.resolve("checkpoints").toUri().toString());
         ours.setString("restart-strategy.type", "none");
         ours.setString("restart-strategy", "none");
-        for (String family : List.of("execution.savepoint.", "execution.state-recovery.")) {
-            ours.setString(family + "path", against);
-            ours.setString(family + "ignore-unclaimed-state", "true");
-        }
-        ours.setString("execution.savepoint-restore-mode", "NO_CLAIM");
-        ours.setString("execution.state-recovery.claim-mode", "NO_CLAIM");
         return ours;
+    }
+
+    /** By their keys: the enum of the claim mode has another name in each line. What no operator takes is listed. */
+    static SavepointRestoreSettings restoreFrom(String path) {
+        Configuration settings = new Configuration();
+        for (String family : List.of("execution.savepoint.", "execution.state-recovery.")) {
+            settings.setString(family + "path", path);
+            settings.setString(family + "ignore-unclaimed-state", "true");
+        }
+        settings.setString("execution.savepoint-restore-mode", "NO_CLAIM");
+        settings.setString("execution.state-recovery.claim-mode", "NO_CLAIM");
+        return SavepointRestoreSettings.fromConfiguration(settings);
     }
 
     private String backendName() {

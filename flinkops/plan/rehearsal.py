@@ -1,0 +1,335 @@
+"""From what a rehearsal saw to its verdict. Pure.
+
+What was seen is the file that flinkops.rehearsal (Java, in flinkops/local/executors) writes.
+"""
+
+from collections.abc import Collection, Iterable
+from typing import Literal
+
+import msgspec
+
+from flinkops.model.facts import JobFacts
+from flinkops.model.quantities import human_bytes
+from flinkops.model.rehearsal import (
+    Rehearsal,
+    RehearsedOperator,
+    RehearsedState,
+    StateOutcome,
+    Verdict,
+)
+from flinkops.outside.text import clean
+
+HEAP_MEBIBYTES = 1024
+_START_SECONDS = 12.0  # JVM, job graph, a cluster in one process: measured
+_BYTES_PER_SECOND = 50e6
+
+_TIMERS = "_timer_state/"
+_OPERATOR_STATE, _LIST = "OPERATOR", "LIST"  # how a savepoint and a program name the same
+
+# By class: failures that say something of this machine or of the network, and nothing of the program's state.
+_OF_THE_SURROUNDINGS = frozenset(
+    {
+        "java.lang.OutOfMemoryError",
+        "java.net.BindException",
+        "java.net.ConnectException",
+        "java.net.NoRouteToHostException",
+        "java.net.SocketTimeoutException",
+        "java.net.UnknownHostException",
+        "java.nio.file.AccessDeniedException",
+        "java.util.concurrent.TimeoutException",
+        "org.apache.flink.runtime.io.network.buffer.InsufficientNumberOfBuffersException",
+        "org.apache.flink.runtime.jobmanager.scheduler.NoResourceAvailableException",
+        "org.apache.flink.runtime.memory.MemoryAllocationException",
+    }
+)
+_GONE = frozenset({"java.io.FileNotFoundException", "java.nio.file.NoSuchFileException"})
+_MIGRATION = "org.apache.flink.util.StateMigrationException"
+_LONGEST_LINE = 500
+
+
+class Cause(msgspec.Struct, frozen=True):
+    """One exception of a chain."""
+
+    kind: str = msgspec.field(name="class")
+    message: str | None = None
+
+
+class SeenOperator(msgspec.Struct, frozen=True):
+    """Of the program, of the savepoint, or of both. ``replaced``: source, sink, async, or kept."""
+
+    id: str
+    has_state: bool = False
+    in_graph: bool = True
+    name: str | None = None
+    uid: str | None = None
+    runs_as: str | None = None
+    replaced: str | None = None
+    parallelism: int | None = None
+    max_parallelism: int | None = None
+    state_bytes: int | None = None
+    saved_parallelism: int | None = None
+    saved_max_parallelism: int | None = None
+
+
+class SavedState(msgspec.Struct, frozen=True):
+    """A state that the savepoint holds."""
+
+    operator: str
+    name: str
+    kind: Literal["keyed", "operator"]
+    type: str = ""
+    serializer: str | None = None
+
+
+class OpenedState(msgspec.Struct, frozen=True):
+    """A state that the program opened."""
+
+    operator: str
+    name: str
+    kind: Literal["keyed", "operator"]
+    type: str = ""
+    serializer: str = ""
+    compatibility: Literal["as-is", "after-migration", "incompatible"] = "as-is"
+    restored: bool = False
+    keys_read: int = 0
+    error: str | None = None
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """One run. ``impossible``: it could not be rehearsed; ``phase`` is how far it came."""
+
+    schema_version: int
+    outcome: Literal["restored", "failed", "impossible"]
+    phase: str
+    job: str = ""
+    against: str = ""
+    flink: str = ""
+    restore_ms: int | None = None
+    causes: tuple[Cause, ...] = ()
+    operators: tuple[SeenOperator, ...] = ()
+    saved: tuple[SavedState, ...] = ()
+    opened: tuple[OpenedState, ...] = ()
+    unreadable: tuple[str, ...] = ()
+    as_they_are: tuple[str, ...] = ()
+    not_replaced: tuple[str, ...] = ()
+
+    @property
+    def state_is_gone(self) -> bool:
+        """Whether files of the state were not there: a checkpoint that was subsumed meanwhile is no verdict."""
+        return self.outcome != "restored" and any(cause.kind in _GONE for cause in self.causes)
+
+    @property
+    def of_the_surroundings(self) -> bool:
+        """Whether it failed for a reason that lies in this machine, not in the program and its state."""
+        return any(cause.kind in _OF_THE_SURROUNDINGS for cause in self.causes)
+
+
+def cannot_tell(job: str, cause: str, *, against: str = "", remedy: str | None = None) -> Rehearsal:
+    """No verdict, and why."""
+    return Rehearsal(job, "cannot-tell", cause=_line(cause), remedy=remedy, against=against)
+
+
+def estimate(state_bytes: int | None) -> str:
+    """What a rehearsal takes, in words.
+
+    >>> estimate(500_000_000)
+    'about 22 s, 1.1 GB of memory and 1.0 GB of disk on this machine'
+    """
+    size = state_bytes or 0
+    seconds, disk = _START_SECONDS + size / _BYTES_PER_SECOND, human_bytes(2 * size)
+    about = f"about {seconds:.0f} s, {human_bytes(HEAP_MEBIBYTES << 20)} of memory and {disk} of disk"
+    return f"{about} on this machine"
+
+
+def newest_state_bytes(job: JobFacts) -> int | None:
+    """Of the newest checkpoint."""
+    newest = job.checkpoints.latest_completed if job.checkpoints else None
+    return newest.state_size_bytes if newest else None
+
+
+def unopened(seen: Seen) -> tuple[SavedState, ...]:
+    """States of operators that the program has, which it did not open."""
+    opened = {(one.operator, one.kind, one.name) for one in seen.opened}
+    runs_as = {one.id: one.runs_as or one.id for one in seen.operators}
+    judged = {one.id for one in seen.operators if one.in_graph and one.replaced != "kept"}
+    return tuple(
+        one
+        for one in seen.saved
+        if one.operator in judged
+        and (one.operator, one.kind, one.name) not in opened
+        and (runs_as[one.operator], one.kind, one.name) not in opened
+        and not one.name.startswith(_TIMERS)
+    )
+
+
+def renamed(seen: Seen, state: SavedState) -> bool:
+    """Whether the program opened a state of another name in its place: of the same operator and type, and new."""
+    runs_as = {one.id: one.runs_as or one.id for one in seen.operators}
+    places = {state.operator, runs_as.get(state.operator, state.operator)}
+    kind = _LIST if state.type == _OPERATOR_STATE else state.type
+    return any(
+        one.operator in places and one.kind == state.kind and one.type == kind and not one.restored
+        for one in seen.opened
+    )
+
+
+def needs_control(seen: Seen) -> bool:
+    """Whether a rehearsal of the old program has to tell: some state was left unopened, as it may always have been."""
+    return seen.outcome == "restored" and bool(unopened(seen))
+
+
+def judge(job: str, seen: Seen, *, control: Seen | None = None, drops: bool = False) -> Rehearsal:
+    """The verdict. `control`: the old program, rehearsed against the same state. `drops`: model.launch.drops_state."""
+    if control is not None and control.outcome != "restored":
+        control = None
+    base = Rehearsal(
+        job,
+        "restores",
+        against=seen.against,
+        restore_seconds=None if seen.restore_ms is None else seen.restore_ms / 1000,
+        outside=tuple(f"{name} runs as it is: no sink of Flink's" for name in seen.as_they_are),
+        operators=tuple(_operator(one) for one in seen.operators if one.has_state or one.in_graph),
+        states=_states(seen),
+    )
+    if seen.not_replaced:
+        return _with(base, "cannot-tell", f"{seen.not_replaced[0]} is a source that cannot be replaced: it would read")
+    broken = [one for one in seen.opened if one.error is not None]
+    if broken and not seen.of_the_surroundings:
+        what = f"{_named(seen, broken[0].operator)}: state {broken[0].name}: {broken[0].error}"
+        return _with(base, "fails", what, remedy="keep the type of the state, or give it a new name and migrate it")
+    if seen.outcome == "failed" and not seen.of_the_surroundings:
+        return _with(base, "fails", _root(seen), remedy=_remedy(seen))
+    if seen.outcome != "restored":
+        return _with(base, "cannot-tell", _root(seen) or f"the rehearsal did not get beyond: {seen.phase}")
+    return _losses(base, seen, control, drops=drops)
+
+
+def accepted(rehearsal: Rehearsal, names: Collection[str]) -> bool:
+    """Whether every loss is named, by an operator's id or name; a program that fails for another reason never is."""
+    if not rehearsal.lost:
+        return False
+    known = {one.id: one.name for one in rehearsal.operators}
+    return all(lost in names or known.get(lost) in names for lost in rehearsal.lost)
+
+
+def refusal(rehearsal: Rehearsal, names: Collection[str]) -> str | None:
+    """Why an upgrade stops after this rehearsal, in one line; None when it goes on."""
+    if not rehearsal.refuses or accepted(rehearsal, names):
+        return None
+    remedy = f"; {rehearsal.remedy}" if rehearsal.remedy else ""
+    return f"rehearsed, and it {rehearsal.verdict.replace('-', ' ')}: {rehearsal.cause}{remedy}"
+
+
+def _losses(base: Rehearsal, seen: Seen, control: Seen | None, *, drops: bool) -> Rehearsal:
+    dropped = [one for one in seen.operators if not one.in_graph and one.has_state]
+    left = unopened(seen)
+    gone = [one for one in left if (_opened_by(control, one) if control is not None else renamed(seen, one))]
+    risks = [
+        f"{_named(seen, one.operator)}: state {one.name} is not opened before its first record: it was not tried"
+        for one in left
+        if one not in gone
+    ]
+    risks += [f"the description of a state cannot be read: {text}" for text in seen.unreadable]
+    base = msgspec.structs.replace(base, risks=tuple(_line(risk) for risk in risks))
+    lost = tuple(dict.fromkeys([*(one.id for one in dropped), *(one.operator for one in gone)]))
+    if not lost:
+        return base
+    base = msgspec.structs.replace(base, lost=lost)
+    names = ", ".join(_named(seen, one) for one in lost)
+    accept = f"accept it with {' '.join(f'--accept-loss {one}' for one in lost)}"
+    if dropped and not drops:
+        new = [one.name for one in seen.operators if one.in_graph and one.runs_as and _is_new(one) and one.name]
+        about = f" (operators without state in it: {', '.join(new)})" if new else ""
+        cause = f"no operator of the program takes the state of {names}{about}"
+        return _with(base, "fails", cause, remedy=f"keep its uid, or {accept}")
+    what = [f"the state of {_named(seen, one.id)} is dropped" for one in dropped]
+    what += [f"{_named(seen, one.operator)} does not open its state {one.name} any more" for one in gone]
+    return _with(base, "loses-state", "; ".join(what), remedy=f"keep uid and name of the state, or {accept}")
+
+
+def _line(text: str) -> str:
+    return clean(text)[:_LONGEST_LINE]
+
+
+def _opened_by(control: Seen, state: SavedState) -> bool:
+    return state in control.saved and state not in unopened(control)
+
+
+def _with(base: Rehearsal, verdict: Verdict, cause: str | None, *, remedy: str | None = None) -> Rehearsal:
+    return msgspec.structs.replace(base, verdict=verdict, cause=_line(cause or "no reason is known"), remedy=remedy)
+
+
+def _named(seen: Seen, operator: str) -> str:
+    found = next((one.name for one in seen.operators if operator in (one.id, one.runs_as) and one.name), None)
+    return _line(found) if found else f"operator {operator}"
+
+
+def _root(seen: Seen) -> str | None:
+    """The innermost exception that says something."""
+    said = [cause for cause in seen.causes if cause.message] or list(seen.causes)
+    if not said:
+        return None
+    last = said[-1]
+    return f"{last.kind.rpartition('.')[2]}: {last.message}" if last.message else last.kind
+
+
+def _remedy(seen: Seen) -> str:
+    if any(cause.kind == _MIGRATION for cause in seen.causes):
+        return "keep the type of the state, or give it a new name and migrate it"
+    limited = [
+        one
+        for one in seen.operators
+        if one.in_graph
+        and one.has_state
+        and one.saved_max_parallelism
+        and (
+            (one.max_parallelism or one.saved_max_parallelism) != one.saved_max_parallelism
+            or (one.parallelism or 0) > one.saved_max_parallelism
+        )
+    ]
+    if limited:
+        most = limited[0].saved_max_parallelism
+        return f"set pipeline.max-parallelism to {most}, and no greater parallelism: the state keeps it"
+    return "make the new program read the old state, or start it with other uids"
+
+
+def _is_new(operator: SeenOperator) -> bool:
+    return operator.saved_parallelism is None
+
+
+def _operator(operator: SeenOperator) -> RehearsedOperator:
+    if not operator.in_graph:
+        return RehearsedOperator(operator.id, operator.name, "dropped", operator.state_bytes)
+    if _is_new(operator):
+        return RehearsedOperator(operator.id, operator.name, "new")
+    kept = operator.replaced == "kept"
+    return RehearsedOperator(operator.id, operator.name, "kept" if kept else "restored", operator.state_bytes)
+
+
+def _states(seen: Seen) -> tuple[RehearsedState, ...]:
+    opened: Iterable[RehearsedState] = (
+        RehearsedState(
+            one.operator,
+            one.name,
+            one.kind,
+            _state_outcome(one),
+            type=one.type,
+            serializer=one.serializer,
+            keys_read=one.keys_read,
+            detail=_line(one.error) if one.error else None,
+        )
+        for one in seen.opened
+    )
+    left = (
+        RehearsedState(one.operator, one.name, one.kind, "unopened", type=one.type, serializer=one.serializer or "")
+        for one in (unopened(seen) if seen.outcome == "restored" else ())
+    )
+    return (*opened, *left)
+
+
+def _state_outcome(state: OpenedState) -> StateOutcome:
+    if state.error is not None or state.compatibility == "incompatible":
+        return "incompatible"
+    if not state.restored:
+        return "added"
+    return "migrated" if state.compatibility == "after-migration" else "compatible"
