@@ -13,7 +13,7 @@ from flinkops.model.effect import Expected, RunsWith
 from flinkops.model.facts import JobFacts, VertexFacts
 from flinkops.outside.masking import MASK
 from flinkops.plan.operator.configuration import duration_seconds
-from flinkops.plan.operator.validation_resources import memory_size
+from flinkops.plan.operator.memory import memory_size
 
 DEFAULT_PARALLELISM = "parallelism.default"
 _NEVER_IN_ITS_CONFIGURATION = frozenset(

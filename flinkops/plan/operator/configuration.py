@@ -185,6 +185,15 @@ def parse_duration(text: str) -> float:
     return int(match[1]) * factor
 
 
+def parse_double(text: str) -> float:
+    """``Double.parseDouble``, but for hexadecimal digits. Raises ValueError.
+
+    >>> parse_double(" 0.5f"), parse_double("1e-3")
+    (0.5, 0.001)
+    """
+    return float(re.sub(r"(?<=[\d.])[dDfF]$", "", text.strip().replace("_", "?")))
+
+
 def duration_seconds(text: str | None) -> float | None:
     """As :func:`parse_duration`; None where it is none.
 

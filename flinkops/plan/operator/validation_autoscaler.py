@@ -9,7 +9,15 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from flinkops.plan.operator.configuration import AUTOSCALER, AUTOSCALER_ON, OPERATOR, Option, Settings, Unparsable
+from flinkops.plan.operator.configuration import (
+    AUTOSCALER,
+    AUTOSCALER_ON,
+    OPERATOR,
+    Option,
+    Settings,
+    Unparsable,
+    parse_double,
+)
 from flinkops.plan.operator.reading import Spec
 from flinkops.plan.operator.situation import View
 from flinkops.plan.operator.worlds import World
@@ -71,7 +79,7 @@ def _utilization(view: View, settings: Settings) -> tuple[_Number, ...]:
     boundary = _Number("target.utilization.boundary")
     if view.rules.minor < 11:
         return (*factors, _Number("target.utilization"), boundary)
-    target = settings.typed(_option("utilization.target"), view.world, _double, (None,))
+    target = settings.typed(_option("utilization.target"), view.world, parse_double, (None,))
     middle = _TARGET_BY_DEFAULT if target is None else target
     return (
         *factors,
@@ -82,15 +90,10 @@ def _utilization(view: View, settings: Settings) -> tuple[_Number, ...]:
     )
 
 
-def _double(text: str) -> float:
-    """``Double.parseDouble``. Raises ValueError."""
-    return float(re.sub(r"(?<=[\d.])[dDfF]$", "", text.strip().replace("_", "?")))
-
-
 def _number(settings: Settings, world: World, number: _Number) -> Iterator[str]:
     option = _option(number.name)
     try:
-        value = settings.typed(option, world, _double, (None,))
+        value = settings.typed(option, world, parse_double, (None,))
     except Unparsable:
         yield f"Invalid value in the autoscaler config {option.key}"
         return

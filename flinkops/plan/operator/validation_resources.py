@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from flinkops.plan.operator.configuration import Option, Settings
+from flinkops.plan.operator.memory import jobmanager_adds_up, memory_size, taskmanager_adds_up
 from flinkops.plan.operator.quantities import BadQuantity, Quantity
 from flinkops.plan.operator.reading import Spec, read_spec
 from flinkops.plan.operator.situation import View, settings_of
@@ -50,37 +51,9 @@ def _memory(view: View, name: str, manager: Spec, prefix: str, settings: Setting
         yield _no_memory(view, name)
 
 
-_MIB = 1 << 20
-_LEAST = {
-    "jobmanager.memory.process.size": 576 * _MIB,
-    "jobmanager.memory.flink.size": 128 * _MIB,
-    "taskmanager.memory.process.size": 982 * _MIB,
-    "taskmanager.memory.flink.size": 534 * _MIB,
-}
-"""What Flink's other defaults leave nothing of, where the total is given alone."""
-
-
 def _enough(known: Mapping[str, str], prefix: str) -> bool | None:
     """Whether Flink can work the rest out from the sizes that are set; None where it is told no size."""
-    slots = known.get("taskmanager.numberOfTaskSlots", "1") if prefix.startswith("taskmanager") else "1"
-    for keys in _ways(prefix):
-        if not all(key in known for key in keys):
-            continue
-        sizes = [memory_size(known[key]) for key in keys]
-        alone = not any(other.startswith(prefix) and other not in keys for other in known)
-        least = _LEAST.get(keys[0], 0) if alone else 0
-        return re.fullmatch(r"[+]?0*[1-9]\d*", slots) is not None and all(
-            size is not None and size >= least for size in sizes
-        )
-    return None
-
-
-def _ways(prefix: str) -> tuple[tuple[str, ...], ...]:
-    """The settings that are enough, each way by itself, in Flink's order."""
-    totals = (f"{prefix}flink.size",), (f"{prefix}process.size",)
-    if prefix.startswith("taskmanager"):
-        return ((f"{prefix}task.heap.size", f"{prefix}managed.size"), *totals)
-    return ((f"{prefix}heap.size",), *totals, ("jobmanager.heap.size",), ("jobmanager.heap.mb",))
+    return taskmanager_adds_up(known) if prefix.startswith("taskmanager") else jobmanager_adds_up(known)
 
 
 def _accepted_without_memory(view: View, name: str, prefix: str) -> bool:
@@ -121,15 +94,6 @@ def _storage_problem(text: str) -> str | None:
     except BadQuantity as problem:
         return str(problem)
     return None
-
-
-_SIZE = re.compile(r"(\d+)\s*(b|bytes|k|kb|kibibytes|m|mb|mebibytes|g|gb|gibibytes|t|tb|tebibytes)?")
-
-
-def memory_size(text: str) -> int | None:
-    """Bytes, as ``MemorySize.parse``; None where it is none."""
-    match = _SIZE.fullmatch(text.strip().lower())
-    return None if match is None else int(match[1]) << (10 * "bkmgt".index((match[2] or "b")[0]))
 
 
 def _is_size(text: str) -> bool:
