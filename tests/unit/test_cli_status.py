@@ -156,52 +156,32 @@ def test_completion_of_nothing_that_answers_is_empty(cli: Cli, monkeypatch: pyte
     assert complete_job("") == []
 
 
+def watching(flink: FakeFlink, interval: str) -> "subprocess.Popen[str]":
+    """`status --watch` as a process of its own."""
+    command = [sys.executable, "-m", "flinkops", "status", "-o", "jsonl", "--watch", "--interval", interval]
+    return subprocess.Popen([*command, "--rest", flink.url], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
 def test_a_reader_that_leaves_is_no_error(flink: FakeFlink) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "flinkops",
-        "status",
-        "-o",
-        "jsonl",
-        "--watch",
-        "--interval",
-        "0.1s",
-        "--rest",
-        flink.url,
-    ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with watching(flink, "0.1s") as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert process.stdout.readline().startswith("{")
         process.stdout.close()
-        process.wait(30)
+        process.wait(120)
         assert process.stderr.read() == ""
 
 
 def test_ctrl_c_is_130_and_quiet(flink: FakeFlink) -> None:
     import signal
 
-    command = [
-        sys.executable,
-        "-m",
-        "flinkops",
-        "status",
-        "-o",
-        "jsonl",
-        "--watch",
-        "--interval",
-        "60s",
-        "--rest",
-        flink.url,
-    ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with watching(flink, "60s") as process:
         assert process.stdout is not None
         assert process.stderr is not None
         for _ in flink.recording.jobs:
             process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 130
+        assert process.wait(120) == 130
         assert "Traceback" not in process.stderr.read()
 
 

@@ -56,7 +56,7 @@ def named(url: str, **fields: object) -> JobFacts:
     return job(configuration={URL_KEY: url}, **fields)
 
 
-def looked(*jobs: JobFacts) -> tuple[JobFacts, ...]:
+def polled(*jobs: JobFacts) -> tuple[JobFacts, ...]:
     return Deliveries().add_to(SourceSnapshot(SourceStatus(name="a", kind="rest", state="ok"), jobs=jobs)).jobs
 
 
@@ -66,7 +66,7 @@ def assessed(facts: JobFacts) -> JobAssessment:
 
 def test_the_latency_of_the_last_minute() -> None:
     with serving(200, METRICS) as (url, _):
-        other, found = looked(job(name="other"), named(url))
+        other, found = polled(job(name="other"), named(url))
     assert found.delivery == DeliveryFacts(p50_seconds=0.012, p99_seconds=0.038)
     assert other.delivery is None
     assert assessed(found).delivery_latency_seconds == Delivery(p50=0.012, p99=0.038)
@@ -75,7 +75,7 @@ def test_the_latency_of_the_last_minute() -> None:
 
 def test_no_delivery_is_not_a_latency_of_zero() -> None:
     with serving(200, NOTHING_YET) as (url, _):
-        (found,) = looked(named(url))
+        (found,) = polled(named(url))
     assert assessed(found).delivery_latency_seconds is None
     assert assessed(found).unknown["delivery_latency_seconds"] == "nothing was delivered in the last minute"
     assert "names no dispatcher" in assessed(job()).not_applicable["delivery_latency_seconds"]
@@ -100,13 +100,13 @@ def test_what_is_wrong_is_said_and_not_asked_again_at_once(status: int, body: st
     "url", ["http://127.0.0.1:1/metrics", "http://127.0.0.1:1/", "file:///etc/metrics", "x", "/metrics"]
 )
 def test_an_address_that_is_none_is_a_reason(url: str) -> None:
-    (found,) = looked(named(url))
+    (found,) = polled(named(url))
     assert found.delivery is None
     assert found.unknown["delivery"]
 
 
 def test_a_dispatcher_that_is_away_is_what_the_advice_is_about() -> None:
-    (found,) = looked(named("http://127.0.0.1:1/metrics"))
+    (found,) = polled(named("http://127.0.0.1:1/metrics"))
     why = found.unknown["delivery"]
     assert "is the dispatcher running" in why
     assert "JobManager" not in why
@@ -114,7 +114,7 @@ def test_a_dispatcher_that_is_away_is_what_the_advice_is_about() -> None:
 
 def test_only_a_running_job_is_asked() -> None:
     with serving(200, METRICS) as (url, asked):
-        (found,) = looked(named(url, state="CANCELED"))
+        (found,) = polled(named(url, state="CANCELED"))
     assert (found.delivery, asked) == (None, [])
 
 
@@ -130,7 +130,7 @@ def test_no_text_breaks_it(text: str) -> None:
 
 def test_the_card() -> None:
     with serving(200, METRICS) as (url, _):
-        (found,) = looked(named(url, name="alerts\x1b[31m"))
+        (found,) = polled(named(url, name="alerts\x1b[31m"))
     shown = assessed(found)
     assert delivers(shown)
     assert not delivers(assessed(job()))
@@ -141,6 +141,6 @@ def test_the_card() -> None:
 
 
 def test_on_the_card_what_is_not_known_has_its_reason() -> None:
-    (found,) = looked(named("http://127.0.0.1:1/metrics"))
+    (found,) = polled(named("http://127.0.0.1:1/metrics"))
     (line,) = [line for line in card_lines(assessed(found)) if line.label == "delivery latency"]
     assert (line.value, bool(line.why)) == ("?", True)
