@@ -4,7 +4,9 @@ import argparse
 import sys
 import time
 
+from devtools.s3_gateway import gateway
 from flinkops.local import fleet
+from flinkops.local.s3_server import BUCKET, S3_FILE
 from flinkops.local.state import default_home
 
 
@@ -13,14 +15,18 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="./dev up", description=__doc__)
     parser.add_argument("--taskmanagers", type=int, default=1, metavar="N", help="at least so many (default 1)")
     parser.add_argument("--ha", action="store_true", help="jobs survive the JobManager; what dies is started again")
+    parser.add_argument("--s3", action="store_true", help="checkpoints and savepoints on an S3 server, not on the disk")
     options = parser.parse_args(arguments)
     started = time.monotonic()
-    info = fleet.up(default_home(), taskmanagers=options.taskmanagers, ha=options.ha, report=_say)
+    store = gateway() if options.s3 else None
+    info = fleet.up(default_home(), taskmanagers=options.taskmanagers, ha=options.ha, s3=store, report=_say)
     _say(f"ready after {time.monotonic() - started:.1f} s")
     print(f"flink      {info.rest_url} (version {info.flink_version})")
     print(f"kafka      {info.kafka_bootstrap}")
     if info.zookeeper:
         print(f"zookeeper  {info.zookeeper}")
+    if info.s3:
+        print(f"s3         {info.s3}, bucket {BUCKET}; its log-in: {default_home() / S3_FILE}")
     print(f"warehouse  {info.warehouse}")
     for process in info.processes:
         print(f"process    {process.role} pid {process.pid}, log {process.log}")

@@ -7,7 +7,8 @@ from urllib.parse import unquote
 
 import msgspec
 
-from flinkops.act.savepoint_metadata import MetadataError, NamedFile, SavepointMetadata, parse_metadata
+from flinkops.act.java_stream import MetadataError
+from flinkops.act.savepoint_metadata import NamedFile, SavepointMetadata, parse_metadata
 from flinkops.act.storage import Absent, MetadataFile, read_metadata_file
 from flinkops.sources.storage.location import Location, NotAPlace, parse_location
 from flinkops.sources.storage.lookup import Found, look_up

@@ -4,11 +4,12 @@ Read from the classes in org.apache.flink.runtime.checkpoint.metadata of Flink 1
 is kept. The content is a stranger's: every length is checked against what is there.
 """
 
-import struct
 from collections.abc import Callable
 from typing import Final
 
 import msgspec
+
+from flinkops.act.java_stream import JavaStream, MetadataError
 
 MAGIC: Final = 0x4960672D
 VERSIONS: Final = range(2, 7)
@@ -22,10 +23,14 @@ _CHANGELOG_FILE_V2, _CHANGELOG_V2, _SEGMENT, _EMPTY_SEGMENT, _SEGMENT_OPERATOR =
 # Type tags of ChannelStateHandleSerializerV2.
 _SINGLE_CHANNEL, _MERGED_CHANNEL = (1, 2), (3, 4)
 _MAX_NESTING: Final = 16
-
-
-class MetadataError(ValueError):
-    """Not Flink's `_metadata`, a version that is not known here, or a damaged one."""
+_MODES: Final = {0: "split", 1: "union", 2: "broadcast"}
+"""OperatorStateHandle.Mode."""
+_KEYED_KINDS: Final = {
+    **dict.fromkeys((_KEY_GROUPS, _KEY_GROUPS_V2), "full"),
+    _SAVEPOINT_KEY_GROUPS: "canonical",
+    **dict.fromkeys((_INCREMENTAL, _INCREMENTAL_V2), "incremental"),
+    **dict.fromkeys((_CHANGELOG, _CHANGELOG_V2, _CHANGELOG_BYTES, _CHANGELOG_FILE, _CHANGELOG_FILE_V2), "changelog"),
+}
 
 
 class NamedFile(msgspec.Struct, frozen=True):
@@ -53,6 +58,46 @@ class OperatorSummary(msgspec.Struct, frozen=True):
     uid: str | None = None
 
 
+class Piece(msgspec.Struct, frozen=True):
+    """State that one handle names: a file, a part of one from ``start`` on, or bytes in the metadata itself."""
+
+    size_bytes: int
+    file: NamedFile | None = None
+    start: int = 0
+    inline: bytes = b""
+
+
+class ListState(msgspec.Struct, frozen=True):
+    """A state of an operator, not of a key: where in its piece each item begins, and who gets it after a rescale."""
+
+    name: str
+    mode: str
+    offsets: tuple[int, ...]
+
+
+class SubtaskState(msgspec.Struct, frozen=True):
+    """Bytes of state of one subtask. What several handles name counts each time."""
+
+    index: int
+    operator_bytes: int
+    keyed_bytes: int
+    channel_bytes: int
+
+
+class OperatorDetail(msgspec.Struct, frozen=True):
+    """What the state of one operator is made of. ``kinds``: how its keyed state is kept.
+
+    Each of ``keyed_pieces`` begins with the names and serializers of the keyed states.
+    """
+
+    operator_id: str
+    coordinator_bytes: int
+    kinds: tuple[str, ...]
+    subtasks: tuple[SubtaskState, ...]
+    list_states: tuple[tuple[tuple[ListState, ...], Piece | None], ...]
+    keyed_pieces: tuple[Piece, ...]
+
+
 class SavepointMetadata(msgspec.Struct, frozen=True):
     """What a `_metadata` says."""
 
@@ -61,70 +106,39 @@ class SavepointMetadata(msgspec.Struct, frozen=True):
     operators: tuple[OperatorSummary, ...]
     files: tuple[NamedFile, ...]
     inline_bytes: int  # state small enough to stand in the metadata itself
+    details: tuple[OperatorDetail, ...] = ()
 
 
-def parse_metadata(content: bytes) -> SavepointMetadata:
-    """Raises MetadataError on anything but a whole `_metadata` of a version that is known here."""
-    reader = _Reader(content)
+def parse_metadata(content: bytes, *, detailed: bool = False) -> SavepointMetadata:
+    """Raises MetadataError on anything but a whole `_metadata` of a version that is known here.
+
+    `detailed`: also what each operator's state is made of, with the bytes that stand in the metadata itself.
+    """
+    reader = JavaStream(content)
     if reader.unsigned() != MAGIC:
         raise MetadataError("it does not begin as Flink's metadata does")
     version = reader.integer()
     if version not in VERSIONS:
         raise MetadataError(f"version {version} of the metadata is not known here (2 to 6 are)")
-    return _Parser(reader, version).parse()
-
-
-class _Reader:
-    """Java's DataInputStream over bytes."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-        self._at = 0
-
-    def raw(self, length: int) -> bytes:
-        if length < 0 or self._at + length > len(self._content):
-            raise MetadataError(f"it ends in the middle, at byte {len(self._content)}")
-        piece = self._content[self._at : self._at + length]
-        self._at += length
-        return piece
-
-    def byte(self) -> int:
-        return self.raw(1)[0]
-
-    def integer(self) -> int:
-        value: int = struct.unpack(">i", self.raw(4))[0]
-        return value
-
-    def unsigned(self) -> int:
-        value: int = struct.unpack(">I", self.raw(4))[0]
-        return value
-
-    def long(self) -> int:
-        value: int = struct.unpack(">q", self.raw(8))[0]
-        return value
-
-    def count(self, item_bytes: int = 1) -> int:
-        """A number of items, each of at least so many bytes: a damaged one is noticed before it is looped over."""
-        number = self.integer()
-        if number < 0 or number * item_bytes > len(self._content) - self._at:
-            raise MetadataError(f"it says {number} items at byte {self._at}, more than it has room for")
-        return number
-
-    def text(self) -> str:
-        length: int = struct.unpack(">H", self.raw(2))[0]
-        # Java's modified UTF-8 writes U+0000 as two bytes and pairs of surrogates: nothing that a path should have.
-        return self.raw(length).decode("utf-8", errors="replace")
+    return _Parser(reader, version, detailed=detailed).parse()
 
 
 class _Parser:
     """One pass over the structure, collecting files."""
 
-    def __init__(self, reader: _Reader, version: int) -> None:
+    def __init__(self, reader: JavaStream, version: int, *, detailed: bool) -> None:
         self._in = reader
         self._version = version
         self._files: dict[tuple[str, bool], NamedFile] = {}
         self._inline_bytes = 0
         self._depth = 0
+        self._detailed = detailed
+        self._details: list[OperatorDetail] = []
+        self._state_bytes = 0  # of the handles so far
+        self._kinds: set[str] = set()
+        self._list_states: list[tuple[tuple[ListState, ...], Piece | None]] = []
+        self._keyed_pieces: list[Piece] = []
+        self._subtasks: list[SubtaskState] = []
 
     def parse(self) -> SavepointMetadata:
         checkpoint_id = self._in.long()
@@ -138,6 +152,7 @@ class _Parser:
             operators=operators,
             files=tuple(self._files.values()),
             inline_bytes=self._inline_bytes,
+            details=tuple(self._details),
         )
 
     def _times(self, number: int, read: Callable[[], object]) -> None:
@@ -155,6 +170,7 @@ class _Parser:
             name, uid = self._in.text() or None, self._in.text() or None
         operator_id = self._in.raw(16)
         parallelism, max_parallelism = self._in.integer(), self._in.integer()
+        before = self._state_bytes
         if self._version >= 3:
             self._stream()  # the coordinator's
         else:
@@ -163,21 +179,44 @@ class _Parser:
         if subtasks != -1:  # -1: all of it has finished
             if subtasks < 0:
                 raise MetadataError(f"an operator has {subtasks} subtasks")
+            coordinator_bytes = self._state_bytes - before
             self._times(subtasks, self._subtask)
+            if self._detailed:
+                self._note_operator(operator_id.hex(), coordinator_bytes)
         return OperatorSummary(operator_id.hex(), parallelism, max_parallelism, name, uid)
+
+    def _note_operator(self, operator_id: str, coordinator_bytes: int) -> None:
+        self._details.append(
+            OperatorDetail(
+                operator_id=operator_id,
+                coordinator_bytes=coordinator_bytes,
+                kinds=tuple(sorted(self._kinds)),
+                subtasks=tuple(self._subtasks),
+                list_states=tuple(self._list_states),
+                keyed_pieces=tuple(self._keyed_pieces),
+            )
+        )
+        self._subtasks, self._list_states, self._keyed_pieces, self._kinds = [], [], [], set()
 
     def _subtask(self) -> None:
         index = self._in.integer()
         if index < 0 and self._version >= 3:
             return  # finished: it has no state
+        start = self._state_bytes
         for _ in ("managed", "raw"):
             if self._in.integer():
                 self._operator_state()
+        after_operator = self._state_bytes
         self._keyed_state()
         self._keyed_state()
+        after_keyed = self._state_bytes
+        channel_bytes = 0
         if self._version >= 3:
-            self._times(self._in.count(), lambda: self._channel(input_side=True))
-            self._times(self._in.count(), lambda: self._channel(input_side=False))
+            channel_bytes += sum(self._channel(input_side=True) for _ in range(self._in.count()))
+            channel_bytes += sum(self._channel(input_side=False) for _ in range(self._in.count()))
+        if self._detailed:
+            sizes = (after_operator - start, after_keyed - after_operator, channel_bytes)
+            self._subtasks.append(SubtaskState(index, *sizes))
 
     def _operator_state(self) -> None:
         kind = self._in.byte()
@@ -185,20 +224,23 @@ class _Parser:
             return
         if kind not in (_OPERATOR, _SEGMENT_OPERATOR):
             raise MetadataError(f"operator state of the unknown type {kind}")
+        states: list[ListState] = []
         for _ in range(self._in.count(7)):
-            self._in.text()
-            self._in.byte()
-            self._in.raw(8 * self._in.count(8))
+            name, mode = self._in.text(), self._in.byte()
+            states.append(ListState(name, _MODES.get(mode, "unknown"), self._in.longs(self._in.count(8))))
         if kind == _SEGMENT_OPERATOR:
             self._in.text()
             self._in.text()
             self._in.byte()
-        self._stream()
+        piece = self._stream()
+        if self._detailed:
+            self._list_states.append((tuple(states), piece))
 
     def _keyed_state(self) -> None:
         kind = self._in.byte()
         if kind == _NULL:
             return
+        self._kinds.add(_KEYED_KINDS.get(kind, "unknown"))
         if kind in (_KEY_GROUPS, _KEY_GROUPS_V2, _SAVEPOINT_KEY_GROUPS):
             self._key_groups()
             if kind == _KEY_GROUPS_V2:
@@ -217,7 +259,12 @@ class _Parser:
     def _key_groups(self) -> None:
         self._in.integer()
         self._in.raw(8 * self._in.count(8))
-        self._stream()
+        self._note_keyed(self._stream())
+
+    def _note_keyed(self, piece: Piece | None) -> None:
+        """A piece that begins with the names and serializers of the keyed states."""
+        if self._detailed and piece is not None:
+            self._keyed_pieces.append(piece)
 
     def _incremental(self, *, second: bool) -> None:
         self._in.long()
@@ -225,7 +272,7 @@ class _Parser:
         self._in.raw(8)  # key groups
         if second:
             self._in.long()
-        self._stream()
+        self._note_keyed(self._stream())
         for _ in ("shared", "private"):
             for _ in range(self._in.count(3)):
                 self._in.text()
@@ -253,7 +300,9 @@ class _Parser:
         self._in.raw(24)  # key groups, from, to
         for _ in range(self._in.count(8)):
             self._in.integer()
-            self._inline_bytes += len(self._in.raw(self._in.integer()))
+            size = len(self._in.raw(self._in.integer()))
+            self._inline_bytes += size
+            self._state_bytes += size
         self._in.text()
 
     def _changelog_file(self, *, second: bool) -> None:
@@ -266,46 +315,61 @@ class _Parser:
         if second:
             self._in.text()
 
-    def _channel(self, *, input_side: bool) -> None:
+    def _channel(self, *, input_side: bool) -> int:
+        """Its bytes: several channels share a file."""
         side = 0 if input_side else 1
         if self._version >= 6:
             kind = self._in.byte()
             if kind == _MERGED_CHANNEL[side]:
-                self._in.raw(12)  # subtask, size
+                self._in.integer()  # subtask
+                size = self._in.long()
                 self._stream()
                 self._in.raw(self._in.integer())
-                return
+                return size
             if kind != _SINGLE_CHANNEL[side]:
                 raise MetadataError(f"channel state of the unknown type {kind}")
         self._in.raw(12)  # subtask, gate or partition, channel
         self._in.raw(8 * self._in.count(8))
-        self._in.long()
+        size = self._in.long()
         self._stream()
+        return size
 
-    def _stream(self, *, changelog: bool = False) -> None:
+    def _stream(self, *, changelog: bool = False) -> Piece | None:
         kind = self._in.byte()
         if kind in (_NULL, _EMPTY_SEGMENT):
-            return
-        if kind == _FILE:
-            size = self._in.long()
-            self._file(NamedFile(self._in.text(), size, relative=False, changelog=changelog))
-        elif kind == _BYTES:
-            self._in.text()
-            self._inline_bytes += len(self._in.raw(self._in.integer()))
-        elif kind == _RELATIVE:
-            path = self._in.text()
-            self._file(NamedFile(path, self._in.long(), relative=True))
-        elif kind == _KEY_GROUPS:
+            return None
+        if kind == _KEY_GROUPS:
             self._nested()
             self._key_groups()
             self._depth -= 1
+            return None
+        piece = self._piece(kind, changelog=changelog)
+        self._state_bytes += piece.size_bytes
+        return piece
+
+    def _piece(self, kind: int, *, changelog: bool) -> Piece:
+        if kind == _BYTES:
+            self._in.text()
+            content = self._in.raw(self._in.integer())
+            self._inline_bytes += len(content)
+            return Piece(len(content), inline=content if self._detailed else b"")
+        start = 0
+        if kind == _FILE:
+            size = self._in.long()
+            file = NamedFile(self._in.text(), size, relative=False, changelog=changelog)
+        elif kind == _RELATIVE:
+            path = self._in.text()
+            size = self._in.long()
+            file = NamedFile(path, size, relative=True)
         elif kind == _SEGMENT:
             start, size = self._in.long(), self._in.long()
             self._in.integer()
-            self._file(NamedFile(self._in.text(), start + size, relative=False, exact=False))
+            file = NamedFile(self._in.text(), start + size, relative=False, exact=False)
             self._in.text()
         else:
             raise MetadataError(f"a state handle of the unknown type {kind}")
+        self._file(file)
+        return Piece(size, file, start)
 
     def _file(self, file: NamedFile) -> None:
         if file.end_bytes < 0:

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from flinkops.act.savepoint_metadata import MetadataError
+from flinkops.act.java_stream import MetadataError
 from flinkops.model.places import METADATA_FILE
 from flinkops.sources.storage.location import Location, savepoint_folder, without_entropy
 from flinkops.sources.storage.port import Entry, OutOfReach, Storage

@@ -86,7 +86,7 @@ COMMANDS = {
     "alerts": Lazy("flinkops.cli.alerts:app", "Alert rules for Prometheus."),
     "autoscale": Lazy("flinkops.cli.autoscale.app:app", "What parallelism a job needs, why, and changing it."),
     "config": Lazy("flinkops.cli.config_cmd:app", "The settings."),
-    "savepoint": Lazy("flinkops.cli.savepoint.app:app", "Take, list, check and remove savepoints."),
+    "savepoint": Lazy("flinkops.cli.savepoint.app:app", "Take, list, check, show and remove savepoints."),
 }
 """In the order of `--help`; each is imported when it is called."""
 

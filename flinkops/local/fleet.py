@@ -14,7 +14,7 @@ import msgspec
 
 from flinkops.clock import SystemClock
 from flinkops.errors import OperationFailed, Refused, TimedOut
-from flinkops.local import flink, kafka, zookeeper
+from flinkops.local import flink, kafka, s3_server, zookeeper
 from flinkops.local.jars import ensure
 from flinkops.local.java import find_java
 from flinkops.local.logs import telling_end
@@ -33,18 +33,26 @@ Report = Callable[[str], None]
 """Told, in a few words, what is being done."""
 
 
-def up(home: Path, *, taskmanagers: int = 1, ha: bool = False, report: Report = lambda _text: None) -> FleetInfo:
+def up(
+    home: Path,
+    *,
+    taskmanagers: int = 1,
+    ha: bool = False,
+    s3: Path | None = None,
+    report: Report = lambda _text: None,
+) -> FleetInfo:
     """Make the fleet in `home` run and answer, and say where: starts what is missing, leaves what runs.
 
     With a higher number of TaskManagers than run, it adds some. With `ha` jobs survive the JobManager: ZooKeeper
-    keeps what they go on from, and a watcher starts again what dies. When anything goes wrong, or on Ctrl-C,
+    keeps what they go on from, and a watcher starts again what dies. With `s3`, the program of an S3 server,
+    checkpoints and savepoints go there. When anything goes wrong, or on Ctrl-C,
     what this call started is ended again. Raises OperationFailed with the cause and the log, TimedOut
-    when the processes run but do not answer, Refused when the fleet runs without `ha`.
+    when the processes run but do not answer, Refused when the fleet runs without `ha` or `s3`.
     """
     with _disk_errors(home):
         home.mkdir(parents=True, exist_ok=True)
         with _alone_in(home), signals_interrupt():
-            return _Start(home, taskmanagers, report, ha=ha).run()
+            return _Start(home, taskmanagers, report, ha=ha, s3=s3).run()
 
 
 def repair(home: Path) -> None:
@@ -66,7 +74,7 @@ def down(home: Path) -> list[Process]:
         running = [process for process in info.processes if process.alive]
         # The watcher would start the others again. Jobs write to Kafka until they are gone: Flink before it.
         left = terminate(process for process in running if process.role == WATCHER)
-        servers = [process for process in running if process.role in {kafka.ROLE, zookeeper.ROLE}]
+        servers = [process for process in running if process.role in {kafka.ROLE, zookeeper.ROLE, s3_server.ROLE}]
         left += terminate(process for process in running if process not in servers and process.role != WATCHER)
         left += terminate(servers)
         if left:
@@ -79,11 +87,14 @@ def down(home: Path) -> list[Process]:
 class _Start:
     """One run of `up`: remembers what it started, to undo it."""
 
-    def __init__(self, home: Path, taskmanagers: int, report: Report, *, ha: bool = False) -> None:
+    def __init__(
+        self, home: Path, taskmanagers: int, report: Report, *, ha: bool = False, s3: Path | None = None
+    ) -> None:
         self.home = home
         self.taskmanagers = taskmanagers
         self.report = report
         self.ha = ha
+        self.s3 = s3
         self.started: list[Process] = []
 
     def run(self) -> FleetInfo:
@@ -93,6 +104,11 @@ class _Start:
                 raise Refused(
                     f"the fleet in {self.home} runs without high availability",
                     next_step="./dev down, then ./dev up --ha",
+                )
+            if self.s3 and not info.s3:
+                raise Refused(
+                    f"the fleet in {self.home} keeps its savepoints on the disk",
+                    next_step="./dev down, then ./dev up --s3",
                 )
             return self.complete(info)
         if info is not None:
@@ -108,10 +124,12 @@ class _Start:
         (self.home / "logs").mkdir(exist_ok=True)
         warehouse = self.home / "warehouse"
         warehouse.mkdir(exist_ok=True)
-        rest, rpc, broker, controller, coordinator = free_ports(5)
+        rest, rpc, broker, controller, coordinator, objects = free_ports(6)
         kafka.write_config(self.home, broker, controller)
         keeper = f"{HOST}:{coordinator}" if self.ha else ""
-        flink.write_config(self.home, rest, rpc, keeper)
+        (self.home / s3_server.S3_FILE).unlink(missing_ok=True)
+        store = s3_server.new_access(self.home, objects, self.s3).endpoint if self.s3 else ""
+        flink.write_config(self.home, rest, rpc, keeper, store)
         # A new fleet has other addresses: the jobs of an earlier one would not find their topics.
         for leftover in (self.home / "zookeeper", self.home / "flink" / flink.HA_FOLDER):
             shutil.rmtree(leftover, ignore_errors=True)
@@ -127,6 +145,7 @@ class _Start:
             created_ms=SystemClock().now_ms(),
             processes=(),
             zookeeper=keeper,
+            s3=store,
         )
 
     def complete(self, info: FleetInfo) -> FleetInfo:
@@ -155,7 +174,7 @@ class _Start:
         missing = self._missing_roles(info)
         if not missing:
             return info
-        ensure(["kafka-broker", *flink.JAR_GROUPS])
+        ensure(["kafka-broker", *flink.JAR_GROUPS, *(["flink-s3"] if info.s3 else [])])
         java = find_java()
         kafka.format_storage(self.home, java)
         for role in missing:
@@ -172,6 +191,7 @@ class _Start:
     def _missing_roles(self, info: FleetInfo) -> list[str]:
         running = {process.role for process in info.processes if process.alive}
         needed = (kafka.ROLE, zookeeper.ROLE, JOBMANAGER) if info.zookeeper else (kafka.ROLE, JOBMANAGER)
+        needed = (s3_server.ROLE, *needed) if info.s3 else needed
         missing = [role for role in needed if role not in running]
         known = [flink.number_of(process.role) for process in info.processes if flink.is_taskmanager(process.role)]
         wanted = max(self.taskmanagers, len(known)) - sum(flink.is_taskmanager(role) for role in running)
@@ -185,6 +205,8 @@ class _Start:
             return kafka.start(self.home, java)
         if role == zookeeper.ROLE:
             return zookeeper.start(self.home, java)
+        if role == s3_server.ROLE:
+            return s3_server.start(self.home)
         if role == WATCHER:
             return _start_watcher(self.home)
         if role == JOBMANAGER:
@@ -199,6 +221,9 @@ class _Start:
         if info.zookeeper:
             keeper = info.zookeeper
             self._await(info, "answer of ZooKeeper", lambda: zookeeper.answers(keeper, timeout_seconds=1.0))
+        if info.s3:
+            store = info.s3
+            self._await(info, "answer of the S3 server", lambda: s3_server.answers(store, timeout_seconds=1.0))
         self.report("waiting for Flink")
         wanted = len(managers)
         self._await(info, f"{wanted} TaskManagers in Flink's overview", lambda: _registered(info) >= wanted)
@@ -237,9 +262,10 @@ def _registered(info: FleetInfo) -> int:
 
 
 def _check_ports(info: FleetInfo, role: str) -> None:
-    places = {kafka.ROLE: info.kafka_bootstrap, JOBMANAGER: info.rest_url, zookeeper.ROLE: info.zookeeper}
+    places = {kafka.ROLE: info.kafka_bootstrap, JOBMANAGER: info.rest_url}
+    places |= {zookeeper.ROLE: info.zookeeper, s3_server.ROLE: info.s3}
     address = places.get(role)
-    if address is not None and not is_free(port := int(address.rpartition(":")[2])):
+    if address and not is_free(port := int(address.rpartition(":")[2])):
         raise OperationFailed(
             f"port {port} of the fleet's {role} is taken by another process",
             next_step="stop the fleet (./dev down) and start it again: it takes other ports",

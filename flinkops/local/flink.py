@@ -1,6 +1,7 @@
 """A standalone Flink session cluster from the PyPI distribution: configuration and processes."""
 
 import importlib.util
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from flinkops.local.jars import ensure
 from flinkops.local.java import clean_environment
 from flinkops.local.ports import HOST
 from flinkops.local.processes import Process, spawn
+from flinkops.local.s3_server import BUCKET, REGION, S3_FILE, access
 from flinkops.local.state import JOBMANAGER
 
 HA_FOLDER = "ha"
@@ -71,8 +73,11 @@ def version() -> str:
     return jars[0].stem.removeprefix("flink-dist-")
 
 
-def write_config(home: Path, rest_port: int, rpc_port: int, zookeeper: str = "") -> None:
-    """Write FLINK_CONF_DIR and the links of FLINK_LIB_DIR below `home/flink`; with a ZooKeeper: high availability."""
+def write_config(home: Path, rest_port: int, rpc_port: int, zookeeper: str = "", s3: str = "") -> None:
+    """Write FLINK_CONF_DIR and the links of FLINK_LIB_DIR below `home/flink`.
+
+    With a ZooKeeper: high availability. With `s3`, the address of an S3 server: checkpoints and savepoints go there.
+    """
     conf, lib = home / "flink" / "conf", home / "flink" / "lib"
     for folder in (conf, lib, home / "flink" / "tmp", home / "flink" / "upload"):
         folder.mkdir(parents=True, exist_ok=True)
@@ -81,6 +86,9 @@ def write_config(home: Path, rest_port: int, rpc_port: int, zookeeper: str = "")
     settings = _settings(home, rest_port, rpc_port)
     if zookeeper:
         settings |= _high_availability(home, rpc_port, zookeeper)
+    if s3:
+        settings |= _object_storage(s3, ha=bool(zookeeper))
+    _link_plugins(home, s3=bool(s3))
     settings |= {"env.java.opts.all": shipped["env"]["java"]["opts"]["all"]}
     (conf / "config.yaml").write_text(yaml.safe_dump(settings, width=100_000), encoding="utf-8")
     for name in ("log4j.properties", "log4j-cli.properties", "log4j-console.properties"):
@@ -93,6 +101,33 @@ def _link_jars(lib: Path, jars: list[Path]) -> None:
         stale.unlink()
     for jar in jars:
         (lib / jar.name).symlink_to(jar)
+
+
+def _link_plugins(home: Path, *, s3: bool) -> None:
+    """FLINK_PLUGINS_DIR: the distribution's, and the one for S3."""
+    folder = home / "flink" / "plugins"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for shipped in (distribution() / "plugins").iterdir():
+        if shipped.is_dir():
+            (folder / shipped.name).symlink_to(shipped)
+    if s3:
+        (folder / "s3").mkdir()
+        for jar in ensure(["flink-s3"]):
+            (folder / "s3" / jar.name).symlink_to(jar)
+
+
+def _object_storage(endpoint: str, *, ha: bool) -> dict[str, str | bool]:
+    """The log-in is not here but in the environment, where AWS's libraries find it: REST shows settings."""
+    root = f"s3://{BUCKET}"
+    return {
+        "s3.endpoint": endpoint,
+        "s3.region": REGION,
+        "s3.path.style.access": True,
+        "execution.checkpointing.dir": f"{root}/checkpoints",
+        "execution.checkpointing.savepoint-dir": f"{root}/savepoints",
+        **({"high-availability.storageDir": f"{root}/{HA_FOLDER}"} if ha else {}),
+    }
 
 
 def _settings(home: Path, rest_port: int, rpc_port: int) -> dict[str, str | int | float | bool]:
@@ -240,10 +275,13 @@ def classpath(home: Path) -> str:
 
 
 def _environment(home: Path) -> Mapping[str, str]:
-    return clean_environment() | {
+    login = access(home).environment if (home / S3_FILE).is_file() else {}
+    return {
+        **clean_environment(),
+        **login,
         "FLINK_CONF_DIR": str(home / "flink" / "conf"),
         "FLINK_LIB_DIR": str(home / "flink" / "lib"),
-        "FLINK_PLUGINS_DIR": str(distribution() / "plugins"),
+        "FLINK_PLUGINS_DIR": str(home / "flink" / "plugins"),
         "FLINK_LOG_DIR": str(home / "logs"),
         "MAX_LOG_FILE_NUMBER": "3",
     }

@@ -16,15 +16,16 @@ from flinkops.private_file import write_private
 ROLE = "s3"
 BUCKET = "flinkops"
 REGION = "us-east-1"
-_FILE = "s3.json"
+S3_FILE = f"{ROLE}/access.json"
 
 
 class S3Access(msgspec.Struct, frozen=True):
-    """How the fleet's server is reached. The log-in is of this fleet alone and made up when it is started."""
+    """How the fleet's server is reached and started. The log-in is of this fleet alone, made up for it."""
 
     endpoint: str
     access_key: str
     secret_key: str
+    program: str
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -38,28 +39,31 @@ class S3Access(msgspec.Struct, frozen=True):
         }
 
 
-def new_access(home: Path, port: int) -> S3Access:
-    """A new log-in, kept in `home` for whoever may read that, and the empty bucket."""
+def new_access(home: Path, port: int, program: Path) -> S3Access:
+    """A new log-in, kept in `home` for its owner alone, and the bucket; `program` is the gateway."""
     folder = home / ROLE
     (folder / "buckets" / BUCKET).mkdir(parents=True, exist_ok=True)
-    made = S3Access(f"http://{HOST}:{port}", secrets.token_hex(10), secrets.token_hex(20))
-    write_private(folder / _FILE, msgspec.json.encode(made))
+    (folder / "sums").mkdir(exist_ok=True)
+    made = S3Access(f"http://{HOST}:{port}", secrets.token_hex(10), secrets.token_hex(20), str(program))
+    write_private(home / S3_FILE, msgspec.json.encode(made))
     return made
 
 
 def access(home: Path) -> S3Access:
     """That of the fleet in `home`. Raises OperationFailed when it has none."""
     try:
-        return msgspec.json.decode((home / ROLE / _FILE).read_bytes(), type=S3Access)
+        return msgspec.json.decode((home / S3_FILE).read_bytes(), type=S3Access)
     except (OSError, msgspec.DecodeError):
         raise OperationFailed(f"the fleet in {home} has no S3 server", next_step="./dev up --s3") from None
 
 
-def start(home: Path, program: Path, options: Sequence[str] = ()) -> Process:
+def start(home: Path, options: Sequence[str] = ()) -> Process:
     """Start it on what `new_access` wrote; `options` are further ones of the program."""
     found = access(home)
-    command = [str(program), "--port", found.endpoint.removeprefix("http://"), "--region", REGION, "--quiet"]
-    command += ["--keep-alive", *options, "posix", "--nometa", str(home / ROLE / "buckets")]
+    command = [found.program, "--port", found.endpoint.removeprefix("http://"), "--region", REGION, "--quiet"]
+    command += ["--keep-alive", *options, "posix"]
+    # Beside the files rather than in extended attributes, which not every disk has: uploads in parts need their sums.
+    command += ["--sidecar", str(home / ROLE / "sums"), str(home / ROLE / "buckets")]
     environment = {
         **clean_environment(),
         "ROOT_ACCESS_KEY_ID": found.access_key,

@@ -23,6 +23,8 @@ def same_place(one: str | None, other: str | None) -> bool:
     return agree and first[2] == second[2]
 
 
+_SAME_STORAGE = {"s3a": "s3", "s3p": "s3", "abfs": "abfss", "wasb": "wasbs"}
+"""Schemes that reach one storage by other ways."""
 DEFAULT_SCHEME_KEY = "fs.default-scheme"
 
 
@@ -44,7 +46,7 @@ def _parts(path: str) -> tuple[str | None, str | None, str]:
     scheme, colon, rest = text.partition(":")
     if not colon or "/" in scheme:
         return None, None, _cleaned(text)
-    scheme = scheme.lower()
+    scheme = _SAME_STORAGE.get(scheme.lower(), scheme.lower())
     if not rest.startswith("//"):
         return scheme, None, _cleaned(rest)
     authority, slash, inner = rest[2:].partition("/")

@@ -18,13 +18,13 @@ def running_server(home: Path) -> Iterator[s3_server.S3Access]:
     """A server in `home`, whose bucket ``flinkops`` is the folder that `bucket` names; a user without rights too."""
     (home / "logs").mkdir(parents=True, exist_ok=True)
     (port,) = free_ports(1)
-    access = s3_server.new_access(home, port)
+    access = s3_server.new_access(home, port, gateway())
     users = home / "users"
     users.mkdir()
     (users / "users.json").write_text(
         '{"accessAccounts": {"nobody": {"access": "nobody", "secret": "nobodys-secret", "role": "user"}}}'
     )
-    process = s3_server.start(home, gateway(), ["--iam-dir", str(users)])
+    process = s3_server.start(home, ["--iam-dir", str(users)])
     try:
         until = time.monotonic() + PATIENCE_SECONDS
         while not s3_server.answers(access.endpoint, 1.0):

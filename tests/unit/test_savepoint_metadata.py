@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flinkops.act.java_stream import MetadataError
 from flinkops.act.savepoint_check import SavepointCheck
 from flinkops.act.savepoint_check import check_savepoint as check_in
-from flinkops.act.savepoint_metadata import MetadataError, NamedFile, SavepointMetadata, parse_metadata
+from flinkops.act.savepoint_metadata import NamedFile, SavepointMetadata, parse_metadata
 from flinkops.model.places import METADATA_FILE, same_place
 from flinkops.sources.storage.stores import Stores
 
@@ -278,6 +279,8 @@ def test_a_path_out_of_the_savepoint_is_not_followed(tmp_path: Path) -> None:
         ("/a/b", "file:/a/b/_metadata", True),
         ("s3://x/a", "s3://x/a/", True),
         ("s3://x/a", "s3://x/b", False),
+        ("s3://x/a", "s3a://x/a", True),
+        ("s3p://x/a", "s3a://x/b", False),
         ("file:/a", None, False),
         ("hdfs:///x", "hdfs://nn:8020/x", True),
         ("/x//y", "hdfs://nn:8020/x/y/_metadata", True),

@@ -2,8 +2,9 @@
 
 from typing import Any, NamedTuple
 
+from flinkops.act.java_stream import MetadataError
 from flinkops.act.journal import ActionRecord, Journal
-from flinkops.act.savepoint_metadata import MetadataError, parse_metadata
+from flinkops.act.savepoint_metadata import parse_metadata
 from flinkops.act.storage import Absent, read_metadata_file
 from flinkops.assess.checkpoints import newest_completed
 from flinkops.errors import Unreachable, UsageError

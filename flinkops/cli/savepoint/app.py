@@ -17,6 +17,14 @@ COMMANDS = {
         "flinkops.cli.savepoint.verify:verify",
         "Read `_metadata` and check that every file it names is there with its size.",
     ),
+    "show": Lazy(
+        "flinkops.cli.savepoint.show:show",
+        "What is in a savepoint: operators, their states by name and size, and Kafka's offsets.",
+    ),
+    "diff": Lazy(
+        "flinkops.cli.savepoint.diff:diff",
+        "What differs between two savepoints: operators, states, parallelism, sizes.",
+    ),
     "delete": Lazy(
         "flinkops.cli.savepoint.delete:delete",
         "Remove a savepoint through Flink; never one that something depends on, or may depend on.",
@@ -30,6 +38,6 @@ COMMANDS = {
 app = typer.Typer(
     name="savepoint",
     cls=lazy_group(COMMANDS),
-    help="Take, list, check and remove savepoints.",
+    help="Take, list, check, show and remove savepoints.",
     no_args_is_help=True,
 )

@@ -32,7 +32,7 @@ def verify(
     from flinkops.act.savepoint_check import check_savepoint
     from flinkops.sources.storage.stores import Stores
 
-    path = what if "/" in what else _latest_path(common, what, journal_folder)
+    path = what if "/" in what else latest_path(common, what, journal_folder)
     with closing(Stores(common.settings.storage)) as stores:
         check = check_savepoint(path, stores, _progress(common))
     if form := document_format(common):
@@ -52,7 +52,8 @@ def _progress(common: Common) -> "Progress":
     return lambda done, of: common.say(f"{done} of {of} files")
 
 
-def _latest_path(common: Common, job: str, journal_folder: Path | None) -> str:
+def latest_path(common: Common, job: str, journal_folder: Path | None) -> str:
+    """The newest savepoint of a job that Flink or the journal know. Raises UsageError when there is none."""
     from flinkops.act.inventory import savepoints_of
 
     with backend(common).reach(job) as handle:

@@ -1,0 +1,99 @@
+"""`flinkops savepoint show`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from flinkops.cli.action_options import JournalOption
+from flinkops.cli.options import Common, with_common
+from flinkops.cli.output import emit, emit_document
+from flinkops.cli.run_action import backend, document_format
+from flinkops.cli.savepoint.reading import content_of
+from flinkops.cli.savepoint.verify import latest_path
+
+if TYPE_CHECKING:
+    from flinkops.act.savepoint_content import OperatorContent, SavepointContent, StateContent
+
+
+@with_common
+def show(
+    common: Common,
+    what: Annotated[str, typer.Argument(metavar="PATH|JOB", help="A savepoint, or a job: its latest one.")],
+    job: Annotated[
+        str | None, typer.Option("--job", metavar="JOB", help="A running job: its names, where the ids match.")
+    ] = None,
+    journal_folder: JournalOption = None,
+) -> None:
+    r"""What is in a savepoint: operators, their states by name and size, and Kafka's offsets.
+
+    \b
+    Read from `_metadata` and the beginnings of state files; no Flink is asked, but for --job.
+    Exit codes: 0 shown, 1 it is not there or damaged, 3 the storage is out of reach from here.
+    """
+    from flinkops.clock import SystemClock
+
+    path, names = _asked(common, what, job, journal_folder)
+    content = content_of(common, path, names)
+    if form := document_format(common):
+        emit_document(_document(content), form)
+    else:
+        emit(list(_lines(content, SystemClock().now_ms())))
+
+
+def _asked(common: Common, what: str, job: str | None, journal_folder: Path | None) -> tuple[str, dict[str, str]]:
+    """The path, and the names of the job's vertices by their ids, which are those of their first operators."""
+    if "/" in what and job is None:
+        return what, {}
+    with backend(common).reach(job or what) as handle:
+        names = {vertex.id: vertex.name for vertex in handle.measured().vertices}
+    return (what if "/" in what else latest_path(common, what, journal_folder)), names
+
+
+def _document(content: "SavepointContent") -> dict[str, Any]:
+    import msgspec
+
+    from flinkops.clock import iso_utc
+
+    built: dict[str, Any] = msgspec.to_builtins(content)
+    written_ms = built.pop("written_ms")
+    for operator, shown in zip(content.operators, built["operators"], strict=True):
+        shown["skew_ratio"] = operator.skew_ratio
+    return {"schema_version": 1, **built, "written_at": None if written_ms is None else iso_utc(written_ms)}
+
+
+def _lines(content: "SavepointContent", now_ms: int) -> Iterator[str]:
+    from flinkops.model.quantities import human_bytes, human_seconds
+
+    flink = f", as Flink {content.seen_with_flink} writes it" if content.seen_with_flink else ""
+    written_ms = content.written_ms
+    age = "age unknown" if written_ms is None else f"{human_seconds(max(0, now_ms - written_ms) / 1000)} old"
+    yield content.path
+    yield (
+        f"  {content.form or 'no keyed state'}, checkpoint {content.checkpoint_id},"
+        f" {human_bytes(content.total_bytes)} of state, {age},"
+        f" metadata version {content.metadata_version}{flink}"
+    )
+    for operator in content.operators:
+        yield from _operator_lines(operator)
+
+
+def _operator_lines(operator: "OperatorContent") -> Iterator[str]:
+    from flinkops.model.quantities import human_bytes
+
+    skew = operator.skew_ratio
+    shares = f", the largest subtask {skew:.1f} times the mean" if skew is not None and operator.parallelism > 1 else ""
+    yield f"{operator.label}: {human_bytes(operator.total_bytes)}{shares}"
+    uid = f", uid {operator.uid}" if operator.uid else ""
+    yield f"  id {operator.id}{uid}, parallelism {operator.parallelism} of at most {operator.max_parallelism}"
+    if operator.states is None or operator.unknown:
+        yield f"  states unknown: {operator.unknown}"
+    yield from (f"  {_state(one)}" for one in operator.states or ())
+    yield from (f"  {one.topic} {one.partition}: from offset {one.offset}" for one in operator.kafka_offsets)
+
+
+def _state(state: "StateContent") -> str:
+    serializer = (state.serializer or "").rpartition(".")[2].rpartition("$")[2].removesuffix("Snapshot")
+    items = "" if state.items is None else f", {state.items} items"
+    return f"{'keyed' if state.keyed else 'operator'} state {state.name}: {state.kind} {serializer}".rstrip() + items
