@@ -26,6 +26,16 @@ def case(name: str) -> Any:
     return copy.deepcopy(_read("cases-1.15.0.json")[name])
 
 
+def blue_green() -> list[dict[str, Any]]:
+    """A pair of operator 1.15 with Flink 2.3 (``pair``, ``blue``, ``green``), from change to change, free to change.
+
+    An upgrade from blue to green, then one to an image that does not exist, which flinkops aborted. Managed fields and
+    ``env.java.opts.all`` are left out.
+    """
+    content: list[dict[str, Any]] = json.loads((FOLDER / "blue-green-1.15.0.json").read_text(encoding="utf-8"))
+    return content
+
+
 def stuck() -> dict[str, Any]:
     """``pods`` and ``events`` of: no-image, too-big (64 cores), greedy (out of memory), and count, which runs."""
     return _read("stuck.json")
