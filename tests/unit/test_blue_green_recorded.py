@@ -9,7 +9,6 @@ from flinkops.act.executor import Progress
 from flinkops.plan.operator.blue_green import (
     ABORT_GRACE,
     DELETION_DELAY,
-    OTHER,
     BlueGreenAct,
     child_name,
     colour_of,
