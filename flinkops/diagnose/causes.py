@@ -4,51 +4,13 @@ from collections.abc import Sequence
 
 import msgspec
 
+from flinkops.diagnose.rules import CAUSES
 from flinkops.model.findings import CheckpointPhase, Finding
 
 SEVERITY_ORDER = {"critical": 0, "warning": 1, "info": 2}
 PENALTY = {"critical": 45, "warning": 20, "info": 2}
 SYMPTOM_PENALTY = 5
 """Alibaba's scale: from 100; green above 80, yellow 60 to 80, red below 60. A symptom counts little."""
-
-CAUSES: dict[str, tuple[str, ...]] = {
-    "backpressure": (
-        "restart-loop",
-        "gc-pressure",
-        "key-skew",
-        "managed-memory-full",
-        "serialization",
-        "checkpoint-timeout",
-    ),
-    "checkpoint-timeout": (
-        "restart-loop",
-        "gc-pressure",
-        "key-skew",
-        "managed-memory-full",
-        "serialization",
-        "backpressure",
-    ),
-    "watermark-delay": (
-        "restart-loop",
-        "source-idle",
-        "partitions-below-parallelism",
-        "gc-pressure",
-        "key-skew",
-        "managed-memory-full",
-        "serialization",
-        "backpressure",
-    ),
-    "managed-memory-full": ("state-bloat", "key-skew"),
-    "gc-pressure": ("state-bloat",),
-    "serialization": ("gc-pressure",),
-    "key-skew": ("gc-pressure",),
-    "jobmanager-missing": ("operator-error",),
-    "restart-loop": ("deployment-stuck", "out-of-slots", "gc-pressure"),
-    "source-idle": ("deployment-stuck", "restart-loop"),
-    "state-bloat": ("watermark-delay",),
-    "out-of-slots": ("deployment-stuck",),
-}
-"""For each symptom what may be behind it, the deepest first."""
 
 
 def in_order(findings: Sequence[Finding]) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""The rules by code. One more is a Rule in a file here and a line below."""
+"""The rules by code, and what may be behind each. One more is a Rule in a file here and a line below."""
 
 from flinkops.diagnose.rule import Rule
 from flinkops.diagnose.rules import (
@@ -41,3 +41,42 @@ _RULES = (
     upgrade_hazard.RULE,
 )
 RULES: dict[str, Rule] = {each.code: each for each in _RULES}
+
+CAUSES: dict[str, tuple[str, ...]] = {
+    "backpressure": (
+        "restart-loop",
+        "gc-pressure",
+        "key-skew",
+        "managed-memory-full",
+        "serialization",
+        "checkpoint-timeout",
+    ),
+    "checkpoint-timeout": (
+        "restart-loop",
+        "gc-pressure",
+        "key-skew",
+        "managed-memory-full",
+        "serialization",
+        "backpressure",
+    ),
+    "watermark-delay": (
+        "restart-loop",
+        "source-idle",
+        "partitions-below-parallelism",
+        "gc-pressure",
+        "key-skew",
+        "managed-memory-full",
+        "serialization",
+        "backpressure",
+    ),
+    "managed-memory-full": ("state-bloat", "key-skew"),
+    "gc-pressure": ("state-bloat",),
+    "serialization": ("gc-pressure",),
+    "key-skew": ("gc-pressure",),
+    "jobmanager-missing": ("operator-error",),
+    "restart-loop": ("deployment-stuck", "out-of-slots", "gc-pressure"),
+    "source-idle": ("deployment-stuck", "restart-loop"),
+    "state-bloat": ("watermark-delay",),
+    "out-of-slots": ("deployment-stuck",),
+}
+"""For each symptom what may be behind it, the deepest first."""
