@@ -149,6 +149,8 @@ def comparable(seen: dict[str, str]) -> dict[str, str]:
     found = {}
     for name, text in seen.items():
         shown = WAYS.get(text, text) if name == "way_back" else text
+        if name == "files":
+            shown = text.partition(":")[0]  # unknown, and why in other words by now
         if name.endswith("_seconds"):
             shown = f"{float(text):g}"
         if shown and (name, shown) not in (("checkpoint_path", ""), ("bad_started_ms", "0")):

@@ -98,7 +98,8 @@ def _refuse_moved(run: StepRun, given: BeginBlueGreenRollback, found: Json) -> N
     ours = merged(before, given.patch.get("spec") or {})
     if spec in (ours, before):
         return
-    name, edited = shell_word(run.plan.target.job_name), ", ".join(changed_paths(merge_patch(ours, spec)))
+    name = shell_word(run.plan.target.job_name)
+    edited = ", ".join(changed_paths(merge_patch(ours, spec)))
     raise OperationFailed(
         f"somebody else has edited {edited} meanwhile: nothing is set back",
         next_step=f"the spec of before is in the journal: flinkops history {name} -o json",
