@@ -125,10 +125,10 @@ def _trigger_ms(fleet: FleetInfo, job_id: str) -> int | None:
 
 
 def _last_running_ms(fleet: FleetInfo, job_id: str) -> int | None:
-    times = []
-    for vertex in _get(fleet, f"/jobs/{job_id}").get("vertices", ()):
-        for subtask in _get(fleet, f"/jobs/{job_id}/vertices/{vertex['id']}/subtasktimes").get("subtasks", ()):
-            times.append(subtask["timestamps"].get("RUNNING", 0))
+    vertices = _get(fleet, f"/jobs/{job_id}").get("vertices", ())
+    paths = [f"/jobs/{job_id}/vertices/{vertex['id']}/subtasktimes" for vertex in vertices]
+    subtasks = [one for path in paths for one in _get(fleet, path).get("subtasks", ())]
+    times = [int(one["timestamps"].get("RUNNING", 0)) for one in subtasks]
     return max(times) if times and all(one > 0 for one in times) else None
 
 

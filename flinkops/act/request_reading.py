@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
+
 from flinkops.act.manifest import specs_of_manifest
 from flinkops.act.request_options import OPTIONS, RequestOption
 from flinkops.errors import UsageError
@@ -32,6 +34,11 @@ def request_of(verb: RequestVerb, values: Mapping[str, Any], job: str | None) ->
         start_from=given.get("start_from"),
         manifest={} if manifest is None else specs_of_manifest(Path(manifest), job),
     )
+
+
+def rehearsed(request: ActionRequest) -> ActionRequest:
+    """The same, with a rehearsal before the stop."""
+    return msgspec.structs.replace(request, terms=msgspec.structs.replace(request.terms, rehearse=True))
 
 
 def parse_request(verb: RequestVerb, words: Sequence[str], job: str) -> ActionRequest:

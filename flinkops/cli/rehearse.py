@@ -8,7 +8,7 @@ import typer
 from flinkops.cli.action_options import JobArgument, JournalOption, asks
 from flinkops.cli.options import Common, with_common
 from flinkops.cli.output import emit, emit_document
-from flinkops.cli.run_action import backend, document_format, open_journal, rehearsed
+from flinkops.cli.run_action import backend, document_format, open_journal
 from flinkops.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def rehearse(
     import msgspec
 
     from flinkops.act.rehearsal_document import rehearsal_document
+    from flinkops.act.request_reading import rehearsed
     from flinkops.plan.rehearsal import refusal
     from flinkops.render.rehearsal import rehearsal_lines
 

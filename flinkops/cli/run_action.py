@@ -55,13 +55,6 @@ def backend(common: Common) -> "Backend":
     return backend_for(common.settings, SystemClock())
 
 
-def rehearsed(request: "ActionRequest") -> "ActionRequest":
-    """The same, with a rehearsal before the stop."""
-    import msgspec
-
-    return msgspec.structs.replace(request, terms=msgspec.structs.replace(request.terms, rehearse=True))
-
-
 def request_action(
     common: Common, job: str, request: "ActionRequest", consent: Consent, journal_folder: Path | None
 ) -> None:

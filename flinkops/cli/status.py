@@ -56,6 +56,7 @@ def status(
                 job=job,
                 links=Links(settings.links, settings.alerts.runbook_base_url, settings.alerts.grafana_url),
                 storage=settings.storage,
+                rehearse=settings.rehearse,
             )
             return
         code = ExitCode.OK

@@ -7,7 +7,7 @@ import typer
 from flinkops.cli.action_options import Consent, JournalOption, acts
 from flinkops.cli.many import Pace, request_for_many
 from flinkops.cli.options import Common, with_common
-from flinkops.cli.run_action import rehearsed, request_action
+from flinkops.cli.run_action import request_action
 from flinkops.cli.unfinished import abandon_action, resume_action
 from flinkops.errors import UsageError
 
@@ -42,6 +42,8 @@ def upgrade(
     if resume:
         return resume_action(common, job, journal_folder)
     if common.settings.rehearse == "always":
+        from flinkops.act.request_reading import rehearsed
+
         request = rehearsed(request)
     if job is not None:
         return request_action(common, job, request, consent, journal_folder)

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from flinkops.config.settings import RehearseRule
     from flinkops.config.storage import StorageTable
     from flinkops.observer import Observer
     from flinkops.tui.links import Links
@@ -20,12 +21,13 @@ def run(
     seconds: float | None = None,
     links: "Links | None" = None,
     storage: "StorageTable | None" = None,
+    rehearse: "RehearseRule" = "offered",
 ) -> None:
     """Show the fleet until the person leaves. The caller closes the observer.
 
     `job` (name, namespace/name or id) opens at once; at sources that match a pattern of `guarded` nothing is
-    changed; `seconds` after the first answer it leaves by itself. Raises
-    OperationFailed, naming a log file, when the program itself breaks; the terminal is restored by then.
+    changed; with `rehearse` always upgrades try their state first; `seconds` after the first answer it leaves by
+    itself. Raises OperationFailed, naming a log file, when the program itself breaks; the terminal is restored by then.
     """
     from flinkops.tui.start import start
 
@@ -38,4 +40,5 @@ def run(
         seconds=seconds,
         links=links,
         storage=storage,
+        rehearse=rehearse,
     )

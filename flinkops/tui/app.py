@@ -14,6 +14,7 @@ from textual.reactive import reactive
 from textual.timer import Timer
 
 from flinkops.clock import Clock, SystemClock
+from flinkops.config.settings import RehearseRule
 from flinkops.config.storage import StorageTable
 from flinkops.errors import UsageError
 from flinkops.model.assessment import JobAssessment
@@ -60,6 +61,7 @@ class Options(msgspec.Struct, frozen=True):
     job: str | None = None  # opened as soon as it is seen
     seconds: float | None = None  # after the first observation the app leaves by itself
     journal_folder: Path | None = None
+    rehearse: RehearseRule = "offered"  # whether every upgrade is rehearsed
     storage: StorageTable | None = None  # how object storage is reached; None: it is not asked
     notes_path: Path | None = None
     views_path: Path | None = None
@@ -101,7 +103,8 @@ class FlinkopsApp(App[None]):
             self, self, observer, self.poll_state, self.clock, interval_seconds=options.interval_seconds
         )
         self.actions = ActionController(
-            self, self.context, self.clock, self.sources, self.poll_state, options.journal_folder, options.storage
+            *(self, self.context, self.clock, self.sources, self.poll_state),
+            *(options.journal_folder, options.storage, options.rehearse),
         )
         self.said = ""
         self.crash: Exception | None = None

@@ -6,6 +6,7 @@ import sys
 import traceback
 from pathlib import Path
 
+from flinkops.config.settings import RehearseRule
 from flinkops.config.storage import StorageTable
 from flinkops.errors import OperationFailed, UsageError
 from flinkops.local.signals import signals_interrupt
@@ -30,6 +31,7 @@ def start(
     seconds: float | None,
     links: Links | None = None,
     storage: StorageTable | None = None,
+    rehearse: RehearseRule = "offered",
 ) -> None:
     """Run the app. Raises OperationFailed when it broke, Interrupted when it ended in the middle of an action."""
     if ascii_only is None:
@@ -46,6 +48,7 @@ def start(
         notes_path=_kept("notes.json"),
         views_path=_kept("views.json"),
         storage=storage,
+        rehearse=rehearse,
     )
     shown = ReplayObserver(collector, observer.policy) if isinstance(collector, Replay) else observer
     app = FlinkopsApp(shown, options, sources=getattr(collector, "sources", ()), links=links)

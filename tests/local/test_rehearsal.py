@@ -25,6 +25,7 @@ pytestmark = [pytest.mark.local, pytest.mark.timeout(900)]
 NAME = "rehearsed"
 ENTRY = "flinkops.changed.Job"
 SOURCES = Path(__file__).with_name("changed_job")
+JARS = "changed jobs"
 BASE: dict[str, str] = {}
 """No line changed."""
 
@@ -34,7 +35,7 @@ Compile = Callable[[str, dict[str, str]], Path]
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Compile:
     """The job with some of its lines changed, as a jar."""
-    home = tmp_path_factory.mktemp("changed jobs")
+    home = tmp_path_factory.mktemp(JARS)
 
     def build(name: str, edits: dict[str, str]) -> Path:
         folder = home / name
@@ -54,6 +55,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Compile:
 def shell(embedded_fleet: FleetInfo, compiled: Compile, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     """The job runs, started by `flinkops`' own way of starting jars, and has state."""
     shell = Shell(embedded_fleet, tmp_path_factory.mktemp("journal of rehearsals"), NAME)
+    shell.environment["TMPDIR"] = str(tmp_path_factory.mktemp("scratch of rehearsals"))
     control = RestControl(parse_endpoint(embedded_fleet.rest_url), SystemClock())
     run = JarRun(control.upload_jar(str(compiled("base", BASE))), ENTRY, (NAME,))
     try:
@@ -135,7 +137,6 @@ def test_an_upgrade_that_would_lose_state_stops_before_the_stop(shell: Shell, co
 
 
 def test_nothing_of_a_rehearsal_is_left(shell: Shell) -> None:
-    """No process, no folder."""
+    assert list(Path(shell.environment["TMPDIR"]).iterdir()) == []
     running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-    mine = [line for line in running.splitlines() if "flinkops-rehearsal" in line and shell.info.home in line]
-    assert mine == []
+    assert [line for line in running.splitlines() if "flinkops-rehearsal" in line and JARS in line] == []

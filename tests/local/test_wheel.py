@@ -55,6 +55,8 @@ def test_it_carries_the_jobs_and_the_pins(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {
         "flinkops/py.typed",
+        "flinkops/local/executors/META-INF/services/org.apache.flink.core.execution.PipelineExecutorFactory",
+        "flinkops/local/executors/flinkops/rehearsal/Rehearsal.java",
         "flinkops/local/jars.toml",
         "flinkops_jobs/common/flink_job.py",
         "flinkops_jobs/price_aggregation/job.py",

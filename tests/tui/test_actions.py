@@ -311,3 +311,16 @@ def test_what_is_typed_is_what_the_command_line_takes() -> None:
     for title, text in (("rescale", ""), ("upgrade", "--nonsense"), ("upgrade", "--set k"), ("upgrade", "'")):
         with pytest.raises(UsageError):
             request_of(BY_TITLE[title], job, text)
+
+
+@pytest.mark.parametrize("rule", ["always", "offered"])
+def test_a_site_that_rehearses_every_upgrade_does_so_here_too(rule: str, tmp_path: Path, cluster: FakeCluster) -> None:
+    async def steps(app: FlinkopsApp, pilot: Pilot[None]) -> None:
+        await press(pilot, ["x", "j", "j", "enter", *"--jar other.jar", "enter"])
+        await until(pilot, lambda: "type the job's name" in text_of(app), what="the plan")
+        command = "flinkops upgrade prices --savepoint --jar other.jar"
+        rehearsed = f"{command} --rehearse --rest" if rule == "always" else f"{command} --rest"
+        assert rehearsed in text_of(app)
+        assert ("rehearse, measure" in text_of(app)) == (rule == "always")
+
+    scenario(steps, tmp_path, rehearse=rule)

@@ -148,3 +148,14 @@ def test_the_example_of_the_documentation_is_read_as_it_stands(load: Loader) -> 
     found = load()
     assert found.sources[0].name == "prod"
     assert found.policy.classes["latency-critical"].state_bytes == 20e9
+
+
+def test_every_upgrade_can_be_made_to_rehearse(load: Loader) -> None:
+    assert load().rehearse == "offered"
+    load.project.write_text('[upgrade]\nrehearse = "always"')
+    found = load()
+    assert found.rehearse == "always"
+    shown = {one["key"]: (one["value"], one["origin"]) for one in settings_document(found)["settings"]}
+    assert shown["upgrade.rehearse"] == ("always", f"project file {load.project}")
+    assert "'never' is none of offered, always" in load.refuses('[upgrade]\nrehearse = "never"')
+    assert 'did you mean "rehearse"?' in load.refuses("[upgrade]\nrehearsal = true")

@@ -5,6 +5,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -70,7 +71,7 @@ def _rehearse(
 ) -> Rehearsal:
     run = _run_of(control, launch, flink_home)
     _refuse_without_room(job)
-    states = _States(control, job, against, take_savepoint)
+    states: States = _Named(against) if against is not None else _Newest(control, job, take_savepoint)
     try:
         seen = _restored(run, states, note)
     except NoGraph as problem:
@@ -78,8 +79,9 @@ def _rehearse(
     control_seen = None
     if old is not None and needs_control(seen):
         note("rehearsing the running program, to compare")
+        before: States = _Named(against) if against is not None else _Newest(control, job, None)
         try:
-            control_seen = _restored(_run_of(control, old, flink_home), _States(control, job, against, None), note)
+            control_seen = _restored(_run_of(control, old, flink_home), before, note)
         except FlinkopsError:
             control_seen = None  # then its unopened states are a risk, and named as such
     return judge(job.name, seen, control=control_seen, drops=drops_state(launch.settings))
@@ -119,23 +121,40 @@ def _refuse_without_room(job: JobFacts) -> None:
         )
 
 
-class _States:
-    """Which state to restore: the one that is named, else the newest checkpoint, then a savepoint."""
+class States(Protocol):
+    """Which state to restore."""
 
-    def __init__(
-        self, control: JobControl, job: JobFacts, against: str | None, take_savepoint: TakeSavepoint | None
-    ) -> None:
+    def next(self) -> str:
+        """Asked right before it is restored: a checkpoint lives for some intervals only. Raises OperationFailed."""
+        ...
+
+    @property
+    def has_more(self) -> bool:
+        """Whether another one does as well, when this one was subsumed meanwhile."""
+        ...
+
+
+class _Named(NamedTuple):
+    """One that somebody named."""
+
+    path: str
+    has_more: bool = False
+
+    def next(self) -> str:
+        return self.path
+
+
+class _Newest:
+    """The newest checkpoint, another one when that was subsumed, then a savepoint."""
+
+    def __init__(self, control: JobControl, job: JobFacts, take_savepoint: TakeSavepoint | None) -> None:
         self._control = control
         self._job = job
-        self._against = against
         self._take_savepoint = take_savepoint
         self._tried: list[str] = []
 
     def next(self) -> str:
         """Asked right before it is restored: a checkpoint lives for some intervals only. Raises OperationFailed."""
-        if self._against is not None:
-            self._tried.append(self._against)
-            return self._against
         now = self._control.job(self._job.id) or self._job
         paths = _usable(now) if len(self._tried) < _TRIES else _savepoints(now)
         path = next((one for one in paths if one not in self._tried), None)
@@ -154,7 +173,7 @@ class _States:
     @property
     def has_more(self) -> bool:
         """Whether another one does as well, when this one was subsumed meanwhile."""
-        return self._against is None and len(self._tried) <= _TRIES
+        return len(self._tried) <= _TRIES
 
 
 def _usable(job: JobFacts) -> Iterable[str]:
@@ -172,7 +191,12 @@ def _completed(job: JobFacts) -> list[CheckpointFacts]:
     return [one for one in history if one.status == "COMPLETED"]
 
 
-def _restored(run: ClientRun, states: _States, note: Note) -> Seen:
+def restored(run: ClientRun, path: str) -> Seen:
+    """What happens when this client restores that path. Raises NoGraph and OperationFailed."""
+    return _restored(run, _Named(path), lambda _text: None)
+
+
+def _restored(run: ClientRun, states: States, note: Note) -> Seen:
     """One client, and as many states as it takes. Raises NoGraph when the program came to none, OperationFailed."""
     process = ClientProcess(run.client, run.options, variables={REHEARSAL_VARIABLE: "1"})
     try:

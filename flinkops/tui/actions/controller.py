@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from textual.app import App
 
+from flinkops.act.request_options import REHEARSE
 from flinkops.clock import Clock
+from flinkops.config.settings import RehearseRule
 from flinkops.config.storage import StorageTable
 from flinkops.errors import FlinkopsError, Interrupted, UsageError
 from flinkops.model.assessment import JobAssessment
@@ -46,6 +48,7 @@ class ActionController:
         state: PollState,
         journal_folder: Path | None,
         storage: StorageTable | None = None,
+        rehearse: RehearseRule = "offered",
     ) -> None:
         self._app = app
         self._context = context
@@ -54,6 +57,7 @@ class ActionController:
         self._state = state
         self._journal_folder = journal_folder
         self._stores = Stores(storage)
+        self._rehearse = rehearse
         self._acted: list[Running] = []
         self._stopping = threading.Event()
         self._warned = False
@@ -118,6 +122,8 @@ class ActionController:
         if self._state.read_only_at(job.cluster):
             self._say(f"read-only: nothing is changed at {tidy(job.cluster)}")
             return
+        if kind.verb == "upgrade" and self._rehearse == "always":
+            text = f"{text} {REHEARSE.flags[0]}"
         planning = Planning(kind, job, source, text, tuple(others))
         clock, folder = self._clock, self._journal_folder
 
