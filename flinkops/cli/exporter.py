@@ -38,12 +38,14 @@ def exporter(
 
     Each scrape polls the fleet. Scrape with honor_labels: true, every 15 s or slower (docs/metrics.md).
     """
+    from flinkops.allocator import give_back_memory
     from flinkops.cli.targets import open_observer, open_sources
     from flinkops.exporter.families import Options
     from flinkops.exporter.run import Listen, build, parse_listen, serve
     from flinkops.exporter.server import read_credentials
     from flinkops.exporter.shard import parse_shard
 
+    give_back_memory()
     host, port = parse_listen(listen)
     credentials = read_credentials(basic_auth_file) if basic_auth_file else None
     where = Listen(host, port, _tls(tls_cert, tls_key, tls_client_ca), credentials)

@@ -44,10 +44,12 @@ def status(
     observer = _open(common, replay)
     try:
         if _on_screen(common, once=once or watch or exit_code):
+            from flinkops.allocator import give_back_memory
             from flinkops.cli.guarding import guarded_patterns
             from flinkops.tui import run
             from flinkops.tui.links import Links
 
+            give_back_memory()
             settings = common.settings
             run(
                 observer,
