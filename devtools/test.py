@@ -8,6 +8,8 @@ from pathlib import Path
 
 from devtools import check
 from devtools.bootstrap import REPOSITORY, ensure_environment
+from devtools.s3_gateway import gateway
+from flinkops.errors import OperationFailed
 
 _QUICK = "not local and not cluster and not chaos and not thorough"
 _THOROUGH = "(hypothesis or scaled or thorough) and not local and not cluster and not chaos"
@@ -30,6 +32,7 @@ def main(arguments: list[str]) -> int:
     if options.part == "cluster":
         return _pytest(sys.executable, _CLUSTER, for_pytest, may_be_empty=True)
     if options.part == "long":
+        _build_gateway()
         return _pytest(sys.executable, _LONG, for_pytest, may_be_empty=True)
     failed = [*check.run()]
     if _pytest(sys.executable, _QUICK, ["-n", _WORKERS, *_HERE, *for_pytest]):
@@ -52,9 +55,18 @@ def _slower_parts(for_pytest: list[str]) -> list[str]:
         failed.append("thorough tests, in the base installation (.venv-base)")
     if _environment(".venv-flink120", "flink120.txt", editable=False) is None:
         failed.append("the environment of Flink 1.20")
+    _build_gateway()
     if _pytest(sys.executable, _LOCAL, for_pytest, may_be_empty=True):
         failed.append("tests on the embedded fleet")
     return failed
+
+
+def _build_gateway() -> None:
+    """Before the tests, so that it counts as none of them; where it cannot be built, those that need it say so."""
+    try:
+        gateway()
+    except OperationFailed as problem:
+        _say(problem.line())
 
 
 def _environment(folder: str, lock_file: str, *, editable: bool) -> Path | None:
