@@ -1,0 +1,232 @@
+"""What flinkops and its client say to each other: with a client that is a few lines of Python, not a JVM."""
+
+import json
+import os
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import pytest
+
+from flinkops.act.rest import held, rehearsing
+from flinkops.act.rest.client_runs import ClientRun
+from flinkops.act.rest.held import CannotHold, hold
+from flinkops.act.rest.rehearsing import rehearse
+from flinkops.errors import OperationFailed, TimedOut
+from flinkops.local.client import Client
+from flinkops.model.launch import Launch
+from flinkops.model.rehearsal import Rehearsal
+from tests.unit.fake_cluster import JOB_ID, FakeCluster
+
+LAUNCH = Launch("client", ("prices.py",))
+PROLOGUE = """
+import json, os, pathlib, sys
+folder = pathlib.Path(os.environ["FLINKOPS_EXECUTOR_FOLDER"])
+def say(name, text=""):
+    (folder / "part").write_text(text)
+    (folder / "part").replace(folder / name)
+def heard():
+    return sys.stdin.readline().rstrip("\\n")
+"""
+
+Play = Callable[[str], None]
+
+
+@pytest.fixture
+def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Play:
+    """Makes this program the client of every launch."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "scratch"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
+    (tmp_path / "scratch").mkdir()
+
+    def as_client(program: str) -> None:
+        script = tmp_path / "client.py"
+        script.write_text(PROLOGUE + textwrap.dedent(program))
+        run = ClientRun(Client((sys.executable, str(script)), dict(os.environ), "2.3.0"), [])
+        monkeypatch.setattr(held, "client_run", lambda *_given, **_named: run)
+        monkeypatch.setattr(rehearsing, "client_run", lambda *_given, **_named: run)
+
+    return as_client
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Path:
+    return tmp_path / "scratch"
+
+
+@pytest.fixture
+def control(tmp_path: Path) -> FakeCluster:
+    return FakeCluster(tmp_path / "cluster.json")
+
+
+def quietly(_text: str) -> None:
+    pass
+
+
+def test_a_compiled_program_waits_for_its_savepoint(
+    play: Play, scratch: Path, control: FakeCluster, tmp_path: Path
+) -> None:
+    play(f"""
+        say("ready")
+        pathlib.Path({str(tmp_path / "heard")!r}).write_text(heard())
+        say("submitted")
+        heard()
+    """)
+    waiting = hold(control, LAUNCH, JOB_ID, quietly)
+    assert waiting.waits
+    assert not (tmp_path / "heard").exists(), "nothing is submitted before it is told to"
+    waiting.submit("s3://bucket/a path")
+    assert (tmp_path / "heard").read_text() == "s3://bucket/a path"
+    waiting.close()
+    waiting.close()
+    assert not waiting.waits
+    assert list(scratch.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("program", "kind", "text"),
+    [
+        ('print("Caused by: java.lang.IllegalStateException: no topic"); sys.exit(1)', OperationFailed, "no topic"),
+        ("sys.exit(0)", OperationFailed, "says nothing"),
+        ('say("bypassed", "remote"); sys.exit(1)', CannotHold, "execution.target"),
+    ],
+)
+def test_a_program_that_comes_to_no_graph_is_not_held(
+    play: Play, scratch: Path, control: FakeCluster, program: str, kind: type[Exception], text: str
+) -> None:
+    play(program)
+    with pytest.raises(kind, match=text):
+        hold(control, LAUNCH, JOB_ID, quietly)
+    assert list(scratch.iterdir()) == []
+
+
+def test_a_program_that_never_ends_its_graph_is_given_up(
+    play: Play, scratch: Path, control: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held, "_COMPILED_SECONDS", 0.2)
+    play("heard()")
+    with pytest.raises(TimedOut, match="job graph"):
+        hold(control, LAUNCH, JOB_ID, quietly)
+    assert list(scratch.iterdir()) == []
+
+
+def test_a_client_that_dies_while_it_submits_says_why(play: Play, control: FakeCluster) -> None:
+    play("""
+        say("ready")
+        heard()
+        print("Caused by: java.net.ConnectException: refused")
+    """)
+    waiting = hold(control, LAUNCH, JOB_ID, quietly)
+    with pytest.raises(OperationFailed, match="ConnectException: refused"):
+        waiting.submit("s3://bucket/savepoint")
+    waiting.close()
+
+
+class Told(NamedTuple):
+    """A rehearsal and what its client was told."""
+
+    found: Rehearsal
+    paths: list[str]
+
+
+def seen(outcome: str, **more: Any) -> str:
+    return json.dumps({"schema_version": 1, "outcome": outcome, "phase": "restore", "job": "prices", **more})
+
+
+GONE = seen("impossible", causes=[{"class": "java.io.FileNotFoundException", "message": "/chk-7/_metadata"}])
+ALIVE = seen("restored", restore_ms=100)
+
+
+def rehearsed(
+    play: Play, control: FakeCluster, tmp_path: Path, answers: list[str], *, take: bool = False, **given: Any
+) -> Told:
+    """The client gives these answers, one a path."""
+    log = tmp_path / "paths"
+    log.write_text("")
+    play(f"""
+        say("ready")
+        for number, answer in enumerate({answers!r}):
+            path = heard()
+            with open({str(log)!r}, "a") as file:
+                file.write(path + "\\n")
+            say(f"verdict-{{number}}.json", answer)
+        heard()
+    """)
+    job = control.job(JOB_ID)
+    assert job is not None
+    options: dict[str, Any] = {"old": None, "against": None, "flink_home": None, "note": quietly, **given}
+    if take:
+        options["take_savepoint"] = lambda: "s3://bucket/taken"
+    found = rehearse(control, job, LAUNCH, **options)
+    return Told(found, log.read_text().splitlines())
+
+
+def test_the_state_that_is_named_is_restored_once(play: Play, control: FakeCluster, tmp_path: Path) -> None:
+    told = rehearsed(play, control, tmp_path, [ALIVE], against="file:/sp")
+    assert (told.found.verdict, told.paths) == ("restores", ["file:/sp"])
+    gone = rehearsed(play, control, tmp_path, [GONE], against="file:/sp")
+    assert (gone.found.verdict, gone.paths) == ("cannot-tell", ["file:/sp"])
+
+
+def test_a_subsumed_checkpoint_is_no_verdict(
+    play: Play, control: FakeCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = iter([[f"file:/chk-{number}"] for number in range(7, 10)])
+    monkeypatch.setattr(rehearsing, "_usable", lambda _job: next(paths))
+    told = rehearsed(play, control, tmp_path, [GONE, GONE, ALIVE])
+    assert (told.found.verdict, told.paths) == ("restores", ["file:/chk-7", "file:/chk-8", "file:/chk-9"])
+
+
+def test_then_a_savepoint_is_taken(
+    play: Play, control: FakeCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = iter([[f"file:/chk-{number}"] for number in range(7, 10)])
+    monkeypatch.setattr(rehearsing, "_usable", lambda _job: next(paths))
+    monkeypatch.setattr(rehearsing, "_savepoints", lambda _job: [])
+    told = rehearsed(play, control, tmp_path, [GONE, GONE, GONE, ALIVE], take=True)
+    assert (told.found.verdict, told.paths[-1], len(told.paths)) == ("restores", "s3://bucket/taken", 4)
+
+
+def test_without_any_state_nothing_can_be_told(
+    play: Play, control: FakeCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rehearsing, "_usable", lambda _job: [])
+    told = rehearsed(play, control, tmp_path, [])
+    assert (told.found.verdict, told.paths) == ("cannot-tell", [])
+    assert "no checkpoint or savepoint of the job is known" in (told.found.cause or "")
+
+
+@pytest.mark.parametrize(
+    ("program", "verdict", "cause"),
+    [
+        ('print("Caused by: java.lang.NoClassDefFoundError: a/B"); sys.exit(1)', "fails", "NoClassDefFoundError: a/B"),
+        ('say("bypassed", "remote"); sys.exit(1)', "cannot-tell", "execution.target"),
+        ('say("ready"); heard(); say("verdict-0.json", "no json"); heard()', "cannot-tell", "cannot be read"),
+        (f'say("verdict-0.json", {seen("impossible", not_replaced=["Source: odd"])!r}); heard()', "cannot-tell", "odd"),
+    ],
+)
+def test_what_stands_in_the_way_is_said(
+    play: Play, scratch: Path, control: FakeCluster, program: str, verdict: str, cause: str
+) -> None:
+    play(program)
+    job = control.job(JOB_ID)
+    assert job is not None
+    found = rehearse(control, job, LAUNCH, old=None, against="file:/sp", flink_home=None, note=quietly)
+    assert found.verdict == verdict
+    assert cause in (found.cause or "")
+    assert list(scratch.iterdir()) == []
+
+
+def test_another_minor_version_of_flink_tells_nothing(play: Play, tmp_path: Path) -> None:
+    play("sys.exit(1)")
+    control = FakeCluster(tmp_path / "other.json")
+    job = control.job(JOB_ID)
+    assert job is not None
+    cluster = msgspec.structs.replace(control.cluster(), flink_version="1.20.5")
+    control.cluster = lambda: cluster  # type: ignore[method-assign]
+    found = rehearse(control, job, LAUNCH, old=None, against="file:/sp", flink_home=None, note=quietly)
+    assert (found.verdict, found.cause) == ("cannot-tell", "the Flink here is 2.3.0, the cluster's is 1.20.5")
+    assert "--flink-home" in (found.remedy or "")
