@@ -109,6 +109,8 @@ def test_an_upgrade_killed_in_the_middle_goes_on(shell: Shell) -> None:
     assert result["restored_from"] == result["savepoint"]
     assert shell.live() == [result["new_job_id"]]
     assert result["old_job_id"] in old
+    compiled = next(step["seen"] for step in result["steps"] if step["name"] == "compile")
+    assert "in a client here, which waits" in compiled, "it ended with the kill, and has submitted nothing"
     assert shell.run("upgrade", "--resume", action["id"]).returncode == 5  # it has ended
 
 
@@ -118,6 +120,14 @@ def test_wrong_options_are_found_while_the_old_job_runs(shell: Shell) -> None:
     assert failed["result"]["outcome"] == "failed"
     assert [step["name"] for step in failed["result"]["steps"]] == ["prepare"]
     assert shell.live() == before
+
+
+def test_a_held_submission_is_what_starts_the_job(shell: Shell) -> None:
+    result = shell.json("upgrade", NAME, "--savepoint", "--parallelism", "1", "--yes")["result"]
+    assert result["outcome"] == "verified"
+    seen = {step["name"]: step["seen"] for step in result["steps"]}
+    assert "in a client here, which waits" in seen["compile"]
+    assert shell.live() == [result["new_job_id"]]
 
 
 def test_a_program_that_cannot_read_the_state_is_taken_back(shell: Shell) -> None:
