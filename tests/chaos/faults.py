@@ -31,7 +31,19 @@ _STOPS = tuple(
 _UPGRADES = tuple(one for one in _STOPS if one.name != "suspend")
 _ALL = tuple(one for one in ACTIONS if one.name != "autoscale run")
 NETWORK = (*REFUSALS, *ANSWERS, "hang-up-before", "hang-up-after", "slow", "truncated")
-_STEPS = ("prepare", "measure", "stop", "savepoint", "stopped", "check", "submit", "running", "stable", "flow")
+_STEPS = (
+    "prepare",
+    "measure",
+    "compile",
+    "stop",
+    "savepoint",
+    "stopped",
+    "check",
+    "submit",
+    "running",
+    "stable",
+    "flow",
+)
 
 
 def faults(seed: int) -> Iterator[Fault]:
@@ -92,7 +104,7 @@ def _disk(rng: random.Random) -> list[Fault]:
     found = [
         Fault("disk", f"the journal's disk is full from step {step!r} on", _full_at(step), _STOPS)
         for step in _STEPS
-        if step not in ("prepare", "measure")
+        if step not in ("prepare", "measure", "compile")
     ]
     found += [Fault("disk", "no room for the whole action", _no_room, _ALL)]
     found += [

@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 from hypothesis import given
@@ -91,3 +92,19 @@ def test_quoted_text_stays_one_literal(text: str) -> None:
 def test_file_uri(tmp_path: Path) -> None:
     assert flink_job.file_uri("s3://bucket/x") == "s3://bucket/x"
     assert flink_job.file_uri(str(tmp_path / "a b")) == f"file://{tmp_path}/a b"
+
+
+@pytest.mark.parametrize("rehearsal", [True, False])
+@pytest.mark.parametrize("sink", ["iceberg", "postgres"])
+def test_a_rehearsal_creates_nothing(
+    rehearsal: bool, sink: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLINKOPS_REHEARSAL", "1" if rehearsal else "")
+    warehouse, jvm = tmp_path / "warehouse", MagicMock()
+    where = {"iceberg": ["--warehouse", str(warehouse)], "postgres": ["--postgres", "jdbc:postgresql://h/d"]}[sink]
+    job.price_sink(flink_job.Flink(MagicMock(), MagicMock(), jvm), job.parse(["--sink", sink, *where]))
+    made = {
+        "iceberg": jvm.flinkops.price.PriceTable.createIfMissing.called or warehouse.exists(),
+        "postgres": jvm.java.sql.DriverManager.getConnection.called,
+    }[sink]
+    assert made != rehearsal

@@ -209,6 +209,8 @@ def killed_at(bench: Bench, place: str, jar: str) -> Bench:
     "place",
     [
         "intent prepare",
+        "intent compile",
+        "outcome compile",
         "intent stop",
         "outcome stop",
         "intent savepoint",
