@@ -22,6 +22,7 @@ from tests.unit.fake_operator import FakeOperator
 from tests.unit.kube_server import write_kubeconfig
 
 SAVEPOINT = "s3://bucket/savepoint-1"
+PATIENT_SECONDS = 60.0
 QUICK = Terms(checkpoints=1, watch_seconds=0.0)
 
 
@@ -73,17 +74,21 @@ class Bench:
     def upgrade(self, plan_id: str = "p1", **edit: Any) -> Plan:
         return self.plan(ActionRequest("upgrade", Change(**edit), QUICK, mode="savepoint"), plan_id)
 
-    def executor(self, progress: Callable[[Progress], None] = lambda _: None, seconds: float = 10.0) -> Executor:
+    def executor(
+        self, progress: Callable[[Progress], None] = lambda _: None, seconds: float = PATIENT_SECONDS
+    ) -> Executor:
+        """Whose time is short is to run out of it: a poll each millisecond would only cost."""
+        poll_seconds = 0.001 if seconds >= PATIENT_SECONDS else seconds / 100
         return Executor(
             self.control,
             self.journal,
             SystemClock(),
             timeout_seconds=seconds,
-            poll_seconds=0.001,
+            poll_seconds=poll_seconds,
             progress=progress,
         )
 
-    def run(self, plan: Plan, seconds: float = 10.0) -> Result:
+    def run(self, plan: Plan, seconds: float = PATIENT_SECONDS) -> Result:
         return self.executor(seconds=seconds).run(plan)
 
     def run_and_die_at(self, plan: Plan, step: str) -> bool:

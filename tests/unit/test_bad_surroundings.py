@@ -16,6 +16,7 @@ from flinkops.errors import UsageError
 from flinkops.input_file import read_input
 from flinkops.model.endpoint import parse_endpoint
 from flinkops.model.quantities import parse_duration
+from tests.effort import some
 from tests.fake_flink import FakeFlink
 from tests.unit.command_line import Cli
 
@@ -148,18 +149,22 @@ def ran_in_shell(words: str, redirection: str) -> subprocess.CompletedProcess[st
     return subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=environment, timeout=60)
 
 
+@pytest.mark.scaled
 @pytest.mark.parametrize(
     ("words", "redirection", "code", "said"),
-    [
-        (f"status -o json --rest {DEAD}", ">&-", 1, "cannot write to stdout: it is closed"),
-        (f"status --rest {DEAD}", "<&-", 3, "refuses connections"),
-        (f"status -o json --rest {DEAD}", "2>&-", 3, ""),
-        (f"status --rest {DEAD}", "<&- >&- 2>&-", 1, ""),
-        pytest.param("version", ">/dev/full", 1, "cannot write to stdout: No space left", marks=needs_full),
-        pytest.param("--help", ">/dev/full", 1, "cannot write to stdout: No space left", marks=needs_full),
-        pytest.param("config view", ">/dev/full", 1, "cannot write to stdout: No space left", marks=needs_full),
-        pytest.param(f"status --rest {DEAD}", "2>/dev/full", 3, "", marks=needs_full),
-    ],
+    some(
+        [
+            (f"status -o json --rest {DEAD}", ">&-", 1, "cannot write to stdout: it is closed"),
+            (f"status --rest {DEAD}", "<&-", 3, "refuses connections"),
+            (f"status -o json --rest {DEAD}", "2>&-", 3, ""),
+            (f"status --rest {DEAD}", "<&- >&- 2>&-", 1, ""),
+            pytest.param("version", ">/dev/full", 1, "cannot write to stdout: No space left", marks=needs_full),
+            pytest.param("--help", ">/dev/full", 1, "cannot write to stdout: No space left", marks=needs_full),
+            pytest.param("config view", ">/dev/full", 1, "cannot write to stdout: No space left", marks=needs_full),
+            pytest.param(f"status --rest {DEAD}", "2>/dev/full", 3, "", marks=needs_full),
+        ],
+        4,
+    ),
 )
 def test_streams_that_take_nothing(words: str, redirection: str, code: int, said: str) -> None:
     ran = ran_in_shell(words, redirection)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from flinkops.plan.identity import Stamp
 from flinkops.plan.operator.blue_green import ABORT_GRACE, DELETION_DELAY
 from flinkops.sources.kubernetes.access import open_access
 from flinkops.sources.kubernetes.verbs import ResourceRef
+from tests.effort import some
 from tests.unit.fake_blue_green import FakePair
 from tests.unit.fake_flink import BAD_IMAGE, LOOPING_IMAGE, WRONG_STATE_IMAGE
 from tests.unit.fake_operator import operating
@@ -138,7 +140,7 @@ def test_a_bad_child_is_aborted_before_the_operator_would_and_the_old_job_never_
     image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("flinkops.act.operator.startup._STUCK_SECONDS", {"image": 0.0})
-    with bench(tmp_path, **{DELETION_DELAY: "20 s"}) as it:
+    with bench(tmp_path, **{DELETION_DELAY: "2 min"}) as it:
         blue = it.fake.children["bg-blue"]
         assert blue.job is not None
         old_id, started_ms, template = blue.job_id, blue.job["started_ms"], dict(it.fake.template())
@@ -150,7 +152,7 @@ def test_a_bad_child_is_aborted_before_the_operator_would_and_the_old_job_never_
         assert blue.job is not None
         assert (blue.job_id, blue.job["started_ms"]) == (old_id, started_ms)
         assert it.fake.template() == template
-        assert it.fake.settings() == {DELETION_DELAY: "20 s"}
+        assert it.fake.settings() == {DELETION_DELAY: "2 min"}
         assert result.found.new_job_id == old_id
         # What was left behind would have been started from its own older state.
         again = it.run(it.plan("p2", image="count:2"))
@@ -233,12 +235,12 @@ def test_an_edit_by_somebody_else_in_the_middle_is_named_and_kept(
         assert it.fake.template()["job"]["parallelism"] == 7
 
 
+KINDS = ("intent", "outcome")
 STEPS = ("dry-run", "measure", "patch", "transition", "check", "running", "switched", "stable", "flow")
 
 
-@pytest.mark.thorough
-@pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("kind", ["intent", "outcome"])
+@pytest.mark.scaled
+@pytest.mark.parametrize(("step", "kind"), some([*product(STEPS, KINDS)], 5))
 def test_killed_at_any_step_it_is_resumed_to_the_same_end(step: str, kind: str, tmp_path: Path) -> None:
     with bench(tmp_path) as it:
         assert it.dies_at(it.plan(image="count:2"), step, kind)
@@ -252,9 +254,8 @@ def test_killed_at_any_step_it_is_resumed_to_the_same_end(step: str, kind: str, 
 ROLLBACK_STEPS = ("rollback", "old-leftover", "old-spec", "old-running", "old-stable", "old-flow")
 
 
-@pytest.mark.thorough
-@pytest.mark.parametrize("step", ROLLBACK_STEPS)
-@pytest.mark.parametrize("kind", ["intent", "outcome"])
+@pytest.mark.scaled
+@pytest.mark.parametrize(("step", "kind"), some([*product(ROLLBACK_STEPS, KINDS)], 4))
 def test_killed_in_the_abort_it_is_resumed_to_the_same_end(
     step: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,6 +22,7 @@ from flinkops.act.step_kinds import known_members
 from flinkops.clock import SystemClock
 from flinkops.errors import UsageError
 from flinkops.plan.identity import decode_plan_file, plan_hash
+from tests.effort import some
 from tests.unit.fake_cluster import FakeState
 from tests.unit.fake_operator import FakeOperator, operating
 from tests.unit.fake_session import FakeSession
@@ -101,7 +102,8 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize("name", unfinished("operator"))
+@pytest.mark.scaled
+@pytest.mark.parametrize("name", some(unfinished("operator"), 12))
 def test_an_old_action_on_a_job_of_the_operator_is_resumed(name: str, tmp_path: Path) -> None:
     case = cases("operator")[name]
     with on_operator(case, tmp_path) as bench:

@@ -12,6 +12,7 @@ from flinkops.act.journal import Entry, EventName
 from flinkops.act.operator import rollback_steps, startup, stop
 from flinkops.errors import Refused
 from flinkops.model.request import ActionRequest, Change, Terms
+from tests.effort import some
 from tests.unit.fake_operator import (
     BAD_IMAGE,
     LOOPING_IMAGE,
@@ -93,10 +94,11 @@ GOOD_STEPS = ("dry-run", "patch", "savepoint", "check", "running", "stable", "fl
 BAD_STEPS = ("running", "rollback", "old-remove", "old-create", "old-running", "old-stable")
 AT_EACH_STEP = pytest.mark.parametrize(
     ("image", "step"),
-    [*(("count:2", step) for step in GOOD_STEPS), *((BAD_IMAGE, step) for step in BAD_STEPS)],
+    some([*(("count:2", step) for step in GOOD_STEPS), *((BAD_IMAGE, step) for step in BAD_STEPS)], 5),
 )
 
 
+@pytest.mark.scaled
 @AT_EACH_STEP
 def test_an_api_server_that_is_away_for_a_while_at_any_step_changes_nothing(
     bench: Bench, image: str, step: str
@@ -110,6 +112,7 @@ def test_an_api_server_that_is_away_for_a_while_at_any_step_changes_nothing(
     assert bench.restored() == SAVEPOINT
 
 
+@pytest.mark.scaled
 @AT_EACH_STEP
 def test_killed_at_any_step_it_goes_on_and_does_nothing_twice(bench: Bench, image: str, step: str) -> None:
     plan = bench.upgrade(image=image)

@@ -19,6 +19,7 @@ from flinkops.plan.identity import Stamp
 from flinkops.plan.redeploy import plan_suspend
 from flinkops.plan.rescale import plan_rescale
 from flinkops.plan.savepoint import plan_savepoint
+from tests.effort import some
 from tests.unit.fake_cluster import JOB_ID
 from tests.unit.fake_operator import FakeOperator, operating
 from tests.unit.operator_bench import QUICK, Bench
@@ -158,7 +159,8 @@ REQUESTS = {
 }
 
 
-@pytest.mark.parametrize("name", REQUESTS)
+@pytest.mark.scaled
+@pytest.mark.parametrize("name", some([*REQUESTS], 5))
 def test_an_operator_that_does_nothing(bench: Bench, name: str) -> None:
     plan = bench.plan(REQUESTS[name])
     assert not plan.refused
@@ -166,7 +168,10 @@ def test_an_operator_that_does_nothing(bench: Bench, name: str) -> None:
     assert bench.run(plan, seconds=1.0).outcome in ("timed-out", "failed")
 
 
-@pytest.mark.parametrize("name", [one for one in REQUESTS if one not in ("an ignored setting", "autoscale enable")])
+@pytest.mark.scaled
+@pytest.mark.parametrize(
+    "name", some([one for one in REQUESTS if one not in ("an ignored setting", "autoscale enable")], 5)
+)
 def test_an_operator_that_says_done_and_has_done_nothing(bench: Bench, name: str) -> None:
     plan = bench.plan(REQUESTS[name])
     bench.fake.asleep = True
