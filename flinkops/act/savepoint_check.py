@@ -1,7 +1,6 @@
 """Is everything of a savepoint there? Its `_metadata` is read, and every file that it names is looked up."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Literal, NamedTuple
 from urllib.parse import unquote
 
@@ -11,7 +10,7 @@ from flinkops.act.java_stream import MetadataError
 from flinkops.act.savepoint_metadata import NamedFile, SavepointMetadata, parse_metadata
 from flinkops.act.storage import Absent, MetadataFile, read_metadata_file
 from flinkops.sources.storage.location import Location, NotAPlace, parse_location
-from flinkops.sources.storage.lookup import Found, look_up
+from flinkops.sources.storage.lookup import Found, at_once, look_up
 from flinkops.sources.storage.port import Entry, OutOfReach
 from flinkops.sources.storage.stores import Stores
 
@@ -137,13 +136,9 @@ class _Tally:
                 for name, found in self._look_up(one):
                     yield one.folder.child(name), one.files[name], found
             return
-        pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="flinkops storage")
-        try:
-            for one, answers in zip(wanted, pool.map(lambda one: list(self._look_up(one)), wanted), strict=True):
-                for name, found in answers:
-                    yield one.folder.child(name), one.files[name], found
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        for one, answers in at_once(lambda one: list(self._look_up(one)), wanted, threads=_AT_ONCE):
+            for name, found in answers:
+                yield one.folder.child(name), one.files[name], found
 
     def _look_up(self, wanted: _Wanted) -> Iterator[tuple[str, Found]]:
         try:

@@ -1,5 +1,6 @@
 """Savepoints in object storage: what is asked for, what the answer means, and what changes meanwhile."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from flinkops.act.savepoint_check import SavepointCheck, check_savepoint
 from flinkops.act.storage import newer_beside, savepoints_in
 from flinkops.sources.storage.location import Location
-from flinkops.sources.storage.lookup import look_up
+from flinkops.sources.storage.lookup import at_once, look_up
 from flinkops.sources.storage.port import OutOfReach
 from flinkops.sources.storage.stores import Stores
 from tests.unit.fake_storage import FakeObjects, FakeStores
@@ -195,6 +196,15 @@ def test_checkpoints_beside_one_are_found_in_a_bucket() -> None:
     assert newer_beside("s3://b/c/other", stores) == newer_beside("nothing", stores) == []
     bucket.denied = {"*"}
     assert newer_beside("s3://b/c/chk-7", stores) == []
+
+
+def test_several_are_done_at_once_and_what_goes_wrong_is_raised() -> None:
+    together = threading.Barrier(3)
+    found = dict(at_once(lambda _one: together.wait(30) >= 0, ["a", "b", "c"], threads=3))
+    assert found == {"a": True, "b": True, "c": True}
+    assert list(at_once(int, [], threads=3)) == []
+    with pytest.raises(ValueError, match="rubbish"):
+        list(at_once(int, ["1", "rubbish", "2"], threads=2))
 
 
 def test_local_names_are_looked_up_one_by_one(tmp_path: Path) -> None:

@@ -1,9 +1,16 @@
 """Finds many files of a folder with few requests."""
 
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import TypeVar
 
 from flinkops.sources.storage.location import Location
 from flinkops.sources.storage.port import Entry, OutOfReach, Storage
+
+A = TypeVar("A")
+B = TypeVar("B")
 
 Found = Entry | OutOfReach | None
 """The file; why it is not known; None: there is none."""
@@ -35,6 +42,41 @@ def look_up(storage: Storage, folder: Location, names: Iterable[str]) -> Iterato
             return
     for name in left:
         yield name, _one(storage, folder.child(name))
+
+
+def at_once(work: Callable[[A], B], items: Sequence[A], *, threads: int) -> Iterator[tuple[A, B]]:
+    """Each item with what `work` makes of it, as they are done; raises what `work` raises.
+
+    The threads are not waited for: whoever interrupts a command does not wait for a storage that hangs.
+    """
+    todo: SimpleQueue[A] = SimpleQueue()
+    done: SimpleQueue[tuple[A, B] | BaseException] = SimpleQueue()
+
+    def run() -> None:
+        while True:
+            try:
+                item = todo.get_nowait()
+            except Empty:
+                return
+            try:
+                done.put((item, work(item)))
+            except BaseException as problem:  # noqa: BLE001 - it is raised where the result is waited for
+                done.put(problem)
+
+    for item in items:
+        todo.put(item)
+    for number in range(min(threads, len(items))):
+        threading.Thread(target=run, name=f"flinkops storage {number}", daemon=True).start()
+    try:
+        for _ in items:
+            found = done.get()
+            if isinstance(found, BaseException):
+                raise found
+            yield found
+    finally:
+        with suppress(Empty):
+            while True:
+                todo.get_nowait()
 
 
 def _common_start(names: set[str]) -> str:
