@@ -31,6 +31,7 @@ pytestmark = pytest.mark.usefixtures("nothing_from_outside")
         ("savepoint", "list", "prices", "--rest", NOBODY),
         ("rescale", "prices", "-p", "2", "--yes", "--rest", NOBODY),
         ("upgrade", "prices", "--savepoint", "-p", "2", "--yes", "--rest", NOBODY),
+        ("rehearse", "prices", "-p", "2", "--rest", NOBODY),
         ("savepoint", "verify", "s3://bucket/savepoint-1"),
     ],
 )
@@ -46,6 +47,8 @@ def test_out_of_reach_is_3(arguments: tuple[str, ...]) -> None:
         ("upgrade", "--savepoint"),
         ("upgrade", "prices", "-p", "2", "--rest", NOBODY),
         ("upgrade", "prices", "--savepoint", "--set", "x", "--rest", NOBODY),
+        ("upgrade", "prices", "--savepoint", "-p", "2", "--accept-loss", "count", "--rest", NOBODY),
+        ("rehearse", "prices", "--jar", "/no/such.jar", "--rest", NOBODY),
         ("upgrade", "--resume"),
         ("upgrade", "--resume", "no-such-action"),
         ("upgrade", "--abandon"),

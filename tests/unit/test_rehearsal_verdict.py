@@ -1,6 +1,8 @@
 """From what a rehearsal saw to its verdict, and from that to whether an upgrade goes on."""
 
+import json
 import string
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -239,3 +241,21 @@ def test_a_new_state_beside_a_lazy_one_is_no_loss() -> None:
     assert judge("orders", new).verdict == "loses-state", "without the old program the new name is what tells"
     other_type = seen(saved=new.saved, opened=(opened("count"), opened("more", type="MAP", restored=False)))
     assert judge("orders", other_type).verdict == "restores"
+
+
+RECORDED = {
+    entry["change"]: entry
+    for path in sorted((Path(__file__).parent / "rehearsals").glob("*.jsonl"))
+    for entry in map(json.loads, path.read_text(encoding="utf-8").splitlines())
+}
+"""What real rehearsals of tests/local/changed_job saw, with one line changed each, and what Flink did with them."""
+
+
+@pytest.mark.parametrize("change", RECORDED)
+def test_recorded_rehearsals_are_judged_as_flink_did(change: str) -> None:
+    one = msgspec.convert(RECORDED[change]["seen"], Seen)
+    before = msgspec.convert(RECORDED["unchanged"]["seen"], Seen)
+    found = judge("changed", one, control=before if needs_control(one) else None)
+    assert found.verdict == RECORDED[change]["verdict"], found.cause
+    if found.verdict == "loses-state":
+        assert found.cause == "count does not open its state latest any more"
