@@ -98,11 +98,11 @@ def _refuse_moved(run: StepRun, given: BeginBlueGreenRollback, found: Json) -> N
     ours = merged(before, given.patch.get("spec") or {})
     if spec in (ours, before):
         return
-    name = shell_word(run.plan.target.job_name)
     edited = ", ".join(changed_paths(merge_patch(ours, spec)))
+    job = run.plan.target.job_name
     raise OperationFailed(
         f"somebody else has edited {edited} meanwhile: nothing is set back",
-        next_step=f"the spec of before is in the journal: flinkops history {name} -o json",
+        next_step=f"the spec of before is in the journal: flinkops history {shell_word(job)} -o json",
     )
 
 

@@ -11,7 +11,7 @@ COMMANDS = {
     ),
     "list": Lazy(
         "flinkops.cli.savepoint.listing:list_savepoints",
-        "The savepoints of a job that Flink or the journal know, newest first, and what depends on them.",
+        "The savepoints of a job that Flink, the journal or FlinkStateSnapshots know, newest first, and their users.",
     ),
     "verify": Lazy(
         "flinkops.cli.savepoint.verify:verify",
