@@ -23,12 +23,13 @@ from jobs.price_alerts.dispatcher.store import Store
 from jobs.price_alerts.dispatcher.subscriptions import Subscription
 from tests.dispatcher.alerts import SECRET, encoded
 from tests.dispatcher.file_log import FileLog
+from tests.effort import is_thorough
 
 REPOSITORY = Path(__file__).parents[2]
 CLIENT = Subscription(client="a", url="https://a.example", secret=SECRET)
 SMALL = Limits(concurrency=2, tidy_seconds=0.01, in_memory_per_client=4, drain_seconds=0.01)
 RECORDS = 200
-DAMAGES = 60
+DAMAGES = 60 if is_thorough() else 20
 
 
 class Fake(Sender):
@@ -101,6 +102,7 @@ def damaged(file: Path, chance: random.Random) -> None:
     file.write_bytes(content)
 
 
+@pytest.mark.scaled
 def test_whatever_is_damaged_it_is_one_line_or_nothing(world: Path, tmp_path: Path) -> None:
     errors: list[FlinkopsError] = []
     for seed in range(DAMAGES):
