@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from tests.chaos.actions import QUICK, Outcome
 from tests.chaos.commands import Command, Ran, Runner
 from tests.chaos.invariants import broken
-from tests.unit.fake_operator import BAD_IMAGE, FakeOperator, operating, refusal
+from tests.unit.fake_operator import BAD_IMAGE, RESOURCES, FakeOperator, operating, refusal
 from tests.unit.kube_server import write_kubeconfig
 
 NAME = "count"
@@ -24,7 +25,17 @@ ACTIONS: tuple[tuple[str, tuple[str, ...], int], ...] = (
     ("suspend", ("suspend", NAME), 0),
     ("savepoint create", ("savepoint", "create", NAME), 0),
     ("settings", ("upgrade", NAME, "--set", "a.b=c", "--watch-for", "0s", "--checkpoints", "1"), 0),
+    ("resume", ("resume", NAME, "--watch-for", "0s", "--checkpoints", "1"), 0),
+    ("rollback", ("rollback", NAME, "--watch-for", "0s", "--checkpoints", "1"), 0),
+    ("autoscale enable", ("autoscale", "enable", NAME), 0),
+    ("autoscale disable", ("autoscale", "disable", NAME), 0),
 )
+BEFORE: dict[str, tuple[str, ...]] = {
+    "resume": ("suspend", NAME),
+    "rollback": ("upgrade", NAME, "--savepoint", "--image", "count:2", "--watch-for", "0s", "--checkpoints", "1"),
+    "autoscale disable": ("autoscale", "enable", NAME),
+}
+"""What has to be done before, undisturbed."""
 Trap = Callable[[int, str, str], str | None]
 
 
@@ -47,10 +58,21 @@ class TrappedOperator(FakeOperator):
             return refusal(503, "nobody hears this")
         if fault is not None and fault.isdigit():
             return refusal(int(fault), f"refused by the test: {fault}")
-        found = super().answer(method, target, body)
+        path = urlsplit(target).path
+        if path.endswith("/customresourcedefinitions/flinkdeployments.flink.apache.org"):
+            return 200, self.crd()
+        if method == "GET" and path == RESOURCES:
+            with self.lock:
+                found: tuple[int, Any] = (200, {"items": [] if self.resource is None else [self.resource]})
+        else:
+            found = super().answer(method, target, body)
         if fault == "kill-after":
             self.kill()
         return found
+
+
+_ABOUT_REQUESTS = 40
+"""Of an action that was not yet seen undisturbed; one with fewer is not disturbed then."""
 
 
 def run(folder: Path, count: int, seed: int) -> Iterator[Outcome]:
@@ -62,12 +84,16 @@ def run(folder: Path, count: int, seed: int) -> Iterator[Outcome]:
         for number, (title, words, ends) in zip(range(count), itertools.cycle(ACTIONS), strict=False):
             minor = (7, 15)[number // len(ACTIONS) % 2]
             with _stage(folder / f"case {number}", minor, runner, words) as stage:
-                if (title, minor) not in requests:
+                if title in BEFORE:
+                    made = stage.command(*BEFORE[title], *QUICKLY)
+                    if made.code != 0:
+                        raise RuntimeError(f"before {title}: exit {made.code}: {made.err}{made.out}")
+                if (title, minor) not in requests and number % 2 == 0:
                     ran = stage.act()
                     requests[title, minor] = stage.fake.count
                     yield Outcome("operator", f"{title} on 1.{minor}", _judged(stage, ran, ends))
                     continue
-                yield _one(stage, title, ends, rng, requests[title, minor])
+                yield _one(stage, title, ends, rng, requests.get((title, minor), _ABOUT_REQUESTS))
     finally:
         runner.close()
 
@@ -102,7 +128,7 @@ def _judged(stage: "Stage", ran: Ran, ends: int) -> list[str]:
         found += broken(again, may_be_killed=True)
     if stage.unfinished:
         found.append(f"the action does not come to an end: exit {again.code}: {again.err[-300:]}")
-    return found + stage.problems(suspended=stage.words[0] == "suspend")
+    return found + stage.problems(suspended=stage.words[0] == "suspend", died_at_its_end=again.code == -9)
 
 
 class Stage:
@@ -136,14 +162,16 @@ class Stage:
 
         return [one.plan.id for one in Journal(self.home / "journal", SystemClock()).records() if one.resumable]
 
-    def problems(self, *, suspended: bool) -> list[str]:
-        """No job, or one that started behind what had been kept."""
+    def problems(self, *, suspended: bool, died_at_its_end: bool) -> list[str]:
+        """No job, or one that started behind what had been kept; a Lease that nobody gives back and that does not end."""
         fake = self.fake
         found = []
         if fake.job is None and not suspended:
             found.append(f"no job runs: {fake.orders}")
         found += [f"state lost: {one}" for one in fake.losses]
-        if fake.leases:
+        left = [lease["spec"] for lease in fake.leases.values()]
+        # Killed with nothing left to resume, before it could give the Lease back: that runs out by itself.
+        if left and not (died_at_its_end and all(lease["leaseDurationSeconds"] <= 75 for lease in left)):
             found.append(f"the lease was not given back: {list(fake.leases)}")
         return found
 
