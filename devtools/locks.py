@@ -55,3 +55,14 @@ def wanted_by(pins: list[Pin], names: set[str]) -> set[str]:
 def lock(name: str) -> list[Pin]:
     """The pins of one of the repository's lock files."""
     return read_lock(REPOSITORY / "locks" / f"{name}.txt")
+
+
+def requirements(name: str, packages: set[str]) -> list[str]:
+    """These packages and all that they need, as pip reads them: each with its version and hashes in that lock file."""
+    pins = lock(name)
+    wanted = wanted_by(pins, packages)
+    return [
+        " ".join([f"{pin.name}=={pin.version}", *(f"--hash=sha256:{each}" for each in pin.hashes)])
+        for pin in pins
+        if pin.name in wanted
+    ]

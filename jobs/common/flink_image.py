@@ -9,6 +9,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from devtools.bootstrap import BUILDERS
+from devtools.locks import requirements
 from flinkops.local.jars import ensure
 from flinkops.local.javac import compile_jar
 from flinkops.local.job import java_sources
@@ -16,6 +18,9 @@ from flinkops.local.job import java_sources
 GROUPS = {"1.20": ["flink-1.20", "connectors"], "2.3": ["flink-2.3", "connectors"]}
 LIBRARIES = Path("opt/flink/lib")
 USER_LIBRARIES = Path("opt/flink/usrlib")
+PYTHON = Path("opt/flink/python-lock")
+LOCKS = {"1.20": "flink120", "2.3": "local"}
+"""Which of the repository's lock files pins the apache-flink of that Flink."""
 
 COMMON = Path(__file__).parent
 
@@ -26,6 +31,13 @@ def scripts(job: Path) -> dict[Path, Path]:
     return {USER_LIBRARIES / "jobs" / each.parent.name / each.name: each for each in files}
 
 
+def python_lock(flink: str, scratch: Path) -> dict[Path, Path]:
+    """What the Dockerfile installs: apache-flink and all that it needs, with hashes, and what builds them."""
+    pinned = scratch / "requirements.txt"
+    pinned.write_text("\n".join(requirements(LOCKS[flink], {"apache-flink"})) + "\n", encoding="utf-8")
+    return {PYTHON / pinned.name: pinned, PYTHON / "builders.txt": BUILDERS}
+
+
 def tree(flink: str, distribution: Path, scratch: Path, job: Path) -> dict[Path, Path]:
     """The files of a job's image, below `/`, and where each comes from.
 
@@ -34,7 +46,7 @@ def tree(flink: str, distribution: Path, scratch: Path, job: Path) -> dict[Path,
     jars = ensure(GROUPS[flink])
     name = f"{job.name.replace('_', '-')}.jar"
     classes = compile_jar(java_sources(job), scratch / name, [*sorted((distribution / "lib").glob("*.jar")), *jars])
-    return {LIBRARIES / jar.name: jar for jar in [*jars, classes]} | scripts(job)
+    return {LIBRARIES / jar.name: jar for jar in [*jars, classes]} | scripts(job) | python_lock(flink, scratch)
 
 
 def write(target: Path, flink: str, distribution: Path, job: Path) -> list[Path]:

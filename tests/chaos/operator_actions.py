@@ -163,7 +163,7 @@ class Stage:
         return [one.plan.id for one in Journal(self.home / "journal", SystemClock()).records() if one.resumable]
 
     def problems(self, *, suspended: bool, died_at_its_end: bool) -> list[str]:
-        """No job, or one that started behind what had been kept; a Lease that nobody gives back and that does not end."""
+        """No job, or one that started behind what had been kept; a Lease that was not given back."""
         fake = self.fake
         found = []
         if fake.job is None and not suspended:

@@ -43,7 +43,9 @@ def test_tree_holds_what_manifest_and_dockerfile_name(image: ModuleType, job: Mo
     files = image.write(tmp_path, "2.3", flink.distribution())
     assert files == sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file())
     pinned = {jar.file_name for group in flink_image.GROUPS["2.3"] for jar in manifest()[group]}
-    assert {path.name for path in files} == pinned | {"flink_job.py", "job.py", job.JAR_NAME}
+    assert {path.name for path in files} == pinned | {
+        *("flink_job.py", "job.py", job.JAR_NAME, "requirements.txt", "builders.txt")
+    }
     copied = [line.split()[2:] for line in (folder / "Dockerfile").read_text().splitlines() if line.startswith("COPY")]
     assert copied == [["opt/", "/opt/"]]
     assert {path.parts[0] for path in files} == {"opt"}

@@ -1,5 +1,6 @@
 """The command line from outside: output, exit codes, one line of error, and what is never imported."""
 
+import csv
 import json
 import os
 import subprocess
@@ -34,6 +35,20 @@ def test_a_table_without_a_terminal_is_plain_and_cuts_no_name(cli: Cli, flink: F
 def test_other_forms(cli: Cli, flink: FakeFlink, form: str) -> None:
     ran = cli("status", "-o", form, "--rest", flink.url)
     assert (ran.code, "windows" in ran.out) == (0, True)
+
+
+@pytest.mark.parametrize("name", ["=1+1", "  =cmd|' /C calc'!A0", "\u00a0@SUM(1)", "\t-2+3", "+1"])
+def test_no_cell_of_csv_is_a_formula_to_a_spreadsheet(cli: Cli, flink: FakeFlink, name: str) -> None:
+    rows = flink.recording.answers["/jobs/overview"]["jobs"]
+    flink.recording.answers["/jobs/overview"] = {"jobs": [{**rows[0], "name": name}, *rows[1:]]}
+    for answer in flink.recording.answers.values():
+        if isinstance(answer, dict) and answer.get("jid") == rows[0]["jid"] and "name" in answer:
+            answer["name"] = name
+    ran = cli("status", "-o", "csv", "--rest", flink.url)
+    cells = [row["name"] for row in csv.DictReader(ran.out.splitlines())]
+    (shown,) = [cell for cell in cells if cell not in {row["name"] for row in rows}]
+    assert shown.startswith("'"), shown
+    assert not any(cell.lstrip().startswith(("=", "+", "-", "@")) for cell in cells)
 
 
 def test_exit_code_10_only_when_asked(cli: Cli, flink: FakeFlink) -> None:

@@ -10,6 +10,7 @@ from devtools.bootstrap import BUILDERS, REPOSITORY
 from devtools.locks import lock, read_lock, wanted_by
 from devtools.sbom import FILE
 from flinkops.local.jars import manifest
+from jobs.common import flink_image
 
 LOCKS = ("base", "local", "flink120", "build", "go")
 
@@ -81,3 +82,26 @@ def test_base_images_can_be_pinned_by_digest() -> None:
         assert ":" in tag
         assert not tag.endswith(":latest")
         assert f"ARG {name}_DIGEST=" in lines
+
+
+@pytest.mark.parametrize("flink", sorted(flink_image.GROUPS))
+def test_the_jobs_images_install_what_the_lock_names_and_nothing_else(flink: str, tmp_path: Path) -> None:
+    files = flink_image.python_lock(flink, tmp_path)
+    pins = read_lock_lines(files[flink_image.PYTHON / "requirements.txt"].read_text(encoding="utf-8"))
+    assert {"apache-flink", "apache-flink-libraries", "apache-beam"} <= set(pins)
+    assert pins["apache-flink"].startswith(flink)
+    for file in sorted((REPOSITORY / "jobs").glob("*/Dockerfile")):
+        installs = re.findall(r"pip install (.*?) \\\n", file.read_text(encoding="utf-8"))
+        assert [one.rpartition(" ")[2] for one in installs] == [
+            f"/{flink_image.PYTHON}/builders.txt",
+            f"/{flink_image.PYTHON}/requirements.txt",
+        ]
+        assert all("--require-hashes --no-deps" in one for one in installs)
+        assert "pip check" in file.read_text(encoding="utf-8")
+
+
+def read_lock_lines(text: str) -> dict[str, str]:
+    """Versions by name; each line has a hash."""
+    lines = text.splitlines()
+    assert all("--hash=sha256:" in line for line in lines)
+    return dict(line.split(" ", 1)[0].split("==") for line in lines)

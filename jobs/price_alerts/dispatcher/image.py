@@ -16,7 +16,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(REPOSITORY))
 
-from devtools.locks import lock, wanted_by  # noqa: E402 - found around the dispatcher, not installed
+from devtools import locks  # noqa: E402 - found around the dispatcher, not installed
 
 LOCKS = REPOSITORY / "locks"
 LIBRARIES = Path("opt/dispatcher")
@@ -42,13 +42,7 @@ def name_of(requirement: str) -> str:
 
 def pinned() -> list[str]:
     """Those packages and all that they need, each with its version and hashes in the lock, as pip reads them."""
-    pins = lock("local")
-    wanted = wanted_by(pins, {name_of(one) for one in requirements()})
-    return [
-        " ".join([f"{pin.name}=={pin.version}", *(f"--hash=sha256:{each}" for each in pin.hashes)])
-        for pin in pins
-        if pin.name in wanted
-    ]
+    return locks.requirements("local", {name_of(one) for one in requirements()})
 
 
 def write(target: Path) -> None:
