@@ -22,7 +22,8 @@ def exporter(
     tls_cert: Annotated[Path | None, typer.Option("--tls-cert", metavar="FILE", help="PEM; serve HTTPS.")] = None,
     tls_key: Annotated[Path | None, typer.Option("--tls-key", metavar="FILE", help="PEM of its key.")] = None,
     tls_client_ca: Annotated[
-        Path | None, typer.Option("--tls-client-ca", metavar="FILE", help="PEM; clients need a certificate of it, but for /healthz.")
+        Path | None,
+        typer.Option("--tls-client-ca", metavar="FILE", help="PEM; scrapers show a certificate of it."),
     ] = None,
     basic_auth_file: Annotated[
         Path | None, typer.Option("--basic-auth-file", metavar="FILE", help="Lines user:password who may scrape.")
