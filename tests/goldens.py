@@ -1,0 +1,25 @@
+"""Files that hold what the code decides, to be read as a difference when it changes."""
+
+import os
+import re
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / "golden"
+
+
+def same_as_golden(name: str, text: str) -> None:
+    """Compare with the file of that name; FLINKOPS_UPDATE_GOLDEN=1 writes it instead."""
+    path = FOLDER / name
+    if os.environ.get("FLINKOPS_UPDATE_GOLDEN"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    kept = path.read_text(encoding="utf-8") if path.exists() else ""
+    differing = [line for line in text.splitlines() if line not in set(kept.splitlines())]
+    assert text == kept, (
+        f"{name} differs, first at {differing[:3]}; FLINKOPS_UPDATE_GOLDEN=1 writes it: read the change"
+    )
+
+
+def numbers_of(text: str) -> str:
+    """The numbers in a sentence, in their order: its words may change."""
+    return " ".join(re.findall(r"\d[\d.,]*", text))
