@@ -11,7 +11,7 @@ from pathlib import Path
 
 from devtools.bootstrap import REPOSITORY
 from devtools.mutation import PACKAGES, covering, report, test_lines
-from devtools.mutation.mutants import sample
+from devtools.mutation.mutants import Mutant, sample
 from devtools.mutation.runs import Runs, environment, killed_before
 from flinkops.errors import OperationFailed
 
@@ -27,7 +27,7 @@ def run(options: argparse.Namespace) -> int:
     modules = options.tests or _test_modules(tree)
     _record(tree, work / "lines", modules, options.workers)
     known = covering.load(tree, work / "lines")
-    mutants, places = sample(tree, folders, options.sample, options.seed)
+    mutants, places = _sample(tree, work / "sample.json", folders, options)
     kept = killed_before(work) if options.again else {}
     results = sorted(
         Runs(known, work, options.seconds, options.workers).results(mutants, kept),
@@ -89,6 +89,18 @@ def _record(tree: Path, lines: Path, modules: list[str], workers: int) -> None:
         raise OperationFailed("the tests could not be run", next_step="see pytest's message above")
     files = [str(path.relative_to(tree)) for source in sources for path in (tree / source).rglob("*.py")]
     covering.keep(tree, folder, files, modules)
+
+
+def _sample(tree: Path, kept: Path, folders: list[str], options: argparse.Namespace) -> tuple[list[Mutant], int]:
+    """Drawn anew, half a minute, unless it is that of the last run on the same code."""
+    digest = covering.digest(*(path for folder in folders for path in sorted((tree / folder).rglob("*.py"))))
+    asked = [digest, folders, options.sample, options.seed]
+    if kept.is_file() and (before := json.loads(kept.read_text(encoding="utf-8")))["asked"] == asked:
+        return [Mutant(**each) for each in before["mutants"]], before["places"]
+    mutants, places = sample(tree, folders, options.sample, options.seed)
+    document = {"asked": asked, "places": places, "mutants": [asdict(mutant) for mutant in mutants]}
+    kept.write_text(json.dumps(document), encoding="utf-8")
+    return mutants, places
 
 
 def _when() -> str:

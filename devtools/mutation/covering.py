@@ -85,9 +85,9 @@ def keep(root: Path, folder: Path, sources: list[str], modules: list[str]) -> No
     (folder / _TESTS).write_text(json.dumps({path: digest(root / path) for path in modules}), encoding="utf-8")
 
 
-def digest(path: Path) -> str:
-    """Of one file's content."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def digest(*paths: Path) -> str:
+    """Of what the files hold."""
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in paths)).hexdigest()
 
 
 def recordings(folder: Path) -> list[Path]:

@@ -6,8 +6,8 @@ import random
 import shutil
 import subprocess
 import sys
-import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from queue import Empty, Queue
@@ -83,11 +83,9 @@ class Runs:
                     self._keep(mutant, self._result(mutant, worker))
                     _say(f"{len(todo) - waiting.qsize()} of {len(todo)} {_told(self._results[mutant])}")
 
-        threads = [threading.Thread(target=work_off, args=(number,)) for number in range(self._workers)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(self._workers) as pool:
+            for done in [pool.submit(work_off, number) for number in range(self._workers)]:
+                done.result()
 
     def _keep(self, mutant: Mutant, result: Result) -> None:
         self._results[mutant] = result
@@ -127,8 +125,10 @@ class Runs:
         if answer["end"] == "not found":  # the change has renamed a case of a test
             tests = list(dict.fromkeys(test.partition("[")[0] for test in tests))
             answer = worker.ask({"path": path, "source": source, "tests": tests, "cpu_seconds": limit})
-        if answer["end"] in {"error", "not found"}:
-            raise OperationFailed(f"pytest could not run {len(tests)} tests", next_step="see the worker's .last-output")
+        if answer["end"] in {"error", "not found"}:  # or pytest itself could not import what it needs
+            if worker.ask({"tests": tests, "cpu_seconds": limit})["end"] != "survived":
+                raise OperationFailed(f"pytest cannot run {tests[0]}", next_step="see the worker's .last-output")
+            return "killed", "the import"
         return answer["end"], answer["killed_by"]
 
 
