@@ -1,8 +1,17 @@
 """The edges of the autoscaler's arithmetic."""
 
+from typing import Any
+
+import msgspec
 import pytest
 
 from flinkops.autoscale.alignment import aligned
+from flinkops.autoscale.controller import memory_pressure
+from flinkops.autoscale.settings import Settings, operator_defaults
+from flinkops.autoscale.taskmanagers import memory_advice
+from flinkops.model.detail import JobDetail, TaskManagerDetail
+from flinkops.plan.operator.autoscaler_options import default_of
+from flinkops.plan.operator.configuration import parse_duration
 
 
 @pytest.mark.parametrize(
@@ -25,3 +34,106 @@ def test_evenly_spread(parallelism: int, groups: int, upper: int, expected: int)
 )
 def test_balanced(parallelism: int, groups: int, upper: int, expected: int) -> None:
     assert aligned(parallelism, groups, 1, upper, "balanced") == expected
+
+
+MIB = 1024 * 1024
+TOTAL = 1000 * MIB
+
+
+def manager(**fields: Any) -> TaskManagerDetail:
+    return TaskManagerDetail(id="tm", **fields)
+
+
+def heap(used: int | None, total: int | None = TOTAL, gc: float | None = None) -> int | None:
+    return memory_advice([manager(heap_used_bytes=used, heap_max_bytes=total, gc_ratio=gc)], None)[0].recommended_bytes
+
+
+def managed(used: int | None, state: int | None, total: int | None = TOTAL, managers: int = 1) -> int | None:
+    each = manager(managed_used_bytes=used, managed_total_bytes=total)
+    return memory_advice([each] * managers, state)[1].recommended_bytes
+
+
+def network(used: int | None, total: int | None = TOTAL) -> int | None:
+    return memory_advice([manager(network_used_bytes=used, network_total_bytes=total)], None)[2].recommended_bytes
+
+
+def test_heap_advice() -> None:
+    assert heap(None) is None
+    assert heap(1, None) is None
+    assert heap(700 * MIB) is None
+    assert heap(701 * MIB) == 1024 * MIB  # 0.7 full, in steps of 64 MiB
+    assert heap(TOTAL // 2, gc=0.3) is None
+    assert heap(TOTAL // 2, gc=0.31) == 1536 * MIB
+    assert heap(TOTAL // 5, gc=0.04) == 512 * MIB  # never below half
+    assert heap(299 * MIB, gc=0.04) == 512 * MIB
+    assert heap(TOTAL // 5, gc=0.05) is None
+    assert heap(TOTAL // 5) is None
+    assert heap(300 * MIB, gc=0.0) is None
+    assert heap(10 * MIB, 64 * MIB, gc=0.0) is None
+
+
+def test_managed_memory_advice() -> None:
+    assert managed(None, 1) is None
+    assert managed(0, None) == 0
+    assert managed(1, None) is None
+    assert managed(TOTAL, TOTAL + 1) is None
+    assert managed(TOTAL, TOTAL // 5) is None
+    assert managed(TOTAL, TOTAL // 5 - 1) == 512 * MIB
+    assert managed(TOTAL, TOTAL // 5, managers=2) == 512 * MIB
+    assert managed(128 * MIB, 1, total=128 * MIB) is None
+    assert managed(192 * MIB, 1, total=192 * MIB) == 128 * MIB
+
+
+def test_network_memory_advice() -> None:
+    assert network(None) is None
+    assert network(800 * MIB) is None
+    assert network(801 * MIB) == 1024 * MIB
+    assert network(0, 0) is None
+
+
+def test_the_fullest_manager_counts() -> None:
+    pools = [manager(network_used_bytes=used * MIB, network_total_bytes=1024 * MIB) for used in (100, 1000, 10)]
+    advice = memory_advice(pools, None)[2]
+    assert (advice.used_bytes, advice.total_bytes) == (1000 * MIB, 1024 * MIB)
+
+
+def test_memory_pressure_is_that_of_the_worst_manager_that_tells_it() -> None:
+    silent, calm = manager(), manager(gc_ratio=0.1, heap_used_bytes=10, heap_max_bytes=100)
+    full = manager(gc_ratio=0.0, heap_used_bytes=90, heap_max_bytes=100)
+    half = manager(heap_used_bytes=5, heap_max_bytes=0)
+    detail = JobDetail(id="j", seen_ms=0, taskmanagers=(silent, calm, full, half))
+    assert memory_pressure(detail) == (0.1, 0.9)
+    assert memory_pressure(msgspec.structs.replace(detail, taskmanagers=(silent, half))) == (None, None)
+    assert memory_pressure(None) == (None, None)
+
+
+def test_the_operators_defaults_are_those_of_its_autoscaler() -> None:
+    found = operator_defaults()
+    published = {
+        "scale-down.max-factor": found.max_scale_down_factor,
+        "scale-up.max-factor": found.max_scale_up_factor,
+        "target.utilization": found.utilization_target,
+        "target.utilization.boundary": found.utilization_boundary,
+        "memory.gc-pressure.threshold": found.gc_ratio,
+        "memory.heap-usage.threshold": found.heap_ratio,
+        "vertex.min-parallelism": found.min_parallelism,
+        "vertex.max-parallelism": found.max_parallelism,
+        "scaling.effectiveness.threshold": found.effectiveness_ratio,
+    }
+    assert {name: float(default_of(name, "1.10.0") or "nan") for name in published} == published
+    seconds = {
+        "metrics.window": found.metrics_window_seconds,
+        "stabilization.interval": found.stabilization_seconds,
+        "catch-up.duration": found.catch_up_seconds,
+        "restart.time": found.restart_seconds,
+        "scale-down.interval": found.scale_down_interval_seconds,
+        "backlog-processing.lag-threshold": found.backlog_lag_seconds,
+    }
+    assert {name: parse_duration(default_of(name, "1.10.0") or "") for name in seconds} == seconds
+
+
+def test_utilization_bounds() -> None:
+    given = Settings(utilization_target=0.5, utilization_boundary=0.25)
+    assert (given.lower_utilization, given.upper_utilization) == (0.25, 0.75)
+    own = msgspec.structs.replace(given, utilization_min=0.1, utilization_max=0.9)
+    assert (own.lower_utilization, own.upper_utilization) == (0.1, 0.9)

@@ -129,7 +129,7 @@ def _excluded(settings: Settings, world: World) -> Iterator[str]:
         parts = [part.strip() for part in period.split("&&")]
         if not period.strip():
             continue
-        daily, cron = [_is_daily(part) for part in parts], [_is_cron(part) for part in parts]
+        daily, cron = [is_daily(part) for part in parts], [is_cron(part) for part in parts]
         shown = f"Invalid value {period.strip()} in the autoscaler config {option.key}"
         if len(parts) > 2:
             yield shown
@@ -142,7 +142,7 @@ def _excluded(settings: Settings, world: World) -> Iterator[str]:
             )
 
 
-def _is_daily(text: str) -> bool:
+def is_daily(text: str) -> bool:
     """``DailyCalendar`` of Quartz: "9:30:30-10:50:20", hours and minutes at least, the start before the end."""
     ends = text.split("-")
     times = [[part.strip() for part in end.split(":")] for end in ends]
@@ -157,7 +157,7 @@ def _is_daily(text: str) -> bool:
 _CRON_FIELD = re.compile(r"[0-9A-Z*?,/\-#]+")
 
 
-def _is_cron(text: str) -> bool:
+def is_cron(text: str) -> bool:
     """The form of a ``CronExpression`` of Quartz: six or seven fields, one of the two days "?"."""
     fields = text.upper().split()[:7]
     if len(fields) < 6 or not all(map(_CRON_FIELD.fullmatch, fields)):
