@@ -74,7 +74,7 @@ class Runs:
             waiting.put(mutant)
 
         def work_off(number: int) -> None:
-            with _Worker(self._known.root, self._work / f"worker-{number}") as worker:
+            with _Workers(self._known, self._work / f"worker-{number}") as worker:
                 while True:
                     try:
                         mutant = waiting.get_nowait()
@@ -95,7 +95,7 @@ class Runs:
     def _forget_what_no_reliable_test_killed(self) -> None:
         """A test that fails without a change, too, has killed nothing."""
         killers = sorted({result.killed_by for result in self._results.values() if "::" in result.killed_by})
-        with _Worker(self._known.root, self._work / "worker-0") as worker:
+        with _Workers(self._known, self._work / "worker-0") as worker:
             while killers:
                 answer = worker.ask({"tests": killers, "cpu_seconds": 1000})
                 if answer["end"] == "survived" or answer["killed_by"] not in killers:
@@ -106,7 +106,7 @@ class Runs:
             mutant: result for mutant, result in self._results.items() if result.killed_by not in self._unreliable
         }
 
-    def _result(self, mutant: Mutant, worker: "_Worker") -> Result:
+    def _result(self, mutant: Mutant, worker: "_Workers") -> Result:
         root = self._known.root
         before, source = (root / mutant.path).read_text(encoding="utf-8"), mutant.source(root)
         found = [test for test in self._known.tests(mutant.path, mutant.line) if test not in self._unreliable]
@@ -119,7 +119,7 @@ class Runs:
         change = tuple(changed_lines(before, source))
         return Result(mutant.path, mutant.line, mutant.operator, mutant.key, change, end, killed_by, ran, len(found))
 
-    def _verdict(self, path: str, source: str, tests: list[str], worker: "_Worker") -> tuple[str, str]:
+    def _verdict(self, path: str, source: str, tests: list[str], worker: "_Workers") -> tuple[str, str]:
         limit = _CPU_SECONDS_MORE + self._seconds
         answer = worker.ask({"path": path, "source": source, "tests": tests, "cpu_seconds": limit})
         if answer["end"] == "not found":  # the change has renamed a case of a test
@@ -159,36 +159,47 @@ def _line(result: Result) -> str:
     return f"{json.dumps(asdict(result))}\n"
 
 
-class _Worker:
-    """A process that runs mutants in its own copy of the tree."""
+class _Workers:
+    """Two processes with a copy of the tree: one has all tests imported, one imports them anew for each mutant."""
 
-    def __init__(self, tree: Path, folder: Path) -> None:
+    def __init__(self, known: Covering, folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(tree, folder, symlinks=True)
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "devtools.mutation.worker"],
-            cwd=folder,
-            env=environment(folder),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        shutil.copytree(known.root, folder, symlinks=True)
+        modules = sorted({_module(test) for test in known.seconds})
+        self._warm, self._cold = (_started(folder, more) for more in (["--warm", *modules], []))
 
-    def __enter__(self) -> "_Worker":
+    def __enter__(self) -> "_Workers":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.communicate()
+        for process in (self._warm, self._cold):
+            process.communicate()
 
     def ask(self, task: dict[str, Any]) -> dict[str, Any]:
         """Run one mutant, or the tests without a change."""
-        assert self._process.stdin is not None and self._process.stdout is not None  # noqa: PT018
-        self._process.stdin.write(json.dumps(task) + "\n")
-        self._process.stdin.flush()
-        answer = self._process.stdout.readline()
-        if not answer:
-            raise OperationFailed("a worker of the mutation run has ended", next_step="see its message above")
-        return dict(json.loads(answer))
+        answer = _answer(self._warm, task)
+        return _answer(self._cold, task) if answer["end"] == "cold" else answer
+
+
+def _started(folder: Path, arguments: list[str]) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "devtools.mutation.worker", *arguments],
+        cwd=folder,
+        env=environment(folder),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _answer(process: "subprocess.Popen[str]", task: dict[str, Any]) -> dict[str, Any]:
+    assert process.stdin is not None and process.stdout is not None  # noqa: PT018
+    process.stdin.write(json.dumps(task) + "\n")
+    process.stdin.flush()
+    answer = process.stdout.readline()
+    if not answer:
+        raise OperationFailed("a worker of the mutation run has ended", next_step="see its message above")
+    return dict(json.loads(answer))
 
 
 def _told(result: Result) -> str:

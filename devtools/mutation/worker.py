@@ -1,12 +1,14 @@
 """`python -m devtools.mutation.worker`, in a copy of the repository: mutants on stdin, what became of them on stdout.
 
 Imports what is slow and not ours once, and forks for each mutant: the child imports our code with the change, runs the
-tests in the given order and stops at the first that fails. One JSON document a line in both directions.
+tests in the given order and stops at the first that fails. With `--warm` and test modules it imports these and our code
+once, too, and the child puts the changed function into them. One JSON document a line in both directions.
 """
 
 import contextlib
 import gc
 import importlib
+import io
 import itertools
 import json
 import os
@@ -23,6 +25,7 @@ import pytest
 
 import devtools.mutation.test_lines  # noqa: F401 -- registers the profile of property tests
 from devtools.mutation import PACKAGES
+from devtools.mutation.patching import changed_function, patch
 
 _SLOW_AND_NOT_OURS = (
     "hypothesis.strategies", "hypothesis.stateful", "pandas", "requests", "yaml", "msgspec", "rich.console",
@@ -34,8 +37,16 @@ _OURS_BELOW = ("clock", "config", "errors", "model", "outside", "ownership", "pa
 _CHANGED = [[name] for name in PACKAGES]
 _WALL_FACTOR = 15
 """A mutant that waits for ever takes no processor time: its clock ends it, generously, since the machine is shared."""
-_END = {0: "survived", pytest.ExitCode.USAGE_ERROR: "not found", pytest.ExitCode.INTERNAL_ERROR: "error", 99: "error"}
+_COLD = 98
+_END = {
+    0: "survived",
+    _COLD: "cold",
+    pytest.ExitCode.USAGE_ERROR: "not found",
+    pytest.ExitCode.INTERNAL_ERROR: "error",
+    99: "error",
+}
 """What pytest's exit code says; any other, or a signal, is a failed test."""
+_QUIET = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # of what is imported before the fork
 _LATER_SECONDS = itertools.count(1000)
 """Each changed file has a time of its own: byte code of the file as it was, or with another change, is not used."""
 
@@ -55,13 +66,21 @@ class _FirstFailure:
             self._path.write_text(report.nodeid or "the collection", encoding="utf-8")
 
 
-def _run(root: Path, task: dict[str, Any]) -> dict[str, Any]:
+def _run(root: Path, task: dict[str, Any], *, warm: bool) -> dict[str, Any]:
     started = time.monotonic()
     failure = root / ".first-failure"
     failure.unlink(missing_ok=True)
-    with _changed(root / task["path"], task["source"]) if task.get("path") else contextlib.nullcontext():
+    path = task.get("path")
+    code = None
+    if warm and path:
+        code = changed_function((root / path).read_text(encoding="utf-8"), task["source"], str(root / path))
+        if code is None:
+            return {"end": "cold", "killed_by": ""}
+    with _changed(root / path, task["source"]) if path and not warm else contextlib.nullcontext():
         child = os.fork()
         if not child:
+            if code is not None and not patch(str(path), code):
+                os._exit(_COLD)
             _be_the_tests(root, task, failure)
         end, timed_out = _wait(child, started + task["cpu_seconds"] * _WALL_FACTOR)
     killed_by = failure.read_text(encoding="utf-8") if failure.is_file() else ""
@@ -96,7 +115,7 @@ def _be_the_tests(root: Path, task: dict[str, Any], failure: Path) -> None:
             os.dup2(output.fileno(), 1)
             os.dup2(output.fileno(), 2)
         arguments = [*task["tests"], "-x", "-q", "-p", "no:cacheprovider", "--tb=short"]
-        arguments += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # of what is imported before the fork
+        arguments += _QUIET
         code = int(pytest.main([*arguments, "--hypothesis-profile=mutation"], plugins=[_FirstFailure(failure)]))
     except BaseException:  # noqa: BLE001 -- the end of the process: nobody is left to raise it to
         traceback.print_exc()
@@ -139,15 +158,25 @@ def _ours_below() -> list[str]:
     return found
 
 
+def _collect(modules: list[str]) -> None:
+    """Import test modules, and what they test, as pytest does."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        pytest.main([*modules, "--collect-only", "-qq", "-p", "no:cacheprovider", *_QUIET])
+
+
 def main() -> None:
     """Serve until stdin ends."""
     root = Path.cwd()
-    _import_once()
+    warm = sys.argv[1:2] == ["--warm"]
+    if warm:
+        _collect(sys.argv[2:])
+    else:
+        _import_once()
     gc.freeze()  # pytest collects garbage at its end: nothing from before the fork is
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     for line in sys.stdin:
-        print(json.dumps(_run(root, json.loads(line))), file=answers, flush=True)
+        print(json.dumps(_run(root, json.loads(line), warm=warm)), file=answers, flush=True)
 
 
 if __name__ == "__main__":
