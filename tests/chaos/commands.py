@@ -58,6 +58,7 @@ class Runner:
             "FLINKOPS_LOCAL_HOME": str(scratch / "no fleet"),
             "FLINKOPS_JOURNAL": str(scratch / "journal"),
             "NO_COLOR": "1",
+            "AWS_EC2_METADATA_DISABLED": "true",  # no log-in of the machine's cloud is asked for
         }
         env = {**base, **command.env}
         argv = [os.fsencode(one) if isinstance(one, str) else one for one in command.argv]

@@ -58,6 +58,7 @@ def test_spellings(text: str, place: Location) -> None:
         ("wasb://account.blob.core.windows.net/sp", "container@account"),
         ("abfss://@account/sp", "container@account"),
         ("file://otherhost/sp", "another machine"),
+        ("s3://bucket/\udcff", "characters that no name"),
     ],
 )
 def test_what_names_no_storage_says_why(text: str, why: str) -> None:

@@ -91,6 +91,8 @@ def parse_location(text: str) -> Location:
         if authority not in ("", "localhost"):
             raise NotAPlace(f"it is on another machine, {authority}")
         return Location(kind, "", path)
+    if any("\ud800" <= one <= "\udfff" for one in text):  # bytes that are no UTF-8, as the system hands them over
+        raise NotAPlace("it has characters that no name there can have")
     if kind == "hdfs":
         return Location(kind, authority.lower(), "/" + _cleaned(path))
     root = _azure_root(authority, text) if kind == "azure" else authority
