@@ -33,8 +33,10 @@ def keep_checkpoint(run: StepRun, job: JobFacts) -> None:
     Savepoints do not count: Flink itself recovers from checkpoints alone, and that loses nothing.
     """
     if job.checkpoints is not None and (newest := newest_completed(job.checkpoints)) is not None:
-        found = CheckpointNoted(newest.id, place_of(newest))
-        if run.findings.last(CheckpointNoted) != found:
+        before = run.findings.last(CheckpointNoted)
+        vertices = ",".join(vertex.id for vertex in job.vertices) or (before.vertex_ids if before is not None else None)
+        found = CheckpointNoted(newest.id, place_of(newest), vertices)
+        if before != found:
             run.keep(found)
 
 

@@ -3,10 +3,11 @@
 from flinkops.act.flow_steps import completed_before
 from flinkops.act.outcomes import CheckpointNoted, StateLost
 from flinkops.act.running import StepRun
-from flinkops.act.savepoint_check import check_savepoint
+from flinkops.act.savepoint_check import SavepointCheck, check_savepoint
 from flinkops.act.storage import newer_beside, savepoints_in
 from flinkops.clock import iso_utc
 from flinkops.model.places import same_place
+from flinkops.plan.savepoint_owner import is_of_job
 
 _CLOCKS_DIFFER_SECONDS = 60.0
 
@@ -25,7 +26,7 @@ def kept_state(run: StepRun, directory: str | None, *, checkpoints_dropped: bool
             if same_place(path, run.findings.savepoint):
                 continue  # the operator's, of the job that had lost its state
             found = check_savepoint(path, run.stores)
-            if found.verdict == "ok" and found.metadata is not None and found.metadata.checkpoint_id > completed:
+            if found.metadata is not None and found.metadata.checkpoint_id > completed and _is_ours(run, found):
                 return path
     if (retained := retained_checkpoint(run)) is not None:
         return retained
@@ -39,8 +40,18 @@ def retained_checkpoint(run: StepRun) -> str | None:
     checkpoint = _checkpoint(run)
     if not checkpoint:
         return None
-    candidates = (*newer_beside(checkpoint, run.stores), checkpoint)
-    return next((path for path in candidates if check_savepoint(path, run.stores).verdict == "ok"), None)
+    newer = (path for path in newer_beside(checkpoint, run.stores) if _is_ours(run, check_savepoint(path, run.stores)))
+    if (found := next(newer, None)) is not None:
+        return found
+    return checkpoint if check_savepoint(checkpoint, run.stores).verdict == "ok" else None
+
+
+def _is_ours(run: StepRun, found: SavepointCheck) -> bool:
+    """Whether it is whole, and one of the old job's: its folder may be shared with other applications."""
+    noted = run.findings.last(CheckpointNoted)
+    operators = [one.operator_id for one in found.metadata.operators] if found.metadata is not None else []
+    vertices = (noted.vertex_ids or "").split(",") if noted is not None and noted.vertex_ids else ()
+    return found.verdict == "ok" and is_of_job(operators, vertices, run.job_id)
 
 
 def where_to_look(run: StepRun, directory: str | None) -> str:

@@ -71,10 +71,11 @@ class LoadMeasured(StepOutcome, Value, frozen=True, tag_field="found", tag="load
 class CheckpointNoted(StepOutcome, Value, frozen=True, tag_field="found", tag="checkpoint-noted"):
     """The newest checkpoint of the job of before: what a job that carries on must not fall behind."""
 
-    FOR_STEPS: ClassVar[frozenset[str]] = frozenset({"checkpoint_before", "checkpoint_path"})
+    FOR_STEPS: ClassVar[frozenset[str]] = frozenset({"checkpoint_before", "checkpoint_path", "vertex_ids"})
 
     checkpoint_before: int
     checkpoint_path: str | None = None
+    vertex_ids: str | None = None  # of that job, with commas between them
 
 
 class StateLost(SaysStopped, Value, frozen=True, tag_field="found", tag="state-lost"):

@@ -85,6 +85,7 @@ class FakeCluster:
         self.checkpoints_known = True
         self.cached_polls = 0  # of a new job
         self.last_checkpoint: CheckpointFacts | None = None
+        self.vertex_id = "v1"
         self.configuration = {"execution.checkpointing.savepoint-dir": SAVEPOINTS}
         if file.exists():
             self.state = msgspec.json.decode(file.read_bytes(), type=FakeState)
@@ -299,7 +300,7 @@ class FakeCluster:
             else None,
         )
         vertex = VertexFacts(
-            id="v1", name="all of it", parallelism=job.parallelism, max_parallelism=128, status="RUNNING"
+            id=self.vertex_id, name="all of it", parallelism=job.parallelism, max_parallelism=128, status="RUNNING"
         )
         return JobFacts(
             id=job.id,

@@ -36,6 +36,7 @@ class FakeFlink:
         self.job: dict[str, Any] | None = {"restored": None, "started_ms": self.started_ms, "completed": 0}
         self.job_id = "a" * 32
         self.job_ids = 0
+        self.vertex_id = "v"
         self.deployed: Mapping[str, Any] = {}  # the spec that the job was started from
         self.without_effect: dict[str, Any] = {}  # of the deployed spec, what does not become so: as it is here
         self.pods: list[dict[str, Any]] = []
@@ -203,10 +204,15 @@ class FakeFlink:
             row = {"jid": job_id, "name": "a job", "state": "RUNNING", "start-time": job["started_ms"]}
             return 200, {"jobs": [{**row, "end-time": -1, "duration": 1, "last-modification": 1, "tasks": {}}]}
         if path == f"/jobs/{job_id}":
-            vertex = {"id": "v", "name": "all", "maxParallelism": 128, "status": "RUNNING"}
+            vertex = {"id": self.vertex_id, "name": "all", "maxParallelism": 128, "status": "RUNNING"}
             vertex["parallelism"] = self._parallelism()
             about = {"jid": job_id, "name": "a job", "state": "RUNNING", "start-time": job["started_ms"]}
-            return 200, {**about, "end-time": -1, "vertices": [vertex], "plan": {"nodes": [{"id": "v", "inputs": []}]}}
+            return 200, {
+                **about,
+                "end-time": -1,
+                "vertices": [vertex],
+                "plan": {"nodes": [{"id": self.vertex_id, "inputs": []}]},
+            }
         if path == f"/jobs/{job_id}/checkpoints":
             return 200, self._checkpoints(job)
         if path == f"/jobs/{job_id}/checkpoints/config":

@@ -16,6 +16,7 @@ GROUP = "/apis/flink.apache.org/v1beta1/namespaces/default"
 PROXY = "/api/v1/namespaces/default/services/session-rest:8081/proxy"
 BAD_JAR = "http://jars/nowhere.jar"
 OTHERS_JOB = "f" * 32
+OTHERS_SAVEPOINT = "s3://bucket/of-another"
 
 
 class FakeSession(FakeOperator):
@@ -62,6 +63,15 @@ class FakeSession(FakeOperator):
             return 200, {"jobs": rows}
         if path.removeprefix("/jobs/") in self.ended:
             return 200, {**self._ended(path.removeprefix("/jobs/")), "vertices": [], "plan": {"nodes": []}}
+        if path == f"/jobs/{OTHERS_JOB}":
+            return 200, {**self._row(OTHERS_JOB, "RUNNING", 9_000_000), "vertices": [], "plan": {"nodes": []}}
+        if path == f"/jobs/{OTHERS_JOB}/checkpoints":
+            savepoint = {"id": 4, "status": "COMPLETED", "is_savepoint": True, "trigger_timestamp": 5}
+            latest = {"savepoint": {**savepoint, "external_path": OTHERS_SAVEPOINT}}
+            counts = {"restored": 0, "total": 4, "in_progress": 0, "completed": 4, "failed": 0}
+            return 200, {"counts": counts, "latest": latest, "history": []}
+        if path == f"/jobs/{OTHERS_JOB}/checkpoints/config":
+            return 200, {"mode": "exactly_once", "interval": 5, "timeout": 600_000}
         return (404, {"errors": [f"no {path}"]}) if self.job is None else super()._flink(path)
 
     def _ended(self, job_id: str) -> dict[str, Any]:

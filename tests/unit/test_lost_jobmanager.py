@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 
 from flinkops.act.executor import Progress
 from flinkops.act.operator import rollback_steps, startup, stop
+from flinkops.act.savepoint_metadata import parse_metadata
 from flinkops.act.storage import savepoints_in
 from flinkops.assess.checkpoints import newest_completed
 from flinkops.model.facts import CheckpointFacts, CheckpointsFacts, RestoredFacts
 from flinkops.model.request import ActionRequest, Change
 from flinkops.plan.identity import derived_id
+from flinkops.plan.savepoint_owner import is_of_job
 from flinkops.plan.state_loss import place_of, why_lost
 from flinkops.sources.storage.stores import Stores
 from tests.unit.fake_cluster import JOB_ID
@@ -34,6 +36,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     monkeypatch.setattr(stop, "_ERROR_HOLDS_SECONDS", 0.0)
     monkeypatch.setattr(rollback_steps, "_SILENT_SECONDS", 0.02)
     fake = FakeOperator()
+    fake.vertex_id = parse_metadata(INLINE.read_bytes()).operators[0].operator_id
     with operating(fake) as url:
         found = Bench(fake, url, tmp_path)
         settings = found.spec()["flinkConfiguration"]
@@ -136,6 +139,54 @@ def test_a_savepoint_that_nobody_noted_is_found_in_its_folder(
     assert result.outcome == "rolled-back", result
     assert words in (result.error or "")
     assert bench.restored() == folder.as_uri()
+
+
+@pytest.mark.parametrize("job_id", [None, "0" * 32])
+def test_a_shared_folder_lends_no_other_applications_savepoint(
+    bench: Bench, tmp_path: Path, job_id: str | None
+) -> None:
+    """Its name and its time are as they should be; its operators are none of the job's."""
+    bench.fake.vertex_id = "e" * 32
+    bench.fake.job_id = job_id or bench.fake.job_id
+    bench.fake._reconciled("DEPLOYED", "RUNNING", "STABLE")
+    completed(bench, 3, None)
+    bench.fake.dies = "ended"
+    folder = tmp_path / "savepoints" / f"savepoint-{bench.fake.job_id[:6]}-0123456789ab"
+    folder.mkdir(parents=True)
+    (folder / "_metadata").write_bytes(INLINE.read_bytes())
+    plan = bench.upgrade(image="count:2")
+    os.utime(folder / "_metadata", (plan.created_ms / 1000, plan.created_ms / 1000))
+    result = bench.run(plan)
+    assert result.outcome == "failed", result
+    assert "look for the newest savepoint-" in (result.error or "")
+    assert "delete" not in bench.fake.orders
+
+
+def test_nor_does_a_shared_folder_of_checkpoints(bench: Bench, tmp_path: Path) -> None:
+    bench.fake.vertex_id = "e" * 32
+    folder = tmp_path / "checkpoints" / "chk-10"
+    folder.mkdir(parents=True)
+    (folder / "_metadata").write_bytes(INLINE.read_bytes())
+    completed(bench, 9, f"{(tmp_path / 'checkpoints').as_uri()}/chk-9")
+    bench.fake.dies = "forgets"
+    bench.run(bench.upgrade(image="count:2"))
+    assert not any("chk-10" in order for order in bench.fake.orders)
+
+
+@pytest.mark.parametrize(
+    ("operators", "vertices", "job_id", "found"),
+    [
+        ({"a", "b", "c"}, {"b", "c"}, "1", True),
+        ({"a", "b"}, {"b", "c"}, "1", False),  # the first source of every program without uids is one
+        ({"a"}, {"b"}, "1", False),
+        ({"a"}, {"b"}, "0" * 32, False),
+        ({"a"}, set(), "1", True),  # by the id alone
+        ({"a"}, set(), "0" * 32, False),  # which every application with high availability has
+        (set(), {"b"}, "1", True),
+    ],
+)
+def test_whose_savepoint_it_is(operators: set[str], vertices: set[str], job_id: str, found: bool) -> None:
+    assert is_of_job(operators, vertices, job_id) is found
 
 
 def test_the_next_checkpoint_is_taken_where_the_last_that_was_seen_has_given_way_to_it(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from flinkops.act.inventory import References, savepoints_of
 from flinkops.act.operator import startup
 from flinkops.errors import UsageError
 from flinkops.model.request import ActionRequest
@@ -15,7 +16,7 @@ from flinkops.plan.operator.predict import Edit, Prediction, predict
 from flinkops.plan.operator.rules import Features
 from flinkops.sources.kubernetes.verbs import Leftover
 from tests.unit.fake_operator import LOOPING_IMAGE, WRONG_STATE_IMAGE, operating
-from tests.unit.fake_session import BAD_JAR, FakeSession
+from tests.unit.fake_session import BAD_JAR, OTHERS_JOB, OTHERS_SAVEPOINT, FakeSession
 from tests.unit.operator_bench import QUICK, SAVEPOINT, Bench
 from tests.unit.operator_cases import NEW, OLD, SEEN
 
@@ -169,3 +170,24 @@ def test_what_a_session_job_does_not_have(fake: FakeSession) -> None:
     moved = {**fake.resource["spec"], "deploymentName": "another"}
     found = predicted(fake, Edit(manifest=moved, mode="savepoint"))
     assert any("moves no job to another session cluster" in line for line in found.refused)
+
+
+def test_a_neighbour_in_the_session_cluster_keeps_its_own_name_and_savepoints(bench: Bench, fake: FakeSession) -> None:
+    """Both are jobs of one Flink cluster, and Flink calls both the same."""
+    own, other = bench.control.job(fake.job_id), bench.control.job(OTHERS_JOB)
+    assert own is not None
+    assert other is not None
+    assert (own.kind, own.namespace) == ("FlinkSessionJob", "default")
+    assert (other.kind, other.namespace) == ("rest", None)
+    assert savepoints_of(own, bench.journal) == ()
+    latest = [why for why in References(bench.control, bench.journal).to(OTHERS_SAVEPOINT) if "latest" in why]
+    assert latest == ["it is the latest savepoint of job ticks"]
+    (listed,) = savepoints_of(other, bench.journal)
+    assert (listed.path, listed.job_id) == (OTHERS_SAVEPOINT, OTHERS_JOB)
+
+
+def test_its_own_submissions_are_known_by_what_the_operator_recorded(bench: Bench, fake: FakeSession) -> None:
+    before = fake.job_id
+    assert bench.run(bench.plan(ActionRequest("restart", terms=QUICK))).outcome == "verified"
+    names = {one: found.kind for one in (before, fake.job_id) if (found := bench.control.job(one)) is not None}
+    assert names == {before: "FlinkSessionJob", fake.job_id: "FlinkSessionJob"}

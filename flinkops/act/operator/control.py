@@ -45,6 +45,7 @@ class KubeControl(RestControl):
         self.session_cluster = cluster
         self.verbs = KubeVerbs(access)
         self._clock_of_pods = clock
+        self._own_ids = {job_id(resource)}  # those that the operator has recorded
         self._lease = Lease(self.verbs, ref.namespace, ref.kind, ref.name, clock)
 
     def close(self) -> None:
@@ -53,7 +54,7 @@ class KubeControl(RestControl):
         self.verbs.close()
 
     def job(self, job_id: str) -> JobFacts | None:
-        """As the REST API has it, under the name of the resource."""
+        """As the REST API has it: under the name of the resource, but not the neighbours in a session cluster."""
         found = super().job(job_id)
         return None if found is None else self._named(found)
 
@@ -84,6 +85,7 @@ class KubeControl(RestControl):
         found = self.verbs.resource(self.ref)
         if found is None:
             raise OperationFailed(f"{self.ref.kind} {self.ref.namespace}/{self.ref.name} does not exist any more")
+        self._own_ids.add(job_id(found))
         return found
 
     def held_savepoints(self) -> dict[str, str]:
@@ -137,6 +139,8 @@ class KubeControl(RestControl):
         self._lease.require()
 
     def _named(self, job: JobFacts) -> JobFacts:
+        if self.is_session_job and job.id not in self._own_ids:
+            return job
         kind: JobKind = "FlinkSessionJob" if self.is_session_job else "FlinkDeployment"
         return msgspec.structs.replace(job, name=self.ref.name, namespace=self.ref.namespace, kind=kind)
 
