@@ -93,7 +93,7 @@ class FakePair(FakeOperator):
             if path == f"{CORE}/pods":
                 wanted = query.get("labelSelector", ["app="])[0].partition("app=")[2]
                 found = self.children.get(wanted)
-                return 200, {"items": [] if found is None else found.pods}
+                return 200, {"items": [] if found is None else found.running_pods()}
             if path.startswith(f"{CORE}/"):
                 return 200, {"items": []}
             return refusal(404, f"no {path}")

@@ -99,7 +99,7 @@ def test_a_transition_is_planned_with_what_the_operator_does_and_both_jobs_at_on
     risks = [one for one in plan.risks if "both jobs run at once" in one]
     assert len(risks) == 1
     assert "not known to be idempotent or transactional: all" in risks[0]
-    assert [step.name for step in plan.steps][-3:] == ["switched", "stable", "flow"]
+    assert [step.name for step in plan.steps][-4:] == ["switched", "stable", "flow", "effect"]
 
 
 def test_an_upgrade_is_verified_on_the_new_child_and_its_overlap_is_measured(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_a_second_upgrade_goes_back_to_blue(tmp_path: Path) -> None:
 def test_with_a_deletion_delay_the_new_job_is_verified_while_the_old_one_is_still_there(tmp_path: Path) -> None:
     with bench(tmp_path, **{DELETION_DELAY: "20 s"}) as it:
         plan = it.plan(image="count:2")
-        assert [step.name for step in plan.steps][-3:] == ["stable", "switched", "flow"]
+        assert [step.name for step in plan.steps][-4:] == ["stable", "switched", "flow", "effect"]
         assert it.run(plan).outcome == "verified"
         assert it.fake.state == "ACTIVE_GREEN"
 
@@ -236,7 +236,7 @@ def test_an_edit_by_somebody_else_in_the_middle_is_named_and_kept(
 
 
 KINDS = ("intent", "outcome")
-STEPS = ("dry-run", "measure", "patch", "transition", "check", "running", "switched", "stable", "flow")
+STEPS = ("dry-run", "measure", "patch", "transition", "check", "running", "switched", "stable", "flow", "effect")
 
 
 @pytest.mark.scaled

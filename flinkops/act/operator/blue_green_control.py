@@ -1,5 +1,6 @@
 """A FlinkBlueGreenDeployment as the executor's control: its custom resource, and the jobs of its two children."""
 
+from collections.abc import Sequence
 from typing import NoReturn
 
 import msgspec
@@ -9,6 +10,8 @@ from flinkops.act.operator.control import KubeControl, open_control
 from flinkops.act.running import StepRun
 from flinkops.clock import Clock
 from flinkops.errors import OperationFailed, Unreachable
+from flinkops.model.detail import ResourceRequirement
+from flinkops.model.effect import RunsWith
 from flinkops.model.facts import ExceptionFacts, JobFacts
 from flinkops.plan.operator.blue_green import child_name, colour_of, state_of
 from flinkops.sources.kubernetes.access import KubeAccess
@@ -67,9 +70,26 @@ class BlueGreenControl(KubeControl):
         found = self._having(job_id)
         return () if found is None else found[0].failures(job_id)
 
+    def runs_with(self, job_id: str) -> RunsWith:
+        """Of whichever child has it. Raises Unreachable where none has."""
+        return self._child_of(job_id).runs_with(job_id)
+
+    def requirements(self, job_id: str) -> tuple[ResourceRequirement, ...]:
+        """Of whichever child has it. Raises Unreachable where none has."""
+        return self._child_of(job_id).requirements(job_id)
+
+    def require(self, job_id: str, requirements: Sequence[ResourceRequirement]) -> None:
+        """Of whichever child has it. Raises Unreachable where none has."""
+        self._child_of(job_id).require(job_id, requirements)
+
     def newest(self) -> NoReturn:
         """There are two. Raises OperationFailed."""
         raise OperationFailed(f"{self.ref.name} is a pair: which child's job is meant?")
+
+    def _child_of(self, job_id: str) -> KubeControl:
+        if (found := self._having(job_id)) is None:
+            raise Unreachable(f"no child of {self.ref.name} has the job {job_id}")
+        return found[0]
 
     def _having(self, job_id: str) -> tuple[KubeControl, JobFacts] | None:
         """The child and its job. Raises Unreachable where none has it and one could not be asked."""

@@ -32,11 +32,12 @@ from flinkops.plan.operator.blue_green_inputs import (
     RestoreBlueGreenSpec,
     VerifyChild,
 )
+from flinkops.plan.operator.effects import expected_of, lost_overrides
 from flinkops.plan.operator.spec import upgrade_mode
 from flinkops.plan.operator.step_inputs import DryRunPatch, PatchResource
 from flinkops.plan.operator.steps import kept
 from flinkops.plan.preconditions import BlueGreenIdle, same_spec, unmet_of_resource
-from flinkops.plan.step_inputs import CheckFiles, MeasureLoad, VerifyFlow, VerifyStable
+from flinkops.plan.step_inputs import CheckFiles, MeasureLoad, RequireOverrides, VerifyEffect, VerifyFlow, VerifyStable
 
 Resource = Mapping[str, Any]
 
@@ -76,7 +77,7 @@ def plan_blue_green(
     transition = found.act is BlueGreenAct.TRANSITION
     mode: ChildMode = "stateless" if upgrade_mode(wanted) == "stateless" else "savepoint"
     effective = (mode if transition else "none") if not refused else "fail"
-    steps = _transition_steps(resource, patch, found, job, mode, leftover, terms) if transition else None
+    steps = _transition_steps(resource, wanted, patch, found, job, mode, leftover, terms) if transition else None
     return Plan(
         id=stamp.plan_id,
         verb="upgrade",
@@ -166,6 +167,7 @@ def _risks(found: BlueGreenOutlook, job: JobFacts, mode: ChildMode, leftover: st
 
 def _transition_steps(
     resource: Resource,
+    wanted: Mapping[str, Any],
     patch: Mapping[str, Any],
     found: BlueGreenOutlook,
     job: JobFacts,
@@ -177,6 +179,7 @@ def _transition_steps(
     child, active, started_ms = found.next_child, found.active, job.started_ms or 0
     stable = Step("stable", VerifyStable(terms.checkpoints, terms.watch_seconds))
     switched = Step("switched", AwaitSwitch(child, active, job.id))
+    expected, overrides = expected_of(found.fields, wanted), lost_overrides(wanted)
     # Where the operator leaves time for it, the new job is verified while the transition can still be aborted.
     late = (stable, switched) if found.deletion_delay_seconds > terms.watch_seconds else (switched, stable)
     return (
@@ -187,8 +190,10 @@ def _transition_steps(
         Step("transition", AwaitTransition(child, mode, error)),
         *([Step("check", CheckFiles())] if mode == "savepoint" else []),
         Step("running", VerifyChild(child, active, mode, job.id, started_ms)),
+        *([Step("overrides", RequireOverrides(overrides))] if overrides else []),
         *late,
         Step("flow", VerifyFlow()),
+        *([Step("effect", VerifyEffect(expected, application=True))] if expected else []),
     )
 
 
