@@ -12,9 +12,9 @@ from flinkops.observability.rules import groups, rule_file
 from tests.alerts.cases import CASES
 from tests.alerts.scenarios import ORDERS, Case
 from tests.alerts.test_alerts import promtool_file
+from tests.goldens import same_as_golden
 from tests.unit.promtool import promtool
 
-GOLDEN = Path(__file__).parent.parent / "golden" / "alerts.txt"
 _TEXT = r'="((?:[^"\\]|\\.)*)"'
 # What the texts look up beside their own value.
 SHOWN = {
@@ -46,4 +46,4 @@ def words(case: Case, folder: Path) -> str:
 def test_words(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     found = "\n".join(words(case, tmp_path) for case in CASES)
     assert "error" not in found.lower()
-    assert found == GOLDEN.read_text()
+    same_as_golden("alerts.txt", found)
