@@ -12,7 +12,7 @@ import yaml
 from flinkops.errors import OperationFailed
 from flinkops.local import flink
 from flinkops.local.jars import cache_folder
-from flinkops.local.java import clean_environment, find_java
+from flinkops.local.java import SUPPORTED_MAJORS, clean_environment, find_java, major_version
 from flinkops.local.javac import compile_jar
 from flinkops.local.state import FleetInfo
 
@@ -88,8 +88,12 @@ def installed_client(home: Path, *, executors: bool = False, heap_mebibytes: int
     if not script.is_file() or not dist:
         raise OperationFailed(f"{home} is no Flink distribution: it has no bin/flink and lib/flink-dist-*.jar")
     environment = dict(os.environ) | {"FLINK_HOME": str(home), "JVM_ARGS": f"-Xmx{heap_mebibytes}m {' '.join(_JVM)}"}
-    environment.setdefault("JAVA_HOME", str(find_java().parent.parent))
+    if not environment.get("JAVA_HOME"):
+        environment["JAVA_HOME"] = str(find_java().parent.parent)
     if executors:  # what the script puts on the class path beside its lib folder
+        java = Path(environment["JAVA_HOME"]) / "bin" / "java"
+        if major_version(java) not in SUPPORTED_MAJORS:  # it could not load them, and would not submit at all
+            raise OperationFailed(f"{java} is not Java 17 or 21", next_step="set JAVA_HOME to one that is")
         given = environment.get("HADOOP_CLASSPATH", "")
         environment["HADOOP_CLASSPATH"] = ":".join(filter(None, [given, str(executor_jar(libraries))]))
     return Client(("bash", str(script)), environment, dist[0].stem.rpartition("-")[2])
