@@ -337,13 +337,29 @@ def test_a_start_by_last_state_that_was_empty_comes_back_from_the_last_checkpoin
     assert (result.outcome, bench.restored()) == ("rolled-back", newest)
 
 
-def test_a_job_that_does_not_run_is_not_to_be_suspended_before_it_is_resumed(
+def test_where_the_rollback_fails_as_well_the_savepoint_of_the_stop_is_named_with_the_command(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`suspend` refuses it: seen on operator 1.7.0."""
-    newest, fake = kept_here(bench, tmp_path, 9), bench.fake
+    """Not a checkpoint, which is older; nor `suspend`, which refuses a job that does not run: seen on operator 1.15."""
+    kept_here(bench, tmp_path, 9)
+    fake = bench.fake
     monkeypatch.setattr(fake, "begin", lambda *_, **__: fake.loop())
     result = bench.run(bench.upgrade(image="count:2"))
+    assert result.outcome == "failed"
+    assert "flinkops resume count --from s3://bucket/savepoint-1" in (result.error or "")
+    assert "flinkops suspend count, then" not in (result.error or "")
+
+
+def test_where_a_start_by_last_state_fails_for_good_the_checkpoint_is_named(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = bench.fake
+    bench.spec()["flinkConfiguration"]["high-availability.type"] = "kubernetes"
+    fake._reconciled("DEPLOYED", "RUNNING", "STABLE")
+    fake.metadata = newest = kept_here(bench, tmp_path, 9)
+    monkeypatch.setattr(fake, "begin", lambda *_, **__: fake.loop())
+    asked = ActionRequest("upgrade", Change(image="count:2"), QUICK, mode="last-state")
+    result = bench.run(bench.plan(asked))
     assert result.outcome == "failed"
     assert f"flinkops resume count --from {newest}" in (result.error or "")
     assert "flinkops suspend count, then" not in (result.error or "")

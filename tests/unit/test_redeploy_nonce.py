@@ -14,6 +14,7 @@ from flinkops.act.executor import Progress
 from flinkops.act.operator import startup
 from flinkops.act.operator.redeploy import NonceChoice, settle_nonce, what_is_lost
 from flinkops.act.operator.spec_steps import new_savepoint
+from flinkops.act.savepoint_metadata import parse_metadata
 from flinkops.errors import Refused, UsageError
 from flinkops.model.facts import CheckpointFacts, CheckpointsFacts, JobFacts
 from flinkops.model.request import ActionRequest, Change, Terms
@@ -263,6 +264,7 @@ def test_where_nothing_brings_it_back_the_newest_checkpoint_that_exists_is_named
         folder.mkdir()
         shutil.copy(INLINE, folder / "_metadata")
     assert bench.fake.job is not None
+    bench.fake.vertex_id = parse_metadata(INLINE.read_bytes()).operators[0].operator_id
     bench.fake.job["newest"] = {"id": 8, "status": "COMPLETED", "external_path": (tmp_path / "chk-8").as_uri()}
     spec = manifest(bench)
     spec["image"] = "forgets:1"

@@ -133,13 +133,15 @@ def _refuse_other_state(run: StepRun, given: VerifyNewJob, mode: Mode | Rollback
 def _retained(run: StepRun, given: VerifyNewJob, mode: Mode | RollbackTaken) -> str | None:
     """Where nothing brings the old state back any more: what is left of it, and the command that starts from there."""
     last_try = not run.plan.rollback_steps or given.mode is None
-    name = shell_word(run.plan.target.job_name)
+    name, path = shell_word(run.plan.target.job_name), run.findings.savepoint or ""
+    lost = run.findings.last(StateLost) is not None
+    suspend = f"flinkops suspend {name}, then " if last_try and _runs(run) else ""
+    if given.mode is None and path and not lost:  # of the stop: newer than any checkpoint
+        return f"once what keeps it from starting is mended: {suspend}flinkops resume {name} --from {shell_word(path)}"
     if last_try and (checkpoint := retained_checkpoint(run)) is not None:
-        suspend = f"flinkops suspend {name}, then " if _runs(run) else ""
         command = f"{suspend}flinkops resume {name} --from {shell_word(checkpoint)}"
         return f"the newest checkpoint that is retained is {checkpoint}: {command}"
-    path = run.findings.savepoint or ""
-    if run.findings.last(StateLost) is None or mode not in ("recreate", "redeploy") or "/chk-" not in path:
+    if not lost or mode not in ("recreate", "redeploy") or "/chk-" not in path:
         return None
     # Flink tells of checkpoints seconds late: the last that was seen may have given way to the next one.
     return f"if {path} is gone, the next chk-… lies beside it: flinkops resume {name} --from PATH"
