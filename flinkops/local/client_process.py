@@ -11,6 +11,7 @@ from pathlib import Path
 
 from flinkops.errors import OperationFailed
 from flinkops.local.client import FOLDER_VARIABLE, Client
+from flinkops.local.peers import peers_of_group
 
 _MOST_OUTPUT_BYTES = 1 << 20
 _END_SECONDS = 5.0
@@ -59,6 +60,10 @@ class ClientProcess:
             content = (self.folder / "output").read_bytes()[-_MOST_OUTPUT_BYTES:]
             return content.decode("utf-8", "replace")
         return ""
+
+    def peers(self) -> frozenset[str]:
+        """``host:port`` of each TCP connection that it has now to others; empty where the system does not tell."""
+        return peers_of_group(self._process.pid)
 
     def tell(self, line: str) -> None:
         """A line on its standard input. Raises OperationFailed when it does not listen any more."""

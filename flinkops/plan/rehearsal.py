@@ -112,6 +112,7 @@ class Seen(msgspec.Struct, frozen=True):
     unreadable: tuple[str, ...] = ()
     as_they_are: tuple[str, ...] = ()
     not_replaced: tuple[str, ...] = ()
+    peers: tuple[str, ...] = ()  # host:port that its process was connected to while it built its graph
 
     @property
     def state_is_gone(self) -> bool:
@@ -187,7 +188,10 @@ def judge(job: str, seen: Seen, *, control: Seen | None = None, drops: bool = Fa
         "restores",
         against=seen.against,
         restore_seconds=None if seen.restore_ms is None else seen.restore_ms / 1000,
-        outside=tuple(f"{name} runs as it is: no sink of Flink's" for name in seen.as_they_are),
+        outside=(
+            *(f"{_line(name)} runs as it is: no sink of Flink's" for name in seen.as_they_are),
+            *(f"connected to {peer} while the job graph was built" for peer in seen.peers),
+        ),
         operators=tuple(_operator(one) for one in seen.operators if one.has_state or one.in_graph),
         states=_states(seen),
     )

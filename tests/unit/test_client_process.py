@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import sys
 import textwrap
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from flinkops.act.rest.held import CannotHold, hold
 from flinkops.act.rest.rehearsing import rehearse
 from flinkops.errors import OperationFailed, TimedOut
 from flinkops.local.client import Client
+from flinkops.local.client_process import ClientProcess
 from flinkops.model.launch import Launch
 from flinkops.model.rehearsal import Rehearsal
 from tests.unit.fake_cluster import JOB_ID, FakeCluster
@@ -230,3 +232,44 @@ def test_another_minor_version_of_flink_tells_nothing(play: Play, tmp_path: Path
     found = rehearse(control, job, LAUNCH, old=None, against="file:/sp", flink_home=None, note=quietly)
     assert (found.verdict, found.cause) == ("cannot-tell", "the Flink here is 2.3.0, the cluster's is 1.20.5")
     assert "--flink-home" in (found.remedy or "")
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="only Linux tells")
+def test_connections_made_for_the_graph_are_listed(play: Play, control: FakeCluster) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_server(("::1", 0), family=socket.AF_INET6) as other,
+    ):
+        ports = (server.getsockname()[1], other.getsockname()[1])
+        play(f"""
+            import socket
+            one = socket.create_connection(("127.0.0.1", {ports[0]}))
+            two = socket.create_connection(("::1", {ports[1]}))
+            mine = socket.create_server(("127.0.0.1", 0))
+            within = socket.create_connection(mine.getsockname())
+            while not (folder / "listed").exists():
+                pass
+            one.close()
+            say("ready")
+            heard()
+            say("verdict-0.json", {ALIVE!r})
+            heard()
+        """)
+        listed = ClientProcess.peers
+
+        def list_once(process: ClientProcess) -> frozenset[str]:
+            found = listed(process)
+            if len(found) == len(ports):
+                (process.folder / "listed").touch()
+            return found
+
+        job = control.job(JOB_ID)
+        assert job is not None
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ClientProcess, "peers", list_once)
+            found = rehearse(control, job, LAUNCH, old=None, against="file:/sp", flink_home=None, note=quietly)
+    assert found.verdict == "restores"
+    assert found.outside == tuple(
+        f"connected to {host}:{port} while the job graph was built"
+        for host, port in sorted([("127.0.0.1", ports[0]), ("[::1]", ports[1])])
+    )

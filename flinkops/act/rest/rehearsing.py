@@ -25,6 +25,7 @@ TARGET = "flinkops-rehearsal"
 _RUN_SECONDS = 300.0
 _TRIES = 3  # a checkpoint may be subsumed while it is restored
 _POLL_SECONDS = 0.1
+_POLLS_A_LIST = 3  # of its connections
 _ROOM_FOR_STATE = 2  # the restored state, and a checkpoint of it
 _seen = msgspec.json.Decoder(Seen)
 
@@ -199,30 +200,35 @@ def restored(run: ClientRun, path: str) -> Seen:
 def _restored(run: ClientRun, states: States, note: Note) -> Seen:
     """One client, and as many states as it takes. Raises NoGraph when the program came to none, OperationFailed."""
     process = ClientProcess(run.client, run.options, variables={REHEARSAL_VARIABLE: "1"})
+    peers: set[str] = set()
     try:
-        _await(process, ("ready", _verdict(0)), note)
-        for number in itertools.count():
-            if not process.says(_verdict(0)) or number:
+        _await(process, ("ready", _verdict(0)), note, peers)
+        ready = not process.says(_verdict(0))
+        number = 0
+        while True:
+            if ready:
                 path = states.next()
                 note(f"rehearsing against {path}")
                 process.tell(path)
                 _await(process, (_verdict(number),), note)
             seen = _seen.decode((process.folder / _verdict(number)).read_bytes())
-            if not (seen.state_is_gone and states.has_more):
-                return seen
+            if not (ready and seen.state_is_gone and states.has_more):
+                return msgspec.structs.replace(seen, peers=tuple(sorted(peers)))
+            number += 1
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
         raise OperationFailed(f"what the rehearsal saw cannot be read: {problem}") from None
     finally:
         process.close()
-    raise AssertionError("not reached")
 
 
 def _verdict(number: int) -> str:
     return f"verdict-{number}.json"
 
 
-def _await(process: ClientProcess, files: Sequence[str], note: Note) -> None:
+def _await(process: ClientProcess, files: Sequence[str], note: Note, peers: set[str] | None = None) -> None:
+    """Until it has left one of these files; with whom it was connected meanwhile goes into `peers`."""
     ends = time.monotonic() + _RUN_SECONDS
+    polls = itertools.count()
     while not any(map(process.says, files)):
         if process.ended and not any(map(process.says, files)):
             if process.says("bypassed"):
@@ -230,6 +236,8 @@ def _await(process: ClientProcess, files: Sequence[str], note: Note) -> None:
             raise NoGraph(last_cause(process.output))
         if time.monotonic() > ends:
             raise OperationFailed(f"the rehearsal did not end within {_RUN_SECONDS:.0f} s")
+        if peers is not None and next(polls) % _POLLS_A_LIST == 0:
+            peers |= process.peers()
         note("rehearsing")
         time.sleep(_POLL_SECONDS)
 
