@@ -16,6 +16,9 @@ from flinkops.cli.savepoint.verify import latest_path
 if TYPE_CHECKING:
     from flinkops.act.savepoint_content import OperatorContent, SavepointContent, StateContent
 
+_START_AT = {-1: "the latest", -2: "the earliest", -3: "the group's committed offset"}
+"""What Kafka's source notes for a partition of which it has read nothing (KafkaPartitionSplit)."""
+
 
 @with_common
 def show(
@@ -90,10 +93,11 @@ def _operator_lines(operator: "OperatorContent") -> Iterator[str]:
     if operator.states is None or operator.unknown:
         yield f"  states unknown: {operator.unknown}"
     yield from (f"  {_state(one)}" for one in operator.states or ())
-    yield from (f"  {one.topic} {one.partition}: from offset {one.offset}" for one in operator.kafka_offsets)
+    for one in operator.kafka_offsets:
+        yield f"  {one.topic} {one.partition}: from {_START_AT.get(one.offset, f'offset {one.offset}')}"
 
 
 def _state(state: "StateContent") -> str:
     serializer = (state.serializer or "").rpartition(".")[2].rpartition("$")[2].removesuffix("Snapshot")
-    items = "" if state.items is None else f", {state.items} items"
+    items = "" if state.items is None else f", items: {state.items}"
     return f"{'keyed' if state.keyed else 'operator'} state {state.name}: {state.kind} {serializer}".rstrip() + items
