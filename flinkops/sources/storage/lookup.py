@@ -66,7 +66,7 @@ def at_once(work: Callable[[A], B], items: Sequence[A], *, threads: int) -> Iter
     for item in items:
         todo.put(item)
     for number in range(min(threads, len(items))):
-        threading.Thread(target=run, name=f"flinkops storage {number}", daemon=True).start()
+        threading.Thread(target=run, name=f"storage-{number}", daemon=True).start()
     try:
         for _ in items:
             found = done.get()
