@@ -166,19 +166,25 @@ class _Workers:
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(known.root, folder, symlinks=True)
         modules = sorted({_module(test) for test in known.seconds})
-        self._warm, self._cold = (_started(folder, more) for more in (["--warm", *modules], []))
+        self._folder = folder
+        self._warm = _started(folder, ["--warm", *modules])
+        self._cold: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> "_Workers":
         return self
 
     def __exit__(self, *_: object) -> None:
         for process in (self._warm, self._cold):
-            process.communicate()
+            if process is not None:
+                process.communicate()
 
     def ask(self, task: dict[str, Any]) -> dict[str, Any]:
         """Run one mutant, or the tests without a change."""
         answer = _answer(self._warm, task)
-        return _answer(self._cold, task) if answer["end"] == "cold" else answer
+        if answer["end"] != "cold":
+            return answer
+        self._cold = self._cold or _started(self._folder, [])
+        return _answer(self._cold, task)
 
 
 def _started(folder: Path, arguments: list[str]) -> "subprocess.Popen[str]":

@@ -7,7 +7,9 @@ import pytest
 
 from flinkops.autoscale.alignment import aligned
 from flinkops.autoscale.controller import memory_pressure
+from flinkops.autoscale.document import RIGHT, TITLES
 from flinkops.autoscale.settings import Settings, operator_defaults
+from flinkops.autoscale.simulate import Moment, Outcome
 from flinkops.autoscale.taskmanagers import memory_advice
 from flinkops.model.detail import JobDetail, TaskManagerDetail
 from flinkops.plan.operator.autoscaler_options import default_of
@@ -137,3 +139,13 @@ def test_utilization_bounds() -> None:
     assert (given.lower_utilization, given.upper_utilization) == (0.25, 0.75)
     own = msgspec.structs.replace(given, utilization_min=0.1, utilization_max=0.9)
     assert (own.lower_utilization, own.upper_utilization) == (0.1, 0.9)
+
+
+def test_slot_hours_and_the_peak_of_a_run() -> None:
+    moments = [Moment(at, 1.0, slots, lag, {}, False) for at, slots, lag in ((0.0, 2, 5.0), (60.0, 4, 1.0))]
+    outcome = Outcome(moments, step_seconds=60.0)
+    assert (outcome.slot_hours, outcome.peak_lag_records) == (0.1, 5.0)
+
+
+def test_numbers_stand_on_the_right_and_texts_on_the_left() -> None:
+    assert dict(zip(TITLES, RIGHT, strict=True)) == {title: title not in {"VERTEX", "WHY"} for title in TITLES}

@@ -1,18 +1,21 @@
 """The edges of what a plan reckons with: units, versions, periods, counts."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from flinkops.errors import UsageError
-from flinkops.model.facts import RestoredFacts
+from flinkops.model.facts import RestoredFacts, SnapshotFacts
 from flinkops.model.launch import Launch
 from flinkops.observability.timing import Timing
+from flinkops.plan.identity import Stamp
 from flinkops.plan.launch_effect import effect_step
 from flinkops.plan.operator.configuration import parse_duration
 from flinkops.plan.operator.quantities import Quantity
 from flinkops.plan.operator.rules import Features, Rules
 from flinkops.plan.operator.validation_autoscaler import is_cron, is_daily
+from flinkops.plan.savepoint import plan_delete
 from flinkops.plan.state_loss import why_lost
 from flinkops.plan.waves import max_unavailable
 from tests.unit.builders import job
@@ -182,6 +185,26 @@ def test_another_program_is_read_back(old: str, new: str) -> None:
     found = effect_step("", job(), Launch(kind="jar", jar_id=old), Launch(kind="jar", jar_id=new))
     assert "program" in str(found)
     assert effect_step("", job(), Launch(kind="jar", jar_id=old), Launch(kind="jar", jar_id=old)) == ()
+
+
+def test_a_savepoint_is_disposed_of_by_one_of_the_resources_that_name_it() -> None:
+    def named(name: str, **fields: Any) -> SnapshotFacts:
+        return SnapshotFacts(**{"name": name, "kind": "savepoint", "state": "COMPLETED", **fields})
+
+    def steps(*snapshots: SnapshotFacts) -> list[tuple[str, str]]:
+        plan = plan_delete(job(), "c", ["s3://b/1"], Stamp("d1", 1), snapshots={"s3://b/1": snapshots})
+        return [(step.name, type(step.do).__name__) for step in plan.steps]
+
+    by_flink, by_operator = "DisposeSavepoint", "RemoveSnapshot"
+    kept = named("a", dispose_on_delete=False)
+    assert [kind for _, kind in steps()] == [by_flink]
+    assert [kind for _, kind in steps(kept)] == [by_flink, by_operator]
+    assert [kind for _, kind in steps(kept, named("b"))] == [by_operator, by_operator]
+    (first, _), (second, _) = steps(kept, named("b"))
+    assert second == f"{first}-a"
+    assert len({name for name, _ in steps(kept)}) == 2
+    for other in (named("a", kind="checkpoint"), named("a", state="FAILED")):
+        assert [kind for _, kind in steps(other)] == [by_flink, by_operator]
 
 
 @pytest.mark.parametrize(("restored", "lost"), [(6, True), (7, False), (8, False)])

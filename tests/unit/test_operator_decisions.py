@@ -67,6 +67,8 @@ EDITS: dict[str, Edit] = {
     "parallelism": Edit(parallelism=5),
     "overrides": Edit(settings={"pipeline.jobvertex-parallelism-overrides": "a:2"}),
     "restart": Edit(restart_nonce=3),
+    "read at once": Edit(settings={"kubernetes.operator.periodic.savepoint.interval": "1h"}),
+    "written down": Edit(settings={"parallelism.default": "7"}),
     "version": Edit(manifest=None, settings={"taskmanager.numberOfTaskSlots": "4", "job.autoscaler.enabled": "true"}),
 }
 

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from flinkops.plan.operator.configuration import parse_double
 
-MIB = 1 << 20
 _MOST = (1 << 63) - 1
 _SIZE = re.compile(r"(\d+)\s*(b|bytes|k|kb|kibibytes|m|mb|mebibytes|g|gb|gibibytes|t|tb|tebibytes)?")
 
