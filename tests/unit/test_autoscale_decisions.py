@@ -3,14 +3,19 @@
 `FLINKOPS_UPDATE_GOLDEN=1 pytest tests/unit/test_autoscale_decisions.py` writes the file anew: read the difference.
 """
 
+import json
 import random
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
+from flinkops.autoscale.controller import Controller
 from flinkops.autoscale.decide import decide
 from flinkops.autoscale.memory import Memory, Scaling, Wanted
+from flinkops.autoscale.replay import measured
 from flinkops.autoscale.settings import Settings, operator_defaults
+from flinkops.autoscale.simulate import Simulation, Stage, World, simulate
 from flinkops.autoscale.window import Sample, Window
 from tests.goldens import numbers_of, same_as_golden
 from tests.unit.autoscale_cases import AT_ONCE, START_MS, Part, chain
@@ -20,6 +25,49 @@ SEEDS = range(120)
 
 def test_every_decision_is_as_it_was() -> None:
     same_as_golden("autoscale-decisions.txt", "".join(f"{line}\n" for seed in SEEDS for line in decided(seed)))
+
+
+def test_every_simulated_hour_is_as_it_was() -> None:
+    same_as_golden("autoscale-simulations.txt", "".join(f"{line}\n" for seed in range(12) for line in simulated(seed)))
+
+
+def simulated(seed: int) -> Iterator[str]:
+    """A load that doubles and falls again, and what a recording of that hour is measured as."""
+    draw = random.Random(seed)
+    stages = [
+        Stage("src", 200.0, sends=draw.choice((1.0, 2.0)), partitions=draw.choice((None, 8))),
+        Stage("work", 60.0, {"src": "HASH"}, parallelism=2, skew=draw.choice((1.0, 1.5)), max_parallelism=12),
+        Stage("left", 90.0, {"work": "FORWARD"}, sends=0.5, parallelism=2),
+        Stage("sink", 80.0, {"work": "REBALANCE", "left": "REBALANCE"}),
+    ]
+    chosen = msgspec.structs.replace(
+        Settings(),
+        metrics_window_seconds=300.0,
+        stabilization_seconds=60.0,
+        scale_down_interval_seconds=draw.choice((0.0, 600.0)),
+        catch_up_seconds=draw.choice((300.0, 1800.0)),
+    )
+    world = World(pause_seconds=30.0, slots=draw.choice((None, 6)), noise=draw.choice((0.0, 0.05)), seed=seed)
+    outcome = simulate(stages, lambda at: 160.0 if 900 <= at < 2_400 else 80.0, Controller(chosen), 3_600.0, world)
+    yield (
+        f"== {seed}: {outcome.rescales} rescales, {outcome.slot_hours:.6g} slot hours, "
+        f"lag {outcome.peak_lag_records:.6g} {outcome.mean_lag_records:.6g}"
+    )
+    for each in outcome.moments[::6]:
+        flow = f"{each.arrived_per_second:.6g} in, {each.lag_records:.6g} wait"
+        yield f"{each.seconds:g}: {flow}, {dict(each.parallelism)}"
+    job = Simulation(stages, lambda at: 100.0 + at / 60, world)
+    found = measured([job.step() for _ in range(20)], chosen)
+    shown = msgspec.json.decode(msgspec.json.encode(found))
+    yield json.dumps(_short(shown))
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _short(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_short(each) for each in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def decided(seed: int) -> Iterator[str]:

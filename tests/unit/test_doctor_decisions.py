@@ -15,6 +15,7 @@ from flinkops.config.policy import Policy
 from flinkops.diagnose.diagnosis import diagnose, why_not
 from flinkops.diagnose.evidence import Evidence
 from flinkops.diagnose.rules import RULES
+from flinkops.model.detail import JobDetail
 from flinkops.model.facts import Spread, VertexFacts
 from flinkops.model.findings import Condition, Finding
 from tests.goldens import numbers_of, same_as_golden
@@ -36,7 +37,9 @@ def varied(path: Path) -> Iterator[str]:
     evidence = sample(path)
     yield f"== {path.parent.name}/{path.stem}"
     for name, change in VARIANTS.items():
-        yield from (f"{name} {named(each)}" for each in diagnose(change(evidence)).findings)
+        found = diagnose(change(evidence))
+        yield f"{name}: score {found.score}, not assessed: {', '.join(each.code for each in found.not_assessed)}"
+        yield from map(named, found.findings)
 
 
 def with_job(evidence: Evidence, **fields: Any) -> Evidence:
@@ -66,6 +69,14 @@ def apart(vertex: VertexFacts) -> dict[str, Any]:
     return {"watermark_ms": msgspec.structs.replace(vertex.watermark_ms, min=vertex.watermark_ms.min - 600_000)}
 
 
+def collecting(detail: JobDetail | None) -> JobDetail | None:
+    """Its TaskManagers spend an eighth of the time in garbage collection."""
+    if detail is None:
+        return None
+    managers = tuple(msgspec.structs.replace(each, gc_ratio=0.125) for each in detail.taskmanagers)
+    return msgspec.structs.replace(detail, taskmanagers=managers)
+
+
 VARIANTS: dict[str, Callable[[Evidence], Evidence]] = {
     "bare": lambda it: msgspec.structs.replace(it, detail=None, flame_graphs=(), cluster=None),
     "45 s old": lambda it: with_job(it, running_since_ms=it.job.seen_ms - 45_000),
@@ -76,6 +87,8 @@ VARIANTS: dict[str, Callable[[Evidence], Evidence]] = {
     "records wait": lambda it: with_vertices(it, lambda v: {} if v.upstream else {"pending_records": spread(9_000.0)}),
     "nothing comes in": lambda it: with_vertices(it, lambda v: {"records_in_per_second": spread(0.0)}),
     "ten minutes apart": lambda it: with_vertices(it, apart),
+    "failed": lambda it: with_job(it, state="FAILED"),
+    "a little collection": lambda it: msgspec.structs.replace(it, detail=collecting(it.detail)),
     "two restarts": lambda it: with_job(it, restarts=2),
 }
 

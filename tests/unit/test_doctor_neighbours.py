@@ -13,7 +13,7 @@ from flinkops.model.facts import (
     ResourceFacts,
     StuckFacts,
 )
-from tests.unit.builders import NOW_MS, spread, with_vertex
+from tests.unit.builders import NOW_MS, spread, vertex, with_vertex
 from tests.unit.doctor_cases import detail, evidence, flames, found, job, manager, sample, thrown, why_not
 
 
@@ -55,6 +55,12 @@ def test_out_of_slots_while_it_waits() -> None:
     assert finding is not None
     assert finding.severity == "critical"
     assert found("out-of-slots", evidence(waiting)) is None
+    wide = found(
+        "out-of-slots",
+        evidence(msgspec.structs.replace(waiting, vertices=(vertex("src", parallelism=6),)), cluster=full),
+    )
+    assert wide is not None
+    assert [each.value for each in wide.remedy if each.key == "parallelism.default"] == ["3"]
     gone = found("out-of-slots", evidence(waiting, cluster=ClusterFacts("prod", "2.3.0", 0, 0, 0)))
     assert gone is not None
     assert gone.title == "The cluster has no TaskManager"
