@@ -1,6 +1,6 @@
 """The steps around savepoints."""
 
-from typing import Any
+from typing import Any, Protocol
 
 from flinkops.act.outcomes import (
     FilesChecked,
@@ -15,9 +15,17 @@ from flinkops.errors import OperationFailed
 from flinkops.model.detail import AsyncOutcome
 from flinkops.model.facts import CheckpointFacts, CheckpointsFacts
 from flinkops.model.places import same_place
+from flinkops.model.savepoint import SavepointFormat
 from flinkops.model.steps import BeginsSavepoint, NamesSavepoint
 from flinkops.outside.shell import shell_word
-from flinkops.plan.step_inputs import AwaitSavepoint, CheckFiles, DisposeSavepoint, TriggerSavepoint, VerifySavepoint
+from flinkops.plan.step_inputs import (
+    AwaitSavepoint,
+    CheckFiles,
+    DisposeSavepoint,
+    StopWithSavepoint,
+    TriggerSavepoint,
+    VerifySavepoint,
+)
 
 _LISTED_WITHIN_SECONDS = 30.0
 _DISPOSED_WITHIN_SECONDS = 300.0
@@ -25,9 +33,22 @@ _DISPOSED_WITHIN_SECONDS = 300.0
 
 def trigger(run: StepRun, given: TriggerSavepoint) -> SavepointTriggered:
     """Begin the savepoint. The trigger's id is the plan's own, so that a second time is not a second savepoint."""
+    return SavepointTriggered(
+        given.trigger_id, begin(run, given, run.control.trigger_savepoint, "triggering the savepoint")
+    )
+
+
+class _Sends(Protocol):
+    def __call__(
+        self, job_id: str, /, *, target_directory: str, savepoint_format: SavepointFormat, trigger_id: str
+    ) -> None: ...
+
+
+def begin(run: StepRun, given: TriggerSavepoint | StopWithSavepoint, send: _Sends, note: str) -> int | None:
+    """Have Flink begin a savepoint as the step says; returns the newest checkpoint of before."""
 
     def ask() -> bool:
-        run.control.trigger_savepoint(
+        send(
             run.job_id,
             target_directory=given.target_directory,
             savepoint_format=given.savepoint_format,
@@ -36,8 +57,8 @@ def trigger(run: StepRun, given: TriggerSavepoint) -> SavepointTriggered:
         return True
 
     after = newest_checkpoint(run)
-    run.until("triggering the savepoint", ask)
-    return SavepointTriggered(given.trigger_id, after)
+    run.until(note, ask)
+    return after
 
 
 def newest_checkpoint(run: StepRun) -> int | None:

@@ -255,43 +255,49 @@ def _without_jobmanager(job: JobFacts) -> float | None:
 
 def _operator_does_not_act(job: JobFacts, resource: ResourceFacts) -> list[Reason]:
     """What waits for the operator, or has been lost to it."""
-    reasons: list[Reason] = []
+    found = (_no_jobmanager(job, resource), _being_deleted(job, resource), _edit_not_taken_up(job, resource))
+    return [reason for reason in found if reason is not None]
+
+
+def _no_jobmanager(job: JobFacts, resource: ResourceFacts) -> Reason | None:
     missing = _without_jobmanager(job)
-    if missing is not None:
-        lasts = f" for {human_seconds(missing)}" if missing else ""
-        reasons.append(
-            Reason(
-                code=ReasonCode.JOBMANAGER_MISSING,
-                text=f"the operator sees no JobManager{lasts} (MISSING), and deploys none",
-                value=missing,
-                limit=PATIENCE_SECONDS,
-                level="critical" if missing >= PATIENCE_SECONDS else "warning",
-                since_ms=resource.status_changed_ms,
-            )
-        )
+    if missing is None:
+        return None
+    lasts = f" for {human_seconds(missing)}" if missing else ""
+    return Reason(
+        code=ReasonCode.JOBMANAGER_MISSING,
+        text=f"the operator sees no JobManager{lasts} (MISSING), and deploys none",
+        value=missing,
+        limit=PATIENCE_SECONDS,
+        level="critical" if missing >= PATIENCE_SECONDS else "warning",
+        since_ms=resource.status_changed_ms,
+    )
+
+
+def _being_deleted(job: JobFacts, resource: ResourceFacts) -> Reason | None:
     deleting = deleting_seconds(resource, job.seen_ms)
-    if deleting is not None:
-        reasons.append(
-            Reason(
-                code=ReasonCode.RESOURCE_DELETING,
-                text=f"the resource is being deleted since {human_seconds(deleting)}; held by {held_by(resource)}",
-                value=deleting,
-                limit=PATIENCE_SECONDS,
-                level="warning",
-                since_ms=resource.deleting_since_ms,
-            )
-        )
+    if deleting is None:
+        return None
+    return Reason(
+        code=ReasonCode.RESOURCE_DELETING,
+        text=f"the resource is being deleted since {human_seconds(deleting)}; held by {held_by(resource)}",
+        value=deleting,
+        limit=PATIENCE_SECONDS,
+        level="warning",
+        since_ms=resource.deleting_since_ms,
+    )
+
+
+def _edit_not_taken_up(job: JobFacts, resource: ResourceFacts) -> Reason | None:
     waiting = not_taken_up_seconds(resource, job.seen_ms)
-    if waiting is not None and waiting >= PATIENCE_SECONDS:
-        generations = f"generation {resource.generation}, observed {resource.observed_generation}"
-        reasons.append(
-            Reason(
-                code=ReasonCode.SPEC_NOT_TAKEN_UP,
-                text=f"the operator has not acted on an edit of the spec for {human_seconds(waiting)} ({generations})",
-                value=waiting,
-                limit=PATIENCE_SECONDS,
-                level="warning",
-                since_ms=resource.spec_changed_ms,
-            )
-        )
-    return reasons
+    if waiting is None or waiting < PATIENCE_SECONDS:
+        return None
+    generations = f"generation {resource.generation}, observed {resource.observed_generation}"
+    return Reason(
+        code=ReasonCode.SPEC_NOT_TAKEN_UP,
+        text=f"the operator has not acted on an edit of the spec for {human_seconds(waiting)} ({generations})",
+        value=waiting,
+        limit=PATIENCE_SECONDS,
+        level="warning",
+        since_ms=resource.spec_changed_ms,
+    )

@@ -78,13 +78,7 @@ def _in(job: JobFacts, graph: Graph, unknown: dict[str, str]) -> float | None:
     """What the sources read."""
     live = [vertex for vertex in graph.sources if vertex.status != ExecutionState.FINISHED]
     values = [(vertex, total(vertex.records_in_per_second)) for vertex in live]
-    missing = next((vertex for vertex, value in values if value is None), None)
-    if missing is not None:
-        why = f'source "{missing.name}" does not report its rate'
-        unknown[IN] = vertex_reason(job, missing, IN, why)
-        return None
-    if not graph.sources:
-        unknown[IN] = reason(job, "vertices", "the job's vertices are not known")
+    if not _all_known(job, graph.sources, values, IN, 'source "{}" does not report its rate', unknown):
         return None
     return _summed(values, IN, unknown)
 
@@ -101,15 +95,28 @@ def _out(job: JobFacts, graph: Graph, unknown: dict[str, str]) -> float | None:
         (vertex, total(vertex.records_in_per_second) if graph.upstream[vertex.id] else _positive(vertex))
         for vertex in ends
     ]
-    missing = next((vertex for vertex, value in values if value is None), None)
-    if missing is not None:
-        why = f'the sink in "{missing.name}" does not report what it writes'
-        unknown[OUT] = vertex_reason(job, missing, IN, why)
-        return None
-    if not graph.sinks:
-        unknown[OUT] = reason(job, "vertices", "the job's vertices are not known")
+    if not _all_known(job, graph.sinks, values, OUT, 'the sink in "{}" does not report what it writes', unknown):
         return None
     return _summed(values, OUT, unknown)
+
+
+def _all_known(
+    job: JobFacts,
+    vertices: Sequence[VertexFacts],
+    values: Sequence[tuple[VertexFacts, float | None]],
+    path: str,
+    why: str,
+    unknown: dict[str, str],
+) -> bool:
+    """Whether each of the vertices says its rate; else `unknown` has at `path` which one does not. ``{}``: its name."""
+    missing = next((vertex for vertex, value in values if value is None), None)
+    if missing is not None:
+        unknown[path] = vertex_reason(job, missing, IN, why.format(missing.name))
+    elif not vertices:
+        unknown[path] = reason(job, "vertices", "the job's vertices are not known")
+    else:
+        return True
+    return False
 
 
 def _positive(vertex: VertexFacts) -> float | None:

@@ -16,7 +16,7 @@ from flinkops.act.rest.outcomes import (
 from flinkops.act.rest.rehearsal_steps import REHEARSAL_STEPS
 from flinkops.act.rest_cache import Absence
 from flinkops.act.running import StepKind, StepRun
-from flinkops.act.savepoint_steps import newest_checkpoint
+from flinkops.act.savepoint_steps import begin
 from flinkops.act.stability_steps import alive, all_running, why_failed
 from flinkops.errors import Denied, NotInTime, OperationFailed, TimedOut, Unreachable
 from flinkops.model.facts import JobFacts
@@ -45,19 +45,7 @@ def prepare(run: StepRun, given: PrepareLaunch) -> LaunchPrepared:
 
 def stop(run: StepRun, given: StopWithSavepoint) -> StopBegun:
     """Begin to stop the job with a savepoint. The trigger's id is the plan's own: a second time does nothing."""
-
-    def ask() -> bool:
-        run.control.stop_with_savepoint(
-            run.job_id,
-            target_directory=given.target_directory,
-            savepoint_format=given.savepoint_format,
-            trigger_id=given.trigger_id,
-        )
-        return True
-
-    after = newest_checkpoint(run)
-    run.until("asking the job to stop", ask)
-    return StopBegun(run.job_id, after)
+    return StopBegun(run.job_id, begin(run, given, run.control.stop_with_savepoint, "asking the job to stop"))
 
 
 def await_end(run: StepRun, _given: AwaitEnd) -> JobEnded:
