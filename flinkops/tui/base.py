@@ -31,6 +31,11 @@ class BaseScreen(Screen[None]):
         """The app, as far as a screen may know it."""
         return cast(ScreenHost, self.app)
 
+    @property
+    def now_ms(self) -> int:
+        """The time of the picture."""
+        return self.host.view.taken_ms if self.host.view else 0
+
     def say(self, text: str) -> None:
         """A short message in the line of keys, for some seconds."""
         self.post_message(Say(text))

@@ -43,11 +43,6 @@ class EventsScreen(FetchingScreen[ResourceEvents]):
         """Keys go to the table."""
         self.query_one(Grid).focus()
 
-    @property
-    def now_ms(self) -> int:
-        """The time of the picture."""
-        return self.host.view.taken_ms if self.host.view else 0
-
     def title_line(self, view: View | None, cells: int) -> Line:
         """Whose events."""
         where = tidy("/".join(part for part in (self._job.cluster, self._job.namespace or "") if part))

@@ -48,11 +48,6 @@ class TimelineScreen(FetchingScreen[Timeline]):
         """Keys go to the table."""
         self.query_one(Grid).focus()
 
-    @property
-    def now_ms(self) -> int:
-        """The time of the picture."""
-        return self.host.view.taken_ms if self.host.view else 0
-
     def title_line(self, view: View | None, cells: int) -> Line:
         """Whose timeline."""
         name = "the fleet" if self._job is None else tidy(self._job.name)

@@ -62,11 +62,6 @@ class VertexScreen(FetchingScreen[VertexContent]):
         """Keys go to the table."""
         self.grid.focus()
 
-    @property
-    def now_ms(self) -> int:
-        """The time of the picture."""
-        return self.host.view.taken_ms if self.host.view else 0
-
     def title_line(self, view: View | None, cells: int) -> Line:
         """Job and vertex."""
         dot = f" {self.host.context.glyphs.dot} "
