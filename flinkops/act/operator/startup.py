@@ -133,7 +133,8 @@ def _refuse_other_state(run: StepRun, given: VerifyNewJob, mode: Mode | Rollback
 def _retained(run: StepRun, given: VerifyNewJob, mode: Mode | RollbackTaken) -> str | None:
     """Where nothing brings the old state back any more: what is left of it, and the command that starts from there."""
     last_try = not run.plan.rollback_steps or given.mode is None
-    name, path = shell_word(run.plan.target.job_name), run.findings.savepoint or ""
+    name = shell_word(run.plan.target.job_name)
+    path = run.findings.savepoint or ""
     lost = run.findings.last(StateLost) is not None
     suspend = f"flinkops suspend {name}, then " if last_try and _runs(run) else ""
     if given.mode is None and path and not lost:  # of the stop: newer than any checkpoint
