@@ -136,6 +136,16 @@ def test_an_upgrade_that_would_lose_state_stops_before_the_stop(shell: Shell, co
     assert shell.live() == ours
 
 
+def test_an_upgrade_that_restores_goes_on(shell: Shell, compiled: Compile) -> None:
+    jar = compiled("field-for-upgrade", CHANGES["POJO field added"][0])
+    change = ("--jar", str(jar), "--entry-class", ENTRY, f"--arg={NAME}")
+    result = shell.json("upgrade", NAME, "--savepoint", "--rehearse", *change, "--yes")["result"]
+    assert result["outcome"] == "verified"
+    assert result["seen"]["rehearsal"] == "restores"
+    assert result["seen"]["compiled"] == "on the cluster"
+    assert result["restored_from"] == result["savepoint"]
+
+
 def test_nothing_of_a_rehearsal_is_left(shell: Shell) -> None:
     assert list(Path(shell.environment["TMPDIR"]).iterdir()) == []
     running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
