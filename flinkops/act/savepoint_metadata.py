@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from flinkops.act.java_object import skip_object
 from flinkops.act.java_stream import JavaStream, MetadataError
 
 MAGIC: Final = 0x4960672D
@@ -146,6 +147,8 @@ class _Parser:
             raise MetadataError(f"checkpoint id {checkpoint_id} cannot be")
         self._times(self._in.count(8), self._master_state)
         operators = tuple(self._operator() for _ in range(self._in.count(24)))
+        if self._version >= 4:
+            skip_object(self._in)  # CheckpointProperties: what is cut off within it, Flink does not restore
         return SavepointMetadata(
             version=self._version,
             checkpoint_id=checkpoint_id,

@@ -112,7 +112,8 @@ def test_a_metadata_that_is_none_is_bad(home: Path) -> None:
     cut = (SAVEPOINTS / "flink-2.3-rocksdb-native.metadata").read_bytes()[:-9]
     for content in (b"", b"<html>", cut):
         write(bucket(home), {"broken/_metadata": content})
-        assert check("s3://flinkops/broken").verdict == "bad"
+        found = check("s3://flinkops/broken")
+        assert (found.verdict, "is not usable" in found.why) == ("bad", True)
 
 
 def test_what_is_not_there_is_bad_and_what_cannot_be_asked_is_unknown(

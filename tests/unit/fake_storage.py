@@ -16,6 +16,7 @@ class FakeObjects:
 
     def __init__(self, objects: dict[str, bytes | int]) -> None:
         self.objects = objects
+        self.modified_ms = 1000
         self.requests: list[str] = []
         self.denied: set[str] = set()
         self.before: Callable[[str], None] = lambda _request: None
@@ -46,7 +47,7 @@ class FakeObjects:
         if content is None:
             return None
         raw = content if isinstance(content, bytes) else bytes(content)
-        return Content(raw[start : start + length], 1000)
+        return Content(raw[start : start + length], self.modified_ms)
 
     def close(self) -> None:
         self.requests.append("close")
@@ -59,7 +60,7 @@ class FakeObjects:
         content = self.objects.get(path)
         if content is None:
             return Entry(name)
-        return Entry(name, content if isinstance(content, int) else len(content), 1000)
+        return Entry(name, content if isinstance(content, int) else len(content), self.modified_ms)
 
     def _asked(self, request: str) -> None:
         self.requests.append(request)

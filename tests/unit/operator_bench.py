@@ -35,6 +35,7 @@ class Bench:
 
     def __init__(self, fake: FakeOperator, url: str, folder: Path, access: KubeAccess | None = None) -> None:
         self.fake = fake
+        self.stores = Stores()
         self.journal = Journal(folder / "journal", SystemClock())
         self.access = open_access(write_kubeconfig(url, folder)) if access is None else access
         assert fake.resource is not None
@@ -69,7 +70,9 @@ class Bench:
             {},
             self.control.session_cluster,
         )
-        return prepare_for_resource(self.control, self.journal, close, read, request, Stamp(plan_id, 1), Stores()).plan
+        return prepare_for_resource(
+            self.control, self.journal, close, read, request, Stamp(plan_id, 1), self.stores
+        ).plan
 
     def upgrade(self, plan_id: str = "p1", **edit: Any) -> Plan:
         return self.plan(ActionRequest("upgrade", Change(**edit), QUICK, mode="savepoint"), plan_id)
@@ -83,6 +86,7 @@ class Bench:
             self.control,
             self.journal,
             SystemClock(),
+            stores=self.stores,
             timeout_seconds=seconds,
             poll_seconds=poll_seconds,
             progress=progress,

@@ -22,6 +22,7 @@ from flinkops.plan.state_loss import place_of, why_lost
 from flinkops.sources.storage.stores import Stores
 from tests.unit.fake_cluster import JOB_ID
 from tests.unit.fake_operator import FakeOperator, operating
+from tests.unit.fake_storage import FakeObjects, FakeStores
 from tests.unit.operator_bench import QUICK, Bench
 from tests.unit.test_redeploy import Bench as RestBench
 
@@ -201,6 +202,41 @@ def test_the_next_checkpoint_is_taken_where_the_last_that_was_seen_has_given_way
     result = bench.run(bench.upgrade(image="count:2"))
     assert result.outcome == "rolled-back", result
     assert bench.restored() == f"{(tmp_path / 'checkpoints').as_uri()}/chk-10"
+
+
+def test_a_savepoint_that_nobody_noted_is_found_in_a_bucket(bench: Bench) -> None:
+    completed(bench, 3)
+    bench.fake.dies = "loops"
+    bench.spec()["flinkConfiguration"]["state.savepoints.dir"] = "s3://bucket/_entropy_/savepoints"
+    bench.fake._reconciled("DEPLOYED", "RUNNING", "STABLE")
+    name = f"savepoint-{bench.fake.job_id[:6]}-0123456789ab"
+    objects = FakeObjects({f"savepoints/{name}/_metadata": INLINE.read_bytes()})
+    bench.stores = FakeStores(bucket=objects)
+    plan = bench.upgrade(image="count:2")
+    objects.modified_ms = plan.created_ms
+    result = bench.run(plan)
+    assert result.outcome == "rolled-back", result
+    assert bench.restored() == f"s3://bucket/savepoints/{name}"
+    assert "all there" in result.seen["files"]
+
+
+def test_the_next_checkpoint_is_taken_in_a_bucket_too(bench: Bench) -> None:
+    bench.stores = FakeStores(
+        bucket=FakeObjects({"c/chk-10/_metadata": INLINE.read_bytes(), "c/chk-11/1.sst": 4, "c/shared/1": 4})
+    )
+    completed(bench, 9, "s3://bucket/c/chk-9")
+    bench.fake.dies = "forgets"
+    result = bench.run(bench.upgrade(image="count:2"))
+    assert result.outcome == "rolled-back", result
+    assert bench.restored() == "s3://bucket/c/chk-10"
+
+
+def test_a_savepoint_that_is_cut_off_in_its_bucket_is_not_passed_over(bench: Bench) -> None:
+    objects = FakeObjects({"savepoint-1/_metadata": INLINE.read_bytes()[:-1]})
+    bench.stores = FakeStores(bucket=objects)
+    result = bench.run(bench.upgrade(image="count:2"))
+    assert result.outcome == "failed", result
+    assert "s3://bucket/savepoint-1 is not whole" in (result.error or "")
 
 
 def test_where_it_cannot_be_seen_the_message_says_where_the_next_one_lies(bench: Bench) -> None:
