@@ -93,22 +93,9 @@ def plan_redeploy(
     if verb == "upgrade" and not changes and not refused:
         refused.append("nothing would change: `flinkops restart` restarts it as it is")
     steps: tuple[Step, ...] = ()
-    rollback_steps: tuple[Step, ...] = ()
     if not refused and directory is not None and new is not None:
-        tried = dropping(new) if terms.accept_loss else new
-        steps = (
-            Step("prepare", PrepareLaunch(new), only_reads=True),
-            *_rehearsal_steps(stamp.plan_id, old, tried, directory, terms),
-            Step("measure", MeasureLoad(), only_reads=True),
-            Step("compile", CompileLaunch(derived_id(stamp.plan_id, "job"), tried), only_reads=True),
-            *stop_steps(stamp.plan_id, directory, terms),
-            *_start_steps(
-                *("", stamp.plan_id, "job", new, terms, overrides_step("", job, new, cluster)),
-                drops_state=bool(terms.accept_loss),
-            ),
-            *effect_step("", job, old, new),
-        )
-        rollback_steps = _rollback_steps(stamp.plan_id, old, terms, job, cluster) if old else ()
+        steps = _redeploy_steps(job, old, new, cluster, directory, stamp.plan_id, terms)
+    rollback_steps = _rollback_steps(stamp.plan_id, old, terms, job, cluster) if steps and old else ()
     return Plan(
         id=stamp.plan_id,
         verb=verb,
@@ -147,6 +134,30 @@ def _rehearsal_steps(plan_id: str, old: Launch | None, new: Launch, directory: s
         trigger_id=derived_id(plan_id, "rehearsal"),
     )
     return (Step("rehearse", given, only_reads=True),)
+
+
+def _redeploy_steps(
+    job: JobFacts,
+    old: Launch | None,
+    new: Launch,
+    cluster: ClusterFacts,
+    directory: str,
+    plan_id: str,
+    terms: Terms,
+) -> tuple[Step, ...]:
+    tried = dropping(new) if terms.accept_loss else new
+    return (
+        Step("prepare", PrepareLaunch(new), only_reads=True),
+        *_rehearsal_steps(plan_id, old, tried, directory, terms),
+        Step("measure", MeasureLoad(), only_reads=True),
+        Step("compile", CompileLaunch(derived_id(plan_id, "job"), tried), only_reads=True),
+        *stop_steps(plan_id, directory, terms),
+        *_start_steps(
+            *("", plan_id, "job", new, terms, overrides_step("", job, new, cluster)),
+            drops_state=bool(terms.accept_loss),
+        ),
+        *effect_step("", job, old, new),
+    )
 
 
 def plan_suspend(job: JobFacts, launch: Launch | None, stamp: Stamp, terms: Terms) -> Plan:
