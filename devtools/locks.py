@@ -6,7 +6,7 @@ from pathlib import Path
 
 from devtools.bootstrap import REPOSITORY
 
-_PINNED = re.compile(r"^([a-z0-9][a-z0-9._-]*)(?:\[[^]]*])?==([^ ;\\]+)(?: ; [^\\]*?)?\s*\\?$")
+_PINNED = re.compile(r"^([a-z0-9][a-z0-9._-]*)(?:\[[^]]*])?==([^ ;\\]+)(?: ; ([^\\]*?))?\s*\\?$")
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 _VIA = re.compile(r"^\s*#\s+(?:via\s+)?(\S.*)$")
 _PROJECT = "flinkops"
@@ -18,6 +18,8 @@ class Pin:
 
     name: str
     version: str
+    marker: str = ""
+    """Where it counts, as in a requirement; empty: everywhere."""
     hashes: list[str] = field(default_factory=list)
     via: set[str] = field(default_factory=set)
     groups: set[str] = field(default_factory=set)
@@ -28,7 +30,7 @@ def read_lock(path: Path) -> list[Pin]:
     pins: list[Pin] = []
     for line in path.read_text(encoding="utf-8").splitlines():
         if (pinned := _PINNED.match(line)) is not None:
-            pins.append(Pin(pinned[1], pinned[2]))
+            pins.append(Pin(pinned[1], pinned[2], pinned[3] or ""))
         elif (found := _HASH.search(line)) is not None:
             pins[-1].hashes.append(found[1])
         elif pins and (via := _VIA.match(line)) is not None and via[1] != "via":
@@ -62,7 +64,12 @@ def requirements(name: str, packages: set[str]) -> list[str]:
     pins = lock(name)
     wanted = wanted_by(pins, packages)
     return [
-        " ".join([f"{pin.name}=={pin.version}", *(f"--hash=sha256:{each}" for each in pin.hashes)])
+        " ".join(
+            [
+                f"{pin.name}=={pin.version}{f' ; {pin.marker}' if pin.marker else ''}",
+                *(f"--hash=sha256:{each}" for each in pin.hashes),
+            ]
+        )
         for pin in pins
         if pin.name in wanted
     ]

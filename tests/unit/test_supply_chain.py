@@ -104,4 +104,6 @@ def read_lock_lines(text: str) -> dict[str, str]:
     """Versions by name; each line has a hash."""
     lines = text.splitlines()
     assert all("--hash=sha256:" in line for line in lines)
+    twice = [line for line in lines if line.split("==")[0] == "pandas"]
+    assert len(twice) == 1 or all(" ; python_" in line.partition("--hash")[0] for line in twice), "one for each Python"
     return dict(line.split(" ", 1)[0].split("==") for line in lines)
