@@ -48,6 +48,9 @@ class Part(Protocol):
     def end(self) -> int:
         """Ends it as its user would; its exit code."""
 
+    def last_words(self) -> str:
+        """Of one that ended by itself: its exit code, and the end of what it said."""
+
     def close(self) -> None:
         """Ends all that is left."""
 
@@ -64,6 +67,10 @@ def _await(holds: Callable[[], bool], what: str) -> None:
         if time.monotonic() > deadline:
             raise SystemExit(f"never: {what}")
         time.sleep(0.2)
+
+
+def _last_words(process: "subprocess.Popen[bytes]", said: str) -> str:
+    return f"exit code {process.poll()}: {said[-1_500:]}"
 
 
 class ExporterPart:
@@ -147,6 +154,9 @@ class ExporterPart:
         self._process.terminate()
         return self._process.wait(60)
 
+    def last_words(self) -> str:
+        return _last_words(self._process, (self._folder / "exporter.log").read_text("utf-8", "replace"))
+
     def close(self) -> None:
         self._ended.set()
         if self._process.poll() is None:
@@ -173,6 +183,7 @@ class TuiPart:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._ended = threading.Event()
+        self._typed: tuple[str, ...] = ()
         self._counts = {
             "keys": 0,
             "visits": 0,
@@ -198,9 +209,12 @@ class TuiPart:
 
     def _read(self) -> None:
         while self._terminal.child.poll() is None:
-            self._counts["bytes_painted"] += len(self._terminal.read(0.5))
+            painted = self._terminal.read(0.5)
+            self._terminal.seen = (self._terminal.seen + painted)[-4_000:]
+            self._counts["bytes_painted"] += len(painted)
 
     def _type(self, keys: str) -> None:
+        self._typed = (*self._typed[-4:], keys)
         for key in keys:
             if key == " ":
                 time.sleep(0.4)
@@ -234,6 +248,11 @@ class TuiPart:
             with contextlib.suppress(OSError):
                 self._type(key)
         return self._terminal.child.wait(60)
+
+    def last_words(self) -> str:
+        logs = [path.read_text("utf-8", "replace") for path in self._folder.rglob("*.log")]
+        painted = self._terminal.seen.decode("utf-8", "replace")
+        return f"typed last {self._typed!r}; {_last_words(self._terminal.child, painted)}; logs: {logs}"
 
     def close(self) -> None:
         self._ended.set()
@@ -342,6 +361,9 @@ class DispatcherPart:
         self._ended.set()
         self._process.terminate()
         return self._process.wait(60)
+
+    def last_words(self) -> str:
+        return _last_words(self._process, (self._folder / "dispatcher.log").read_text("utf-8", "replace"))
 
     def close(self) -> None:
         self._ended.set()

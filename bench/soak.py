@@ -70,7 +70,10 @@ def _soak(parts: list[Part], seconds: float, every_seconds: float) -> list[Sampl
         file.write("\t".join(Sample._fields) + "\n")
         while (elapsed := time.monotonic() - begun) < seconds:
             for part in parts:
-                one = sample(part.name, part.pid, elapsed)
+                try:
+                    one = sample(part.name, part.pid, elapsed)
+                except OSError:
+                    raise SystemExit(f"{part.name} has ended after {elapsed:.0f} s: {part.last_words()}") from None
                 samples.append(one)
                 file.write("\t".join(map(str, one)) + "\n")
             file.flush()

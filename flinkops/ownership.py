@@ -22,7 +22,7 @@ def doubt_about(path: Path) -> str | None:
     """
     if not _is_owner(path.lstat().st_uid):
         return f"is owned by {_user_name(path.lstat().st_uid)}"
-    real = path.resolve(strict=True)
+    real = _real(path)
     found = real.stat()
     if (doubt := _doubt_about_mode(found)) is not None:
         return f"is {doubt}" if real == path.absolute() else f"leads to {real}, which is {doubt}"
@@ -52,7 +52,7 @@ def open_to(folder: Path) -> str | None:
 
     A folder above that lets nobody else pass protects it, whatever its own mode is.
     """
-    real = folder.resolve(strict=True)
+    real = _real(folder)
     found = real.stat()
     if not _is_owner(found.st_uid):
         return _user_name(found.st_uid)
@@ -124,3 +124,8 @@ def _group_name(gid: int) -> str:
         return grp.getgrgid(gid).gr_name
     except KeyError:
         return f"gid {gid}"
+
+
+def _real(path: Path) -> Path:
+    """Without links. Raises OSError, also for links in a circle, where Path.resolve raises RuntimeError."""
+    return Path(os.path.realpath(path, strict=True))

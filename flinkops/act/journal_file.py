@@ -98,7 +98,9 @@ class JournalFile:
         Lines that had to go there move into the file as soon as it has room: now, or before a later action.
         """
         self._settle_all()
-        path = self.folder / RESERVES / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.jsonl"
+        path = (
+            self.folder / RESERVES / f"{hashlib.sha256(key.encode('utf-8', 'surrogateescape')).hexdigest()[:32]}.jsonl"
+        )
         descriptor = _open_locked(path)
         reserve: Reserve | None = None
         try:

@@ -65,7 +65,9 @@ def _exclusive(path: Path, refusal: Callable[[bytes], Refused]) -> Iterator[int]
 
 
 def _path(folder: Path, prefix: str, *key: str) -> Path:
-    return folder / "locks" / f"{prefix}{hashlib.sha256(chr(0).join(key).encode()).hexdigest()[:32]}.lock"
+    # Names come from the command line too, where they may be any bytes.
+    digest = hashlib.sha256(chr(0).join(key).encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    return folder / "locks" / f"{prefix}{digest}.lock"
 
 
 def _busy(plan: Plan, content: bytes) -> str:

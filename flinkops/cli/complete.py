@@ -92,4 +92,4 @@ def _cache_file(settings: "Settings") -> Path:
     """One file for each set of targets."""
     sources = tuple(source.name for source in settings.sources)
     target = repr((settings.rest, sources, settings.contexts, settings.kubeconfigs, settings.namespaces))
-    return cache_folder() / f"jobs-{hashlib.sha256(target.encode()).hexdigest()[:16]}.json"
+    return cache_folder() / f"jobs-{hashlib.sha256(target.encode('utf-8', 'surrogateescape')).hexdigest()[:16]}.json"

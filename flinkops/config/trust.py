@@ -110,7 +110,7 @@ def _store() -> Path:
 
 
 def _place(path: Path) -> str:
-    return str(path.resolve())
+    return os.path.realpath(path)  # Path.resolve raises RuntimeError for links in a circle
 
 
 def _digest(content: bytes) -> str:

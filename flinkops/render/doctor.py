@@ -110,8 +110,8 @@ def _answer_lines(name: str, answer: Answer) -> list[str]:
         said = f"{answer.code} is named, in place {answer.place}: {first.severity}, {first.confidence:.0%} sure"
     else:
         said = f"{answer.code} is {'not named' if answer.verdict == 'not-named' else 'not assessed'}"
-    why = f": {answer.why}" if answer.why else ""
-    lines = [clean(f"{name}: {said}{why}")]
+    why = f": {clean(answer.why)}" if answer.why else ""
+    lines = [f"{clean(name)}: {said}{why}"]
     lines += [f"  {'yes' if each.met else 'no':<4}{_condition_text(each)}" for each in answer.conditions]
     return lines
 

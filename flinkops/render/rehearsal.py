@@ -12,11 +12,11 @@ def rehearsal_lines(found: Rehearsal) -> list[str]:
     if found.against:
         lines.append(f"  against: {clean(found.against)}")
     if found.cause:
-        lines.append(f"  cause: {found.cause}")
+        lines.append(f"  cause: {clean(found.cause)}")
     if found.remedy:
-        lines.append(f"  remedy: {found.remedy}")
-    lines += [f"  risk: {one}" for one in found.risks]
-    lines += [f"  outside: {one}" for one in found.outside]
+        lines.append(f"  remedy: {clean(found.remedy)}")
+    lines += [f"  risk: {clean(one)}" for one in found.risks]
+    lines += [f"  outside: {clean(one)}" for one in found.outside]
     for operator in found.operators:
         states = [one for one in found.states if one.operator == operator.id]
         if operator.state_bytes is None and not states and operator.outcome == "new":
@@ -29,6 +29,6 @@ def rehearsal_lines(found: Rehearsal) -> list[str]:
 
 def _state(state: RehearsedState) -> str:
     read = f", {state.keys_read} keys read" if state.keys_read else ""
-    kind = f" ({state.type.lower().replace('_', ' ')})" if state.type else ""
-    detail = f": {state.detail}" if state.detail else ""
+    kind = f" ({clean(state.type).lower().replace('_', ' ')})" if state.type else ""
+    detail = f": {clean(state.detail)}" if state.detail else ""
     return f"{clean(state.name)}{kind}: {state.outcome}{read}{detail}"

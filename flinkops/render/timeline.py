@@ -68,5 +68,6 @@ def timeline_lines(timeline: Timeline) -> Iterator[str]:
 
 
 def _cells(entry: Entry) -> tuple[str, ...]:
-    name = f"{entry.namespace}/{entry.job}" if entry.namespace else entry.job
-    return (iso_utc(entry.at_ms) or "?", clean(name), entry.kind, entry.source, clean(entry.text))
+    # Each text by itself: what begins in one would end in the next, and leave a secret there.
+    name = f"{clean(entry.namespace)}/{clean(entry.job)}" if entry.namespace else clean(entry.job)
+    return (iso_utc(entry.at_ms) or "?", name, entry.kind, entry.source, clean(entry.text))

@@ -115,9 +115,10 @@ def _one(stage: "Stage", title: str, ends: int, rng: random.Random, requests: in
 def _judged(stage: "Stage", ran: Ran, ends: int) -> list[str]:
     found = broken(ran, may_be_killed=True)
     stage.fake.trap = None
-    again = ran
+    again, resumed = ran, False
     for _ in range(3):
         if stage.unfinished:
+            resumed = True
             again = stage.command("action", "resume", "--timeout", "15s")
         elif again.code in (-9, 3, 5, 130) or (again is ran and again.code not in (0, ends)):
             if stage.words[0] == "suspend" and stage.fake.job is None:
@@ -128,7 +129,7 @@ def _judged(stage: "Stage", ran: Ran, ends: int) -> list[str]:
         found += broken(again, may_be_killed=True)
     if stage.unfinished:
         found.append(f"the action does not come to an end: exit {again.code}: {again.err[-300:]}")
-    return found + stage.problems(suspended=stage.words[0] == "suspend", died_at_its_end=again.code == -9)
+    return found + stage.problems(suspended=stage.words[0] == "suspend", died_at_its_end=ran.code == -9 and not resumed)
 
 
 class Stage:
@@ -170,7 +171,7 @@ class Stage:
             found.append(f"no job runs: {fake.orders}")
         found += [f"state lost: {one}" for one in fake.losses]
         left = [lease["spec"] for lease in fake.leases.values()]
-        # Killed with nothing left to resume, before it could give the Lease back: that runs out by itself.
+        # Killed before its plan was noted, or after its end: nothing resumes it, and the Lease runs out by itself.
         if left and not (died_at_its_end and all(lease["leaseDurationSeconds"] <= 75 for lease in left)):
             found.append(f"the lease was not given back: {list(fake.leases)}")
         return found

@@ -240,3 +240,46 @@ def test_absurd_settings_are_2(cli: Cli, content: str, tmp_path: Path) -> None:
     path.write_bytes(content.encode("utf-8", "surrogateescape"))
     ran = cli("status", "--config", str(path), "--rest", DEAD)
     assert (ran.code, one_line(ran.err)) == (2, True), ran.err
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("A\\nB", "x", "is no name of an HTTP header"),
+        ("", "x", "is no name of an HTTP header"),
+        ("A: B", "x", "is no name of an HTTP header"),
+        ("X-A", "hunter2\r\nX-B: 1", "the value of header X-A has a line break"),
+        ("X-A", "hunter2 \u4e2d", "the value of header X-A has a line break"),
+    ],
+)
+def test_a_header_that_http_does_not_have_is_one_line(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: str
+) -> None:
+    monkeypatch.setenv("A_HEADER_OF_A_TEST", value)
+    file = tmp_path / "settings.toml"
+    file.write_text(
+        f'[[sources]]\nname = "a"\nrest = "http://127.0.0.1:9"\nheaders = {{ "{name}" = "env:A_HEADER_OF_A_TEST" }}'
+    )
+    ran = cli("status", "--once", "--config", str(file))
+    assert ran.code == 2
+    assert words in ran.err
+    assert "hunter2" not in ran.err
+    assert ran.err.count("\n") == 1
+
+
+def test_links_in_a_circle_are_one_line(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    ran = cli("config", "trust", str(tmp_path / "loop"))
+    assert ran.code in (1, 2, 5)
+    assert "unexpected" not in ran.err
+    assert ran.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "words", [("autoscale", "run", "--seconds", "0.1"), ("savepoint", "create"), ("suspend",)], ids=" ".join
+)
+def test_a_name_of_any_bytes_is_one_line(cli: Cli, words: tuple[str, ...]) -> None:
+    name = os.fsdecode(b"\xff\xfe\xfa")
+    ran = cli(*words, name, "--rest", "http://127.0.0.1:9", "--timeout", "1s", "--yes")
+    assert ran.code in (0, 1, 2, 3, 4, 5)
+    assert "unexpected" not in ran.err

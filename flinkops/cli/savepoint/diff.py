@@ -8,6 +8,7 @@ from flinkops.cli.options import Common, with_common
 from flinkops.cli.output import emit, emit_document
 from flinkops.cli.run_action import document_format
 from flinkops.cli.savepoint.reading import content_of
+from flinkops.outside.text import clean
 
 if TYPE_CHECKING:
     from flinkops.act.savepoint_diff import OperatorChange
@@ -40,4 +41,4 @@ def _lines(change: "OperatorChange") -> list[str]:
     from flinkops.model.quantities import human_bytes
 
     sizes = " -> ".join(human_bytes(one) for one in (change.bytes_before, change.bytes_after) if one is not None)
-    return [f"{change.change}: {change.label}: {sizes}", *(f"  {one}" for one in change.what)]
+    return [f"{change.change}: {clean(change.label)}: {sizes}", *(f"  {clean(one)}" for one in change.what)]

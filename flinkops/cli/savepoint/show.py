@@ -12,6 +12,7 @@ from flinkops.cli.output import emit, emit_document
 from flinkops.cli.run_action import backend, document_format
 from flinkops.cli.savepoint.reading import content_of
 from flinkops.cli.savepoint.verify import latest_path
+from flinkops.outside.text import clean
 
 if TYPE_CHECKING:
     from flinkops.act.savepoint_content import OperatorContent, SavepointContent, StateContent
@@ -69,12 +70,13 @@ def _document(content: "SavepointContent") -> dict[str, Any]:
 def _lines(content: "SavepointContent", now_ms: int) -> Iterator[str]:
     from flinkops.model.quantities import human_bytes, human_seconds
 
-    flink = f", as Flink {content.seen_with_flink} writes it" if content.seen_with_flink else ""
+    # Each text by itself, before it is cut: what begins in one would end in the next, and leave a secret there.
+    flink = f", as Flink {clean(content.seen_with_flink)} writes it" if content.seen_with_flink else ""
     written_ms = content.written_ms
     age = "age unknown" if written_ms is None else f"{human_seconds(max(0, now_ms - written_ms) / 1000)} old"
-    yield content.path
+    yield clean(content.path)
     yield (
-        f"  {content.form or 'no keyed state'}, checkpoint {content.checkpoint_id},"
+        f"  {clean(content.form or 'no keyed state')}, checkpoint {content.checkpoint_id},"
         f" {human_bytes(content.total_bytes)} of state, {age},"
         f" metadata version {content.metadata_version}{flink}"
     )
@@ -87,17 +89,18 @@ def _operator_lines(operator: "OperatorContent") -> Iterator[str]:
 
     skew = operator.skew_ratio
     shares = f", the largest subtask {skew:.1f} times the mean" if skew is not None and operator.parallelism > 1 else ""
-    yield f"{operator.label}: {human_bytes(operator.total_bytes)}{shares}"
-    uid = f", uid {operator.uid}" if operator.uid else ""
+    yield f"{clean(operator.label)}: {human_bytes(operator.total_bytes)}{shares}"
+    uid = f", uid {clean(operator.uid)}" if operator.uid else ""
     yield f"  id {operator.id}{uid}, parallelism {operator.parallelism} of at most {operator.max_parallelism}"
     if operator.states is None or operator.unknown:
-        yield f"  states unknown: {operator.unknown}"
+        yield f"  states unknown: {clean(operator.unknown or '')}"
     yield from (f"  {_state(one)}" for one in operator.states or ())
     for one in operator.kafka_offsets:
-        yield f"  {one.topic} {one.partition}: from {_START_AT.get(one.offset, f'offset {one.offset}')}"
+        yield f"  {clean(one.topic)} {one.partition}: from {_START_AT.get(one.offset, f'offset {one.offset}')}"
 
 
 def _state(state: "StateContent") -> str:
-    serializer = (state.serializer or "").rpartition(".")[2].rpartition("$")[2].removesuffix("Snapshot")
+    serializer = clean(state.serializer or "").rpartition(".")[2].rpartition("$")[2].removesuffix("Snapshot")
     items = "" if state.items is None else f", items: {state.items}"
-    return f"{'keyed' if state.keyed else 'operator'} state {state.name}: {state.kind} {serializer}".rstrip() + items
+    what = f"{'keyed' if state.keyed else 'operator'} state {clean(state.name)}: {clean(state.kind)} {serializer}"
+    return what.rstrip() + items

@@ -1,6 +1,7 @@
 """From settings to Flink REST APIs: addresses, and the secrets that the settings refer to."""
 
 import os
+import re
 from pathlib import Path
 
 import msgspec
@@ -14,6 +15,9 @@ from flinkops.model.endpoint import RestEndpoint, parse_endpoint
 from flinkops.outside.logs import warn_once
 
 _MOST_SECRET_BYTES = 2**16
+_HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,200}")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+"""What RFC 9110 and Python's HTTP take."""
 
 
 def rest_endpoints(settings: Settings) -> list[RestEndpoint]:
@@ -50,7 +54,9 @@ def _endpoint(source: SourceSettings) -> RestEndpoint:
     endpoint = parse_endpoint(
         source.rest,
         name=source.name,
-        headers={key: resolve_secret(value, source.name) for key, value in source.headers.items()},
+        headers={
+            key: _header(key, resolve_secret(value, source.name), source.name) for key, value in source.headers.items()
+        },
         client_certificate_file=source.client_cert,
         client_key_file=source.client_key,
         ca_file=source.ca_file,
@@ -60,6 +66,15 @@ def _endpoint(source: SourceSettings) -> RestEndpoint:
         return endpoint
     password = resolve_secret(source.password, source.name) if source.password else None
     return msgspec.structs.replace(endpoint, username=source.username, password=password)
+
+
+def _header(name: str, value: str, source: str) -> str:
+    """The value. Raises UsageError where HTTP has no such header; never shows a value."""
+    if _HEADER_NAME.fullmatch(name) is None:
+        raise UsageError(f'source "{source}": {name!r} is no name of an HTTP header')
+    if _HEADER_VALUE.fullmatch(value) is None:
+        raise UsageError(f'source "{source}": the value of header {name} has a line break or what HTTP cannot send')
+    return value
 
 
 def resolve_secret(reference: str, source: str) -> str:

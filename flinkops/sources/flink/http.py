@@ -78,7 +78,9 @@ class RestClient:
         self._adapter = PoolAdapter(endpoint, connections=connections, watch=self._open.watch)
         self._headers = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "flinkops"}
         if endpoint.username is not None:
-            login = base64.b64encode(f"{endpoint.username}:{endpoint.password or ''}".encode()).decode("ascii")
+            login = base64.b64encode(
+                f"{endpoint.username}:{endpoint.password or ''}".encode("utf-8", "surrogateescape")
+            ).decode("ascii")
             self._headers["Authorization"] = f"Basic {login}"
         self._headers.update(endpoint.headers)
 
