@@ -123,6 +123,13 @@ def test_the_operators_defaults_are_those_of_its_autoscaler() -> None:
         "scaling.effectiveness.threshold": found.effectiveness_ratio,
     }
     assert {name: float(default_of(name, "1.10.0") or "nan") for name in published} == published
+    assert (found.block_ineffective, found.alignment, found.rates, found.busy) == (
+        False,
+        "evenly-spread",
+        "ends",
+        "max",
+    )
+    assert found.settle_seconds == 0.0
     seconds = {
         "metrics.window": found.metrics_window_seconds,
         "stabilization.interval": found.stabilization_seconds,

@@ -6,8 +6,12 @@ import msgspec
 import pytest
 
 from flinkops.diagnose.case import SAVEPOINT_SECONDS, Case
+from flinkops.diagnose.causes import in_order
 from flinkops.diagnose.changes import MANY_CHECKPOINTS, between, gaps_of_facts
-from flinkops.model.facts import CheckpointFacts, JobFacts, ResourceFacts
+from flinkops.diagnose.fleet import diagnose_fleet
+from flinkops.diagnose.rules.deployment_stuck import STUCK_SECONDS
+from flinkops.model.facts import CheckpointFacts, JobFacts, ResourceFacts, StuckFacts
+from flinkops.model.findings import CheckpointPhase, Finding
 from tests.unit import doctor_cases
 from tests.unit.builders import NOW_MS, checkpoint, checkpoints, job, snapshot
 
@@ -56,3 +60,59 @@ def test_a_savepoint_is_near_while_it_is_taken_and_shortly_after(fields: dict[st
     history = (msgspec.structs.replace(savepoint, **fields), checkpoint(6, NOW_MS - 200_000))
     case = Case(doctor_cases.evidence(doctor_cases.job(checkpoints=checkpoints(history=history))))
     assert bool(case.savepoint_near) is near
+
+
+class TestOneCauseOfMany:
+    def shared(self, *jobs: JobFacts) -> list[list[str]]:
+        """The titles of the shared causes, by job in the order given."""
+        found = {each.name: each for each in diagnose_fleet([doctor_cases.evidence(facts) for facts in jobs])}
+        return [
+            [each.title.split(":")[0] for each in found[facts.name].findings if each.code == "shared-cause"]
+            for facts in jobs
+        ]
+
+    def failed(self, name: str, taskmanager: str, seconds_ago: float = 1.0) -> JobFacts:
+        thrown = msgspec.structs.replace(doctor_cases.thrown(seconds_ago), taskmanager=taskmanager)
+        return doctor_cases.job(name=name, id=name * 32, exceptions=(thrown,), restarts=1)
+
+    def test_three_with_the_same_exception(self) -> None:
+        same = "3 jobs have the same exception"
+        healthy = doctor_cases.job(name="d", id="d" * 32)
+        three = [self.failed(name, f"tm-{name}") for name in "abc"]
+        assert self.shared(*three, healthy) == [[same], [same], [same], []]
+        assert self.shared(*three[:2], healthy) == [[], [], []]
+
+    def test_at_the_same_taskmanager(self) -> None:
+        found = self.shared(*(self.failed(name, "tm") for name in "abc"))
+        assert found[0] == ["3 jobs have the same exception", "3 jobs have an exception at the same TaskManager"]
+
+    @pytest.mark.parametrize(("seconds_ago", "recent"), [(899.999, True), (900.0, False)])
+    def test_of_the_last_quarter_of_an_hour(self, seconds_ago: float, recent: bool) -> None:
+        assert bool(self.shared(*(self.failed(name, "tm", seconds_ago) for name in "abc"))[0]) is recent
+
+
+@pytest.mark.parametrize(
+    ("seconds", "severity"), [(None, "critical"), (STUCK_SECONDS - 0.001, "info"), (STUCK_SECONDS, "critical")]
+)
+def test_a_stuck_pod_is_grave_once_it_lasts(seconds: float | None, severity: str) -> None:
+    since_ms = None if seconds is None else NOW_MS - round(seconds * 1000)
+    stuck = StuckFacts(code="image", object="pod/a", text="it cannot be pulled", since_ms=since_ms)
+    facts = job(state="RECONCILING", resource=msgspec.structs.replace(resource("count:1"), stuck=(stuck,)))
+    finding = doctor_cases.found("deployment-stuck", doctor_cases.evidence(facts))
+    assert finding is not None
+    assert finding.severity == severity
+    assert [each.value for each in finding.evidence[1:]] == ([] if seconds is None else [seconds])
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize(
+    ("phase", "cause"),
+    [("sync", "checkpoint-timeout"), ("waiting", "backpressure"), ("unknown", "backpressure"), ("async", None)],
+)
+def test_which_of_two_is_behind_the_other_is_told_by_the_phase(first: bool, phase: str, cause: str | None) -> None:
+    checkpoints_ = Finding("checkpoint-timeout", "warning", 0.9, "slow", phase=CheckpointPhase(phase))
+    noted = Finding("checkpoint-timeout", "info", 0.9, "slow once", phase=CheckpointPhase.SYNC)
+    pressed, other = Finding("backpressure", "warning", 0.9, "held up"), Finding("source-idle", "warning", 0.1, "idle")
+    given = [noted, other, pressed, checkpoints_]
+    found = {each.code: each.caused_by for each in in_order(given if first else given[::-1]) if each.severity != "info"}
+    assert {by for by in found.values() if by} == ({cause} if cause else set())

@@ -1,8 +1,9 @@
 """The edges of how answers are shown."""
 
+import msgspec
 import pytest
 
-from flinkops.model.findings import Diagnosis, Finding
+from flinkops.model.findings import Diagnosis, Finding, Remedy
 from flinkops.model.timeline import Entry, Timeline
 from flinkops.render.doctor import doctor_text
 from flinkops.render.timeline import timeline_lines
@@ -48,3 +49,11 @@ def test_a_line_of_the_timeline_has_the_time_of_day_to_the_second() -> None:
         "2027-01-16",
         "  08:00:00Z  shop/b  end      journal    end",
     ]
+
+
+def test_a_key_is_never_broken() -> None:
+    key = "pipeline.jobvertex-parallelism-overrides=" + "ab" * 30
+    wide = msgspec.structs.replace(ILL, remedy=(Remedy(f"set {key} and wait"),))
+    assert key in doctor_text([diagnosed("a", wide)], cells=41)
+    lines = doctor_text([diagnosed("a", msgspec.structs.replace(ILL, remedy=(Remedy("word " * 40),)))], cells=10)
+    assert max(map(len, lines.splitlines())) >= 40
