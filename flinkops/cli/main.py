@@ -111,10 +111,23 @@ def _root() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run and exit; the user sees one line of an error, never a traceback unless --debug is given."""
-    from flinkops.local.signals import signals_interrupt
+    from flinkops.local.signals import end_at_once
 
     open_standard_streams()
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        _run(list(sys.argv[1:] if arguments is None else arguments))
+    except KeyboardInterrupt:  # outside of the parser, which knows it
+        _complain("interrupted")
+        sys.exit(ExitCode.INTERRUPTED)
+    finally:
+        if arguments is None:  # the process is this command's
+            end_at_once(ExitCode.INTERRUPTED)
+
+
+def _run(given: list[str]) -> None:
+    """One command; each error in one line, with its exit code."""
+    from flinkops.local.signals import signals_interrupt
+
     try:
         with signals_interrupt():
             build()(args=given, prog_name="flinkops")

@@ -1,12 +1,16 @@
 """Signals that end a command: turned into KeyboardInterrupt, and kept off while it cleans up."""
 
+import _thread
 import contextlib
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
+_AGAIN_SECONDS = 0.02
 
 _Handler = Callable[[int, FrameType | None], object] | int | None
 
@@ -21,8 +25,42 @@ def signals_interrupt() -> Iterator[None]:
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    with _handled_by(interrupt, ending_signals()):
+    with _handled_by(interrupt, ending_signals()), _never_swallowed():
         yield
+
+
+@contextlib.contextmanager
+def _never_swallowed() -> Iterator[None]:
+    """An interrupt that falls into a finalizer, which Python would print and forget, comes again soon after it."""
+    earlier = sys.unraisablehook
+
+    def unraisable(raised: "sys.UnraisableHookArgs") -> None:
+        if issubclass(raised.exc_type, KeyboardInterrupt):  # its value may be None
+            again = threading.Timer(_AGAIN_SECONDS, _thread.interrupt_main)  # at once it would fall into this hook
+            again.daemon = True
+            again.start()
+        else:
+            earlier(raised)
+
+    sys.unraisablehook = unraisable
+    try:
+        yield
+    finally:
+        sys.unraisablehook = earlier
+
+
+def end_at_once(exit_code: int) -> None:
+    """From here on Ctrl-C, TERM and HUP end the process: all is done, and what is left only waits for threads."""
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
+        os._exit(exit_code)
+
+    for number in (signal.SIGINT, *ending_signals()):
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, end)
 
 
 def ending_signals() -> tuple[signal.Signals, ...]:

@@ -25,7 +25,7 @@ def broken(ran: Ran, *, may_be_killed: bool = False, secrets: bool = True) -> li
     elif ran.code not in CODES and not (may_be_killed and ran.code == -9):
         found.append(f"exit code {ran.code} is not documented")
     if "Traceback (most recent call last)" in said:
-        found.append("a traceback")
+        found.append(f"a traceback: {said[said.index('Traceback') :].strip()[:1500]}")
     if "unexpected " in ran.err and "the details are in" in ran.err:
         found.append(f"a mistake of ours: {ran.err.strip()[-300:]}")
     if secrets and PLANTED in said:
