@@ -182,11 +182,15 @@ def test_latency_is_as_long_as_the_stop(seen: Seen, scrapes: Scrapes, embedded_f
     finally:
         os.kill(manager.pid, signal.SIGCONT)
     pause = time.monotonic() - stopped
-    shown = seen.when(lambda each: bool(each.processing_latency_seconds) and (_p99(each) > 0.6 * pause))
+    shown = seen.when(lambda each: _p99(each) > 0.6 * pause)
     assert shown.processing_latency_seconds is not None
     assert shown.processing_latency_seconds.method == "measured"
     assert _p99(shown) < pause + 30.0  # a busy machine is slow to catch up
-    assert "latency-high" in [reason.code for reason in shown.health.reasons]
+    seen.when(lambda each: "latency-high" in _codes(each))  # a reason is raised by the second poll in a row
+
+
+def _codes(shown: JobAssessment) -> list[str]:
+    return [reason.code for reason in shown.health.reasons]
 
 
 def _p99(shown: JobAssessment) -> float:
@@ -204,7 +208,7 @@ def test_blocked_storage_fails_checkpoints_until_it_is_free(seen: Seen) -> None:
         assert failing.checkpoints is not None
         assert failing.checkpoints.status == "FAILED"
         assert failing.checkpoints.failure
-        assert "checkpoint-failing" in [reason.code for reason in failing.health.reasons]
+        seen.when(lambda each: "checkpoint-failing" in _codes(each))
         newest = max(file.stat().st_mtime for file in aside.rglob("_metadata"))
         assert failing.facts is not None
         since_written = failing.facts.seen_ms / 1000 - newest  # which is after the last acknowledgement
