@@ -3,11 +3,22 @@
 import msgspec
 import pytest
 
+from flinkops.assess import assess
+from flinkops.config.policy import Policy
+from flinkops.model.assessment import Checkpoints
 from flinkops.model.findings import Diagnosis, Finding, Remedy
+from flinkops.model.plan import Plan, Result, Target
+from flinkops.model.rehearsal import Rehearsal, RehearsedOperator
 from flinkops.model.timeline import Entry, Timeline
-from flinkops.render.doctor import doctor_text
+from flinkops.plan.preconditions import JobInState, VertexParallelism
+from flinkops.render.delivery_card import card_lines
+from flinkops.render.doctor import CHANGES_SHOWN, doctor_text
+from flinkops.render.plan import plan_parts, result_lines
+from flinkops.render.rehearsal import rehearsal_lines
 from flinkops.render.timeline import timeline_lines
-from tests.unit.builders import NOW_MS
+from tests.unit.builders import NOW_MS, job, snapshot
+
+PLAN = Plan("p", "rescale", Target("c", "orders", "1"), 0, preconditions=(JobInState("RUNNING"),))
 
 
 def diagnosed(name: str, *findings: Finding) -> Diagnosis:
@@ -57,3 +68,47 @@ def test_a_key_is_never_broken() -> None:
     assert key in doctor_text([diagnosed("a", wide)], cells=41)
     lines = doctor_text([diagnosed("a", msgspec.structs.replace(ILL, remedy=(Remedy("word " * 40),)))], cells=10)
     assert max(map(len, lines.splitlines())) >= 40
+
+
+def test_the_newest_few_changes_are_shown_and_how_many_there_are() -> None:
+    def changes(count: int) -> str:
+        entry = Entry(at_ms=NOW_MS, cluster="c", namespace=None, job="a", kind="restart", source="recording", text="it")
+        changed = msgspec.structs.replace(diagnosed("a", ILL), changes=(entry,) * count)
+        return doctor_text([changed])
+
+    assert "(the newest" not in changes(CHANGES_SHOWN)
+    assert f"(the newest {CHANGES_SHOWN} of {2 * CHANGES_SHOWN})" in changes(2 * CHANGES_SHOWN)
+
+
+def test_a_plan_needs_its_vertices_by_number_and_nothing_where_it_has_none() -> None:
+    needs = {part.title: part.texts for part in plan_parts(PLAN)}["needs"]
+    assert needs == ("state:RUNNING",)
+    fixed = msgspec.structs.replace(PLAN, preconditions=(VertexParallelism("v", 1), VertexParallelism("w", 2)))
+    assert {part.title: part.texts for part in plan_parts(fixed)}["needs"] == (
+        "the parallelism of 2 vertices as it is now",
+    )
+
+
+def test_a_result_says_why_only_where_there_is_a_reason() -> None:
+    assert result_lines(PLAN, Result("p", "verified")) == ["rescale orders: verified"]
+    assert result_lines(PLAN, Result("p", "failed", error="no slots"))[1:] == ["  why: no slots"]
+
+
+def test_a_rehearsal_leaves_out_what_has_no_state_and_is_new() -> None:
+    operators = (
+        RehearsedOperator("a", "map", "new"),
+        RehearsedOperator("b", "dedup", "restored"),
+        RehearsedOperator("c", "sum", "new", state_bytes=1),
+    )
+    lines = rehearsal_lines(Rehearsal("orders", "restores", operators=operators))
+    assert [line.split(":")[0].strip() for line in lines[1:]] == ["dedup", "sum"]
+
+
+def test_the_card_dates_a_checkpoint_whose_age_is_known() -> None:
+    orders = assess(snapshot(job()), {}, Policy()).jobs[0]
+
+    def shown(age_seconds: float | None) -> str | None:
+        found = msgspec.structs.replace(orders, checkpoints=Checkpoints("COMPLETED", age_seconds=age_seconds))
+        return next(line.value for line in card_lines(found) if line.label == "checkpoint status")
+
+    assert (shown(None), shown(7.0)) == ("COMPLETED", "COMPLETED 7.0 s ago")
