@@ -69,6 +69,7 @@ def test_findings_above_info_have_a_series_and_what_is_well_or_unseen_has_none()
     facts = msgspec.structs.replace(FACTS, running_since_ms=NOW_MS - 3_600_000)
     series = scraped(expose(fleet(job(facts=facts, late_ratio=0.2))))["flinkops_job_finding"]
     assert [dict(labels)["code"] for labels in series] == ["watermark-delay"]
+    assert set(series.values()) == {1.0}
     assert "flinkops_job_finding" not in scraped(expose(fleet(HEALTHY)))
     assert "flinkops_job_finding" not in scraped(expose(fleet(UNKNOWN)))
 
