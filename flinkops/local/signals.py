@@ -1,6 +1,5 @@
 """Signals that end a command: turned into KeyboardInterrupt, and kept off while it cleans up."""
 
-import _thread
 import contextlib
 import os
 import signal
@@ -34,9 +33,14 @@ def _never_swallowed() -> Iterator[None]:
     """An interrupt that falls into a finalizer, which Python would print and forget, comes again soon after it."""
     earlier = sys.unraisablehook
 
+    def interrupt() -> None:
+        heard = [one for one in (signal.SIGINT, *_ENDING) if signal.getsignal(one) is not signal.SIG_IGN]
+        for one in heard[:1]:
+            signal.pthread_kill(threading.main_thread().ident or 0, one)  # a true one, which ends a wait
+
     def unraisable(raised: "sys.UnraisableHookArgs") -> None:
         if issubclass(raised.exc_type, KeyboardInterrupt):  # its value may be None
-            again = threading.Timer(_AGAIN_SECONDS, _thread.interrupt_main)  # at once it would fall into this hook
+            again = threading.Timer(_AGAIN_SECONDS, interrupt)  # at once it would fall into this hook
             again.daemon = True
             again.start()
         else:

@@ -12,10 +12,18 @@ COMMAND = """
 import os, signal, sys, threading
 import flinkops.cli.main as cli
 
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored where the tests were started by nohup
+
 class Ends:
     def __del__(self):
         os.kill(os.getpid(), signal.{signal})
         sum(range(10))
+
+def signals(main):
+    main.join()
+    while True:  # one that comes just before the main thread begins to wait does not wake it
+        os.kill(os.getpid(), signal.{signal})
+        threading.Event().wait(0.05)
 
 def command(**_options):
     {body}
@@ -43,9 +51,6 @@ def test_in_a_finalizer_it_is_not_swallowed(number: signal.Signals) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_while_only_threads_are_waited_for_it_ends_the_process(number: signal.Signals) -> None:
-    body = (
-        "print('said'); main = threading.main_thread(); threading.Thread(target=lambda: (main.join(),"
-        f" os.kill(os.getpid(), signal.{number.name}), threading.Event().wait())).start()"
-    )
+    body = "print('said'); threading.Thread(target=signals, args=(threading.main_thread(),)).start()"
     done = run(body, number=number)
     assert (done.returncode, done.stdout, done.stderr) == (ExitCode.INTERRUPTED, "said\n", "")
