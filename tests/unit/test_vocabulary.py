@@ -13,7 +13,7 @@ HERE = Path(__file__).relative_to(REPOSITORY).as_posix()
 OTHERWISE = {
     "rollback": r"\bway\s+back\b|take(?:s|n)? back",
     "lost its state, restarted empty": r"forgot\s+its|beg[aiu]ns?\s+anew",
-    "request": r"wish\b",
+    "request": r"wis[h]\b",
     "poll, snapshot": r"\b(?:a|one|each|every|last|first|second|earlier|next|newest) looks?\b(?! (?:at|for)\b)",
     "poll, snapshot (in names)": r"\b(?!_?look_up|where_to_look|only_looks|looks?_(?:for|like))"
     r"(?:\w+_looks?|looks?_\w+|_looks?|Looks?(?=[(\[])|looks?(?= = |\())\b",
