@@ -43,6 +43,7 @@ _OF_THE_SURROUNDINGS = frozenset(
     }
 )
 _GONE = frozenset({"java.io.FileNotFoundException", "java.nio.file.NoSuchFileException"})
+_READING = "java.io.IOException"
 _MIGRATION = "org.apache.flink.util.StateMigrationException"
 _LONGEST_LINE = 500
 
@@ -117,12 +118,17 @@ class Seen(msgspec.Struct, frozen=True):
     @property
     def state_is_gone(self) -> bool:
         """Whether files of the state were not there: a checkpoint that was subsumed meanwhile is no verdict."""
-        return self.outcome != "restored" and any(cause.kind in _GONE for cause in self.causes)
+        return self.outcome != "restored" and (self._reading_broke or any(one.kind in _GONE for one in self.causes))
 
     @property
     def of_the_surroundings(self) -> bool:
         """Whether it failed for a reason that lies in this machine, not in the program and its state."""
-        return any(cause.kind in _OF_THE_SURROUNDINGS for cause in self.causes)
+        return self._reading_broke or any(cause.kind in _OF_THE_SURROUNDINGS for cause in self.causes)
+
+    @property
+    def _reading_broke(self) -> bool:
+        """Whether a plain I/O problem is all that is told: of a missing file the first task tells, not the next one."""
+        return self.outcome != "restored" and bool(self.causes) and self.causes[-1].kind == _READING
 
 
 def cannot_tell(job: str, cause: str, *, against: str = "", remedy: str | None = None) -> Rehearsal:

@@ -173,6 +173,16 @@ def test_a_checkpoint_that_was_subsumed_is_seen_as_such() -> None:
     assert not seen(causes=(gone,)).state_is_gone
 
 
+def test_a_restore_that_broke_off_while_it_read_is_tried_again_and_no_verdict() -> None:
+    closed = Cause("java.io.IOException", "Cannot register Closeable, registry is already closed. Closing argument.")
+    broken_off = seen(outcome="failed", causes=(Cause("java.lang.Exception", "could not restore"), closed))
+    assert broken_off.state_is_gone
+    assert judge("orders", broken_off).verdict == "cannot-tell"
+    wrapped = seen(outcome="failed", causes=(closed, MIGRATION))
+    assert not wrapped.state_is_gone
+    assert judge("orders", wrapped).verdict == "fails"
+
+
 def test_what_a_program_says_is_one_short_printable_line() -> None:
     nasty = Cause("java.lang.IllegalStateException", "\x1b[31mred\x1b[0m\n" + "long " * 1000)
     found = judge("orders", seen(outcome="failed", causes=(nasty,), opened=()))
