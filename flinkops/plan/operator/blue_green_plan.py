@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flinkops.model.facts import JobFacts
-from flinkops.model.plan import Plan, Step, Target
+from flinkops.model.plan import Plan, Step
 from flinkops.model.quantities import human_seconds
 from flinkops.model.request import Terms
 from flinkops.outside.shell import shell_command
@@ -35,7 +35,7 @@ from flinkops.plan.operator.blue_green_inputs import (
 from flinkops.plan.operator.effects import expected_of, lost_overrides
 from flinkops.plan.operator.spec import upgrade_mode
 from flinkops.plan.operator.step_inputs import DryRunPatch, PatchResource
-from flinkops.plan.operator.steps import kept
+from flinkops.plan.operator.steps import kept, target_of_resource
 from flinkops.plan.preconditions import BlueGreenIdle, same_spec, unmet_of_resource
 from flinkops.plan.step_inputs import CheckFiles, MeasureLoad, RequireOverrides, VerifyEffect, VerifyFlow, VerifyStable
 
@@ -81,7 +81,7 @@ def plan_blue_green(
     return Plan(
         id=stamp.plan_id,
         verb="upgrade",
-        target=_target(source, resource, job),
+        target=target_of_resource(source, resource, job.id),
         created_ms=stamp.now_ms,
         change="upgrade" if transition else "ignore" if found.act is BlueGreenAct.PATCH_CHILD else "none",
         diff=tuple(one.line for one in found.fields),
@@ -105,18 +105,6 @@ def _not_ours(act: BlueGreenAct, resource: Resource) -> list[str]:
     metadata = resource.get("metadata") or {}
     where = ("kubectl", "-n", str(metadata.get("namespace")), "edit", BLUE_GREEN.lower(), str(metadata.get("name")))
     return [f"{what} a {BLUE_GREEN} is not done by flinkops: {shell_command(*where)}"]
-
-
-def _target(source: str, resource: Resource, job: JobFacts) -> Target:
-    metadata = resource.get("metadata") or {}
-    return Target(
-        source=source,
-        job_name=str(metadata.get("name")),
-        job_id=job.id,
-        namespace=str(metadata.get("namespace")),
-        kind=BLUE_GREEN,
-        resource_version=metadata.get("resourceVersion"),
-    )
 
 
 def _why(found: BlueGreenOutlook, *, transition: bool, kept_time: bool) -> tuple[str, ...]:

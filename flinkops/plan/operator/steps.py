@@ -112,7 +112,7 @@ def plan_for_resource(
     return Plan(
         id=stamp.plan_id,
         verb=_verb(verb),
-        target=_target(source, resource, seen),
+        target=target_of_resource(source, resource, seen.job_id),
         created_ms=stamp.now_ms,
         change=course.change,
         diff=found.diff,
@@ -202,12 +202,13 @@ def _verb(verb: OperatorVerb) -> Verb:
     return verb
 
 
-def _target(source: str, resource: Resource, seen: Seen) -> Target:
+def target_of_resource(source: str, resource: Resource, job_id: str) -> Target:
+    """The resource as a plan names it, and the job that it had then."""
     metadata = resource.get("metadata") or {}
     return Target(
         source=source,
         job_name=str(metadata.get("name")),
-        job_id=seen.job_id,
+        job_id=job_id,
         namespace=str(metadata.get("namespace")),
         kind=str(resource.get("kind")),
         resource_version=metadata.get("resourceVersion"),

@@ -7,10 +7,9 @@ for a savepoint that failed. Verified for 1.15.0 on what was recorded of it (tes
 version words otherwise is OTHER.
 """
 
-import json
 from enum import Enum
 
-from flinkops.sources.kubernetes.resources import Json, section, text
+from flinkops.sources.kubernetes.resources import Json, text, thrown
 
 _CLASSES = ("UpgradeFailureException", "RecoveryFailureException")  # up to 1.16; the second in older ones
 _MARK = "Manual restore required"
@@ -26,13 +25,9 @@ class OperatorError(Enum):
 
 def operator_error(resource: Json) -> OperatorError | None:
     """That of ``status.error``; None where there is none. Of an error without a class the message decides."""
-    raw = text(section(resource, "status"), "error")
-    if raw is None:
+    parsed = thrown(resource)
+    if parsed is None:
         return None
-    try:
-        parsed = json.loads(raw)
-    except (ValueError, RecursionError):
-        parsed = {"message": raw}
-    thrown, message = text(parsed, "type"), text(parsed, "message") or ""
-    known = thrown is None or thrown.rpartition(".")[2] in _CLASSES
+    name, message = text(parsed, "type"), text(parsed, "message") or ""
+    known = name is None or name.rpartition(".")[2] in _CLASSES
     return OperatorError.MANUAL_RESTORE if known and _MARK in message else OperatorError.OTHER

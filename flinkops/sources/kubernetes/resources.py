@@ -110,15 +110,23 @@ def upgrade_savepoint(resource: Json) -> str | None:
     return text(last, "location") if last.get("triggerType") == "UPGRADE" else None
 
 
-def error_text(resource: Json) -> str | None:
-    """The message of ``status.error`` (JSON text of an exception in all operators so far), on one line."""
+def thrown(resource: Json) -> Json | None:
+    """The exception of ``status.error`` (JSON text in all operators so far; else its text as the message)."""
     raw = text(section(resource, "status"), "error")
     if raw is None:
         return None
     try:
-        parsed = json.loads(raw)
+        parsed: Json = json.loads(raw)
     except (ValueError, RecursionError):
-        return " ".join(raw.split())
+        return {"message": raw}
+    return parsed
+
+
+def error_text(resource: Json) -> str | None:
+    """The message of ``status.error``, on one line."""
+    parsed = thrown(resource)
+    if parsed is None:
+        return None
     told: list[str] = []
     for cause in (parsed, *items(parsed, "throwableList")):
         message = text(cause, "message")
@@ -126,6 +134,7 @@ def error_text(resource: Json) -> str | None:
             told[-1] = message  # what wraps it only puts its own name before it
         elif message and message not in told:
             told.append(message)
+    raw = text(section(resource, "status"), "error") or ""
     return " ".join(" <- ".join(told).split()) or " ".join(raw.split())
 
 
