@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flinkops.model.assessment import Value
+from flinkops.model.blue_green_state import not_idle
 from flinkops.model.facts import JobFacts
 from flinkops.model.plan import Precondition
 from flinkops.plan.identity import canonical_json
@@ -164,11 +165,9 @@ class BlueGreenIdle(ResourcePrecondition, Value, frozen=True, tag_field="require
 
     def unmet(self, resource: Mapping[str, Any]) -> str | None:
         """By its status."""
-        status = resource.get("status") or {}
-        state = status.get("blueGreenState")
-        if not str(state).startswith("ACTIVE_"):
-            return f"a transition is under way ({state})"
-        trigger = status.get("savepointTriggerId")
+        if (busy := not_idle(resource)) is not None:
+            return busy
+        trigger = (resource.get("status") or {}).get("savepointTriggerId")
         return f"the operator has kept the trigger {trigger} of an earlier savepoint" if trigger else None
 
 

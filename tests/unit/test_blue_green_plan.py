@@ -20,6 +20,7 @@ from flinkops.plan.operator.blue_green import (
     template_of,
 )
 from flinkops.plan.operator.rules import Rules
+from flinkops.plan.preconditions import BlueGreenIdle
 from tests.unit.cr_samples import case, resource
 
 RULES = Rules(15)
@@ -47,6 +48,14 @@ def found(edit: dict[str, Any], where: str = "ACTIVE_BLUE", the_child: Any = Non
     wanted = {**copy.deepcopy(template_of(blue_green)), **edit}
     wanted["job"] = {**wanted["job"], **job}
     return outlook(blue_green, wanted, child() if the_child is None else the_child, RULES)
+
+
+def test_of_a_state_that_is_not_known_nothing_is_concluded() -> None:
+    """A newer operator's word that happens to end in a colour names no child, and no plan is made."""
+    seen = found({"image": "count:2"}, "MERGING_GREEN")
+    assert (seen.active, seen.next_child) == ("", "")
+    assert any("MERGING_GREEN, which this flinkops does not know" in line for line in seen.refused)
+    assert "does not know" in (BlueGreenIdle().unmet(active("ACTIVE_MERGED")) or "")
 
 
 def test_the_recorded_one_is_in_a_transition_and_takes_no_other() -> None:

@@ -6,20 +6,18 @@ from typing import Any
 import pytest
 
 from flinkops.act.executor import Progress
+from flinkops.model.blue_green_state import OTHER, BlueGreenState, Phase, state_of
 from flinkops.plan.operator.blue_green import (
     ABORT_GRACE,
     DELETION_DELAY,
     BlueGreenAct,
     child_name,
-    colour_of,
-    is_active,
     kept_trigger,
     last_template,
     not_ready,
     outlook,
     ready_time_kept,
     same_template,
-    state_of,
     template_of,
 )
 from flinkops.plan.operator.rules import Rules
@@ -58,23 +56,20 @@ def test_the_rounds_are_an_upgrade_and_an_abort() -> None:
 def test_each_round_is_read_as_the_operator_meant_it(number: int) -> None:
     one = ROUNDS[number]
     pair, state = one["pair"], STATES[number]
-    assert (BlueGreenIdle().unmet(pair) is None) == is_active(state)
-    assert (kept_trigger(pair) is not None) == (not is_active(state))
+    assert (BlueGreenIdle().unmet(pair) is None) == state.is_active
+    assert (kept_trigger(pair) is not None) == (not state.is_active)
     assert not ready_time_kept(pair)
     # The spec is marked as acted on once the new child is started, not while the savepoint is taken.
-    patched = pair["metadata"]["generation"] in (2, 3) and (is_active(state) or state.startswith("SAVEPOINTING"))
+    patched = pair["metadata"]["generation"] in (2, 3) and state.phase in (Phase.ACTIVE, Phase.SAVEPOINTING)
     waits = patched and not (state == "ACTIVE_GREEN" and pair["metadata"]["generation"] == 2)
     assert same_template(last_template(pair), template_of(pair)) != waits
-    active = (
-        colour_of(state)
-        if not state.startswith("TRANSITIONING")
-        else {"green": "blue", "blue": "green"}[colour_of(state)]
-    )
+    assert state.colour is not None
+    active = OTHER[state.colour] if state.phase is Phase.TRANSITIONING else state.colour
     assert not_ready(one[active]) is None
-    if state.startswith("TRANSITIONING"):
-        path = job_of(one[colour_of(state)]["spec"])["initialSavepointPath"]
+    if state.phase is Phase.TRANSITIONING:
+        path = job_of(one[state.colour]["spec"])["initialSavepointPath"]
         assert path.startswith("/flink-data/savepoints/savepoint-")
-        assert one[colour_of(state)]["metadata"]["name"] == child_name("pair", colour_of(state))
+        assert one[state.colour]["metadata"]["name"] == child_name("pair", state.colour)
 
 
 def test_an_abort_leaves_the_child_suspended_and_the_old_template_as_the_one_that_was_acted_on() -> None:
@@ -115,5 +110,9 @@ def test_the_fake_operator_goes_through_the_same_states(tmp_path: Path, monkeypa
     # ACTIVE_* between the savepoint and the start of the child lasts no longer than a round: recorded each two seconds.
     through = changes(seen)
     pairs = zip([("", ""), *through], through, strict=False)
-    sampled = [now for before, now in pairs if not (before[0].startswith("SAVEPOINTING") and is_active(now[0]))]
+    sampled = [
+        now
+        for before, now in pairs
+        if not (BlueGreenState(before[0]).phase is Phase.SAVEPOINTING and BlueGreenState(now[0]).is_active)
+    ]
     assert sampled == changes([of_pair(one["pair"]) for one in ROUNDS])

@@ -10,16 +10,16 @@ from flinkops.act.operator.control import KubeControl, open_control
 from flinkops.act.running import StepRun
 from flinkops.clock import Clock
 from flinkops.errors import OperationFailed, Unreachable
+from flinkops.model.blue_green_state import OTHER, state_of
 from flinkops.model.detail import ResourceRequirement
 from flinkops.model.effect import RunsWith
 from flinkops.model.facts import ExceptionFacts, JobFacts
-from flinkops.plan.operator.blue_green import child_name, colour_of, state_of
+from flinkops.plan.operator.blue_green import child_name
 from flinkops.sources.kubernetes.access import KubeAccess
 from flinkops.sources.kubernetes.resources import Json
 from flinkops.sources.kubernetes.verbs import KubeVerbs, ResourceRef
 
 CHILD_KIND = "FlinkDeployment"
-COLOURS = ("blue", "green")
 
 
 class BlueGreenControl(KubeControl):
@@ -52,7 +52,9 @@ class BlueGreenControl(KubeControl):
         return self._children[name] if self.verbs.resource(ref) is not None else None
 
     def child_resource(self, name: str) -> Json | None:
-        """The FlinkDeployment of that name; None when there is none."""
+        """The FlinkDeployment of that name; None when there is none, as for the empty name of an unknown child."""
+        if not name:
+            return None
         return self.verbs.resource(ResourceRef(CHILD_KIND, self.ref.namespace, name))
 
     def job(self, job_id: str) -> JobFacts | None:
@@ -93,9 +95,9 @@ class BlueGreenControl(KubeControl):
 
     def _having(self, job_id: str) -> tuple[KubeControl, JobFacts] | None:
         """The child and its job. Raises Unreachable where none has it and one could not be asked."""
-        first = colour_of(state_of(self.resource()))
+        first = state_of(self.resource()).colour
         trouble: Unreachable | None = None
-        for colour in sorted(COLOURS, key=lambda one: one != first):
+        for colour in sorted(OTHER, key=lambda one: one != first):
             child = self.child(child_name(self.ref.name, colour))
             try:
                 job = child.job(job_id) if child is not None else None

@@ -15,6 +15,7 @@ from flinkops.act.operator.redeploy import NonceChoice, settle_nonce
 from flinkops.act.operator.rehearsing import not_built, refuse_acceptance, with_rehearsal
 from flinkops.autoscale.decide import Decision
 from flinkops.errors import Refused, UsageError
+from flinkops.model.blue_green_state import state_of, told_state
 from flinkops.model.facts import JobFacts
 from flinkops.model.plan import Plan
 from flinkops.model.rehearsal import Rehearsal
@@ -26,9 +27,7 @@ from flinkops.plan.operator.blue_green import (
     BlueGreenAct,
     BlueGreenOutlook,
     child_name,
-    colour_of,
     outlook,
-    state_of,
     template_of,
 )
 from flinkops.plan.operator.blue_green_plan import plan_blue_green
@@ -80,7 +79,7 @@ class BlueGreenJob:
     def job(self) -> JobFacts:
         """As the fleet shows it, under the name of the pair."""
         found = self.control.resource()
-        return self._job_of(found, child_name(self.control.ref.name, colour_of(state_of(found))))
+        return self._job_of(found, child_name(self.control.ref.name, state_of(found).colour))
 
     def measured(self) -> JobFacts:
         """As its REST API has it."""
@@ -98,7 +97,7 @@ class BlueGreenJob:
         wanted, warning = _wanted_spec(ref, read.resource, request)
         after = merge_patch(spec, wanted)
         patch = {"spec": after} if after else {}
-        active = child_name(ref.name, colour_of(state_of(read.resource)))
+        active = child_name(ref.name, state_of(read.resource).colour)
         template = template_of({"spec": wanted})
         found = _outlook(read, template, self.control.child_resource(active), stateless=request.mode == "stateless")
         leftover, problem = self._leftover(found)
@@ -158,7 +157,7 @@ class BlueGreenJob:
 
     def _refused(self, verb: str) -> Refused:
         ref = self.control.ref
-        state = state_of(self.control.resource())
+        state = told_state(self.control.resource())
         named = ", ".join(sorted(f"{job.namespace}/{job.name} ({job.state})" for job in self.children))
         command = shell_command("kubectl", "-n", ref.namespace, "edit", BLUE_GREEN.lower(), ref.name)
         what = f'"{ref.name}" is a {BLUE_GREEN} ({state}); its children are {named}, which it would set back'

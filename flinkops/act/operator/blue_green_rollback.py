@@ -15,18 +15,15 @@ from flinkops.act.operator.blue_green_outcomes import BlueGreenRollbackBegun, Bl
 from flinkops.act.operator.spec_steps import OPERATOR_SILENT
 from flinkops.act.running import StepKind, StepRun
 from flinkops.errors import NotInTime, OperationFailed, TimedOut
+from flinkops.model.blue_green_state import Phase, state_of
 from flinkops.outside.shell import shell_word
 from flinkops.plan.operator.blue_green import (
     ABORT_GRACE,
     DELETION_DELAY,
-    OTHER,
     child_name,
-    colour_of,
-    is_active,
     last_template,
     not_ready,
     same_template,
-    state_of,
     template_of,
 )
 from flinkops.plan.operator.blue_green_inputs import BeginBlueGreenRollback, RestoreBlueGreenSpec
@@ -47,18 +44,18 @@ def begin(run: StepRun, given: BeginBlueGreenRollback) -> BlueGreenRollbackBegun
     def settled() -> Json | None:
         found = control.resource()
         # A template that changed now would leave the savepoint's trigger behind, and the next transition take it.
-        return None if state_of(found).startswith("SAVEPOINTING") else found
+        return None if state_of(found).phase in (Phase.SAVEPOINTING, Phase.UNKNOWN) else found
 
     found = run.until("waiting until the operator has taken its savepoint", settled)
     _refuse_moved(run, given, found)
     state, before = state_of(found), template_of(given.before)
-    of_old = given.active.endswith(f"-{colour_of(state)}")
-    if not is_active(state) and not of_old:
+    of_old = given.active == child_name(control.ref.name, state.colour)
+    if not state.is_active and not of_old:
         return _aborted(run, given, control)
-    if is_active(state) and of_old and same_template(last_template(found) or before, before):
+    if state.is_active and of_old and same_template(last_template(found) or before, before):
         return BlueGreenRollbackBegun("aborted" if _abort_ordered(found) else "never-begun")
-    ready = control.child_resource(child_name(control.ref.name, colour_of(state)))
-    if is_active(state) and not of_old and (why := not_ready(ready)) is not None:
+    ready = control.child_resource(child_name(control.ref.name, state.colour))
+    if state.is_active and not of_old and (why := not_ready(ready)) is not None:
         raise OperationFailed(f"the operator begins no transition back: {why}", next_step=_by_hand(run, control))
     return _transition_back(control, found)
 
@@ -66,7 +63,7 @@ def begin(run: StepRun, given: BeginBlueGreenRollback) -> BlueGreenRollbackBegun
 def _transition_back(control: BlueGreenControl, found: Json) -> BlueGreenRollbackBegun:
     """To the other child than the one that is active, or to the one that it is on its way to."""
     state = state_of(found)
-    colour = colour_of(state) if not is_active(state) else OTHER[colour_of(state)]
+    colour = state.other if state.is_active else state.colour
     error = text(section(found, "status"), "error") or ""
     return BlueGreenRollbackBegun("transition-back", child_name(control.ref.name, colour), error)
 
@@ -78,13 +75,13 @@ def _aborted(run: StepRun, given: BeginBlueGreenRollback, control: BlueGreenCont
 
     def ask() -> Json | None:
         found = control.resource()
-        return found if is_active(state_of(found)) else None
+        return found if state_of(found).is_active else None
 
     try:
         found = run.until("waiting until the operator has aborted", ask, within_seconds=_ABORTED_WITHIN_SECONDS)
     except NotInTime as problem:
         raise TimedOut(f"the abort is ordered, but {problem.what}", next_step=OPERATOR_SILENT) from None
-    if not given.active.endswith(f"-{colour_of(state_of(found))}"):
+    if given.active != child_name(control.ref.name, state_of(found).colour):
         return _transition_back(control, found)  # it was faster
     return BlueGreenRollbackBegun("aborted")
 

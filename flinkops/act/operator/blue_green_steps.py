@@ -25,18 +25,15 @@ from flinkops.act.rest_cache import Absence
 from flinkops.act.running import StepKind, StepRun
 from flinkops.act.stability_steps import all_running, why_failed
 from flinkops.errors import NotInTime, OperationFailed, TimedOut, Unreachable
+from flinkops.model.blue_green_state import Phase, not_idle, state_of
 from flinkops.model.facts import JobFacts
 from flinkops.model.places import same_place
 from flinkops.model.states import ENDED, JobState
 from flinkops.plan.operator.blue_green import (
-    OTHER,
     child_name,
-    colour_of,
-    is_active,
     last_template,
     not_ready,
     same_template,
-    state_of,
     template_of,
 )
 from flinkops.plan.operator.blue_green_inputs import (
@@ -78,8 +75,10 @@ def remove_child(run: StepRun, given: RemoveChild) -> ChildRemoved:
     control = blue_green_control(run)
     name = given.child
     if given.of_rollback:
-        state = state_of(run.until("reading the resource", control.resource))
-        name = child_name(control.ref.name, OTHER[colour_of(state)])
+        pair = run.until("reading the resource", control.resource)
+        name = child_name(control.ref.name, state_of(pair).other)
+        if not name:
+            raise OperationFailed(f"{not_idle(pair)}: no child is removed")
     found = run.until("reading the child", lambda: (control.child_resource(name),))[0]
     if found is None:
         return ChildRemoved()
@@ -156,10 +155,11 @@ class _Begin:
         found = self._control.resource()
         state, status = state_of(found), section(found, "status")
         self.error = text(status, "error") or ""
-        if self._child.endswith(f"-{colour_of(state)}") and not state.startswith("SAVEPOINTING"):
+        named = child_name(self._control.ref.name, state.colour)
+        if self._child == named and state.phase is not Phase.SAVEPOINTING:
             return self._control.child_resource(self._child)
         failing = text(section(status, "jobStatus"), "state") == "FAILING"
-        if not (failing and is_active(state)):
+        if not (failing and state.is_active):
             self._error_since = None
             return None
         if same_template(last_template(found), template_of(found)):
@@ -280,7 +280,8 @@ class _Start:
 
 def _refuse_given_up(found: Json, child: str) -> None:
     state = state_of(found)
-    if not child.endswith(f"-{colour_of(state)}"):
+    pair = text(section(found, "metadata"), "name") or ""
+    if state.colour is not None and child != child_name(pair, state.colour):
         error = text(section(found, "status"), "error")
         raise OperationFailed(f"the operator has given {child} up ({state}): {error or 'it says no more'}")
 
@@ -330,7 +331,7 @@ def await_switch(run: StepRun, given: AwaitSwitch) -> SwitchSeen:
         if old_id and runs_in(control, active, old_id):
             last_both_ms = run.clock.now_ms()
         state = state_of(found)
-        if not is_active(state):
+        if not state.is_active:
             return None
         return state if control.child_resource(active) is None else None
 
@@ -348,7 +349,7 @@ def await_child_patched(run: StepRun, given: AwaitChildPatched) -> ChildPatched:
         there = control.child_resource(given.child)
         if there is None or dropped(given.patch, section(there, "spec"), "spec") is not None:
             return None
-        return there if acted_on(there) and is_active(state_of(control.resource())) else None
+        return there if acted_on(there) and state_of(control.resource()).is_active else None
 
     try:
         there = run.until("waiting for the operator", ask, within_seconds=_TAKEN_UP_WITHIN_SECONDS)

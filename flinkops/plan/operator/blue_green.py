@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from flinkops.model.blue_green_state import Colour, not_idle, state_of
 from flinkops.model.facts import VertexFacts
 from flinkops.model.states import JobState
 from flinkops.plan.operator.configuration import duration_seconds
@@ -24,7 +25,6 @@ _PREFIX = "kubernetes.operator.bluegreen."
 ABORT_GRACE = f"{_PREFIX}abort.grace-period"
 DELETION_DELAY = f"{_PREFIX}deployment-deletion.delay"
 _DEFAULT_SECONDS = {ABORT_GRACE: 600.0, DELETION_DELAY: 0.0}
-OTHER = {"blue": "green", "green": "blue"}
 
 
 class BlueGreenAct(StrEnum):
@@ -40,7 +40,7 @@ class BlueGreenAct(StrEnum):
 
 
 class BlueGreenOutlook(NamedTuple):
-    """``refused``: why it would not come to that; ``active`` and ``next_child`` are names of children."""
+    """``refused``: why it would not come to that; ``active`` and ``next_child`` name children, or are empty."""
 
     act: BlueGreenAct
     fields: tuple[FieldChange, ...]
@@ -73,11 +73,6 @@ def same_template(one: Spec | None, other: Spec) -> bool:
     return one is not None and compared(one, other, Rules(NEWEST), native=True).change is Change.NONE
 
 
-def state_of(resource: Mapping[str, Any]) -> str:
-    """``status.blueGreenState``, such as INITIALIZING_BLUE, ACTIVE_BLUE, SAVEPOINTING_BLUE, TRANSITIONING_TO_BLUE."""
-    return str((resource.get("status") or {}).get("blueGreenState") or "INITIALIZING_BLUE")
-
-
 def kept_trigger(resource: Mapping[str, Any]) -> str | None:
     """The trigger of a savepoint that it has begun; it takes that one's savepoint for the next transition too."""
     found = (resource.get("status") or {}).get("savepointTriggerId")
@@ -90,26 +85,12 @@ def ready_time_kept(resource: Mapping[str, Any]) -> bool:
     The deletion delay counts from that: at the next transition the old child is deleted at once.
     """
     found = str((resource.get("status") or {}).get("deploymentReadyTimestamp") or "1970")
-    return is_active(state_of(resource)) and not found.startswith("1970")
+    return state_of(resource).is_active and not found.startswith("1970")
 
 
-def colour_of(state: str) -> str:
-    """The child that a state names: where the job is, or where it is to be.
-
-    >>> colour_of("ACTIVE_BLUE"), colour_of("TRANSITIONING_TO_GREEN")
-    ('blue', 'green')
-    """
-    return "green" if state.endswith("GREEN") else "blue"
-
-
-def is_active(state: str) -> bool:
-    """Whether nothing is under way."""
-    return state.startswith("ACTIVE_")
-
-
-def child_name(name: str, colour: str) -> str:
-    """As the operator calls it."""
-    return f"{name}-{colour}"
+def child_name(name: str, colour: Colour | None) -> str:
+    """As the operator calls it; empty where the pair's state names none."""
+    return f"{name}-{colour}" if colour else ""
 
 
 def outlook(
@@ -126,18 +107,17 @@ def outlook(
     """
     name = str((resource.get("metadata") or {}).get("name"))
     state = state_of(resource)
-    colour = colour_of(state)
     before = last_template(resource) or template_of(resource)
     comparison = compared(before, wanted, rules, native=True)
     act = _act(before, wanted, comparison.change)
     return BlueGreenOutlook(
         act=act,
         fields=comparison.fields,
-        active=child_name(name, colour),
-        next_child=child_name(name, OTHER[colour]),
+        active=child_name(name, state.colour),
+        next_child=child_name(name, state.other),
         abort_grace_seconds=_setting(resource, ABORT_GRACE),
         deletion_delay_seconds=0.0 if ready_time_kept(resource) else _setting(resource, DELETION_DELAY),
-        refused=tuple(_refusals(resource, wanted, active_child, act, state, comparison.error, stateless=stateless)),
+        refused=tuple(_refusals(resource, wanted, active_child, act, comparison.error, stateless=stateless)),
     )
 
 
@@ -161,7 +141,6 @@ def _refusals(
     wanted: Spec,
     active_child: Mapping[str, Any] | None,
     act: BlueGreenAct,
-    state: str,
     error: str | None,
     *,
     stateless: bool,
@@ -169,12 +148,12 @@ def _refusals(
     refused = [f"the operator cannot read the spec: {error}"] if error else []
     if (resource.get("metadata") or {}).get("deletionTimestamp"):
         refused.append("the resource is being deleted")
-    if not is_active(state):
-        refused.append(f"a transition is under way ({state}): another change now would only be given to its child")
+    if (busy := not_idle(resource)) is not None:
+        refused.append(f"{busy}: another change now would only be given to its child")
     transitions = act in (BlueGreenAct.TRANSITION, BlueGreenAct.SAVEPOINT_REDEPLOY)
     if transitions and (why := not_ready(active_child)) is not None:
         refused.append(f"the operator begins no transition: {why}")
-    trigger = kept_trigger(resource) if is_active(state) and upgrade_mode(wanted) != "stateless" else None
+    trigger = kept_trigger(resource) if busy is None and upgrade_mode(wanted) != "stateless" else None
     if act is BlueGreenAct.TRANSITION and trigger is not None:
         refused.append(
             f"the operator has kept the trigger {trigger} of an earlier savepoint, and would start the new job from"
