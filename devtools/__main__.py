@@ -15,6 +15,7 @@ COMMANDS = (
     "down",
     "job",
     "generate",
+    "image",
     "bench",
     "observe",
     "screenshots",

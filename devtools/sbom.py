@@ -12,6 +12,7 @@ _LOCKS = {
     "base": "what `pip install flinkops` brings, and what develops it",
     "local": "the extras `local` (the embedded fleet, Flink 2.3), `s3` and `dispatcher`",
     "flink120": "PyFlink of the second Flink line",
+    "image": "flinkops' own image: the tool and the extra `s3`",
     "build": "what builds packages from source",
     "go": "Go, which builds the S3 server of the tests where none is installed",
 }
@@ -60,7 +61,7 @@ def document() -> str:
 def _scope(lock_name: str, own: bool) -> str:
     if lock_name == "base" and own:
         return "required"
-    return "optional" if lock_name in ("local", "flink120") and own else "excluded"
+    return "optional" if lock_name in ("local", "flink120", "image") and own else "excluded"
 
 
 def _reference(pin: Pin) -> str:

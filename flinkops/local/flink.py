@@ -2,6 +2,7 @@
 
 import importlib.util
 import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from flinkops.local.state import JOBMANAGER
 HA_FOLDER = "ha"
 TASKMANAGER_PREFIX = "taskmanager-"
 SLOTS_PER_TASKMANAGER = 4
+NO_FLINK_FROM = (3, 13)
+"""The first Python that apache-flink 2.3 cannot be installed on."""
+
 JAR_GROUPS = ("flink-2.3", "connectors")
 
 # The scripts of the distribution derive these from one total; we start the JVMs ourselves, so we say them.
@@ -61,8 +65,15 @@ def distribution() -> Path:
     """The folder of the Flink distribution that PyPI's apache-flink brings (its FLINK_HOME)."""
     spec = importlib.util.find_spec("pyflink")  # found, not imported: that takes a second
     if spec is None or spec.origin is None:
-        raise OperationFailed("apache-flink is not installed", next_step="pip install 'flinkops[local]'")
+        raise OperationFailed("apache-flink is not installed", next_step=_how_to_install())
     return Path(spec.origin).parent
+
+
+def _how_to_install() -> str:
+    if sys.version_info >= NO_FLINK_FROM:
+        here = ".".join(map(str, sys.version_info[:2]))
+        return f"it has no release for Python {here}: install 'flinkops[local]' with Python 3.11 or 3.12"
+    return "pip install 'flinkops[local]'"
 
 
 def version() -> str:

@@ -3,7 +3,19 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.kit import FLINK, NO_KIT, NO_ROOT, Cluster, Kit, count_manifest, kit_folder, state_of, wait_for
+from devtools import image
+from tests.cluster.kit import (
+    FLINK,
+    FLINKOPS_IMAGE,
+    NO_KIT,
+    NO_ROOT,
+    Cluster,
+    Kit,
+    count_manifest,
+    kit_folder,
+    state_of,
+    wait_for,
+)
 from tests.cluster.price_job import build_image
 
 COUNT_IMAGE = "count:1"
@@ -41,6 +53,15 @@ def count_image(cluster: Cluster) -> str:
     """The image of the kit's example."""
     cluster.kit.run("image", COUNT_IMAGE, f"pyflink-{FLINK}", str(cluster.kit.folder / "examples" / "layer"))
     return COUNT_IMAGE
+
+
+@pytest.fixture(scope="session")
+def flinkops_image(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """flinkops' own image, of the tree that its Dockerfile copies too, over the kit's Debian with Python 3.11."""
+    tree = tmp_path_factory.mktemp("flinkops-image") / "tree"
+    image.write(tree)
+    cluster.kit.run("image", FLINKOPS_IMAGE, "base", str(tree))
+    return FLINKOPS_IMAGE
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ import yaml
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FLINK = "1.20.5"
+FLINKOPS_IMAGE = "flinkops:0.1.0"  # as deploy/ names it
 DATA = Path("/var/lib/flinkops-kit")  # the kit's hostPath: what pods see as /flink-data
 NO_KIT = "no Kubernetes test kit: put it at ../shared/kit or name it in FLINKOPS_KIT"
 NO_ROOT = "the Kubernetes test kit needs root"

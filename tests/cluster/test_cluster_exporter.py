@@ -2,24 +2,21 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.cluster.kit import FLINK, REPOSITORY, Cluster, wait_for
+from tests.cluster.kit import FLINKOPS_IMAGE, REPOSITORY, Cluster, wait_for
 
 NAMESPACE = "flinkops-exporter-test"
 PORT = 9249
 REPLICAS = 2
-PACKAGES = Path(pytest.__file__).parents[1]
-MOUNTS = {"repository": REPOSITORY, "packages": PACKAGES}
 
 
 @pytest.fixture(scope="module")
-def exporter(cluster: Cluster) -> Iterator[str]:
-    """Two replicas, from deploy/: an image with Python of the kit, and the package from where it is installed here."""
+def exporter(cluster: Cluster, flinkops_image: str) -> Iterator[str]:
+    """Two replicas, from deploy/, on flinkops' own image."""
     bindings = [one for one in _manifests("rbac-namespace.yaml") if one["metadata"]["name"] == "flinkops-reader"]
     manifests = [*_manifests("rbac-reader.yaml"), *bindings, *_manifests("exporter.yaml")]
     for manifest in manifests:
@@ -86,7 +83,7 @@ def _manifests(name: str) -> list[dict[str, Any]]:
 
 
 def _adapt(manifest: dict[str, Any]) -> None:
-    """Names of our own; the image and where its package comes from. Everything else is as shipped."""
+    """Names of our own; everything else is as shipped."""
     text = json.dumps(manifest["metadata"])
     manifest["metadata"] = json.loads(text.replace('"namespace": "flinkops"', f'"namespace": "{NAMESPACE}"'))
     if manifest["kind"] == "Namespace":
@@ -103,17 +100,13 @@ def _adapt(manifest: dict[str, Any]) -> None:
 
 
 def _adapt_pods(spec: dict[str, Any]) -> None:
+    """Two shares of the jobs; the image is as shipped, and there is no registry to pull it from."""
     spec["replicas"] = REPLICAS
-    pod = spec["template"]["spec"]
-    pod["volumes"] = [{"name": name, "hostPath": {"path": str(path)}} for name, path in MOUNTS.items()]
-    container = pod["containers"][0]
-    container["image"] = f"pyflink:{FLINK}"
+    container = spec["template"]["spec"]["containers"][0]
+    assert container["image"] == FLINKOPS_IMAGE
     container["imagePullPolicy"] = "Never"
-    container["volumeMounts"] = [{"name": name, "mountPath": f"/{name}", "readOnly": True} for name in MOUNTS]
-    container["args"] = [container["args"][0].replace("exec flinkops", "exec python3 -m flinkops")]
     for variable in container["env"]:
         if variable["name"] == "SHARDS":
             variable["value"] = str(REPLICAS)
-    container["env"].append({"name": "PYTHONPATH", "value": "/repository:/packages"})
     # The other way to Flink, which only a pod has; tests on this side of the API server go through its proxy.
     container["env"].append({"name": "FLINKOPS_REST_VIA", "value": "direct"})

@@ -12,7 +12,7 @@ from devtools.sbom import FILE
 from flinkops.local.jars import manifest
 from jobs.common import flink_image
 
-LOCKS = ("base", "local", "flink120", "build", "go")
+LOCKS = ("base", "local", "flink120", "image", "build", "go")
 
 
 @pytest.mark.parametrize("name", LOCKS)
@@ -72,12 +72,13 @@ def test_the_bill_of_materials_has_everything_and_says_what_ships() -> None:
 
 
 def test_base_images_can_be_pinned_by_digest() -> None:
-    files = sorted((REPOSITORY / "jobs").rglob("Dockerfile"))
-    assert files
+    files = [*sorted((REPOSITORY / "jobs").rglob("Dockerfile")), REPOSITORY / "deploy" / "image" / "Dockerfile"]
     for file in files:
         lines = file.read_text(encoding="utf-8").splitlines()
-        (start,) = [line for line in lines if line.startswith("FROM ")]
-        (name,) = re.findall(r"^FROM \$\{(\w+)\}\$\{\1_DIGEST:\+@\$\{\1_DIGEST\}\}$", start)
+        starts = [line for line in lines if line.startswith("FROM ")]
+        found = [re.findall(r"^FROM \$\{(\w+)\}\$\{\1_DIGEST:\+@\$\{\1_DIGEST\}\}( AS build)?$", one) for one in starts]
+        assert all(found)
+        (name,) = {one[0][0] for one in found}
         (tag,) = [line for line in lines if line.startswith(f"ARG {name}=")]
         assert ":" in tag
         assert not tag.endswith(":latest")

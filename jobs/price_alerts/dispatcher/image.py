@@ -5,11 +5,8 @@ image, since some of the packages are compiled. Needs pip, a package index, and 
 """
 
 import argparse
-import os
 import re
-import subprocess
 import sys
-import tempfile
 import tomllib
 from pathlib import Path
 
@@ -17,8 +14,8 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(REPOSITORY))
 
 from devtools import locks  # noqa: E402 - found around the dispatcher, not installed
+from devtools.image import install_locked  # noqa: E402
 
-LOCKS = REPOSITORY / "locks"
 LIBRARIES = Path("opt/dispatcher")
 OF_FLINKOPS = ("msgspec", "prometheus-client")
 """What the dispatcher uses of flinkops' own dependencies; the rest of them stays out of the image."""
@@ -47,19 +44,7 @@ def pinned() -> list[str]:
 
 def write(target: Path) -> None:
     """Write the tree, of just the files that the locks name. Raises CalledProcessError; pip prints why."""
-    with tempfile.TemporaryDirectory() as scratch:
-        packages, builders = Path(scratch, "packages.txt"), Path(scratch, "builders")
-        packages.write_text("\n".join(pinned()), encoding="utf-8")
-        _install(target / LIBRARIES, "--require-hashes", "-r", str(packages))
-        _install(builders, "--require-hashes", "-r", str(LOCKS / "build.txt"))
-        _install(target / LIBRARIES, "--no-build-isolation", str(REPOSITORY), path=builders)
-
-
-def _install(folder: Path, *what: str, path: Path | None = None) -> None:
-    """Without what it needs, which is named too; built with what is in `path`."""
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--no-deps", "--target", str(folder)]
-    environment = os.environ if path is None else {**os.environ, "PYTHONPATH": str(path)}
-    subprocess.run([*install, *what], check=True, env=environment)
+    install_locked(target / LIBRARIES, pinned())
 
 
 if __name__ == "__main__":
