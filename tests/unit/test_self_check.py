@@ -42,6 +42,7 @@ def granted(file: str, role: str) -> set[Grant]:
         ("cluster", "rbac-reader.yaml"),
         ("operator", "rbac-operator.yaml"),
         ("lease", "rbac-operator.yaml"),
+        ("pods", "rbac-pods.yaml"),
     ],
 )
 def test_the_shipped_roles_have_the_rules_that_are_checked(role: Role, file: str) -> None:

@@ -15,8 +15,10 @@ from flinkops.sources.kubernetes.operator_configuration import CONFIG_MAP
 from flinkops.sources.kubernetes.operator_version import DEPLOYMENT
 from flinkops.sources.kubernetes.resources import GROUP, identity, section, text
 
-Role = Literal["cluster", "reader", "operator", "lease"]
-"""``lease`` is never bound for the whole cluster: it is asked about namespace by namespace."""
+Role = Literal["cluster", "reader", "operator", "lease", "pods"]
+"""``lease`` and ``pods`` are never bound for the whole cluster: they are asked about namespace by namespace."""
+
+_BY_NAMESPACE: frozenset[Role] = frozenset({"lease", "pods"})
 
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _SEE = ("get", "list", "watch")
@@ -47,6 +49,8 @@ class Rule(NamedTuple):
         names = f", resourceNames: [{', '.join(self.names)}]" if self.names else ""
         return f'{{apiGroups: ["{self.group}"], resources: [{self.resource}]{names}, verbs: [{", ".join(verbs)}]}}'
 
+
+_NO_PODS = "no rehearsal of an operator's job, and no work in a pod beside the cluster's storage"
 
 RULES: tuple[Rule, ...] = (
     Rule("reader", GROUP, "flinkdeployments", _SEE, "no job is seen", needed=True),
@@ -105,6 +109,11 @@ RULES: tuple[Rule, ...] = (
         ("get", "list"),
         "no word on the operator's autoscaler; whether HA metadata is there is unknown, and some plans are refused",
     ),
+    Rule("pods", "batch", "jobs", ("get", "list", "create", "delete"), _NO_PODS),
+    Rule("pods", "", "configmaps", ("create",), _NO_PODS),
+    Rule("pods", "networking.k8s.io", "networkpolicies", ("create",), _NO_PODS),
+    Rule("pods", "", "pods", ("list",), _NO_PODS),
+    Rule("pods", "", "pods/log", ("get",), _NO_PODS),
 )
 
 
@@ -126,7 +135,7 @@ def review(
 ) -> Iterator[Review]:
     """Asks for each rule (of the resources that the cluster has) in each scope. Raises Unreachable or a kind of it.
 
-    In the scope of all namespaces (None) leases are asked about in those that have jobs.
+    In the scope of all namespaces (None) leases and pods are asked about in those that have jobs.
     """
     for rule in RULES:
         if rule.group == GROUP and rule.resource not in present:
@@ -142,7 +151,7 @@ def review(
 def _asked(client: KubeClient, rule: Rule, scopes: Sequence[str | None], deadline: Deadline) -> Sequence[str | None]:
     if rule.role == "cluster":
         return (None,)
-    if rule.role != "lease" or None not in scopes:
+    if rule.role not in _BY_NAMESPACE or None not in scopes:
         return scopes
     try:
         found = list_all(client, custom_path("flinkdeployments", None), deadline)
