@@ -39,20 +39,21 @@ def up(
     taskmanagers: int = 1,
     ha: bool = False,
     s3: Path | None = None,
+    slots: int | None = None,
     report: Report = lambda _text: None,
 ) -> FleetInfo:
     """Make the fleet in `home` run and answer, and say where: starts what is missing, leaves what runs.
 
     With a higher number of TaskManagers than run, it adds some. With `ha` jobs survive the JobManager: ZooKeeper
     keeps what they go on from, and a watcher starts again what dies. With `s3`, the program of an S3 server,
-    checkpoints and savepoints go there. When anything goes wrong, or on Ctrl-C,
+    checkpoints and savepoints go there. `slots` are those of each TaskManager. When anything goes wrong, or on Ctrl-C,
     what this call started is ended again. Raises OperationFailed with the cause and the log, TimedOut
-    when the processes run but do not answer, Refused when the fleet runs without `ha` or `s3`.
+    when the processes run but do not answer, Refused when the fleet runs without `ha` or `s3`, or with other `slots`.
     """
     with _disk_errors(home):
         home.mkdir(parents=True, exist_ok=True)
         with _alone_in(home), signals_interrupt():
-            return _Start(home, taskmanagers, report, ha=ha, s3=s3).run()
+            return _Start(home, taskmanagers, report, ha=ha, s3=s3, slots=slots).run()
 
 
 def repair(home: Path) -> None:
@@ -88,13 +89,21 @@ class _Start:
     """One run of `up`: remembers what it started, to undo it."""
 
     def __init__(
-        self, home: Path, taskmanagers: int, report: Report, *, ha: bool = False, s3: Path | None = None
+        self,
+        home: Path,
+        taskmanagers: int,
+        report: Report,
+        *,
+        ha: bool = False,
+        s3: Path | None = None,
+        slots: int | None = None,
     ) -> None:
         self.home = home
         self.taskmanagers = taskmanagers
         self.report = report
         self.ha = ha
         self.s3 = s3
+        self.slots = slots
         self.started: list[Process] = []
 
     def run(self) -> FleetInfo:
@@ -109,6 +118,11 @@ class _Start:
                 raise Refused(
                     f"the fleet in {self.home} keeps its savepoints on the disk",
                     next_step="./dev down, then ./dev up --s3",
+                )
+            if self.slots is not None and self.slots != (has := flink.slots_per_taskmanager(self.home)):
+                raise Refused(
+                    f"each TaskManager of the fleet in {self.home} has {has} slots",
+                    next_step=f"./dev down, then ./dev up --slots {self.slots}",
                 )
             return self.complete(info)
         if info is not None:
@@ -129,7 +143,7 @@ class _Start:
         keeper = f"{HOST}:{coordinator}" if self.ha else ""
         (self.home / s3_server.S3_FILE).unlink(missing_ok=True)
         store = s3_server.new_access(self.home, objects, self.s3).endpoint if self.s3 else ""
-        flink.write_config(self.home, rest, rpc, keeper, store)
+        flink.write_config(self.home, rest, rpc, keeper, store, self.slots or flink.SLOTS_PER_TASKMANAGER)
         # A new fleet has other addresses: the jobs of an earlier one would not find their topics.
         for leftover in (self.home / "zookeeper", self.home / "flink" / flink.HA_FOLDER):
             shutil.rmtree(leftover, ignore_errors=True)

@@ -22,6 +22,9 @@ SLOTS_PER_TASKMANAGER = 4
 NO_FLINK_FROM = (3, 13)
 """The first Python that apache-flink 2.3 cannot be installed on."""
 
+MOST_SLOTS = 64
+"""A TaskManager's network memory has buffers for about so many small jobs."""
+_SLOTS = "taskmanager.numberOfTaskSlots"
 JAR_GROUPS = ("flink-2.3", "connectors")
 
 # The scripts of the distribution derive these from one total; we start the JVMs ourselves, so we say them.
@@ -84,10 +87,18 @@ def version() -> str:
     return jars[0].stem.removeprefix("flink-dist-")
 
 
-def write_config(home: Path, rest_port: int, rpc_port: int, zookeeper: str = "", s3: str = "") -> None:
+def write_config(
+    home: Path,
+    rest_port: int,
+    rpc_port: int,
+    zookeeper: str = "",
+    s3: str = "",
+    slots: int = SLOTS_PER_TASKMANAGER,
+) -> None:
     """Write FLINK_CONF_DIR and the links of FLINK_LIB_DIR below `home/flink`.
 
     With a ZooKeeper: high availability. With `s3`, the address of an S3 server: checkpoints and savepoints go there.
+    `slots` are those of each TaskManager; all of them share its memory.
     """
     conf, lib = home / "flink" / "conf", home / "flink" / "lib"
     for folder in (conf, lib, home / "flink" / "tmp", home / "flink" / "upload"):
@@ -95,6 +106,7 @@ def write_config(home: Path, rest_port: int, rpc_port: int, zookeeper: str = "",
     source = distribution()
     shipped = yaml.safe_load((source / "conf" / "config.yaml").read_text())
     settings = _settings(home, rest_port, rpc_port)
+    settings |= {_SLOTS: slots, "taskmanager.cpu.cores": float(slots)}
     if zookeeper:
         settings |= _high_availability(home, rpc_port, zookeeper)
     if s3:
@@ -105,6 +117,11 @@ def write_config(home: Path, rest_port: int, rpc_port: int, zookeeper: str = "",
     for name in ("log4j.properties", "log4j-cli.properties", "log4j-console.properties"):
         (conf / name).write_bytes((source / "conf" / name).read_bytes())
     _link_jars(lib, [*sorted((source / "lib").glob("*.jar")), *ensure(JAR_GROUPS)])
+
+
+def slots_per_taskmanager(home: Path) -> int:
+    """As `write_config` wrote it for the fleet in `home`."""
+    return int(yaml.safe_load((home / "flink" / "conf" / "config.yaml").read_text())[_SLOTS])
 
 
 def _link_jars(lib: Path, jars: list[Path]) -> None:
@@ -204,8 +221,6 @@ def _high_availability(home: Path, rpc_port: int, zookeeper: str) -> dict[str, s
 
 def _memory() -> dict[str, str | int | float]:
     return {
-        "taskmanager.numberOfTaskSlots": SLOTS_PER_TASKMANAGER,
-        "taskmanager.cpu.cores": float(SLOTS_PER_TASKMANAGER),
         "taskmanager.memory.framework.heap.size": f"{_FRAMEWORK_HEAP_MIB}m",
         "taskmanager.memory.task.heap.size": f"{_TASK_HEAP_MIB}m",
         "taskmanager.memory.framework.off-heap.size": f"{_FRAMEWORK_OFF_HEAP_MIB}m",

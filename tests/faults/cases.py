@@ -8,7 +8,8 @@ import msgspec
 FOLDER = Path(__file__).parent
 Set = Literal["tuning", "reported"]
 SETS: tuple[Set, ...] = ("tuning", "reported")
-_CONFIGURATION, _FEED, _RESCALED = "configuration", "feed", "rescaled_to"
+During = Literal["", "rescale", "savepoint"]
+"""What is done to the job while it is watched; harmless by itself."""
 
 
 class Symptom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -16,7 +17,7 @@ class Symptom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     fact: str
     limit: float
-    why: str
+    why: str = ""
 
 
 class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,16 +41,29 @@ class Job(msgspec.Struct, frozen=True):
 
 
 class Case(msgspec.Struct, frozen=True):
-    """One fault at one strength. ``alone``: it is the TaskManager's or the cluster's, no other job runs meanwhile."""
+    """One fault, or several at once, at one strength; the first of ``codes`` is the one to be named first.
+
+    ``alone``: it is the TaskManager's or the cluster's, no other job runs meanwhile. ``symptom`` None: it is there
+    from the submission on. ``watch_seconds``: for how long to ask after its symptoms. ``beside``: jobs that run
+    meanwhile, and of which nothing is asked.
+    """
 
     name: str
     strength: str
-    code: str
+    codes: tuple[str, ...]
     about: str
-    symptom: Symptom
+    symptom: Symptom | None
     job: Job
     alone: bool = False
     fills_slots: bool = False
+    during: During = ""
+    watch_seconds: float | None = None
+    beside: tuple[Job, ...] = ()
+
+    @property
+    def code(self) -> str:
+        """The one to be named first."""
+        return self.codes[0]
 
 
 class Control(msgspec.Struct, frozen=True):
@@ -59,58 +73,22 @@ class Control(msgspec.Struct, frozen=True):
     about: str
     watch_seconds: float
     job: Job
-    during: Literal["", "rescale", "savepoint"] = ""
+    during: During = ""
 
 
-class _CaseFile(msgspec.Struct, forbid_unknown_fields=True):
-    about: str
-    code: str
-    symptom: Symptom
-    options: dict[str, Any]
-    tuning: dict[str, dict[str, Any]]
-    reported: dict[str, dict[str, Any]]
+class CaseFile(msgspec.Struct, forbid_unknown_fields=True):
+    """One file: a fault with ``code`` or ``codes``, a healthy control without. A strength adds to the options."""
+
+    about: str = ""
+    code: str | None = None
+    codes: tuple[str, ...] | None = None
+    symptom: Symptom | None = None
+    options: dict[str, Any] = {}
+    tuning: dict[str, dict[str, Any]] = {}
+    reported: dict[str, dict[str, Any]] = {}
     configuration: dict[str, str] = {}
     alone: bool = False
     fills_slots: bool = False
-
-
-class _ControlFile(msgspec.Struct, forbid_unknown_fields=True):
-    about: str
-    watch_seconds: float
-    options: dict[str, Any]
-    configuration: dict[str, str] = {}
-    during: Literal["", "rescale", "savepoint"] = ""
-
-
-def cases(chosen: Set) -> list[Case]:
-    """All faults at the strengths of one set. Raises msgspec.ValidationError for a file that is wrong."""
-    found: list[Case] = []
-    for path in sorted((FOLDER / "injected").glob("*.toml")):
-        file = msgspec.toml.decode(path.read_bytes(), type=_CaseFile)
-        strengths = file.tuning if chosen == "tuning" else file.reported
-        found.extend(_case(path.stem, file, strength, own) for strength, own in strengths.items())
-    return found
-
-
-def controls() -> list[Control]:
-    """All healthy controls."""
-    found = []
-    for path in sorted((FOLDER / "healthy").glob("*.toml")):
-        file = msgspec.toml.decode(path.read_bytes(), type=_ControlFile)
-        job = _job(path.stem, file.options, file.configuration)
-        found.append(Control(path.stem, file.about, file.watch_seconds, job, file.during))
-    return found
-
-
-def _case(name: str, file: _CaseFile, strength: str, own: dict[str, Any]) -> Case:
-    configuration = file.configuration | own.pop(_CONFIGURATION, {})
-    feed = msgspec.convert(own.pop(_FEED, None), Feed | None)
-    rescaled_to = msgspec.convert(own.pop(_RESCALED, None), int | None)
-    plain = _job(f"{name}-{strength}", file.options | own, configuration)
-    job = msgspec.structs.replace(plain, feed=feed, rescaled_to=rescaled_to)
-    return Case(name, strength, file.code, file.about, file.symptom, job, file.alone, file.fills_slots)
-
-
-def _job(name: str, options: dict[str, Any], configuration: dict[str, str]) -> Job:
-    texts = {key: str(value) for key, value in options.items()}
-    return Job(f"orders-{name}", texts, configuration, int(texts.pop("parallelism", "2")))
+    during: During = ""
+    watch_seconds: float | None = None
+    beside: dict[str, dict[str, Any]] = {}

@@ -12,6 +12,7 @@ from flinkops.evidence_collector import PollingEvidenceCollector
 from flinkops.model.endpoint import parse_endpoint
 from flinkops.observer import Observer
 from flinkops.sources.flink.source import FlinkRestSource
+from tests.faults.results import Named
 
 _POLL_SECONDS = 20.0
 
@@ -26,12 +27,14 @@ class Doctor:
         self._job = job
         self._capture = capture(job)
 
-    def ask(self) -> tuple[str, ...]:
-        """The codes above info, ranked; none while the job is not known."""
+    def ask(self) -> tuple[Named, ...]:
+        """All that is named, in the doctor's order; nothing while the job is not known."""
         evidence = self._examiner.evidence(job=self._job)
         self._keep(evidence)
         return tuple(
-            finding.code for each in evidence for finding in diagnose(each).findings if finding.severity != "info"
+            Named(finding.code, finding.severity, finding.confidence, finding.caused_by)
+            for each in evidence
+            for finding in diagnose(each).findings
         )
 
     def close(self) -> None:

@@ -27,7 +27,7 @@ _JAVA = Path(__file__).parent / "java"
 _REPOSITORY = Path(__file__).parents[2]
 _ENTRY = "flinkops.faults.LabJob"
 _GC_METRIC = "Status.JVM.GarbageCollector.All.TimeMsPerSecond"
-_PATIENCE_SECONDS = 120.0
+_PATIENCE_SECONDS = 600.0
 _ANSWER_SECONDS = 60.0
 _OVERRIDDEN = "5e6bd608d5ffdad1143541e091b5d111"
 """Flink's id of the vertex with the uid "kept"; no job but that of override-drift has one."""
@@ -69,7 +69,7 @@ class Lab:
         if job.options.get("mode") == "python":
             return self._submit_python(job)
         if not self._jar_id:
-            self._jar_id = self._upload()
+            self._jar_id = self.upload(self._compiled())
         options = {**job.options, "name": job.name, "topic": job.name, "bootstrap": self.bootstrap}
         arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
         body = {
@@ -78,21 +78,28 @@ class Lab:
             "parallelism": job.parallelism,
             "flinkConfiguration": job.configuration,
         }
-        answer = requests.post(f"{self.url}/jars/{self._jar_id}/run", json=body, timeout=_ANSWER_SECONDS)
+        return self.run_jar(job.name, self._jar_id, body)
+
+    def run_jar(self, name: str, jar_id: str, body: dict[str, object]) -> str:
+        """Run a class of an uploaded jar; its job's id. Raises OperationFailed with Flink's words."""
+        answer = requests.post(f"{self.url}/jars/{jar_id}/run", json=body, timeout=_ANSWER_SECONDS)
         if answer.status_code != requests.codes.ok:
-            raise OperationFailed(f"{job.name} was not submitted: {answer.text[:2000]}")
+            raise OperationFailed(f"{name} was not submitted: {answer.text[:2000]}")
         return str(answer.json()["jobid"])
 
-    def _submit_python(self, job: Job) -> str:
-        environment = clean_environment() | {
+    def client_environment(self) -> dict[str, str]:
+        """For a PyFlink program that submits to this cluster."""
+        return clean_environment() | {
             "FLINK_CONF_DIR": str(self.home / "flink" / "conf"),
             "FLINK_LIB_DIR": str(self.home / "flink" / "lib"),
             "FLINK_LOG_DIR": str(self.home / "logs"),
             "JAVA_HOME": str(find_java().parent.parent),
             "PYTHONPATH": str(_REPOSITORY),
-            # else the function would run in the client, which ends with the submission
-            "_python_worker_execution_mode": "process",
         }
+
+    def _submit_python(self, job: Job) -> str:
+        # else the function would run in the client, which ends with the submission
+        environment = self.client_environment() | {"_python_worker_execution_mode": "process"}
         options = [f"{name}={value}" for name, value in job.options.items()]
         command = [sys.executable, "-m", "tests.faults.python_job", self.url, job.name, str(job.parallelism), *options]
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=_REPOSITORY)
@@ -125,9 +132,12 @@ class Lab:
         answers = [get_metric(self.url, f"/taskmanagers/{each['id']}", _GC_METRIC) for each in managers]
         return max((value / 1000 for value in answers if value is not None), default=None)
 
-    def _upload(self) -> str:
+    def _compiled(self) -> Path:
         libraries = sorted((self.home / "flink" / "lib").glob("*.jar"))
-        jar = compile_jar(_JAVA, self.home / "lab.jar", libraries)
+        return compile_jar(_JAVA, self.home / "lab.jar", libraries)
+
+    def upload(self, jar: Path) -> str:
+        """Flink's id of the jar."""
         with jar.open("rb") as content:
             files = {"jarfile": (jar.name, content, "application/java-archive")}
             answer = requests.post(f"{self.url}/jars/upload", files=files, timeout=_ANSWER_SECONDS)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from statistics import median
+from typing import Any
 
 import msgspec
 
@@ -13,17 +14,43 @@ WITHIN_SECONDS = 60.0
 """Issue 8: named first within so many seconds of its symptoms."""
 
 
+class Named(msgspec.Struct, frozen=True):
+    """One finding of an answer; ``caused_by``: the code of the finding that it follows from."""
+
+    code: str
+    severity: str
+    confidence: float
+    caused_by: str | None = None
+
+
 class Answer(msgspec.Struct, frozen=True):
-    """What the doctor said at one ask: seconds since the submission, and the codes above info, ranked."""
+    """The doctor at one ask: seconds since the submission, the codes above info, and all findings, as it ranks them."""
 
     seconds: float
     codes: tuple[str, ...]
+    findings: tuple[Named, ...] = ()
+
+
+def answered(seconds: float, findings: Sequence[Named]) -> Answer:
+    """One answer, at so many seconds."""
+    above_info = tuple(each.code for each in findings if each.severity != "info")
+    return Answer(round(seconds, 1), above_info, tuple(findings))
+
+
+def telling(answers: Sequence[Answer], codes: Sequence[str]) -> Answer | None:
+    """The answer by which a case is judged: of one fault the first that claims anything; of several the first that
+    names them all, else the first that claims anything; None: none does.
+    """
+    claims = [each for each in answers if each.codes]
+    whole = [each for each in claims if set(codes) <= set(each.codes)] if len(codes) > 1 else []
+    return next(iter([*whole, *claims]), None)
 
 
 class CaseResult(msgspec.Struct, frozen=True):
-    """One fault. ``seconds`` from the symptoms' first poll to the naming, negative: before; None: not in time.
+    """One case. ``seconds`` from the symptoms' first poll to the naming, negative: before; None: not in time.
 
-    ``named_first`` is what stood first in the first answer that claimed anything above info.
+    ``named_first`` is what stood first in the answer that tells (see :func:`telling`). ``also``: the other codes that
+    have to be named. ``unnamed``: those of all that no answer named.
     """
 
     injected: str
@@ -34,11 +61,15 @@ class CaseResult(msgspec.Struct, frozen=True):
     symptoms_after_seconds: float | None = None
     answers: tuple[Answer, ...] = ()
     problem: str | None = None
+    also: tuple[str, ...] = ()
+    unnamed: tuple[str, ...] = ()
+    top3: bool | None = None
 
     @property
     def right(self) -> bool:
-        """Named first and in time."""
-        return self.named_first == self.injected and self.seconds is not None and self.seconds <= WITHIN_SECONDS
+        """Named first and in time, and the others named too."""
+        in_time = self.seconds is not None and self.seconds <= WITHIN_SECONDS
+        return self.named_first == self.injected and in_time and not self.unnamed
 
 
 class ControlResult(msgspec.Struct, frozen=True):
@@ -48,6 +79,7 @@ class ControlResult(msgspec.Struct, frozen=True):
     findings_above_info: tuple[str, ...]
     asks: int = 0
     problem: str | None = None
+    answers: tuple[Answer, ...] = ()
 
     @property
     def right(self) -> bool:
@@ -77,22 +109,50 @@ def joined(parts: Sequence[Results]) -> Results:
     return Results(tuple(cases), tuple(controls))
 
 
-def as_document(results: Results) -> dict[str, list[dict[str, object]]]:
+def as_document(results: Results) -> dict[str, list[dict[str, Any]]]:
     """What `./dev faults -o json` prints."""
     return {
         "cases": [
             {
                 "injected": each.injected,
+                "also": list(each.also),
                 "strength": f"{each.case}-{each.strength}",
                 "named_first": each.named_first,
                 "seconds": each.seconds,
+                "unnamed": list(each.unnamed),
+                "top3": each.top3,
+                "right": each.right,
+                "symptoms_after_seconds": each.symptoms_after_seconds,
+                "problem": each.problem,
+                "answers": _answers(each.answers),
             }
             for each in results.cases
         ],
         "controls": [
-            {"name": each.name, "findings_above_info": list(each.findings_above_info)} for each in results.controls
+            {
+                "name": each.name,
+                "findings_above_info": list(each.findings_above_info),
+                "right": each.right,
+                "problem": each.problem,
+                "answers": _answers(each.answers),
+            }
+            for each in results.controls
         ],
     }
+
+
+def _answers(answers: Sequence[Answer]) -> list[dict[str, object]]:
+    return [
+        {
+            "seconds": each.seconds,
+            "codes": list(each.codes),
+            "findings": [
+                {"code": one.code, "severity": one.severity, "confidence": one.confidence, "caused_by": one.caused_by}
+                for one in each.findings
+            ],
+        }
+        for each in answers
+    ]
 
 
 def confusion(cases: Sequence[CaseResult]) -> dict[tuple[str, str], int]:
@@ -120,8 +180,9 @@ def _case_lines(cases: Sequence[CaseResult]) -> list[str]:
     for each in cases:
         seconds = "" if each.seconds is None else f"{each.seconds:.1f}"
         named = each.named_first or each.problem or NONE
-        verdict = "" if each.right else "MISSED"
-        lines.append(f"| {each.case} | {each.strength} | {each.injected} | {named} | {seconds} | {verdict} |")
+        verdict = "" if each.right else "MISSED" + (f": {', '.join(each.unnamed)}" if each.unnamed else "")
+        injected = ", ".join((each.injected, *each.also))
+        lines.append(f"| {each.case} | {each.strength} | {injected} | {named} | {seconds} | {verdict} |")
     return lines
 
 

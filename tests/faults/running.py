@@ -4,17 +4,17 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, closing, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext, suppress
 from pathlib import Path
 from typing import Protocol
 
 import requests
 
 from flinkops.errors import FlinkopsError, TimedOut
-from tests.faults.cases import Case, Control, Job
+from tests.faults.cases import Case, Control, During, Job
 from tests.faults.feeding import feeding
 from tests.faults.lab import SLOTS, Lab
-from tests.faults.results import WITHIN_SECONDS, Answer, CaseResult, ControlResult, Results
+from tests.faults.results import WITHIN_SECONDS, Answer, CaseResult, ControlResult, Named, Results, answered, telling
 from tests.faults.watching import Watcher
 
 PATIENCE_SECONDS = 180.0
@@ -30,8 +30,8 @@ _SAVEPOINT_EVERY_SECONDS = 15.0
 class Asks(Protocol):
     """The doctor of one job."""
 
-    def ask(self) -> tuple[str, ...]:
-        """The codes above info, ranked."""
+    def ask(self) -> tuple[Named, ...]:
+        """All that it names, ranked."""
         ...
 
     def close(self) -> None:
@@ -45,13 +45,19 @@ Report = Callable[[str], None]
 
 
 class Runner:
-    """One cluster, one watcher; first the healthy ones, then faults that do not disturb each other, then the rest."""
+    """One cluster, one watcher; first the healthy ones, then faults that do not disturb each other, then the rest.
 
-    def __init__(self, lab: Lab, watcher: Watcher, doctor_of: DoctorOf, report: Report) -> None:
+    ``to_the_end``: the doctor is asked for as long as the case lasts, else until it has named what it has to.
+    """
+
+    def __init__(
+        self, lab: Lab, watcher: Watcher, doctor_of: DoctorOf, report: Report, *, to_the_end: bool = False
+    ) -> None:
         self._lab = lab
         self._watcher = watcher
         self._doctor_of = doctor_of
         self._report = report
+        self._to_the_end = to_the_end
         self._stop = threading.Event()
 
     def run(self, cases: Sequence[Case], controls: Sequence[Control]) -> Results:
@@ -69,13 +75,26 @@ class Runner:
 
     def _case(self, case: Case) -> CaseResult:
         try:
-            with self._fed(case.job):
+            with ExitStack() as fed:
+                for job in (*case.beside, case.job):
+                    fed.enter_context(self._fed(job))
                 result = self._injected(case)
         except (FlinkopsError, requests.RequestException) as problem:
-            result = CaseResult(case.code, case.strength, None, None, case.name, problem=str(problem))
+            result = CaseResult(
+                case.code,
+                case.strength,
+                None,
+                None,
+                case.name,
+                problem=str(problem),
+                also=case.codes[1:],
+                unnamed=case.codes,
+            )
         self._report(
             f"{case.name} {case.strength}: symptoms after {result.symptoms_after_seconds} s, "
-            f"named first {result.named_first}, {result.seconds} s later {result.problem or ''}"
+            f"named first {result.named_first}, {result.seconds} s later"
+            + (f", not named: {', '.join(result.unnamed)}" if result.unnamed else "")
+            + (f", {result.problem}" if result.problem else "")
         )
         return result
 
@@ -99,43 +118,35 @@ class Runner:
             self._stop.wait(ASK_SECONDS)
 
     def _inject(self, case: Case, started: list[str]) -> CaseResult:
+        started.extend(self._lab.submit(each) for each in case.beside)
         submitted = time.time()
         started.append(self._lab.submit(case.job))
         if case.job.rescaled_to is not None:
             self._await_placed(case.job.name)
             self._lab.rescale(started[-1], case.job.rescaled_to)
-        doctor = self._doctor_of(self._lab.url, case.job.name)
-        answers: list[Answer] = []
-        begun: float | None = None
-        named: float | None = None
-        try:
-            while self._goes_on(submitted, begun, named):
+        progress = _Progress(case, submitted)
+        disturbed = 0.0
+        with closing(self._doctor_of(self._lab.url, case.job.name)) as doctor:
+            while self._goes_on(progress):
                 asked = time.monotonic()
-                codes = doctor.ask()
-                answers.append(Answer(round(time.time() - submitted, 1), codes))
-                if named is None and codes[:1] == (case.code,):
-                    named = time.time()
-                begun = begun or self._watcher.begun_at(case.job.name, case.symptom)
+                if case.during and progress.disturb_due(disturbed):
+                    self._disturb(case.during, case.job, started[-1])
+                    disturbed = time.time()
+                progress.heard(doctor.ask())
+                if progress.begun is None:
+                    progress.begun = self._begun_at(case, submitted)
                 self._stop.wait(max(0.0, ASK_SECONDS - (time.monotonic() - asked)))
-        finally:
-            doctor.close()
-        claims = [answer.codes[0] for answer in answers if answer.codes]
-        return CaseResult(
-            injected=case.code,
-            strength=case.strength,
-            named_first=claims[0] if claims else None,
-            seconds=None if named is None or begun is None else round(named - begun, 1),
-            case=case.name,
-            symptoms_after_seconds=None if begun is None else round(begun - submitted, 1),
-            answers=tuple(answers),
-            problem="its symptoms did not show" if begun is None else None,
-        )
+        return progress.result()
 
-    def _goes_on(self, submitted: float, begun: float | None, named: float | None) -> bool:
-        """Until both the symptoms and the right name have come, or it is too late for that."""
-        if begun is not None and named is not None:
+    def _begun_at(self, case: Case, submitted: float) -> float | None:
+        return submitted if case.symptom is None else self._watcher.begun_at(case.job.name, case.symptom)
+
+    def _goes_on(self, progress: "_Progress") -> bool:
+        """To the end of its time, or until both the symptoms and the right names have come."""
+        if not self._to_the_end and progress.done:
             return False
-        ends = submitted + PATIENCE_SECONDS if begun is None else begun + WITHIN_SECONDS
+        begun, watched = progress.begun, progress.case.watch_seconds or WITHIN_SECONDS
+        ends = progress.submitted + max(PATIENCE_SECONDS, watched) if begun is None else begun + watched
         return time.time() < ends and not self._stop.is_set()
 
     def _fed(self, job: Job) -> AbstractContextManager[None]:
@@ -158,7 +169,7 @@ class Runner:
             self._stop.wait(1.0)
 
     def _control(self, control: Control) -> ControlResult:
-        answers: list[tuple[str, ...]] = []
+        answers: list[Answer] = []
         job_id, problem = "", None
         try:
             job_id = self._lab.submit(control.job)
@@ -171,27 +182,78 @@ class Runner:
             if job_id:
                 with suppress(FlinkopsError, requests.RequestException):  # it ends with the lab then
                     self._lab.cancel(job_id)
-        found = tuple(dict.fromkeys(code for codes in answers for code in codes))
+        found = tuple(dict.fromkeys(code for answer in answers for code in answer.codes))
         told = f"{len(answers)} asks, above info: {', '.join(found) or 'none'} {problem or ''}"
         self._report(f"control {control.name}: {told}")
-        return ControlResult(control.name, found, len(answers), problem)
+        return ControlResult(control.name, found, len(answers), problem, tuple(answers))
 
-    def _watch(self, control: Control, job_id: str, answers: list[tuple[str, ...]]) -> None:
-        ends, disturbed = time.monotonic() + control.watch_seconds, 0.0
+    def _watch(self, control: Control, job_id: str, answers: list[Answer]) -> None:
+        begun = time.monotonic()
+        ends, disturbed = begun + control.watch_seconds, 0.0
         with closing(self._doctor_of(self._lab.url, control.job.name)) as doctor:
             while (now := time.monotonic()) < ends and not self._stop.is_set():
                 due = control.during == "savepoint" and now - disturbed > _SAVEPOINT_EVERY_SECONDS
                 if control.during and (not disturbed or due):
-                    self._disturb(control, job_id)
+                    self._disturb(control.during, control.job, job_id)
                     disturbed = now
-                answers.append(doctor.ask())
+                answers.append(answered(now - begun, doctor.ask()))
                 self._stop.wait(max(0.0, ASK_SECONDS - (time.monotonic() - now)))
 
-    def _disturb(self, control: Control, job_id: str) -> None:
-        if control.during == "savepoint":
+    def _disturb(self, how: During, job: Job, job_id: str) -> None:
+        if how == "savepoint":
             self._lab.trigger_savepoint(job_id)
         else:
-            self._lab.rescale(job_id, control.job.parallelism + 1)
+            self._lab.rescale(job_id, job.parallelism + 1)
+
+
+class _Progress:
+    """What has been seen of one case so far; times are epoch seconds."""
+
+    def __init__(self, case: Case, submitted: float) -> None:
+        self.case = case
+        self.submitted = submitted
+        self.begun: float | None = None
+        self._named: dict[str, float] = {}
+        self._answers: list[Answer] = []
+
+    def heard(self, findings: Sequence[Named]) -> None:
+        """One more answer, of now."""
+        answer = answered(time.time() - self.submitted, findings)
+        self._answers.append(answer)
+        first, *others = self.case.codes
+        said = [*(each for each in others if each in answer.codes), *([first] if answer.codes[:1] == (first,) else [])]
+        for code in said:
+            self._named.setdefault(code, time.time())
+
+    @property
+    def done(self) -> bool:
+        """Its symptoms show, and all that has to be named was."""
+        return self.begun is not None and self._named.keys() >= set(self.case.codes)
+
+    def disturb_due(self, last: float) -> bool:
+        """A savepoint again and again, a rescale once, when the job has settled."""
+        if not last:
+            return time.time() - self.submitted > _SETTLED_SECONDS
+        return self.case.during == "savepoint" and time.time() - last > _SAVEPOINT_EVERY_SECONDS
+
+    def result(self) -> CaseResult:
+        """What became of it."""
+        case, begun, named = self.case, self.begun, self._named.get(self.case.code)
+        said = {code for answer in self._answers for code in answer.codes}
+        tells = telling(self._answers, case.codes)
+        return CaseResult(
+            injected=case.code,
+            strength=case.strength,
+            named_first=tells.codes[0] if tells else None,
+            seconds=None if named is None or begun is None else round(named - begun, 1),
+            case=case.name,
+            symptoms_after_seconds=None if begun is None else round(begun - self.submitted, 1),
+            answers=tuple(self._answers),
+            problem="its symptoms did not show" if begun is None else None,
+            also=case.codes[1:],
+            unnamed=tuple(code for code in case.codes if code not in said),
+            top3=tells is not None and case.code in tells.codes[:3],
+        )
 
 
 def capture_file(folder: Path | None, job: str) -> Path | None:

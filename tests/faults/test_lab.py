@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from tests.faults import lab, results, running
-from tests.faults.cases import cases, controls
+from tests.faults.case_files import read_folder
+from tests.faults.cases import FOLDER
 from tests.faults.doctors import Doctor
 from tests.faults.watching import Watcher
 
@@ -22,8 +23,10 @@ def test_the_cause_is_named_first_and_a_healthy_job_is_left_alone(
 ) -> None:
     for module, name in ((results, "WITHIN_SECONDS"), (running, "WITHIN_SECONDS"), (running, "PATIENCE_SECONDS")):
         monkeypatch.setattr(module, name, PATIENCE_SECONDS)
-    fault = next(each for each in cases("tuning") if (each.name, each.strength) == ("slow-storage", "weak"))
-    healthy = next(each for each in controls() if each.name == "high-load")
+    fault = next(
+        each for each in read_folder(FOLDER, "tuning")[0] if (each.name, each.strength) == ("slow-storage", "weak")
+    )
+    healthy = next(each for each in read_folder(FOLDER)[1] if each.name == "high-load")
     at_a_quarter = msgspec.structs.replace(healthy.job, options={**healthy.job.options, "per-second": "150"})
     control = msgspec.structs.replace(healthy, watch_seconds=WATCH_SECONDS, job=at_a_quarter)
     with lab.running(tmp_path / "lab home") as started, Watcher(started) as watcher:

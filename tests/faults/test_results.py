@@ -1,13 +1,27 @@
 """The lab's own arithmetic: when symptoms begin, and what counts as named first."""
 
+import msgspec
 import pytest
 
 from flinkops.errors import UsageError
 from flinkops.model.facts import CheckpointFacts, CheckpointsFacts, ClusterFacts, JobFacts, Spread, VertexFacts
 from flinkops.model.overrides import OVERRIDES
 from tests.faults import symptoms
-from tests.faults.cases import SETS, cases, controls
-from tests.faults.results import CaseResult, ControlResult, Results, as_document, as_text, confusion, joined
+from tests.faults.case_files import read_folder
+from tests.faults.cases import FOLDER, SETS
+from tests.faults.results import (
+    Answer,
+    CaseResult,
+    ControlResult,
+    Named,
+    Results,
+    answered,
+    as_document,
+    as_text,
+    confusion,
+    joined,
+    telling,
+)
 from tests.faults.symptoms import FACTS, Seen
 
 
@@ -33,17 +47,19 @@ def points(*history: CheckpointFacts) -> CheckpointsFacts:
 
 
 def test_every_file_is_complete_and_its_strengths_are_not_those_tuned_on() -> None:
-    tuned, reported = (cases(each) for each in SETS)
+    tuned, reported = (read_folder(FOLDER, each)[0] for each in SETS)
     assert [(each.name, each.strength) for each in tuned] == [(each.name, each.strength) for each in reported]
     assert all(one.job != other.job for one, other in zip(tuned, reported, strict=True))
-    assert {each.symptom.fact for each in tuned} <= FACTS.keys()
+    assert {each.symptom.fact for each in tuned if each.symptom} <= FACTS.keys()
     assert len({each.name for each in tuned}) * 2 == len(tuned)
-    assert {"high-load", "start-up", "rescaled", "savepoint", "idle-topic"} == {each.name for each in controls()}
+    assert {"high-load", "start-up", "rescaled", "savepoint", "idle-topic"} == {
+        each.name for each in read_folder(FOLDER)[1]
+    }
 
 
 @pytest.mark.parametrize("fact", FACTS)
 def test_a_job_of_which_nothing_is_known_has_no_symptoms(fact: str) -> None:
-    limits = {each.symptom.fact: each.symptom.limit for each in cases("tuning")}
+    limits = {each.symptom.fact: each.symptom.limit for each in read_folder(FOLDER, "tuning")[0] if each.symptom}
     value = FACTS[fact]([seen(0.0), seen(100.0)])
     assert value is None or value < limits[fact]
 
@@ -147,10 +163,43 @@ def test_the_table_and_the_document_say_the_same() -> None:
     assert "| key-skew | 1 | 1 |" in text
     told = "1 of 3 faults named first within 60 s (median 12 s, slowest 12 s); 1 of 1 controls without a claim"
     assert told in text
-    assert as_document(results)["cases"][0] == {
-        "injected": "backpressure",
-        "strength": "slow-sink-weak",
-        "named_first": "backpressure",
-        "seconds": 12.0,
-    }
-    assert as_document(results)["controls"] == [{"name": "high-load", "findings_above_info": []}]
+    first = as_document(results)["cases"][0]
+    assert (first["injected"], first["strength"]) == ("backpressure", "slow-sink-weak")
+    assert (first["named_first"], first["seconds"], first["right"]) == ("backpressure", 12.0, True)
+    control = as_document(results)["controls"][0]
+    assert (control["name"], control["findings_above_info"], control["right"]) == ("high-load", [], True)
+
+
+def test_the_document_has_every_code_of_each_ask_in_its_order_with_its_confidence() -> None:
+    said = answered(3.04, [Named("key-skew", "warning", 0.9), Named("backpressure", "info", 0.4, caused_by="key-skew")])
+    assert said.codes == ("key-skew",)
+    case = msgspec.structs.replace(RIGHT, answers=(said,))
+    document = as_document(Results((case,), (ControlResult("idle", (), 1, answers=(said,)),)))
+    asks = [
+        {
+            "seconds": 3.0,
+            "codes": ["key-skew"],
+            "findings": [
+                {"code": "key-skew", "severity": "warning", "confidence": 0.9, "caused_by": None},
+                {"code": "backpressure", "severity": "info", "confidence": 0.4, "caused_by": "key-skew"},
+            ],
+        }
+    ]
+    assert document["cases"][0]["answers"] == document["controls"][0]["answers"] == asks
+
+
+def test_several_faults_are_judged_by_the_first_answer_that_names_them_all() -> None:
+    late = [Answer(3.0, ()), Answer(6.0, ("b",)), Answer(9.0, ("a", "b")), Answer(12.0, ("b", "a"))]
+    assert telling(late, ["a"]) == late[1]
+    assert telling(late, ["a", "b"]) == late[2]
+    assert telling(late[:2], ["a", "b"]) == late[1]
+    assert telling(late[:1], ["a", "b"]) is None
+
+
+def test_a_case_is_wrong_while_one_of_its_faults_is_not_named() -> None:
+    both = msgspec.structs.replace(RIGHT, also=("watermark-delay",))
+    assert both.right
+    missed = msgspec.structs.replace(both, unnamed=("watermark-delay",))
+    assert not missed.right
+    text = as_text(Results((missed,), ()))
+    assert "| backpressure, watermark-delay | backpressure | 12.0 | MISSED: watermark-delay |" in text

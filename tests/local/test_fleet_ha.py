@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from flinkops.errors import Refused
-from flinkops.local import fleet, zookeeper
+from flinkops.local import fleet, flink, zookeeper
 from flinkops.local.ports import HOST, free_ports
 from flinkops.local.state import FleetInfo, read_info
 
@@ -18,6 +18,21 @@ def test_a_fleet_that_runs_without_is_not_changed(embedded_fleet: FleetInfo) -> 
         fleet.up(home, ha=True)
     assert "./dev down" in caught.value.line()
     assert read_info(home) == embedded_fleet
+
+
+def test_slots_of_a_fleet_that_runs_are_not_changed(embedded_fleet: FleetInfo) -> None:
+    home = Path(embedded_fleet.home)
+    with pytest.raises(Refused, match="has 4 slots") as caught:
+        fleet.up(home, slots=9)
+    assert "./dev up --slots 9" in caught.value.line()
+    assert fleet.up(home, slots=4) == read_info(home)
+
+
+def test_each_taskmanager_gets_the_slots_asked_for(tmp_path: Path) -> None:
+    flink.write_config(tmp_path, 1, 2, slots=9)
+    assert flink.slots_per_taskmanager(tmp_path) == 9
+    flink.write_config(tmp_path, 1, 2)
+    assert flink.slots_per_taskmanager(tmp_path) == 4
 
 
 def test_repair_starts_nothing_where_nothing_was(tmp_path: Path) -> None:
