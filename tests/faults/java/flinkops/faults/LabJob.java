@@ -24,13 +24,17 @@ public final class LabJob {
     }
 
     private static DataStream<Event> generated(StreamExecutionEnvironment environment, Options options) {
+        return generated(environment, options, "orders");
+    }
+
+    private static DataStream<Event> generated(StreamExecutionEnvironment environment, Options options, String name) {
         DataGeneratorSource<Event> generator =
                 new DataGeneratorSource<>(
                         new Generate(options),
                         Long.MAX_VALUE,
                         Flow.of(options.number("per-second", 200), options.whole("for-seconds", -1)),
                         TypeInformation.of(Event.class));
-        return environment.fromSource(generator, WatermarkStrategy.noWatermarks(), "orders").uid("orders");
+        return environment.fromSource(generator, WatermarkStrategy.noWatermarks(), name).uid(name);
     }
 
     private static DataStream<Event> shaped(String mode, DataStream<Event> events, Options options) {
@@ -49,6 +53,8 @@ public final class LabJob {
             case "baskets":
                 return events.map(new Basket.Fill(options)).name("fill").uid("fill").rebalance()
                         .map(new Basket.Count()).name("count").uid("count");
+            case "broadcast":
+                return Rules.over(events, generated(events.getExecutionEnvironment(), Options.of(new String[] {"--per-second", "1"}), "rules"));
             case "calling":
                 return AsyncDataStream.unorderedWait(
                                 events.rebalance(), new AsyncCall(options), 1, TimeUnit.MINUTES, (int) options.whole("calls", 10))

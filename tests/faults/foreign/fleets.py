@@ -1,0 +1,46 @@
+"""Fleets of jobs that are healthy and not ours: what runs in one, as its file says."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+FOLDER = Path(__file__).parent
+FLEETS = tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
+
+
+class ForeignJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One job; exactly one of ``sql``, ``entry``, ``python``, ``price`` and ``lab`` says what it is.
+
+    ``sql`` is a query whose rows go to ``into``, or are counted and dropped; ``sink`` is a statement before it.
+    ``entry`` is a class of Flink's examples, ``python`` a file of PyFlink's, ``price`` the command of one of our jobs,
+    ``lab`` the knobs of LabJob. ``feeds`` is a topic that gets scrapes. ``true_findings``: codes that are right about
+    it, and why.
+    """
+
+    about: str = ""
+    sql: str | None = None
+    sink: str | None = None
+    into: str | None = None
+    batch: bool = False
+    entry: str | None = None
+    arguments: list[str] = []
+    python: str | None = None
+    price: list[str] | None = None
+    feeds: str | None = None
+    lab: dict[str, Any] | None = None
+    configuration: dict[str, str] = {}
+    true_findings: dict[str, str] = {}
+
+
+class Fleet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Jobs by name; ``tables`` are statements that those in SQL share."""
+
+    about: str
+    jobs: dict[str, ForeignJob]
+    tables: str = ""
+
+
+def fleet(name: str) -> Fleet:
+    """The fleet of one file. Raises msgspec.ValidationError."""
+    return msgspec.toml.decode((FOLDER / f"{name}.toml").read_bytes(), type=Fleet)
