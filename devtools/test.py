@@ -3,10 +3,12 @@
 import argparse
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from devtools import check
 from devtools.bootstrap import REPOSITORY, ensure_environment
 from devtools.s3_gateway import gateway
 from flinkops.errors import OperationFailed
@@ -34,9 +36,13 @@ def main(arguments: list[str]) -> int:
     if options.part == "long":
         _build_gateway()
         return _pytest(sys.executable, _LONG, for_pytest, may_be_empty=True)
-    failed = [*check.run()]
-    if _pytest(sys.executable, _QUICK, ["-n", _WORKERS, *_HERE, *for_pytest]):
-        failed.append("quick tests")
+    failed = []
+    with _check_beside() as checked:
+        _compile_tests(sys.executable)
+        if _pytest(sys.executable, _QUICK, ["-n", _WORKERS, *_HERE, *for_pytest]):
+            failed.append("quick tests")
+        if checked():
+            failed.append("check")
     if options.part == "all":
         failed += _slower_parts(for_pytest)
     for hint in (_LONG_HINT, _CLUSTER_HINT) if options.part == "all" else (_QUICK_HINT,):
@@ -44,6 +50,28 @@ def main(arguments: list[str]) -> int:
     if failed:
         _say(f"FAILED: {', '.join(failed)}")
     return int(bool(failed))
+
+
+@contextmanager
+def _check_beside() -> Iterator[Callable[[], int]]:
+    """`./dev check` beside the tests, which wait for other processes now and then; its end, when it is asked for."""
+    with tempfile.TemporaryFile() as told:
+        command = [sys.executable, "-m", "devtools", "check"]
+        with subprocess.Popen(command, stdout=told, stderr=subprocess.STDOUT) as checking:
+
+            def checked() -> int:
+                code = checking.wait()
+                told.seek(0)
+                sys.stderr.write(told.read().decode(errors="replace"))
+                return code
+
+            yield checked
+
+
+def _compile_tests(python: str | Path) -> None:
+    """Once, before each worker would do it for itself: on a fresh copy most of a worker's first seconds."""
+    command = [str(python), "-m", "pytest", "--collect-only", "-q", "-m", _QUICK, *_HERE]
+    subprocess.run(command, check=False, capture_output=True)  # what cannot be imported the tests themselves tell
 
 
 def _slower_parts(for_pytest: list[str]) -> list[str]:

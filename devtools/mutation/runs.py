@@ -39,7 +39,6 @@ def environment(tree: Path) -> dict[str, str]:
     """Of a process that shall import our code from the tree, and from nowhere else."""
     path = os.pathsep.join([str(tree), *(part for part in sys.path if part and Path(part) != REPOSITORY)])
     kept = {name: value for name, value in os.environ.items() if not name.startswith("FLINKOPS_")}
-    kept.pop("PYTHONDONTWRITEBYTECODE", None)  # byte code of what does not change is half of a run's time
     return kept | {"PYTHONPATH": path}
 
 

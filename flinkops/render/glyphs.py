@@ -108,7 +108,7 @@ def lanes(upstream: Sequence[tuple[str, Sequence[str]]], glyphs: Glyphs) -> list
     """
     readers = {vertex: {v for v, inputs in upstream if vertex in inputs} for vertex, _ in upstream}
     open_lanes: list[str | None] = []
-    drawn: list[list[str]] = []
+    drawn: list[tuple[list[str], set[int]]] = []
     for vertex, inputs in upstream:
         mine = [i for i, holder in enumerate(open_lanes) if holder is not None and holder in inputs]
         ending = [i for i in mine if readers[open_lanes[i] or ""] <= {vertex}]
@@ -116,24 +116,26 @@ def lanes(upstream: Sequence[tuple[str, Sequence[str]]], glyphs: Glyphs) -> list
         if lane == len(open_lanes):
             open_lanes.append(None)
         cells = [glyphs.pipe if holder is not None else " " for holder in open_lanes]
-        _connect(cells, lane, mine, ending, glyphs)
+        runs = _connect(cells, lane, mine, ending, glyphs)
         for i in ending:
             open_lanes[i] = None
         for i in mine:
             if open_lanes[i] is not None:
                 readers[open_lanes[i] or ""].discard(vertex)
         open_lanes[lane] = vertex if readers[vertex] else None
-        drawn.append(cells)
-    wide = max((len(cells) for cells in drawn), default=0)
-    return [_spread(cells, wide, glyphs) for cells in drawn]
+        drawn.append((cells, runs))
+    wide = max((len(cells) for cells, _ in drawn), default=0)
+    return [_spread(cells, runs, wide, glyphs) for cells, runs in drawn]
 
 
-def _connect(cells: list[str], lane: int, mine: Sequence[int], ending: Sequence[int], glyphs: Glyphs) -> None:
-    """Draw the node and the edges that reach it along its row."""
+def _connect(cells: list[str], lane: int, mine: Sequence[int], ending: Sequence[int], glyphs: Glyphs) -> set[int]:
+    """Draw the node and the edges that reach it along its row; after which lanes an edge runs to the next one."""
+    runs: set[int] = set()
     corner_left, corner_right, tee = ("+", "+", "+") if glyphs is ASCII else ("┘", "└", "┤")
     for i in mine:
         if i == lane:
             continue
+        runs.update(range(min(i, lane), max(i, lane)))
         for between in range(min(i, lane) + 1, max(i, lane)):
             if cells[between] == " ":
                 cells[between] = glyphs.rule
@@ -141,15 +143,11 @@ def _connect(cells: list[str], lane: int, mine: Sequence[int], ending: Sequence[
         if i not in ending and i < lane:
             cells[i] = "+" if glyphs is ASCII else "├"
     cells[lane] = glyphs.node
+    return runs
 
 
-def _spread(cells: Sequence[str], wide: int, glyphs: Glyphs) -> str:
-    """Lanes two cells apart; the space between is drawn where an edge runs through it."""
+def _spread(cells: Sequence[str], runs: set[int], wide: int, glyphs: Glyphs) -> str:
+    """Lanes two cells apart; the space between is drawn where an edge runs through it, below an open lane too."""
     padded = [*cells, *" " * (wide - len(cells))]
-    edge = {glyphs.rule, "┘", "┤", "+"}
-    start = {glyphs.node, glyphs.rule, "└", "├", "+"}
-    out = padded[0] if padded else ""
-    for left, right in itertools.pairwise(padded):
-        runs = (right in edge and left in start) or (right == glyphs.node and left in start - {glyphs.node})
-        out += (glyphs.rule if runs else " ") + right
-    return out
+    gaps = (glyphs.rule if lane in runs else " " for lane in range(wide - 1))
+    return "".join(itertools.chain.from_iterable(itertools.zip_longest(padded, gaps, fillvalue="")))

@@ -5,20 +5,26 @@ from typing import Any
 
 import pytest
 
+from flinkops.act.step_kinds import known_members
 from flinkops.errors import UsageError
-from flinkops.model.facts import RestoredFacts, SnapshotFacts
+from flinkops.model.detail import ResourceRequirement
+from flinkops.model.facts import ClusterFacts, RestoredFacts, SnapshotFacts
 from flinkops.model.launch import Launch
+from flinkops.model.request import Terms
 from flinkops.observability.timing import Timing
-from flinkops.plan.identity import Stamp
+from flinkops.plan.identity import Stamp, decode_plan_file, encode_plan_file
 from flinkops.plan.launch_effect import effect_step
 from flinkops.plan.operator.configuration import parse_duration
 from flinkops.plan.operator.quantities import Quantity
 from flinkops.plan.operator.rules import Features, Rules
 from flinkops.plan.operator.validation_autoscaler import is_cron, is_daily
-from flinkops.plan.savepoint import plan_delete
+from flinkops.plan.redeploy import plan_suspend
+from flinkops.plan.rescale import plan_rescale
+from flinkops.plan.savepoint import plan_delete, plan_savepoint
 from flinkops.plan.state_loss import why_lost
+from flinkops.plan.step_inputs import SubmitJob, VerifyParallelism
 from flinkops.plan.waves import max_unavailable
-from tests.unit.builders import job
+from tests.unit.builders import checkpoints, job, with_vertex
 
 
 @pytest.mark.parametrize(
@@ -210,3 +216,34 @@ def test_a_savepoint_is_disposed_of_by_one_of_the_resources_that_name_it() -> No
 @pytest.mark.parametrize(("restored", "lost"), [(6, True), (7, False), (8, False)])
 def test_state_is_lost_by_a_checkpoint_before_the_last(restored: int, lost: bool) -> None:
     assert (why_lost(7, RestoredFacts(id=restored, at_ms=0, is_savepoint=False)) is not None) is lost
+
+
+@pytest.mark.parametrize(("most", "planned"), [(None, 8), (3, 3), (8, 8), (128, 8)])
+def test_a_vertex_gets_no_more_than_its_own_maximum(most: int | None, planned: int) -> None:
+    facts = with_vertex(job(scheduler="adaptive"), "work", max_parallelism=most)
+    bounds = [ResourceRequirement(vertex=each.id, lower=1, upper=2) for each in facts.vertices]
+    plan = plan_rescale(facts, bounds, ClusterFacts("prod", "2.3.0", 1, 20, 20), Stamp("p", 1), parallelism=8)
+    (wanted,) = (step.do.parallelism for step in plan.steps if isinstance(step.do, VerifyParallelism))
+    assert wanted == {"src": 8, "work": planned, "sink": 8}
+
+
+@pytest.mark.parametrize(
+    ("p99", "limit", "told"), [(8.0, 10.0, False), (8.1, 10.0, True), (None, 10.0, False), (9.0, None, False)]
+)
+def test_a_savepoint_may_run_out_of_time_where_checkpoints_nearly_do(
+    p99: float | None, limit: float | None, told: bool
+) -> None:
+    facts = job(checkpoints=checkpoints(duration_p99_seconds=p99, timeout_seconds=limit))
+    plan = plan_suspend(facts, Launch(kind="jar", jar_id="a.jar"), Stamp("p", 1), Terms())
+    assert any("the savepoint may run out of time" in risk for risk in plan.risks) is told
+
+
+def test_a_plan_file_of_today_has_its_numbers_as_numbers() -> None:
+    content = encode_plan_file(plan_savepoint(job(), Stamp("p", 1)))
+    assert b'"created_ms": 1,' in content
+    with pytest.raises(UsageError, match="is not a saved plan"):
+        decode_plan_file(content.replace(b'"created_ms": 1,', b'"created_ms": "1",'), "f", known_members())
+
+
+def test_a_job_is_submitted_with_all_its_state_unless_it_is_said() -> None:
+    assert SubmitJob("j", Launch(kind="jar")).drops_state is False

@@ -13,9 +13,10 @@ from flinkops.model.timeline import Entry, Timeline
 from flinkops.plan.preconditions import JobInState, VertexParallelism
 from flinkops.render.delivery_card import card_lines
 from flinkops.render.doctor import CHANGES_SHOWN, doctor_text
+from flinkops.render.glyphs import ASCII, UNICODE, Glyphs, lanes
 from flinkops.render.plan import plan_parts, result_lines
 from flinkops.render.rehearsal import rehearsal_lines
-from flinkops.render.timeline import timeline_lines
+from flinkops.render.timeline import timeline_document, timeline_lines
 from tests.unit.builders import NOW_MS, job, snapshot
 
 PLAN = Plan("p", "rescale", Target("c", "orders", "1"), 0, preconditions=(JobInState("RUNNING"),))
@@ -112,3 +113,38 @@ def test_the_card_dates_a_checkpoint_whose_age_is_known() -> None:
         return next(line.value for line in card_lines(found) if line.label == "checkpoint status")
 
     assert (shown(None), shown(7.0)) == ("COMPLETED", "COMPLETED 7.0 s ago")
+
+
+@pytest.mark.parametrize("cells", [10, 40])
+def test_no_line_is_cut_shorter_than_forty(cells: int) -> None:
+    words = msgspec.structs.replace(ILL, title="a " * 60)
+    lines = doctor_text([diagnosed("a", words)], cells=cells).splitlines()
+    assert max(map(len, lines[2:])) == 39  # with an even number of cells before words of one letter
+
+
+def test_how_many_changes_there_are_is_said_beyond_those_shown() -> None:
+    entry = Entry(at_ms=NOW_MS, cluster="c", namespace=None, job="a", kind="restart", source="recording", text="it")
+    for count in range(1, 3 * CHANGES_SHOWN):
+        told = doctor_text([msgspec.structs.replace(diagnosed("a", ILL), changes=(entry,) * count)])
+        assert (f"of {count})" in told) is (count > CHANGES_SHOWN), count
+
+
+def test_the_documents_of_a_timeline_are_of_version_1() -> None:
+    found = timeline_document(Timeline(since_ms=0, until_ms=NOW_MS, entries=(), not_covered=()))
+    assert found == {
+        "schema_version": 1,
+        "since": "1970-01-01T00:00:00.000Z",
+        "until": "2027-01-15T08:00:00.000Z",
+        "entries": [],
+        "not_covered": [],
+    }
+
+
+@pytest.mark.parametrize("glyphs", [UNICODE, ASCII])
+def test_the_space_between_two_lanes_is_drawn_where_an_edge_runs(glyphs: Glyphs) -> None:
+    drawn = lanes([("a", []), ("b", []), ("c", []), ("d", ["a", "c"]), ("e", ["b", "d"])], glyphs)
+    expected = {
+        UNICODE.node: ["●    ", "│ ●  ", "│ │ ●", "●─│─┘", "●─┘  "],
+        ASCII.node: ["o    ", "| o  ", "| | o", "o-|-+", "o-+  "],
+    }
+    assert drawn == expected[glyphs.node]

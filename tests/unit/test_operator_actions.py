@@ -94,7 +94,7 @@ GOOD_STEPS = ("dry-run", "patch", "savepoint", "check", "running", "stable", "fl
 BAD_STEPS = ("running", "rollback", "old-remove", "old-create", "old-running", "old-stable")
 AT_EACH_STEP = pytest.mark.parametrize(
     ("image", "step"),
-    some([*(("count:2", step) for step in GOOD_STEPS), *((BAD_IMAGE, step) for step in BAD_STEPS)], 5),
+    some([*(("count:2", step) for step in GOOD_STEPS), *((BAD_IMAGE, step) for step in BAD_STEPS)], 3),
 )
 
 

@@ -160,7 +160,7 @@ REQUESTS = {
 
 
 @pytest.mark.scaled
-@pytest.mark.parametrize("name", some([*REQUESTS], 5))
+@pytest.mark.parametrize("name", some([*REQUESTS], 2))
 def test_an_operator_that_does_nothing(bench: Bench, name: str) -> None:
     plan = bench.plan(REQUESTS[name])
     assert not plan.refused
@@ -170,7 +170,7 @@ def test_an_operator_that_does_nothing(bench: Bench, name: str) -> None:
 
 @pytest.mark.scaled
 @pytest.mark.parametrize(
-    "name", some([one for one in REQUESTS if one not in ("an ignored setting", "autoscale enable")], 5)
+    "name", some([one for one in REQUESTS if one not in ("an ignored setting", "autoscale enable")], 2)
 )
 def test_an_operator_that_says_done_and_has_done_nothing(bench: Bench, name: str) -> None:
     plan = bench.plan(REQUESTS[name])

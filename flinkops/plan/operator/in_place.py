@@ -20,7 +20,8 @@ def ordered(expected: tuple[Expected, ...], running: Mapping[str, int]) -> dict[
     """The parallelism that overrides order for vertices of the running job; empty where the change is another one."""
     if any(one.kind not in ("vertex", "default-parallelism") for one in expected):
         return {}
-    return {one.name: int(one.wanted or 0) for one in expected if one.kind == "vertex" and one.name in running}
+    wanted = ((one.name, one.wanted) for one in expected if one.kind == "vertex" and one.name in running)
+    return {name: int(number) for name, number in wanted if number is not None}
 
 
 def in_place_steps(expected: tuple[Expected, ...], running: Mapping[str, int], checkpoints: int) -> tuple[Step, ...]:

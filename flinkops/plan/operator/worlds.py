@@ -6,6 +6,7 @@ value that it may have; when all come to the same, the decision does not depend 
 
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
+from itertools import combinations
 from typing import NamedTuple, TypeVar
 
 T = TypeVar("T")
@@ -101,9 +102,7 @@ def that_matter(worlds: Iterable[tuple[object, Mapping[Fact, object]]]) -> list[
         fact
         for fact in facts
         if any(
-            first != second and _apart_by(fact, one, other)
-            for index, (first, one) in enumerate(every)
-            for second, other in every[index + 1 :]
+            first != second and _apart_by(fact, one, other) for (first, one), (second, other) in combinations(every, 2)
         )
     ]
 

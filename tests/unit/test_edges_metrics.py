@@ -1,0 +1,41 @@
+"""The edges of what the metrics and the rules of Prometheus reckon with."""
+
+import msgspec
+import pytest
+
+from flinkops.config.policy import Policy
+from flinkops.model.assessment import FleetAssessment
+from flinkops.model.facts import SourceStatus
+from flinkops.observability.reporter import _skew_limit
+from tests.unit.assessments import fleet, job
+from tests.unit.test_exporter_families import expose, scraped
+
+
+def test_growth_is_exposed_by_the_second() -> None:
+    growing = job(state_growth_bytes_per_hour=7200.0)
+    samples = scraped(expose(fleet(growing)))["flinkops_job_state_growth_bytes_per_second"]
+    assert list(samples.values()) == [2.0]
+
+
+def test_every_source_has_its_series() -> None:
+    two = tuple(SourceStatus(name, "rest", "ok", age_seconds=age) for name, age in (("east", 1.0), ("west", 2.0)))
+    seen: FleetAssessment = msgspec.structs.replace(fleet(), sources=two)
+    ages = [series for name, series in scraped(expose(seen)).items() if name.startswith("flinkops_source_")]
+    assert ages
+    for series in ages:
+        assert {dict(labels)["source"] for labels in series} == {"east", "west"}
+
+
+@pytest.mark.parametrize(
+    ("skew", "delay", "limit"), [(None, None, None), (30.0, None, 30.0), (None, 5.0, None), (30.0, 5.0, 65.0)]
+)
+def test_the_limit_of_skew_follows_the_delay_that_a_class_declares(
+    skew: float | None, delay: float | None, limit: float | None
+) -> None:
+    found = msgspec.structs.replace(
+        Policy().classes[Policy().default_class],
+        skew_seconds=skew,
+        watermark_delay_seconds=delay,
+        skew_margin_seconds=60.0,
+    )
+    assert _skew_limit(found) == limit
