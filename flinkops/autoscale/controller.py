@@ -90,7 +90,7 @@ def advise(
 ) -> Decision:
     """One decision from a few polls, for a person who asks now.
 
-    The window is what was polled, and a scale-down does not have to wait.
+    The window is what was polled, and neither a scale-down nor a load that rises has to wait.
     """
     running_ms = running_since_ms(polls[-1])
     stable_ms = polls[0].seen_ms if running_ms is None else running_ms + round(settings.stabilization_seconds * 1000)
@@ -106,10 +106,10 @@ def advise(
         settings,
         metrics_window_seconds=min(settings.metrics_window_seconds, max(1.0, span_seconds)),
         scale_down_interval_seconds=0.0,
+        settle_seconds=0.0,
     )
     window = with_memory(window, *memory_pressure(detail))
-    began = Memory(rising_since_ms=polls[0].seen_ms)
-    return decide(window, at_once, began, polls[-1].seen_ms)[0]
+    return decide(window, at_once, Memory(), polls[-1].seen_ms)[0]
 
 
 def memory_pressure(detail: JobDetail | None) -> tuple[float | None, float | None]:

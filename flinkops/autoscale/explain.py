@@ -164,9 +164,7 @@ def _decision(
     if len(state.collected) < 2 or not vertices:
         return None
     span = (state.collected[-1].at_ms - state.collected[0].at_ms) / 1000
-    at_once = msgspec.structs.replace(
-        settings, scale_down_interval_seconds=0.0, metrics_window_seconds=span, stabilization_seconds=0.0
-    )
+    at_once = msgspec.structs.replace(settings, scale_down_interval_seconds=0.0, metrics_window_seconds=span)
     window = window_of(polls_of_collected(job, vertices, state.collected))
     return decide(window, at_once, _memory(state), window.samples[-1].at_ms)[0]
 

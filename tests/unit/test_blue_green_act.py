@@ -19,6 +19,7 @@ from flinkops.model.plan import Plan, Result
 from flinkops.model.request import ActionRequest, Change, Terms
 from flinkops.plan.identity import Stamp
 from flinkops.plan.operator.blue_green import ABORT_GRACE, DELETION_DELAY
+from flinkops.plan.operator.blue_green_inputs import AwaitTransition
 from flinkops.sources.kubernetes.access import open_access
 from flinkops.sources.kubernetes.verbs import ResourceRef
 from tests.effort import some
@@ -328,3 +329,11 @@ def test_a_manifest_of_another_nonce_or_state_is_refused(tmp_path: Path) -> None
             manifest = {"FlinkBlueGreenDeployment": {**spec, "template": {"spec": template}}}
             plan = it.plan(request=ActionRequest("upgrade", Change(), QUICK, manifest=manifest))
             assert any(said in one for one in plan.refused), plan.refused
+
+
+def test_an_old_error_of_the_operators_is_told_from_a_new_one(tmp_path: Path) -> None:
+    with bench(tmp_path) as it:
+        it.fake.status["error"] = "of before"
+        (awaited,) = (one.do for one in it.plan(image="count:2").steps if isinstance(one.do, AwaitTransition))
+        assert awaited.error == "of before"
+        assert it.run(it.plan(image="count:2")).outcome == "verified"

@@ -7,13 +7,17 @@ import pytest
 
 from flinkops.autoscale.alignment import aligned
 from flinkops.autoscale.controller import memory_pressure
+from flinkops.autoscale.decide import decide
 from flinkops.autoscale.document import RIGHT, TITLES
-from flinkops.autoscale.settings import Settings, operator_defaults
+from flinkops.autoscale.memory import Memory
+from flinkops.autoscale.settings import Settings, operator_defaults, settings_of
 from flinkops.autoscale.simulate import Moment, Outcome
 from flinkops.autoscale.taskmanagers import memory_advice
+from flinkops.errors import UsageError
 from flinkops.model.detail import JobDetail, TaskManagerDetail
 from flinkops.plan.operator.autoscaler_options import default_of
 from flinkops.plan.operator.configuration import parse_duration
+from tests.unit.autoscale_cases import AT_ONCE, Part, chain, now_ms
 
 
 @pytest.mark.parametrize(
@@ -156,3 +160,34 @@ def test_slot_hours_and_the_peak_of_a_run() -> None:
 
 def test_numbers_stand_on_the_right_and_texts_on_the_left() -> None:
     assert dict(zip(TITLES, RIGHT, strict=True)) == {title: title not in {"VERTEX", "WHY"} for title in TITLES}
+
+
+@pytest.mark.parametrize(
+    ("age_seconds", "said"), [(0.5, None), (0.75, "750 ms old"), (-0.5, None), (-0.75, "750 ms ahead: clocks apart")]
+)
+def test_metrics_are_stale_whichever_clock_is_behind(age_seconds: float, said: str | None) -> None:
+    window = chain(100.0, Part("src", 100.0))
+    fresh = msgspec.structs.replace(AT_ONCE, stale_after_seconds=0.5)
+    decision, _ = decide(window, fresh, Memory(), now_ms(window) + round(age_seconds * 1000))
+    assert [one for one in decision.blocked_by if "newest metrics" in one] == (
+        [] if said is None else [f"the newest metrics are {said}"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("option", "good", "bad"),
+    [
+        ("scaling.effectiveness.detection.enabled", ("true", " TRUE ", "false"), ("yes", "1", "")),
+        ("vertex.max-parallelism", ("1", " 12 "), ("0.5", "-1", "", "many")),
+        ("metrics.window", ("10 min", "1s"), ("soon", "")),
+        ("scale-up.max-factor", ("0", "1.5"), ("-1", "inf", "nan", "")),
+    ],
+)
+def test_a_setting_is_read_or_refused(option: str, good: tuple[str, ...], bad: tuple[str, ...]) -> None:
+    for text in good:
+        settings_of({}, {option: text})
+    for text in bad:
+        with pytest.raises(UsageError):
+            settings_of({}, {option: text})
+    assert settings_of({}, {"scaling.effectiveness.detection.enabled": "true"})[0].block_ineffective is True
+    assert settings_of({}, {"scaling.effectiveness.detection.enabled": "false"})[0].block_ineffective is False

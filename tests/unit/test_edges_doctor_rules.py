@@ -8,6 +8,7 @@ import pytest
 from flinkops.assess.backpressure import backpressure
 from flinkops.diagnose.case import WORKING_OFF_SECONDS, Case
 from flinkops.diagnose.changes import Load, of_facts
+from flinkops.diagnose.evidence import FlameSample
 from flinkops.diagnose.rules import RULES
 from flinkops.diagnose.rules.backpressure import FIRST_STACKS_SECONDS
 from flinkops.diagnose.rules.checkpoint_timeout import slowest_phase
@@ -17,8 +18,9 @@ from flinkops.model.facts import CheckpointPhases, JobFacts, Spread
 from flinkops.model.findings import CheckpointPhase, Finding
 from flinkops.model.graph import Graph
 from flinkops.model.history import JobSample
+from flinkops.model.timeline import Entry
 from tests.unit.builders import NOW_MS, checkpoint, checkpoints, failing, snapshot, spread, with_vertex
-from tests.unit.doctor_cases import FlameSample, detail, evidence, found, job, manager, sample, thrown
+from tests.unit.doctor_cases import detail, evidence, found, job, manager, sample, thrown
 from tests.unit.test_doctor_rules import FLAT_INPUT, STEADY, growing, held_up, phases
 
 
@@ -106,7 +108,8 @@ def test_a_failed_checkpoint_is_dated_by_its_end_else_by_its_start(
 
 def test_a_job_without_a_rate_hides_the_load_of_no_other() -> None:
     silent = with_vertex(job(name="a", id="1" * 32), "src", records_in_per_second=None, records_out_per_second=None)
-    load, told = Load(), []
+    load = Load()
+    told: list[Entry] = []
     for rate in (10.0, 100.0, 100.0):
         loud = with_vertex(job(name="b", id="2" * 32), "src", records_in_per_second=spread(rate))
         told += load.at(snapshot(silent, loud))

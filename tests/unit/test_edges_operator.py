@@ -130,7 +130,7 @@ def test_a_setting_that_is_read_at_once_is_told_from_one_that_is_written_down(op
 def test_a_savepoint_that_cannot_be_taken_is_told_only_where_one_was_asked_for(operator: str) -> None:
     def why(mode: str) -> str:
         found = in_state(operator, "RECONCILING", jobmanager="DEPLOYING")
-        return " ".join(told(found, Edit(image="c:2", mode=mode), METADATA, FEATURES[operator]).why)  # type: ignore[arg-type]
+        return " ".join(told(found, Edit(image="c:2", mode=mode), METADATA, FEATURES[operator]).why)
 
     with_savepoint, without = why("savepoint"), why("last-state")
     assert with_savepoint != without
