@@ -7,9 +7,9 @@ from flinkops.config.policy import JobClass
 from flinkops.model.assessment import Reason
 from flinkops.model.facts import JobFacts
 from flinkops.model.history import JobSample
-from flinkops.model.quantities import human_ratio, human_seconds
+from flinkops.model.quantities import human_seconds
 from flinkops.model.reasons import ReasonCode
-from flinkops.model.states import DOWN
+from flinkops.model.states import DOWN, STARTING
 
 WINDOW_SECONDS = 3600.0
 BURN_RATE = 14.4
@@ -29,7 +29,7 @@ def availability(job: JobFacts, past: Sequence[JobSample], job_class: JobClass) 
         return []
     text = (
         f"down for {human_seconds(down)} of the last hour: at {BURN_RATE:g} times the pace of its objective of "
-        f"{human_ratio(objective)} over 30 days, {human_seconds(allowed)} are left"
+        f"{100 * objective:.6g}% over 30 days, {human_seconds(allowed)} are left"
     )
     return [
         Reason(
@@ -39,8 +39,15 @@ def availability(job: JobFacts, past: Sequence[JobSample], job_class: JobClass) 
 
 
 def _down_seconds(job: JobFacts, past: Sequence[JobSample]) -> tuple[float, int | None]:
-    """Time between polls that began in a state of being down, and when the first of them was."""
+    """Time between polls that began in a state of being down, and when the first of them was.
+
+    A job that starts for the first time is not down, however long that takes: nothing was there that could be.
+    """
     from_ms = job.seen_ms - round(WINDOW_SECONDS * 1000)
+    begun_ms = next((sample.at_ms for sample in past if sample.state not in STARTING), None)
+    if begun_ms is None:
+        return 0.0, None
+    from_ms = max(from_ms, begun_ms)
     states = [(sample.at_ms, sample.state) for sample in past if from_ms <= sample.at_ms < job.seen_ms]
     down, since_ms = 0.0, None
     for (at_ms, state), (next_ms, _) in pairwise([*states, (job.seen_ms, job.state)]):

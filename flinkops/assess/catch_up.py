@@ -34,6 +34,22 @@ def skew_easing(job: JobFacts, skew_seconds: float | None, limit: float | None, 
     return "" if left is None else f"it catches up: within its limit in about {human_seconds(left)} at this pace"
 
 
+def starts_on_old_events(job: JobFacts, skew_seconds: float | None, past: Sequence[JobSample]) -> bool:
+    """It was started lately, for the first time, and its event-time skew has not risen since the poll before.
+
+    Then a skew is what every start on old events looks like, and says nothing of the job. Not so after a restart: that
+    is a failure which it recovers from. Nor where the skew is not known.
+    """
+    if started_lately(job) is None or job.restarts or skew_seconds is None:
+        return False
+    before = [
+        sample.skew_seconds
+        for sample in past
+        if sample.job_id == job.id and sample.at_ms < job.seen_ms and sample.skew_seconds is not None
+    ]
+    return not before or skew_seconds <= before[-1]
+
+
 def started_lately(job: JobFacts) -> float | None:
     """For how long it has been running, when that is not long; in seconds."""
     if job.running_since_ms is None:

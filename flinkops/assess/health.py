@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from flinkops.assess.catch_up import latency_easing, skew_easing
+from flinkops.assess.catch_up import latency_easing, skew_easing, starts_on_old_events
 from flinkops.assess.checkpoint_health import age_seconds
 from flinkops.assess.checkpoints import newest_completed
 from flinkops.assess.limits import CHECKPOINT_DURATION_RATIO, STATE_WARNING_RATIO, Check, judge
@@ -79,6 +79,7 @@ def _skew(inputs: CheckInputs) -> Check:
         inputs.why("event_time_skew_seconds"),
         note=", ".join(part for part in (event.cause, easing) if part),
         short="event-time skew",
+        expected=starts_on_old_events(inputs.job, event.skew_seconds, inputs.past),
     )
 
 

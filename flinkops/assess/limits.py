@@ -34,6 +34,8 @@ class Check(NamedTuple):
     note: str = ""
     short: str = ""
     """Its name in a cell of a table, where the number comes first."""
+    expected: bool = False
+    """Being over the limit is what was to be expected now: told, and no reason to worry."""
 
     @property
     def breached(self) -> bool:
@@ -83,6 +85,8 @@ def judge(check: Check, past: Sequence[JobSample], policy: Policy, now_ms: int) 
     if not raised(check, past, policy):
         return None
     level: Level = "critical" if check.critical is not None and check.value > check.critical else "warning"
+    if check.expected:
+        level = "ok"
     value, limit = human_value(check.value, check.unit), human_value(check.limit, check.unit)
     if check.breached:
         text = f"{check.what} {value} is over its limit of {limit}"

@@ -21,6 +21,8 @@ from flinkops.model.states import ENDED
 
 _CANCEL_SECONDS = 30.0
 _POLL_SECONDS = 0.2
+_REPLAY_PER_SECOND = 4000.0
+"""The hour of the past goes in at a pace that both jobs keep up with: a backlog would count as their latency."""
 _DATA_FOLDERS = ("delivery", "flink", "kafka", "logs", "warehouse")
 
 
@@ -131,7 +133,12 @@ def _only_demo(folder: Path) -> Iterator[None]:
 
 
 def _feed(plan: _Plan, rate_per_second: float, cleanup: contextlib.ExitStack) -> None:
-    feed = feeder.Feed(bootstrap=plan.info.kafka_bootstrap, topic=plan.topic, rate_per_second=rate_per_second)
+    feed = feeder.Feed(
+        bootstrap=plan.info.kafka_bootstrap,
+        topic=plan.topic,
+        rate_per_second=rate_per_second,
+        replay_per_second=_REPLAY_PER_SECOND,
+    )
     with deferred():
         process = feeder.start(feed, Path(plan.info.home) / "logs" / "feeder.log")
         cleanup.callback(terminate, [process])

@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,8 @@ _FLUSH_SECONDS = 5.0
 class Feed(msgspec.Struct, frozen=True, kw_only=True):
     """What to feed: `rate_per_second` live scrapes, after `history_seconds` of the past.
 
-    The past holds `history_per_second` scrapes per second of event time and goes out as fast as it can.
+    The past holds `history_per_second` scrapes per second of event time and goes out at most at `replay_per_second`,
+    None: as fast as it can.
     """
 
     bootstrap: str
@@ -34,6 +35,7 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True):
     rate_per_second: float = 1000.0
     history_seconds: int = 3600
     history_per_second: float = 20.0
+    replay_per_second: float | None = None
     seed: int = 1
     mix: Mix = Mix()
 
@@ -60,7 +62,8 @@ def run(feed: Feed) -> None:
     scrapes = Scrapes(feed.seed, feed.mix)
     try:
         now_ms = SystemClock().now_ms()
-        _send(producer, feed.topic, scrapes.over(now_ms - feed.history_seconds * 1000, now_ms, feed.history_per_second))
+        past = scrapes.over(now_ms - feed.history_seconds * 1000, now_ms, feed.history_per_second)
+        _send(producer, feed.topic, past if feed.replay_per_second is None else paced(past, feed.replay_per_second))
         _feed_live(producer, feed, scrapes, parent)
     finally:
         producer.flush(_FLUSH_SECONDS)
@@ -75,6 +78,21 @@ def _feed_live(producer: "Producer", feed: Feed, scrapes: Scrapes, parent: int) 
         sent = due
         producer.poll(0)
         time.sleep(_TICK_SECONDS)
+
+
+def paced(
+    records: Iterable[tuple[bytes, bytes]],
+    per_second: float,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[tuple[bytes, bytes]]:
+    """The same records, no more of them a second; what a slow reader makes late is not caught up with."""
+    due = clock()
+    for count, record in enumerate(records):
+        if count % max(1, int(per_second * _TICK_SECONDS)) == 0:
+            due = max(due + _TICK_SECONDS, clock())
+            sleep(max(0.0, due - clock()))
+        yield record
 
 
 def _send(producer: "Producer", topic: str, records: Iterable[tuple[bytes, bytes]]) -> None:

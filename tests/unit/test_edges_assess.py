@@ -7,7 +7,7 @@ import pytest
 
 from flinkops.assess.availability import BURN_RATE, WINDOW_SECONDS, availability
 from flinkops.assess.backpressure import backpressure
-from flinkops.assess.catch_up import latency_easing, started_lately
+from flinkops.assess.catch_up import latency_easing, started_lately, starts_on_old_events
 from flinkops.assess.fleet import assess, current_jobs
 from flinkops.assess.latency import latency
 from flinkops.assess.lifecycle import lifecycle
@@ -43,6 +43,33 @@ class TestCatchUp:
     @pytest.mark.parametrize(("seconds", "known"), [(-0.001, None), (0.0, 0.0), (119.999, 119.999), (120.0, None)])
     def test_a_start_is_late_for_two_minutes(self, seconds: float, known: float | None) -> None:
         assert started_lately(job(running_since_ms=NOW_MS - round(seconds * 1000))) == known
+
+    @pytest.mark.parametrize(
+        ("seconds", "restarts", "before", "now", "expected"),
+        [
+            (30.0, 0, (9.0, 8.0), 7.0, True),
+            (30.0, 0, (9.0, 7.0), 7.0, True),
+            (30.0, 0, (), 7.0, True),
+            (30.0, 0, (7.0, 6.9), 7.0, False),
+            (30.0, 1, (9.0, 8.0), 7.0, False),
+            (120.0, 0, (9.0, 8.0), 7.0, False),
+            (30.0, 0, (9.0, 8.0), None, False),
+        ],
+    )
+    def test_a_first_start_is_expected_to_be_behind_while_that_does_not_rise(
+        self, seconds: float, restarts: int, before: tuple[float, ...], now: float | None, expected: bool
+    ) -> None:
+        past = [
+            JobSample(
+                at_ms=NOW_MS - 5_000 * (len(before) - place), state="RUNNING", job_id=job().id, skew_seconds=value
+            )
+            for place, value in enumerate(before)
+        ]
+        facts = job(running_since_ms=NOW_MS - round(seconds * 1000), restarts=restarts)
+        assert starts_on_old_events(facts, now, past) is expected
+        other = [msgspec.structs.replace(each, job_id="another", skew_seconds=0.0) for each in past]
+        if expected:
+            assert starts_on_old_events(facts, now, other)
 
 
 class TestRestarts:

@@ -112,6 +112,16 @@ class TestCatchingUp:
         assert (found.level, found.reasons[0].code) == ("warning", "latency-high")
         assert "what waits is gone in about 1m 20s" in found.reasons[0].text
 
+    def test_a_first_start_on_old_events_is_told_and_is_well_until_the_skew_rises(self) -> None:
+        behind = with_vertex(job(), "sink", watermark_ms=spread(NOW_MS - 2_000_000))
+        started = msgspec.structs.replace(behind, running_since_ms=NOW_MS - 30_000, restarts=0)
+        found = health(started, drained(0.0, skew=(2_300.0,)))
+        assert found.level == "ok"
+        assert codes(found) == ["skew-high"]
+        assert "works off what waited" in found.reasons[0].text
+        assert health(started, drained(0.0, skew=(1_900.0,))).level == "warning"
+        assert health(msgspec.structs.replace(started, restarts=1), drained(0.0, skew=(2_300.0,))).level == "warning"
+
     @pytest.mark.parametrize(
         ("past", "now"),
         [((900.0,), 800.0), ((1000.0, 1000.0), 900.0), ((900.0, 1000.0), 800.0), ((1000.0, 999.0), 998.0)],
@@ -143,6 +153,14 @@ class TestAvailability:
         assert (found.reasons[0].value, round(found.reasons[0].limit or 0)) == (60.0, 52)
         assert found.since_ms == NOW_MS - 90_000
         assert health(job(), states("RUNNING", *["RESTARTING"] * 5, "RUNNING")) == Health("ok")
+
+    def test_a_first_start_is_not_down_however_long_it_takes(self) -> None:
+        assert health(job(), states(*["CREATED"] * 11, "RUNNING")) == Health("ok")
+        assert health(job(), states(*["INITIALIZING"] * 12)) == Health("ok")
+        found = health(job(), states("RUNNING", *["CREATED"] * 10, "RUNNING"))
+        assert codes(found) == ["availability-low"]
+        assert "objective of 99.9% over 30 days" in found.reasons[0].text
+        assert codes(health(job(), states(*["RESTARTING"] * 11, "RUNNING"))) == ["availability-low"]
 
     @pytest.mark.parametrize("state", ["FINISHED", "CANCELED", "SUSPENDED", "UNKNOWN"])
     def test_what_a_person_asked_for_or_nobody_saw_is_not_counted(self, state: str) -> None:
