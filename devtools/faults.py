@@ -20,7 +20,7 @@ from flinkops.local.signals import signals_interrupt
 from flinkops.local.state import default_home
 
 if TYPE_CHECKING:
-    from tests.faults.cases import Case, Control
+    from tests.faults import cases as lab_cases
     from tests.faults.results import Results
 
 _MOST_RAW_BYTES = 256 << 20
@@ -74,7 +74,7 @@ def _run(options: argparse.Namespace) -> "Results":
         return Runner(lab, watcher, doctor_of, _say, to_the_end=to_the_end).run(chosen, healthy)
 
 
-def _chosen(options: argparse.Namespace) -> "tuple[list[Case], list[Control]]":
+def _chosen(options: argparse.Namespace) -> "tuple[list[lab_cases.Case], list[lab_cases.Control]]":
     from tests.faults.case_files import read_folder, without_rule
     from tests.faults.cases import FOLDER
 

@@ -33,6 +33,7 @@ from flinkops.plan.step_inputs import (
     VerifyRestored,
     VerifyStable,
 )
+from flinkops.plan.transactions import committing_sinks, is_checkpoint, transaction_risks
 
 RedeployVerb = Literal["upgrade", "restart", "rollback"]
 _NOT_SET = "(not set)"
@@ -219,6 +220,7 @@ def plan_resume(
         diff=(f"{job.name}: stopped -> RUNNING from {savepoint}",) if steps else (),
         requested_mode="savepoint",
         effective_mode="savepoint" if steps else "fail",
+        risks=_open_transactions(job, savepoint, stamp),
         refused=(*refused, *slots_problem(job, cluster, (launch.parallelism if launch else None) or 1)),
         preconditions=(SameJob(job.id),),
         steps=steps,
@@ -330,6 +332,19 @@ def _program(launch: Launch | None) -> str:
     if launch is None:
         return "(unknown)"
     return launch.jar_id or (launch.command[0] if launch.command else launch.kind)
+
+
+def _open_transactions(job: JobFacts, path: str | None, stamp: Stamp) -> tuple[str, ...]:
+    """Of a resume: from a checkpoint it finds transactions that nobody has committed."""
+    if path is None or job.ended_ms is None:
+        return ()
+    down_seconds = max(0.0, (stamp.now_ms - job.ended_ms) / 1000)
+    return transaction_risks(
+        committing_sinks(job.vertices),
+        job.configuration,
+        down_seconds=down_seconds,
+        from_savepoint=not is_checkpoint(path),
+    )
 
 
 def _risks(job: JobFacts, terms: Terms) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -155,13 +155,13 @@ def get_metric(url: str, path: str, metric: str) -> float | None:
 
 
 @contextmanager
-def running(home: Path) -> Iterator[Lab]:
-    """A Flink cluster and a Kafka broker in `home` (made anew) that end with the block.
+def running(home: Path, settings: Mapping[str, object] | None = None) -> Iterator[Lab]:
+    """A Flink cluster and a Kafka broker in `home` (made anew) that end with the block; `settings` go over the lab's.
 
     Raises Refused while another run has it.
     """
     with _alone(home):
-        yield from _running(home)
+        yield from _running(home, settings or {})
 
 
 @contextmanager
@@ -175,13 +175,13 @@ def _alone(home: Path) -> Iterator[None]:
         yield
 
 
-def _running(home: Path) -> Iterator[Lab]:
+def _running(home: Path, settings: Mapping[str, object]) -> Iterator[Lab]:
     shutil.rmtree(home, ignore_errors=True)
     rest, rpc, broker, controller = free_ports(4)
     (home / "logs").mkdir(parents=True)
     flink.write_config(home, rest, rpc)
     config = home / "flink" / "conf" / "config.yaml"
-    config.write_text(yaml.safe_dump(yaml.safe_load(config.read_text()) | _SETTINGS, width=100_000))
+    config.write_text(yaml.safe_dump(yaml.safe_load(config.read_text()) | _SETTINGS | dict(settings), width=100_000))
     kafka.write_config(home, broker, controller)
     java = find_java()
     kafka.format_storage(home, java)

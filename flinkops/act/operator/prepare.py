@@ -41,6 +41,7 @@ from flinkops.plan.operator.steps import (
     plan_for_resource,
     stopped_with,
 )
+from flinkops.plan.transactions import committing_sinks
 from flinkops.sources.kubernetes.plan_inputs import Read
 from flinkops.sources.kubernetes.resources import section
 from flinkops.sources.storage.stores import Stores
@@ -93,6 +94,8 @@ def prepare_for_resource(
             job.started_ms,
             running=bool(job.vertices) and job.state == "RUNNING",
             parallelism={vertex.id: vertex.parallelism for vertex in job.vertices},
+            committing=committing_sinks(job.vertices),
+            down_seconds=None if job.ended_ms is None else max(0.0, (stamp.now_ms - job.ended_ms) / 1000),
         ),
         found,
         abilities,

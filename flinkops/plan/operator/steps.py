@@ -31,7 +31,7 @@ from flinkops.plan.operator.recorded import recorded_savepoint, stop_savepoints
 from flinkops.plan.operator.rollback import NO_ROLLBACK, rollback_text
 from flinkops.plan.operator.rules import Features
 from flinkops.plan.operator.session_cluster import is_session_job
-from flinkops.plan.operator.spec import desired_state, job_of
+from flinkops.plan.operator.spec import configuration, desired_state, job_of
 from flinkops.plan.operator.step_inputs import (
     AwaitSuspended,
     AwaitTakenUp,
@@ -55,6 +55,7 @@ from flinkops.plan.preconditions import (
 )
 from flinkops.plan.savepoint import savepoint_steps
 from flinkops.plan.step_inputs import CheckFiles, MeasureLoad, RequireOverrides, VerifyEffect, VerifyFlow, VerifyStable
+from flinkops.plan.transactions import transaction_risks
 
 Resource = Mapping[str, Any]
 OperatorVerb = Literal["upgrade", "restart", "rollback", "suspend", "resume", "rescale"]
@@ -70,6 +71,8 @@ class Seen(Value, frozen=True):
     started_ms: int | None = None
     running: bool = False
     parallelism: dict[str, int] = {}  # of each vertex
+    committing: tuple[str, ...] = ()  # sinks with transactions that a broker may end
+    down_seconds: float | None = None  # since when it does not run; None: it does
 
 
 class Proof(NamedTuple):
@@ -105,6 +108,9 @@ def plan_for_resource(
     restarts = mode not in _LEFT_RUNNING and desired_state(_wanted(resource, found)) == "running"
     text, back = course.rollback or (rollback_text(mode, features), ())
     risks = [*found.risks]
+    if restarts and mode in (Mode.LAST_STATE, Mode.SAVEPOINT_REDEPLOY):
+        told = configuration(_wanted(resource, found))
+        risks += transaction_risks(seen.committing, told, down_seconds=seen.down_seconds, from_savepoint=False)
     if restarts and verb != "resume":
         undeletable = found.not_deletable if mode == "savepoint" else ()
         risks += [f"{NO_ROLLBACK}: {problem}" for problem in undeletable]

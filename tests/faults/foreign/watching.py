@@ -19,7 +19,8 @@ from flinkops.model.states import ENDED
 from flinkops.observer import Observer
 from flinkops.sources.flink.source import FlinkRestSource
 
-_POLL_SECONDS = 20.0
+_POLL_SECONDS = 120.0
+"""On a machine that is busy with other things a cluster of twenty jobs takes its time to answer."""
 ASK_SECONDS = 10.0
 CONFIDENCE = 0.95
 
@@ -59,29 +60,27 @@ class FleetWatch(msgspec.Struct):
 
 
 def watch(
-    url: str, names: Mapping[str, str], seconds: float, stop: threading.Event, capture: Callable[[str, bytes], None]
+    url: str, seconds: float, stop: threading.Event, capture: Callable[[str, bytes], None] = lambda _name, _line: None
 ) -> FleetWatch:
-    """Ask about all jobs, in full, each ASK_SECONDS, for so long."""
-    by_id = {job_id: name for name, job_id in names.items()}
-    source = FlinkRestSource(parse_endpoint(url, name="lab"), wanted=lambda key: True)
-    collector = PollingEvidenceCollector(
-        Observer(Collector([source], SystemClock(), deadline_seconds=_POLL_SECONDS), Policy())
-    )
+    """Ask about all jobs of the cluster, in full, each ASK_SECONDS, for so long; those that come later join in."""
+    source = FlinkRestSource(parse_endpoint(url, name="lab"))
+    observer = Observer(Collector([source], SystemClock(), deadline_seconds=_POLL_SECONDS), Policy())
+    collector = PollingEvidenceCollector(observer)
     found = FleetWatch()
-    begun = time.monotonic()
-    before = begun
+    begun = before = time.monotonic()
     while (now := time.monotonic()) - begun < seconds and not stop.is_set():
-        evidence = collector.jobs(lambda jobs: [each for each in jobs if each.id in by_id], second_poll_seconds=0.0)
+        evidence = collector.jobs(list, second_poll_seconds=0.0)
         found.loads.append(_load())
         for each in evidence:
-            _note(found, by_id[each.job.id], each, now - begun, now - before)
-            capture(by_id[each.job.id], encode_evidence(each))
+            _note(found, each, now - begun, now - before)
+            capture(each.job.name, encode_evidence(each))
         before = now
         stop.wait(max(0.0, ASK_SECONDS - (time.monotonic() - now)))
     return found
 
 
-def _note(found: FleetWatch, name: str, evidence: Evidence, at: float, passed: float) -> None:
+def _note(found: FleetWatch, evidence: Evidence, at: float, passed: float) -> None:
+    name = evidence.job.name
     job, told = found.jobs.setdefault(name, JobWatch(name)), diagnose(evidence)
     assessment = evidence.assessment
     job.state = str(assessment.state)
