@@ -70,7 +70,7 @@ class Lab:
             return self._submit_python(job)
         if not self._jar_id:
             self._jar_id = self.upload(self._compiled())
-        options = {**job.options, "name": job.name, "topic": job.name, "bootstrap": self.bootstrap}
+        options = {"topic": job.name, **job.options, "name": job.name, "bootstrap": self.bootstrap}
         arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
         body = {
             "entryClass": _ENTRY,

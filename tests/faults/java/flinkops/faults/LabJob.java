@@ -19,7 +19,13 @@ public final class LabJob {
         Options options = Options.of(arguments);
         StreamExecutionEnvironment environment = StreamExecutionEnvironment.getExecutionEnvironment();
         DataStream<Event> events = options.text("mode", "").equals("topic") ? Topic.of(environment, options) : generated(environment, options);
-        shaped(options.text("mode", "keyed"), events, options).sinkTo(new DiscardingSink<>()).name("out").uid("out");
+        DataStream<Event> results = shaped(options.text("mode", "keyed"), events, options);
+        String onward = options.text("onward", "");
+        if (onward.isEmpty()) {
+            results.sinkTo(new DiscardingSink<>()).name("out").uid("out");
+        } else {
+            results.sinkTo(Onward.to(onward, options)).name("out").uid("out");
+        }
         environment.execute(options.text("name", "lab"));
     }
 
@@ -43,10 +49,12 @@ public final class LabJob {
                 return worked(events.keyBy(event -> event.key).process(new Remember(options)).name("totals").uid("totals").rebalance(), options);
             case "skewed":
                 return worked(events.keyBy(event -> event.key), options);
+            case "skewed then delivered":
+                return delivered(worked(events.keyBy(event -> event.key), options).rebalance(), options);
             case "windowed":
                 return windowed(events, options);
             case "topic":
-                return inWindows(events, options);
+                return inWindows(options.number("wait-ms", 0) > 0 ? worked(events, options) : events, options);
             case "documents":
                 return events.rebalance().map(new Documents.Write(options)).name("prepare").uid("prepare").rebalance()
                         .map(new Documents.Read()).name("enrich").uid("enrich");
@@ -66,6 +74,10 @@ public final class LabJob {
 
     private static DataStream<Event> worked(DataStream<Event> events, Options options) {
         return events.flatMap(new Work(options)).name("deliver").uid(options.text("uid", "deliver"));
+    }
+
+    private static DataStream<Event> delivered(DataStream<Event> events, Options options) {
+        return events.flatMap(new Work(options, "sink-")).name("send").uid("send");
     }
 
     private static DataStream<Event> windowed(DataStream<Event> events, Options options) {

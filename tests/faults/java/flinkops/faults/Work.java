@@ -19,13 +19,20 @@ public final class Work extends RichFlatMapFunction<Event, Event> implements Che
     private final double heapShare;
     private final int churnBytes;
     private final long syncMillis;
+    private final Course course;
 
     private transient double owedMillis;
     private transient byte[][] held;
     private transient double noise;
 
     public Work(Options options) {
-        waitMillis = options.number("wait-ms", 0);
+        this(options, "");
+    }
+
+    /** Its wait is the option {@code PREFIXwait-ms}; all else is common to a job's operators of this kind. */
+    public Work(Options options, String prefix) {
+        course = new Course(options);
+        waitMillis = options.number(prefix + "wait-ms", 0);
         calculateMillis = options.number("calculate-ms", 0);
         failAtRecord = options.whole("fail-at-record", -1);
         heapShare = options.number("heap-share", 0);
@@ -35,6 +42,7 @@ public final class Work extends RichFlatMapFunction<Event, Event> implements Che
 
     @Override
     public void open(OpenContext context) {
+        course.begin();
         held = fillHeap(heapShare);
     }
 
@@ -68,7 +76,7 @@ public final class Work extends RichFlatMapFunction<Event, Event> implements Che
 
     /** Short waits are gathered: the system's clock is too coarse for a tenth of a millisecond. */
     private void rest() throws InterruptedException {
-        owedMillis += waitMillis;
+        owedMillis += waitMillis * course.share();
         if (owedMillis >= WAIT_MILLIS) {
             long begun = System.nanoTime();
             Thread.sleep((long) owedMillis);
