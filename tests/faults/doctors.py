@@ -12,7 +12,8 @@ from flinkops.evidence_collector import PollingEvidenceCollector
 from flinkops.model.endpoint import parse_endpoint
 from flinkops.observer import Observer
 from flinkops.sources.flink.source import FlinkRestSource
-from tests.faults.results import Named
+from tests.faults.baselines import BASELINES
+from tests.faults.results import Asked, Named
 
 _POLL_SECONDS = 20.0
 
@@ -27,15 +28,17 @@ class Doctor:
         self._job = job
         self._capture = capture(job)
 
-    def ask(self) -> tuple[Named, ...]:
+    def ask(self) -> Asked:
         """All that is named, in the doctor's order; nothing while the job is not known."""
         evidence = self._examiner.evidence(job=self._job)
         self._keep(evidence)
-        return tuple(
+        named = tuple(
             Named(finding.code, finding.severity, finding.confidence, finding.caused_by)
             for each in evidence
             for finding in diagnose(each).findings
         )
+        baselines = {name: tuple(code for each in evidence for code in say(each)) for name, say in BASELINES.items()}
+        return Asked(named, baselines)
 
     def close(self) -> None:
         """Let go of the connections."""

@@ -1,5 +1,6 @@
 """What a run of the lab gives: the document of `./dev faults -o json`, and the confusion table for people."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from statistics import median
@@ -23,18 +24,29 @@ class Named(msgspec.Struct, frozen=True):
     caused_by: str | None = None
 
 
+class Asked(msgspec.Struct, frozen=True):
+    """What one ask gave: the doctor's findings as it ranks them, and what others say of the same evidence."""
+
+    findings: tuple[Named, ...]
+    baselines: dict[str, tuple[str, ...]] = {}
+
+
 class Answer(msgspec.Struct, frozen=True):
-    """The doctor at one ask: seconds since the submission, the codes above info, and all findings, as it ranks them."""
+    """The doctor at one ask: seconds since the submission, the codes above info, and all findings, as it ranks them.
+
+    ``baselines``: the codes that others name (tests/faults/baselines.py), first one first.
+    """
 
     seconds: float
     codes: tuple[str, ...]
     findings: tuple[Named, ...] = ()
+    baselines: dict[str, tuple[str, ...]] = {}
 
 
-def answered(seconds: float, findings: Sequence[Named]) -> Answer:
+def answered(seconds: float, asked: Asked) -> Answer:
     """One answer, at so many seconds."""
-    above_info = tuple(each.code for each in findings if each.severity != "info")
-    return Answer(round(seconds, 1), above_info, tuple(findings))
+    above_info = tuple(each.code for each in asked.findings if each.severity != "info")
+    return Answer(round(seconds, 1), above_info, asked.findings, asked.baselines)
 
 
 def telling(answers: Sequence[Answer], codes: Sequence[str]) -> Answer | None:
@@ -146,6 +158,7 @@ def _answers(answers: Sequence[Answer]) -> list[dict[str, object]]:
         {
             "seconds": each.seconds,
             "codes": list(each.codes),
+            "baselines": {name: list(codes) for name, codes in each.baselines.items()},
             "findings": [
                 {"code": one.code, "severity": one.severity, "confidence": one.confidence, "caused_by": one.caused_by}
                 for one in each.findings
@@ -162,7 +175,13 @@ def confusion(cases: Sequence[CaseResult]) -> dict[tuple[str, str], int]:
 
 def as_text(results: Results) -> str:
     """The confusion table in Markdown, the cases one by one, the controls."""
-    return "\n".join([*_confusion_lines(results.cases), "", *_case_lines(results.cases), "", *_control_lines(results)])
+    parts = (
+        _confusion_lines(results.cases),
+        _case_lines(results.cases),
+        compared(results.cases),
+        _control_lines(results),
+    )
+    return "\n\n".join("\n".join(part) for part in parts if part)
 
 
 def _confusion_lines(cases: Sequence[CaseResult]) -> list[str]:
@@ -173,6 +192,40 @@ def _confusion_lines(cases: Sequence[CaseResult]) -> list[str]:
     return lines + [
         f"| {row} | " + " | ".join(str(counts.get((row, column), "")) for column in columns) + " |" for row in rows
     ]
+
+
+def of_baseline(answers: Sequence[Answer], name: str) -> list[Answer]:
+    """The same asks, with what a baseline said in the doctor's place."""
+    return [Answer(each.seconds, each.baselines.get(name, ())) for each in answers]
+
+
+def interval(hits: int, count: int, z: float = 1.96) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share."""
+    if not count:
+        return 0.0, 1.0
+    share = hits / count
+    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count)) / (1 + z * z / count)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def compared(cases: Sequence[CaseResult]) -> list[str]:
+    """Top@1 and Top@3 of the doctor beside the baselines, over the same asks of the cases whose symptoms showed."""
+    shown = [each for each in cases if each.symptoms_after_seconds is not None]
+    names = sorted({name for case in shown for answer in case.answers for name in answer.baselines})
+    lines = ["| who | cases | Top@1 (95 %) | Top@3 (95 %) |", "|---|---:|---|---|"]
+    for who in ("doctor", *names):
+        tops = []
+        for case in shown:
+            answers = case.answers if who == "doctor" else of_baseline(case.answers, who)
+            tells = telling(answers, (case.injected, *case.also))
+            tops.append(tells.codes if tells else ())
+        hits = [sum(case.injected in codes[:most] for case, codes in zip(shown, tops, strict=True)) for most in (1, 3)]
+        cells = [
+            f"{hit}/{len(shown)} ({low:.2f} to {high:.2f})" for hit in hits for low, high in [interval(hit, len(shown))]
+        ]
+        lines.append(f"| {who} | {len(shown)} | {' | '.join(cells)} |")
+    return lines if names else []
 
 
 def _case_lines(cases: Sequence[CaseResult]) -> list[str]:

@@ -14,7 +14,7 @@ from flinkops.errors import FlinkopsError, TimedOut
 from tests.faults.cases import Case, Control, During, Job
 from tests.faults.feeding import feeding
 from tests.faults.lab import SLOTS, Lab
-from tests.faults.results import WITHIN_SECONDS, Answer, CaseResult, ControlResult, Named, Results, answered, telling
+from tests.faults.results import WITHIN_SECONDS, Answer, Asked, CaseResult, ControlResult, Results, answered, telling
 from tests.faults.watching import Watcher
 
 PATIENCE_SECONDS = 180.0
@@ -30,7 +30,7 @@ _SAVEPOINT_EVERY_SECONDS = 15.0
 class Asks(Protocol):
     """The doctor of one job."""
 
-    def ask(self) -> tuple[Named, ...]:
+    def ask(self) -> Asked:
         """All that it names, ranked."""
         ...
 
@@ -216,9 +216,9 @@ class _Progress:
         self._named: dict[str, float] = {}
         self._answers: list[Answer] = []
 
-    def heard(self, findings: Sequence[Named]) -> None:
+    def heard(self, asked: Asked) -> None:
         """One more answer, of now."""
-        answer = answered(time.time() - self.submitted, findings)
+        answer = answered(time.time() - self.submitted, asked)
         self._answers.append(answer)
         first, *others = self.case.codes
         said = [*(each for each in others if each in answer.codes), *([first] if answer.codes[:1] == (first,) else [])]

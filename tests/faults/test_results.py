@@ -11,6 +11,7 @@ from tests.faults.case_files import read_folder
 from tests.faults.cases import FOLDER, SETS
 from tests.faults.results import (
     Answer,
+    Asked,
     CaseResult,
     ControlResult,
     Named,
@@ -18,7 +19,9 @@ from tests.faults.results import (
     answered,
     as_document,
     as_text,
+    compared,
     confusion,
+    interval,
     joined,
     telling,
 )
@@ -171,7 +174,8 @@ def test_the_table_and_the_document_say_the_same() -> None:
 
 
 def test_the_document_has_every_code_of_each_ask_in_its_order_with_its_confidence() -> None:
-    said = answered(3.04, [Named("key-skew", "warning", 0.9), Named("backpressure", "info", 0.4, caused_by="key-skew")])
+    named = (Named("key-skew", "warning", 0.9), Named("backpressure", "info", 0.4, caused_by="key-skew"))
+    said = answered(3.04, Asked(named, {"flink-ui": ("backpressure",)}))
     assert said.codes == ("key-skew",)
     case = msgspec.structs.replace(RIGHT, answers=(said,))
     document = as_document(Results((case,), (ControlResult("idle", (), 1, answers=(said,)),)))
@@ -179,6 +183,7 @@ def test_the_document_has_every_code_of_each_ask_in_its_order_with_its_confidenc
         {
             "seconds": 3.0,
             "codes": ["key-skew"],
+            "baselines": {"flink-ui": ["backpressure"]},
             "findings": [
                 {"code": "key-skew", "severity": "warning", "confidence": 0.9, "caused_by": None},
                 {"code": "backpressure", "severity": "info", "confidence": 0.4, "caused_by": "key-skew"},
@@ -203,3 +208,20 @@ def test_a_case_is_wrong_while_one_of_its_faults_is_not_named() -> None:
     assert not missed.right
     text = as_text(Results((missed,), ()))
     assert "| backpressure, watermark-delay | backpressure | 12.0 | MISSED: watermark-delay |" in text
+
+
+def test_the_doctor_stands_beside_the_baselines_on_the_same_asks() -> None:
+    asks = (Answer(3.0, (), baselines={"flink-ui": ("restart-loop", "backpressure")}), Answer(6.0, ("backpressure",)))
+    shown = msgspec.structs.replace(RIGHT, answers=asks, symptoms_after_seconds=1.0)
+    broken = msgspec.structs.replace(RIGHT, answers=asks)
+    assert compared((shown, broken))[2:] == [
+        "| doctor | 1 | 1/1 (0.21 to 1.00) | 1/1 (0.21 to 1.00) |",
+        "| flink-ui | 1 | 0/1 (0.00 to 0.79) | 1/1 (0.21 to 1.00) |",
+    ]
+    assert compared((RIGHT,)) == []
+
+
+def test_an_interval_is_wide_for_few_and_holds_the_share() -> None:
+    assert interval(0, 0) == (0.0, 1.0)
+    low, high = interval(41, 42)
+    assert 0.87 < low < 41 / 42 < high < 1.0
