@@ -150,6 +150,8 @@ def _job(name: str, options: dict[str, Any], configuration: dict[str, str]) -> J
             raise UsageError(f"parallelism {number}: from 1 to {MOST_SUBTASKS}")
     if feed is not None and not (1 <= feed.fed <= feed.partitions <= 1000 and 1 <= feed.per_second <= 100_000):
         raise UsageError("feed: 1 <= fed <= partitions <= 1000, and per_second from 1 to 100000")
+    if feed is not None and not 0 <= feed.hot_share <= 1:
+        raise UsageError("feed: hot_share from 0 to 1")
     for key, value in given.items():
         if not isinstance(value, str | int | float) or key in _OWN_OPTIONS or key.startswith("-"):
             raise UsageError(f"option {key!r}: a text or a number, and no option that the lab sets itself")

@@ -21,11 +21,15 @@ class Symptom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A Kafka topic: so many of its partitions get records, all together so many a second."""
+    """A Kafka topic: so many of its partitions get records, all together so many a second.
+
+    ``hot_share`` of them go to the first partition, the rest evenly to all that are fed.
+    """
 
     partitions: int
     fed: int
     per_second: int
+    hot_share: float = 0.0
 
 
 class Job(msgspec.Struct, frozen=True):

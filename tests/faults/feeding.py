@@ -36,6 +36,7 @@ def _feed(bootstrap: str, topic: str, feed: Feed, stop: threading.Event) -> None
     while not stop.wait(1 / _PUSHES_A_SECOND):
         for _ in range(feed.per_second // _PUSHES_A_SECOND):
             sent += 1
-            producer.produce(topic, f"order {sent}", partition=sent % feed.fed)
+            hot = sent % 100 < 100 * feed.hot_share
+            producer.produce(topic, f"order {sent}", partition=0 if hot else sent % feed.fed)
             producer.poll(0)
     producer.flush(10)

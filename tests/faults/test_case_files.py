@@ -89,6 +89,7 @@ def test_a_code_that_no_rule_has_can_only_be_missed(tmp_path: Path) -> None:
         ("[options]\nname = 'x'", "option 'name'"),
         ("[options]\nfeed = { partitions = 1, fed = 2, per_second = 1 }", "feed: 1 <= fed"),
         ("[options]\nfeed = { fed = 2 }", "missing required field"),
+        ("[options]\nfeed = { partitions = 2, fed = 2, per_second = 1, hot_share = 2.0 }", "hot_share from 0 to 1"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_one_line_with_its_name(tmp_path: Path, text: str, told: str) -> None:

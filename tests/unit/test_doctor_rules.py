@@ -114,6 +114,40 @@ def test_even_keys_are_no_skew_and_unknown_rates_are_said() -> None:
     assert why_not("key-skew", evidence(nothing))
 
 
+def uneven_source(**fields: object) -> JobFacts:
+    given = {
+        "parallelism": 2,
+        "records_in_per_second": Spread(min=5.0, max=95.0, avg=50.0, sum=100.0),
+        "busy_ratio": Spread(min=0.1, max=1.0, avg=0.55, sum=1.1),
+        "pending_records": Spread(min=0.0, max=9_000.0, avg=4_500.0, sum=9_000.0),
+    }
+    return with_vertex(job(), "src", **{**given, **fields})
+
+
+def test_uneven_partitions_are_named_at_the_source() -> None:
+    finding = found("key-skew", evidence(uneven_source()))
+    assert finding is not None
+    assert (finding.severity, finding.vertex) == ("warning", "vertex src")
+    assert finding.title.startswith("Partition skew: one subtask")
+    assert not [each for each in finding.remedy if "salt" in each.text]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"parallelism": 1},
+        {"records_in_per_second": Spread(min=49.0, max=51.0, avg=50.0, sum=100.0)},
+        {"busy_ratio": Spread(min=0.1, max=0.6, avg=0.35, sum=0.7)},
+        {"busy_ratio": Spread(min=0.9, max=1.0, avg=0.95, sum=1.9)},
+        {"pending_records": Spread(min=0.0, max=900.0, avg=450.0, sum=900.0)},
+        {"pending_records": None},
+    ],
+    ids=["one subtask", "even", "idle", "all busy", "nothing waits", "not known whether any wait"],
+)
+def test_a_source_that_keeps_up_has_no_skew(fields: dict[str, object]) -> None:
+    assert found("key-skew", evidence(uneven_source(**fields))) is None
+
+
 # ---- serialization
 
 JSON = flames("work", com__fasterxml__jackson__core__JsonFactory__createParser=150, orders__Work__count=50)

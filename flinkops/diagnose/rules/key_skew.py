@@ -1,4 +1,4 @@
-"""key-skew: one subtask gets far more than its share, and holds the others up."""
+"""key-skew: one subtask gets far more than its share, by its keys or by its partitions, and holds the others up."""
 
 from flinkops.diagnose.case import BUSY_RATIO, HIGH_BACKPRESSURE_RATIO, Case
 from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
@@ -9,16 +9,22 @@ from flinkops.model.numbers import mean, total, worst
 TIMES_ITS_SHARE = 1.6
 """With 2 subtasks, one that gets 80 % of the records; with 4, one that gets 40 %."""
 FEWEST_RECORDS_PER_SECOND = 1.0
+PENDING_RECORDS = 1000.0
+"""Fewer are on their way at any time: what one fetch of Kafka's brings, and more."""
+FULL_BUSY_RATIO = 0.9
+"""A source that works so much of its time takes in as much as it can."""
 
 
 def judge(case: Case) -> Verdict:
-    """Of vertices with parallel subtasks whose input is spread by key."""
+    """Of vertices with parallel subtasks: those whose input is spread over them, and sources with partitions."""
     spread = [each for each in case.job.vertices if each.parallelism > 1 and case.graph.upstream[each.id]]
     case.above("vertices with parallel subtasks and an input", len(spread), 0, "count")
     known = [each for each in spread if share_of_fullest(each) is not None]
     if spread and not known:
         return NotAssessed("key-skew", case.why_missing("vertices", "Flink reports no rates of the subtasks"))
-    return [found for each in known if (found := _finding(case, each)) is not None]
+    sources = [each for each in case.graph.sources if each.parallelism > 1 and share_of_fullest(each) is not None]
+    found = [_finding(case, each) for each in known] + [_of_source(case, each) for each in sources]
+    return [each for each in found if each is not None]
 
 
 def share_of_fullest(vertex: VertexFacts) -> float | None:
@@ -63,6 +69,42 @@ def _finding(case: Case, vertex: VertexFacts) -> Finding | None:
         ),
         next=f"flinkops status {case.selector}",
         reference=FLINK_DOCS + "dev/table/tuning/#local-global-aggregation",
+    )
+
+
+def _of_source(case: Case, source: VertexFacts) -> Finding | None:
+    """Uneven partitions: one subtask reads all it can and leaves records waiting, while the others have time."""
+    share, limit = share_of_fullest(source), min(0.95, TIMES_ITS_SHARE / source.parallelism)
+    busy, average, waiting = worst(source.busy_ratio), mean(source.busy_ratio), total(source.pending_records)
+    name = source.name
+    uneven = (
+        case.at_least(f'share of the records at the fullest subtask of "{name}"', share, limit, "ratio")
+        and case.at_least(f'share of time that a subtask of "{name}" is busy', busy, FULL_BUSY_RATIO, "ratio")
+        and case.at_most("mean over its subtasks", average, BUSY_RATIO, "ratio")
+        and case.above(f'records that wait before "{name}"', waiting, PENDING_RECORDS, "count")
+    )
+    if not uneven or share is None:
+        return None
+    return Finding(
+        code="key-skew",
+        severity="warning",
+        confidence=0.8,
+        title=f'Partition skew: one subtask of "{name}" reads {share:.0%} of the records, and more wait',
+        vertex=name,
+        evidence=(
+            line(f"share of the records at the fullest of {source.parallelism} subtasks", share, limit, "ratio"),
+            line("share of time that the busiest subtask is busy", busy, FULL_BUSY_RATIO, "ratio"),
+            line("mean over the subtasks", average, BUSY_RATIO, "ratio"),
+            line("records that wait", waiting, PENDING_RECORDS, "count"),
+        ),
+        remedy=(
+            remedy(
+                "Fill the partitions evenly: another key or partitioner at the producer. Until then, rebalance() "
+                "behind the source spreads the work that is chained to it; costs a shuffle and the order of a partition"
+            ),
+        ),
+        next=f"flinkops status {case.selector}",
+        reference=FLINK_DOCS + "dev/datastream/operators/overview/#rebalancing",
     )
 
 
