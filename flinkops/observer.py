@@ -26,21 +26,42 @@ class CollectsSnapshots(Protocol):
         ...
 
 
+class KeepsSnapshots(Protocol):
+    """Who wants each snapshot, such as a file of the last hours."""
+
+    def __call__(self, snapshot: FleetSnapshot) -> None:
+        """Take one; raises nothing."""
+        ...
+
+    def close(self) -> None:
+        """No more come."""
+        ...
+
+
 class Observer:
     """Polls the fleet again and again, and remembers. Used by one thread at a time."""
 
     def __init__(
-        self, collector: CollectsSnapshots, policy: Policy, *, ended_by: Callable[[JobFacts], str | None] | None = None
+        self,
+        collector: CollectsSnapshots,
+        policy: Policy,
+        *,
+        ended_by: Callable[[JobFacts], str | None] | None = None,
+        keep: KeepsSnapshots | None = None,
     ) -> None:
         """`ended_by` tells of a job that has ended which action of ours ended it; None when none did."""
         self.collector = collector
         self.policy = policy
         self._ended_by = ended_by
+        self._keep = keep
         self._history = History()
 
     def observe(self) -> Observation:
         """Poll once. A source that fails is part of the snapshot; raises only what the collector raises."""
-        return self._observed(self.collector.collect())
+        snapshot = self.collector.collect()
+        if self._keep is not None:
+            self._keep(snapshot)
+        return self._observed(snapshot)
 
     def partial_observations(self) -> Iterator[Observation]:
         """What a first poll has so far, while some sources have not answered; then :meth:`observe` gives all of it."""
@@ -74,4 +95,6 @@ class Observer:
 
     def close(self) -> None:
         """Let go of everything."""
+        if self._keep is not None:
+            self._keep.close()
         self.collector.close()

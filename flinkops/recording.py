@@ -11,10 +11,10 @@ import os
 import stat
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -164,6 +164,15 @@ class Recording:
         return len(self._frames)
 
     @property
+    def frames(self) -> Sequence[_Frame]:
+        """Where each snapshot stands in the file."""
+        return self._frames
+
+    def read(self, start: int, end: int) -> bytes:
+        """The file's own bytes, undecoded."""
+        return os.pread(self._file, end - start, start)
+
+    @property
     def times_ms(self) -> list[int]:
         """When each frame's snapshot was taken."""
         return [frame.taken_ms for frame in self._frames]
@@ -213,6 +222,61 @@ def is_recording(path: str | Path) -> bool:
             os.close(descriptor)
     except (OSError, ValueError):
         return False
+
+
+class Copied(NamedTuple):
+    """What `copy_frames` wrote."""
+
+    size: int
+    frames: int
+    first_ms: int | None
+
+
+def copy_frames(source: Path, target: Path, *, since_ms: int, most_bytes: int) -> Copied:
+    """A recording of the end of another one, which may be growing: from the last whole snapshot before `since_ms` on.
+
+    Where that is more than `most_bytes`, it begins with a later whole snapshot. The target is new and its owner's.
+    Raises UsageError when it is there already, OperationFailed when it cannot be written.
+    """
+    recording = Recording(source)
+    try:
+        start, chosen = _end_of(recording.frames, since_ms, most_bytes)
+        content = recording.read(start, chosen[-1].end) if chosen else b""
+    finally:
+        recording.close()
+    try:
+        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(MAGIC + content)
+    except FileExistsError:
+        raise UsageError(f"{target} exists", next_step="name another file") from None
+    except (OSError, ValueError) as problem:
+        reason = getattr(problem, "strerror", None) or problem
+        raise OperationFailed(f"cannot write {target}: {reason}") from None
+    return Copied(len(MAGIC) + len(content), len(chosen), chosen[0].taken_ms if chosen else None)
+
+
+def newest_frame_ms(path: Path) -> int | None:
+    """When the last snapshot of a recording was taken; None without one, or when it cannot be read any more."""
+    try:
+        recording = Recording(path)
+    except UsageError:
+        return None
+    times_ms = recording.times_ms
+    recording.close()
+    return times_ms[-1] if times_ms else None
+
+
+def _end_of(frames: Sequence[_Frame], since_ms: int, most_bytes: int) -> tuple[int, Sequence[_Frame]]:
+    """Where to begin reading, and the frames from there to the end."""
+    whole = [number for number, frame in enumerate(frames) if frame.kind == _WHOLE]
+    wanted = next((number for number, frame in enumerate(frames) if frame.taken_ms >= since_ms), len(frames))
+    begin = max((number for number in whole if number <= wanted), default=len(frames))
+    for number in (each for each in whole if each >= begin):
+        start = frames[number].start - _HEADER.size
+        if frames[-1].end - start <= most_bytes:
+            return start, frames[number:]
+    return 0, ()
 
 
 class Replay:

@@ -58,6 +58,10 @@ class TimelineCollector:
                 self._not_covered.append(NotCovered("flink", f"{source.name} is {source.state}: {source.error or '?'}"))
         self._entries += self._findings(observation)
 
+    def add_entries(self, entries: Iterable[Entry]) -> None:
+        """What somebody gathered already."""
+        self._entries += entries
+
     def add_events(self, sources: Mapping[str, object], observation: Observation) -> None:
         """Kubernetes' events of the jobs of the operator, those that look worst first."""
         asked = [

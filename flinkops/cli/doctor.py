@@ -199,7 +199,7 @@ def _write(
 
     write_bundle(path, evidence, doctor_json(diagnoses), logs, whole_logs=whole_logs)
     jobs = "1 job" if len(evidence) == 1 else f"{len(evidence)} jobs"
-    common.say(f"flinkops: {path}: {jobs}, ends of {len(logs)} logs; secrets are withheld, names are not")
+    common.say(f"flinkops: {path}: {jobs}, ends of {len(logs)} logs; names are in it, secrets are not")
 
 
 def _print(common: Common, diagnoses: "Sequence[Diagnosis]") -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flinkops.cli.keeping import KeepDirOption, KeepOption, open_keeper
 from flinkops.cli.options import Common, with_common
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ def exporter(
     basic_auth_file: Annotated[
         Path | None, typer.Option("--basic-auth-file", metavar="FILE", help="Lines user:password who may scrape.")
     ] = None,
+    keep: KeepOption = None,
+    keep_dir: KeepDirOption = None,
 ) -> None:
     r"""The fleet as Prometheus metrics, until SIGTERM: /metrics, /healthz.
 
@@ -36,6 +39,7 @@ def exporter(
     flinkops exporter --rest http://host:8081 --vertices  one cluster, its vertices too
     flinkops exporter --listen :9249 --tls-cert c.pem --tls-key k.pem --basic-auth-file users
     flinkops exporter --shard 1/4                         one of four that share the jobs
+    flinkops exporter --keep 2h --keep-dir /kept          with the last hours on disk, for flinkops record --last
 
     Each scrape polls the fleet. Scrape with honor_labels: true, every 15 s or slower (docs/metrics.md).
     """
@@ -52,7 +56,8 @@ def exporter(
     where = Listen(host, port, _tls(tls_cert, tls_key, tls_client_ca), credentials)
     options = Options(parse_shard(shard), vertices)
     ours = options.shard.owns if options.shard.count > 1 else None
-    observer = open_observer(common, open_sources(common.settings, ours))
+    kept = open_keeper(keep, keep_dir, common.say)
+    observer = open_observer(common, open_sources(common.settings, ours), keep=kept)
     try:
         serve(build(observer.observe, options, where), where, common.say)
     finally:

@@ -73,6 +73,10 @@ COMMANDS = {
     ),
     "restart": Lazy("flinkops.cli.restart:restart", "Stop a job with a savepoint and start it as it was from there."),
     "record": Lazy("flinkops.cli.record:record", "Record the fleet to FILE, a snapshot each interval, until Ctrl-C."),
+    "report": Lazy(
+        "flinkops.cli.report:report",
+        "An incident as one page: what was wrong since when, signals, findings, actions, timeline, budget spent.",
+    ),
     "status": Lazy(
         "flinkops.cli.status:status",
         "The health of every job, worst first: on a terminal the TUI, else one snapshot.",

@@ -1,10 +1,13 @@
 """`flinkops record FILE`: keep what is seen, for `status --replay`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from flinkops.cli.keeping import KeepDirOption, kept_folder, parse_keep
 from flinkops.cli.options import Common, finite, with_common
+from flinkops.errors import UsageError
 from flinkops.outside.shell import shell_command
 
 
@@ -15,14 +18,27 @@ def record(
     seconds: Annotated[
         float | None, typer.Option("--seconds", callback=finite, help="Stop after so long.", show_default=False)
     ] = None,
+    last: Annotated[
+        str | None,
+        typer.Option("--last", metavar="DURATION", help="Write out what a running status or exporter --keep has."),
+    ] = None,
+    keep_dir: KeepDirOption = None,
 ) -> None:
     r"""Record the fleet to FILE, a snapshot each interval, until Ctrl-C.
 
     \b
     flinkops record incident.rec
     flinkops record incident.rec --interval 5s --seconds 600
+    flinkops record --last 2h incident.rec     of the hours before, where they are kept (status --keep)
     flinkops status --replay incident.rec
     """
+    if last is not None:
+        if seconds is not None:
+            raise UsageError("--last and --seconds exclude each other", next_step="--last is of the time before now")
+        _write_last(common, file, last, keep_dir)
+        return
+    if keep_dir is not None:
+        raise UsageError("--keep-dir says where --last looks", next_step="flinkops record --last 2h FILE")
     from flinkops.cli.repeat import repeated
     from flinkops.cli.targets import open_collector
     from flinkops.recording import Recorder
@@ -40,3 +56,11 @@ def record(
                 common.say(f"{frames} snapshots, {size:,} bytes, in {file}; {again} shows them")
     finally:
         collector.close()
+
+
+def _write_last(common: Common, file: str, last: str, keep_dir: Path | None) -> None:
+    from flinkops.kept import write_last
+
+    kept, frames = write_last(Path(file), parse_keep("--last", last), kept_folder(keep_dir))
+    again = shell_command("flinkops", "status", "--replay", file)
+    common.say(f"{frames} snapshots of process {kept.pid}, in {file}; {again} shows them")

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flinkops.cli.complete import complete_job, remember_names
+from flinkops.cli.keeping import KeepOption, open_keeper
 from flinkops.cli.options import Common, with_common
 from flinkops.cli.output import emit_text, is_terminal
 from flinkops.cli.repeat import repeated
-from flinkops.errors import ExitCode
+from flinkops.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from flinkops.model.assessment import FleetAssessment
     from flinkops.observer import Observer
@@ -31,6 +32,7 @@ def status(
     replay: Annotated[
         str | None, typer.Option("--replay", metavar="FILE", help="A recording instead of the live fleet.")
     ] = None,
+    keep: KeepOption = None,
 ) -> None:
     r"""The health of every job, worst first: on a terminal the TUI, else one snapshot.
 
@@ -40,10 +42,13 @@ def status(
     flinkops status -o jsonl --watch          a line a job, again and again
     flinkops status orders --once             one job
     flinkops status --replay incident.rec     what was recorded
+    flinkops status --keep 2h                 with the last hours on disk, for flinkops record --last
     """
-    observer = _open(common, replay)
+    later: list[str] = []
+    on_screen = _on_screen(common, once=once or watch or exit_code)
+    observer = _open(common, replay, keep, later.append if on_screen else common.say)
     try:
-        if _on_screen(common, once=once or watch or exit_code):
+        if on_screen:
             from flinkops.allocator import give_back_memory
             from flinkops.cli.guarding import guarded_patterns
             from flinkops.tui import run
@@ -68,15 +73,19 @@ def status(
             code = _show(common, fleet, job)
     finally:
         observer.close()
+        for line in later:  # what could not be said over the screen
+            common.say(line)
     if code == ExitCode.UNREACHABLE or (exit_code and code):
         raise typer.Exit(code)
 
 
-def _open(common: Common, replay: str | None) -> "Observer":
+def _open(common: Common, replay: str | None, keep: str | None, say: "Callable[[str], None]") -> "Observer":
     if replay is None:
         from flinkops.cli.targets import open_observer
 
-        return open_observer(common)
+        return open_observer(common, keep=open_keeper(keep, None, say))
+    if keep is not None:
+        raise UsageError("--keep is for the live fleet", next_step="leave it out with --replay")
     from flinkops.observer import Observer
     from flinkops.recording import Replay
 

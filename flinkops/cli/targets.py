@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from flinkops.cli.options import Common
     from flinkops.collect import Collector
     from flinkops.config.settings import Settings
+    from flinkops.kept import Keeper
     from flinkops.model.facts import JobFacts
     from flinkops.observer import Observer
     from flinkops.sources.protocol import Source, Wanted
@@ -45,11 +46,14 @@ def open_collector(settings: "Settings", sources: Sequence["Source"] | None = No
     return Collector(open_sources(settings) if sources is None else sources, SystemClock(), deadline_seconds=timeout)
 
 
-def open_observer(common: "Common", sources: Sequence["Source"] | None = None) -> "Observer":
-    """What `status`, the TUI and the exporter read. The caller closes it."""
+def open_observer(
+    common: "Common", sources: Sequence["Source"] | None = None, *, keep: "Keeper | None" = None
+) -> "Observer":
+    """What `status`, the TUI and the exporter read, and where they keep it. The caller closes it."""
     from flinkops.observer import Observer
 
-    return Observer(open_collector(common.settings, sources), common.settings.policy, ended_by=_ended_by())
+    collector = open_collector(common.settings, sources)
+    return Observer(collector, common.settings.policy, ended_by=_ended_by(), keep=keep)
 
 
 def journal_at_hand() -> "Journal | None":

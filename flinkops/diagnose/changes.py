@@ -46,7 +46,7 @@ def in_order(entries: Iterable[Entry], since_ms: int, until_ms: int) -> tuple[En
 def of_facts(job: JobFacts) -> Iterator[Entry]:
     """What Flink and the operator's resource still know: starts, failures, rescales, savepoints, failed checkpoints."""
     if job.started_ms is not None:
-        yield _entry(job, job.started_ms, "start", f"submitted as {job.id}", "flink")
+        yield _entry(job, job.started_ms, "start", f"submitted as job {job.id}", "flink")
     if job.ended_ms is not None:
         by = f", by {job.ended_by} of ours" if job.ended_by else ""
         yield _entry(job, job.ended_ms, "end", f"ended: {job.state}{by}", "flink")

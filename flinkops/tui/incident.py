@@ -36,7 +36,7 @@ class Incident:
         evidence = [collector.collect(observation, job) for job in self.jobs]
         logs = collector.logs(evidence)
         write_bundle(self.path, evidence, doctor_json(diagnose_fleet(evidence)), logs)
-        return f"wrote {self.path}: {len(evidence)} jobs, {len(logs)} logs; secrets are withheld, names are not"
+        return f"wrote {self.path}: {len(evidence)} jobs, {len(logs)} logs; names are in it, secrets are not"
 
 
 def incident(jobs: Sequence[JobAssessment], now_ms: int) -> Incident:

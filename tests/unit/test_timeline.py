@@ -66,7 +66,7 @@ class TestFacts:
             checkpoints=points,
         )
         assert told(in_order(of_facts(facts), 0, NOW_MS)) == [
-            ("start", f"submitted as {'a' * 32}"),
+            ("start", f"submitted as job {'a' * 32}"),
             ("start", "restored from savepoint 9 s3://b/sp-9"),
             ("restart", "RUNNING again, after 2 restarts"),
             ("failure", "com.acme.PriceException: price of A1 is -3 in work"),
