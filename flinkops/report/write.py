@@ -63,7 +63,7 @@ def _environment(*, autoescape: bool, finalize: Callable[[Any], Any]) -> "Enviro
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {
+    filters: dict[str, Callable[[Any], str]] = {
         "moment": _moment,
         "clock": lambda at_ms: _moment(at_ms)[11:],
         "seconds": lambda seconds: human_seconds(seconds) if seconds else "0 s",
@@ -71,6 +71,7 @@ def _environment(*, autoescape: bool, finalize: Callable[[Any], Any]) -> "Enviro
         "evidence": _evidence,
         "describe": describe,
     }
+    environment.filters |= filters
     return environment
 
 
