@@ -89,7 +89,7 @@ START_FROM = RequestOption(
     "start_from", ("--from",), "This savepoint or checkpoint; else the job's latest savepoint.", metavar="PATH"
 )
 
-REHEARSE = _flag("rehearse", "--rehearse", "Before the stop: restore the state into the new program, here, and see.")
+REHEARSE = _flag("rehearse", "--rehearse", "Before the stop: restore the state into the new program and see.")
 ACCEPT_LOSS = RequestOption(
     "accept_loss",
     ("--accept-loss",),

@@ -3,6 +3,7 @@
 What was seen is the file that flinkops.rehearsal (Java, in flinkops/local/executors) writes.
 """
 
+import re
 from collections.abc import Collection, Iterable
 from typing import Literal
 
@@ -46,6 +47,8 @@ _GONE = frozenset({"java.io.FileNotFoundException", "java.nio.file.NoSuchFileExc
 _READING = "java.io.IOException"
 _MIGRATION = "org.apache.flink.util.StateMigrationException"
 _LONGEST_LINE = 500
+_OBJECT = re.compile(r"(?<![\w.$@])((?:[a-z_][\w$]{0,80}\.){0,20})([A-Z][\w$]{0,200})(?:@[0-9a-f]{1,8}\b)?")
+_OF_FLINK = "org.apache.flink."
 
 
 class Cause(msgspec.Struct, frozen=True):
@@ -136,7 +139,7 @@ def cannot_tell(job: str, cause: str, *, against: str = "", remedy: str | None =
     return Rehearsal(job, "cannot-tell", cause=_line(cause), remedy=remedy, against=against)
 
 
-def estimate(state_bytes: int | None) -> str:
+def estimate(state_bytes: int | None, *, where: str = "on this machine") -> str:
     """What a rehearsal takes, in words.
 
     >>> estimate(500_000_000)
@@ -145,7 +148,7 @@ def estimate(state_bytes: int | None) -> str:
     size = state_bytes or 0
     seconds, disk = _START_SECONDS + size / _BYTES_PER_SECOND, human_bytes(2 * size)
     about = f"about {seconds:.0f} s, {human_bytes(HEAP_MEBIBYTES << 20)} of memory and {disk} of disk"
-    return f"{about} on this machine"
+    return f"{about} {where}"
 
 
 def newest_state_bytes(job: JobFacts) -> int | None:
@@ -258,7 +261,16 @@ def _losses(base: Rehearsal, seen: Seen, control: Seen | None, *, drops: bool) -
 
 
 def _line(text: str) -> str:
-    return clean(text)[:_LONGEST_LINE]
+    return without_addresses(clean(text))[:_LONGEST_LINE]
+
+
+def without_addresses(text: str) -> str:
+    """Java objects that have no text of their own, by their classes; Flink's classes without their packages.
+
+    >>> without_addresses("(org.apache.flink.runtime.kryo.KryoSerializer@1a2b3c) of com.shop.Price@ff, Row@0")
+    '(KryoSerializer) of com.shop.Price, Row'
+    """
+    return _OBJECT.sub(lambda found: found[2] if found[1].startswith(_OF_FLINK) else found[1] + found[2], text)
 
 
 def _opened_by(control: Seen, state: SavedState) -> bool:

@@ -14,6 +14,7 @@ READER, OPERATOR = "flinkops", "flinkops-operator"
 _ROLES = ("rbac-reader.yaml", "rbac-operator.yaml")
 _CLUSTER_WIDE = "rbac-cluster-wide.yaml"
 _NAMESPACE = "rbac-namespace.yaml"
+_PODS = "rbac-pods.yaml"
 
 
 @contextmanager
@@ -27,6 +28,16 @@ def shipped_roles(cluster: Cluster, *, cluster_wide: bool = True) -> Iterator[No
     finally:
         cluster.kubectl("-n", "default", "delete", "--ignore-not-found", *_files(_NAMESPACE))
         cluster.kubectl("delete", "--ignore-not-found", *everywhere)
+
+
+@contextmanager
+def pod_role(cluster: Cluster) -> Iterator[None]:
+    """The role to run short-lived pods, bound in namespace default; gone afterwards."""
+    cluster.kubectl("-n", "default", "apply", *_files(_PODS))
+    try:
+        yield
+    finally:
+        cluster.kubectl("-n", "default", "delete", "--ignore-not-found", *_files(_PODS))
 
 
 def _files(*names: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""An API server that takes Jobs and lets one pod go through given states, one at each look at the pods."""
+"""An API server that takes Jobs and lets one pod go through given states, one at each poll of the pods."""
 
 import base64
 import itertools
@@ -40,7 +40,7 @@ def _container(state: dict[str, Any]) -> dict[str, Any]:
 
 
 class FakePods:
-    """`states`: of the pod, one a look, the last one for good; None: there is no pod. What was made is in `made`."""
+    """`states`: of the pod, one a poll, the last one for good; None: there is no pod. What was made is in `made`."""
 
     def __init__(self, states: Sequence[dict[str, Any] | None], log: Sequence[bytes] = ()) -> None:
         self.states = [*states]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flinkops.act.backend import Prepared
-from flinkops.act.operator.rehearsing import not_built, refuse_acceptance, with_rehearsal
+from flinkops.act.operator.rehearsing import not_built, refuse_acceptance, told_not_built
 from flinkops.errors import UsageError
 from flinkops.model.plan import Plan, Target
 from flinkops.model.rehearsal import Rehearsal, RehearsedOperator, RehearsedState
@@ -112,10 +112,10 @@ def test_what_a_job_calls_itself_cannot_reach_the_terminal(
     assert "\x1b" not in capsys.readouterr().out
 
 
-def test_operator_jobs_say_that_it_is_not_built() -> None:
+def test_blue_green_deployments_say_that_it_is_not_built() -> None:
     assert (not_built("prices", None).verdict, not_built("prices", "s3://b/1").against) == ("cannot-tell", "s3://b/1")
     plan = Prepared(Plan("p", "upgrade", Target("c", "prices", "a" * 32), 1, risks=("one",)), changes=True)
-    assert with_rehearsal(plan, Terms()).plan.risks == ("one",)
-    assert "cannot-tell" in with_rehearsal(plan, Terms(rehearse=True)).plan.risks[1]
+    assert told_not_built(plan, Terms()).plan.risks == ("one",)
+    assert "cannot-tell" in told_not_built(plan, Terms(rehearse=True)).plan.risks[1]
     with pytest.raises(UsageError, match="not built"):
         refuse_acceptance(Terms(accept_loss=("count",)))

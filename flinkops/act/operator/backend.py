@@ -30,8 +30,8 @@ from flinkops.act.operator.blue_green_control import BlueGreenControl, open_blue
 from flinkops.act.operator.blue_green_job import BlueGreenJob, named_blue_green
 from flinkops.act.operator.control import KubeControl, open_control
 from flinkops.act.operator.lease import Lease
-from flinkops.act.operator.prepare import prepare_for_resource
-from flinkops.act.operator.rehearsing import not_built, refuse_acceptance, with_rehearsal
+from flinkops.act.operator.prepare import prepare_for_resource, wanted_spec
+from flinkops.act.operator.rehearsing import refuse_unasked, rehearse_spec, with_rehearsal
 from flinkops.autoscale.configmap import decode_configmap
 from flinkops.autoscale.decide import Decision
 from flinkops.autoscale.settings import PREFIX
@@ -88,14 +88,23 @@ class OperatorJob:
             )
             return Prepared(plan, changes=True)
         made = prepare_for_resource(self.control, journal, self.job, self._read(), request, stamp, self.stores)
-        return with_rehearsal(made, request.terms)
+        return with_rehearsal(made, self.job, request.terms, stamp)
 
     def rehearse(
-        self, request: ActionRequest, _journal: Journal, *, against: str | None, note: Callable[[str], None]
+        self, request: ActionRequest, journal: Journal, *, against: str | None, note: Callable[[str], None]
     ) -> Rehearsal:
-        """Not yet."""
+        """In a pod of the image that the changed spec names."""
         refuse_impossible(request)
-        return not_built(self.job.name, against)
+        before, wanted = wanted_spec(journal, self.control, request)
+        return rehearse_spec(
+            self.control,
+            self.measured(),
+            wanted,
+            old=before,
+            against=against,
+            flink_home=request.terms.flink_home,
+            note=note,
+        )
 
     def plan_decision(
         self, decision: Decision, _observed: JobFacts, journal: Journal, stamp: Stamp, terms: RescaleTerms
@@ -119,7 +128,7 @@ def refuse_impossible(request: ActionRequest) -> None:
     """What the operator decides itself. Raises UsageError."""
     if request.verb == "savepoint-create":
         return
-    refuse_acceptance(request.terms)
+    refuse_unasked(request.terms)
     if request.terms.target_directory is not None:
         raise UsageError(
             "--target: the operator writes its savepoint where the job's spec says",

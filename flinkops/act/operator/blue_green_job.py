@@ -12,7 +12,7 @@ from flinkops.act.manifest import spec_of_kind
 from flinkops.act.operator.blue_green_control import BlueGreenControl
 from flinkops.act.operator.prepare import patch_command
 from flinkops.act.operator.redeploy import NonceChoice, settle_nonce
-from flinkops.act.operator.rehearsing import not_built, refuse_acceptance, with_rehearsal
+from flinkops.act.operator.rehearsing import not_built, refuse_acceptance, told_not_built
 from flinkops.autoscale.decide import Decision
 from flinkops.errors import Refused, UsageError
 from flinkops.model.blue_green_state import state_of, told_state
@@ -116,7 +116,7 @@ class BlueGreenJob:
         )
         if warning is not None:
             plan = msgspec.structs.replace(plan, risks=(*plan.risks, warning))
-        return with_rehearsal(Prepared(plan, bool(patch), patch_command(plan, patch)), request.terms)
+        return told_not_built(Prepared(plan, bool(patch), patch_command(plan, patch)), request.terms)
 
     def rehearse(
         self, request: ActionRequest, _journal: Journal, *, against: str | None, note: Callable[[str], None]

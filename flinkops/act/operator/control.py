@@ -40,6 +40,7 @@ class KubeControl(RestControl):
         endpoint = access.service_endpoint(ref.namespace, service, port)
         named = msgspec.structs.replace(endpoint, name=access.context)
         super().__init__(named, clock, deadline_seconds=_REST_SECONDS, client=ServiceClient(named, connections=2))
+        self.access = access
         self.ref = ref
         self.cluster_name = service.removesuffix("-rest")
         self.session_cluster = cluster

@@ -27,7 +27,7 @@ from flinkops.plan.operator.bookkeeping import (
 )
 from flinkops.plan.operator.checks import ANEW
 from flinkops.plan.operator.configuration import HA_TYPE, of_running_cluster
-from flinkops.plan.operator.predict import Edit, Prediction, predict
+from flinkops.plan.operator.predict import Edit, Prediction, edited_spec, predict
 from flinkops.plan.operator.recorded import lost_stop_savepoint
 from flinkops.plan.operator.rules import features
 from flinkops.plan.operator.session_cluster import on_cluster
@@ -105,6 +105,17 @@ def prepare_for_resource(
         backup_directory=directory if request.terms.backup else None,
     )
     return _prepared(plan, found.patch)
+
+
+def wanted_spec(
+    journal: Journal, control: KubeControl, request: ActionRequest
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The spec as it is, and as the request would change it. Raises UsageError where it makes no sense for this job."""
+    resource = control.resource()
+    if not has_job(resource):
+        raise UsageError("this is a session cluster without a job of its own; name one of its jobs")
+    before = dict(section(resource, "spec"))
+    return before, edited_spec(before, _edit(journal, control, resource, request)[0])
 
 
 def observed_job(job: JobFacts, read: Read, *, stopped_by: str | None = None) -> ObservedJob:

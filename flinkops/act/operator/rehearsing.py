@@ -1,30 +1,263 @@
-"""Rehearsals of operator jobs: not built yet, and said so in the plan and as a verdict."""
+"""Rehearsing a job of the Flink operator in a pod of the new spec's image: which state, which pod, what came of it."""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import msgspec
 
-from flinkops.act.backend import Prepared
-from flinkops.errors import UsageError
+from flinkops.act.backend import READ_SECONDS, Prepared
+from flinkops.act.operator.control import KubeControl, kube_control
+from flinkops.act.rest.launch_failures import last_cause
+from flinkops.act.rest.outcomes import Rehearsed
+from flinkops.act.rest.rehearsal_steps import rehearsed, savepoint_to_rehearse
+from flinkops.act.rest.rehearsing import NoGraph, Note, TakeSavepoint, usable_paths
+from flinkops.act.running import StepKind, StepRun
+from flinkops.clock import Clock, SystemClock
+from flinkops.errors import FlinkopsError, OperationFailed, Refused, UsageError
+from flinkops.model.facts import JobFacts
+from flinkops.model.plan import Step
 from flinkops.model.rehearsal import Rehearsal
 from flinkops.model.request import Terms
-from flinkops.plan.rehearsal import cannot_tell
+from flinkops.plan.identity import Stamp, derived_id
+from flinkops.plan.operator.decision import Mode
+from flinkops.plan.operator.recorded import recorded_savepoint
+from flinkops.plan.operator.rehearsal_pod import (
+    CONF_MOUNT,
+    JAR_FILE,
+    JAR_MOUNT,
+    drops_state_of,
+    rehearsal_pod,
+    states_of,
+    with_cluster,
+)
+from flinkops.plan.operator.spec import desired_state, job_of, savepoint_directory
+from flinkops.plan.operator.step_inputs import PatchResource, RehearseSpec
+from flinkops.plan.operator.steps import merged
+from flinkops.plan.rehearsal import Seen, cannot_tell, estimate, judge, needs_control, newest_state_bytes, refusal
+from flinkops.sources.kubernetes.plan_inputs import read_for_plan
+from flinkops.sources.kubernetes.pod_task import Payload, PodTask
+from flinkops.sources.kubernetes.short_pods import PodEnd, run_pod
 
-_NOT_BUILT = "a rehearsal is not built for jobs of the Flink operator yet"
+_NOT_BUILT = "a rehearsal is not built for blue/green deployments"
+_DEADLINE_SECONDS = 600  # an image that has to be pulled, then as long as a restore may take
+_MARK = "flinkops-rehearsal "
+_RESTORING = (Mode.SAVEPOINT, Mode.LAST_STATE, Mode.SAVEPOINT_REDEPLOY)
+_seen = msgspec.json.Decoder(Seen)
+
+
+class Surroundings(NamedTuple):
+    """Of one rehearsal: the resource and its session cluster as they are, and the operator's own settings."""
+
+    resource: Mapping[str, Any]
+    cluster: Mapping[str, Any] | None
+    defaults: Mapping[str, str]
+    jar: bytes
+    clock: Clock
+
+
+def rehearse_spec(
+    control: KubeControl,
+    job: JobFacts,
+    new: Mapping[str, Any],
+    *,
+    old: Mapping[str, Any] | None,
+    against: str | None,
+    flink_home: str | None,
+    note: Note,
+    clock: Clock | None = None,
+    take_savepoint: TakeSavepoint | None = None,
+) -> Rehearsal:
+    """The verdict on this spec, restored from `against`, else from the newest usable state of the job.
+
+    `old` is the spec that runs, to compare with. What stands in the way is a verdict of its own.
+    """
+    began = time.monotonic()
+    try:
+        found = _rehearse(control, job, new, old, against, flink_home, note, clock or SystemClock(), take_savepoint)
+    except FlinkopsError as problem:
+        found = cannot_tell(job.name, problem.what, remedy=problem.next_step, against=against or "")
+    return msgspec.structs.replace(found, seconds=round(time.monotonic() - began, 1))
+
+
+def _rehearse(
+    control: KubeControl,
+    job: JobFacts,
+    new: Mapping[str, Any],
+    old: Mapping[str, Any] | None,
+    against: str | None,
+    flink_home: str | None,
+    note: Note,
+    clock: Clock,
+    take_savepoint: TakeSavepoint | None,
+) -> Rehearsal:
+    read = read_for_plan(control.access, *control.ref, deadline_seconds=READ_SECONDS)
+    around = Surroundings(read.resource, read.cluster, read.operator_configuration or {}, _jar(flink_home), clock)
+    seen = _restored(control, around, job, new, _paths(job, around, against), note)
+    if seen.state_is_gone and against is None and take_savepoint is not None:
+        note("no checkpoint could be read to its end: taking a savepoint to rehearse with")
+        seen = _restored(control, around, job, new, [take_savepoint()], note)
+    control_seen = None
+    if old is not None and needs_control(seen):
+        note("rehearsing the running program, to compare")
+        try:
+            control_seen = _restored(control, around, job, old, _paths(job, around, against), note)
+        except FlinkopsError:
+            control_seen = None  # then its unopened states are a risk, and named as such
+    return judge(job.name, seen, control=control_seen, drops=drops_state_of(new))
+
+
+def _jar(flink_home: str | None) -> bytes:
+    """Our executors: one jar fits 1.20 and 2.x, whichever Flink of them is here to compile against."""
+    from flinkops.local.client import executor_jar, installed_home
+
+    try:
+        return executor_jar(Path(installed_home(flink_home)) / "lib").read_bytes()
+    except OSError as problem:
+        raise OperationFailed(f"the jar of the rehearsal cannot be read: {problem.strerror or problem}") from None
+
+
+def _paths(job: JobFacts, around: Surroundings, against: str | None) -> list[str]:
+    if against is not None:
+        return [against]
+    recorded = recorded_savepoint(around.resource.get("status") or {})
+    stopped = desired_state(around.resource.get("spec") or {}) == "suspended"
+    found = [recorded] if stopped and recorded else [*usable_paths(job)]
+    if not found:
+        raise OperationFailed("no checkpoint or savepoint of the job is known", next_step="give --against PATH")
+    return found
+
+
+def _restored(
+    control: KubeControl,
+    around: Surroundings,
+    job: JobFacts,
+    spec: Mapping[str, Any],
+    paths: Sequence[str],
+    note: Note,
+) -> Seen:
+    """One pod. Raises OperationFailed and what running a pod raises."""
+    pod = rehearsal_pod(
+        with_cluster(spec, around.cluster),
+        states_of(paths),
+        defaults=around.defaults,
+        state_bytes=newest_state_bytes(job),
+    )
+    files = {**pod.files, JAR_MOUNT: {JAR_FILE: around.jar}}
+    task = PodTask(
+        control.ref.namespace,
+        "rehearsal",
+        pod.template,
+        _DEADLINE_SECONDS,
+        tuple(Payload(name, files[name]) for name in (CONF_MOUNT, JAR_MOUNT)),
+        around.resource,
+        pod.egress,
+    )
+
+    def said(line: str) -> None:
+        if line.startswith(f"{_MARK}phase "):
+            note(f"rehearsing in a pod: {line.removeprefix(f'{_MARK}phase ')[:40]}")
+
+    note(f"rehearsing in a pod of {with_cluster(spec, around.cluster).get('image')}")
+    return _read(run_pod(control.access, task, around.clock, note=note, on_line=said))
+
+
+def _read(end: PodEnd) -> Seen:
+    """What it left in its output: the first verdict on a state that was there to its end, else the last one."""
+    marked = [line.removeprefix(_MARK) for line in end.output if line.startswith(_MARK)]
+    if "several" in marked:
+        raise OperationFailed("the program submits several jobs: which of them the state belongs to is not known")
+    if "bypassed" in marked:
+        raise OperationFailed("the program sets execution.target itself: it cannot be rehearsed")
+    try:
+        verdicts = [_seen.decode(one.removeprefix("verdict ")) for one in marked if one.startswith("verdict ")]
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as problem:
+        raise OperationFailed(f"what the rehearsal saw cannot be read: {problem}") from None
+    if verdicts:
+        return next((one for one in verdicts if not one.state_is_gone), verdicts[-1])
+    if end.out_of_memory:
+        raise OperationFailed("the pod of the rehearsal used more memory than its limit")
+    cause = last_cause("\n".join(end.output))
+    raise NoGraph(f"the program builds no job graph in the pod, which reaches its storage alone: {cause}")
+
+
+def rehearse_resource(run: StepRun, given: RehearseSpec) -> Rehearsed:
+    """Restore the newest state into what the patch makes of the spec. Refused where that fails or loses state."""
+    control = kube_control(run)
+    job = run.until("polling the job", lambda: control.job(run.job_id))
+    before = given.before["spec"]
+    wanted = merged(before, given.patch.get("spec") or {})
+    directory = savepoint_directory(with_cluster(before, control.session_cluster))
+    found = rehearse_spec(
+        control,
+        job,
+        wanted,
+        old=before,
+        against=given.against,
+        flink_home=given.flink_home,
+        note=run.note,
+        clock=run.clock,
+        take_savepoint=(lambda: savepoint_to_rehearse(run, directory, given.trigger_id)) if directory else None,
+    )
+    seen = rehearsed(found)
+    why = refusal(found, given.accepted)
+    if why is None and found.refuses and found.verdict == "fails":
+        why = "the loss is accepted, and the spec does not let state go: set job.allowNonRestoredState to true in it"
+    if why is not None:
+        run.keep(seen)
+        raise Refused(why)
+    return seen
+
+
+def with_rehearsal(made: Prepared, job: JobFacts, terms: Terms, stamp: Stamp) -> Prepared:
+    """The plan with a rehearsal before its change, or with the offer of one; where it restores no state, as it is."""
+    plan = made.plan
+    place = next((at for at, step in enumerate(plan.steps) if isinstance(step.do, PatchResource)), None)
+    if plan.verb != "upgrade" or plan.effective_mode not in _RESTORING or place is None:
+        return made
+    takes = estimate(newest_state_bytes(job), where="in a pod of the new image")
+    if not terms.rehearse:
+        offer = f"whether the new program can read the state shows after the stop; --rehearse tries it before: {takes}"
+        return made._replace(plan=msgspec.structs.replace(plan, risks=(*plan.risks, offer)))
+    patched = plan.steps[place].do
+    assert isinstance(patched, PatchResource)
+    wanted = merged(patched.before["spec"], patched.patch.get("spec") or {})
+    redeployed = plan.effective_mode == Mode.SAVEPOINT_REDEPLOY
+    against = str(job_of(wanted).get("initialSavepointPath")) if redeployed else None
+    given = RehearseSpec(
+        patched.patch, patched.before, terms.accept_loss, against, terms.flink_home, derived_id(plan.id, "rehearsal")
+    )
+    steps = (*plan.steps[:place], Step("rehearse", given, only_reads=True), *plan.steps[place:])
+    why = (*plan.why, f"first the state is restored into the new program: {takes}")
+    return made._replace(plan=msgspec.structs.replace(plan, steps=steps, why=why))
 
 
 def not_built(job: str, against: str | None) -> Rehearsal:
-    """It would have to run in a pod of the new image."""
+    """Of a blue/green deployment."""
     return cannot_tell(job, _NOT_BUILT, against=against or "")
 
 
-def with_rehearsal(made: Prepared, terms: Terms) -> Prepared:
-    """The plan, whose risks say what was asked for and is not done."""
+def told_not_built(made: Prepared, terms: Terms) -> Prepared:
+    """The plan of a blue/green deployment, whose risks say what was asked for and is not done."""
     if not terms.rehearse:
         return made
     risks = (*made.plan.risks, f"rehearsal: cannot-tell: {_NOT_BUILT}")
     return made._replace(plan=msgspec.structs.replace(made.plan, risks=risks))
 
 
+def refuse_unasked(terms: Terms) -> None:
+    """Raises UsageError: --accept-loss without the rehearsal that it answers."""
+    if terms.accept_loss and not terms.rehearse:
+        raise UsageError("--accept-loss answers a rehearsal", next_step="give --rehearse too")
+
+
 def refuse_acceptance(terms: Terms) -> None:
     """Raises UsageError: there is no rehearsal that it could answer."""
     if terms.accept_loss:
         raise UsageError(f"--accept-loss answers a rehearsal, and {_NOT_BUILT}")
+
+
+REHEARSAL_STEPS: tuple[StepKind[Any, Any], ...] = (
+    StepKind(RehearseSpec, Rehearsed, rehearse_resource, keeps=(Rehearsed,)),
+)

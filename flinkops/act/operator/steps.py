@@ -4,6 +4,7 @@ from typing import Any
 
 from flinkops.act.operator.blue_green_rollback import BLUE_GREEN_ROLLBACK_STEPS
 from flinkops.act.operator.blue_green_steps import TRANSITION_STEPS
+from flinkops.act.operator.rehearsing import REHEARSAL_STEPS
 from flinkops.act.operator.rollback_steps import ROLLBACK_STEPS
 from flinkops.act.operator.snapshot_steps import SNAPSHOT_STEPS
 from flinkops.act.operator.spec_steps import SPEC_STEPS
@@ -13,6 +14,7 @@ from flinkops.act.running import StepKind
 
 STEPS: tuple[StepKind[Any, Any], ...] = (
     *SPEC_STEPS,
+    *REHEARSAL_STEPS,
     *STOP_STEPS,
     *STARTUP_STEPS,
     *ROLLBACK_STEPS,

@@ -10,6 +10,7 @@ from flinkops.act.rest.rehearsing import rehearse
 from flinkops.act.running import StepKind, StepRun
 from flinkops.errors import OperationFailed, Refused
 from flinkops.model.launch import Launch
+from flinkops.model.rehearsal import Rehearsal
 from flinkops.plan.rehearsal import refusal
 from flinkops.plan.step_inputs import CompileLaunch, RehearseLaunch
 
@@ -19,6 +20,7 @@ _SAVEPOINT_SECONDS = 300.0
 def rehearse_launch(run: StepRun, given: RehearseLaunch) -> Rehearsed:
     """Restore the newest state into the new program. Refused where that fails or loses what nobody has accepted."""
     job = run.until("polling the job", lambda: run.control.job(run.job_id))
+    directory = given.savepoint_directory
     found = rehearse(
         run.control,
         job,
@@ -27,30 +29,29 @@ def rehearse_launch(run: StepRun, given: RehearseLaunch) -> Rehearsed:
         against=given.against,
         flink_home=given.flink_home,
         note=run.note,
-        take_savepoint=(lambda: _savepoint(run, given)) if given.savepoint_directory else None,
+        take_savepoint=(lambda: savepoint_to_rehearse(run, directory, given.trigger_id)) if directory else None,
     )
-    seen = Rehearsed(
-        found.verdict,
-        found.cause,
-        found.against or None,
-        found.restore_seconds,
-        "; ".join((*found.risks, *found.outside)) or None,
-    )
+    seen = rehearsed(found)
     if (why := refusal(found, given.accepted)) is not None:
         run.keep(seen)
         raise Refused(why)
     return seen
 
 
-def _savepoint(run: StepRun, given: RehearseLaunch) -> str:
+def rehearsed(found: Rehearsal) -> Rehearsed:
+    """What the journal keeps of it."""
+    told = "; ".join((*found.risks, *found.outside)) or None
+    return Rehearsed(found.verdict, found.cause, found.against or None, found.restore_seconds, told)
+
+
+def savepoint_to_rehearse(run: StepRun, directory: str, trigger_id: str) -> str:
     """One of ours, which stays: there was no checkpoint that could be read."""
-    directory = given.savepoint_directory or ""
     run.control.trigger_savepoint(
-        run.job_id, target_directory=directory, savepoint_format="canonical", trigger_id=given.trigger_id
+        run.job_id, target_directory=directory, savepoint_format="canonical", trigger_id=trigger_id
     )
 
     def ask() -> str | None:
-        outcome = run.control.savepoint_status(run.job_id, given.trigger_id)
+        outcome = run.control.savepoint_status(run.job_id, trigger_id)
         if outcome is not None and outcome.failure:
             raise OperationFailed(f"no savepoint to rehearse with: {outcome.failure}")
         return outcome.location if outcome is not None and outcome.done else None

@@ -25,6 +25,7 @@ TARGET = "flinkops-rehearsal"
 _RUN_SECONDS = 300.0
 _TRIES = 3  # a checkpoint may be subsumed while it is restored
 _POLL_SECONDS = 0.1
+_FURTHER_SECONDS = 8.0  # the client itself ends after five
 _POLLS_A_LIST = 3  # of its connections
 _ROOM_FOR_STATE = 2  # the restored state, and a checkpoint of it
 _seen = msgspec.json.Decoder(Seen)
@@ -157,7 +158,7 @@ class _Newest:
     def next(self) -> str:
         """Asked right before it is restored: a checkpoint lives for some intervals only. Raises OperationFailed."""
         now = self._control.job(self._job.id) or self._job
-        paths = _usable(now) if len(self._tried) < _TRIES else _savepoints(now)
+        paths = usable_paths(now) if len(self._tried) < _TRIES else _savepoints(now)
         path = next((one for one in paths if one not in self._tried), None)
         if path is None and self._take_savepoint is not None:
             path, self._take_savepoint = self._take_savepoint(), None
@@ -177,7 +178,8 @@ class _Newest:
         return len(self._tried) <= _TRIES
 
 
-def _usable(job: JobFacts) -> Iterable[str]:
+def usable_paths(job: JobFacts) -> Iterable[str]:
+    """Where its checkpoints are that can be restored, newest first, then its savepoints."""
     checkpoints = [one for one in _completed(job) if not one.is_savepoint]
     yield from (path for one in checkpoints if (path := place_of(one)))
     yield from _savepoints(job)
@@ -213,12 +215,24 @@ def _restored(run: ClientRun, states: States, note: Note) -> Seen:
                 _await(process, (_verdict(number),), note)
             seen = _seen.decode((process.folder / _verdict(number)).read_bytes())
             if not (ready and seen.state_is_gone and states.has_more):
+                if ready:
+                    _refuse_several(process)
                 return msgspec.structs.replace(seen, peers=tuple(sorted(peers)))
             number += 1
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
         raise OperationFailed(f"what the rehearsal saw cannot be read: {problem}") from None
     finally:
         process.close()
+
+
+def _refuse_several(process: ClientProcess) -> None:
+    """The program goes on for some seconds. Raises OperationFailed when it submits a further job."""
+    process.tell("end")
+    ends = time.monotonic() + _FURTHER_SECONDS
+    while not process.ended and not process.says("several") and time.monotonic() < ends:
+        time.sleep(_POLL_SECONDS)
+    if process.says("several"):
+        raise OperationFailed("the program submits several jobs: which of them the state belongs to is not known")
 
 
 def _verdict(number: int) -> str:

@@ -28,6 +28,20 @@ class PatchResource(StepInput, Value, frozen=True, tag_field="action", tag="patc
     before: dict[str, Any]
 
 
+class RehearseSpec(StepInput, Value, frozen=True, tag_field="action", tag="rehearse-spec"):
+    """Restore the job's newest state, or the one that is named, into what the patch makes of ``before``, in a pod.
+
+    ``accepted`` names operators whose state may be lost.
+    """
+
+    patch: dict[str, Any]
+    before: dict[str, Any]
+    accepted: tuple[str, ...] = ()
+    against: str | None = None
+    flink_home: str | None = None
+    trigger_id: str = ""
+
+
 class AwaitTakenUp(StepInput, Value, frozen=True, tag_field="action", tag="await-taken-up"):
     """The operator has acted on a change that stops nothing, which the spec still has; the job is the same."""
 

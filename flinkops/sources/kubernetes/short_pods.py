@@ -41,7 +41,7 @@ Why = Literal["image", "unschedulable", "quota", "volume", "container", "deadlin
 
 _ASK_SECONDS = 15.0
 _POLL_SECONDS = 0.5
-_POLLS_A_LOOK = 4  # of the Job and of events
+_POLLS_A_CHECK = 4  # of the Job and of events
 _MARGIN_SECONDS = 30.0  # the Job's own deadline comes first
 _SILENCE_SECONDS = 60.0  # of the API server
 _REMOVALS = 3
@@ -138,7 +138,7 @@ class _Run:
         polls = 0
         while True:
             try:
-                end = self._look(thorough=polls % _POLLS_A_LOOK == 0)
+                end = self._poll(thorough=polls % _POLLS_A_CHECK == 0)
                 self._heard = time.monotonic()
                 if end is not None:
                     return end
@@ -152,7 +152,7 @@ class _Run:
             polls += 1
             time.sleep(_POLL_SECONDS)
 
-    def _look(self, *, thorough: bool) -> PodEnd | None:
+    def _poll(self, *, thorough: bool) -> PodEnd | None:
         pods = self._api.pods(self._name)
         pod = pods[0] if pods else None
         state = None if pod is None else self._container(pod)

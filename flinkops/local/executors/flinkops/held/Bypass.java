@@ -24,6 +24,7 @@ public final class Bypass {
             } catch (IOException problem) {
                 throw new UncheckedIOException(problem);
             }
+            System.out.println("\nflinkops-rehearsal bypassed"); // in a pod that is all that is read
             throw new IllegalStateException("the program sets execution.target to " + target + " itself");
         }
         return name.equals(target);

@@ -23,6 +23,13 @@ final class Causes {
         return chain;
     }
 
+    /** Whether some of the chain of a verdict is a failure to read, as of a file that is gone. */
+    static boolean ofReading(Map<String, Object> verdict) {
+        return verdict.get("causes") instanceof List<?> chain
+                && chain.stream().anyMatch(one -> String.valueOf(((Map<?, ?>) one).get("class"))
+                        .matches("java\\.io\\..*|java\\.nio\\.file\\..*"));
+    }
+
     /** The innermost one, on one line. */
     static String root(Throwable problem) {
         List<Map<String, Object>> chain = chain(problem);

@@ -1,12 +1,9 @@
 package flinkops.rehearsal;
 
-import flinkops.held.Parent;
 import java.io.IOException;
 import java.lang.reflect.Method;
 import java.net.URL;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -14,7 +11,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.apache.flink.api.common.JobID;
@@ -22,6 +19,7 @@ import org.apache.flink.api.common.JobStatus;
 import org.apache.flink.api.dag.Pipeline;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.PipelineOptions;
+import org.apache.flink.core.execution.JobClient;
 import org.apache.flink.runtime.OperatorIDPair;
 import org.apache.flink.runtime.checkpoint.OperatorState;
 import org.apache.flink.runtime.checkpoint.metadata.CheckpointMetadata;
@@ -41,10 +39,9 @@ import org.apache.flink.streaming.api.graph.StreamNode;
 import org.apache.flink.util.FlinkRuntimeException;
 
 /**
- * Restores savepoints into a program whose sources emit nothing and whose sinks write nothing, in this process, and
- * leaves what was seen as {@code verdict-N.json} in the folder of FLINKOPS_EXECUTOR_FOLDER. Once everything is up the
- * file {@code ready} says so; each line of standard input is a path to restore. A checkpoint lives for seconds only, so
- * that it is named last. Ends with its parent.
+ * Restores savepoints into a program whose sources emit nothing and whose sinks write nothing, in this process, one after
+ * the other as an {@link Asker} names them, and tells it what was seen. A checkpoint lives for seconds only, so that it
+ * is named last, once everything is up.
  */
 final class Rehearsal {
     static final String FOLDER = "FLINKOPS_EXECUTOR_FOLDER";
@@ -53,6 +50,7 @@ final class Rehearsal {
     private static final long POLL_MILLISECONDS = 25;
 
     private final Path folder;
+    private final Asker asker;
     private final StreamGraph graph;
     private final Configuration given;
     private final ClassLoader loader;
@@ -61,29 +59,35 @@ final class Rehearsal {
     private Map<String, Object> verdict = new LinkedHashMap<>();
     private String phase = "graph";
 
-    private Rehearsal(Path folder, StreamGraph graph, Configuration given, ClassLoader loader) {
+    private Rehearsal(Path folder, Asker asker, StreamGraph graph, Configuration given, ClassLoader loader) {
         this.folder = folder;
+        this.asker = asker;
         this.graph = graph;
         this.given = given;
         this.loader = loader;
     }
 
-    /** Does not return. */
-    static void of(Pipeline pipeline, Configuration configuration, ClassLoader loader) {
+    /** Returns a job that never ends once it was rehearsed; else this process ends. */
+    static CompletableFuture<JobClient> of(Pipeline pipeline, Configuration configuration, ClassLoader loader) {
         try {
+            Further.refuse();
             Path folder = Path.of(System.getenv(FOLDER));
-            BlockingQueue<String> paths = Parent.follow(folder);
+            Asker asker = PodAsker.here() ? new PodAsker() : new FolderAsker(folder);
             if (!(pipeline instanceof StreamGraph graph)) {
                 throw new FlinkRuntimeException("not a streaming program: " + pipeline.getClass().getName());
             }
-            new Rehearsal(folder, graph, configuration, loader).run(paths);
+            if (new Rehearsal(folder, asker, graph, configuration, loader).run()) {
+                return Further.goOn(asker);
+            }
         } catch (Throwable problem) {
             problem.printStackTrace();
         }
         Runtime.getRuntime().halt(1);
+        throw new IllegalStateException("halted");
     }
 
-    private void run(BlockingQueue<String> paths) throws Exception {
+    /** Whether there was something to restore into. */
+    private boolean run() throws Exception {
         MiniCluster cluster = null;
         try {
             cluster = prepared();
@@ -91,25 +95,31 @@ final class Rehearsal {
             verdict.put("causes", Causes.chain(problem));
         }
         if (cluster == null) {
-            say("verdict-0.json", "impossible", "");
-            return;
+            say(0, "impossible", "", false);
+            return false;
         }
-        Files.writeString(folder.resolve("ready"), "");
+        asker.ready();
         for (int number = 0; ; number++) {
-            String against = paths.take();
             verdict = new LinkedHashMap<>();
             Recorder.forget();
             String outcome = "impossible";
+            String against = "";
+            boolean unread = false;
             try {
+                against = asker.next();
+                if (against == null) {
+                    return true;
+                }
                 outcome = restore(cluster, against);
             } catch (Exception | LinkageError | OutOfMemoryError problem) {
                 verdict.put("causes", Causes.chain(problem));
+                unread = against.isEmpty();
             }
-            say("verdict-" + number + ".json", outcome, against);
+            say(number, outcome, against, unread || (!outcome.equals("restored") && Causes.ofReading(verdict)));
         }
     }
 
-    private void say(String file, String outcome, String against) throws IOException {
+    private void say(int number, String outcome, String against, boolean unread) throws IOException {
         verdict.put("schema_version", 1);
         verdict.put("flink", EnvironmentInformation.getVersion());
         verdict.put("job", graph.getJobName());
@@ -119,15 +129,18 @@ final class Rehearsal {
         verdict.put("opened", opened());
         verdict.put("as_they_are", replacements == null ? List.of() : replacements.asTheyAre);
         verdict.put("not_replaced", replacements == null ? List.of() : replacements.failed);
-        Path part = folder.resolve(file + ".part");
-        Files.writeString(part, Json.of(verdict));
-        Files.move(part, folder.resolve(file), StandardCopyOption.ATOMIC_MOVE);
+        asker.said(number, Json.of(verdict), unread);
+    }
+
+    private void enter(String next) {
+        phase = next;
+        asker.phase(next);
     }
 
     /** With sources and sinks replaced, on a cluster that runs; null when a source could not be replaced. */
     private MiniCluster prepared() throws Exception {
         hashes = hashes();
-        phase = "replace";
+        enter("replace");
         replacements = new Replacements(graph, loader);
         replacements.make();
         if (!replacements.failed.isEmpty()) {
@@ -138,7 +151,7 @@ final class Rehearsal {
         }
         Surroundings surroundings = new Surroundings(folder, graph, given);
         surroundings.quieten();
-        phase = "start";
+        enter("start");
         return started(jobGraph(), surroundings.cluster());
     }
 
@@ -158,13 +171,13 @@ final class Rehearsal {
     private String restore(MiniCluster cluster, String against) throws Exception {
         JobGraph job = jobGraph();
         job.setSavepointRestoreSettings(Surroundings.restoreFrom(against));
-        phase = "metadata";
+        enter("metadata");
         CheckpointMetadata saved = SavedStates.metadata(against, loader);
         operators(job, saved);
         if (!fits(job, saved)) {
             return "failed";
         }
-        phase = "restore";
+        enter("restore");
         long begun = System.nanoTime();
         submit(cluster, job);
         return watch(cluster, job.getJobID(), begun);
@@ -264,7 +277,7 @@ final class Rehearsal {
                         .map(id -> states.get(id.toHexString()))
                         .orElse(states.get(pair.getGeneratedOperatorID().toHexString()));
                 if (state != null && vertex.getParallelism() > state.getMaxParallelism()) {
-                    phase = "restore";
+                    enter("restore");
                     verdict.put("causes", Causes.chain(new IllegalStateException("the state of " + vertex.getName()
                             + " has a max parallelism of " + state.getMaxParallelism() + ", less than the parallelism "
                             + vertex.getParallelism())));
@@ -318,7 +331,7 @@ final class Rehearsal {
             AccessExecutionGraph now = cluster.getExecutionGraph(id).get();
             if (phase.equals("restore") && status == JobStatus.RUNNING && allRun(now)) {
                 verdict.put("restore_ms", TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - begun));
-                phase = "snapshot";
+                enter("snapshot");
             }
             if (phase.equals("snapshot") && completed(now) > 0) {
                 return "restored";
