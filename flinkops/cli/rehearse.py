@@ -33,7 +33,8 @@ def rehearse(
     r"""Restore the state into the changed program, sources and sinks replaced; nothing is stopped or written.
 
     The program's main runs on this machine, for a job of the Flink operator in a pod of the new image, with
-    FLINKOPS_REHEARSAL=1 in its environment. Exit codes: 0 it restores, or nothing can be told; 5 it fails or loses state.
+    FLINKOPS_REHEARSAL=1 in its environment. Exit codes: 0 it restores, or nothing can be told; 5 it fails or loses
+    state.
 
     \b
     flinkops rehearse price-aggregation --arg=--window --arg=sliding
