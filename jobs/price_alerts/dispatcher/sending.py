@@ -78,25 +78,50 @@ class Sender:
             ) as answer:
                 await _finish(answer)
                 return judge(answer.status, retry_after_seconds(answer.headers.get("Retry-After"), now_ms))
-        except TimeoutError:
-            return Outcome("retry", "timeout")
-        except aiohttp.ClientConnectorCertificateError:
-            return Outcome("retry", "certificate")
-        except aiohttp.ClientConnectorError as error:
-            refused = isinstance(error.os_error, AddressRefused)
-            return Outcome("final", "address_refused") if refused else Outcome("retry", "no_connection")
-        except aiohttp.InvalidURL:
-            return Outcome("final", "bad_url")
-        except (aiohttp.ClientError, OSError, ValueError):
-            return Outcome("retry", "broken_answer")
         except Exception as error:  # noqa: BLE001 - whatever a receiver sends, it must not end the others' deliveries
-            log.warning("an attempt of client %s failed: %s", subscription.client, type(error).__name__)
-            return Outcome("retry", "broken_answer")
+            try:
+                return _judge_failure(error, subscription.client)
+            finally:
+                _release_frames(error)
 
     async def close(self) -> None:
         """Close all connections."""
         await self._session.close()
         await asyncio.sleep(0)  # transports close in the loop's next turn
+
+
+def _judge_failure(error: Exception, client: str) -> Outcome:
+    if isinstance(error, TimeoutError):
+        return Outcome("retry", "timeout")
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return Outcome("retry", "certificate")
+    if isinstance(error, aiohttp.ClientConnectorError):
+        refused = isinstance(error.os_error, AddressRefused)
+        return Outcome("final", "address_refused") if refused else Outcome("retry", "no_connection")
+    if isinstance(error, aiohttp.InvalidURL):
+        return Outcome("final", "bad_url")
+    if not isinstance(error, aiohttp.ClientError | OSError | ValueError):
+        log.warning("an attempt of client %s failed: %s", client, type(error).__name__)
+    return Outcome("retry", "broken_answer")
+
+
+def _release_frames(error: BaseException) -> None:
+    """Cut the circle of an exception and the frames that hold it, of this one and those that it came from.
+
+    aiohttp keeps the exception of a connection in a local variable of the frame that its traceback holds: 90 objects a
+    failed connection would wait for the collector, which comes after 50,000 (`__main__`): 1.2 MiB an outage.
+    """
+    seen: set[int] = set()
+    left: list[BaseException | None] = [error]
+    while left:
+        found = left.pop()
+        if found is None or id(found) in seen:
+            continue
+        seen.add(id(found))
+        found.__traceback__ = None
+        left += [found.__cause__, found.__context__]
+        if isinstance(found, aiohttp.ClientConnectorError):
+            left.append(found.os_error)
 
 
 async def _finish(answer: aiohttp.ClientResponse) -> None:
