@@ -130,9 +130,10 @@ def _carry_out(
             for thread in threads:
                 thread.join()
         except KeyboardInterrupt:
+            open_ones = [members[key].plan.id for key in wave if key not in found]
             raise Interrupted(
                 f"interrupted while {', '.join(wave)} were changed; the operator keeps them running",
-                next_step="flinkops history names them; resume each: flinkops action resume ID",
+                next_step="; ".join(f"flinkops action resume {each}" for each in open_ones) or "the same command again",
             ) from None
     return found
 

@@ -1,8 +1,10 @@
 """Every action on a plain Flink cluster and through the operator, as commands, with the state each begins from."""
 
+import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -142,7 +144,7 @@ class Stage:
         """Run the action; `trap` is what goes wrong with its requests."""
         pid_file = self.home / "pid"
         pid_file.unlink(missing_ok=True)
-        self.flink.kill = lambda: _kill(pid_file)
+        self.flink.kill = lambda: send(pid_file, signal.SIGKILL)
         self.flink.set_trap(trap)
         return self.bench.run(self.flink, self.home, self.action.words, pid_file=str(pid_file), **options)
 
@@ -188,13 +190,10 @@ class Stage:
         return found
 
 
-def _kill(pid_file: Path) -> None:
-    import os
-    import signal
-    from contextlib import suppress
-
+def send(pid_file: Path, number: int) -> None:
+    """A signal to the command that runs."""
     with suppress(OSError, ValueError):
-        os.kill(int(pid_file.read_text(encoding="ascii")), signal.SIGKILL)
+        os.kill(int(pid_file.read_text(encoding="ascii")), number)
 
 
 @dataclass

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from flinkops.errors import ExitCode
 from tests.chaos.actions import ACTIONS, Action, Bench, Outcome, Stage, settle
 from tests.chaos.invariants import broken
-from tests.chaos.living_flink import ENDED, NAME, Living, LivingFlink, World
+from tests.chaos.living_flink import NAME, Living, LivingFlink, World, restarted
 from tests.chaos.living_server import ANSWERS, REFUSALS
 
 Act = Callable[[Stage], list[str]]
@@ -201,7 +201,7 @@ def _cluster(rng: random.Random) -> list[Fault]:
         ("the job fails", _failed, _STOPS, {"may_end": True}),
         ("somebody starts it by hand", _by_hand, _UPGRADES, {"may_double": True}),
         ("the slots are gone", _no_slots, _ALL, {}),
-        ("the JobManager restarts with its jobs", _restarted, _STOPS, {}),
+        ("the JobManager restarts with its jobs", restarted, _STOPS, {}),
         ("the JobManager loses all jobs", _lost, _STOPS, {"may_end": True}),
         ("the job runs again from empty state", _emptied, _STOPS, {"may_end": True}),
     )
@@ -321,14 +321,6 @@ def _by_hand(world: World) -> None:
 
 def _no_slots(world: World) -> None:
     world.slots = 1
-
-
-def _restarted(world: World) -> None:
-    """With high availability: jobs keep ids and state; triggers, statistics and ended jobs are forgotten."""
-    world.triggers = {key: one for key, one in world.triggers.items() if one.polls_left < 0}
-    world.jobs = {key: job for key, job in world.jobs.items() if job.state not in ENDED}
-    for job in world.jobs.values():
-        job.completed, job.savepoints, job.triggered_ms = 0, [], []
 
 
 def _lost(world: World) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from flinkops.errors import ExitCode
 from tests.chaos.actions import ACTIONS, Action, Bench, Outcome, Stage, settle
 from tests.chaos.invariants import broken
+from tests.chaos.living_flink import restarted
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,16 @@ def _requests_of(bench: Bench, action: Action) -> int:
 
 
 def kill_at(bench: Bench, point: KillPoint, number: int) -> Outcome:
-    """One kill -9, and everything after it; now and then a second one while it is resumed."""
+    """One kill -9, and everything after it; now and then a second one while it is resumed.
+
+    Each fifth time the JobManager dies too, with high availability: its jobs come back, its triggers do not.
+    """
     begun = time.monotonic()
+    ha = number % 5 == 0
     with bench.stage(point.action, number) as stage:
         ran = stage.act(_trap(point.request, f"kill-{point.when}"))
+        if ha:
+            restarted(stage.flink.world)
         again = number % 4 == 0 and bool(stage.unfinished)
         if again:
             _kill_resumed(stage, 3 + number % 11)
@@ -54,7 +61,7 @@ def kill_at(bench: Bench, point: KillPoint, number: int) -> Outcome:
         twice = _doubled(stage)
         problems += [f"{order} was given twice" for order in twice]
     title = f"{point.action.name}: killed {point.when} request {point.request}{' and once more' if again else ''}"
-    return Outcome("kill -9", title, problems, time.monotonic() - begun)
+    return Outcome(f"kill -9{', and the JobManager (HA)' if ha else ''}", title, problems, time.monotonic() - begun)
 
 
 def _kill_resumed(stage: Stage, request: int) -> None:

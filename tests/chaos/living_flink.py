@@ -376,3 +376,11 @@ class LivingFlink:
 def copy_of(world: World) -> World:
     """Another cluster in the same state."""
     return copy.deepcopy(world)
+
+
+def restarted(world: World) -> None:
+    """With high availability: jobs keep ids and state; triggers, statistics and ended jobs are forgotten."""
+    world.triggers = {key: one for key, one in world.triggers.items() if one.polls_left < 0}
+    world.jobs = {key: job for key, job in world.jobs.items() if job.state not in ENDED}
+    for job in world.jobs.values():
+        job.completed, job.savepoints, job.triggered_ms = 0, [], []

@@ -31,7 +31,7 @@ class Amounts:
     kills: int = 120
     signals: int = 45
     faults: int = 120
-    operator: int = 60
+    operator: int = 160
     seed: int = 16
     workers: int = 2
 

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 from flinkops.plan.operator.rules import Rules
@@ -267,8 +267,19 @@ class FakeOperator(FakeFlink):
         return 200, self.leases[name]
 
 
+class Answering(Protocol):
+    """An API server."""
+
+    @property
+    def date(self) -> str | None:
+        """Its clock, in the head of its answers."""
+
+    def answer(self, method: str, target: str, body: dict[str, Any]) -> Answer:
+        """Status and JSON."""
+
+
 @contextmanager
-def operating(fake: FakeOperator) -> Iterator[str]:
+def operating(fake: Answering) -> Iterator[str]:
     """Its address."""
 
     class Requests(BaseHTTPRequestHandler):

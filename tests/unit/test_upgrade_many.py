@@ -157,9 +157,11 @@ def test_an_error_of_one_is_told_and_ends_it(run: Run, changed: list[str], ends:
 
 def test_ctrl_c_waits_for_nobody(run: Run, changed: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     never = threading.Event()
+    ids: list[str] = []
 
     def interrupted(self: FakeExecutor, plan: Plan) -> Result:
         changed.append(plan.target.job_name)
+        ids.append(plan.id)
         os.kill(os.getpid(), signal.SIGINT)
         never.wait(120)
         return Result(plan_id=plan.id, outcome="failed")
@@ -169,6 +171,7 @@ def test_ctrl_c_waits_for_nobody(run: Run, changed: list[str], monkeypatch: pyte
     code, _, err = run(*ALL, "--yes")
     assert code == 130
     assert "interrupted while default/a were changed" in err
+    assert f"flinkops action resume {ids[0]}" in err
     assert changed == ["a"]
     assert time.monotonic() - begun < 120
     never.set()
