@@ -20,7 +20,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--kills", type=int, default=usual.kills, help="kill -9 at a request of an action")
     parser.add_argument("--signals", type=int, default=usual.signals, help="SIGTERM, SIGHUP and Ctrl-C in an action")
     parser.add_argument("--faults", type=int, default=usual.faults, help="of disk, clock, network and cluster")
-    parser.add_argument("--operator", type=int, default=usual.operator, help="kills, signals and refusals through the operator")
+    parser.add_argument(
+        "--operator", type=int, default=usual.operator, help="kills, signals and refusals through the operator"
+    )
     parser.add_argument("--workers", type=int, default=usual.workers, help="side by side")
     parser.add_argument("--write", action="store_true", help=f"keep the table in {EVIDENCE}")
     options = vars(parser.parse_args(arguments))

@@ -8,7 +8,6 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from flinkops.render.cells import tidy
@@ -19,6 +18,7 @@ from flinkops.tui.context import Context
 from flinkops.tui.grid import Column, Grid
 from flinkops.tui.keys import KEYS, Where
 from flinkops.tui.lineview import Pane
+from flinkops.tui.window import Window
 
 PLACE_TITLES: dict[Where, str] = {
     "everywhere": "Everywhere", "rows": "In a table", "lines": "In a text", "fleet": "Fleet", "job": "Job",
@@ -29,7 +29,7 @@ PLACE_TITLES: dict[Where, str] = {
 VALUE_CELLS = 120
 
 
-class Chooser(ModalScreen[Choice | None]):
+class Chooser(Window[Choice | None]):
     """A list; enter takes one, escape none. Below it, in full, the value under the cursor when some do not fit."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,h,left", "leave", show=False)]
@@ -84,7 +84,7 @@ class Chooser(ModalScreen[Choice | None]):
         self.dismiss(None)
 
 
-class Finder(ModalScreen[Choice | None]):
+class Finder(Window[Choice | None]):
     """Type some words, take one of what has them all: every command, job and theme."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -140,7 +140,7 @@ class Finder(ModalScreen[Choice | None]):
         self.dismiss(None)
 
 
-class Prompt(ModalScreen[str | None]):
+class Prompt(Window[str | None]):
     """One line to type; enter gives it, escape gives None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", show=False)]
@@ -175,7 +175,7 @@ class Prompt(ModalScreen[str | None]):
         self.dismiss(None)
 
 
-class Reader(ModalScreen[None]):
+class Reader(Window[None]):
     """A text to read and scroll."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,h,left,enter", "leave", show=False)]

@@ -7,7 +7,6 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widget import Widget
 
 from flinkops.model.assessment import JobAssessment
@@ -26,6 +25,7 @@ from flinkops.tui.grid import Column, Grid
 from flinkops.tui.keys import Where
 from flinkops.tui.lineview import Pane
 from flinkops.tui.view import View
+from flinkops.tui.window import Window
 
 if TYPE_CHECKING:
     from flinkops.evidence_collector import EvidenceCollector
@@ -130,7 +130,7 @@ class FindingsScreen(FetchingScreen[Diagnosis]):
         return [Choice("title", finding.title), Choice("next", finding.next), Choice("reference", finding.reference)]
 
 
-class FindingSheet(ModalScreen[bool]):
+class FindingSheet(Window[bool]):
     """One finding in full; p plans its first move where it is one that the screens can do."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -16,6 +16,7 @@ from flinkops.tui.fleet import FleetScreen
 from flinkops.tui.job import JobScreen
 from flinkops.tui.keys import KEYS
 from flinkops.tui.notes import Notes
+from flinkops.tui.window import Window
 from tests.tui.fleet import T0_MS, fleet
 from tests.tui.screen import fleet_screen, make_app, press, run, running, text_of, until, view_of
 
@@ -305,5 +306,23 @@ def test_it_leaves_by_itself_when_its_time_is_limited() -> None:
     async def scenario() -> None:
         async with running(fleet(4), seconds=0.05) as (app, pilot):
             await until(pilot, lambda: not app.is_running or app._exit, what="it has left")
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("key", [":", "n", "?", "S"])
+def test_a_second_key_behind_the_one_that_ended_a_window_does_nothing(key: str) -> None:
+    """On a busy machine two enters wait in one queue: the second broke the screen with InvalidStateError."""
+
+    async def scenario() -> None:
+        async with running(fleet(3)) as (app, pilot):
+            await press(pilot, [key])
+            await until(pilot, lambda: isinstance(app.screen, Window), what="a window")
+            window = app.screen
+            assert isinstance(window, Window)
+            window.dismiss(None)
+            window.dismiss(None)
+            await pilot.pause()
+            assert isinstance(app.screen, FleetScreen)
 
     run(scenario())

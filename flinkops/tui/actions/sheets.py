@@ -7,7 +7,6 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from flinkops.clock import Clock
@@ -21,6 +20,7 @@ from flinkops.tui.background import Outcome
 from flinkops.tui.context import Context
 from flinkops.tui.lineview import Pane
 from flinkops.tui.messages import Say
+from flinkops.tui.window import Window
 
 _PART_ROLE: dict[str, Role] = {"refused": "critical", "risk": "warning", "needs": "dim"}
 OUTCOME_ROLE: dict[str, Role] = {
@@ -38,7 +38,7 @@ SEEN_UNITS: dict[str, Callable[[float], str]] = {
 }
 
 
-class ConfirmSheet(ModalScreen[bool]):
+class ConfirmSheet(Window[bool]):
     """Shows the plan and asks. A severe plan asks for the job's name; a refused one can only be left."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -126,7 +126,7 @@ def plan_lines(plan: Plan, cells: int) -> list[Line]:
     return lines
 
 
-class ProgressSheet(ModalScreen[None]):
+class ProgressSheet(Window[None]):
     """Follows one action. Leaving it does not stop it: A opens it again."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
