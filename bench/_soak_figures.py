@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-WARM_UP_RATIO = 0.25
+WARM_UP_RATIO = 1 / 3
 """Of the samples: caches fill, the allocator finds its size, every fault comes for the first time."""
 MEMORY_LIMIT_RATIO_PER_HOUR = 0.05
+"""Growth is above this, and over all that was judged more than the samples scatter around their trend."""
 GROWTH_LIMIT_PER_HOUR = 1.0
 """Of threads, descriptors and sockets: below one that is left over in an hour."""
 COUNTED = ("threads", "descriptors", "sockets")
@@ -60,6 +61,8 @@ class Verdict(NamedTuple):
     resident_mib: tuple[float, float, float]  # first, median, last
     peak_mib: float
     memory_ratio_per_hour: float
+    scatter_mib: float
+    judged_seconds: float
     counts: tuple[tuple[int, int, float], ...]  # of each of COUNTED: least, most, growth in an hour
     cpu_ratio: float
     grew: tuple[str, ...]
@@ -71,8 +74,11 @@ def judge(samples: Sequence[Sample]) -> Verdict:
     if len(steady) < 4:
         raise ValueError(f"{len(samples)} samples of {samples[0].name if samples else 'nothing'} are too few")
     middle = statistics.median(one.resident_kib for one in steady)
-    memory = slope_per_hour([(one.at_seconds, one.resident_kib) for one in steady]) / middle
-    grew = [] if memory <= MEMORY_LIMIT_RATIO_PER_HOUR else [f"memory {memory:+.1%} an hour"]
+    slope = slope_per_hour([(one.at_seconds, one.resident_kib) for one in steady])
+    memory, seconds = slope / middle, steady[-1].at_seconds - steady[0].at_seconds
+    scatter = _scatter([one.resident_kib - slope * one.at_seconds / 3600 for one in steady])
+    above = memory > MEMORY_LIMIT_RATIO_PER_HOUR and slope * seconds / 3600 > scatter
+    grew = [f"memory {memory:+.1%} an hour"] if above else []
     counts = []
     for what in COUNTED:
         values = [getattr(one, what) for one in steady]
@@ -87,10 +93,18 @@ def judge(samples: Sequence[Sample]) -> Verdict:
         resident_mib=(first.resident_kib / 1024, middle / 1024, last.resident_kib / 1024),
         peak_mib=max(one.peak_kib for one in samples) / 1024,
         memory_ratio_per_hour=memory,
+        scatter_mib=scatter / 1024,
+        judged_seconds=seconds,
         counts=tuple(counts),
         cpu_ratio=(last.cpu_seconds - first.cpu_seconds) / (last.at_seconds - first.at_seconds),
         grew=tuple(grew),
     )
+
+
+def _scatter(rest: Sequence[float]) -> float:
+    """How far apart the middle four fifths of what the trend leaves are."""
+    deciles = statistics.quantiles(rest, n=10)
+    return deciles[-1] - deciles[0]
 
 
 def slope_per_hour(points: Sequence[tuple[float, float]]) -> float:
@@ -107,7 +121,17 @@ def slope_per_hour(points: Sequence[tuple[float, float]]) -> float:
 def table(verdicts: Sequence[Verdict]) -> str:
     """A row a process."""
     rows: list[tuple[str, ...]] = [
-        ("process", "samples", "RSS MiB first/median/last", "peak", "RSS an hour", *COUNTED, "CPU", "verdict")
+        (
+            "process",
+            "samples",
+            "RSS MiB first/median/last",
+            "peak",
+            "RSS an hour",
+            "scatter",
+            *COUNTED,
+            "CPU",
+            "verdict",
+        )
     ]
     rows += [_row(one) for one in verdicts]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -123,6 +147,7 @@ def _row(one: Verdict) -> tuple[str, ...]:
         "/".join(f"{value:.1f}" for value in one.resident_mib),
         f"{one.peak_mib:.1f}",
         f"{one.memory_ratio_per_hour:+.2%}",
+        f"{one.scatter_mib:.1f} MiB",
         *(f"{least}..{most} {growth:+.1f}/h" for least, most, growth in one.counts),
         f"{one.cpu_ratio:.1%}",
         "; ".join(one.grew) or "flat",

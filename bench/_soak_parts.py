@@ -16,8 +16,8 @@ from typing import Protocol
 
 import requests
 
+from bench._soak_exporter import KEPT_SAMPLES
 from bench.tui import Terminal
-from flinkops.history import MAX_SAMPLES
 from flinkops.local import kafka
 from flinkops.local.java import find_java
 from flinkops.local.ports import HOST, free_ports
@@ -102,7 +102,7 @@ class ExporterPart:
         command = [
             sys.executable,
             "-m",
-            "flinkops",
+            "bench._soak_exporter",
             "exporter",
             "--listen",
             f"{HOST}:{self._port}",
@@ -123,8 +123,10 @@ class ExporterPart:
             return False
 
     def _scrape(self) -> None:
-        # First faster, until each job has all the samples that are kept of it: what comes after that is no growth.
-        while not self._ended.wait(FIRST_SCRAPE_SECONDS if self._counts["scrapes"] < MAX_SAMPLES else SCRAPE_SECONDS):
+        # First faster, until each job has all the samples that are kept of it, those too that are away now and then.
+        while not self._ended.wait(
+            FIRST_SCRAPE_SECONDS if self._counts["scrapes"] < 2 * KEPT_SAMPLES else SCRAPE_SECONDS
+        ):
             try:
                 answer = requests.get(f"http://{HOST}:{self._port}/metrics", timeout=30)
                 answer.raise_for_status()
