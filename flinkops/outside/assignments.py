@@ -18,6 +18,9 @@ _ARROW = re.compile(rf"(?:{QUOTE})?+\s{{0,4}}+(?:->|→|⇒)\s{{1,4}}+(?P<open>{
 _FROM_TO = re.compile(rf"(?:{QUOTE})?+\s{{1,4}}+to\s{{1,4}}+(?P<open>{QUOTE})?+")
 _PROPERTY = re.compile(r"(?P<close>),\s{1,4}")
 _TAG = re.compile(r"(?:\s{1,8}[\w:.\-]{1,60}\s?=[^<>]{0,200})?>\s{0,80}(?:<!\[CDATA\[)?")
+_NAMED_ELEMENT = re.compile(
+    r"[\"'](?:\s{1,8}[\w:.\-]{1,60}\s?=\s?(?:\"[^\"<>]{0,100}\"|'[^'<>]{0,100}'))?\s{0,8}>\s{0,80}(?:<!\[CDATA\[)?"
+)
 _PAIR = re.compile(
     rf"(?:{QUOTE})?+\s{{0,80}}+(?:,|/?>|</\w{{1,40}}+>)?+\s{{0,80}}+<?(?:{QUOTE})?+-?\s{{0,4}}+"
     rf"(?i:value|val|stringvalue|default|content)(?:{QUOTE})?+\s{{0,20}}+(?:{SEPARATOR}|>)\s{{0,80}}+(?P<open>{QUOTE})?+"
@@ -49,7 +52,18 @@ _ORDINARY = frozenset({
     "failing", "false", "true",
 })  # fmt: skip
 _BEFORE_PROPERTY = "configuration property: "
-_SPOKEN = ("passw", "passphrase", "secret", "pwd", "passcode", "token", "credential", "requirepass", "kennwort")
+_SPOKEN = (
+    "passw",
+    "passphrase",
+    "secret",
+    "pwd",
+    "passcode",
+    "token",
+    "credential",
+    "requirepass",
+    "kennwort",
+    "apikey",
+)
 
 
 def assigned(text: str) -> Iterator[Span]:
@@ -148,12 +162,18 @@ def _header(reader: Reader, start: int, end: int) -> Span | None:
 
 
 def _tagged(reader: Reader, start: int, end: int) -> Span | None:
-    """XML: the content of an element."""
+    """XML: the content of an element, by its name or by that in an attribute (`<entry key="db.password">x</entry>`)."""
     text = reader.text
-    opening = text.rfind("<", max(0, start - 40), start)
-    if opening < 0 or not all(char.isalnum() or char in ":_-." for char in text[opening + 1 : start]):
+    opening = text.rfind("<", max(0, start - 100), start)
+    if opening < 0:
         return None
-    gap = _TAG.match(text, end)
+    before = text[opening + 1 : start]
+    if all(char.isalnum() or char in ":_-." for char in before):
+        gap = _TAG.match(text, end)
+    elif before[-1:] in ("'", '"') and ">" not in before:
+        gap = _NAMED_ELEMENT.match(text, end)
+    else:
+        return None
     if gap is None or text[gap.end() - 2 : gap.end()] == "/>":
         return None
     at = gap.end()

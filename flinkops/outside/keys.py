@@ -19,6 +19,12 @@ _ANYWHERE = (
     "contrasen",
     "contraseñ",
     "wachtwoord",
+    "пароль",
+    "密码",
+    "密碼",
+    "パスワード",
+    "storepass",
+    "keypass",
 )
 """In a part of a name: nothing else is called so."""
 _JOINED = (

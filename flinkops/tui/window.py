@@ -20,6 +20,7 @@ class Window(ModalScreen[T]):
         InvalidStateError, or take the next screen away.
         """
         if self._ended:
-            return AwaitComplete.nothing()
+            done: AwaitComplete = AwaitComplete.nothing()  # type: ignore[no-untyped-call]
+            return done
         self._ended = True
         return super().dismiss(result)
