@@ -47,6 +47,9 @@ _JOBMANAGER_OPTIONS = (
     "-XX:TieredStopAtLevel=1",  # it coordinates: a quick start is worth more than the last bit of speed
     "-XX:+ExitOnOutOfMemoryError",
 )
+# Ten seconds else, which a busy machine does not keep. Flink's own pekko.startup-timeout sets a key that Pekko no longer
+# reads; its defaults give way to a system property.
+_RPC_OPTION = "-Dpekko.remote.classic.startup-timeout=120s"
 _ROCKSDB_METRICS = (
     "estimate-num-keys",
     "estimate-live-data-size",
@@ -283,6 +286,7 @@ def _start(home: Path, java: Path, role: str, options: tuple[str, ...], entry: l
         str(java),
         *options,
         *shared_options,
+        _RPC_OPTION,
         f"-Dlog.file={log}",
         f"-Dlog4j.configurationFile={(conf / 'log4j.properties').as_uri()}",
         "-cp",
