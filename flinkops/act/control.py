@@ -42,12 +42,8 @@ class Snapshots(NamedTuple):
         return tuple(one for one in (*self.own, *self.others) if same_place(one.path, path))
 
 
-class JobControl(Protocol):
-    """One Flink cluster as the executor sees it.
-
-    All verbs raise flinkops.errors.Unreachable when the cluster does not answer (a later try may work) and
-    OperationFailed when it answers that it will not.
-    """
+class PlaceControl(Protocol):
+    """Where a plan is carried out, as the executor sees it."""
 
     @property
     def name(self) -> str:
@@ -71,6 +67,14 @@ class JobControl(Protocol):
     def lock(self, plan: Plan) -> AbstractContextManager[None]:
         """Keeps others, on other machines too, from the same job; entering raises Refused when they have it."""
         ...
+
+
+class JobControl(PlaceControl, Protocol):
+    """One Flink cluster as steps see it.
+
+    All verbs raise flinkops.errors.Unreachable when the cluster does not answer (a later try may work) and
+    OperationFailed when it answers that it will not.
+    """
 
     def held_savepoints(self) -> dict[str, str]:
         """Savepoints that something beside Flink itself would start the job from: path -> what."""

@@ -6,12 +6,12 @@ step and its outcome after it. The result is what was seen, never what was reque
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Literal
+from typing import Literal, cast
 
 import msgspec
 
 from flinkops.act.attempt import Attempt, Surroundings
-from flinkops.act.control import JobControl
+from flinkops.act.control import JobControl, PlaceControl
 from flinkops.act.journal import ActionRecord, Journal, JournalFailed
 from flinkops.act.lock import job_lock
 from flinkops.act.running import StepKinds
@@ -55,7 +55,7 @@ class Executor:
 
     def __init__(
         self,
-        control: JobControl,
+        control: PlaceControl,
         journal: Journal,
         clock: Clock,
         *,
@@ -71,7 +71,10 @@ class Executor:
         self._journal = journal
         self._clock = clock
         known = step_kinds() if kinds is None else kinds
-        self._around = Surroundings(control, journal, clock, known, timeout_seconds, poll_seconds, stores or Stores())
+        steps_control = cast("JobControl", control)  # the steps of its plans ask for no more than it has
+        self._around = Surroundings(
+            steps_control, journal, clock, known, timeout_seconds, poll_seconds, stores or Stores()
+        )
         self._guard = guard  # why nothing may be changed at this cluster
         self._progress = progress
         self._resume_options = resume_options  # what the printed command needs beside the plan's id

@@ -36,6 +36,23 @@ class SavepointDisposed(StepOutcome, Value, frozen=True, tag_field="found", tag=
     files: str
 
 
+class SavepointCopied(StepOutcome, Value, frozen=True, tag_field="found", tag="savepoint-copied"):
+    """Where it is by now; ``files`` says what was seen of them. ``copied_files``: the others were there already."""
+
+    copied_to: str
+    copied_files: int
+    copied_bytes: int
+    files: str
+
+
+class OrphansDeleted(StepOutcome, Value, frozen=True, tag_field="found", tag="orphans-deleted"):
+    """Files that were removed now, and seen to be gone; those that somebody had removed already do not count."""
+
+    deleted_files: int
+    deleted_bytes: int
+    changed_files: int = 0  # written since they were listed: they stay
+
+
 class FilesChecked(NamesSavepoint, SaysSize, Value, frozen=True, tag_field="found", tag="files-checked"):
     """The savepoint to start from; ``files`` says what was seen of them."""
 

@@ -10,15 +10,25 @@ from typing import Any
 
 from flinkops.act.effect_steps import EFFECT_STEPS
 from flinkops.act.flow_steps import FLOW_STEPS
+from flinkops.act.orphan_steps import ORPHAN_STEPS
 from flinkops.act.places import backend_folders
 from flinkops.act.running import StepKind, StepKinds
+from flinkops.act.savepoint_copy import COPY_STEPS
 from flinkops.act.savepoint_steps import SAVEPOINT_STEPS
 from flinkops.act.stability_steps import STABILITY_STEPS
 from flinkops.act.throughput_steps import THROUGHPUT_STEPS
 from flinkops.model.tagged import Members
 from flinkops.plan.preconditions import PRECONDITIONS
 
-_SHARED = (*SAVEPOINT_STEPS, *STABILITY_STEPS, *FLOW_STEPS, *EFFECT_STEPS, *THROUGHPUT_STEPS)
+_SHARED = (
+    *SAVEPOINT_STEPS,
+    *STABILITY_STEPS,
+    *FLOW_STEPS,
+    *EFFECT_STEPS,
+    *THROUGHPUT_STEPS,
+    *ORPHAN_STEPS,
+    *COPY_STEPS,
+)
 
 
 @cache

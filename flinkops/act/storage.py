@@ -13,7 +13,7 @@ from flinkops.sources.storage.location import Location, savepoint_folder, withou
 from flinkops.sources.storage.port import Entry, OutOfReach, Storage
 from flinkops.sources.storage.stores import Stores, place_of
 
-_MAX_METADATA_BYTES: Final = 256 * 1024 * 1024
+MAX_METADATA_BYTES: Final = 256 * 1024 * 1024
 
 
 class Absent(Exception):
@@ -42,10 +42,10 @@ def read_metadata_file(path: str, stores: Stores) -> MetadataFile:
     folders = [savepoint_folder(place_of(form)) for form in dict.fromkeys((path, unquote(path)))]
     for folder in folders:
         storage = stores.at(folder)
-        found = storage.read(folder.child(METADATA_FILE), 0, _MAX_METADATA_BYTES + 1)
+        found = storage.read(folder.child(METADATA_FILE), 0, MAX_METADATA_BYTES + 1)
         if found is None:
             continue
-        if len(found.raw) > _MAX_METADATA_BYTES:
+        if len(found.raw) > MAX_METADATA_BYTES:
             raise MetadataError("it is larger than any that Flink writes")
         return MetadataFile(storage, folder, found.raw, found.modified_ms)
     raise _absence(folders, stores)

@@ -90,7 +90,8 @@ COMMANDS = {
     "alerts": Lazy("flinkops.cli.alerts:app", "Alert rules for Prometheus."),
     "autoscale": Lazy("flinkops.cli.autoscale.app:app", "What parallelism a job needs, why, and changing it."),
     "config": Lazy("flinkops.cli.config_cmd:app", "The settings."),
-    "savepoint": Lazy("flinkops.cli.savepoint.app:app", "Take, list, check, show and remove savepoints."),
+    "savepoint": Lazy("flinkops.cli.savepoint.app:app", "Take, list, check, show, copy and remove savepoints."),
+    "storage": Lazy("flinkops.cli.storage.app:app", "What is on the storage of savepoints and checkpoints."),
 }
 """In the order of `--help`; each is imported when it is called."""
 

@@ -18,7 +18,7 @@ from flinkops.user_folders import absolute, with_home
 
 if TYPE_CHECKING:
     from flinkops.act.backend import Backend
-    from flinkops.act.control import JobControl
+    from flinkops.act.control import PlaceControl
     from flinkops.act.executor import Executor, Progress
     from flinkops.act.journal import Journal
     from flinkops.model.plan import Plan, Result
@@ -72,7 +72,7 @@ def request_action(
 
 def act(
     common: Common,
-    control: "JobControl",
+    control: "PlaceControl",
     plan: "Plan",
     consent: Consent,
     journal: "Journal",
@@ -102,7 +102,7 @@ def act(
     raise typer.Exit(exit_code(result))
 
 
-def executor(common: Common, control: "JobControl", journal: "Journal") -> "Executor":
+def executor(common: Common, control: "PlaceControl", journal: "Journal") -> "Executor":
     """The executor with this command's settings."""
     from flinkops.act.backend import named_in
     from flinkops.act.executor import Executor

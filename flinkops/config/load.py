@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from flinkops.config.alert_keys import read_alerts
+from flinkops.config.folders import read_folders
 from flinkops.config.links import read_links
 from flinkops.config.policy import Policy
 from flinkops.config.schema import (
@@ -149,6 +150,10 @@ def _lay(
         storage = read_storage(data["storage"], str(path))
         fields["storage"] = {**fields.get("storage", {}), **storage}
         origins.update({f"storage.{name}": origin for name in storage})
+    if "folders" in data:
+        folders = read_folders(data["folders"], str(path))
+        fields["folders"] = {**fields.get("folders", {}), **folders}
+        origins.update({f"folders.{name}": origin for name in folders})
     if "links" in data:
         fields["links"] = {**fields.get("links", {}), **read_links(data["links"], str(path))}
         origins.update({f"links.{name}": origin for name in data["links"]})

@@ -113,7 +113,7 @@ HEALTH_KEYS: dict[str, tuple[str, Parser]] = {
 UPGRADE_KEYS: dict[str, tuple[str, Parser]] = {"rehearse": ("rehearse", parse_rehearse)}
 TOP_KEYS = (
     *(scalar.key for scalar in SCALARS),
-    *("sources", "classes", "jobs", "health", "alerts", "storage", "links", "upgrade"),
+    *("sources", "classes", "jobs", "health", "alerts", "storage", "folders", "links", "upgrade"),
 )
 
 

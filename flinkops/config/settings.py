@@ -6,6 +6,7 @@ from typing import Any, Literal
 import msgspec
 
 from flinkops.config.alerts import AlertSettings
+from flinkops.config.folders import FolderTable
 from flinkops.config.policy import Policy
 from flinkops.config.storage import StorageTable
 from flinkops.model.endpoint import parse_endpoint
@@ -73,6 +74,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     alerts: AlertSettings = AlertSettings()
     storage: StorageTable = {}
     """How object storage is reached, by bucket or container."""
+    folders: FolderTable = {}
+    """Folders of savepoints and checkpoints -> the sources by which alone each is used."""
     rehearse: RehearseRule = "offered"
     """Of ``[upgrade]``: whether every upgrade is rehearsed, or only those that ask for it."""
     links: Mapping[str, str] = {}

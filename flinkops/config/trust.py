@@ -24,8 +24,9 @@ SOURCE_KEYS_OF_TRUST = frozenset(
     {"kubeconfig", "headers", "password", "ca_file", "client_cert", "client_key", "verify"}
 )
 """Keys of ``[[sources]]``: files and variables of the user, programs that a kubeconfig starts, whom TLS believes."""
-KEYS_OF_TRUST = frozenset({"kubeconfig", "storage"})
-"""Likewise, at the top: a storage's endpoint is sent what the user's credentials sign, its profile may run programs."""
+KEYS_OF_TRUST = frozenset({"kubeconfig", "storage", "folders"})
+"""Likewise, at the top: a storage's endpoint is sent what the user's credentials sign, its profile may run programs;
+in a declared folder files may be deleted."""
 
 
 class _Trusted(msgspec.Struct, forbid_unknown_fields=False):

@@ -38,6 +38,7 @@ def settings_document(settings: Settings) -> dict[str, Any]:
     rest = {f"health.{key}": _shown(field, getattr(settings.policy, field)) for key, (field, _) in HEALTH_KEYS.items()}
     rest |= {f"upgrade.{key}": getattr(settings, field) for key, (field, _) in UPGRADE_KEYS.items()}
     rest |= {f"links.{name}": template for name, template in settings.links.items()}
+    rest |= {f"folders.{folder}": ", ".join(names) for folder, names in settings.folders.items()}
     for key, value in rest.items():
         add(key, value, key)
     return {"settings": entries + _storage(settings)}

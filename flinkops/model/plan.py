@@ -14,6 +14,8 @@ from flinkops.model.tagged import Family
 Verb = Literal[
     "savepoint-create",
     "savepoint-delete",
+    "savepoint-copy",
+    "storage-delete",
     "upgrade",
     "rollback",
     "suspend",

@@ -41,6 +41,21 @@ class RemoveSnapshot(StepInput, Value, frozen=True, tag_field="action", tag="rem
     disposes: bool
 
 
+class DeleteOrphans(StepInput, Value, frozen=True, tag_field="action", tag="delete-orphans"):
+    """Remove the files of a list that was written beside the plan; ``digest`` is its SHA-256."""
+
+    folder: str
+    list_file: str
+    digest: str
+
+
+class CopySavepoint(StepInput, Value, frozen=True, tag_field="action", tag="copy-savepoint"):
+    """Copy a savepoint, file by file, its metadata last; ``target`` is the path that it gets."""
+
+    path: str
+    target: str
+
+
 class CheckFiles(StepInput, Value, frozen=True, tag_field="action", tag="check-files"):
     """The savepoint to start from has all its files; None: the one that an earlier step names."""
 

@@ -1,6 +1,6 @@
 """What every source gives, and what some give besides: ask for the capability, never for the class."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol, runtime_checkable
 
 from flinkops.model.detail import FlameGraph, FlameGraphKind, JobDetail, LogFile, ResourceEvents, VertexDetail
@@ -87,6 +87,20 @@ class HasResourceEvents(Protocol):
 
     def events(self, job: JobFacts) -> ResourceEvents:
         """What Kubernetes and the operator reported lately, newest first, and what blocks it. Blocks; never raises."""
+        ...
+
+
+@runtime_checkable
+class HasResourceTexts(Protocol):
+    """A source whose jobs belong to resources, which speak of savepoints in many places."""
+
+    def resource_texts(self, *, deadline_seconds: float = ...) -> Mapping[str, str]:
+        """Every resource as JSON, by what it is. Raises errors.Unreachable."""
+        ...
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether no namespace and no resource of the cluster is left out."""
         ...
 
 

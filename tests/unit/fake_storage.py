@@ -1,6 +1,6 @@
 """Object storage in memory, which counts what it is asked."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from flinkops.sources.storage.location import Location
 from flinkops.sources.storage.port import Content, Entry, OutOfReach, Storage
@@ -55,6 +55,13 @@ class FakeObjects:
     def delete(self, place: Location) -> None:
         self._asked(f"delete {place.path}")
         self.objects.pop(place.path, None)
+
+    def write(self, place: Location, pieces: Iterable[bytes]) -> None:
+        self._asked(f"write {place.path}")
+        self.objects[place.path] = b"".join(pieces)
+
+    def delete_folder(self, place: Location) -> None:
+        self._asked(f"delete folder {place.path}")
 
     def _entry(self, path: str, name: str) -> Entry:
         content = self.objects.get(path)

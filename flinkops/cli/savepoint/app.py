@@ -25,6 +25,10 @@ COMMANDS = {
         "flinkops.cli.savepoint.diff:diff",
         "What differs between two savepoints: operators, states, parallelism, sizes.",
     ),
+    "copy": Lazy(
+        "flinkops.cli.savepoint.copy:copy",
+        "Copy a savepoint into another folder, on this storage or another one, and check that all of it is there.",
+    ),
     "delete": Lazy(
         "flinkops.cli.savepoint.delete:delete",
         "Remove a savepoint through Flink; never one that something depends on, or may depend on.",
@@ -38,6 +42,6 @@ COMMANDS = {
 app = typer.Typer(
     name="savepoint",
     cls=lazy_group(COMMANDS),
-    help="Take, list, check, show and remove savepoints.",
+    help="Take, list, check, show, copy and remove savepoints.",
     no_args_is_help=True,
 )

@@ -6,9 +6,11 @@ the operator wrote, the reason, and what its pods say. A failed probe never turn
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
+
+import msgspec
 
 from flinkops.clock import Clock, SystemClock
 from flinkops.errors import Denied, FlinkopsError, Unreachable
@@ -20,7 +22,7 @@ from flinkops.sources.circuit import Circuit
 from flinkops.sources.deadline import Deadline
 from flinkops.sources.flink.source import CONNECTIONS, FlinkRestSource
 from flinkops.sources.kubernetes.access import KubeAccess
-from flinkops.sources.kubernetes.api import KubeClient, core_path, denied_line, list_all
+from flinkops.sources.kubernetes.api import KubeClient, core_path, custom_path, denied_line, flink_resources, list_all
 from flinkops.sources.kubernetes.events import events_of
 from flinkops.sources.kubernetes.join import Cluster, Listing, job_rows, suspects
 from flinkops.sources.kubernetes.login import end_plugins
@@ -61,6 +63,7 @@ class KubernetesSource:
         self._access = access
         self._clock = clock or SystemClock()
         self.scopes = (None,) if all_namespaces else tuple(dict.fromkeys(namespaces or (access.namespace,)))
+        self._selector = selector
         self._resources = Resources(access.context, self.scopes, selector, wanted)
         self._rest_via: RestVia = rest_via
         self._client: KubeClient | None = None
@@ -152,6 +155,26 @@ class KubernetesSource:
             client.close()
         found = events_of(events, resources=names, cluster=cluster)
         return ResourceEvents(found, stuck, {"stuck": unknown} if unknown else {})
+
+    def resource_texts(self, *, deadline_seconds: float = 30.0) -> Mapping[str, str]:
+        """Every resource of the Flink operator as JSON, by kind and name. Raises Unreachable."""
+        deadline = Deadline(deadline_seconds)
+        found: dict[str, str] = {}
+        client = KubeClient(self._access.endpoint())  # not the poll's: this is another thread
+        try:
+            with client.enforced(deadline):
+                for plural in sorted(flink_resources(client, deadline)):
+                    for scope in self.scopes:
+                        for one in list_all(client, custom_path(plural, scope), deadline):
+                            found["/".join((plural, *identity(one)))] = msgspec.json.encode(one).decode()
+        finally:
+            client.close()
+        return found
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether no namespace and no resource of the cluster is left out."""
+        return self.scopes == (None,) and not self._selector
 
     @property
     def watches(self) -> int:

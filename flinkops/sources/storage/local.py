@@ -1,7 +1,9 @@
 """Folders of this machine."""
 
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from stat import S_ISREG
 
@@ -70,6 +72,24 @@ class LocalStorage:
         except OSError as problem:
             raise _out_of_reach(problem) from None
 
+    def write(self, place: Location, pieces: Iterable[bytes]) -> None:
+        """Under another name first; on the disk when it gets its own."""
+        path = Path(place.path)
+        part = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with part.open("wb") as file:
+                for piece in pieces:
+                    file.write(piece)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        except OSError as problem:
+            raise OutOfReach(f"{place.path} cannot be written: {problem.strerror or type(problem).__name__}") from None
+        finally:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+
     def close(self) -> None:
         """There is nothing to let go of."""
 
@@ -79,6 +99,11 @@ class LocalStorage:
             Path(place.path).unlink(missing_ok=True)
         except OSError as problem:
             raise _out_of_reach(problem) from None
+
+    def delete_folder(self, place: Location) -> None:
+        """The system refuses one that is not empty."""
+        with suppress(OSError):
+            Path(place.path).rmdir()
 
 
 def _entry(found: "os.DirEntry[str]") -> Entry | None:

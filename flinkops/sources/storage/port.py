@@ -1,6 +1,6 @@
 """What is asked of a storage. Small on purpose: each storage does all of it, and does it in few requests."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 import msgspec
@@ -60,10 +60,21 @@ class Storage(Protocol):
         """Up to so many bytes from there on, fewer at the end of the file; None when there is no such file."""
         ...
 
+    def write(self, place: Location, pieces: Iterable[bytes]) -> None:
+        """A file of these pieces, in the place of what was there: whole, or not at all.
+
+        What `pieces` raises is raised, and no file is left then.
+        """
+        ...
+
     def close(self) -> None:
         """Let go of its connections."""
         ...
 
     def delete(self, place: Location) -> None:
         """Remove one file; one that is gone already is no error."""
+        ...
+
+    def delete_folder(self, place: Location) -> None:
+        """Remove a folder that is empty; nothing where it is not, or the storage has none."""
         ...

@@ -1,12 +1,13 @@
 """Google Cloud Storage, Azure and HDFS, through fsspec's common interface."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
 from flinkops.config.storage import StorageSettings
 from flinkops.sources.storage.location import Kind, Location
 from flinkops.sources.storage.port import Content, Entry, OutOfReach
+from flinkops.sources.storage.upload import write_pieces
 
 _PAGE: Final = 5000
 _TIMES: Final = ("mtime", "updated", "last_modified", "LastModified")
@@ -56,12 +57,21 @@ class RemoteStorage:
         raw = self._ask(lambda: self._connection.cat_file(self._path(place), start=start, end=start + length), None)
         return None if raw is None else Content(bytes(raw))
 
+    def write(self, place: Location, pieces: Iterable[bytes]) -> None:
+        """As the library uploads: nothing is there before its end."""
+        self._ask(lambda: write_pieces(self._connection, self._path(place), pieces), None)
+
     def close(self) -> None:
         """The libraries let go by themselves."""
 
     def delete(self, place: Location) -> None:
         """One file."""
         self._ask(lambda: self._connection.rm_file(self._path(place)), None)
+
+    def delete_folder(self, place: Location) -> None:
+        """HDFS has folders; with the others they end with their last file."""
+        if self._kind == "hdfs" and not self._ask(lambda: self._connection.ls(self._path(place)), ["absent"]):
+            self._ask(lambda: self._connection.rmdir(self._path(place)), None)
 
     def _path(self, place: Location) -> str:
         if self._kind == "hdfs":
@@ -73,6 +83,8 @@ class RemoteStorage:
             return ask()
         except (FileNotFoundError, NotADirectoryError):
             return absent
+        except OutOfReach:
+            raise
         except PermissionError:
             raise OutOfReach(f"{self._storage} denies access", next_step=CREDENTIALS[self._kind]) from None
         except Exception as problem:  # noqa: BLE001 - each library has classes of its own

@@ -5,13 +5,14 @@ memory, and read some characters of a name as something else.
 """
 
 import errno
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final, TypeVar
 
 from flinkops.config.storage import StorageSettings
 from flinkops.sources.storage.location import Location
 from flinkops.sources.storage.port import Content, Entry, OutOfReach
+from flinkops.sources.storage.upload import write_pieces
 
 T = TypeVar("T")
 
@@ -92,6 +93,15 @@ class S3Storage:
                 return None
             raise self._out_of_reach(problem, place) from None
 
+    def write(self, place: Location, pieces: Iterable[bytes]) -> None:
+        """One request, or an upload in parts; nothing is there before its end."""
+        try:
+            self._guarded(lambda: write_pieces(self._connection, f"{place.root}/{place.path}", pieces))
+        except OutOfReach:
+            raise
+        except OSError as problem:
+            raise self._out_of_reach(problem, place) from None
+
     def close(self) -> None:
         """Now: s3fs itself gives its sockets a tenth of a second, in a finalizer."""
         from fsspec.asyn import sync
@@ -107,6 +117,9 @@ class S3Storage:
         except OSError as problem:
             raise self._out_of_reach(problem, place) from None
 
+    def delete_folder(self, _place: Location) -> None:
+        """A folder is there as long as a name begins with it."""
+
     def _list(self, place: Location, prefix: str, further: Mapping[str, Any]) -> Mapping[str, Any]:
         call = partial(self._connection._call_s3, "list_objects_v2", Bucket=place.root, Prefix=prefix, **further)
         try:
@@ -117,17 +130,24 @@ class S3Storage:
 
     def _run(self, call: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """In s3fs' loop. Raises OSError for an answer that is an error, OutOfReach when there was no answer."""
-        from aiohttp import ClientError
-        from botocore.exceptions import BotoCoreError
         from fsspec.asyn import sync
 
-        try:
+        def ask() -> T:
             result: T = sync(self._connection.loop, call)
+            return result
+
+        return self._guarded(ask)
+
+    def _guarded(self, ask: Callable[[], T]) -> T:
+        from aiohttp import ClientError
+        from botocore.exceptions import BotoCoreError
+
+        try:
+            return ask()
         except BotoCoreError as problem:
             raise self._no_answer(problem) from None
         except (ClientError, TimeoutError) as problem:  # a connection that broke while it was read
             raise OutOfReach(f"{self._where} broke off: {type(problem).__name__}") from None
-        return result
 
     def _no_answer(self, problem: Exception) -> OutOfReach:
         """By the class of the problem: its words may hold anything."""

@@ -1,0 +1,18 @@
+"""Writing a file through fsspec: whole, or not at all."""
+
+from collections.abc import Iterable
+from typing import Any
+
+
+def write_pieces(connection: Any, path: str, pieces: Iterable[bytes]) -> None:
+    """Upload a file of these pieces. What goes wrong is raised, and what was sent is given up."""
+    file = connection.open(path, "wb")
+    try:
+        for piece in pieces:
+            file.write(piece)
+    except BaseException:
+        if hasattr(file, "discard"):  # of uploads in parts, which a plain close would put together
+            file.discard()
+        vars(file)["closed"] = True  # or its finalizer sends what is left
+        raise
+    file.close()
