@@ -47,8 +47,8 @@ _JOBMANAGER_OPTIONS = (
     "-XX:TieredStopAtLevel=1",  # it coordinates: a quick start is worth more than the last bit of speed
     "-XX:+ExitOnOutOfMemoryError",
 )
-# Ten seconds else, which a busy machine does not keep. Flink's own pekko.startup-timeout sets a key that Pekko no longer
-# reads; its defaults give way to a system property.
+# Ten seconds else, which a busy machine does not keep. Flink's own pekko.startup-timeout sets a key that Pekko no
+# longer reads; Pekko's defaults give way to a system property.
 _RPC_OPTION = "-Dpekko.remote.classic.startup-timeout=120s"
 _ROCKSDB_METRICS = (
     "estimate-num-keys",
