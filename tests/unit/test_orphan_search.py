@@ -76,7 +76,7 @@ class World:
         os.utime(path, (day * DAY_MS / 1000, day * DAY_MS / 1000))
 
     def search(self, *, with_last_states: bool = True, declared: bool = True) -> OrphanSearch:
-        collector = Collector([self.source], self.clock)  # type: ignore[list-item]
+        collector = Collector([self.source], self.clock)
         folders = {str(self.root): ("a",)} if declared else {}
         return OrphanSearch(
             collector, self.journal, Stores({}), self.clock, declared=folders, with_last_states=with_last_states
