@@ -19,6 +19,7 @@ COMMANDS = (
     "bench",
     "observe",
     "screenshots",
+    "docs",
     "faults",
     "chaos",
     "mutation",

@@ -14,6 +14,7 @@ _LOCKS = {
     "flink120": "PyFlink of the second Flink line",
     "image": "flinkops' own image: the tool and the extra `s3`",
     "build": "what builds packages from source",
+    "docs": "Sphinx, which makes a site of the documentation",
     "go": "Go, which builds the S3 server of the tests where none is installed",
 }
 
