@@ -12,6 +12,7 @@ from flinkops.config.policy import JobClass, Policy
 from flinkops.model.assessment import LEVEL_ORDER, Health, Limits, Reason
 from flinkops.model.facts import JobFacts
 from flinkops.model.history import JobSample
+from flinkops.model.measures import MEASURES, PENDING_RECORDS, Limit, Measure
 from flinkops.model.numbers import amount
 from flinkops.model.quantities import human_seconds
 from flinkops.model.reasons import ReasonCode
@@ -38,13 +39,14 @@ def checks(
 ) -> list[Check]:
     """Everything about a running job that has a limit. Whether one is crossed does not depend on the `past`."""
     inputs = CheckInputs(job, signals, limits, job_class, past)
-    return [check(inputs) for check in CHECKS]
+    limited = [(measure, measure.limit) for measure in MEASURES if measure.limit]
+    return [*(check(inputs) for check in CHECKS), *(_of_measure(each, limit, inputs) for each, limit in limited)]
 
 
 def _latency(inputs: CheckInputs) -> Check:
     latency = inputs.signals.latency
     limit = inputs.signals.asked("processing_latency_seconds", inputs.limits.latency_p99_seconds)
-    easing = latency_easing(inputs.job, inputs.signals.rates.pending_records, inputs.past)
+    easing = latency_easing(inputs.job, inputs.signals.measures.get(PENDING_RECORDS.name), inputs.past)
     method = "" if latency is None or latency.method == "measured" else f"by {latency.method}"
     return Check(
         ReasonCode.LATENCY_HIGH,
@@ -173,6 +175,22 @@ def _checkpoint_duration(inputs: CheckInputs) -> Check:
     )
 
 
+def _of_measure(measure: Measure, limit: Limit, inputs: CheckInputs) -> Check:
+    asked = inputs.signals.asked(measure.name, inputs.job_class.limit_of(measure))
+    return Check(
+        limit.high,
+        limit.unknown,
+        measure.label,
+        measure.unit,
+        inputs.signals.measures.get(measure.name),
+        asked,
+        _times(asked, inputs.job_class.critical_factor),
+        lambda sample: sample.measures.get(measure.name),
+        limit.key,
+        inputs.why(measure.name),
+    )
+
+
 CHECKS: tuple[Callable[[CheckInputs], Check], ...] = (
     _latency,
     _skew,
@@ -182,7 +200,7 @@ CHECKS: tuple[Callable[[CheckInputs], Check], ...] = (
     _checkpoint_age,
     _checkpoint_duration,
 )
-"""One more objective is one more function here."""
+"""Of the signals that have a module of their own; the measures bring their limits along."""
 
 
 def health(

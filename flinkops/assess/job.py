@@ -17,6 +17,7 @@ from flinkops.model.assessment import Commit, Delivery, Health, JobAssessment, V
 from flinkops.model.event_time import may_need
 from flinkops.model.facts import JobFacts, SourceStatus, VertexFacts
 from flinkops.model.history import JobSample
+from flinkops.model.measures import MEASURES
 from flinkops.model.numbers import amount, total, whole, worst
 from flinkops.model.states import ENDED, ExecutionState, JobState
 
@@ -121,6 +122,7 @@ def _described(job: JobFacts, found: Signals) -> JobAssessment:
         unknown=unknown,
         not_applicable=not_applicable,
         delivery_latency_seconds=_delivery(job),
+        measures={each.name: found.measures.get(each.name) for each in MEASURES},
         outlook=found.state.outlook,
         facts=job,
         restored=job.checkpoints.restored if job.checkpoints else None,

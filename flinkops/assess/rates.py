@@ -27,7 +27,6 @@ class Rates(NamedTuple):
     late_ratio: float | None = None
     accepted_records: int | None = None
     unchanged_dropped: int | None = None
-    pending_records: float | None = None
 
 
 def rates(job: JobFacts, graph: Graph, past: Sequence[JobSample], job_class: JobClass) -> Signal[Rates]:
@@ -47,7 +46,6 @@ def rates(job: JobFacts, graph: Graph, past: Sequence[JobSample], job_class: Job
         late_ratio=_late_ratio(late, accepted, read, unknown),
         accepted_records=accepted if accepted is not None else read,
         unchanged_dropped=dropped_total,
-        pending_records=add_known(total(vertex.pending_records) for vertex in graph.sources),
     )
     if late is None:
         unknown[LATE] = reason(

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from flinkops.assess.backpressure import backpressure, held_ratio
 from flinkops.assess.checkpoints import checkpoints
 from flinkops.assess.latency import latency
+from flinkops.assess.measured import measured
 from flinkops.assess.rates import Rates, rates
 from flinkops.assess.skew import EventTime, event_time
 from flinkops.assess.state import StateSize, state_size
@@ -15,6 +16,7 @@ from flinkops.model.event_time import has_watermark
 from flinkops.model.facts import JobFacts
 from flinkops.model.graph import Graph
 from flinkops.model.history import JobSample
+from flinkops.model.measures import PENDING_RECORDS
 from flinkops.model.numbers import worst
 from flinkops.model.states import ENDED
 
@@ -29,6 +31,7 @@ class Signals(NamedTuple):
     state: StateSize
     backpressure: Backpressure | None
     checkpoints: Checkpoints | None
+    measures: dict[str, float]
     unknown: dict[str, str]
     not_applicable: dict[str, str]
 
@@ -46,14 +49,15 @@ def signals(job: JobFacts, past: Sequence[JobSample], job_class: JobClass) -> Si
     size = state_size(job, past, job_class)
     held = backpressure(job, graph, past)
     points = checkpoints(job, past)
+    numbers = measured(job, job_class)
     unknown: dict[str, str] = {}
     not_applicable: dict[str, str] = {}
     for part in (size, points):
         unknown.update(part.unknown)
         not_applicable.update(part.not_applicable)
-    for measured in (flow, delay, time, held):  # of a job that has ended nothing flows, waits or passes any more
-        (not_applicable if job.state in ENDED else unknown).update(measured.unknown)
-        not_applicable.update(measured.not_applicable)
+    for moving in (flow, delay, time, held, numbers):  # of a job that has ended nothing flows, waits or passes any more
+        (not_applicable if job.state in ENDED else unknown).update(moving.unknown)
+        not_applicable.update(moving.not_applicable)
     return Signals(
         graph,
         flow.value,
@@ -62,6 +66,7 @@ def signals(job: JobFacts, past: Sequence[JobSample], job_class: JobClass) -> Si
         size.value,
         held.value,
         points.value,
+        numbers.value,
         unknown,
         not_applicable,
     )
@@ -88,7 +93,8 @@ def to_sample(job: JobFacts, found: Signals, breached: tuple[str, ...]) -> JobSa
         checkpoint_duration_seconds=points.duration_seconds if points else None,
         checkpoint_age_seconds=points.age_seconds if points else None,
         checkpoints_failed_in_a_row=points.failed_in_a_row if points else None,
-        pending_records=flow.pending_records,
+        pending_records=found.measures.get(PENDING_RECORDS.name),
+        measures=found.measures,
         busiest=tuple(
             (vertex.id, busy, held_ratio(vertex) or 0.0)
             for vertex in job.vertices

@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 import msgspec
 
 from flinkops.model.facts import JobFacts
+from flinkops.model.measures import Measure
 
 LATENCY_CRITICAL = "latency-critical"
 WINDOWED = "windowed"
@@ -39,6 +40,13 @@ class JobClass(msgspec.Struct, frozen=True, kw_only=True):
     """A signal at this many times its limit is critical."""
     may_finish: bool = False
     """Bounded jobs: FINISHED is what was wanted."""
+    measures: Mapping[str, float | None] = msgspec.field(default_factory=dict)
+    """Limits of measures, by their names; None: "off"."""
+
+    def limit_of(self, measure: Measure) -> float | None:
+        """The limit of a measure; None where none is asked."""
+        default = measure.limit.default if measure.limit else None
+        return self.measures.get(measure.name, default)
 
 
 class JobRule(msgspec.Struct, frozen=True, kw_only=True):

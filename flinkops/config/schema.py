@@ -19,6 +19,7 @@ from flinkops.config.settings import (
     parse_url,
 )
 from flinkops.errors import UsageError
+from flinkops.model.measures import MEASURES, Unit
 from flinkops.model.quantities import parse_bytes, parse_duration
 
 Parser = Callable[[object], Any]
@@ -77,6 +78,10 @@ CLASS_KEYS: dict[str, tuple[str, Parser]] = {
     "availability": ("availability_ratio", or_off(parse_ratio)),
     "critical_factor": ("critical_factor", parse_count),
     "may_finish": ("may_finish", parse_bool),
+}
+_PARSERS: dict[Unit, Parser] = {"seconds": parse_duration, "bytes": parse_bytes, "ratio": parse_ratio}
+MEASURE_KEYS: dict[str, tuple[str, Parser]] = {
+    each.limit.key: (each.name, or_off(_PARSERS.get(each.unit, parse_count))) for each in MEASURES if each.limit
 }
 EVENT_TIME_KEYS = frozenset({"skew", "watermark_delay", "skew_margin"})
 RULE_KEYS: dict[str, tuple[str, Parser]] = {
@@ -174,12 +179,14 @@ def read_policy(data: Mapping[str, object], where: str, base: Policy) -> Policy:
         raise UsageError(f"[classes] of {where} is not a table of tables")
     for name, table in tables.items():
         place = f"[classes.{name}] of {where}"
-        fields = read_fields(table, CLASS_KEYS, place)
+        fields = read_fields(table, {**CLASS_KEYS, **MEASURE_KEYS}, place)
+        limits = {name: fields.pop(name) for name, _ in MEASURE_KEYS.values() if name in fields}
         if "checkpoint_age" in table:
             fields["checkpoint_age_asked"] = fields["checkpoint_age_seconds"] is not None
         if EVENT_TIME_KEYS & table.keys():
             fields["skew_asked"] = table.get("skew") != "off"
-        classes[name] = msgspec.structs.replace(classes.get(name, JobClass(name=name)), **fields)
+        before = classes.get(name, JobClass(name=name))
+        classes[name] = msgspec.structs.replace(before, measures={**before.measures, **limits}, **fields)
     rules = tuple(
         JobRule(**{"job_class": "", **read_fields(table, RULE_KEYS, f"[[jobs]] number {number} of {where}")})
         for number, table in enumerate(_tables(data.get("jobs", []), "jobs", where), 1)

@@ -8,6 +8,7 @@ from flinkops.config.policy import JobClass
 from flinkops.config.schema import CLASS_KEYS, HEALTH_KEYS, KUBERNETES_KEYS, UPGRADE_KEYS
 from flinkops.config.settings import SCALARS, KubernetesSettings, Settings, SourceSettings
 from flinkops.model.endpoint import parse_endpoint
+from flinkops.model.measures import MEASURES
 
 
 def settings_document(settings: Settings) -> dict[str, Any]:
@@ -84,6 +85,7 @@ def _class(job_class: JobClass) -> dict[str, object]:
         values["checkpoint_age"] = "derived from the job's interval"
     if job_class.watermark_delay_seconds is None:
         values["watermark_delay"] = "the job's own flinkops.watermark-delay"
+    values |= {each.limit.key: _shown(each.name, job_class.limit_of(each)) for each in MEASURES if each.limit}
     return {key: "off" if value is None else value for key, value in values.items()}
 
 

@@ -28,6 +28,7 @@ _NOTHING: dict[str, Any] = {
     **dict.fromkeys(JobAssessment.__struct_fields__),
     "state": JobState.UNKNOWN.value,
     "vertices": (),
+    "measures": {},
     "unknown": {},
     "recent_checkpoints": (),
 }

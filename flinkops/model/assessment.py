@@ -208,6 +208,8 @@ class JobAssessment(Value, frozen=True):
     unknown: dict[str, str]
     not_applicable: dict[str, str] = {}
     delivery_latency_seconds: Delivery | None = None
+    measures: dict[str, float | None] = {}
+    """Each of model/measures.py, as fields of the document; their units are in the names."""
     # not part of the document
     job_class: str = "windowed"
     limits: Limits = Limits()

@@ -111,13 +111,13 @@ class VertexFacts(Facts, frozen=True):
     split_idle_ratio: Spread | None = None  # idleTimeMsPerSecond: marked idle by withIdleness
     pending_records: Spread | None = None
     consume_buffers_seconds: Spread | None = None  # estimatedTimeToConsumeBuffersMs / 1000
-    mailbox_latency_seconds: Spread | None = None
     source_emit_lag_seconds: Spread | None = None  # currentEmitEventTimeLag / 1000
     source_idle_seconds: Spread | None = None  # sourceIdleTime / 1000
     late_records: Spread | None = None  # numLateRecordsDropped, flinkops.lateRecords
     state_keys: Spread | None = None  # rocksdb.estimate-num-keys, over column families
     state_live_bytes: Spread | None = None  # rocksdb.estimate-live-data-size
     state_sst_bytes: Spread | None = None  # rocksdb.total-sst-files-size
+    measured: dict[str, Spread] = {}  # what only a measure asks for, by its name (model/measures.py)
     # metric group "flinkops" of the job itself (docs/signals.md)
     latency_p50_seconds: Spread | None = None
     latency_p99_seconds: Spread | None = None

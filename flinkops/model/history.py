@@ -27,5 +27,6 @@ class JobSample(Facts, frozen=True):
     checkpoint_age_seconds: float | None = None
     checkpoints_failed_in_a_row: int | None = None
     pending_records: float | None = None
+    measures: dict[str, float] = {}  # those known, by name
     busiest: tuple[tuple[str, float, float], ...] = ()  # vertex id, busy, backpressured; worst subtask of each
     breached: tuple[str, ...] = ()  # codes whose limit was crossed at this poll, before hysteresis

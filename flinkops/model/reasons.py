@@ -12,6 +12,7 @@ class Subject(StrEnum):
     STATE = "state"
     BACKPRESSURE = "backpressure"
     CHECKPOINTS = "checkpoints"
+    BACKLOG = "backlog"
     AVAILABILITY = "availability"
     LIFECYCLE = "lifecycle"
     RESTARTS = "restarts"
@@ -51,6 +52,8 @@ class ReasonCode(StrEnum):
     CHECKPOINT_FAILING = "checkpoint-failing", Subject.CHECKPOINTS
     CHECKPOINTS_UNKNOWN = "checkpoints-unknown", Subject.CHECKPOINTS
     CHECKPOINTS_DISABLED = "checkpoints-disabled", Subject.CHECKPOINTS
+    BACKLOG_HIGH = "backlog-high", Subject.BACKLOG
+    BACKLOG_UNKNOWN = "backlog-unknown", Subject.BACKLOG
     AVAILABILITY_LOW = "availability-low", Subject.AVAILABILITY
     RESTART_LOOP = "restart-loop", Subject.RESTARTS
     JOB_RESTARTED = "job-restarted", Subject.RESTARTS

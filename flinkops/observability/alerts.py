@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from flinkops.config.alerts import AlertSettings
+from flinkops.model.measures import MEASURES, Unit
+from flinkops.observability.metrics.measured import metric_name
 from flinkops.observability.slo import BURN_WINDOWS, SLOS, BurnWindow, Slo
 from flinkops.observability.timing import Timing
 
@@ -45,6 +47,7 @@ def alerts(settings: AlertSettings, timing: Timing) -> list[Alert]:
         *_state_alerts(settings),
         *_checkpoint_alerts(settings),
         *_flow_alerts(settings),
+        *measure_alerts(),
         *_stability_alerts(settings, timing),
         _vanished_alert(timing),
         *_exporter_alerts(),
@@ -96,6 +99,11 @@ def _now(slo: Slo) -> str:
     return f" Now: {_lookup(f'{slo.value_metric}{{{labels}}}', 'humanizeDuration')}."
 
 
+_SHOWN_BY: dict[Unit, str] = {
+    "seconds": "humanizeDuration",
+    "ratio": "humanizePercentage",
+    "bytes": "humanize1024",
+}
 _OF_JOB = "cluster=%q,namespace=%q,job=%q"
 
 
@@ -189,6 +197,24 @@ def _flow_alerts(settings: AlertSettings) -> Iterator[Alert]:
             description="A source has had nothing to read for {{ $value | humanizeDuration }}.",
             meaning="A source has had nothing to read for long.",
             for_seconds=5 * MINUTE,
+        )
+
+
+def measure_alerts() -> Iterator[Alert]:
+    """One for each measure that asks for it: its limit is that of the job's class, and the exporter applies it."""
+    for measure in MEASURES:
+        if measure.limit is None or (alert := measure.limit.alert) is None:
+            continue
+        shown_by = _SHOWN_BY.get(measure.unit, "humanize")
+        now = _lookup(f"{metric_name(measure)}{{{_OF_JOB}}}", shown_by)
+        yield Alert(
+            name=alert.name,
+            severity="ticket",
+            expr=_worst(f'flinkops_job_health_reason{{code="{measure.limit.high.value}"}}') + " == 1",
+            summary=f"{JOB}: {alert.summary}",
+            description=f"Over the limit of the job's class ({measure.limit.key}): {measure.meaning}. Now: {now}.",
+            meaning=alert.meaning,
+            for_seconds=15 * MINUTE,
         )
 
 

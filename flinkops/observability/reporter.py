@@ -10,7 +10,7 @@ from typing import Any
 
 from flinkops.config.alerts import AlertSettings
 from flinkops.config.policy import JobClass, Policy
-from flinkops.observability.alerts import alerts
+from flinkops.observability.alerts import alerts, measure_alerts
 from flinkops.observability.rules import Group, groups
 from flinkops.observability.timing import Timing
 
@@ -32,6 +32,7 @@ NOT_REPORTED = frozenset(
         "FlinkopsShardMissing",
         "FlinkopsSourceDown",
         "FlinkopsSnapshotStale",
+        *(alert.name for alert in measure_alerts()),
     }
 )
 """Alerts that need what the reporter does not know."""

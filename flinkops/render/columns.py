@@ -1,6 +1,6 @@
 """The columns of the fleet: the one list that the screens, the tables, CSV and copied rows are drawn from.
 
-A new column is one entry here.
+A new column is one entry here; each measure (model/measures.py) is one by itself.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,6 +10,7 @@ from typing import Any
 from flinkops.model.assessment import LEVEL_ORDER, JobAssessment, NotApplicable
 from flinkops.model.facts import JobKey
 from flinkops.model.history import JobSample
+from flinkops.model.measures import MEASURES, Measure, Unit
 from flinkops.model.reasons import Subject
 from flinkops.render.cells import (
     LEVEL_ROLE,
@@ -26,7 +27,7 @@ from flinkops.render.cells import (
     value_cell,
 )
 from flinkops.render.glyphs import Glyphs, sparkline
-from flinkops.render.lines import Align, Line, line, plain
+from flinkops.render.lines import Align, Line, Role, line, plain
 from flinkops.render.text import human_bytes, human_seconds
 
 Plain = str | int | float | None
@@ -175,6 +176,34 @@ def _why(job: JobAssessment, row: RowContext) -> Line:
     return ((tidy(reasons[0].cell), "text"), (more, "dim")) if more else line(tidy(reasons[0].cell))
 
 
+_CELLS: dict[Unit, Callable[[float | None, Role], Line]] = {
+    "seconds": seconds_cell,
+    "bytes": size_cell,
+    "ratio": percent_cell,
+}
+
+
+def _measure_column(measure: Measure) -> FleetColumn:
+    cell = _CELLS.get(measure.unit, count_cell)
+
+    def role(job: JobAssessment) -> Role:
+        return role_about(job, measure.limit.high.subject) if measure.limit else "text"
+
+    return FleetColumn(
+        measure.name,
+        measure.title,
+        measure.meaning,
+        lambda job, _: cell(job.measures.get(measure.name), role(job)),
+        lambda job: job.measures.get(measure.name),
+        7,
+        short_title=measure.short_title,
+        priority=measure.priority,
+        csv=measure.name,
+        csv_place=measure.csv_place,
+        path=measure.name,
+    )
+
+
 C = FleetColumn
 COLUMNS: tuple[FleetColumn, ...] = (
     C("health", "HEALTH", "the worst reason's level",
@@ -245,6 +274,7 @@ COLUMNS: tuple[FleetColumn, ...] = (
       lambda j, _: seconds_cell(j.checkpoints.age_seconds if j.checkpoints else None),
       lambda j: j.checkpoints and j.checkpoints.age_seconds, 8, short_title="CKPT AGE", priority=6,
       csv="checkpoint_age_seconds", csv_place=19, path="checkpoints.age_seconds"),
+    *map(_measure_column, MEASURES),
     C("flink", "FLINK", "version",
       lambda j, _: value_cell(tidy(j.flink_version) if j.flink_version else None, "dim"),
       lambda j: j.flink_version, 6, align="left", priority=9, descending=False, csv="flink_version", csv_place=20),

@@ -9,6 +9,7 @@ import msgspec
 from flinkops.clock import iso_utc
 from flinkops.model.assessment import FleetAssessment, JobAssessment, Reason
 from flinkops.model.facts import ResourceFacts, SourceStatus
+from flinkops.model.measures import MEASURES
 from flinkops.model.operator_resource import held_by
 from flinkops.outside.text import shown
 
@@ -18,6 +19,7 @@ _DIGITS = 6
 # What a terminal might obey or hide, in data that is otherwise printed as it is: written as \uXXXX, it stays the same.
 _UNSEEN = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
 
+# Those of the job itself; the measures follow by themselves.
 JOB_FIELDS = (
     "id",
     "name",
@@ -97,6 +99,7 @@ def job_document(job: JobAssessment) -> dict[str, Any]:
         "unknown": {**job.unknown, **_without_number(reasons), **_undated_deletion(job)},
     }
     document = {field: special[field] if field in special else _plain(getattr(job, field)) for field in JOB_FIELDS}
+    document |= {each.name: _plain(job.measures.get(each.name)) for each in MEASURES}
     if job.facts is not None and job.facts.resource is not None:
         document["resource"] = resource_document(job.facts.resource)
     return document

@@ -1,5 +1,6 @@
 """The cases of the exporter's alerts: a new alert needs one here."""
 
+from flinkops.model.measures import MEASURES, Limit
 from tests.alerts.scenarios import ORDERS, Case, Signal, constant
 
 SOURCE = '{source="blue"}'
@@ -74,6 +75,23 @@ def _clock(behind_seconds: float) -> Signal:
     return lambda minute: minute * 60 - behind_seconds
 
 
+LIMITS = [each.limit for each in MEASURES if each.limit and each.limit.alert]
+
+
+def _of_limit(limit: Limit) -> Case:
+    """A measure over the limit of its class: its reason of health stands, or that of another one does."""
+    series = f'flinkops_job_health_reason{{code="%s",level="warning",{ORDERS[1:]}'
+    assert limit.alert is not None
+    return Case(
+        limit.alert.name,
+        "ticket",
+        bad={series % limit.high.value: constant(1)},
+        below={series % limit.unknown.value: constant(1)},
+        lead=16,
+        not_before=14,
+    )
+
+
 CASES: tuple[Case, ...] = (
     *_burn("FlinkJobLatencyBudgetBurn", "latency"),
     *_burn("FlinkJobSkewBudgetBurn", "skew"),
@@ -98,6 +116,7 @@ CASES: tuple[Case, ...] = (
     _of_job("FlinkJobCheckpointsFailing", "flinkops_job_checkpoint_failures_in_a_row", bad=3, below=2, minutes=0),
     _of_job("FlinkJobLateRecords", "flinkops_job_late_ratio", bad=0.0101, below=0.01, minutes=15),
     _of_job("FlinkJobBackpressured", "flinkops_job_backpressure_ratio", bad=0.51, below=0.5, minutes=15),
+    *map(_of_limit, LIMITS),
     _of_job("FlinkJobSourceIdle", "flinkops_job_source_idle_seconds", bad=301, below=300, minutes=5),
     Case(
         "FlinkJobRestartLoop",

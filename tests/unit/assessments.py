@@ -27,6 +27,7 @@ from flinkops.model.facts import (
     Spread,
     VertexFacts,
 )
+from flinkops.model.measures import MEASURES
 
 NOW_MS = 1_800_000_000_000
 
@@ -82,6 +83,7 @@ HEALTHY = JobAssessment(
     commits={"iceberg": Commit("SUCCESS", 8.0)},
     vertices=(VertexAssessment("v1", "Source", 2, 0.5, 0.2, 0.3, 1000.0, 900.0, None, "known", 1.0, 31.0),),
     unknown={},
+    measures={each.name: 0.5 for each in MEASURES},
     job_class="windowed",
     limits=Limits(latency_p99_seconds=0.05, skew_seconds=60.0, checkpoint_age_seconds=30.0),
     outlook=StateOutlook(limit_bytes=10_000_000, seconds_to_limit=9e6),
@@ -120,6 +122,7 @@ UNKNOWN = JobAssessment(
     commits=None,
     vertices=(),
     unknown={},
+    measures=dict.fromkeys(each.name for each in MEASURES),
 )
 
 

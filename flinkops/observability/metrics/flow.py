@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from flinkops.model.facts import JobFacts
 from flinkops.observability.catalogue import Metric, Reading, counter, gauge
-from flinkops.observability.metrics.reading import field, greatest, seconds
+from flinkops.observability.metrics.reading import field, seconds
 from flinkops.observability.slo import ObservedJob
 
 OVERRIDES_KEY = "pipeline.jobvertex-parallelism-overrides"
@@ -30,22 +30,6 @@ def _drift(observed: ObservedJob) -> float | None:
 def _last_rescale(observed: ObservedJob) -> float | None:
     facts = observed.job.facts
     return seconds(facts.rescales[0].started_ms) if facts and facts.rescales else None
-
-
-def _pending(observed: ObservedJob) -> float | None:
-    facts = observed.job.facts
-    known = [v.pending_records.sum for v in facts.vertices if v.pending_records] if facts else []
-    numbers = [value for value in known if value is not None]
-    return sum(numbers) if numbers else None
-
-
-def _source_idle(observed: ObservedJob) -> float | None:
-    facts = observed.job.facts
-    return greatest([v.source_idle_seconds.max for v in facts.vertices if v.source_idle_seconds] if facts else [])
-
-
-def _busy(observed: ObservedJob) -> float | None:
-    return greatest([vertex.busy_ratio for vertex in observed.job.vertices])
 
 
 def _latency(observed: ObservedJob) -> Iterable[Reading]:
@@ -108,20 +92,6 @@ FLOW_METRICS: tuple[Metric[ObservedJob], ...] = (
         field("late_records"),
     ),
     gauge("flinkops_job_late_ratio", "ratio", "Late records of those accepted.", "assessment", field("late_ratio")),
-    gauge(
-        "flinkops_job_pending_records",
-        "records",
-        "Records that wait in the sources' systems, over all sources.",
-        f"{_SUBTASKS} pendingRecords",
-        _pending,
-    ),
-    gauge(
-        "flinkops_job_source_idle_seconds",
-        "seconds",
-        "How long the source that waits the longest has had nothing to read.",
-        f"{_SUBTASKS} sourceIdleTime",
-        _source_idle,
-    ),
     Metric(
         "flinkops_job_processing_latency_seconds",
         "summary",
@@ -171,13 +141,6 @@ FLOW_METRICS: tuple[Metric[ObservedJob], ...] = (
         "assessment",
         _bottleneck,
         ("vertex", "kind"),
-    ),
-    gauge(
-        "flinkops_job_busy_ratio",
-        "ratio",
-        "Share of time that the busiest subtask is busy.",
-        f"{_SUBTASKS} busyTimeMsPerSecond",
-        _busy,
     ),
     gauge(
         "flinkops_job_parallelism",

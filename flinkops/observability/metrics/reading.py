@@ -32,8 +32,3 @@ def field(name: str) -> Callable[[ObservedJob], float | None]:
 def seconds(at_ms: int | None) -> float | None:
     """Milliseconds since the epoch as Prometheus wants them."""
     return None if at_ms is None else at_ms / 1000
-
-
-def greatest(values: list[float | None]) -> float | None:
-    """The greatest of those known."""
-    return max((value for value in values if value is not None), default=None)

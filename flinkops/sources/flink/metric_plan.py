@@ -1,7 +1,7 @@
 """Which of the hundreds of metrics of a vertex are asked for, and what becomes of them.
 
 The names are listed once for each attempt of a vertex; from them a MetricPlan is made: the request paths and, for
-each fact, the metrics that it is combined from. One declarative table; a new signal is one line in it.
+each fact, the metrics that it is combined from. One declarative table, and the metrics of model/measures.py.
 """
 
 import re
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from flinkops.model.facts import Spread
+from flinkops.model.measures import MEASURES
 from flinkops.sources.flink.wire import Aggregate, number
 
 MAX_URL_CHARACTERS = 3500
@@ -75,8 +76,11 @@ TASK_METRICS: dict[str, Fact] = {
     "softBackPressuredTimeMsPerSecond": Fact("soft_backpressured_ratio", added, 0.001),
     "hardBackPressuredTimeMsPerSecond": Fact("hard_backpressured_ratio", added, 0.001),
     "estimatedTimeToConsumeBuffersMs": Fact("consume_buffers_seconds", added, 0.001),
-    "mailboxLatencyMs_p99": Fact("mailbox_latency_seconds", added, 0.001),
 }
+_MEASURED = [(each.metric, Fact(each.name, worst, each.metric.scale)) for each in MEASURES if each.metric]
+MEASURED_FACTS = frozenset(fact.field for _, fact in _MEASURED)
+"""Facts that are no fields of VertexFacts: of measures that bring their metric along."""
+TASK_METRICS |= {metric.name: fact for metric, fact in _MEASURED if metric.of == "task"}
 SOURCE_METRICS: dict[str, Fact] = {
     "numRecordsInPerSecond": Fact("records_in_per_second", added),
     "numRecordsIn": Fact("records_in", added),
@@ -97,6 +101,7 @@ OPERATOR_METRICS: dict[str, Fact] = {
     "successfulCommittables": Fact("commits", added),
     "failedCommittables": Fact("commit_failed", added),
 }
+OPERATOR_METRICS |= {metric.name: fact for metric, fact in _MEASURED if metric.of == "operator"}
 OPERATOR_PREFIXES: dict[str, Fact] = {"flinkops.malformed": Fact("malformed", added)}
 OPERATOR_ENDINGS: dict[str, Fact] = {
     ".elapsedSecondsSinceLastSuccessfulCommit": Fact("commit_age_seconds", worst),

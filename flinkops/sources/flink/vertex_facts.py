@@ -5,6 +5,7 @@ from typing import Any
 
 from flinkops.model.facts import Spread, VertexFacts
 from flinkops.sources.flink import wire
+from flinkops.sources.flink.metric_plan import MEASURED_FACTS
 from flinkops.sources.flink.plan_facts import NOT_TOLD, EventTimeUse
 from flinkops.sources.flink.wire import Aggregate, number
 
@@ -29,6 +30,7 @@ def vertex_facts(
     """Puts it all together. A fact without a metric stays None."""
     io = vertex.metrics
     fields: dict[str, Any] = {field: spread for field, spread in spreads.items() if spread != _NOTHING}
+    measured = {field: fields.pop(field) for field in MEASURED_FACTS & fields.keys()}
     legacy = spreads.get("busy_ratio") == _NOTHING
     timers = fields.pop("event_timers", None)
     waits = timers is not None and (timers.sum or 0.0) > 0
@@ -68,6 +70,7 @@ def vertex_facts(
         commit_age_seconds=_commit_age(age),
         commit_failed=_integer(failed.sum) if failed else None,
         commits=_integer(commits.sum) if commits else None,
+        measured=measured,
         **fields,
     )
 
