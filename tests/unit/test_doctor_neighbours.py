@@ -114,6 +114,29 @@ def test_source_idle(facts: JobFacts, past: list[object], severity: str | None) 
     assert (finding.severity if finding else None) == severity
 
 
+@pytest.mark.parametrize(("flowed_seconds", "severity"), [(9.9, "info"), (10.0, "warning")])
+def test_a_source_that_read_what_there_was_at_once_is_not_idle_by_fault(flowed_seconds: float, severity: str) -> None:
+    facts = msgspec.structs.replace(dry(60.0), running_since_ms=NOW_MS - round(1000 * (60.0 + flowed_seconds)))
+    finding = found("source-idle", evidence(facts, [sample(50, records_in_per_second=9.0)]))
+    assert finding is not None
+    assert finding.severity == severity
+
+
+def test_a_source_that_has_paused_before_and_went_on_comes_in_bursts() -> None:
+    steady = [sample(200, records_in_per_second=9.0), sample(100, records_in_per_second=9.0)]
+    stopped = found("source-idle", evidence(dry(90.0), steady))
+    assert stopped is not None
+    assert stopped.severity == "warning"
+    bursts = [sample(300, records_in_per_second=9.0), sample(200, records_in_per_second=0.0), *steady[1:]]
+    paused = found("source-idle", evidence(dry(90.0), bursts))
+    assert paused is not None
+    assert paused.severity == "info"
+    assert "paused before" in paused.evidence[-1].text
+    waiting = found("source-idle", evidence(dry(90.0, pending_records=spread(5.0)), bursts))
+    assert waiting is not None
+    assert waiting.severity == "warning"
+
+
 def test_source_idle_is_unknown_without_a_rate() -> None:
     assert why_not("source-idle", evidence(with_vertex(job(), "src", records_in_per_second=None)))
 

@@ -1,5 +1,8 @@
 """source-idle: no records come in any more."""
 
+import math
+from itertools import pairwise
+
 from flinkops.diagnose.case import HIGH_BACKPRESSURE_RATIO, Case
 from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
 from flinkops.model.facts import VertexFacts
@@ -10,7 +13,9 @@ from flinkops.model.states import ExecutionState
 IDLE_SECONDS = 30.0
 """Alibaba alerts after 60 s, five times over; the cause is looked for sooner."""
 STEADY_RECORDS_PER_SECOND = 0.5
-"""What flowed at this rate before and stopped, did not stop by design."""
+"""What flowed at this rate before and stopped, did not stop by design..."""
+FLOWED_SECONDS = 10.0
+"""... if it flowed for so long: a source of files, or of a table, reads what there is at once, and waits for more."""
 
 
 def judge(case: Case) -> Verdict:
@@ -36,13 +41,20 @@ def judge(case: Case) -> Verdict:
 
 
 def _finding(case: Case, source: VertexFacts, idle: float, before: float | None, pending: float | None) -> Finding:
-    stopped = before is not None and before >= STEADY_RECORDS_PER_SECOND
+    paused = case.holds("it had paused before, and went on", _had_paused(case))
+    stopped = (
+        case.at_least("records per second before", before, STEADY_RECORDS_PER_SECOND, "per_second")
+        and case.at_least("they came for at least", _flowed_seconds(case, idle), FLOWED_SECONDS, "seconds")
+        and not paused
+    )
     severity: Severity = "warning" if pending or stopped else "info"
     lines = [line("seconds since the last record", idle, IDLE_SECONDS, "seconds")]
     if before is not None:
         lines.append(line("records per second before", before, STEADY_RECORDS_PER_SECOND, "per_second"))
     if pending:
         lines.append(line("records wait to be read", pending, 0, "count"))
+    elif paused:
+        lines.append(line("it had paused before, and went on"))
     return Finding(
         code="source-idle",
         severity=severity,
@@ -80,6 +92,18 @@ def _idle_seconds(case: Case, sources: list[VertexFacts]) -> float | None:
             break
         since = sample.at_ms
     return (case.job.seen_ms - since) / 1000
+
+
+def _flowed_seconds(case: Case, idle_seconds: float) -> float:
+    """For how long records can have come at most; without end where it is not known since when the job runs."""
+    return math.inf if case.uptime_seconds is None else case.uptime_seconds - idle_seconds
+
+
+def _had_paused(case: Case) -> bool:
+    """Earlier polls saw records, then none, then some again: it comes in bursts (Flink's rate is over a minute)."""
+    flows = [each.records_in_per_second > 0 for each in case.past if each.records_in_per_second is not None]
+    stops = [place for place, (before, now) in enumerate(pairwise(flows)) if before and not now]
+    return bool(stops) and any(flows[stops[0] + 1 :])
 
 
 def _rate_before(case: Case, idle_seconds: float) -> float | None:
