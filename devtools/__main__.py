@@ -3,6 +3,7 @@
 import importlib
 import os
 import sys
+from types import ModuleType
 
 from devtools.bootstrap import REPOSITORY
 from flinkops.errors import ExitCode, FlinkopsError
@@ -16,6 +17,7 @@ COMMANDS = (
     "job",
     "generate",
     "image",
+    "install-check",
     "bench",
     "observe",
     "screenshots",
@@ -43,7 +45,7 @@ def main(arguments: list[str]) -> int:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.chdir(REPOSITORY)
     try:
-        return int(importlib.import_module(f"devtools.{name}").main(rest))
+        return int(_module(name).main(rest))
     except FlinkopsError as error:
         print(f"dev {name}: {error.line()}", file=sys.stderr)
         return error.exit_code
@@ -52,11 +54,15 @@ def main(arguments: list[str]) -> int:
         return ExitCode.INTERRUPTED
 
 
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"devtools.{name.replace('-', '_')}")
+
+
 def _help() -> str:
     lines = ["usage: ./dev COMMAND [OPTIONS]", ""]
     for name in COMMANDS:
-        summary = (importlib.import_module(f"devtools.{name}").__doc__ or "").strip().splitlines()[0]
-        lines.append(f"  {name:12} {summary}")
+        summary = (_module(name).__doc__ or "").strip().splitlines()[0]
+        lines.append(f"  {name:13} {summary}")
     return "\n".join(lines)
 
 

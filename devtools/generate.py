@@ -1,10 +1,11 @@
-"""Write the generated files again: alerts/, dashboards/, docs/metrics.md, the index of the runbooks, the SBOM."""
+"""Write the generated files again: alerts/, dashboards/, the chart's, docs/metrics.md, the runbooks, the SBOM."""
 
 import argparse
 from pathlib import Path
 
-from devtools import sbom
+from devtools import argocd, sbom
 from devtools.bootstrap import REPOSITORY
+from devtools.chart import chart_files
 from flinkops.config.alerts import AlertSettings
 from flinkops.config.policy import Policy
 from flinkops.observability.docs import metrics_page, runbook_index
@@ -24,9 +25,12 @@ def generated() -> dict[Path, str]:
     """Every generated file by its path in the repository."""
     from devtools.dashboards import dashboard_files
 
+    alerts, dashboards = alert_files(AlertSettings(), Policy()), dashboard_files()
     return {
-        **{Path("alerts") / name: text for name, text in alert_files(AlertSettings(), Policy()).items()},
-        **{Path("dashboards") / name: text for name, text in dashboard_files().items()},
+        **{Path("alerts") / name: text for name, text in alerts.items()},
+        **{Path("dashboards") / name: text for name, text in dashboards.items()},
+        **chart_files(alerts, dashboards),
+        argocd.FILE: argocd.argocd_settings(),
         Path("docs/metrics.md"): metrics_page(),
         Path("docs/runbooks/README.md"): runbook_index(),
         Path(sbom.FILE): sbom.document(),

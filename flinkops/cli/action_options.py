@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from flinkops.act.request_options import OPTIONS, RequestOption
+from flinkops.cli.complete import complete_job
 
 if TYPE_CHECKING:
     from flinkops.model.request import RequestVerb
 
-JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="A name, or a Flink job id.")]
+JobArgument = Annotated[
+    str, typer.Argument(metavar="JOB", help="A name, or a Flink job id.", autocompletion=complete_job)
+]
 PlanOption = Annotated[bool, typer.Option("--plan", help="Show what would happen, and stop.")]
 OutOption = Annotated[
     Path | None, typer.Option("--out", metavar="FILE", help="Save the plan for `flinkops apply FILE`, and stop.")

@@ -1,14 +1,15 @@
-"""Completion of JOB with live names: quick, from a small cache, never an error."""
+"""Completion with live names (jobs, sources, contexts): quick, from a small cache, never an error."""
 
 import hashlib
 import json
+import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flinkops.errors import FlinkopsError, UsageError
+from flinkops.errors import UsageError
 from flinkops.user_folders import cache_folder
 
 if TYPE_CHECKING:
@@ -18,16 +19,46 @@ FRESH_SECONDS = 10.0
 PATIENCE_SECONDS = 0.15
 """For all sources together: a Tab that hangs is worse than no suggestion."""
 MAX_SOURCES = 4
+_ONE_WORD = re.compile(r"[\w.@][\w.@/+=,-]*(?::[\w.@/+=,-]+)*", re.ASCII)
 
 
 def complete_job(incomplete: str) -> list[str]:
     """Names of jobs that begin so; what is remembered of the last poll when nobody answers in time."""
+    return _beginning(incomplete, _names)
+
+
+def complete_context(incomplete: str) -> list[str]:
+    """Contexts of the kubeconfig that begin so. Nobody is asked."""
+    return _beginning(incomplete, _contexts)
+
+
+def complete_source(incomplete: str) -> list[str]:
+    """Names of [[sources]] that begin so, for --rest. Nobody is asked."""
+    return _beginning(incomplete, _sources)
+
+
+def _beginning(incomplete: str, names: Callable[[], Iterable[str]]) -> list[str]:
+    """Those that a shell takes for one word as they are.
+
+    It would take what is in another name for its own, and zsh evaluates it: a job of such a name is named by its id.
+    """
     try:
-        names = _names()
-    except (FlinkopsError, OSError, ValueError):
+        return [name for name in names() if name.startswith(incomplete) and _ONE_WORD.fullmatch(name)]
+    except Exception:  # noqa: BLE001 - a Tab never prints an error
         return []
-    # A shell would take what is in a hostile name for its own: such a job is named by its id.
-    return [name for name in names if name.startswith(incomplete) and name.isprintable()]
+
+
+def _contexts() -> Iterable[str]:
+    """Read as YAML alone: the kubernetes package takes too long for a Tab, and would log in."""
+    from flinkops.sources.kubernetes.access import context_names
+
+    return context_names(_given("--kubeconfig") or [None])
+
+
+def _sources() -> Iterable[str]:
+    from flinkops.config.load import load_settings
+
+    return [source.name for source in load_settings({}).sources]
 
 
 def remember_names(settings: "Settings", names: Iterable[str]) -> None:
@@ -48,7 +79,8 @@ def _names() -> list[str]:
     from flinkops.clock import SystemClock
     from flinkops.config.load import load_settings
 
-    settings = load_settings({"rest": _rest_on_the_line() or None})
+    flags = {option: _given(f"--{option}") or None for option in ("rest", "context", "kubeconfig", "namespace")}
+    settings = load_settings(flags)
     known = _remembered(settings)
     if known and 0 <= SystemClock().now_ms() - known[0] < FRESH_SECONDS * 1000:
         return known[1]
@@ -72,12 +104,19 @@ def _ask(settings: "Settings") -> list[str] | None:
     return [name for names in known for name in names] if known else None
 
 
-def _rest_on_the_line() -> list[str]:
-    """--rest of the command line that is being completed."""
+def _given(option: str) -> list[str]:
+    """What the command line that is being completed gives for an option: in bash's words, or in zsh's and fish's."""
     import os
+    import shlex
 
-    words = os.environ.get("COMP_WORDS", "").split() or sys.argv
-    return [word for before, word in pairwise(words) if before == "--rest"]
+    line = os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS", "")
+    try:
+        words = shlex.split(line) or sys.argv
+    except ValueError:  # a quote that is still open
+        words = line.split()
+    short = {"--namespace": "-n"}.get(option)
+    spaced = [word for before, word in pairwise(words) if before in (option, short)]
+    return spaced + [word.partition("=")[2] for word in words if word.startswith(f"{option}=")]
 
 
 def _remembered(settings: "Settings") -> tuple[int, list[str]] | None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flinkops.cli.action_options import JournalOption
+from flinkops.cli.complete import complete_job
 from flinkops.cli.options import Common, with_common
 from flinkops.cli.output import emit, emit_document
 from flinkops.cli.run_action import document_format, open_journal
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 @with_common
 def history(
     common: Common,
-    job: Annotated[str | None, typer.Argument(metavar="[JOB]", help="Only this job's.")] = None,
+    job: Annotated[
+        str | None, typer.Argument(metavar="[JOB]", help="Only this job's.", autocompletion=complete_job)
+    ] = None,
     journal_folder: JournalOption = None,
 ) -> None:
     """What was done through flinkops on this machine, newest first, and how it ended."""

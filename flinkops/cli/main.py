@@ -7,6 +7,7 @@ file is paid for by its `--help` and the completion of its arguments: heavy impo
 import errno
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
@@ -47,6 +48,10 @@ COMMANDS = {
     "history": Lazy(
         "flinkops.cli.history:history",
         "What was done through flinkops on this machine, newest first, and how it ended.",
+    ),
+    "init": Lazy(
+        "flinkops.cli.init:init",
+        "Find Kubernetes contexts with a Flink operator, ask three questions, write a commented flinkops.toml.",
     ),
     "rescale": Lazy(
         "flinkops.cli.rescale:rescale",
@@ -96,6 +101,14 @@ COMMANDS = {
 """In the order of `--help`; each is imported when it is called."""
 
 
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        from flinkops.cli.version import version
+
+        version()
+        raise typer.Exit
+
+
 def build() -> typer.Typer:
     """All commands."""
     app = typer.Typer(
@@ -110,7 +123,11 @@ def build() -> typer.Typer:
     return app
 
 
-def _root() -> None:
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_tell_version, help="The version, and no more.")
+    ] = False,
+) -> None:
     """Keeps `flinkops COMMAND` a group of commands however few there are."""
 
 

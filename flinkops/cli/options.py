@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flinkops.cli.complete import complete_context, complete_source
 from flinkops.cli.output import say
 
 if TYPE_CHECKING:
@@ -47,7 +48,13 @@ def finite(value: float | None) -> float | None:
 def _options(
     rest: Annotated[
         list[str] | None,
-        typer.Option("--rest", metavar="URL", help="A Flink REST endpoint; repeatable.", rich_help_panel=TARGET),
+        typer.Option(
+            "--rest",
+            metavar="URL",
+            help="A Flink REST endpoint; repeatable.",
+            rich_help_panel=TARGET,
+            autocompletion=complete_source,
+        ),
     ] = None,
     context: Annotated[
         list[str] | None,
@@ -56,6 +63,7 @@ def _options(
             metavar="NAME",
             help="A context of the kubeconfig, or a pattern such as 'prod-*'; repeatable.",
             rich_help_panel=TARGET,
+            autocompletion=complete_context,
         ),
     ] = None,
     kubeconfig: Annotated[

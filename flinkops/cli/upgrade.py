@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flinkops.cli.action_options import Consent, JournalOption, acts
+from flinkops.cli.complete import complete_job
 from flinkops.cli.many import Pace, request_for_many
 from flinkops.cli.options import Common, with_common
 from flinkops.cli.run_action import request_action
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 @acts("upgrade")
 def upgrade(
     common: Common,
-    job: Annotated[str | None, typer.Argument(metavar="[JOB]", help="The job; with --resume the action.")] = None,
+    job: Annotated[
+        str | None,
+        typer.Argument(metavar="[JOB]", help="The job; with --resume the action.", autocompletion=complete_job),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="As `flinkops action resume`.")] = False,
     abandon: Annotated[bool, typer.Option("--abandon", help="As `flinkops action abandon`.")] = False,
     max_unavailable: Annotated[

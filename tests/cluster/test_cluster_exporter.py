@@ -9,6 +9,8 @@ import yaml
 
 from tests.cluster.kit import FLINKOPS_IMAGE, REPOSITORY, Cluster, wait_for
 
+pytestmark = pytest.mark.timeout(900)  # the image is made first
+
 NAMESPACE = "flinkops-exporter-test"
 PORT = 9249
 REPLICAS = 2

@@ -98,7 +98,7 @@ def list_contexts(kubeconfig: str | None = None) -> ContextNames:
     return ContextNames(tuple(str(one["name"]) for one in found), current["name"] if current else None)
 
 
-def _has_plugin(kubeconfig: str | None, context: str) -> bool:
+def logs_in_by_program(kubeconfig: str | None, context: str) -> bool:
     """Whether the context's user logs in by a program. Where that cannot be told, loading it tells more."""
     user = None
     users: set[str] = set()
@@ -141,6 +141,15 @@ def servers_of_contexts(kubeconfigs: Iterable[str | None]) -> dict[str, str]:
     return servers
 
 
+def context_names(kubeconfigs: Iterable[str | None]) -> list[str]:
+    """The contexts of these kubeconfigs (None: the usual one), as far as they can be read; without any log-in."""
+    names: dict[str, None] = {}
+    for file in dict.fromkeys(part for one in kubeconfigs for part in _kubeconfig_files(one)):
+        with suppress(AttributeError, KeyError, TypeError):
+            names |= {str(one["name"]): None for one in _kubeconfig_content(file).get("contexts") or ()}
+    return list(names)
+
+
 def open_access(kubeconfig: str | None = None, context: str | None = None) -> KubeAccess:
     """Reads the credentials of `context` (default: the current one), or the pod's own where there is no kubeconfig.
 
@@ -171,7 +180,7 @@ class _Login:
         self._lock = threading.Lock()
         self._configuration: Any = None
         self.server = servers_of_contexts([kubeconfig]).get(context, "")
-        if not _has_plugin(kubeconfig, context):  # which may take its time: it runs when the API server is asked
+        if not logs_in_by_program(kubeconfig, context):  # which may take its time: it runs when the API server is asked
             self.server = str(self.configuration().host).rstrip("/")
 
     def configuration(self) -> Any:
