@@ -22,12 +22,13 @@ def find_clusters(kubeconfigs: Sequence[str], *, deadline_seconds: float) -> lis
     for a kubeconfig that is named and cannot be read.
     """
     wanted: list[tuple[str | None, str, bool]] = []
-    for file in kubeconfigs or ([None] if kubeconfig_exists() else []):
+    usual: list[str | None] = [None] if kubeconfig_exists() else []
+    for file in kubeconfigs or usual:
         names = list_contexts(file)
         wanted += [(file, name, name == names.current) for name in names.names]
     wanted.sort(key=lambda one: not one[2])
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        looked_at = pool.map(lambda one: _asked(*one, deadline_seconds), wanted[:MOST_ASKED])
+        looked_at = pool.map(lambda one: _asked(one[0], one[1], one[2], deadline_seconds), wanted[:MOST_ASKED])
         found = list(looked_at)
     return found + [
         FoundCluster(name, file, told="not asked: too many contexts") for file, name, _ in wanted[MOST_ASKED:]
