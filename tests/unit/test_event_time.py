@@ -308,6 +308,16 @@ def test_timers_that_wait_for_a_watermark_need_one(event: float, processing: flo
         (["[5]:IntervalJoin(joinType=[InnerJoin], windowBounds=[isRowTime=false])"], [False], [False]),
         (["[6]:Join(joinType=[InnerJoin], where=[(a = b)])"], [False], [False]),
         (["[6]:Match(orderBy=[ts ASC], pattern=[a b])"], [True], [False]),
+        (
+            ["[2]:Calc(select=[k, PROCTIME() AS p])", "[6]:Match(partitionBy=[k], orderBy=[p ASC], pattern=[a b])"],
+            [False, False],
+            [False, False],
+        ),
+        (
+            ["[2]:Calc(select=[k, PROCTIME() AS p])", "[3]:TemporalSort(orderBy=[p ASC, k ASC])", "[4]:Sort()"],
+            [False] * 3,
+            [False] * 3,
+        ),
     ],
 )
 def test_what_the_plan_says(descriptions: list[str], needs: list[bool | None], makes: list[bool]) -> None:

@@ -13,13 +13,15 @@ from typing import NamedTuple
 
 _SQL_FIRST = re.compile(r"\[\d+\]:")
 """How the SQL planner begins an operator. Only the first of a chain can be keyed, so that it alone can set timers."""
-_SQL_EVENT_TIME = re.compile(r"\bisRowTime=true|\bTemporalSort\(|\bMatch\(")
+_SQL_EVENT_TIME = re.compile(r"\bisRowTime=true")
+_SQL_ORDERED = re.compile(r"\b(?:TemporalSort|Match)\(")
+"""By a time column: in event time unless that is one of processing time."""
 _SQL_WINDOW = re.compile(
     r"\b(?:WindowAggregate|GlobalWindowAggregate|LocalWindowAggregate|WindowTableFunction|GroupWindowAggregate|"
     r"WindowJoin|WindowRank|WindowDeduplicate|TemporalJoin|OverAggregate)\("
 )
 """In event time where the job's tables have a watermark, else in processing time; see `_time_columns`."""
-_TIME_COLUMN = re.compile(r"\btime_col=\[(\w+)\]|\borderBy=\[(\w+) ASC\]")
+_TIME_COLUMN = re.compile(r"\btime_col=\[(\w+)\]|\borderBy=\[(\w+) ASC[,\]]")
 _PROCESSING_COLUMN = re.compile(r"\bPROCTIME\(\) AS (\w+)")
 _STREAM_EVENT_TIME = re.compile(
     r"EventTime\w{0,60}Windows\b|EventTimeTrigger|EventTimeSessionWindows|\bInterval Join\b"
@@ -61,7 +63,10 @@ def _uses(descriptions: tuple[tuple[str, str], ...]) -> dict[str, EventTimeUse]:
 def _needs(text: str, processing: frozenset[str], *, declared: bool) -> bool | None:
     if _STREAM_EVENT_TIME.search(text) or _SQL_EVENT_TIME.search(text):
         return True
+    columns = {name for pair in _TIME_COLUMN.findall(text) for name in pair if name}
+    in_processing_time = bool(columns) and columns <= processing
+    if _SQL_ORDERED.search(text):
+        return not in_processing_time
     if _SQL_WINDOW.search(text):
-        columns = {name for pair in _TIME_COLUMN.findall(text) for name in pair if name}
-        return declared and not (columns and columns <= processing)
+        return declared and not in_processing_time
     return False if _SQL_FIRST.match(text) or _STREAM_PROCESSING_TIME_FIRST.match(text) else None
