@@ -38,7 +38,7 @@ def record(
         _write_last(common, file, last, keep_dir)
         return
     if keep_dir is not None:
-        raise UsageError("--keep-dir says where --last looks", next_step="flinkops record --last 2h FILE")
+        raise UsageError("--keep-dir is the folder that --last reads", next_step="flinkops record --last 2h FILE")
     from flinkops.cli.repeat import repeated
     from flinkops.cli.targets import open_collector
     from flinkops.recording import Recorder

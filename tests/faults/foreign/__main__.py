@@ -21,7 +21,6 @@ _PATIENT = {
     "heartbeat.interval": "30 s",
     "heartbeat.timeout": "10 min",
     "pekko.ask.timeout": "5 min",
-    "pekko.startup-timeout": "5 min",
     "metrics.fetcher.update-interval": "10 s",
 }
 """A machine that is busy with other things is no fault of the jobs; the last is Flink's default."""
