@@ -12,6 +12,9 @@ from pathlib import Path
 from flinkops.errors import UsageError
 
 WAIT_SECONDS = 10.0
+"""So long nothing may come."""
+WHOLE_SECONDS = 60.0
+"""So long all of it may take where it is no file, after a first piece: one byte now and then would have no end."""
 _CHUNK_BYTES = 1 << 20
 
 
@@ -24,8 +27,8 @@ def read_input(path: Path | str, *, most_bytes: int) -> bytes:
     try:
         regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
         content = _read(descriptor, most_bytes, waits=not regular)
-    except TimeoutError:
-        raise UsageError(f"{path} gave nothing for {WAIT_SECONDS:.0f} s", next_step="name a file") from None
+    except TimeoutError as problem:
+        raise UsageError(f"{path} {problem}", next_step="name a file") from None
     except OSError as problem:
         raise UsageError(f"{path} cannot be read: {problem.strerror or problem}") from None
     finally:
@@ -45,29 +48,39 @@ def read_input_text(path: Path | str, *, most_bytes: int) -> str:
 
 def _read(descriptor: int, most_bytes: int, *, waits: bool) -> bytes:
     pieces: list[bytes] = []
-    size = 0
+    size, begun = 0, time.monotonic()
+    last = begun
     while size <= most_bytes:
         if waits:
-            _wait(descriptor)
+            _wait(descriptor, last + WAIT_SECONDS)
         try:
             piece = os.read(descriptor, min(_CHUNK_BYTES, most_bytes + 1 - size))
-        except BlockingIOError:  # another reader was first
+        except BlockingIOError:  # another reader was first; or one of /proc's, which calls itself a file
+            waits = True
+            _pause(last + WAIT_SECONDS)
             continue
         if not piece:
             break
         pieces.append(piece)
         size += len(piece)
+        last = time.monotonic()
+        if waits and last - begun > WHOLE_SECONDS:
+            raise TimeoutError(f"has not come to its end in {WHOLE_SECONDS:.0f} s")
     return b"".join(pieces)
 
 
-def _wait(descriptor: int) -> None:
+def _wait(descriptor: int, until: float) -> None:
     """Until there is something, or the end. Raises TimeoutError."""
-    until = time.monotonic() + WAIT_SECONDS
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     while not poll.poll(max(0.0, until - time.monotonic()) * 1000):
-        if time.monotonic() >= until:
-            raise TimeoutError
+        _pause(until, seconds=0.0)
+
+
+def _pause(until: float, *, seconds: float = 0.02) -> None:
+    if time.monotonic() >= until:
+        raise TimeoutError(f"gave nothing for {WAIT_SECONDS:.0f} s")
+    time.sleep(seconds)
 
 
 def _megabytes(size: int) -> str:

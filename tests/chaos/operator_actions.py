@@ -55,7 +55,7 @@ ACTIONS = (
     Action("rollback", ("rollback", NAME, *_SOON), before=_UPGRADE),
     Action("autoscale enable", _ENABLE),
     Action("autoscale disable", ("autoscale", "disable", NAME), before=_ENABLE),
-    Action("autoscale apply", ("autoscale", "apply", NAME, "--seconds", "0.5", *AUTOSCALER), fake=TrappedScaling),
+    Action("autoscale apply", ("autoscale", "apply", NAME, "--seconds", "2", *AUTOSCALER), fake=TrappedScaling),
     Action(
         "autoscale run",
         ("autoscale", "run", NAME, "--seconds", "1.5", "--interval", "0.1s", *AUTOSCALER),

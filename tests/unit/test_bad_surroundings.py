@@ -1,7 +1,9 @@
 """No home, no name, no streams, no folder, no end: one line and the documented code."""
 
+import contextlib
 import os
 import pwd
+import select
 import subprocess
 import sys
 import threading
@@ -283,3 +285,47 @@ def test_a_name_of_any_bytes_is_one_line(cli: Cli, words: tuple[str, ...]) -> No
     ran = cli(*words, name, "--rest", "http://127.0.0.1:9", "--timeout", "1s", "--yes")
     assert ran.code in (0, 1, 2, 3, 4, 5)
     assert "unexpected" not in ran.err
+
+
+def test_what_calls_itself_a_file_and_gives_nothing_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """/proc/kmsg does: `flinkops apply /proc/kmsg` read it again and again for ever."""
+    monkeypatch.setattr(input_file, "WAIT_SECONDS", 0.05)
+    asked = []
+
+    def nothing(*_: object) -> bytes:
+        asked.append(1)
+        if len(asked) > 200_000:
+            raise AssertionError("without end")
+        raise BlockingIOError
+
+    monkeypatch.setattr(input_file.os, "read", nothing)
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(UsageError, match="gave nothing for"):
+        read_input(file, most_bytes=10)
+
+
+def test_a_pipe_that_gives_a_byte_now_and_then_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(input_file, "WHOLE_SECONDS", 0.05)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    ended = threading.Event()
+
+    def trickle() -> None:
+        with pipe.open("wb", buffering=0) as file, contextlib.suppress(BrokenPipeError):
+            while not ended.wait(0.01):
+                file.write(b"x")
+
+    # A reader without a writer sees the end at once: the test holds it open before there is one.
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    thread = threading.Thread(target=trickle)
+    thread.start()
+    try:
+        while not select.select([reader], [], [], 60)[0]:
+            pass
+        with pytest.raises(UsageError, match="has not come to its end"):
+            read_input(pipe, most_bytes=1 << 30)
+    finally:
+        ended.set()
+        os.close(reader)
+        thread.join(60)
