@@ -298,7 +298,7 @@ def test_what_calls_itself_a_file_and_gives_nothing_ends(tmp_path: Path, monkeyp
             raise AssertionError("without end")
         raise BlockingIOError
 
-    monkeypatch.setattr(input_file.os, "read", nothing)
+    monkeypatch.setattr(os, "read", nothing)
     file = tmp_path / "file"
     file.touch()
     with pytest.raises(UsageError, match="gave nothing for"):
