@@ -21,7 +21,7 @@ from flinkops.clock import Clock, iso_utc
 from flinkops.errors import OperationFailed, Refused, UsageError
 from flinkops.model.plan import Plan, StepResult, Target, Verb
 from flinkops.model.steps import Findings, StepOutcome, described
-from flinkops.model.tagged import UNREADABLE
+from flinkops.model.tagged import UNREADABLE, work_out
 from flinkops.outside.shell import shell_word
 from flinkops.ownership import current_user
 from flinkops.plan.version_1 import upgraded_entry
@@ -285,6 +285,7 @@ _version = msgspec.json.Decoder(_Version)
 
 @cache
 def _decoder() -> "msgspec.json.Decoder[Entry]":
+    work_out(Entry)
     return msgspec.json.Decoder(Entry, dec_hook=known_members().hook())
 
 

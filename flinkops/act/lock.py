@@ -12,6 +12,7 @@ import msgspec
 
 from flinkops.errors import OperationFailed, Refused
 from flinkops.model.plan import Plan
+from flinkops.model.tagged import work_out
 from flinkops.ownership import make_private
 
 
@@ -73,6 +74,7 @@ def _path(folder: Path, prefix: str, *key: str) -> Path:
 def _busy(plan: Plan, content: bytes) -> str:
     job = plan.target.job_name or plan.target.source
     try:
+        work_out(Holder)
         holder = msgspec.json.decode(content, type=Holder)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return f"another action on {job} is under way"

@@ -5,6 +5,7 @@ family is a plain base class; its members are structs with a tag. Encoding needs
 are known (:class:`Members`). What has another tag is kept as the family's unknown member.
 """
 
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -22,6 +23,21 @@ UNREADABLE = (
 """What decoding and upgrading a document of any content may raise: a plan file, a line of the journal."""
 
 T = TypeVar("T")
+_working_out = threading.RLock()
+_worked_out: set[type] = set()
+
+
+def work_out(kind: type) -> None:
+    """Let msgspec work this type out, before any thread reads one.
+
+    It does so at the first use, and marks the type before it is done: a second thread that comes meanwhile ends the
+    process (SIGSEGV, msgspec 0.22). A decoder of a module is safe, since modules are imported once.
+    """
+    if kind in _worked_out:
+        return
+    with _working_out:
+        msgspec.json.Decoder(kind)
+        _worked_out.add(kind)
 
 
 class Family:
@@ -63,12 +79,14 @@ class Members:
             member = self._by_family.get((kind, tag))
             if member is None:
                 return kind.unknown(tag, value)
+            work_out(member)
             return msgspec.convert(value, member, strict=strict, dec_hook=decode)
 
         return decode
 
     def convert(self, value: Any, kind: type[T], *, strict: bool = True) -> T:
         """Builtins to a value of this type. Raises msgspec.ValidationError."""
+        work_out(kind)
         return msgspec.convert(value, kind, strict=strict, dec_hook=self.hook(strict=strict))
 
 
