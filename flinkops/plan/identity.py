@@ -73,7 +73,7 @@ def decode_plan_file(content: bytes, name: str, members: Members) -> Plan:
     """The inverse of :func:`encode_plan_file`, also for files of earlier versions; `name` is the file's, for messages.
 
     `members` are the steps and preconditions that are known. Raises UsageError when it is no plan, one of a newer
-    version, or one that was edited: what was confirmed is done.
+    version or another build, or one that was edited: what was confirmed is done.
     """
     try:
         document = msgspec.json.decode(content, type=_RawPlanFile)
@@ -89,5 +89,23 @@ def decode_plan_file(content: bytes, name: str, members: Members) -> Plan:
     except UNREADABLE as problem:
         raise UsageError(f"{name} is not a saved plan: {problem}", next_step="make one with --out FILE") from None
     if document.hash != digest:
+        if version != 1 and (field := _other_field(document.plan, msgspec.to_builtins(read))) is not None:
+            raise UsageError(
+                f"{name} was saved by another version of flinkops, whose plans differ in {field}",
+                next_step="plan again with --out FILE, or apply it with the flinkops that saved it",
+            )
         raise UsageError(f"{name} was changed after it was saved", next_step="plan again with --out FILE")
     return read
+
+
+def _other_field(saved: object, read: object, at: str = "") -> str | None:
+    """The first field that only one of the two has, dotted; None where they differ in values alone."""
+    if isinstance(saved, dict) and isinstance(read, dict):
+        if alone := sorted(saved.keys() ^ read.keys()):
+            return f"{at}{alone[0]}"
+        pairs = [(str(key), saved[key], read[key]) for key in saved]
+    elif isinstance(saved, list | tuple) and isinstance(read, list | tuple):
+        pairs = [(str(index), *both) for index, both in enumerate(zip(saved, read, strict=False))]
+    else:
+        return None
+    return next((found for key, one, other in pairs if (found := _other_field(one, other, f"{at}{key}."))), None)

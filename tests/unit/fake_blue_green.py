@@ -12,9 +12,9 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from flinkops.plan.operator.configuration import duration_seconds
+from flinkops.plan.operator.merge_patch import merged
 from flinkops.plan.operator.rules import Rules
 from flinkops.plan.operator.spec import Change, compared, desired_state
-from flinkops.plan.operator.steps import merged
 from tests.unit.cr_samples import case
 from tests.unit.fake_flink import Answer, refusal
 from tests.unit.fake_operator import FakeOperator

@@ -11,9 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
+from flinkops.plan.operator.merge_patch import merged
 from flinkops.plan.operator.rules import Rules
 from flinkops.plan.operator.spec import desired_state
-from flinkops.plan.operator.steps import merged
 from tests.unit.cr_samples import resource
 from tests.unit.fake_flink import BAD_IMAGE, LOOPING_IMAGE, WRONG_STATE_IMAGE, Answer, Died, FakeFlink, refusal
 from tests.unit.true_operator import TrueOperator

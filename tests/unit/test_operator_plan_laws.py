@@ -6,7 +6,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flinkops.plan.operator.predict import Edit, merge_patch, predict
+from flinkops.plan.operator.merge_patch import merge_patch
+from flinkops.plan.operator.predict import Edit, predict
 from flinkops.plan.operator.situation import ObservedJob
 from tests.unit.cr_samples import OPERATORS
 from tests.unit.operator_cases import (

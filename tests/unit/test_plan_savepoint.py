@@ -1,5 +1,9 @@
 """Plans around savepoints: refusals, idempotent ids, files of plans."""
 
+import json
+from collections.abc import Callable
+from typing import Any
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -127,6 +131,27 @@ def test_an_edited_plan_file_is_refused() -> None:
     content = encode_plan_file(plan_savepoint(job(), STAMP)).replace(b"s3://bucket/sp", b"s3://bucket/xx")
     with pytest.raises(UsageError, match="changed after it was saved"):
         decode_plan_file(content, "plan.json", known_members())
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        (lambda plan: plan.pop("severe"), "severe"),
+        (lambda plan: plan.update(urgency="high"), "urgency"),
+        (lambda plan: plan["steps"][0].pop("only_reads"), "steps.0.only_reads"),
+    ],
+)
+def test_a_plan_of_another_build_is_called_that_and_not_edited(
+    change: Callable[[dict[str, Any]], object], field: str
+) -> None:
+    """Its fields are others, whatever its hash: what it lacks would be made up, what it has more would be left out."""
+    document = json.loads(encode_plan_file(plan_savepoint(job(), STAMP)))
+    change(document["plan"])
+    document["hash"] = "0" * 64
+    with pytest.raises(UsageError, match="another version of flinkops") as refused:
+        decode_plan_file(json.dumps(document).encode(), "plan.json", known_members())
+    assert str(refused.value.what).endswith(f"differ in {field}")
+    assert "plan again" in (refused.value.next_step or "")
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b"\xff", b'{"schema_version":9,"hash":"","plan":{}}'])

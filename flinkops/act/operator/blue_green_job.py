@@ -31,7 +31,8 @@ from flinkops.plan.operator.blue_green import (
     template_of,
 )
 from flinkops.plan.operator.blue_green_plan import plan_blue_green
-from flinkops.plan.operator.predict import Edit, edited_spec, merge_patch
+from flinkops.plan.operator.merge_patch import merge_patch
+from flinkops.plan.operator.predict import Edit, edited_spec
 from flinkops.plan.operator.rules import Features, features
 from flinkops.plan.operator.spec import configuration, desired_state, savepoint_directory, upgrade_mode
 from flinkops.sources.kubernetes.access import KubeAccess

@@ -27,8 +27,7 @@ from flinkops.plan.operator.blue_green import (
     template_of,
 )
 from flinkops.plan.operator.blue_green_inputs import BeginBlueGreenRollback, RestoreBlueGreenSpec
-from flinkops.plan.operator.predict import merge_patch
-from flinkops.plan.operator.steps import changed_paths, merged, spec_patch
+from flinkops.plan.operator.merge_patch import changed_paths, merge_patch, merged, spec_patch
 from flinkops.sources.kubernetes.resources import Json, section, text
 from flinkops.sources.kubernetes.verbs import Conflict
 

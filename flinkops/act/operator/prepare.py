@@ -27,6 +27,7 @@ from flinkops.plan.operator.bookkeeping import (
 )
 from flinkops.plan.operator.checks import ANEW
 from flinkops.plan.operator.configuration import HA_TYPE, of_running_cluster
+from flinkops.plan.operator.merge_patch import merged
 from flinkops.plan.operator.predict import Edit, Prediction, edited_spec, predict
 from flinkops.plan.operator.recorded import lost_stop_savepoint
 from flinkops.plan.operator.rules import features
@@ -34,13 +35,7 @@ from flinkops.plan.operator.session_cluster import on_cluster
 from flinkops.plan.operator.situation import ObservedJob
 from flinkops.plan.operator.spec import Change, configuration, savepoint_directory, upgrade_mode
 from flinkops.plan.operator.step_inputs import PatchResource
-from flinkops.plan.operator.steps import (
-    Seen,
-    has_job,
-    merged,
-    plan_for_resource,
-    stopped_with,
-)
+from flinkops.plan.operator.steps import Seen, has_job, plan_for_resource, stopped_with
 from flinkops.plan.transactions import committing_sinks
 from flinkops.sources.kubernetes.plan_inputs import Read
 from flinkops.sources.kubernetes.resources import section

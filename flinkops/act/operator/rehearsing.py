@@ -22,6 +22,7 @@ from flinkops.model.rehearsal import Rehearsal
 from flinkops.model.request import Terms
 from flinkops.plan.identity import Stamp, derived_id
 from flinkops.plan.operator.decision import Mode
+from flinkops.plan.operator.merge_patch import merged
 from flinkops.plan.operator.recorded import recorded_savepoint
 from flinkops.plan.operator.rehearsal_pod import (
     CONF_MOUNT,
@@ -34,7 +35,6 @@ from flinkops.plan.operator.rehearsal_pod import (
 )
 from flinkops.plan.operator.spec import desired_state, job_of, savepoint_directory
 from flinkops.plan.operator.step_inputs import PatchResource, RehearseSpec
-from flinkops.plan.operator.steps import merged
 from flinkops.plan.rehearsal import Seen, cannot_tell, estimate, judge, needs_control, newest_state_bytes, refusal
 from flinkops.sources.kubernetes.plan_inputs import read_for_plan
 from flinkops.sources.kubernetes.pod_task import Payload, PodTask

@@ -25,13 +25,12 @@ from flinkops.act.savepoint_steps import checked_files
 from flinkops.errors import FlinkopsError, NotInTime, OperationFailed, TimedOut, Unreachable
 from flinkops.outside.shell import shell_word
 from flinkops.plan.operator.bookkeeping import REDEPLOY_NONCE, next_redeploy_nonce, without_bookkeeping
-from flinkops.plan.operator.predict import merge_patch
+from flinkops.plan.operator.merge_patch import changed_paths, merge_patch, merged, spec_patch
 from flinkops.plan.operator.rollback import PLAN_ANNOTATION, deletion_problems, recreated, rollback_patch
 from flinkops.plan.operator.rules import Features
 from flinkops.plan.operator.session_cluster import joined
 from flinkops.plan.operator.spec import ha_on, job_of, savepoint_directory, upgrade_mode
 from flinkops.plan.operator.step_inputs import BeginRollback, CreateResource, RemoveResource
-from flinkops.plan.operator.steps import changed_paths, merged, spec_patch
 from flinkops.sources.kubernetes.resources import Json, section, text
 from flinkops.sources.kubernetes.verbs import Conflict
 

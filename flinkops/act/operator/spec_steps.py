@@ -19,6 +19,7 @@ from flinkops.errors import NotInTime, OperationFailed, Refused, TimedOut, Unrea
 from flinkops.model.places import same_place
 from flinkops.model.steps import NamesSavepoint
 from flinkops.plan.operator.bookkeeping import initial_paths
+from flinkops.plan.operator.merge_patch import merged, spec_patch
 from flinkops.plan.operator.recorded import lost_stop_savepoint, stop_savepoints
 from flinkops.plan.operator.spec import desired_state
 from flinkops.plan.operator.step_inputs import (
@@ -29,7 +30,6 @@ from flinkops.plan.operator.step_inputs import (
     PatchResource,
     VerifyEdit,
 )
-from flinkops.plan.operator.steps import merged, spec_patch
 from flinkops.plan.preconditions import spec_hash
 from flinkops.sources.kubernetes.resources import Json, section, text
 from flinkops.sources.kubernetes.verbs import Conflict

@@ -14,6 +14,7 @@ from flinkops.plan.operator.admission import admitted
 from flinkops.plan.operator.checks import ANEW, Problem, ProposedChange, refusals
 from flinkops.plan.operator.decision import Act, Decision, Mode, Start
 from flinkops.plan.operator.effects import lost_overrides
+from flinkops.plan.operator.merge_patch import merge_patch
 from flinkops.plan.operator.outlook import Outlook, outlook, settled
 from flinkops.plan.operator.reading import Spec
 from flinkops.plan.operator.reasons import ReasonCode, because
@@ -207,25 +208,6 @@ def _told(
         required_again=lost_overrides(checked.wanted) if checked.rescales else {},
         required_again_of_old=lost_overrides(checked.deployed) if checked.rescales else {},
     )
-
-
-def merge_patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    """The JSON merge patch (RFC 7396) from `before` to `after`.
-
-    >>> merge_patch({"a": 1, "b": {"c": 2, "d": 3}}, {"b": {"c": 4, "d": 3}, "e": 5})
-    {'a': None, 'b': {'c': 4}, 'e': 5}
-    """
-    patch: dict[str, Any] = {}
-    for key in sorted(before.keys() | after.keys()):
-        old, new = before.get(key), after.get(key)
-        if key not in after:
-            patch[key] = None
-        elif isinstance(old, Mapping) and isinstance(new, Mapping):
-            if inner := merge_patch(old, new):
-                patch[key] = inner
-        elif old != new or key not in before:
-            patch[key] = new
-    return patch
 
 
 def _with_python_file(arguments: list[str], path: str) -> list[str]:

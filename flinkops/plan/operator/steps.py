@@ -26,7 +26,8 @@ from flinkops.plan.operator.in_place import (
     in_place_steps,
     ordered,
 )
-from flinkops.plan.operator.predict import Prediction, merge_patch
+from flinkops.plan.operator.merge_patch import merged
+from flinkops.plan.operator.predict import Prediction
 from flinkops.plan.operator.recorded import recorded_savepoint, stop_savepoints
 from flinkops.plan.operator.rollback import NO_ROLLBACK, rollback_text
 from flinkops.plan.operator.rules import Features
@@ -352,45 +353,8 @@ def kept(resource: Resource) -> dict[str, Any]:
     }
 
 
-def spec_patch(resource: Resource, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """The merge patch that gives the resource this spec; empty when it has it."""
-    patch = merge_patch(resource.get("spec") or {}, wanted)
-    return {"spec": patch} if patch else {}
-
-
 def _wanted(resource: Resource, found: Prediction) -> dict[str, Any]:
     return merged(resource.get("spec") or {}, found.patch.get("spec") or {})
-
-
-def merged(before: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
-    """What a JSON merge patch (RFC 7396) makes of `before`.
-
-    >>> merged({"a": 1, "b": {"c": 2, "d": 3}}, {"a": None, "b": {"c": 4}})
-    {'b': {'c': 4, 'd': 3}}
-    """
-    after = dict(before)
-    for key, value in patch.items():
-        if value is None:
-            after.pop(key, None)
-        elif isinstance(value, Mapping):
-            old = after.get(key)
-            after[key] = merged(old if isinstance(old, Mapping) else {}, value)
-        else:
-            after[key] = value
-    return after
-
-
-def changed_paths(patch: Mapping[str, Any], above: str = "spec") -> list[str]:
-    """The fields that a merge patch sets or removes.
-
-    >>> changed_paths({"image": "a:1", "job": {"parallelism": 2}})
-    ['spec.image', 'spec.job.parallelism']
-    """
-    paths = []
-    for key, value in patch.items():
-        here = f"{above}.{key}"
-        paths += changed_paths(value, here) if isinstance(value, Mapping) and value else [here]
-    return paths
 
 
 def _known(resource: Resource) -> tuple[str, ...]:
