@@ -16,6 +16,7 @@ from flinkops.model.assessment import (
     Level,
     Reason,
     VertexAssessment,
+    brief,
 )
 from flinkops.model.facts import (
     CheckpointFacts,
@@ -31,6 +32,7 @@ from flinkops.model.facts import (
     VertexFacts,
 )
 from flinkops.model.history import JobSample
+from flinkops.model.measures import MEASURES
 from flinkops.model.observation import Observation
 from flinkops.model.reasons import ReasonCode
 
@@ -89,21 +91,32 @@ def _level(number: int, cluster: str, *, all_ok: bool) -> Level:
     return {1: "critical", 4: "warning", 9: "unknown"}.get(number % 17, "ok")  # type: ignore[return-value]
 
 
+_CHECKPOINT_FAILURES = (
+    "Checkpoint expired before completing",
+    "IOException: 503 Slow Down by s3://state",
+    "ConnectException: broker 3 refused",
+    "OutOfMemoryError: Java heap space",
+    "NoSuchFileException: shared/9f1c",
+)
+
+
 def _reasons(level: Level, number: int, now_ms: int, stale: bool) -> tuple[Reason, ...]:
     since = now_ms - 60_000 * (3 + number % 50)
     if stale:
         return (
             Reason(ReasonCode.SOURCE_UNREACHABLE, "no answer from its cluster: connection refused", level="unknown"),
         )
+    cause = _CHECKPOINT_FAILURES[number % len(_CHECKPOINT_FAILURES)]
     choices: dict[str, tuple[Reason, ...]] = {
         "critical": (
             Reason(
                 ReasonCode.CHECKPOINT_FAILING,
-                "4 checkpoints failed in a row: timed out after 10m",
+                f"the last 4 checkpoints failed: {cause}",
                 4,
                 3,
                 "critical",
                 since,
+                brief(cause, ", 4 checkpoints in a row"),
             ),
             Reason(ReasonCode.LATENCY_HIGH, "p99 latency 4.2 s over its limit of 1 s", 4.2, 1.0, "critical", since),
             Reason(
@@ -122,6 +135,15 @@ def _reasons(level: Level, number: int, now_ms: int, stale: bool) -> tuple[Reaso
         "ok": (),
     }
     return choices[level]
+
+
+_LARGEST = {"pending_records": 9_000.0, "source_idle_seconds": 3.0, "busy_ratio": 1.0, "mailbox_latency_seconds": 0.02}
+
+
+def _measures(luck: random.Random, *, known: bool) -> dict[str, float | None]:
+    """Drawn from a copy, so that what is drawn after them stays what it was."""
+    own = random.Random(repr(luck.getstate()[1][:3]))
+    return {each.name: round(own.random() * _LARGEST.get(each.name, 1.0), 3) if known else None for each in MEASURES}
 
 
 def _job(number: int, poll: int, now_ms: int, seed: int, cluster: str, *, hostile: bool, all_ok: bool) -> JobAssessment:
@@ -144,7 +166,8 @@ def _job(number: int, poll: int, now_ms: int, seed: int, cluster: str, *, hostil
         health=Health(level, reasons, reasons[0].since_ms if reasons else now_ms - 3_600_000),
         records_in_per_second=rate, records_out_per_second=None if rate is None else rate / 9,
         records_dropped_per_second=None if rate is None else rate * 0.9, late_records=number % 5 * 12,
-        late_ratio=0.0004, processing_latency_seconds=None if blind else Latency(
+        late_ratio=0.0004, measures=_measures(luck, known=not blind),
+        processing_latency_seconds=None if blind else Latency(
             luck.uniform(0.004, 0.04), 4.2 if level == "critical" else luck.uniform(0.04, 0.9),
             "measured" if number % 4 else "estimated"),
         event_time_skew_seconds=None if blind else 240.0 if level == "warning" else luck.uniform(2, 60),
