@@ -11,7 +11,7 @@ from flinkops.cli.action_options import Consent, JournalOption, acts
 from flinkops.cli.options import Common, with_common
 from flinkops.cli.output import emit, emit_document, is_terminal
 from flinkops.cli.run_action import act, document_format, new_stamp, open_journal
-from flinkops.errors import ExitCode, Refused, UsageError
+from flinkops.errors import ExitCode, Refused, Unreachable, UsageError
 
 if TYPE_CHECKING:
     from flinkops.act.journal import Journal
@@ -27,7 +27,7 @@ def orphans(
     common: Common,
     folders: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[FOLDER]...", help="Else all that are declared, or that Flink is configured to use."),
+        typer.Argument(metavar="FOLDER", help="Else all that are declared, or that Flink is configured to use."),
     ] = None,
     delete: Annotated[
         bool, typer.Option("--delete", help="List them; what an earlier run has listed for a day is deleted.")
@@ -150,13 +150,15 @@ def _delete(
 
 
 def _refuse_blocked(common: Common, report: "OrphanReport") -> None:
-    """Raises Refused where nothing may be removed in any of the folders that are meant."""
+    """Raises Refused where nothing may be removed in one of the folders that are meant, Unreachable for storage."""
     declared = [one for one in report.folders if one.sources is not None]
     if not declared:
         raise Refused(
             "no folder is declared in [folders] of flinkops.toml to be used by named sources alone",
             next_step="see docs/storage.md; without --delete it is a report",
         )
+    if unlisted := [one for one in declared if one.decision is None]:
+        raise Unreachable(f"{unlisted[0].folder}: {unlisted[0].refused[0]}", next_step=unlisted[0].next_step)
     if blocked := [one for one in declared if one.refused]:
         first = blocked[0]
         more = f" (and {len(first.refused) - 1} more reasons)" if len(first.refused) > 1 else ""
