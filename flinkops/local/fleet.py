@@ -24,7 +24,7 @@ from flinkops.local.processes import Process, spawn, terminate
 from flinkops.local.signals import deferred, signals_interrupt, uninterrupted
 from flinkops.local.state import JOBMANAGER, WATCHER, FleetInfo, read_info, remove_info, write_info
 
-_READY_SECONDS = 180.0  # a death is noticed at once; this is for a machine that is busy with other things
+_READY_SECONDS = 600.0  # a death is noticed at once; this is for a machine that is busy with other things
 _POLL_SECONDS = 0.1
 # Below this Flink and Kafka start, and fail soon after in ways that are hard to read.
 _MIN_FREE_BYTES = 256 * 1024 * 1024

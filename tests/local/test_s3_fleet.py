@@ -2,8 +2,8 @@
 
 import json
 import os
-import signal
-import subprocess
+import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,30 +11,18 @@ from typing import Any
 import pytest
 
 from devtools.s3_gateway import gateway
-from flinkops.act.rest.control import RestControl
-from flinkops.assess.checkpoints import newest_completed
-from flinkops.clock import SystemClock
 from flinkops.local import fleet, job, kafka, s3_server
-from flinkops.local.state import FleetInfo
-from flinkops.model.endpoint import parse_endpoint
 from flinkops.model.places import same_place
 from tests.local.guard import guarded
+from tests.local.jobmanager_kill import newest_checkpoint, upgrade_with_a_killed_jobmanager
 from tests.local.s3 import bucket
-from tests.local.shell import REPOSITORY, Shell
+from tests.local.shell import Shell
 from tests.local.test_price_streaming import await_true
 
 NAME = "on-object-storage"
+GONE = "e" * 32
 # By hand until it has been seen to pass as a whole.
 pytestmark = [pytest.mark.local, pytest.mark.by_hand, pytest.mark.timeout(900)]
-
-
-def checkpoints(info: FleetInfo, job_id: str) -> tuple[int, str]:
-    """The number and path of the job's newest checkpoint; 0 before the first."""
-    control = RestControl(parse_endpoint(info.rest_url), SystemClock())
-    found = control.job(job_id)
-    control.close()
-    newest = newest_completed(found.checkpoints) if found is not None and found.checkpoints is not None else None
-    return (0, "") if newest is None else (newest.id, newest.external_path or "")
 
 
 def file_of(home: Path, path: str) -> Path:
@@ -68,7 +56,7 @@ def test_savepoints_are_taken_and_verified(shell: Shell, home: Path) -> None:
         paths.append(result["savepoint"])
     assert all(path.startswith("s3://flinkops/savepoints/savepoint-") for path in paths)
     (running,) = shell.live()
-    await_true("a checkpoint", lambda: checkpoints(shell.info, running)[0] > 0)
+    await_true("a checkpoint", lambda: newest_checkpoint(shell.info, running)[0] > 0)
     checks = [shell.json("savepoint", "verify", path) for path in (*paths, NAME)]
     assert [one["verdict"] for one in checks] == ["ok", "ok", "ok"]
     ids = [{operator["operator_id"] for operator in one["operators"]} for one in checks]
@@ -106,35 +94,79 @@ def test_what_nothing_depends_on_is_removed_and_seen_to_be_gone(shell: Shell, ho
     assert shell.json("savepoint", "verify", paths[0], code=1)["verdict"] == "bad"
 
 
+def test_a_copy_of_a_savepoint_on_the_disk_is_one_that_flink_starts_from(shell: Shell, home: Path) -> None:
+    """Out of the bucket, with nothing but relative paths in its metadata; a checkpoint is refused."""
+    taken = shell.json("savepoint", "create", NAME, "--yes", "--format", "native")["result"]["savepoint"]
+    target = home.parent / "copy of it"
+    copied = shell.json("savepoint", "copy", taken, str(target), "--yes")["result"]
+    assert copied["outcome"] == "verified", copied
+    path = copied["seen"]["copied_to"]
+    assert Path(path).parent == target
+    assert shell.json("savepoint", "verify", path)["verdict"] == "ok"
+    again = shell.json("savepoint", "copy", taken, str(target), "--yes")["result"]
+    assert (again["outcome"], again["seen"]["copied_files"]) == ("verified", "0")
+    (running,) = shell.live()
+    refused = shell.run("savepoint", "copy", newest_checkpoint(shell.info, running)[1], str(target), "--yes")
+    assert (refused.returncode, "by their full paths" in refused.stderr) == (5, True), refused.stderr
+    shell.json("suspend", NAME, "--yes", "--timeout", "5m")
+    resumed = shell.json("resume", NAME, "--from", path, "--yes", "--timeout", "5m")["result"]
+    assert (resumed["outcome"], same_place(resumed["restored_from"], path)) == ("verified", True), resumed
+
+
+def aged(folder: Path, days: float) -> None:
+    """Everything in it was written so long ago."""
+    moment = time.time() - days * 86_400
+    for one in folder.rglob("*"):
+        if one.is_file():
+            os.utime(one, (moment, moment))
+
+
+def a_day_ago(journal: Path) -> None:
+    """As if the first run had been a day earlier."""
+    for path in (journal / "orphans").glob("*.json"):
+        found = json.loads(path.read_bytes())
+        for one in found["files"].values():
+            one["listed_ms"] -= 25 * 3_600_000
+        path.write_text(json.dumps(found), encoding="utf-8")
+
+
+def test_what_nobody_refers_to_goes_after_a_day_and_all_else_stays(shell: Shell, home: Path, tmp_path: Path) -> None:
+    """A job that is gone left checkpoints behind; those of the job that runs stay, and so does its newest state."""
+    (running,) = shell.live()
+    await_true("a checkpoint", lambda: newest_checkpoint(shell.info, running)[0] > 0)
+    current = file_of(home, newest_checkpoint(shell.info, running)[1])
+    dead = current.parents[1] / GONE
+    for number in (1, 2):
+        shutil.copytree(current, dead / f"chk-{number}", ignore=shutil.ignore_patterns("*-*-*-*"))
+    (dead / "shared").mkdir()
+    (dead / "shared" / "left over").write_bytes(b"abc")
+    aged(dead, 8)
+    settings = tmp_path / "flinkops.toml"
+    source = shell.info.rest_url.removeprefix("http://")
+    settings.write_text(f'[folders]\n"s3://flinkops" = ["{source}"]\n', encoding="utf-8")
+    shell.environment["FLINKOPS_CONFIG"] = str(settings)
+    (folder,) = shell.json("storage", "orphans")["folders"]
+    assert folder["refused"] == []
+    gone = {one["path"] for one in folder["orphans"] if GONE in one["path"]}
+    assert gone == {f"checkpoints/{GONE}/chk-1", f"checkpoints/{GONE}/shared/left over"}
+    assert not any(running in one["path"] for one in folder["orphans"])
+    options = ("storage", "orphans", "--delete", "--older-than", "7d", "--yes")
+    for _ in range(2):
+        (listed,) = shell.json(*options)["folders"]
+        assert (set(listed["delete"]["waiting"]), listed["delete"]["now"]) == (gone, [])
+    a_day_ago(shell.folder)
+    done = shell.json(*options)["result"]
+    assert (done["outcome"], int(done["seen"]["deleted_files"])) == ("verified", 2), done
+    assert sorted(one.name for one in dead.rglob("*") if one.is_file()) == ["_metadata"]
+    assert shell.json("savepoint", "verify", newest_checkpoint(shell.info, running)[1])["verdict"] == "ok"
+    settings.write_text(f'[folders]\n"s3://flinkops" = ["{source}", "another"]\n', encoding="utf-8")
+    refused = shell.run(*options)
+    assert (refused.returncode, "another, which uses it, was not asked" in refused.stderr) == (5, True), refused.stderr
+    del shell.environment["FLINKOPS_CONFIG"]
+
+
 def test_what_the_job_comes_back_from_is_found_in_the_bucket(shell: Shell, home: Path) -> None:
     """The JobManager dies in the middle of an upgrade: what the job comes back from is found in the bucket."""
-    (old,) = shell.live()
-    info = shell.info
-    await_true("two checkpoints", lambda: checkpoints(info, old)[0] >= 2)
-    current = fleet.up(home)
-    (manager,) = [one for one in current.processes if one.role == "jobmanager"]
-    options = ("--savepoint", "--parallelism", "1", "--yes", "-o", "json", "--timeout", "5m")
-    command = shell.command("upgrade", NAME, *options)
-    with subprocess.Popen(
-        command, cwd=REPOSITORY, env=shell.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as running:
-        assert running.stderr is not None
-        assert any(line.strip().startswith("measure: ok") for line in running.stderr)
-        os.kill(manager.pid, signal.SIGKILL)
-        await_true("the JobManager has died", lambda: not manager.alive)
-        fleet.up(home)
-        told, said = running.communicate(timeout=400)
-    result = json.loads(told)["result"]
-    assert (running.returncode, result["outcome"]) == (1, "rolled-back"), told + said
-    (back,) = shell.live()
-    assert back == result["new_job_id"] != old
-    control = RestControl(parse_endpoint(info.rest_url), SystemClock())
-    found = control.job(back)
-    control.close()
-    assert found is not None
-    assert found.checkpoints is not None
-    assert found.checkpoints.restored is not None
-    assert same_place(found.checkpoints.restored.external_path, result["restored_from"])
+    result = upgrade_with_a_killed_jobmanager(shell, home, 1)
     assert result["restored_from"].startswith("s3://flinkops/")
-    assert old in result["restored_from"] or f"savepoint-{old[:6]}-" in result["restored_from"]
     assert "all there" in result["seen"]["files"]
