@@ -1,0 +1,94 @@
+"""An upgrade of an operator's job is rehearsed in a pod of the new image, with the shipped roles, before the stop."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster.accounts import OPERATOR, kubeconfig_of, pod_role, shipped_roles
+from tests.cluster.acting import settled
+from tests.cluster.kit import FLINK, Cluster, wait_for
+
+pytestmark = pytest.mark.timeout(900)
+
+QUERY = "SELECT k, COUNT(*) FROM src GROUP BY k"
+LOSES = "SELECT k, COUNT(*) + CAST(SUM(v) AS BIGINT) FROM src GROUP BY k"  # another aggregate: another operator
+RESTORES = "SELECT k, COUNT(*) FROM src WHERE v >= 0 GROUP BY k"
+
+
+@pytest.fixture(scope="module")
+def image(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], str]:
+    """The kit's example with another query, as an image."""
+
+    def build(tag: str, query: str) -> str:
+        layer = tmp_path_factory.mktemp("layer") / tag
+        shutil.copytree(cluster.kit.folder / "examples" / "layer", layer)
+        (script,) = layer.rglob("count.py")
+        script.write_text(script.read_text(encoding="utf-8").replace(QUERY, query), encoding="utf-8")
+        cluster.kit.run("image", f"count:{tag}", f"pyflink-{FLINK}", str(layer))
+        return f"count:{tag}"
+
+    return build
+
+
+@pytest.fixture(scope="module")
+def account(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The kubeconfig of the account that acts."""
+    with shipped_roles(cluster), pod_role(cluster):
+        yield kubeconfig_of(cluster, OPERATOR, tmp_path_factory.mktemp("account"))
+
+
+def upgraded(kubeconfig: str, image: str, journal: Path, expect: int) -> dict[str, Any]:
+    """`flinkops upgrade --rehearse` to this image; its document."""
+    asked = ["upgrade", "count", "--savepoint", "--rehearse", "--image", image, "--yes", "-o", "json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "flinkops", *asked, "--watch-for", "5s", "--kubeconfig", kubeconfig],
+        capture_output=True,
+        text=True,
+        cwd="/",
+        timeout=600,
+        check=False,
+        env={**os.environ, "FLINKOPS_JOURNAL": str(journal)},
+    )
+    assert done.returncode == expect, done.stdout[-3000:] + done.stderr[-3000:]
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def left(cluster: Cluster) -> list[str]:
+    return cluster.kubectl("get", "jobs,pods,configmaps", "-l", "flinkops.io/purpose=rehearsal", "-o", "name").split()
+
+
+def identity(cluster: Cluster, name: str) -> tuple[Any, ...]:
+    found = cluster.deployment(name)
+    return found["metadata"]["generation"], found["status"]["jobStatus"]["jobId"], found["spec"]["image"]
+
+
+def test_an_upgrade_that_would_lose_state_stops_with_the_job_untouched(
+    cluster: Cluster, count: str, account: str, image: Callable[[str, str], str], tmp_path: Path
+) -> None:
+    wait_for(lambda: settled(cluster, count), "count runs", seconds=180)
+    before = identity(cluster, count)
+    document = upgraded(account, image("loses", LOSES), tmp_path, expect=5)
+    (step,) = [one for one in document["result"]["steps"] if one["name"] == "rehearse"]
+    assert "fails" in json.dumps(step)
+    assert identity(cluster, count) == before
+    assert settled(cluster, count)
+    wait_for(lambda: not left(cluster), "nothing of the rehearsal stays", seconds=60, every=0.2)
+
+
+@pytest.mark.by_hand
+def test_an_upgrade_that_restores_goes_on(
+    cluster: Cluster, count: str, account: str, image: Callable[[str, str], str], tmp_path: Path
+) -> None:
+    wait_for(lambda: settled(cluster, count), "count runs", seconds=180)
+    document = upgraded(account, image("restores", RESTORES), tmp_path, expect=0)
+    assert document["result"]["outcome"] == "verified"
+    assert "rehearse" in [one["name"] for one in document["result"]["steps"]]
+    assert cluster.deployment(count)["spec"]["image"] == "count:restores"
