@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ import pytest
 
 from tests.cluster.accounts import OPERATOR, kubeconfig_of, pod_role, shipped_roles
 from tests.cluster.acting import settled
-from tests.cluster.kit import FLINK, Cluster, wait_for
+from tests.cluster.kit import DATA, Cluster, wait_for
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -23,18 +22,19 @@ RESTORES = "SELECT k, COUNT(*) FROM src WHERE v >= 0 GROUP BY k"
 
 
 @pytest.fixture(scope="module")
-def image(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], str]:
-    """The kit's example with another query, as an image."""
+def program(cluster: Cluster) -> Callable[[str, str], str]:
+    """The kit's example with another query, on the volume that Flink's pods see too; its path there.
 
-    def build(tag: str, query: str) -> str:
-        layer = tmp_path_factory.mktemp("layer") / tag
-        shutil.copytree(cluster.kit.folder / "examples" / "layer", layer)
-        (script,) = layer.rglob("count.py")
-        script.write_text(script.read_text(encoding="utf-8").replace(QUERY, query), encoding="utf-8")
-        cluster.kit.run("image", f"count:{tag}", f"pyflink-{FLINK}", str(layer))
-        return f"count:{tag}"
+    It stays, since the job may be started from it again.
+    """
+    (example,) = (cluster.kit.folder / "examples" / "layer").rglob("count.py")
 
-    return build
+    def write(name: str, query: str) -> str:
+        made = DATA / f"rehearsed-{name}.py"
+        made.write_text(example.read_text(encoding="utf-8").replace(QUERY, query), encoding="utf-8")
+        return f"/flink-data/{made.name}"
+
+    return write
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +44,9 @@ def account(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield kubeconfig_of(cluster, OPERATOR, tmp_path_factory.mktemp("account"))
 
 
-def upgraded(kubeconfig: str, image: str, journal: Path, expect: int) -> dict[str, Any]:
-    """`flinkops upgrade --rehearse` to this image; its document."""
-    asked = ["upgrade", "count", "--savepoint", "--rehearse", "--image", image, "--yes", "-o", "json"]
+def upgraded(kubeconfig: str, script: str, journal: Path, expect: int) -> dict[str, Any]:
+    """`flinkops upgrade --rehearse` to this program; its document."""
+    asked = ["upgrade", "count", "--savepoint", "--rehearse", "--py", script, "--yes", "-o", "json"]
     done = subprocess.run(
         [sys.executable, "-m", "flinkops", *asked, "--watch-for", "5s", "--kubeconfig", kubeconfig],
         capture_output=True,
@@ -67,15 +67,15 @@ def left(cluster: Cluster) -> list[str]:
 
 def identity(cluster: Cluster, name: str) -> tuple[Any, ...]:
     found = cluster.deployment(name)
-    return found["metadata"]["generation"], found["status"]["jobStatus"]["jobId"], found["spec"]["image"]
+    return found["metadata"]["generation"], found["status"]["jobStatus"]["jobId"], found["spec"]["job"]["args"]
 
 
 def test_an_upgrade_that_would_lose_state_stops_with_the_job_untouched(
-    cluster: Cluster, count: str, account: str, image: Callable[[str, str], str], tmp_path: Path
+    cluster: Cluster, count: str, account: str, program: Callable[[str, str], str], tmp_path: Path
 ) -> None:
     wait_for(lambda: settled(cluster, count), "count runs", seconds=180)
     before = identity(cluster, count)
-    document = upgraded(account, image("loses", LOSES), tmp_path, expect=5)
+    document = upgraded(account, program("loses", LOSES), tmp_path, expect=5)
     (step,) = [one for one in document["result"]["steps"] if one["name"] == "rehearse"]
     assert "fails" in json.dumps(step)
     assert identity(cluster, count) == before
@@ -85,10 +85,10 @@ def test_an_upgrade_that_would_lose_state_stops_with_the_job_untouched(
 
 @pytest.mark.by_hand
 def test_an_upgrade_that_restores_goes_on(
-    cluster: Cluster, count: str, account: str, image: Callable[[str, str], str], tmp_path: Path
+    cluster: Cluster, count: str, account: str, program: Callable[[str, str], str], tmp_path: Path
 ) -> None:
     wait_for(lambda: settled(cluster, count), "count runs", seconds=180)
-    document = upgraded(account, image("restores", RESTORES), tmp_path, expect=0)
+    document = upgraded(account, program("restores", RESTORES), tmp_path, expect=0)
     assert document["result"]["outcome"] == "verified"
     assert "rehearse" in [one["name"] for one in document["result"]["steps"]]
-    assert cluster.deployment(count)["spec"]["image"] == "count:restores"
+    assert "/flink-data/rehearsed-restores.py" in cluster.deployment(count)["spec"]["job"]["args"]
