@@ -104,7 +104,7 @@ def outcomes() -> Iterator[tuple[str, Any, list[str]]]:
     from flinkops.model.request import Change
     from tests.unit.fake_operator import BAD_IMAGE, LOOPING_IMAGE, WRONG_STATE_IMAGE, FakeOperator, operating
     from tests.unit.operator_bench import Bench as OperatorBench
-    from tests.unit.test_redeploy import Bench
+    from tests.unit.rest_bench import Bench
 
     for name, prepare in REST_CASES.items():
         with tempfile.TemporaryDirectory() as folder:

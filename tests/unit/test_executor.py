@@ -23,7 +23,7 @@ from flinkops.plan.identity import Stamp
 from flinkops.plan.savepoint import plan_delete, plan_savepoint
 from flinkops.plan.step_inputs import AwaitSavepoint, TriggerSavepoint
 from tests.unit.fake_cluster import JOB_ID, SAVEPOINTS, FakeCluster
-from tests.unit.test_redeploy import Bench as RedeployBench
+from tests.unit.rest_bench import Bench as RedeployBench
 from tests.victim import waiting_at
 
 

@@ -23,9 +23,9 @@ from flinkops.plan.redeploy import plan_suspend
 from flinkops.plan.retention import prunable
 from flinkops.plan.savepoint import plan_savepoint
 from tests.unit.fake_cluster import JOB_ID, NAME, SAVEPOINTS, FakeJob
+from tests.unit.rest_bench import OLD
+from tests.unit.rest_bench import Bench as RedeployBench
 from tests.unit.test_executor import Bench
-from tests.unit.test_redeploy import OLD
-from tests.unit.test_redeploy import Bench as RedeployBench
 
 OTHER_ID = "b" * 32
 

@@ -20,7 +20,7 @@ from flinkops.errors import OperationFailed, Refused
 from flinkops.model.plan import Plan, Target
 from flinkops.model.request import Change
 from tests.unit.full_disk import Disk, disk_of
-from tests.unit.test_redeploy import Bench
+from tests.unit.rest_bench import Bench
 
 PLAN = Plan(id="p1", verb="upgrade", target=Target("c", "prices", "a" * 32), created_ms=1)
 

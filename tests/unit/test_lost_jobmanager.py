@@ -24,7 +24,7 @@ from tests.unit.fake_cluster import JOB_ID
 from tests.unit.fake_operator import FakeOperator, operating
 from tests.unit.fake_storage import FakeObjects, FakeStores
 from tests.unit.operator_bench import QUICK, Bench
-from tests.unit.test_redeploy import Bench as RestBench
+from tests.unit.rest_bench import Bench as RestBench
 
 INLINE = Path(__file__).parent / "savepoints" / "flink-1.20-hashmap-canonical.metadata"
 CHECKPOINT = "s3://bucket/chk-9"

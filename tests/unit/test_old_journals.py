@@ -27,8 +27,8 @@ from tests.unit.fake_cluster import FakeState
 from tests.unit.fake_operator import FakeOperator, operating
 from tests.unit.fake_session import FakeSession
 from tests.unit.operator_bench import Bench as OperatorBench
+from tests.unit.rest_bench import Bench as RestBench
 from tests.unit.test_autoscale_on_operator import ScalingOperator
-from tests.unit.test_redeploy import Bench as RestBench
 
 RECORDED = Path(__file__).parent / "old_journals"
 OPERATORS: dict[str, type[FakeOperator]] = {one.__name__: one for one in (FakeOperator, FakeSession, ScalingOperator)}

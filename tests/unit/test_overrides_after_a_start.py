@@ -19,8 +19,8 @@ from tests.unit.fake_cluster import JOB_ID as REST_JOB_ID
 from tests.unit.fake_flink import Answer
 from tests.unit.fake_operator import BAD_IMAGE, operating
 from tests.unit.operator_bench import QUICK, Bench
+from tests.unit.rest_bench import Bench as RestBench
 from tests.unit.test_autoscale_on_operator import JOB_ID, ScalingOperator
-from tests.unit.test_redeploy import Bench as RestBench
 
 
 class ForgettingFlink(ScalingOperator):

@@ -9,7 +9,7 @@ from flinkops.act.control import Load
 from flinkops.act.executor import Progress
 from flinkops.act.rest.launching import known_launch
 from flinkops.model.request import Change
-from tests.unit.test_redeploy import Bench
+from tests.unit.rest_bench import Bench
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from flinkops.act.rest_cache import Absence
 from flinkops.model.request import Change
 from tests.unit.fake_operator import FakeOperator, operating
 from tests.unit.operator_bench import SAVEPOINT, Bench
-from tests.unit.test_redeploy import Bench as RestBench
+from tests.unit.rest_bench import Bench as RestBench
 
 
 @pytest.fixture

@@ -44,9 +44,9 @@ from tests.unit.fake_cluster import JOB_ID, FakeCluster
 from tests.unit.fake_operator import FakeOperator, operating
 from tests.unit.operator_bench import QUICK
 from tests.unit.operator_bench import Bench as OperatorBench
+from tests.unit.rest_bench import OLD
+from tests.unit.rest_bench import Bench as RestBench
 from tests.unit.test_blue_green_act import bench as blue_green_bench
-from tests.unit.test_redeploy import OLD
-from tests.unit.test_redeploy import Bench as RestBench
 
 KINDS = tuple(step_kinds().values())
 FACETS = (BeginsSavepoint, NamesSavepoint, NamesNewJob, SaysStopped, SaysSize, SetsSavepointAside)

@@ -16,7 +16,7 @@ from flinkops.model.request import Change
 from flinkops.plan.identity import decode_plan_file, encode_plan_file
 from tests.fake_flink import FakeFlink
 from tests.unit.command_line import Cli
-from tests.unit.test_redeploy import Bench
+from tests.unit.rest_bench import Bench
 
 FOLDER = "abfss://container@account.dfs.core.windows.net/savepoints"
 PASSWORD = "Tr0ub4dor&3"

@@ -23,9 +23,9 @@ from tests.effort import some
 from tests.unit.fake_cluster import JOB_ID
 from tests.unit.fake_operator import FakeOperator, operating
 from tests.unit.operator_bench import QUICK, Bench
+from tests.unit.rest_bench import OLD
+from tests.unit.rest_bench import Bench as RestBench
 from tests.unit.test_autoscale_on_operator import ScalingOperator
-from tests.unit.test_redeploy import OLD
-from tests.unit.test_redeploy import Bench as RestBench
 
 PATIENCE_SECONDS = 0.3
 _PATIENCE = (
