@@ -86,7 +86,7 @@ def predictions() -> Iterator[tuple[str, Any, list[str]]]:
     """What the operator is expected to do."""
     from flinkops.plan.operator.predict import predict
     from tests.unit.operator_cases import FEATURES, deployed_with, in_state
-    from tests.unit.test_operator_plan import ROWS
+    from tests.unit.test_operator_modes import ROWS
 
     for row in ROWS:
         for operator, features in FEATURES.items():

@@ -11,7 +11,7 @@ from flinkops.model.detail import FlameGraph, FlameGraphNode, JobDetail, TaskMan
 from flinkops.model.facts import ClusterFacts, ExceptionFacts, JobFacts, Spread
 from flinkops.model.findings import Diagnosis, Finding
 from flinkops.model.history import JobSample
-from tests.unit.builders import NOW_MS, snapshot, with_vertex
+from tests.unit.builders import NOW_MS, snapshot, spread, with_vertex
 from tests.unit.builders import job as any_job
 
 CLUSTER = ClusterFacts("prod", "2.3.0", 1, 8, 4)
@@ -26,6 +26,12 @@ def job(**fields: Any) -> JobFacts:
     for each in facts.vertices:
         facts = with_vertex(facts, each.id, records_in_per_second=EVEN)
     return facts
+
+
+def held_up(**work: object) -> JobFacts:
+    """`work` takes less than it is given."""
+    facts = with_vertex(job(), "src", backpressured_ratio=spread(0.9), busy_ratio=spread(0.1))
+    return with_vertex(facts, "work", **{"busy_ratio": spread(0.98), **work})
 
 
 def evidence(facts: JobFacts | None = None, past: Sequence[JobSample] = (), **parts: Any) -> Evidence:

@@ -20,8 +20,8 @@ from flinkops.model.graph import Graph
 from flinkops.model.history import JobSample
 from flinkops.model.timeline import Entry
 from tests.unit.builders import NOW_MS, checkpoint, checkpoints, failing, snapshot, spread, with_vertex
-from tests.unit.doctor_cases import detail, evidence, found, job, manager, sample, thrown
-from tests.unit.test_doctor_rules import FLAT_INPUT, STEADY, growing, held_up, phases
+from tests.unit.doctor_cases import detail, evidence, found, held_up, job, manager, sample, thrown
+from tests.unit.test_doctor_rules_of_state import FLAT_INPUT, STEADY, growing, phases
 
 
 def finding(code: str, facts: JobFacts, past: Any = (), **parts: Any) -> Finding:

@@ -91,7 +91,11 @@ def test_killed_before_the_outcome_is_noted_nothing_is_done_twice(
 
 
 GOOD_STEPS = ("dry-run", "patch", "savepoint", "check", "running", "stable", "flow")
+
+
 BAD_STEPS = ("running", "rollback", "old-remove", "old-create", "old-running", "old-stable")
+
+
 AT_EACH_STEP = pytest.mark.parametrize(
     ("image", "step"),
     some([*(("count:2", step) for step in GOOD_STEPS), *((BAD_IMAGE, step) for step in BAD_STEPS)], 3),
@@ -216,84 +220,6 @@ def test_a_lease_that_was_lost_stops_every_change(bench: Bench) -> None:
     assert bench.fake.orders == []
 
 
-def test_suspended_and_resumed_from_the_savepoint_of_the_stop(bench: Bench) -> None:
-    assert bench.run(bench.plan(ActionRequest("suspend"))).seen["savepoint"] == SAVEPOINT
-    assert bench.fake.job is None
-    plan = bench.plan(ActionRequest("resume", terms=QUICK), "p2")
-    assert [step.name for step in plan.steps] == ["dry-run", "patch", "running", "stable", "flow"]
-    assert bench.run(plan).outcome == "verified"
-    assert bench.restored() == SAVEPOINT
-
-
-def test_an_edit_of_a_suspended_job_is_taken_up_when_it_is_resumed(bench: Bench) -> None:
-    bench.run(bench.plan(ActionRequest("suspend")))
-    plan = bench.upgrade("p2", image="count:2")
-    assert [step.name for step in plan.steps] == ["dry-run", "patch", "edited"]
-    assert bench.run(plan).outcome == "verified"
-    assert bench.fake.job is None
-    assert bench.run(bench.plan(ActionRequest("resume", terms=QUICK), "p3")).outcome == "verified"
-    assert bench.fake.orders[-1] == f"deployed count:2 from {SAVEPOINT}"
-
-
-def test_an_edit_of_a_suspended_job_that_somebody_reverts_is_not_verified(bench: Bench) -> None:
-    bench.run(bench.plan(ActionRequest("suspend")))
-    before = copy.deepcopy(bench.spec())
-    plan = bench.upgrade("p2", image="count:2")
-
-    def revert(progress: Progress) -> None:
-        if (progress.kind, progress.step) == ("intent", "edited"):
-            bench.fake.edit(before)
-
-    result = bench.executor(revert).run(plan)
-    assert result.outcome == "failed"
-    assert "somebody else has changed spec.image again" in (result.error or "")
-
-
-@pytest.mark.parametrize("request_", [ActionRequest("suspend"), ActionRequest("restart")])
-def test_what_a_suspended_job_cannot_be_asked_for(bench: Bench, request_: ActionRequest) -> None:
-    bench.run(bench.plan(ActionRequest("suspend")))
-    assert any("suspended already" in one for one in bench.plan(request_, "p2").refused)
-
-
-def test_a_running_job_is_not_resumed(bench: Bench) -> None:
-    plan = bench.plan(ActionRequest("resume", Change(parallelism=3), QUICK))
-    assert any("not suspended" in one for one in plan.refused)
-
-
-def test_an_operator_that_takes_the_change_up_and_stops_nothing_is_not_said_to_have_stopped_the_job(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As operator 1.15 does with a field that it ignores when null: the job runs on, and nothing is rolled back."""
-    monkeypatch.setattr(stop, "_WITHOUT_SAVEPOINT_SECONDS", 0.02)
-    plan = bench.upgrade(image="count:2")
-    bench.fake.asleep = True
-
-    def ignore(progress: Progress) -> None:
-        if (progress.kind, progress.step) == ("intent", "savepoint"):
-            resource = bench.fake.resource
-            assert resource is not None
-            resource["status"]["observedGeneration"] = resource["metadata"]["generation"]
-
-    result = bench.executor(ignore).run(plan)
-    assert result.outcome == "timed-out"
-    assert "the job was not stopped: it runs on as before" in (result.error or "")
-    assert "without a savepoint" not in (result.error or "")
-    assert [one.partition(" ")[0] for one in bench.fake.orders] == ["patch"]
-
-
-def test_suspended_is_not_verified_while_the_job_still_runs(bench: Bench) -> None:
-    plan = bench.plan(ActionRequest("suspend"))
-
-    def revive(progress: Progress) -> None:
-        if (progress.kind, progress.step) == ("intent", "suspended"):
-            bench.fake.job = {**running, "state": "RUNNING"}
-
-    assert bench.fake.job is not None
-    running = copy.deepcopy(bench.fake.job)
-    result = bench.executor(revive, seconds=0.5).run(plan)
-    assert result.outcome == "timed-out"
-
-
 def edit_at(bench: Bench, step: str, **changed: Any) -> Callable[[Progress], None]:
     """Somebody else changes the spec once this step has ended."""
 
@@ -347,18 +273,6 @@ def test_what_a_killed_action_left_held_is_told_and_given_back(bench: Bench) -> 
     bench.executor().abandon("p1")
     assert bench.fake.leases == {}
     assert bench.run(bench.upgrade("p2", image="count:3")).outcome == "verified"
-
-
-def test_resumed_from_the_savepoint_of_the_stop_although_the_operator_lost_it(bench: Bench) -> None:
-    bench.run(bench.plan(ActionRequest("suspend")))
-    assert bench.fake.resource is not None
-    info = bench.fake.resource["status"]["jobStatus"]["savepointInfo"]
-    info["lastSavepoint"] = {"location": "s3://bucket/chk-3", "timeStamp": 1, "triggerType": "UNKNOWN"}
-    plan = bench.plan(ActionRequest("resume", terms=QUICK), "p2")
-    assert (plan.refused, plan.change) == ((), "savepoint-redeploy")
-    assert bench.run(plan).outcome == "verified"
-    assert bench.restored() == SAVEPOINT
-    assert bench.spec()["job"]["state"] == "running"
 
 
 def test_a_restart_and_a_rollback_keep_the_state(bench: Bench) -> None:

@@ -1,0 +1,195 @@
+"""The doctor on checkpoints, state and watermarks: found, left alone, not known."""
+
+import msgspec
+import pytest
+
+from flinkops.diagnose.diagnosis import diagnose
+from flinkops.model.facts import (
+    CheckpointPhases,
+    JobFacts,
+    Spread,
+)
+from tests.unit.builders import NOW_MS, checkpoint, checkpoints, failing, with_vertex
+from tests.unit.doctor_cases import above_info, detail, evidence, found, held_up, job, sample, why_not
+
+# ---- checkpoint-timeout
+
+
+def phases(**seconds: float) -> CheckpointPhases:
+    return CheckpointPhases("vertex work", **{f"{name}_seconds": value for name, value in seconds.items()})  # type: ignore[arg-type]
+
+
+def test_expired_checkpoints_with_slow_storage_are_their_own_cause() -> None:
+    slow = detail(checkpoint_phases=(phases(start_delay=0.1, sync=0.1, **{"async": 9.0}),))
+    finding = found("checkpoint-timeout", evidence(job(checkpoints=failing(3)), detail=slow))
+    assert finding is not None
+    assert (finding.severity, finding.caused_by) == ("critical", None)
+    assert "storage" in finding.title
+
+
+def test_checkpoints_that_wait_behind_records_follow_from_backpressure() -> None:
+    late = detail(checkpoint_phases=(phases(start_delay=9.0, sync=0.1),))
+    facts = msgspec.structs.replace(held_up(), checkpoints=failing(1))
+    diagnosis = diagnose(evidence(facts, detail=late))
+    assert [(each.code, each.caused_by) for each in diagnosis.findings] == [
+        ("backpressure", None),
+        ("checkpoint-timeout", "backpressure"),
+    ]
+
+
+def test_a_synchronous_part_that_blocks_is_the_cause_of_backpressure() -> None:
+    blocked = detail(checkpoint_phases=(phases(start_delay=0.5, sync=9.0),))
+    facts = msgspec.structs.replace(held_up(), checkpoints=failing(1))
+    diagnosis = diagnose(evidence(facts, detail=blocked))
+    assert [each.code for each in diagnosis.findings] == ["checkpoint-timeout", "backpressure"]
+
+
+def test_what_is_set_already_is_no_remedy() -> None:
+    slow = detail(checkpoint_phases=(phases(start_delay=0.1, sync=0.1, **{"async": 9.0}),))
+    incremental = "execution.checkpointing.incremental"
+    missing = found("checkpoint-timeout", evidence(job(checkpoints=failing(3)), detail=slow))
+    assert missing is not None
+    assert missing.next == f"flinkops upgrade orders --savepoint --set {incremental}=true --plan"
+    facts = job(checkpoints=failing(3), configuration={incremental: "true"})
+    there = found("checkpoint-timeout", evidence(facts, detail=slow))
+    assert there is not None
+    assert incremental not in [each.key for each in there.remedy]
+    assert there.next == "flinkops status orders"
+
+
+def test_other_failures_and_fast_checkpoints_are_no_timeouts() -> None:
+    assert found("checkpoint-timeout", evidence(job(checkpoints=failing(2, "the task failed")))) is None
+    assert found("checkpoint-timeout", evidence()) is None
+
+
+def test_a_checkpoint_near_its_timeout_is_a_warning_but_not_beside_a_savepoint() -> None:
+    done = checkpoint(9, NOW_MS - 60_000, duration_seconds=550.0)
+    slow = checkpoints(history=(done,), latest_completed=done)
+    finding = found("checkpoint-timeout", evidence(job(checkpoints=slow)))
+    assert finding is not None
+    assert finding.severity == "warning"
+    saving = checkpoint(10, NOW_MS - 5_000, status="IN_PROGRESS", is_savepoint=True)
+    beside = evidence(job(checkpoints=msgspec.structs.replace(slow, history=(saving, done))))
+    assert above_info(diagnose(beside)) == []
+
+
+def test_checkpoints_unknown_are_said() -> None:
+    facts = job(checkpoints=None, unknown={"checkpoints": "timed out"})
+    assert why_not("checkpoint-timeout", evidence(facts)) == "timed out"
+    assert why_not("state-bloat", evidence(facts)) == "timed out"
+
+
+# ---- state-bloat
+
+
+def growing(*sizes: int) -> JobFacts:
+    """Completed checkpoints, oldest first, 10 s apart."""
+    history = tuple(
+        checkpoint(index, NOW_MS - 10_000 * (len(sizes) - index), state_size_bytes=size)
+        for index, size in enumerate(sizes)
+    )[::-1]
+    return job(checkpoints=checkpoints(history=history, latest_completed=history[0]))
+
+
+STEADY = tuple(2_000_000 + 1_000_000 * index for index in range(10))
+
+
+FLAT_INPUT = [sample(20, records_in_per_second=200.0), sample(10, records_in_per_second=200.0)]
+
+
+def test_steady_growth_under_flat_input_is_bloat() -> None:
+    finding = found("state-bloat", evidence(growing(*STEADY), FLAT_INPUT))
+    assert finding is not None
+    assert finding.severity == "warning"
+    assert finding.evidence[0].value == pytest.approx(360_000_000)
+    assert any(each.key == "table.exec.state.ttl" for each in finding.remedy)
+    assert finding.next == "flinkops upgrade orders --savepoint --set 'table.exec.state.ttl=24 h' --plan"
+
+
+def test_growth_that_slows_is_a_state_that_fills() -> None:
+    slowing = [round(10_000_000 * (1 - 0.7**index)) + 1_000_000 for index in range(10)]
+    assert found("state-bloat", evidence(growing(*slowing), FLAT_INPUT)) is None
+
+
+def test_a_size_that_falls_with_each_compaction_does_not_grow() -> None:
+    saw = [1_527_000, 1_890_000, 2_253_000, 2_619_000, 1_530_000, 1_900_000, 2_267_000, 2_628_000, 1_527_000, 1_893_000]
+    assert found("state-bloat", evidence(growing(*saw), FLAT_INPUT)) is None
+    for start in range(4):
+        assert found("state-bloat", evidence(growing(*saw[start:], *saw[:start]), FLAT_INPUT)) is None
+
+
+def test_growth_with_a_growing_input_is_not_judged() -> None:
+    past = [sample(20, records_in_per_second=50.0)]
+    assert "input rises" in (why_not("state-bloat", evidence(growing(*STEADY), past)) or "")
+
+
+def test_a_young_job_and_one_within_its_time_to_live_are_too_young() -> None:
+    assert "too young" in (why_not("state-bloat", evidence(growing(*STEADY[:3]), FLAT_INPUT)) or "")
+    kept = msgspec.structs.replace(growing(*STEADY), configuration={"table.exec.state.ttl": "24 h"})
+    assert "time to live" in (why_not("state-bloat", evidence(kept, FLAT_INPUT)) or "")
+
+
+# ---- watermark-delay
+
+
+def test_a_watermark_from_the_future() -> None:
+    facts = with_vertex(job(), "work", watermark_ms=Spread(min=NOW_MS + 300_000, max=NOW_MS + 300_000))
+    finding = found("watermark-delay", evidence(facts))
+    assert finding is not None
+    assert "future" in finding.title
+    assert finding.evidence[0].value == pytest.approx(300)
+
+
+def test_an_input_without_a_watermark_holds_the_others() -> None:
+    ahead = Spread(max=float(NOW_MS))
+    facts = with_vertex(job(), "src", watermark_ms=ahead, watermark_none_yet=True)
+    facts = with_vertex(facts, "work", watermark_ms=None, watermark_none_yet=True)
+    finding = found("watermark-delay", evidence(facts))
+    assert finding is not None
+    assert (finding.severity, finding.vertex) == ("warning", "vertex src")
+
+
+def test_a_job_without_event_time_has_no_watermark_and_no_finding() -> None:
+    facts = job()
+    for each in facts.vertices:
+        facts = with_vertex(facts, each.id, watermark_ms=None, watermark_none_yet=True)
+    ill = evidence(facts)
+    assert found("watermark-delay", ill) is None
+    assert why_not("watermark-delay", ill)
+
+
+def test_a_watermark_that_stands_still_while_records_come_in() -> None:
+    facts = job()
+    for each in facts.vertices:
+        facts = with_vertex(facts, each.id, watermark_ms=Spread(min=NOW_MS - 90_000, max=NOW_MS - 90_000))
+    past = [sample(40, skew_seconds=50.0), sample(20, skew_seconds=70.0)]
+    finding = found("watermark-delay", evidence(facts, past))
+    assert finding is not None
+    assert "stands still" in finding.title
+    assert finding.evidence[0].value == pytest.approx(0.0)
+
+
+def test_one_subtask_far_behind_the_others() -> None:
+    apart = Spread(min=NOW_MS - 200_000, max=NOW_MS - 5_000)
+    finding = found("watermark-delay", evidence(with_vertex(job(), "src", watermark_ms=apart)))
+    assert finding is not None
+    assert (finding.severity, finding.vertex, finding.evidence[0].value) == ("warning", "vertex src", 195.0)
+    near = Spread(min=NOW_MS - 40_000, max=NOW_MS - 5_000)
+    assert found("watermark-delay", evidence(with_vertex(job(), "src", watermark_ms=near))) is None
+
+
+def test_old_data_that_is_being_caught_up_with_is_info() -> None:
+    facts = job()
+    for each in facts.vertices:
+        facts = with_vertex(facts, each.id, watermark_ms=Spread(min=NOW_MS - 9_000_000, max=NOW_MS - 9_000_000))
+    past = [sample(40, skew_seconds=9_400.0), sample(20, skew_seconds=9_200.0)]
+    finding = found("watermark-delay", evidence(facts, past))
+    assert finding is not None
+    assert finding.severity == "info"
+
+
+def test_watermark_delay_follows_from_backpressure() -> None:
+    facts = held_up()
+    for each in facts.vertices:
+        facts = with_vertex(facts, each.id, watermark_ms=Spread(min=NOW_MS - 900_000, max=NOW_MS - 900_000))
+    assert [each.code for each in diagnose(evidence(facts)).findings] == ["backpressure", "watermark-delay"]
