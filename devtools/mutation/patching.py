@@ -11,11 +11,28 @@ from typing import Any
 def changed_function(before: str, after: str, path: str) -> CodeType | None:
     """The code of the function in which two sources of a module differ; None where it is not one function's body alone.
 
-    Defaults, decorators, constants and classes are made at the import: these are nobody's body.
+    Defaults, decorators, constants and classes are made at the import: these are nobody's body. Nor is a function
+    inside of a function: where the outer one was called at the import, the inner one is there already.
     """
     old, new = (dict(_functions(compile(source, path, "exec"))) for source in (before, after))
     differing = [name for name in old if old[name] != new.get(name)]
-    return new.get(differing[0]) if len(differing) == 1 and old.keys() == new.keys() else None
+    if len(differing) != 1 or old.keys() != new.keys():
+        return None
+    (name,) = differing
+    return new[name] if list(_inner(old[name])) == list(_inner(new[name])) else None
+
+
+_COMPREHENSIONS = {"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"}
+
+
+def _inner(code: CodeType) -> Iterator[CodeType]:
+    """The functions that it makes; what a comprehension runs in is part of it."""
+    for each in code.co_consts:
+        if isinstance(each, CodeType):
+            if each.co_name in _COMPREHENSIONS:
+                yield from _inner(each)
+            else:
+                yield each
 
 
 def _functions(code: CodeType) -> Iterator[tuple[str, CodeType]]:

@@ -27,11 +27,9 @@ def waits_outside(case: Case, vertex: VertexFacts) -> float | None:
     busy = worst(vertex.busy_ratio)
     if graph is None or busy is None or busy <= 0:
         return None
-    root = graph.root
-    samples = root.samples if root else 0
+    if (root := graph.root) is None:
+        return None
     expected = SAMPLES_A_SUBTASK * vertex.parallelism * min(1.0, busy)
-    off = max(0.0, 1.0 - samples / expected)
-    if root is None or not samples:
-        return None if root is None else off
+    off = max(0.0, 1.0 - root.samples / expected)
     calling = shares(root, lambda frame: "outside" if _OUTSIDE.search(frame) else None).get("outside", 0.0)
     return min(1.0, off + (1.0 - off) * calling)

@@ -7,7 +7,7 @@ import pytest
 
 from flinkops.assess.backpressure import backpressure
 from flinkops.diagnose.case import WORKING_OFF_SECONDS, Case
-from flinkops.diagnose.changes import Load, of_facts
+from flinkops.diagnose.changes import EVENTS_KEPT_SECONDS, Load, of_facts
 from flinkops.diagnose.evidence import FlameSample
 from flinkops.diagnose.rules import RULES
 from flinkops.diagnose.rules.backpressure import FIRST_STACKS_SECONDS
@@ -81,12 +81,23 @@ def test_a_backlog_is_worked_off_over_the_last_minute() -> None:
     assert WORKING_OFF_SECONDS == 60.0
     assert "2,000 did 60 s ago" in (waits((60.0, 2_000.0)) or "")
     assert waits((60.001, 2_000.0)) is None
-    assert waits((0.0, 2_000.0)) is None, "two polls of one moment tell no pace"
     assert waits((20.0, 1_111.0)) is None, "a tenth less is the least"
     assert waits((20.0, 1_112.0)) is not None
 
 
+def test_two_polls_of_one_moment_tell_no_pace() -> None:
+    facts = with_vertex(job(), "src", pending_records=None)
+    past = [sample(ago, pending_records=records) for ago, records in ((10, 2_000.0), (10, 1_000.0))]
+    assert Case(evidence(facts, past)).working_off is None
+    past = [sample(ago, pending_records=records) for ago, records in ((11, 2_000.0), (10, 1_000.0))]
+    assert Case(evidence(facts, past)).working_off is not None
+
+
 # ---- changes
+
+
+def test_the_api_server_keeps_events_for_an_hour() -> None:
+    assert EVENTS_KEPT_SECONDS == 60 * 60, "kube-apiserver --event-ttl"
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ pytest.importorskip("cosmic_ray", reason="cosmic-ray is not installed: run ./dev
 
 from devtools.mutation.covering import Covering
 from devtools.mutation.mutants import Mutant, changed_lines, sample
+from devtools.mutation.patching import changed_function
 
 SOURCE = '''"""A module."""
 
@@ -89,3 +90,17 @@ def test_the_report_has_the_share_and_each_survivor_with_its_reason() -> None:
         in said
     )
     assert "x.py:2" not in said
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "patched"),
+    [
+        ("return sum(x for x in found)", "return sum(x for x in [])", True),
+        ("return len(found)", "return len(found) + 1", True),
+        ("return lambda: found", "return lambda: []", False),
+        ("def inner(): return found\n    return inner", "def inner(): return []\n    return inner", False),
+    ],
+)
+def test_what_was_made_at_the_import_is_not_patched(before: str, after: str, patched: bool) -> None:
+    code = changed_function(*(f"def outer(found):\n    {body}\n" for body in (before, after)), "m.py")
+    assert (code is not None) is patched
