@@ -9,9 +9,7 @@ from flinkops.diagnose.diagnosis import diagnose
 from flinkops.diagnose.evidence import FlameSample
 from flinkops.diagnose.rules import RULES
 from flinkops.model.detail import FlameGraph, FlameGraphNode
-from flinkops.model.facts import (
-    Spread,
-)
+from flinkops.model.facts import JobFacts, Spread
 from tests.unit.builders import NOW_MS, failing, spread, with_vertex
 from tests.unit.doctor_cases import (
     above_info,
