@@ -24,6 +24,7 @@ class Covering:
 
     root: Path
     lines: dict[str, dict[int, set[str]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(set)))
+    at_import: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     seconds: dict[str, float] = field(default_factory=dict)
 
     def tests(self, path: str, line: int) -> list[str]:
@@ -137,6 +138,8 @@ def _add(covering: Covering, data: CoverageData, sources: dict[str, str], module
         moved = _moved(sources[path], (covering.root / path).read_text(encoding="utf-8"))
         for line, tests in data.contexts_by_lineno(measured).items():
             if line in moved:
+                if "" in tests:
+                    covering.at_import[path].add(moved[line])
                 wanted = {test for test in tests if test.partition("::")[0] in modules}
                 covering.lines[path][moved[line]] |= wanted
 

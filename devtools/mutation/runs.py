@@ -113,17 +113,19 @@ class Runs:
         end, killed_by, ran = "survived", "", 0
         for tests in (first, more):
             if tests and end == "survived":
-                end, killed_by = self._verdict(mutant.path, source, tests, worker)
+                end, killed_by = self._verdict(mutant, source, tests, worker)
                 ran += len(tests)
         change = tuple(changed_lines(before, source))
         return Result(mutant.path, mutant.line, mutant.operator, mutant.key, change, end, killed_by, ran, len(found))
 
-    def _verdict(self, path: str, source: str, tests: list[str], worker: "_Workers") -> tuple[str, str]:
+    def _verdict(self, mutant: Mutant, source: str, tests: list[str], worker: "_Workers") -> tuple[str, str]:
         limit = _CPU_SECONDS_MORE + self._seconds
-        answer = worker.ask({"path": path, "source": source, "tests": tests, "cpu_seconds": limit})
+        task: dict[str, Any] = {"path": mutant.path, "source": source, "tests": tests, "cpu_seconds": limit}
+        task["cold"] = mutant.line in self._known.at_import[mutant.path]  # its result is in place already
+        answer = worker.ask(task)
         if answer["end"] == "not found":  # the change has renamed a case of a test
             tests = list(dict.fromkeys(test.partition("[")[0] for test in tests))
-            answer = worker.ask({"path": path, "source": source, "tests": tests, "cpu_seconds": limit})
+            answer = worker.ask(task | {"tests": tests})
         if answer["end"] in {"error", "not found"}:  # or pytest itself could not import what it needs
             if worker.ask({"tests": tests, "cpu_seconds": limit})["end"] != "survived":
                 raise OperationFailed(f"pytest cannot run {tests[0]}", next_step="see the worker's .last-output")
@@ -179,9 +181,10 @@ class _Workers:
 
     def ask(self, task: dict[str, Any]) -> dict[str, Any]:
         """Run one mutant, or the tests without a change."""
-        answer = _answer(self._warm, task)
-        if answer["end"] != "cold":
-            return answer
+        if not task.get("cold"):
+            answer = _answer(self._warm, task)
+            if answer["end"] != "cold":
+                return answer
         self._cold = self._cold or _started(self._folder, [])
         return _answer(self._cold, task)
 

@@ -218,6 +218,16 @@ def test_the_autoscaler_that_the_spec_turns_on_is_validated_whatever_the_operato
     assert told(running("1.15.0"), Edit(settings=bad), unknown, NEW).act is not Act.REFUSED
 
 
+@pytest.mark.parametrize(("mode", "doubtful"), [("savepoint", True), ("stateless", False)])
+def test_a_directory_of_the_operators_own_is_asked_for_where_a_savepoint_is_taken(mode: str, doubtful: bool) -> None:
+    found = deployed_with(running("1.15.0"), job_upgradeMode="stateless")
+    spec = {**found["spec"], "flinkConfiguration": {"execution.checkpointing.dir": "s3://b/c"}}
+    found = deployed_with(found, flinkConfiguration=spec["flinkConfiguration"])
+    wanted = {**spec, "image": "c:2", "job": {**spec["job"], "upgradeMode": mode}}
+    prediction = told(found, Edit(manifest=wanted), replaced(operator_configuration=None), NEW)
+    assert bool([one for one in prediction.unknown if one.kind == FactKind.OPERATOR_DEFAULT]) is doubtful
+
+
 # ---- in place, and worlds
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from flinkops.act.executor import Progress
@@ -326,3 +327,13 @@ def test_downtime_is_measured_by_last_state_too_and_when_it_is_rolled_back(
     result = bench.run(bench.plan(request))
     assert result.outcome == ("rolled-back" if image == BAD_IMAGE else "verified"), result.error
     assert float(result.seen["downtime_seconds"]) >= 0
+
+
+def test_a_backup_is_planned_once_the_operator_sees_the_job_run(bench: Bench) -> None:
+    terms = msgspec.structs.replace(QUICK, backup=True)
+    request = ActionRequest("upgrade", Change(image="count:2"), terms, mode="savepoint")
+    assert bench.plan(request).refused == ()
+    assert bench.fake.resource is not None
+    bench.fake.asleep = True
+    bench.fake.resource["status"]["jobStatus"]["state"] = "CREATED"
+    assert any("does not see the job RUNNING yet" in reason for reason in bench.plan(request).refused)

@@ -162,6 +162,12 @@ def of_session_job(uri: str, own: dict[str, str]) -> Prediction:
     return predict(session, Edit(jar=uri), observed=observed, features=NEW, cluster=cluster)
 
 
+def test_a_host_that_no_address_is_leaves_the_scheme_what_it_is() -> None:
+    refused = of_session_job("https://[1.2.3.4]/a.jar", DIRECTORIES)
+    assert refused.act is Act.REFUSED
+    assert "must include a scheme" not in refused.why[0]
+
+
 @pytest.mark.parametrize(("schemes", "allowed"), [("https;http", True), ("[https, HTTP]", True), ("https,http", False)])
 def test_the_operator_may_be_told_to_take_jars_from_anywhere(schemes: str, allowed: bool) -> None:
     own = {
