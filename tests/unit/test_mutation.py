@@ -102,5 +102,5 @@ def test_the_report_has_the_share_and_each_survivor_with_its_reason() -> None:
     ],
 )
 def test_what_was_made_at_the_import_is_not_patched(before: str, after: str, patched: bool) -> None:
-    code = changed_function(*(f"def outer(found):\n    {body}\n" for body in (before, after)), "m.py")
+    code = changed_function(f"def outer(found):\n    {before}\n", f"def outer(found):\n    {after}\n", "m.py")
     assert (code is not None) is patched
