@@ -31,16 +31,6 @@ class GoTool:
     sum: str
 
 
-HELM = GoTool("helm", "helm.sh/helm/v4", "cmd/helm", "v4.3.2", "h1:zdd8DgKTlLrlYIzdoAntDHLH0V3RkgNIpQ3yjzuD84M=")
-KUBECONFORM = GoTool(
-    "kubeconform",
-    "github.com/yannh/kubeconform",
-    "cmd/kubeconform",
-    "v0.8.0",
-    "h1:loDYd3a3spjIFrauqW67CDKF55Oo9R6uvC8AvpVd4ug=",
-)
-
-
 def built(tool: GoTool) -> Path:
     """The program; built when it is not in the cache. Raises OperationFailed when that cannot be done."""
     folder = cache_folder().parent / "tools"

@@ -9,12 +9,20 @@ from typing import Any
 import pytest
 import yaml
 
-from devtools.go_tools import HELM, KUBECONFORM, built
-from devtools.kube_schemas import LOCATION, write_schemas
+from devtools.go_tools import GoTool, built
 from tests.cluster.kit import FLINKOPS_IMAGE, REPOSITORY, Cluster, wait_for
+from tests.cluster.kube_schemas import LOCATION, write_schemas
 
 pytestmark = [pytest.mark.by_hand, pytest.mark.timeout(1800)]  # building Helm alone takes minutes
 
+HELM = GoTool("helm", "helm.sh/helm/v4", "cmd/helm", "v4.3.2", "h1:zdd8DgKTlLrlYIzdoAntDHLH0V3RkgNIpQ3yjzuD84M=")
+KUBECONFORM = GoTool(
+    "kubeconform",
+    "github.com/yannh/kubeconform",
+    "cmd/kubeconform",
+    "v0.8.0",
+    "h1:loDYd3a3spjIFrauqW67CDKF55Oo9R6uvC8AvpVd4ug=",
+)
 CHART = REPOSITORY / "deploy" / "chart" / "flinkops"
 NAMESPACE = "flinkops-chart-test"
 MONITORING = {"serviceMonitor.enabled": "true", "prometheusRule.enabled": "true"}

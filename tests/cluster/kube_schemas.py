@@ -8,7 +8,6 @@ from typing import Any
 LOCATION = "{{.Group}}-{{.ResourceAPIVersion}}-{{.ResourceKind}}.json"
 """Of a file in the folder, as kubeconform's -schema-location spells it."""
 _KINDS = "x-kubernetes-group-version-kind"
-_INT_OR_STRING = {"x-kubernetes-int-or-string", "int-or-string"}
 
 
 def write_schemas(openapi: Mapping[str, Any], folder: Path) -> int:
@@ -18,22 +17,24 @@ def write_schemas(openapi: Mapping[str, Any], folder: Path) -> int:
     count = 0
     for name, definition in openapi["definitions"].items():
         for kind in definition.get(_KINDS, ()):
-            file = folder / f"{kind['group']}-{kind['version']}-{kind['kind'].lower()}.json"
+            group = kind["group"] or kind["version"]  # as kubeconform calls the core group
+            file = folder / f"{group}-{kind['version']}-{kind['kind'].lower()}.json"
             file.write_text(json.dumps({"$ref": f"definitions.json#/definitions/{name}"}), encoding="utf-8")
             count += 1
     return count
 
 
 def _strict(schema: Any) -> Any:
-    if isinstance(schema, list):
-        return [_strict(one) for one in schema]
+    """A schema; the names in `properties` are no keywords."""
     if not isinstance(schema, dict):
         return schema
-    found = {key: _strict(value) for key, value in schema.items() if not key.startswith("x-kubernetes-group")}
-    if isinstance(ref := found.get("$ref"), str):
-        found["$ref"] = ref.replace("#/", "definitions.json#/", 1)
-    if found.get("format") in _INT_OR_STRING or found.get("x-kubernetes-int-or-string"):
+    if schema.get("format") == "int-or-string" or schema.get("x-kubernetes-int-or-string"):
         return {"type": ["integer", "string"]}
-    if "properties" in found and not found.get("x-kubernetes-preserve-unknown-fields"):
-        found.setdefault("additionalProperties", False)
+    found = {key: _strict(value) for key, value in schema.items() if key != "properties" and key != _KINDS}
+    if isinstance(reference := found.get("$ref"), str):
+        found["$ref"] = reference.replace("#/", "definitions.json#/", 1)
+    if "properties" in schema:
+        found["properties"] = {name: _strict(value) for name, value in schema["properties"].items()}
+        if not found.get("x-kubernetes-preserve-unknown-fields"):
+            found.setdefault("additionalProperties", False)
     return found
