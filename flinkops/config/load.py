@@ -21,7 +21,7 @@ from flinkops.config.schema import (
     refuse_unknown,
 )
 from flinkops.config.settings import SCALARS, Settings, SourceSettings
-from flinkops.config.storage import read_storage
+from flinkops.config.storage import POD_IMAGE, read_pod_image, read_storage
 from flinkops.config.trust import refuse_foreign, refuse_untrusted
 from flinkops.errors import UsageError
 from flinkops.input_file import read_input
@@ -150,6 +150,9 @@ def _lay(
         storage = read_storage(data["storage"], str(path))
         fields["storage"] = {**fields.get("storage", {}), **storage}
         origins.update({f"storage.{name}": origin for name in storage})
+        if POD_IMAGE in data["storage"]:
+            fields["pod_image"] = read_pod_image(data["storage"], str(path))
+            origins["pod_image"] = origin
     if "folders" in data:
         folders = read_folders(data["folders"], str(path))
         fields["folders"] = {**fields.get("folders", {}), **folders}

@@ -76,6 +76,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How object storage is reached, by bucket or container."""
     folders: FolderTable = {}
     """Folders of savepoints and checkpoints -> the sources by which alone each is used."""
+    pod_image: str | None = None
+    """Of ``[storage]``: the image of the pods that read storage from within a cluster."""
     rehearse: RehearseRule = "offered"
     """Of ``[upgrade]``: whether every upgrade is rehearsed, or only those that ask for it."""
     links: Mapping[str, str] = {}

@@ -2,6 +2,9 @@
 
 .. code-block:: toml
 
+    [storage]
+    pod_image = "registry.example/flinkops:0.1.0"   # for --via cluster
+
     [storage."s3://bucket"]      # or "s3://*": every bucket
     endpoint = "https://minio.example:9000"
     region = "eu-central-1"
@@ -17,6 +20,7 @@ import msgspec
 from flinkops.errors import UsageError
 
 EVERY = "*"
+POD_IMAGE = "pod_image"
 _SCHEMES = {"s3": ("endpoint", "region", "path_style", "profile"), "gs": ("endpoint",), "abfss": ("endpoint",)}
 
 
@@ -43,7 +47,16 @@ def read_storage(tables: object, where: str) -> dict[str, StorageSettings]:
     """The tables of a file. UsageError names what is wrong, and where."""
     if not isinstance(tables, dict):
         raise UsageError(f'[storage] of {where} is not a table of tables such as [storage."s3://bucket"]')
-    return {_storage(str(name), where): _settings(str(name), one, where) for name, one in tables.items()}
+    named = {str(name): one for name, one in tables.items() if name != POD_IMAGE}
+    return {_storage(name, where): _settings(name, one, where) for name, one in named.items()}
+
+
+def read_pod_image(tables: Mapping[str, object], where: str) -> str:
+    """The image of the pods that read storage from within a cluster. Raises UsageError for what is no name of one."""
+    image = tables[POD_IMAGE]
+    if not isinstance(image, str) or not image or not image.isprintable() or " " in image:
+        raise UsageError(f'"{POD_IMAGE}" in [storage] of {where}: {image!r} is not an image')
+    return image
 
 
 def _storage(name: str, where: str) -> str:

@@ -14,6 +14,7 @@ from flinkops.local import flink
 from flinkops.local.jars import cache_folder
 from flinkops.local.java import SUPPORTED_MAJORS, clean_environment, find_java, major_version
 from flinkops.local.javac import compile_jar
+from flinkops.local.s3_server import access
 from flinkops.local.state import FleetInfo
 
 SOURCES = Path(__file__).with_name("executors")
@@ -57,10 +58,19 @@ def fleet_client(info: FleetInfo, *, executors: bool = False, heap_mebibytes: in
         "FLINK_CONF_DIR": str(info.flink_conf_dir),
         "FLINK_LIB_DIR": str(info.flink_lib_dir),
         "FLINK_OPT_DIR": str(distribution / "opt"),
-        "FLINK_PLUGINS_DIR": str(distribution / "plugins"),
+        "FLINK_PLUGINS_DIR": str(Path(info.home) / "flink" / "plugins"),
         "FLINK_LOG_DIR": str(Path(info.home) / "logs"),
+        **job_environment(info),
     }
     return Client(command, environment, flink.version())
+
+
+def job_environment(info: FleetInfo) -> dict[str, str]:
+    """What the jobs' own programs take from their environment: on S3 the log-in, and the catalog of the warehouse."""
+    if not info.s3:
+        return {}
+    catalog = info.catalog_uri.replace("sqlite:///", "jdbc:sqlite:", 1)
+    return {**access(Path(info.home)).environment, "ICEBERG_CATALOG": catalog}
 
 
 def installed_home(named: str | None = None) -> Path:

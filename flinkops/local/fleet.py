@@ -46,9 +46,10 @@ def up(
 
     With a higher number of TaskManagers than run, it adds some. With `ha` jobs survive the JobManager: ZooKeeper
     keeps what they go on from, and a watcher starts again what dies. With `s3`, the program of an S3 server,
-    checkpoints and savepoints go there. `slots` are those of each TaskManager. When anything goes wrong, or on Ctrl-C,
-    what this call started is ended again. Raises OperationFailed with the cause and the log, TimedOut
-    when the processes run but do not answer, Refused when the fleet runs without `ha` or `s3`, or with other `slots`.
+    checkpoints, savepoints, HA metadata and the warehouse go there. `slots` are those of each TaskManager. When
+    anything goes wrong, or on Ctrl-C, what this call started is ended again. Raises OperationFailed with the cause and
+    the log, TimedOut when the processes run but do not answer, Refused when the fleet runs without `ha` or `s3`, or
+    with other `slots`.
     """
     with _disk_errors(home):
         home.mkdir(parents=True, exist_ok=True)
@@ -153,7 +154,7 @@ class _Start:
             home=str(self.home),
             rest_url=f"http://{HOST}:{rest}",
             kafka_bootstrap=f"{HOST}:{broker}",
-            warehouse=str(warehouse),
+            warehouse=f"s3://{s3_server.BUCKET}/warehouse" if store else str(warehouse),
             catalog_uri=f"sqlite:///{warehouse}/catalog.db",
             flink_version=flink.version(),
             created_ms=SystemClock().now_ms(),

@@ -176,6 +176,8 @@ def _settings(home: Path, rest_port: int, rpc_port: int) -> dict[str, str | int 
         # A killed TaskManager is noticed within seconds.
         "heartbeat.interval": "2 s",
         "heartbeat.timeout": "20 s",
+        # By default a JVM that needs more than 10 s for its first steps ends: a busy machine takes longer.
+        "pekko.startup-timeout": "2 min",
         "rest.flamegraph.enabled": True,
         "metrics.fetcher.update-interval": "2 s",
         "metrics.latency.interval": "2 s",

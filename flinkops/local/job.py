@@ -1,17 +1,18 @@
 """Submits the reference jobs to the embedded fleet, as `flink run -py` does, and waits for what becomes of them."""
 
+import os
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import flinkops
 from flinkops.errors import OperationFailed, TimedOut, UsageError
 from flinkops.local import launches
-from flinkops.local.client import fleet_client, python_options
+from flinkops.local.client import fleet_client, job_environment, python_options
 from flinkops.local.javac import compile_jar
 from flinkops.local.probe import get_json
 from flinkops.local.state import FleetInfo
@@ -81,7 +82,7 @@ def prepare(info: FleetInfo, command: Sequence[str]) -> tuple[Path, list[str]]:
     name, *options = command or [""]
     script = _script(name)
     options = ["--bootstrap", info.kafka_bootstrap, "--warehouse", info.warehouse, *options]
-    check_options(script, options)
+    check_options(script, options, job_environment(info))
     return script, [*options, "--jar", str(build_jar(info, script.parent))]
 
 
@@ -90,11 +91,10 @@ def await_end(info: FleetInfo, job_id: str, *, timeout_seconds: float) -> None:
     _await_state(info, job_id, ENDED, timeout_seconds)
 
 
-def check_options(script: Path, options: Sequence[str]) -> None:
+def check_options(script: Path, options: Sequence[str], environment: Mapping[str, str]) -> None:
     """Let the job judge its options, before a JVM is started for it. Raises UsageError with its words."""
-    result = subprocess.run(
-        [sys.executable, str(script), *options, "--check"], capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, str(script), *options, "--check"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **environment})
     if result.returncode != 0:
         raise UsageError(result.stderr.strip().splitlines()[-1] if result.stderr.strip() else "the options are wrong")
 

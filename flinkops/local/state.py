@@ -23,9 +23,9 @@ DEMO_FOLDER = "demo"
 class FleetInfo(msgspec.Struct, frozen=True, kw_only=True):
     """A fleet as `fleet.json` in its home describes it: addresses are host:port on 127.0.0.1.
 
-    `created_ms` is milliseconds since the epoch; `warehouse` is a folder; `catalog_uri` is the SQLAlchemy
-    URI of its Iceberg catalog, named `flinkops`; `zookeeper` is empty without high availability, `s3` where savepoints
-    go to the disk. Not `ready`: it is being started, or its start was cut short.
+    `created_ms` is milliseconds since the epoch; `warehouse` is a folder, or an address on S3; `catalog_uri` is the
+    SQLAlchemy URI of its Iceberg catalog, named `flinkops`; `zookeeper` is empty without high availability, `s3` where
+    savepoints go to the disk. Not `ready`: it is being started, or its start was cut short.
     """
 
     home: str

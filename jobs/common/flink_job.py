@@ -52,7 +52,12 @@ def add_shared(options: argparse.ArgumentParser, name: str) -> None:
     """The options of every job that reads scrapes."""
     add = options.add_argument
     add("--source", choices=("kafka", "files"), default="kafka")
-    add("--input", nargs="+", metavar="PATH", help="files or folders: JSON lines, also .gz, or Parquet")
+    add(
+        "--input",
+        nargs="+",
+        metavar="PATH",
+        help="files, folders, wildcards (also **), here or on s3:// and the like: JSON lines, also .gz, or Parquet",
+    )
     add("--topic", default="raw-scrapes-in")
     add("--bootstrap", default=os.environ.get("KAFKA_BOOTSTRAP", "127.0.0.1:9092"), help="Kafka's address")
     add("--bounded", action="store_true", help="stop where the topic ends now; files always are bounded")
@@ -109,6 +114,8 @@ def environment(
     configuration.set_string("pipeline.name", chosen.name)
     shown = ",".join(f"{key}:{quoted(value)}" for key, value in parameters.items())
     configuration.set_string("pipeline.global-job-parameters", shown)
+    if "PYFLINK_GATEWAY_PORT" not in os.environ:
+        _load_plugins()
     streams = StreamExecutionEnvironment.get_execution_environment(configuration)
     streams.set_parallelism(chosen.parallelism)
     if streams.get_checkpoint_config().get_checkpoint_interval() <= 0:
@@ -116,6 +123,17 @@ def environment(
     if Path(jar).is_file():
         streams.add_jars(Path(jar).absolute().as_uri())
     return streams
+
+
+def _load_plugins() -> None:
+    """Of file systems, in the JVM of `python job.py`: `flink run` has done so, and a cluster does."""
+    from pyflink.java_gateway import get_gateway
+
+    flink = get_gateway().jvm.org.apache.flink
+    settings = flink.configuration.GlobalConfiguration.loadConfiguration()
+    flink.core.fs.FileSystem.initialize(
+        settings, flink.core.plugin.PluginUtils.createPluginManagerFromRootFolder(settings)
+    )
 
 
 def java_list(flink: Flink, items: Sequence[Any]) -> Any:
@@ -184,15 +202,16 @@ def _admin(flink: Flink, chosen: argparse.Namespace) -> Any:
     return flink.jvm.org.apache.kafka.clients.admin.AdminClient.create(properties)
 
 
-def check_readable(inputs: Sequence[str]) -> None:
-    """Local files and folders are checked here; other addresses than file:// only Flink can read. Raises JobError."""
+def check_readable(flink: Flink, inputs: Sequence[str]) -> None:
+    """Raises JobError for an input that is not there. What only the cluster can read is not judged here."""
     for given in inputs:
-        address = urlsplit(given)
-        if "://" in given and address.scheme != "file":
-            continue
-        path = Path(address.path if "://" in given else given)
-        if not os.access(path, os.R_OK):
-            raise JobError(f"cannot read {path}: no such file or folder, or no permission")
+        address = urlsplit(file_uri(given))
+        path = Path(file_uri(given).removeprefix("file://"))
+        if address.scheme == "file" and path.exists() and not os.access(path, os.R_OK):
+            raise JobError(f"cannot read {path}: no permission")
+    missing = flink.jvm.flinkops.price.Globs.missing(java_list(flink, [file_uri(given) for given in inputs]))
+    if missing is not None:
+        raise JobError(f"--input: {' '.join(str(missing).split())}")
 
 
 def java_cause(error: Exception) -> str:

@@ -66,7 +66,9 @@ def parser() -> argparse.ArgumentParser:
     add("--allowed-lateness", type=shared.duration_ms, default=60_000, metavar="1m")
     add("--out-of-orderness", type=shared.duration_ms, default=30_000, metavar="30s")
     add("--sink", choices=("iceberg", "postgres", "print"), default="iceberg")
-    add("--warehouse", metavar="DIR", help="of Iceberg: a folder or a file:// address")
+    add("--warehouse", metavar="DIR", help="of Iceberg: a folder, or an address such as s3://bucket/prices")
+    add("--catalog", default=os.environ.get("ICEBERG_CATALOG"), metavar="URL",
+        help="of Iceberg: jdbc:postgresql://host/database, or jdbc:sqlite:FILE; a folder has its own")  # fmt: skip
     add("--table", type=_table_name, default="prices.price_5m")
     add("--postgres", metavar="URL", help="jdbc:postgresql://host/database; the password: POSTGRES_PASSWORD")
     add("--postgres-user", default=os.environ.get("POSTGRES_USER", "postgres"))
@@ -85,13 +87,19 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         options.error("--order arrival reads an archive at --parallelism 1: several readers have no one order")
     if chosen.sink == "iceberg" and not chosen.warehouse:
         options.error("--sink iceberg needs --warehouse DIR")
+    if chosen.sink == "iceberg" and not chosen.catalog and not is_folder(chosen.warehouse):
+        options.error(f"--warehouse {chosen.warehouse} needs --catalog jdbc:postgresql://host/database: no disk has it")
+    if chosen.catalog and not chosen.catalog.startswith(("jdbc:postgresql:", "jdbc:sqlite:")):
+        options.error(f"--catalog {chosen.catalog!r} is neither jdbc:postgresql://host/database nor jdbc:sqlite:FILE")
     if chosen.sink == "postgres" and not chosen.postgres:
         options.error("--sink postgres needs --postgres jdbc:postgresql://host/database")
     if chosen.dead_letter is None:
         if chosen.source == "files" and not chosen.warehouse:
             options.error("--source files needs --dead-letter PATH or --warehouse DIR: no record is dropped unseen")
         chosen.dead_letter = (
-            "topic:raw-scrapes-dead" if chosen.source == "kafka" else f"{chosen.warehouse}/dead-letters/{chosen.name}"
+            "topic:raw-scrapes-dead"
+            if chosen.source == "kafka"
+            else f"{chosen.warehouse.rstrip('/')}/dead-letters/{chosen.name}"
         )
     return chosen
 
@@ -182,7 +190,7 @@ def read(flink: "shared.Flink", chosen: argparse.Namespace) -> Any:
         return price.Pipeline.ofKafka(
             environment, options, shared.java_properties(flink, properties), chosen.topic, chosen.bounded
         )
-    shared.check_readable(chosen.input)
+    shared.check_readable(flink, chosen.input)
     return price.Pipeline.ofFiles(
         environment, options, shared.java_list(flink, [shared.file_uri(path) for path in chosen.input])
     )
@@ -221,16 +229,32 @@ def _print_sink(flink: "shared.Flink", chosen: argparse.Namespace) -> str:
     return "prices"
 
 
-def _iceberg_sink(flink: "shared.Flink", chosen: argparse.Namespace) -> str:
-    address = urlsplit(shared.file_uri(chosen.warehouse))
-    if address.scheme == "file" and not shared.is_rehearsal():
-        Path(address.path).mkdir(parents=True, exist_ok=True)
+def is_folder(warehouse: str) -> bool:
+    """True where it lies on a disk, and not in an object store."""
+    return urlsplit(shared.file_uri(warehouse)).scheme == "file"
+
+
+def catalog_options(chosen: argparse.Namespace) -> dict[str, str]:
+    """Iceberg's catalog: beside the tables on a disk, else in the database that --catalog names."""
+    address = shared.file_uri(chosen.warehouse).rstrip("/")
+    folder = is_folder(chosen.warehouse)
+    path = urlsplit(address).path
+    if folder and not shared.is_rehearsal():
+        Path(path).mkdir(parents=True, exist_ok=True)
+    uri = chosen.catalog or f"jdbc:sqlite:{path}/catalog.db"
     options = {
-        "catalog-impl": "org.apache.iceberg.jdbc.JdbcCatalog",
-        "uri": f"jdbc:sqlite:{address.path}/catalog.db",
-        "warehouse": f"file://{address.path}",
+        "catalog-impl": "org.apache.iceberg.jdbc.JdbcCatalog" if folder else "flinkops.price.PriceCatalog",
+        "uri": uri,
+        "warehouse": f"file://{path}" if folder else address,
         "jdbc.schema-version": "V1",
     }
+    if uri.startswith("jdbc:postgresql:"):
+        options |= {"jdbc.user": chosen.postgres_user, "jdbc.password": os.environ.get("POSTGRES_PASSWORD", "")}
+    return options
+
+
+def _iceberg_sink(flink: "shared.Flink", chosen: argparse.Namespace) -> str:
+    options = catalog_options(chosen)
     properties = flink.jvm.java.util.HashMap()
     for key, value in options.items():
         properties[key] = value

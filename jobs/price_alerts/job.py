@@ -56,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
     add("--alerts-topic", default="price-alerts", metavar="NAME")
     add("--transactional", action="store_true", help="exactly once; readers see alerts with the next checkpoint")
     add("--output", metavar="DIR", help="of --sink files; default WAREHOUSE/alerts/NAME")
-    add("--warehouse", metavar="DIR", help="a folder or a file:// address")
+    add("--warehouse", metavar="DIR", help="a folder, or an address such as s3://bucket/prices")
     add("--buffer-timeout", type=shared.duration_ms, default=1, metavar="1ms", help="how long records may be gathered")
     add("--subscriptions", metavar="FILE", help="for the dispatcher, a service of its own, which delivers the alerts")
     add("--delivery-metrics-url", metavar="URL", help="the dispatcher's metrics, for flinkops to read")
@@ -81,7 +81,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     if chosen.sink == "files" and not chosen.output:
         if not chosen.warehouse:
             options.error("--sink files needs --output DIR or --warehouse DIR")
-        chosen.output = f"{chosen.warehouse}/alerts/{chosen.name}"
+        chosen.output = f"{chosen.warehouse.rstrip('/')}/alerts/{chosen.name}"
     return chosen
 
 
@@ -124,7 +124,7 @@ def read(flink: "shared.Flink", chosen: argparse.Namespace) -> Any:
     pipeline = flink.jvm.flinkops.alerts.Pipeline
     environment = flink.streams._j_stream_execution_environment
     if chosen.source == "files":
-        shared.check_readable(chosen.input)
+        shared.check_readable(flink, chosen.input)
         paths = shared.java_list(flink, [shared.file_uri(path) for path in chosen.input])
         return pipeline.ofFiles(environment, paths, chosen.state_ttl)
     kafka = shared.kafka_properties(flink, chosen)

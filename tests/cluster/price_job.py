@@ -12,6 +12,7 @@ from tests.cluster.kit import DATA, FLINK, REPOSITORY, Cluster, run
 
 JOB = REPOSITORY / "jobs" / "price_aggregation"
 IMAGE = "price-aggregation:test"
+_FOLDERS = ("state.checkpoints.dir", "state.savepoints.dir", "high-availability.storageDir")
 
 
 def build_image(cluster: Cluster, folder: Path, job: Path = JOB, image: str = IMAGE) -> str:
@@ -39,15 +40,30 @@ def flink_libraries(cluster: Cluster, folder: Path) -> Path:
 def manifest(name: str, image: str, arguments: Sequence[str], *, parallelism: int, job: Path = JOB) -> dict[str, Any]:
     """The shipped manifest with what a user has to set: image, addresses, storage; smaller requests for two cores.
 
-    `arguments` take the place of the manifest's own from --bootstrap on. The volume has the same path in the pods and
-    here, so that the paths in the table's metadata are right for both.
+    `arguments` take the place of the manifest's own from --bootstrap on. State lies on a volume instead of S3,
+    which has the same path in the pods and here, so that the paths in the table's metadata are right for both.
     """
-    text = (job / "flinkdeployment.yaml").read_text(encoding="utf-8").replace("/flink-data", str(DATA))
-    found: dict[str, Any] = yaml.safe_load(text)
+    found = s3_manifest(name, image, arguments, parallelism=parallelism, job=job)
+    spec = found["spec"]
+    for setting in [one for one in spec["flinkConfiguration"] if one.startswith(("s3.", "fs.s3a."))]:
+        del spec["flinkConfiguration"][setting]
+    for setting in _FOLDERS:
+        shipped = spec["flinkConfiguration"][setting]
+        spec["flinkConfiguration"][setting] = f"file://{DATA}/{shipped.rpartition('/')[2]}"
+    pod = spec["podTemplate"]["spec"]
+    pod["containers"][0]["volumeMounts"] = [{"name": "data", "mountPath": str(DATA)}]
+    pod["volumes"] = [{"name": "data", "hostPath": {"path": str(DATA), "type": "Directory"}}]
+    return found
+
+
+def s3_manifest(
+    name: str, image: str, arguments: Sequence[str], *, parallelism: int, job: Path = JOB
+) -> dict[str, Any]:
+    """The same with its state on S3, as it is shipped."""
+    found: dict[str, Any] = yaml.safe_load((job / "flinkdeployment.yaml").read_text(encoding="utf-8"))
     spec = found["spec"]
     found["metadata"]["name"] = name
     spec.update(image=image, imagePullPolicy="Never", flinkVersion="v1_19")
-    spec["podTemplate"]["spec"]["volumes"][0] = {"name": "data", "hostPath": {"path": str(DATA), "type": "Directory"}}
     for part in ("jobManager", "taskManager"):
         spec[part]["resource"]["cpu"] = 0.2
         spec["flinkConfiguration"][f"kubernetes.{part.lower()}.cpu.limit-factor"] = "10"

@@ -4,11 +4,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from devtools.s3_gateway import gateway
 from flinkops.local import s3_server
 from flinkops.local.ports import free_ports
 from flinkops.local.processes import terminate
+
+if TYPE_CHECKING:
+    from pyiceberg.table import Table
 
 PATIENCE_SECONDS = 60.0
 
@@ -39,3 +43,21 @@ def running_server(home: Path) -> Iterator[s3_server.S3Access]:
 def bucket(home: Path) -> Path:
     """The folder of the bucket."""
     return home / s3_server.ROLE / "buckets" / s3_server.BUCKET
+
+
+def connection(access: s3_server.S3Access) -> Any:
+    """The server over its own protocol: an S3FileSystem."""
+    from s3fs import S3FileSystem
+
+    return S3FileSystem(
+        key=access.access_key, secret=access.secret_key, endpoint_url=access.endpoint, skip_instance_cache=True
+    )
+
+
+def table(access: s3_server.S3Access, catalog: str, warehouse: str, name: str) -> "Table":
+    """A table of prices as pyiceberg has it; `catalog` is SQLAlchemy's address of it."""
+    from pyiceberg.catalog.sql import SqlCatalog
+
+    login = {"s3.endpoint": access.endpoint, "s3.region": s3_server.REGION}
+    login |= {"s3.access-key-id": access.access_key, "s3.secret-access-key": access.secret_key}
+    return SqlCatalog("flinkops", uri=catalog, warehouse=warehouse, **login).load_table(f"prices.{name}")

@@ -64,4 +64,15 @@ def test_tree_holds_what_manifest_and_dockerfile_name(image: ModuleType, job: Mo
 def test_manifest_keeps_state_over_an_upgrade(image: ModuleType, job: ModuleType) -> None:
     spec = deployment(Path(str(image.__file__)).parent)
     assert (spec["job"]["upgradeMode"], spec["job"]["allowNonRestoredState"]) == ("savepoint", False)
-    assert all(spec["flinkConfiguration"][name].startswith("file:///flink-data/") for name in FOLDERS), job.__name__
+    assert all(spec["flinkConfiguration"][name].startswith(f"s3://flink/{job.NAME}/") for name in FOLDERS)
+
+
+def test_manifest_has_the_plug_in_for_its_storage(image: ModuleType, job: ModuleType) -> None:
+    """By the name that it has in the image of just that Flink; the log-in comes from a Secret that may be missing."""
+    folder = Path(str(image.__file__)).parent
+    spec = deployment(folder)
+    (container,) = spec["podTemplate"]["spec"]["containers"]
+    base = next(line for line in (folder / "Dockerfile").read_text().splitlines() if line.startswith("ARG FLINK="))
+    version = base.removeprefix("ARG FLINK=flink:").partition("-")[0]
+    assert container["env"] == [{"name": "ENABLE_BUILT_IN_PLUGINS", "value": f"flink-s3-fs-hadoop-{version}.jar"}]
+    assert container["envFrom"] == [{"secretRef": {"name": job.NAME, "optional": True}}]

@@ -1,6 +1,6 @@
 """`flinkops savepoint show`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +11,9 @@ from flinkops.cli.options import Common, with_common
 from flinkops.cli.output import emit, emit_document
 from flinkops.cli.run_action import backend, document_format
 from flinkops.cli.savepoint.reading import content_of
-from flinkops.cli.savepoint.verify import latest_path
+from flinkops.cli.savepoint.verify import job_of, latest_path
+from flinkops.cli.savepoint.via import PodImageOption, Via, ViaOption, document_from_cluster
+from flinkops.errors import OperationFailed
 from flinkops.outside.text import clean
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ def show(
     job: Annotated[
         str | None, typer.Option("--job", metavar="JOB", help="A running job: its names, where the ids match.")
     ] = None,
+    via: ViaOption = Via.LOCAL,
+    pod_image: PodImageOption = None,
     journal_folder: JournalOption = None,
 ) -> None:
     r"""What is in a savepoint: operators, their states by name and size, and Kafka's offsets.
@@ -39,7 +43,11 @@ def show(
     from flinkops.clock import SystemClock
 
     path, names = _asked(common, what, job, journal_folder)
-    content = content_of(common, path, names)
+    if via is Via.CLUSTER:
+        _, document = document_from_cluster(common, "show", path, job_of(what, job), pod_image)
+        content = _content(document, names)
+    else:
+        content = content_of(common, path, names)
     if form := document_format(common):
         emit_document(_document(content), form)
     else:
@@ -65,6 +73,24 @@ def _document(content: "SavepointContent") -> dict[str, Any]:
     for operator, shown in zip(content.operators, built["operators"], strict=True):
         shown["skew_ratio"] = operator.skew_ratio
     return {"schema_version": 1, **built, "written_at": None if written_ms is None else iso_utc(written_ms)}
+
+
+def _content(document: Mapping[str, Any], names: Mapping[str, str]) -> "SavepointContent":
+    """That of a pod, with the names of the job here. Raises OperationFailed for what is none."""
+    from datetime import datetime
+
+    import msgspec
+
+    from flinkops.act.savepoint_content import SavepointContent
+
+    try:
+        written = document.get("written_at")
+        written_ms = None if written is None else round(datetime.fromisoformat(written).timestamp() * 1000)
+        found = msgspec.convert({**document, "written_ms": written_ms}, SavepointContent)
+    except (msgspec.ValidationError, TypeError, ValueError) as problem:
+        raise OperationFailed(f"the flinkops of the pod answers in another way: {problem}") from None
+    named = [msgspec.structs.replace(one, name=one.name or names.get(one.id)) for one in found.operators]
+    return msgspec.structs.replace(found, operators=tuple(named))
 
 
 def _lines(content: "SavepointContent", now_ms: int) -> Iterator[str]:

@@ -18,15 +18,22 @@ final class FileScrapes implements BulkFormat<Scrape, FileSourceSplit> {
     private static final int BATCH_RECORDS = 512;
     private static final int BATCH_BYTES = 1 << 20;
 
+    private transient ReadAhead ahead;
+
     @Override
     public BulkFormat.Reader<Scrape> createReader(Configuration config, FileSourceSplit split) throws IOException {
-        return new Reader(split, 0);
+        return new Reader(split, 0, content(split));
     }
 
     @Override
     public BulkFormat.Reader<Scrape> restoreReader(Configuration config, FileSourceSplit split) throws IOException {
         long read = split.getReaderPosition().map(CheckpointedPosition::getRecordsAfterOffset).orElse(0L);
-        return new Reader(split, read);
+        return new Reader(split, read, content(split));
+    }
+
+    private byte[] content(FileSourceSplit split) throws IOException {
+        ahead = ahead == null ? new ReadAhead() : ahead;
+        return ahead.contentOf(split);
     }
 
     @Override
@@ -46,11 +53,12 @@ final class FileScrapes implements BulkFormat<Scrape, FileSourceSplit> {
         private final RawRecords file;
         private long records;
 
-        Reader(FileSourceSplit split, long recordsToSkip) throws IOException {
+        /** `content`: of the whole file, null where it is to be read by a stream. */
+        Reader(FileSourceSplit split, long recordsToSkip, byte[] content) throws IOException {
             source = split.path().toString();
             firstSequence = Long.parseLong(split.splitId()) << LINE_BITS;
             boolean parquet = split.path().getName().endsWith(".parquet");
-            file = parquet ? new ParquetRecords(split.path()) : new LineRecords(split.path());
+            file = parquet ? new ParquetRecords(split.path(), content) : new LineRecords(split.path(), content);
             while (records < recordsToSkip && file.next() != null) {
                 records++;
             }

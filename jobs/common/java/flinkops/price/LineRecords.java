@@ -1,6 +1,7 @@
 package flinkops.price;
 
 import java.io.BufferedInputStream;
+import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -24,8 +25,9 @@ final class LineRecords implements RawRecords {
     private long lines;
     private long length;
 
-    LineRecords(Path path) throws IOException {
-        InputStream file = path.getFileSystem().open(path);
+    /** `content`: of the whole file, when it is in memory already. */
+    LineRecords(Path path, byte[] content) throws IOException {
+        InputStream file = content == null ? path.getFileSystem().open(path) : new ByteArrayInputStream(content);
         boolean gzip = path.getName().endsWith(".gz");
         input = gzip ? new GZIPInputStream(file, BUFFER_BYTES) : new BufferedInputStream(file, BUFFER_BYTES);
     }

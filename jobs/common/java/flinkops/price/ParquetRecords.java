@@ -1,5 +1,6 @@
 package flinkops.price;
 
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.math.BigDecimal;
 import java.math.BigInteger;
@@ -34,8 +35,9 @@ final class ParquetRecords implements RawRecords {
     private long read;
     private long length;
 
-    ParquetRecords(Path path) throws IOException {
-        rows = new Builder(new FlinkFile(path)).build();
+    /** `content`: of the whole file, when it is in memory already. */
+    ParquetRecords(Path path, byte[] content) throws IOException {
+        rows = new Builder(content == null ? new FlinkFile(path) : new Content(content)).build();
     }
 
     @Override
@@ -128,6 +130,50 @@ final class ParquetRecords implements RawRecords {
         @Override
         protected ReadSupport<Group> getReadSupport() {
             return new GroupReadSupport();
+        }
+    }
+
+    /** A file in memory. */
+    private static final class Content implements InputFile {
+        private final byte[] bytes;
+
+        Content(byte[] bytes) {
+            this.bytes = bytes;
+        }
+
+        @Override
+        public long getLength() {
+            return bytes.length;
+        }
+
+        @Override
+        public SeekableInputStream newStream() {
+            SeekableBytes stream = new SeekableBytes(bytes);
+            return new DelegatingSeekableInputStream(stream) {
+                @Override
+                public long getPos() {
+                    return stream.position();
+                }
+
+                @Override
+                public void seek(long position) {
+                    stream.seek(position);
+                }
+            };
+        }
+    }
+
+    private static final class SeekableBytes extends ByteArrayInputStream {
+        SeekableBytes(byte[] bytes) {
+            super(bytes);
+        }
+
+        long position() {
+            return pos;
+        }
+
+        void seek(long position) {
+            pos = Math.toIntExact(position);
         }
     }
 

@@ -5,8 +5,10 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.PriorityQueue;
+import java.util.TreeMap;
 import org.apache.flink.connector.file.src.FileSourceSplit;
 import org.apache.flink.connector.file.src.assigners.FileSplitAssigner;
 import org.apache.flink.connector.file.src.enumerate.NonSplittingRecursiveEnumerator;
@@ -16,14 +18,21 @@ import org.apache.flink.core.fs.Path;
 final class SortedFiles {
     private SortedFiles() {}
 
-    /** Lists folders to the bottom; files whose names begin with `.` or `_` are left out. */
+    /** Wildcards are expanded, folders listed to the bottom; files whose names begin with `.` or `_` are left out. */
     static final class Enumerator extends NonSplittingRecursiveEnumerator {
         @Override
         public Collection<FileSourceSplit> enumerateSplits(Path[] paths, int minDesiredSplits) throws IOException {
-            List<FileSourceSplit> found = new ArrayList<>(super.enumerateSplits(paths, minDesiredSplits));
-            found.sort(Comparator.comparing(split -> split.path().toString()));
+            // A file that several of the paths lead to is one file.
+            Map<String, FileSourceSplit> found = new TreeMap<>();
+            for (FileSourceSplit split : super.enumerateSplits(Globs.expand(List.of(paths)), minDesiredSplits)) {
+                found.put(split.path().toString(), split);
+            }
+            // Several readers take the files in turn: none knows which one it will read next.
+            boolean oneReader = minDesiredSplits == 1;
+            List<FileSourceSplit> sorted = new ArrayList<>(found.values());
             List<FileSourceSplit> splits = new ArrayList<>();
-            for (FileSourceSplit split : found) {
+            for (FileSourceSplit split : sorted) {
+                String[] following = oneReader ? following(sorted, splits.size()) : new String[0];
                 splits.add(
                         new FileSourceSplit(
                                 String.format("%010d", splits.size()),
@@ -32,9 +41,21 @@ final class SortedFiles {
                                 split.length(),
                                 split.fileModificationTime(),
                                 split.fileSize(),
-                                split.hostnames()));
+                                following));
             }
             return splits;
+        }
+
+        /** The small files after this one, for ReadAhead; none on a disk, which needs none. */
+        private static String[] following(List<FileSourceSplit> sorted, int at) throws IOException {
+            List<String> found = new ArrayList<>();
+            for (int i = at + 1; i < sorted.size() && i <= at + ReadAhead.FILES; i++) {
+                FileSourceSplit next = sorted.get(i);
+                if (next.length() <= ReadAhead.MAX_BYTES && next.path().getFileSystem().isDistributedFS()) {
+                    found.add(next.path().toString());
+                }
+            }
+            return found.toArray(String[]::new);
         }
     }
 

@@ -1,6 +1,7 @@
 package flinkops.price;
 
 import java.util.Map;
+import org.apache.iceberg.CatalogProperties;
 import org.apache.iceberg.PartitionSpec;
 import org.apache.iceberg.Schema;
 import org.apache.iceberg.catalog.Namespace;
@@ -15,7 +16,8 @@ public final class PriceTable {
     /** Creates the table and its namespace where they are missing. */
     public static void createIfMissing(
             String catalogName, Map<String, String> catalogProperties, String database, String table) {
-        try (JdbcCatalog catalog = new JdbcCatalog()) {
+        String kind = catalogProperties.get(CatalogProperties.CATALOG_IMPL);
+        try (JdbcCatalog catalog = PriceCatalog.class.getName().equals(kind) ? new PriceCatalog() : new JdbcCatalog()) {
             catalog.setConf(new org.apache.hadoop.conf.Configuration());
             catalog.initialize(catalogName, catalogProperties);
             Namespace namespace = Namespace.of(database.split("\\."));
