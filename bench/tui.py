@@ -152,8 +152,9 @@ def child_keys(result: Path) -> None:
     from textual._time import get_time
     from textual.events import Key
 
-    from flinkops.tui.app import FlinkopsApp, Options
+    from flinkops.tui.app import FlinkopsApp
     from flinkops.tui.grid import Grid
+    from flinkops.tui.options import Options
 
     seconds: list[float] = []
     cpu_seconds: list[float] = []  # what a key costs whatever else runs on the machine
@@ -197,7 +198,8 @@ def child_keys(result: Path) -> None:
 
 def child_memory(result: Path, refreshes: int) -> None:
     """Refreshes as fast as they are painted; the resident set after the warm-up and at the end."""
-    from flinkops.tui.app import FlinkopsApp, Options
+    from flinkops.tui.app import FlinkopsApp
+    from flinkops.tui.options import Options
     from flinkops.tui.view import View
 
     resident: list[int] = []

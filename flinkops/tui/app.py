@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-import msgspec
 from textual import on
 from textual.app import App
 from textual.binding import BindingType
@@ -14,8 +13,6 @@ from textual.reactive import reactive
 from textual.timer import Timer
 
 from flinkops.clock import Clock, SystemClock
-from flinkops.config.settings import RehearseRule
-from flinkops.config.storage import StorageTable
 from flinkops.errors import UsageError
 from flinkops.model.assessment import JobAssessment
 from flinkops.private_file import write_private
@@ -39,6 +36,7 @@ from flinkops.tui.links import Links
 from flinkops.tui.messages import AskNote, OpenScreen, Say, WriteExport, WriteIncident
 from flinkops.tui.navigation import screen_for
 from flinkops.tui.notes import Notes
+from flinkops.tui.options import Options
 from flinkops.tui.polling import Polled, PolledInPart, Poller
 from flinkops.tui.protocols import HasName, ObservesFleet
 from flinkops.tui.sources import SourcesScreen
@@ -48,23 +46,6 @@ from flinkops.tui.view import View
 from flinkops.tui.views import SavedViews
 
 SAID_SECONDS = 4.0
-
-
-class Options(msgspec.Struct, frozen=True):
-    """How the app is run. `polling`: off where observations are shown from outside, as tests do."""
-
-    interval_seconds: float = 5.0
-    guarded: tuple[str, ...] = ()  # patterns of the sources at which nothing may be changed
-    ascii_only: bool = False
-    theme: str = ""
-    polling: bool = True
-    job: str | None = None  # opened as soon as it is seen
-    seconds: float | None = None  # after the first observation the app leaves by itself
-    journal_folder: Path | None = None
-    rehearse: RehearseRule = "offered"  # whether every upgrade is rehearsed
-    storage: StorageTable | None = None  # how object storage is reached; None: it is not asked
-    notes_path: Path | None = None
-    views_path: Path | None = None
 
 
 class FlinkopsApp(App[None]):

@@ -15,8 +15,9 @@ from flinkops.outside.masking import masked_text
 from flinkops.ownership import make_private
 from flinkops.private_file import write_private
 from flinkops.recording import Replay
-from flinkops.tui.app import FlinkopsApp, Options
+from flinkops.tui.app import FlinkopsApp
 from flinkops.tui.links import Links
+from flinkops.tui.options import Options
 from flinkops.tui.replay import ReplayObserver
 from flinkops.user_folders import log_folder, state_folder, with_home
 

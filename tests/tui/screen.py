@@ -12,9 +12,10 @@ from textual.pilot import Pilot
 from flinkops.clock import FixedClock
 from flinkops.model.observation import Observation
 from flinkops.render.lines import Role, fit, line, width
-from flinkops.tui.app import FlinkopsApp, Options
+from flinkops.tui.app import FlinkopsApp
 from flinkops.tui.fleet import FleetScreen
 from flinkops.tui.lineview import LineView
+from flinkops.tui.options import Options
 from flinkops.tui.view import View
 from tests.tui.fleet import INTERVAL_SECONDS, T0_MS, fleet
 
