@@ -155,6 +155,8 @@ def _object_storage(endpoint: str, *, ha: bool) -> dict[str, str | bool]:
         "s3.endpoint": endpoint,
         "s3.region": REGION,
         "s3.path.style.access": True,
+        # Else the plug-in asks for each file to delete the folders above it, which a server on folders refuses, late.
+        "fs.s3a.directory.marker.retention": "keep",
         "execution.checkpointing.dir": f"{root}/checkpoints",
         "execution.checkpointing.savepoint-dir": f"{root}/savepoints",
         **({"high-availability.storageDir": f"{root}/{HA_FOLDER}"} if ha else {}),

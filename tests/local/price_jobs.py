@@ -23,6 +23,8 @@ from tests.local.price_reference import in_order
 
 REPOSITORY = Path(__file__).parents[2]
 JOBS = REPOSITORY / "jobs"
+_MARKERS = "fs.s3a.directory.marker.retention: keep\n"
+"""As the fleet has it: see flinkops/local/flink.py."""
 
 
 class Line:
@@ -91,7 +93,7 @@ class Line:
         conf = folder / "conf"
         conf.mkdir(exist_ok=True)
         shipped = (self.distribution / "conf" / "config.yaml").read_text()
-        storage = f"s3.endpoint: {s3.endpoint}\ns3.path.style.access: true\n" if s3 is not None else ""
+        storage = f"s3.endpoint: {s3.endpoint}\ns3.path.style.access: true\n{_MARKERS}" if s3 is not None else ""
         (conf / "config.yaml").write_text(f"{shipped}\nstate.backend.type: rocksdb\n{storage}")
         (conf / "log4j-cli.properties").write_bytes((self.distribution / "conf" / "log4j-cli.properties").read_bytes())
         return conf
