@@ -21,7 +21,7 @@ from tests.local.price_records import TTL_MS, market
 from tests.local.price_reference import Meaning, in_order, reference
 from tests.local.s3 import connection, running_server, table
 
-# By hand until it has been seen to pass.
+# By hand until its time in CI is known.
 pytestmark = [pytest.mark.local, pytest.mark.by_hand, pytest.mark.timeout(1800)]
 
 ARCHIVE = f"{s3_server.BUCKET}/archive"
