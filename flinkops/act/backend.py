@@ -19,6 +19,7 @@ from flinkops.autoscale.decide import Decision
 from flinkops.autoscale.window import Vertex
 from flinkops.clock import Clock
 from flinkops.config.settings import Settings
+from flinkops.config.storage import StorageTable
 from flinkops.model.facts import JobFacts
 from flinkops.model.plan import Plan
 from flinkops.model.rehearsal import Rehearsal
@@ -86,6 +87,19 @@ class JobHandle(Protocol):
         Raises Refused when there is nothing to do, or beside the platform's own autoscaler.
         """
         ...
+
+
+class StorageCommand(NamedTuple):
+    """A command of flinkops that reads a storage, to be run beside a job: in a pod of `image`, for so long at most.
+
+    ``path`` is what it reads; ``table`` says how that is reached where the job's own settings do not.
+    """
+
+    words: tuple[str, ...]
+    path: str
+    image: str
+    table: StorageTable
+    deadline_seconds: int
 
 
 class Autoscaled(NamedTuple):
@@ -161,6 +175,15 @@ class Backend(Protocol):
 
     def declared(self, job: JobFacts) -> JobFacts:
         """The job with the autoscaler's settings as they are declared, where that is not in Flink itself."""
+        ...
+
+    def ask_beside(
+        self, wanted: str, command: StorageCommand, note: Callable[[str], None]
+    ) -> tuple[int, dict[str, Any]]:
+        """The exit code and the document of a command that runs where the job that is meant does.
+
+        Raises UsageError where this place cannot, Denied with the role that is missing, OperationFailed, Unreachable.
+        """
         ...
 
     def lead(self, wanted: str, stamp: Stamp, *, take_over: bool) -> AbstractContextManager[Callable[[], None]]:

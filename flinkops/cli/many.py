@@ -130,10 +130,13 @@ def _carry_out(
             for thread in threads:
                 thread.join()
         except KeyboardInterrupt:
+            from flinkops.outside.shell import shell_command
+
             open_ones = [members[key].plan.id for key in wave if key not in found]
             raise Interrupted(
                 f"interrupted while {', '.join(wave)} were changed; the operator keeps them running",
-                next_step="; ".join(f"flinkops action resume {each}" for each in open_ones) or "the same command again",
+                next_step="; ".join(shell_command("flinkops", "action", "resume", each) for each in open_ones)
+                or "the same command again",
             ) from None
     return found
 

@@ -177,7 +177,7 @@ def test_a_subsumed_checkpoint_is_no_verdict(
     play: Play, control: FakeCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths = iter([[f"file:/chk-{number}"] for number in range(7, 10)])
-    monkeypatch.setattr(rehearsing, "_usable", lambda _job: next(paths))
+    monkeypatch.setattr(rehearsing, "usable_paths", lambda _job: next(paths))
     told = rehearsed(play, control, tmp_path, [GONE, GONE, ALIVE])
     assert (told.found.verdict, told.paths) == ("restores", ["file:/chk-7", "file:/chk-8", "file:/chk-9"])
 
@@ -186,7 +186,7 @@ def test_then_a_savepoint_is_taken(
     play: Play, control: FakeCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths = iter([[f"file:/chk-{number}"] for number in range(7, 10)])
-    monkeypatch.setattr(rehearsing, "_usable", lambda _job: next(paths))
+    monkeypatch.setattr(rehearsing, "usable_paths", lambda _job: next(paths))
     monkeypatch.setattr(rehearsing, "_savepoints", lambda _job: [])
     told = rehearsed(play, control, tmp_path, [GONE, GONE, GONE, ALIVE], take=True)
     assert (told.found.verdict, told.paths[-1], len(told.paths)) == ("restores", "s3://bucket/taken", 4)
@@ -195,7 +195,7 @@ def test_then_a_savepoint_is_taken(
 def test_without_any_state_nothing_can_be_told(
     play: Play, control: FakeCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rehearsing, "_usable", lambda _job: [])
+    monkeypatch.setattr(rehearsing, "usable_paths", lambda _job: [])
     told = rehearsed(play, control, tmp_path, [])
     assert (told.found.verdict, told.paths) == ("cannot-tell", [])
     assert "no checkpoint or savepoint of the job is known" in (told.found.cause or "")

@@ -10,6 +10,8 @@ import yaml
 
 from tests.fake_flink import FakeFlink, Recording, serving
 
+pytestmark = pytest.mark.thorough  # some thirty processes
+
 SHELLS = ("bash", "zsh", "fish")
 HOSTILE = (
     "a b",

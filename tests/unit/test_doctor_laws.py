@@ -86,7 +86,10 @@ def test_nothing_known_is_nothing_above_info() -> None:
 def test_what_is_taken_away_adds_no_finding(fields: set[str]) -> None:
     """A healthy job stays healthy, however little of it is known."""
     facts = job()
-    defaults = {each.name: each.default for each in msgspec.structs.fields(VertexFacts)}
+    defaults = {
+        each.name: each.default if each.default_factory is msgspec.NODEFAULT else each.default_factory()
+        for each in msgspec.structs.fields(VertexFacts)
+    }
     for each in facts.vertices:
         facts = with_vertex(facts, each.id, **{name: defaults[name] for name in fields})
     assert above_info(diagnose(evidence(facts))) == []

@@ -165,7 +165,7 @@ class TestCommands:
             (("status", "--keep", "0"), 2, "nothing would be kept"),
             (("exporter", "--keep-dir", "x"), 2, "--keep-dir says where"),
             (("record", "--last", "2h", "--seconds", "3", "f.rec"), 2, "exclude each other"),
-            (("record", "--keep-dir", "x", "f.rec"), 2, "--keep-dir says where"),
+            (("record", "--keep-dir", "x", "f.rec"), 2, "--keep-dir is the folder"),
             (("record", "--last", "2h", "f.rec", "--keep-dir", "none"), 1, "nobody keeps snapshots in none"),
         ],
     )

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from flinkops.act.backend import StorageCommand
 from flinkops.act.operator import storage_pod
 from flinkops.act.operator.storage_pod import ask_there, storage_task
 from flinkops.cli.savepoint.verify import shown_check
@@ -60,9 +61,7 @@ RESOURCE: dict[str, Any] = {
 
 
 def task(resource: dict[str, Any] = RESOURCE, path: str = PATH, **table: StorageSettings) -> Any:
-    return storage_task(
-        resource, ("savepoint", "verify", path), image="flinkops:1", path=path, table=table, deadline_seconds=60
-    )
+    return storage_task(resource, StorageCommand(("savepoint", "verify", path), path, "flinkops:1", table, 60))
 
 
 def test_it_is_made_after_the_jobs_own_pods() -> None:
@@ -98,7 +97,7 @@ def test_the_storage_is_reached_as_flink_reaches_it_and_no_log_in_is_copied() ->
     }
     assert b"hush" not in written
     own = {"s3://prices": StorageSettings(endpoint="https://s3.example", profile="mine")}
-    (payload,) = storage_task(RESOURCE, (), image="i", path=PATH, table=own, deadline_seconds=1).payloads
+    (payload,) = storage_task(RESOURCE, StorageCommand((), PATH, "i", own, 1)).payloads
     assert tomllib.loads(payload.files["flinkops.toml"].decode()) == {
         "storage": {"s3://prices": {"endpoint": "https://s3.example"}}
     }

@@ -22,6 +22,7 @@ from flinkops.act.backend import (
     PlatformAutoscaler,
     Prepared,
     RescaleTerms,
+    StorageCommand,
     named_in,
 )
 from flinkops.act.job_choice import pick_job
@@ -32,6 +33,7 @@ from flinkops.act.operator.control import KubeControl, open_control
 from flinkops.act.operator.lease import Lease
 from flinkops.act.operator.prepare import prepare_for_resource, wanted_spec
 from flinkops.act.operator.rehearsing import refuse_unasked, rehearse_spec, with_rehearsal
+from flinkops.act.operator.storage_pod import ask_there, flink_deployment, storage_task
 from flinkops.autoscale.configmap import decode_configmap
 from flinkops.autoscale.decide import Decision
 from flinkops.autoscale.settings import PREFIX
@@ -242,6 +244,13 @@ class OperatorBackend:
         own = {key: value for key, value in spec.items() if key.startswith(PREFIX)}
         others = {key: value for key, value in job.configuration.items() if not key.startswith(PREFIX)}
         return msgspec.structs.replace(job, configuration=others | own)
+
+    def ask_beside(
+        self, wanted: str, command: StorageCommand, note: Callable[[str], None]
+    ) -> tuple[int, dict[str, Any]]:
+        """In a short-lived pod after the job's JobManager."""
+        with self.reach(wanted) as handle:
+            return ask_there(self.access, storage_task(flink_deployment(handle.control), command), note)
 
     @contextmanager
     def lead(self, wanted: str, stamp: Stamp, *, take_over: bool) -> Iterator[Callable[[], None]]:

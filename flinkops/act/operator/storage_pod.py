@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from flinkops.act.backend import StorageCommand
 from flinkops.act.operator.control import KubeControl
 from flinkops.clock import SystemClock
 from flinkops.config.storage import StorageSettings, StorageTable, settings_of
@@ -59,33 +60,25 @@ def ask_there(access: KubeAccess, task: PodTask, note: Callable[[str], None]) ->
     return _answer(run_pod(access, task, SystemClock(), note=note))
 
 
-def storage_task(
-    resource: Json,
-    command: Sequence[str],
-    *,
-    image: str,
-    path: str,
-    table: StorageTable,
-    deadline_seconds: int,
-) -> PodTask:
+def storage_task(resource: Json, command: StorageCommand) -> PodTask:
     """The pod for `flinkops COMMAND`, made after the JobManager of this FlinkDeployment.
 
-    Its sidecars, init containers, probes and ports are left out. `path` is what the command reads; how its storage is
-    reached comes from `table`, else from the job's own Flink configuration; credentials from the job's environment.
+    Its sidecars, init containers, probes and ports are left out. How the storage is reached comes from the command's
+    table, else from the job's own Flink configuration; credentials from the job's environment.
     """
     namespace, _ = identity(resource)
     spec = section(resource, "spec")
     templates = [section(spec, "podTemplate"), section(section(spec, "jobManager"), "podTemplate")]
-    settings = Payload(_SETTINGS, {_FILE: _settings(path, table, section(spec, "flinkConfiguration"))})
+    settings = Payload(_SETTINGS, {_FILE: _settings(command.path, command.table, section(spec, "flinkConfiguration"))})
     pod = _pod(templates)
     pod.setdefault("serviceAccountName", text(spec, "serviceAccount") or "default")
     container = _container(templates)
     container |= {
         "name": "flinkops",
-        "image": image,
+        "image": command.image,
         "imagePullPolicy": text(spec, "imagePullPolicy") or "IfNotPresent",
         "command": ["flinkops"],
-        "args": [literal(word) for word in (*command, "-o", "json", "--quiet", "--config", f"{_FOLDER}/{_FILE}")],
+        "args": [literal(word) for word in (*command.words, "-o", "json", "--quiet", "--config", f"{_FOLDER}/{_FILE}")],
         "env": [*container.get("env", ()), {"name": "HOME", "value": _HOME}],
         "volumeMounts": [
             *container.get("volumeMounts", ()),
@@ -104,7 +97,7 @@ def storage_task(
             "metadata": {kind: found for kind, found in metadata.items() if found},
             "spec": {**pod, "containers": [container]},
         },
-        deadline_seconds,
+        command.deadline_seconds,
         payloads=(settings,),
         owner=resource,
     )

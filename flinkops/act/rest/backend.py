@@ -3,11 +3,20 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
 from flinkops.act.autoscale_plan import plan_autoscale
-from flinkops.act.backend import BackendKind, JobHandle, PlatformAutoscaler, Prepared, RescaleTerms, named_in
+from flinkops.act.backend import (
+    BackendKind,
+    JobHandle,
+    PlatformAutoscaler,
+    Prepared,
+    RescaleTerms,
+    StorageCommand,
+    named_in,
+)
 from flinkops.act.control import JobControl
 from flinkops.act.job_choice import pick_job
 from flinkops.act.journal import Journal
@@ -133,6 +142,14 @@ class RestBackend:
     def declared(self, job: JobFacts) -> JobFacts:
         """Flink has all there is."""
         return job
+
+    def ask_beside(
+        self, wanted: str, command: StorageCommand, note: Callable[[str], None]
+    ) -> tuple[int, dict[str, Any]]:
+        """Flink runs jobs, no commands."""
+        raise UsageError(
+            "--via cluster is for jobs of the operator", next_step="name their cluster with --context or -n"
+        )
 
     @contextmanager
     def lead(self, wanted: str, stamp: Stamp, *, take_over: bool) -> Iterator[Callable[[], None]]:

@@ -36,26 +36,13 @@ def document_from_cluster(
     Raises UsageError where the job is not one of the operator's or no image is known; Denied with the role that is
     missing; OperationFailed with what became of the pod.
     """
-    from flinkops.act.operator.backend import OperatorBackend
-    from flinkops.act.operator.storage_pod import ask_there, flink_deployment, storage_task
+    from flinkops.act.backend import StorageCommand
 
     chosen = image or common.settings.pod_image
     if chosen is None:
         raise UsageError(
             "--via cluster needs an image with flinkops", next_step="set pod_image in [storage], or --pod-image"
         )
-    place = backend(common)
-    if not isinstance(place, OperatorBackend):
-        raise UsageError(
-            "--via cluster is for jobs of the operator", next_step="name their cluster with --context or -n"
-        )
-    with place.reach(job) as handle:
-        task = storage_task(
-            flink_deployment(handle.control),
-            ("savepoint", verb, path),
-            image=chosen,
-            path=path,
-            table=common.settings.storage,
-            deadline_seconds=_DEADLINE_SECONDS,
-        )
-        return ask_there(place.access, task, common.say)
+    words = ("savepoint", verb, path)
+    command = StorageCommand(words, path, chosen, common.settings.storage, _DEADLINE_SECONDS)
+    return backend(common).ask_beside(job, command, common.say)
