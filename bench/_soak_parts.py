@@ -249,7 +249,11 @@ class TuiPart:
         for key in "\x1b\x1b\x1bq":
             with contextlib.suppress(OSError):
                 self._type(key)
-        return self._terminal.child.wait(60)
+        try:
+            return self._terminal.child.wait(60)
+        except subprocess.TimeoutExpired:  # a busy machine is still at the keys before: its code then says so
+            self._terminal.child.terminate()
+            return self._terminal.child.wait(60)
 
     def last_words(self) -> str:
         logs = [path.read_text("utf-8", "replace") for path in self._folder.rglob("*.log")]
