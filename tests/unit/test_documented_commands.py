@@ -24,8 +24,9 @@ def root() -> Any:
     return get_command(build())
 
 
+@cache
 def below(command: Any) -> dict[str, Any]:
-    """Its commands, imported; none of one that is no group."""
+    """Its commands, imported and made once; none of one that is no group."""
     found: dict[str, Any] = command.loaded() if hasattr(command, "loaded") else getattr(command, "commands", {})
     return found
 
