@@ -18,9 +18,10 @@ _CHECKPOINT = re.compile(r"chk-\d+")
 _BY_FILE: Final[dict[str, UnitKind]] = {"shared": "shared", "taskowned": "taskowned", "dstl": "changelog"}
 _KEY = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}/chk-\d+(?!\d)|savepoint-[0-9a-f]{6}-[0-9a-f]+")
 _JOB_ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
-_PATH = re.compile(
-    r"""(?:[A-Za-z][A-Za-z0-9+.-]*:)?/[^"'\\\x00-\x1f\x7f]*?/(?:chk-\d+|savepoint-[0-9a-f]{6}-[0-9a-f]+)"""
-)
+_BETWEEN_PATHS = re.compile(r"""["'\\\x00-\x1f\x7f]+""")
+_SNAPSHOT = re.compile(r"/(?:chk-\d++|savepoint-[0-9a-f]{6}-[0-9a-f]++)")
+_SCHEME_BEFORE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}:\Z")
+_LONGEST_SCHEME = 32
 
 
 class Unit(msgspec.Struct, frozen=True):
@@ -88,5 +89,15 @@ def job_ids_in(text: str) -> frozenset[str]:
 
 
 def paths_in(text: str) -> Iterator[str]:
-    """The paths of snapshots that a text holds."""
-    yield from dict.fromkeys(found.group() for found in _PATH.finditer(text))
+    """The paths of snapshots that a text holds: from its first slash, with the scheme before it, to their names."""
+    yield from dict.fromkeys(path for piece in _BETWEEN_PATHS.split(text) for path in _paths_of(piece))
+
+
+def _paths_of(piece: str) -> Iterator[str]:
+    after = 0
+    for found in _SNAPSHOT.finditer(piece):
+        slash = piece.find("/", after, found.start())
+        if slash >= 0:
+            scheme = _SCHEME_BEFORE.search(piece, max(after, slash - _LONGEST_SCHEME), slash)
+            yield piece[scheme.start() if scheme else slash : found.end()]
+            after = found.end()
