@@ -79,4 +79,4 @@ def held(times_ms: Sequence[int], goods: Sequence[float | None], until_ms: int) 
     told = lasted.clip(upper=usual * LONGEST_GAP_FACTOR)
     good = pd.Series(list(goods), dtype="float64")
     kept, missed = float(told[good == 1].sum()), float(told[good == 0].sum())
-    return Held(kept, missed, float(lasted.sum()) - kept - missed)
+    return Held(kept, missed, max(0.0, round(float(lasted.sum()) - kept - missed, 6)))  # sums of floats
