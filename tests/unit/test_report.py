@@ -134,8 +134,8 @@ class TestAbsence:
     def test_what_nobody_saw_is_unknown_time(self) -> None:
         assert held([0, 1_000, 2_000, 100_000], [1.0, 1.0, 1.0, 0.0], 101_000) == Held(5.0, 1.0, 95.0)
         assert held([], [], 5) == Held(0.0, 0.0, 0.0)
-        third = held([0, 5_003, 10_011, 15_014], [1.0, 0.0, 1.0, 0.0], 20_027)
-        assert repr(third.unknown_seconds) == "0.0"
+        uneven = held([0, 5_018, 10_020, 15_028, 20_031], [1.0, 1.0, 1.0, 1.0, 0.0], 25_038)
+        assert repr(uneven.unknown_seconds) == "0.0"
         assert held([7], [None], 1_007) == Held(0.0, 0.0, 1.0)
 
 
