@@ -1,6 +1,7 @@
 """Commands that are imported when they are called: `--help` and completion list them from a table."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -31,11 +32,34 @@ def lazy_group(commands: Mapping[str, Lazy]) -> type[typer.core.TyperGroup]:
             name, listed, rest = super().resolve_command(ctx, args)
             return name, listed and load(str(name), commands[str(name)].target), rest
 
+        def make_context(self, *given: Any, **named: Any) -> Any:
+            """Of the parser: reads the words of a group."""
+            with _shown_safely():
+                return super().make_context(*given, **named)
+
+        def invoke(self, ctx: Any) -> Any:
+            """Of the parser: reads the words of the command, and runs it."""
+            with _shown_safely():
+                return super().invoke(ctx)
+
         def loaded(self) -> dict[str, Any]:
             """All of them, imported: for who walks through the whole command line."""
             return {name: load(name, command.target) for name, command in commands.items()}
 
     return Group
+
+
+@contextmanager
+def _shown_safely() -> Iterator[None]:
+    """The parser's own errors repeat what was typed, and print it as it is: a name pasted from elsewhere is hostile."""
+    try:
+        yield
+    except Exception as problem:
+        if hasattr(problem, "format_message") and isinstance(getattr(problem, "message", None), str):
+            from flinkops.outside.text import clean_lines
+
+            problem.message = "\n".join(clean_lines(problem.message))  # type: ignore[attr-defined]
+        raise
 
 
 def load(name: str, target: str) -> Any:

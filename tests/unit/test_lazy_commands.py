@@ -1,6 +1,7 @@
 """Commands are listed from a table and imported when they are called: the table says what the modules say."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import pytest
 from typer.main import get_command
 
 from flinkops.cli.main import build
+from tests.unit.command_line import Cli
 
 ALWAYS = {"flinkops.cli", "flinkops.cli.main", "flinkops.cli.lazy", "flinkops.cli.output"}
 
@@ -22,6 +24,24 @@ def lazy_groups(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[
 
 
 GROUPS = dict(lazy_groups(get_command(build())))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("timeline", "prices", "\u202eevil"),
+        ("timel\x1b[31mine",),
+        ("--x\u202e",),
+        ("status", "--x\x1b]0;y\x07"),
+        ("savepoint", "list", "a", "b\u202e"),
+        ("savepoint", "li\u202est"),
+        ("exporter", "--tls-cert", "a", "\x9b2J"),
+    ],
+)
+def test_errors_of_the_parser_repeat_no_escapes(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    ran = Cli(capsys)(*words)
+    assert ran.code == 2
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", ran.out + ran.err)
 
 
 def test_the_larger_groups_are_lazy_too() -> None:
