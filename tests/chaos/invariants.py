@@ -60,6 +60,8 @@ def _documents(ran: Ran) -> list[str]:
         return []
     if not as_json or not ran.out.strip() or ran.command.options.get("stdout", "file") != "file" or ran.code == -9:
         return []
+    if ran.code == ExitCode.FAILED and "RLIMIT_FSIZE" in ran.command.options.get("limits", {}):
+        return []  # the file that stdout is takes no more, and the command says so
     for line in ran.out.strip().splitlines():
         try:
             json.loads(line)
