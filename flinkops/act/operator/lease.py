@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 from flinkops.clock import Clock, iso_utc
@@ -140,9 +140,15 @@ class Lease:
 
     def _give_back(self, plan: Plan) -> None:
         """Where that cannot be done, it runs out by itself."""
-        with suppress(FlinkopsError):
-            found = self._verbs.lease(self._namespace, self._name)
-            holder = text(section(found, "spec"), "holderIdentity") or "" if found else ""
-            if found is not None and holder.partition(" ")[0] == plan.id:
-                version = text(section(found, "metadata"), "resourceVersion") or ""
-                self._verbs.delete_lease(self._namespace, self._name, version)
+        for _ in range(3):
+            try:
+                found = self._verbs.lease(self._namespace, self._name)
+                holder = text(section(found, "spec"), "holderIdentity") or "" if found else ""
+                if found is not None and holder.partition(" ")[0] == plan.id:
+                    version = text(section(found, "metadata"), "resourceVersion") or ""
+                    self._verbs.delete_lease(self._namespace, self._name, version)
+                return
+            except Conflict:
+                continue
+            except FlinkopsError:
+                return
