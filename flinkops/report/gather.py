@@ -1,6 +1,6 @@
 """Reads a recording from its beginning to its end, and the journal, and makes the report of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,11 +63,13 @@ def make_report(path: Path, wanted: Wanted, policy: Policy, journal: Journal) ->
             next_step=f"{shell_command('flinkops', 'status', '--replay', str(path))} shows its jobs",
         )
     records, timeline = _told(found, path, policy, journal)
-    tracks = sorted(found.tracks.items(), key=lambda item: item[1].worst_rank)
-    jobs = [_job(key, track, found.until_ms, wanted, records) for key, track in tracks]
-    full = [job for job in jobs if wanted.jobs or job.worst != "ok" or job.actions][:JOBS_IN_FULL]
-    full = full or (jobs if len(jobs) == 1 else [])
-    others = tuple(_brief(job) for job in jobs if job not in full)
+    actions = {key: [_done(record) for record in records if _is_of(record, key)] for key in found.tracks}
+    briefs = {key: track.brief(found.until_ms) for key, track in found.tracks.items()}
+    worst_first = sorted(briefs, key=lambda key: briefs[key].rank)
+    full = [key for key in worst_first if wanted.jobs or briefs[key].worst != "ok" or actions[key]][:JOBS_IN_FULL]
+    full = full or (worst_first if len(worst_first) == 1 else [])
+    jobs = [found.tracks[key].report(found.until_ms, wanted.objective_ratio, actions[key]) for key in full]
+    others = tuple(_brief(briefs[key]) for key in worst_first if key not in full)
     export = Export()
     export.learn(found.last.snapshot, *(record.plan for record in records))
     return export.value(
@@ -77,7 +79,7 @@ def make_report(path: Path, wanted: Wanted, policy: Policy, journal: Journal) ->
             until_ms=found.until_ms,
             snapshots=found.snapshots,
             damaged=found.damaged,
-            jobs=tuple(full),
+            jobs=tuple(jobs),
             others=others,
             timeline=timeline,
             version=__version__,
@@ -170,11 +172,6 @@ def _records(found: _Walk, journal: Journal) -> list[ActionRecord]:
         for record in records
         if record.started_ms <= found.until_ms and (record.ended_ms or found.until_ms) >= found.since_ms
     ]
-
-
-def _job(key: JobKey, track: JobTrack, until_ms: int, wanted: Wanted, records: Sequence[ActionRecord]) -> JobReport:
-    ours = [record for record in records if _is_of(record, key)]
-    return track.report(until_ms, wanted.objective_ratio, [_done(record) for record in ours])
 
 
 def _is_of(record: ActionRecord, key: JobKey) -> bool:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from flinkops.model.assessment import JobAssessment, NotApplicable
 from flinkops.model.findings import Diagnosis, Finding
 from flinkops.model.identity import full_name
@@ -110,23 +112,20 @@ class JobTrack:
         job = self._last
         if job is None:
             raise ValueError("no snapshot was added")
-        return JobReport(
-            name=full_name(job),
-            cluster=job.cluster,
-            job_class=job.job_class,
-            periods=self._periods(until_ms),
+        return msgspec.structs.replace(
+            self.brief(until_ms),
             signals=tuple(self._signals(job)),
             budgets=tuple(self._budgets(until_ms, objective_ratio)),
             findings=self._findings(),
             actions=tuple(actions),
         )
 
-    @property
-    def worst_rank(self) -> tuple[int, float]:
-        """Orders jobs: the worst level that it had, and how long it was not well."""
-        report = self.report(self._times_ms[-1], 0.999, ())
-        ranks = {"critical": 0, "unknown": 1, "warning": 2, "ok": 3}
-        return ranks[report.worst], -report.seconds_in("critical", "unknown", "warning")
+    def brief(self, until_ms: int) -> JobReport:
+        """How it was and since when, up to `until_ms`, without what takes time to work out."""
+        job = self._last
+        if job is None:
+            raise ValueError("no snapshot was added")
+        return JobReport(full_name(job), job.cluster, job.job_class, self._periods(until_ms))
 
     def _periods(self, until_ms: int) -> tuple[Period, ...]:
         ends = [at for at, _ in self._levels[1:]] + [max(until_ms, self._times_ms[-1])]

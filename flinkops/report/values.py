@@ -3,7 +3,7 @@
 Every text may be another's: hostile until `html` or `markdown` has written it.
 """
 
-from flinkops.model.assessment import Level, Value
+from flinkops.model.assessment import LEVEL_ORDER, Level, Value
 from flinkops.model.findings import EvidenceLine, Severity
 from flinkops.model.timeline import Timeline
 
@@ -100,9 +100,12 @@ class JobReport(Value, frozen=True):
     @property
     def worst(self) -> Level:
         """The worst level that it had."""
-        levels = {period.level for period in self.periods}
-        order: tuple[Level, ...] = ("critical", "unknown", "warning")
-        return next((level for level in order if level in levels), "ok")
+        return min((period.level for period in self.periods), key=LEVEL_ORDER.__getitem__, default="ok")
+
+    @property
+    def rank(self) -> tuple[int, float]:
+        """Orders jobs: the worst level first, then the longest time that was not healthy."""
+        return LEVEL_ORDER[self.worst], -self.seconds_in("critical", "unknown", "warning")
 
     def seconds_in(self, *levels: Level) -> float:
         """How long it had one of these levels."""
