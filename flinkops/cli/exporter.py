@@ -56,8 +56,8 @@ def exporter(
     where = Listen(host, port, _tls(tls_cert, tls_key, tls_client_ca), credentials)
     options = Options(parse_shard(shard), vertices)
     ours = options.shard.owns if options.shard.count > 1 else None
-    kept = open_keeper(keep, keep_dir, common.say)
-    observer = open_observer(common, open_sources(common.settings, ours), keep=kept)
+    sources = open_sources(common.settings, ours)
+    observer = open_observer(common, sources, keep=lambda: open_keeper(keep, keep_dir, common.say))
     try:
         serve(build(observer.observe, options, where), where, common.say)
     finally:

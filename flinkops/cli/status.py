@@ -83,7 +83,7 @@ def _open(common: Common, replay: str | None, keep: str | None, say: "Callable[[
     if replay is None:
         from flinkops.cli.targets import open_observer
 
-        return open_observer(common, keep=open_keeper(keep, None, say))
+        return open_observer(common, keep=lambda: open_keeper(keep, None, say))
     if keep is not None:
         raise UsageError("--keep is for the live fleet", next_step="leave it out with --replay")
     from flinkops.observer import Observer

@@ -47,13 +47,21 @@ def open_collector(settings: "Settings", sources: Sequence["Source"] | None = No
 
 
 def open_observer(
-    common: "Common", sources: Sequence["Source"] | None = None, *, keep: "Keeper | None" = None
+    common: "Common", sources: Sequence["Source"] | None = None, *, keep: "Callable[[], Keeper | None] | None" = None
 ) -> "Observer":
-    """What `status`, the TUI and the exporter read, and where they keep it. The caller closes it."""
+    """What `status`, the TUI and the exporter read, and where they keep it. The caller closes it.
+
+    `keep` is called last: a file that it made would stay behind where nothing can be polled.
+    """
     from flinkops.observer import Observer
 
     collector = open_collector(common.settings, sources)
-    return Observer(collector, common.settings.policy, ended_by=_ended_by(), keep=keep)
+    try:
+        keeper = keep() if keep is not None else None
+    except BaseException:
+        collector.close()
+        raise
+    return Observer(collector, common.settings.policy, ended_by=_ended_by(), keep=keeper)
 
 
 def journal_at_hand() -> "Journal | None":

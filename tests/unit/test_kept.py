@@ -158,6 +158,19 @@ class TestCommands:
         assert folder.is_dir()
         assert list(folder.iterdir()) == []
 
+    @pytest.mark.parametrize("command", [("status", "--once"), ("exporter",)])
+    def test_where_nothing_can_be_polled_no_file_stays_behind(
+        self,
+        command: tuple[str, ...],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        nothing_from_outside: None,
+    ) -> None:
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+        assert Cli(capsys)(*command, "--keep", "2h").code == 3
+        assert list(tmp_path.rglob(f"*{SUFFIX}")) == []
+
     @pytest.mark.parametrize(
         ("arguments", "code", "says"),
         [
