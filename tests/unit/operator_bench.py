@@ -1,11 +1,15 @@
 """A fake operator, a control of its one job, and a journal: for tests of what is done to custom resources."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from flinkops.act.executor import Executor, Progress
 from flinkops.act.journal import Journal
+from flinkops.act.operator import startup
 from flinkops.act.operator.control import open_control
 from flinkops.act.operator.prepare import prepare_for_resource
 from flinkops.clock import SystemClock
@@ -18,7 +22,7 @@ from flinkops.sources.kubernetes.operator_version import OperatorSeen
 from flinkops.sources.kubernetes.plan_inputs import Read
 from flinkops.sources.kubernetes.verbs import ResourceRef
 from flinkops.sources.storage.stores import Stores
-from tests.unit.fake_operator import FakeOperator
+from tests.unit.fake_operator import FakeOperator, operating
 from tests.unit.kube_server import write_kubeconfig
 
 SAVEPOINT = "s3://bucket/savepoint-1"
@@ -107,3 +111,14 @@ class Bench:
         except Killed:
             return True
         return False
+
+
+@contextmanager
+def impatient_bench(fake: FakeOperator, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    """A bench on `fake` that takes an image for missing at once, and lists pods at each poll."""
+    monkeypatch.setattr(startup, "_STUCK_SECONDS", {"image": 0.0})
+    monkeypatch.setattr(startup, "_PODS_EVERY_SECONDS", 0.0)
+    with operating(fake) as url:
+        found = Bench(fake, url, folder)
+        yield found
+        found.control.close()

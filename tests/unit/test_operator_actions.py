@@ -10,7 +10,7 @@ import pytest
 
 from flinkops.act.executor import Progress
 from flinkops.act.journal import Entry, EventName
-from flinkops.act.operator import rollback_steps, startup, stop
+from flinkops.act.operator import rollback_steps, stop
 from flinkops.errors import Refused
 from flinkops.model.request import ActionRequest, Change, Terms
 from tests.effort import some
@@ -19,22 +19,16 @@ from tests.unit.fake_operator import (
     LOOPING_IMAGE,
     WRONG_STATE_IMAGE,
     FakeOperator,
-    operating,
 )
-from tests.unit.operator_bench import QUICK, SAVEPOINT, Bench, Killed
+from tests.unit.operator_bench import QUICK, SAVEPOINT, Bench, Killed, impatient_bench
 
 OLD_IMAGE = "count:1"
 
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setattr(startup, "_STUCK_SECONDS", {"image": 0.0})
-    monkeypatch.setattr(startup, "_PODS_EVERY_SECONDS", 0.0)
-    fake = FakeOperator()
-    with operating(fake) as url:
-        found = Bench(fake, url, tmp_path)
+    with impatient_bench(FakeOperator(), tmp_path, monkeypatch) as found:
         yield found
-        found.control.close()
 
 
 def test_an_upgrade_is_verified_by_what_the_new_job_was_restored_from(bench: Bench) -> None:

@@ -7,24 +7,18 @@ from pathlib import Path
 import pytest
 
 from flinkops.act.executor import Progress
-from flinkops.act.operator import startup, stop
+from flinkops.act.operator import stop
 from flinkops.model.request import ActionRequest, Change
 from tests.unit.fake_operator import (
     FakeOperator,
-    operating,
 )
-from tests.unit.operator_bench import QUICK, SAVEPOINT, Bench
+from tests.unit.operator_bench import QUICK, SAVEPOINT, Bench, impatient_bench
 
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setattr(startup, "_STUCK_SECONDS", {"image": 0.0})
-    monkeypatch.setattr(startup, "_PODS_EVERY_SECONDS", 0.0)
-    fake = FakeOperator()
-    with operating(fake) as url:
-        found = Bench(fake, url, tmp_path)
+    with impatient_bench(FakeOperator(), tmp_path, monkeypatch) as found:
         yield found
-        found.control.close()
 
 
 def test_suspended_and_resumed_from_the_savepoint_of_the_stop(bench: Bench) -> None:

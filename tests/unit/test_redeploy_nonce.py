@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flinkops.act.executor import Progress
-from flinkops.act.operator import startup
 from flinkops.act.operator.redeploy import NonceChoice, settle_nonce, what_is_lost
 from flinkops.act.operator.spec_steps import new_savepoint
 from flinkops.act.savepoint_metadata import parse_metadata
@@ -29,8 +28,8 @@ from flinkops.plan.operator.predict import Edit, Prediction, predict
 from flinkops.plan.operator.spec import job_of
 from flinkops.sources.storage.stores import Stores
 from tests.unit.cr_samples import case
-from tests.unit.fake_operator import BAD_IMAGE, FakeOperator, operating
-from tests.unit.operator_bench import QUICK, Bench
+from tests.unit.fake_operator import BAD_IMAGE, FakeOperator
+from tests.unit.operator_bench import QUICK, Bench, impatient_bench
 from tests.unit.operator_cases import NEW, SEEN
 
 INLINE = Path(__file__).parent / "savepoints" / "flink-1.20-hashmap-canonical.metadata"
@@ -39,14 +38,10 @@ OLD_SAVEPOINT = "file:/flink-data/savepoints/savepoint-bbb5e8-08e3adcdb52a"
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setattr(startup, "_STUCK_SECONDS", {"image": 0.0})
-    monkeypatch.setattr(startup, "_PODS_EVERY_SECONDS", 0.0)
     fake = FakeOperator()
     fake.minor = 15
-    with operating(fake) as url:
-        found = Bench(fake, url, tmp_path)
+    with impatient_bench(fake, tmp_path, monkeypatch) as found:
         yield found
-        found.control.close()
 
 
 def predicted(resource: dict[str, Any], wanted: dict[str, Any], *accepted: str) -> Prediction:
