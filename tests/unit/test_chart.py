@@ -1,13 +1,16 @@
 """The Helm chart as far as it can be told without Helm: its version, its values and their schema, what it copies."""
 
 import json
+import re
 from typing import Any
 
+import pytest
 import yaml
 
 from devtools.bootstrap import REPOSITORY
 from devtools.chart import FOLDER, chart_files
 from flinkops import __version__
+from flinkops.cli.keeping import parse_keep
 from flinkops.config.alerts import AlertSettings
 from flinkops.config.policy import Policy
 from flinkops.observability.files import alert_files
@@ -53,3 +56,10 @@ def test_defaults_are_those_of_the_plain_manifests() -> None:
 def test_the_kustomization_names_what_is_there() -> None:
     base = yaml.safe_load((REPOSITORY / "deploy" / "kustomization.yaml").read_text(encoding="utf-8"))
     assert all((REPOSITORY / "deploy" / name).is_file() for name in base["resources"])
+
+
+@pytest.mark.parametrize(("keep", "fits"), [("", True), ("2h", True), ("90m", True), ("2 h", False), ("2h --x", False)])
+def test_keep_is_a_duration_that_the_exporter_takes(keep: str, fits: bool) -> None:
+    assert bool(re.search(SCHEMA["properties"]["keep"]["pattern"], keep)) is fits
+    if fits and keep:
+        assert parse_keep("--keep", keep) > 0
