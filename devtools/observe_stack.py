@@ -96,7 +96,7 @@ def running(
             processes.append(spawn(role, command, output=home / f"{role}.log", environment=os.environ))
         urls = {role: f"http://{HOST}:{port}" for role, port in ports.items()}
         for process, path in zip(processes, ("/healthz", "/-/ready", "/-/ready"), strict=True):
-            _await(urls[process.role] + path, process)
+            await_answer(urls[process.role] + path, process)
         yield Stack(urls["exporter"], urls["prometheus"], urls["alertmanager"], receiver, tuple(processes))
 
 
@@ -188,7 +188,8 @@ def _listening(receiver: Receiver) -> Iterator[int]:
             server.shutdown()
 
 
-def _await(url: str, process: Process) -> None:
+def await_answer(url: str, process: Process) -> None:
+    """Wait until a part answers at its address. Raises TimedOut with the last line of its log."""
     ends = time.monotonic() + _READY_SECONDS
     while time.monotonic() < ends and process.alive:
         with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5):

@@ -1,4 +1,4 @@
-"""Make docs/screenshots again: the real screens, on generated fleets, as SVG; all, or those named."""
+"""Make docs/screenshots again as SVG: the real screens on generated fleets, the dashboards; all, or those named."""
 
 import asyncio
 import os
@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from devtools.bootstrap import REPOSITORY
+from devtools.dashboard_pictures import draw_all
 from flinkops.errors import UsageError
 
 SHOTS: dict[str, tuple[tuple[int, int], int, tuple[str, ...], dict[str, object]]] = {
@@ -25,9 +26,11 @@ SHOTS: dict[str, tuple[tuple[int, int], int, tuple[str, ...], dict[str, object]]
     "ascii": ((80, 24), 140, (), {"ascii_only": True}),
 }
 """Name: size, jobs, keys, options of the app."""
+DASHBOARDS = "dashboards"
+"""All of them at once: from a real Prometheus."""
 
 
-async def shoot(name: str, folder: Path) -> None:
+async def shoot(name: str, folder: Path) -> Path:
     """One screenshot."""
     from tests.tui.details import FakeSource
     from tests.tui.fleet import fleet
@@ -44,7 +47,9 @@ async def shoot(name: str, folder: Path) -> None:
     # the random id that rich puts in would make every run another file
     svg = re.sub(r"terminal-\d+", "terminal", svg)
     svg = re.sub(r"\s*@font-face \{.*?\}\n", "\n", svg, flags=re.DOTALL)  # nothing is fetched from elsewhere
-    (folder / f"{name}.svg").write_text("\n".join(text.rstrip() for text in svg.splitlines()) + "\n", encoding="utf-8")
+    path = folder / f"{name}.svg"
+    path.write_text("\n".join(text.rstrip() for text in svg.splitlines()) + "\n", encoding="utf-8")
+    return path
 
 
 def main(arguments: list[str]) -> int:
@@ -52,9 +57,10 @@ def main(arguments: list[str]) -> int:
     os.environ.pop("NO_COLOR", None)
     folder = REPOSITORY / "docs" / "screenshots"
     folder.mkdir(parents=True, exist_ok=True)
-    for name in arguments or SHOTS:
-        if name not in SHOTS:
-            raise UsageError(f"no screenshot {name!r}", next_step=f"there are: {', '.join(SHOTS)}")
-        asyncio.run(shoot(name, folder))
-        print(f"docs/screenshots/{name}.svg")
+    names = (*SHOTS, DASHBOARDS)
+    for name in arguments or names:
+        if name not in names:
+            raise UsageError(f"no screenshot {name!r}", next_step=f"there are: {', '.join(names)}")
+        for path in draw_all(folder) if name == DASHBOARDS else [asyncio.run(shoot(name, folder))]:
+            print(path.relative_to(REPOSITORY))
     return 0
