@@ -1,4 +1,4 @@
-"""Make docs/screenshots again as SVG: the real screens on generated fleets, the dashboards; all, or those named."""
+"""Make docs/screenshots again: the screens on generated fleets, dashboards, a report; all, or those named."""
 
 import asyncio
 import os
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from devtools.bootstrap import REPOSITORY
 from devtools.dashboard_pictures import draw_all
+from devtools.report_picture import draw_report
 from flinkops.errors import UsageError
 
 SHOTS: dict[str, tuple[tuple[int, int], int, tuple[str, ...], dict[str, object]]] = {
@@ -28,6 +29,8 @@ SHOTS: dict[str, tuple[tuple[int, int], int, tuple[str, ...], dict[str, object]]
 """Name: size, jobs, keys, options of the app."""
 DASHBOARDS = "dashboards"
 """All of them at once: from a real Prometheus."""
+REPORT = "report"
+"""A page, by a Chromium that is installed."""
 
 
 async def shoot(name: str, folder: Path) -> Path:
@@ -57,10 +60,19 @@ def main(arguments: list[str]) -> int:
     os.environ.pop("NO_COLOR", None)
     folder = REPOSITORY / "docs" / "screenshots"
     folder.mkdir(parents=True, exist_ok=True)
-    names = (*SHOTS, DASHBOARDS)
+    names = (*SHOTS, DASHBOARDS, REPORT)
     for name in arguments or names:
         if name not in names:
             raise UsageError(f"no screenshot {name!r}", next_step=f"there are: {', '.join(names)}")
-        for path in draw_all(folder) if name == DASHBOARDS else [asyncio.run(shoot(name, folder))]:
+        for path in _made(name, folder):
             print(path.relative_to(REPOSITORY))
     return 0
+
+
+def _made(name: str, folder: Path) -> list[Path]:
+    if name == DASHBOARDS:
+        return draw_all(folder)
+    if name == REPORT:
+        draw_report(folder / "report.png")
+        return [folder / "report.png"]
+    return [asyncio.run(shoot(name, folder))]
