@@ -54,8 +54,10 @@ def backpressure(job: JobFacts, graph: Graph, past: Sequence[JobSample]) -> Sign
     )
     if found:
         return Signal(result)
+    if highest > HIGH:
+        return Signal(result, {f"{PATH}.bottleneck": _no_way(graph)})
     why = "nothing is backpressured" if highest <= LOW else "backpressure is low: no vertex holds the others up"
-    return Signal(result, {f"{PATH}.bottleneck": why if highest <= HIGH else _no_way(graph)})
+    return Signal(result, not_applicable={f"{PATH}.bottleneck": why})
 
 
 def held_ratio(vertex: VertexFacts) -> float | None:

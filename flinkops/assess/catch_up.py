@@ -3,15 +3,19 @@
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
+from flinkops.model.assessment import Latency
 from flinkops.model.facts import JobFacts
 from flinkops.model.history import JobSample
-from flinkops.model.quantities import human_seconds
+from flinkops.model.quantities import human_seconds, parse_duration
 
 STARTUP_SECONDS = 120.0
 """What waited while the job did not run is old when it is read, and a distribution remembers it for a minute more."""
 WINDOW_SECONDS = 60.0
 FEWEST_POLLS = 3
 """Fallen from poll to poll so often: noise does that seldom."""
+MARKER_INTERVAL, MARKERS_KEPT_KEY = "metrics.latency.interval", "metrics.latency.history-size"
+MARKERS_KEPT = 128
+"""Flink's default (MetricOptions.LATENCY_HISTORY_SIZE)."""
 LONGEST_SECONDS = 600.0
 """What takes longer than this to be within its limit is not left to itself."""
 
@@ -48,6 +52,29 @@ def starts_on_old_events(job: JobFacts, skew_seconds: float | None, past: Sequen
         if sample.job_id == job.id and sample.at_ms < job.seen_ms and sample.skew_seconds is not None
     ]
     return not before or skew_seconds <= before[-1]
+
+
+def markers_hold_the_start(job: JobFacts, latency: Latency | None, limit: float | None) -> bool:
+    """Whether a high p99 of latency markers is that of the start, while half of the markers are within the limit.
+
+    Flink keeps the last so many markers (metrics.latency.history-size) of one each metrics.latency.interval: the slow
+    ones of a start stand in the distribution for minutes, whatever comes after them.
+    """
+    if latency is None or latency.method != "markers" or job.running_since_ms is None or job.restarts:
+        return False
+    interval = _seconds(job.configuration.get(MARKER_INTERVAL))
+    if interval is None or latency.p50 is None or limit is None or latency.p50 > limit:
+        return False
+    text = job.configuration.get(MARKERS_KEPT_KEY, "")
+    kept = int(text) if text.isdecimal() and len(text) < 10 else MARKERS_KEPT
+    return job.seen_ms - job.running_since_ms < 1000 * (STARTUP_SECONDS + kept * interval)
+
+
+def _seconds(text: str | None) -> float | None:
+    try:
+        return None if text is None else parse_duration(text)
+    except ValueError:
+        return None
 
 
 def started_lately(job: JobFacts) -> float | None:

@@ -13,6 +13,7 @@ from flinkops.model.numbers import amount, whole
 PATH = "checkpoints"
 AGE_INTERVALS = 3
 AGE_GRACE_SECONDS = 30.0
+_OF_PERIODIC = ("duration_seconds", "age_seconds", "size_bytes", "interval_seconds", "failed_in_a_row", "failure")
 
 
 def checkpoints(job: JobFacts, past: Sequence[JobSample]) -> Signal[Checkpoints | None]:
@@ -36,7 +37,9 @@ def checkpoints(job: JobFacts, past: Sequence[JobSample]) -> Signal[Checkpoints 
         failed=whole(facts.failed),
         failure=failure,
     )
-    return Signal(found, _reasons(job, found, done))
+    reasons, absent = _reasons(job, found, done), _absent(found)
+    told = {path: why for path, why in reasons.items() if path not in absent}
+    return Signal(found, told, {path: why for path, why in reasons.items() if path in absent})
 
 
 def newest_completed(facts: CheckpointsFacts) -> CheckpointFacts | None:
@@ -111,6 +114,12 @@ def completed_ms(done: CheckpointFacts | None) -> int | None:
 def _failure(facts: CheckpointsFacts) -> str | None:
     failed = next((each for each in facts.history if each.status == "FAILED" and not each.is_savepoint), None)
     return (failed.failure if failed else None) or (facts.latest_failed.failure if facts.latest_failed else None)
+
+
+def _absent(found: Checkpoints) -> frozenset[str]:
+    """What there cannot be: anything of checkpoints that are disabled, the failure where none has failed."""
+    fields = _OF_PERIODIC if found.status == "DISABLED" else () if found.failed_in_a_row != 0 else ("failure",)
+    return frozenset(f"{PATH}.{field}" for field in fields)
 
 
 def _reasons(job: JobFacts, found: Checkpoints, done: CheckpointFacts | None) -> dict[str, str]:

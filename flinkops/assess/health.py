@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from flinkops.assess.catch_up import latency_easing, skew_easing, starts_on_old_events
+from flinkops.assess.catch_up import latency_easing, markers_hold_the_start, skew_easing, starts_on_old_events
 from flinkops.assess.checkpoint_health import age_seconds
 from flinkops.assess.checkpoints import newest_completed
 from flinkops.assess.limits import CHECKPOINT_DURATION_RATIO, STATE_WARNING_RATIO, Check, judge
@@ -61,6 +61,7 @@ def _latency(inputs: CheckInputs) -> Check:
         inputs.why("processing_latency_seconds.p99"),
         note=", ".join(part for part in (method, easing) if part),
         short="p99 latency",
+        expected=markers_hold_the_start(inputs.job, latency, limit),
     )
 
 

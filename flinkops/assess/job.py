@@ -8,6 +8,7 @@ from flinkops.assess.checkpoint_health import checkpoint_reasons
 from flinkops.assess.health import checks, health
 from flinkops.assess.lifecycle import lifecycle, unseen
 from flinkops.assess.limits import limits_of
+from flinkops.assess.measured import BUSY
 from flinkops.assess.signal import is_measured, not_running, reason, vertex_reason
 from flinkops.assess.signals import Signals, signals, to_sample
 from flinkops.assess.skew import WATERMARK, VertexTime
@@ -237,6 +238,9 @@ def _vertex(
             values[field] = None
         if values[field] is None:
             why = f"Flink does not report {metric} for it"
+            if field == BUSY and vertex.source_is_legacy and not running:
+                not_applicable[f"{path}.{field}"] = "a legacy source: Flink cannot measure how busy it is"
+                continue
             absent[f"{path}.{field}"] = running or vertex_reason(job, vertex, field, ended or why)
     if not vertex.parallelism:
         unknown[f"{path}.parallelism"] = NOT_DECIDED

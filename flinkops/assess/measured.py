@@ -7,6 +7,8 @@ from flinkops.model.measures import MEASURES, Measure
 from flinkops.model.numbers import amount
 from flinkops.model.states import ExecutionState
 
+BUSY = "busy_ratio"
+
 
 def measured(job: JobFacts, job_class: JobClass) -> Signal[dict[str, float]]:
     """Those that are known, by name. A vertex that could not be asked, or says NaN, leaves the number unknown."""
@@ -17,10 +19,11 @@ def measured(job: JobFacts, job_class: JobClass) -> Signal[dict[str, float]]:
     unknown: dict[str, str] = {}
     absent: dict[str, str] = {}
     for measure in MEASURES:
-        if (missing := _missing(job, live, measure)) is not None:
+        able = [vertex for vertex in live if not (measure.name == BUSY and vertex.source_is_legacy)]
+        if (missing := _missing(job, able or live, measure)) is not None and (able or not live):
             unknown[measure.name] = missing
             continue
-        known = [value for vertex in live if (value := measure.over_subtasks(measure.of_vertex(vertex))) is not None]
+        known = [value for vertex in able if (value := measure.over_subtasks(measure.of_vertex(vertex))) is not None]
         value = amount(measure.over_vertices(known)) if known else None
         if value is not None:
             values[measure.name] = value

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Generic, NamedTuple, TypeVar
 
 from flinkops.model.facts import JobFacts, VertexFacts
-from flinkops.model.states import ENDED, JobState
+from flinkops.model.states import ENDED, ExecutionState, JobState
 
 T = TypeVar("T")
 
@@ -37,10 +37,11 @@ def vertex_reason(job: JobFacts, vertex: VertexFacts, field: str, otherwise: str
 
 
 def is_measured(job: JobFacts) -> bool:
-    """Whether it runs and Flink gave metrics of each of its vertices: what none of them has, the job does not have."""
-    if not_running(job) is not None or not job.vertices:
+    """Whether it runs and Flink gave metrics of each vertex that has not finished: what none has, the job has not."""
+    live = [vertex for vertex in job.vertices if vertex.status != ExecutionState.FINISHED]
+    if not_running(job) is not None or not live:
         return False
-    return job.unknown.keys().isdisjoint({"vertices", *(f"vertices.{vertex.id}" for vertex in job.vertices)})
+    return job.unknown.keys().isdisjoint({"vertices", *(f"vertices.{vertex.id}" for vertex in live)})
 
 
 def not_running(job: JobFacts) -> str | None:

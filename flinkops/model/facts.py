@@ -82,10 +82,12 @@ class VertexFacts(Facts, frozen=True):
     input_ships: tuple[str, ...] = ()  # how the records of each upstream arrive: FORWARD, HASH, REBALANCE, ...
     source_partitions: int | None = None  # of a Kafka source; None when it names none
     source_is_timed: bool | None = None  # False: its records have no timestamp, and nothing that waits is counted
+    source_is_legacy: bool = False  # of an API before FLIP-27: Flink cannot measure how busy it is, and says NaN
     needs_event_time: bool | None = (
         None  # a window, join, sort or timers in event time, by plan and metrics; None: not known
     )
     makes_watermarks: bool = False  # by the plan; a source may make some without saying so
+    window_seconds: float | None = None  # of its longest window or interval join, by the plan; None: it says none
     started_ms: int | None = None
     # /jobs/:id, since the attempt began
     records_in: int | None = None

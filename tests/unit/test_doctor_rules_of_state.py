@@ -129,6 +129,19 @@ def test_a_young_job_and_one_within_its_time_to_live_are_too_young() -> None:
     assert "time to live" in (why_not("state-bloat", evidence(kept, FLAT_INPUT)) or "")
 
 
+def test_a_window_that_the_plan_tells_of_fills_for_as_long() -> None:
+    uptime = evidence(growing(*STEADY)).assessment.uptime_seconds
+    assert uptime is not None
+    filling = with_vertex(growing(*STEADY), "work", window_seconds=uptime + 1)
+    assert "keeps what came for" in (why_not("state-bloat", evidence(filling, FLAT_INPUT)) or "")
+    full = with_vertex(growing(*STEADY), "work", window_seconds=uptime)
+    assert found("state-bloat", evidence(full, FLAT_INPUT))
+    elsewhere = detail(checkpoint_phases=(CheckpointPhases("vertex src", state_size_bytes=9),))
+    assert found("state-bloat", evidence(filling, FLAT_INPUT, detail=elsewhere))
+    there = detail(checkpoint_phases=(CheckpointPhases("vertex work", state_size_bytes=9),))
+    assert found("state-bloat", evidence(filling, FLAT_INPUT, detail=there)) is None
+
+
 # ---- watermark-delay
 
 

@@ -7,7 +7,12 @@ import pytest
 
 from flinkops.assess.availability import BURN_RATE, WINDOW_SECONDS, availability
 from flinkops.assess.backpressure import backpressure
-from flinkops.assess.catch_up import latency_easing, started_lately, starts_on_old_events
+from flinkops.assess.catch_up import (
+    latency_easing,
+    markers_hold_the_start,
+    started_lately,
+    starts_on_old_events,
+)
 from flinkops.assess.fleet import assess, current_jobs
 from flinkops.assess.latency import latency
 from flinkops.assess.lifecycle import lifecycle
@@ -15,6 +20,7 @@ from flinkops.assess.limits import Check, judge, raised
 from flinkops.assess.rates import rates
 from flinkops.config.policy import Policy
 from flinkops.model.assessment import JobAssessment, Reason
+from flinkops.model.assessment import Latency
 from flinkops.model.facts import ExceptionFacts, JobFacts
 from flinkops.model.graph import Graph
 from flinkops.model.history import JobSample
@@ -70,6 +76,32 @@ class TestCatchUp:
         other = [msgspec.structs.replace(each, job_id="another", skew_seconds=0.0) for each in past]
         if expected:
             assert starts_on_old_events(facts, now, other)
+
+    @pytest.mark.parametrize(
+        ("seconds", "p50", "restarts", "settings", "expected"),
+        [
+            (375.9, 0.1, 0, {}, True),
+            (376.0, 0.1, 0, {}, False),
+            (130.0, 1.0, 0, {}, True),
+            (130.0, 1.1, 0, {}, False),
+            (130.0, None, 0, {}, False),
+            (130.0, 0.1, 1, {}, False),
+            (139.9, 0.1, 0, {"metrics.latency.history-size": "10"}, True),
+            (140.0, 0.1, 0, {"metrics.latency.history-size": "10"}, False),
+            (130.0, 0.1, 0, {"metrics.latency.interval": "soon"}, False),
+        ],
+    )
+    def test_markers_of_the_start_stay_in_their_distribution(
+        self, seconds: float, p50: float | None, restarts: int, settings: dict[str, str], expected: bool
+    ) -> None:
+        facts = job(
+            running_since_ms=NOW_MS - round(seconds * 1000),
+            restarts=restarts,
+            configuration={"metrics.latency.interval": "2 s", **settings},
+        )
+        assert markers_hold_the_start(facts, Latency(p50=p50, p99=9.0, method="markers"), 1.0) is expected
+        assert not markers_hold_the_start(facts, Latency(p50=p50, p99=9.0, method="measured"), 1.0)
+        assert not markers_hold_the_start(facts, None, 1.0)
 
 
 class TestRestarts:

@@ -339,3 +339,20 @@ def test_an_ended_job_has_no_rates_rather_than_unknown_ones() -> None:
         assert isinstance(shown.absent(path), NotApplicable), path
     restarting = assessed(msgspec.structs.replace(job(), state="RESTARTING"))
     assert isinstance(restarting.absent("records_in_per_second"), Unknown)
+
+
+@pytest.mark.parametrize(
+    ("description", "seconds"),
+    [
+        ("[1]:WindowAggregate(window=[HOP(time_col=[ts], size=[10 min], slide=[10 s])])", 600.0),
+        ("[1]:WindowAggregate(window=[CUMULATE(time_col=[ts], max_size=[1 h], step=[1 min])])", 3600.0),
+        ("[1]:GlobalWindowAggregate(window=[TUMBLE(slice_end=[$e], size=[10 s])])<br/>+- [2]:Calc(select=[a])", 10.0),
+        ("[1]:WindowAggregate(window=[SESSION(time_col=[ts], gap=[10 s])])", None),
+        ("[1]:IntervalJoin(windowBounds=[isRowTime=true, leftLowerBound=-5000, leftUpperBound=0])", 5.0),
+        ("Window(SlidingEventTimeWindows(600000, 10000), EventTimeTrigger, ReduceFunction)", 600.0),
+        ("[1]:WindowAggregate(window=[TUMBLE(time_col=[ts], size=[10 moons])])", None),
+        ("count", None),
+    ],
+)
+def test_how_long_windows_keep_what_came(description: str, seconds: float | None) -> None:
+    assert event_time_uses([("v", description)])["v"].window_seconds == seconds

@@ -267,7 +267,7 @@ class TestCheckpoints:
         found = assess_checkpoints(facts, ())
         assert found.value is not None
         assert found.value.status == "DISABLED"
-        assert found.unknown["checkpoints.age_seconds"] == "checkpointing is disabled"
+        assert found.not_applicable["checkpoints.age_seconds"] == "checkpointing is disabled"
 
 
 class TestRates:

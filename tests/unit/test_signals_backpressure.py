@@ -36,7 +36,7 @@ class TestBackpressure:
         found = backpressure(facts, Graph(facts.vertices), ())
         assert found.value is not None
         assert (found.value.level, found.value.bottleneck) == ("low", None)
-        assert "no vertex holds the others up" in found.unknown["backpressure.bottleneck"]
+        assert "no vertex holds the others up" in found.not_applicable["backpressure.bottleneck"]
 
     def test_key_skew(self) -> None:
         found = bottleneck_of(self.held(busy_ratio=spread(0.98, avg=0.3, min=0.05)))

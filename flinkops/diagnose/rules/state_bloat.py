@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from flinkops.diagnose.case import Case
 from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
+from flinkops.model.facts import VertexFacts
 from flinkops.model.findings import EvidenceLine, Finding, NotAssessed, Remedy, Severity
 from flinkops.model.numbers import whole
 from flinkops.model.quantities import human_bytes, human_seconds, parse_duration
@@ -82,10 +83,21 @@ def _too_young(case: Case, points: Points) -> str | None:
     span = points[-1][0] - points[0][0] if points else 0.0
     if len(points) < MIN_POINTS or span < MIN_SPAN_SECONDS:
         return f"too young: {len(points)} of {MIN_POINTS} completed checkpoints over {span:.0f} s are known"
+    if (window := _filling_window(case)) is not None and window.window_seconds and uptime < window.window_seconds:
+        size = human_seconds(window.window_seconds)
+        return f'too young: "{window.name}" keeps what came for {size}, the job runs for {human_seconds(uptime)}'
     ttl = _ttl_seconds(case)
     if ttl is not None and uptime < ttl:
         return f"too young: the state's time to live is {human_seconds(ttl)}, the job runs for {human_seconds(uptime)}"
     return None
+
+
+def _filling_window(case: Case) -> VertexFacts | None:
+    """That with the longest window, which fills for as long; None where the state is known to be of another vertex."""
+    windows = [each for each in case.job.vertices if each.window_seconds]
+    longest = max(windows, key=lambda each: each.window_seconds or 0.0, default=None)
+    largest = _largest(case)
+    return longest if largest is None or largest in {each.name for each in windows} else None
 
 
 def _ttl_seconds(case: Case) -> float | None:

@@ -1,4 +1,4 @@
-"""What Flink's plan says about event time: which vertices need a watermark, and which make one.
+"""What Flink's plan says about event time: which vertices need a watermark, which make one, how long windows are.
 
 The descriptions are those of Flink's planner (``WindowAggregate(...)``) and of its DataStream operators
 (``Window(TumblingEventTimeWindows(5000), ...)``); an operator that a job named itself says nothing. Timers are set by
@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
+
+from flinkops.model.quantities import parse_duration
 
 _SQL_FIRST = re.compile(r"\[\d+\]:")
 """How the SQL planner begins an operator. Only the first of a chain can be keyed, so that it alone can set timers."""
@@ -32,11 +34,21 @@ _MAKES = re.compile(
 )
 
 
+_SQL_SIZE = re.compile(r"\b(?:max_)?size=\[([0-9]{1,12} ?[a-z]{1,12})\]")
+"""Of TUMBLE, HOP and CUMULATE; a session ends at a gap, and is as long as it comes."""
+_STREAM_SIZE = re.compile(r"\b(?:Tumbling|Sliding)(?:EventTime|ProcessingTime)Windows\((\d{1,15})\b")
+_JOIN_BOUND = re.compile(r"\b(?:left|right)(?:Lower|Upper)Bound=-?(\d{1,15})\b")
+
+
 class EventTimeUse(NamedTuple):
-    """Of one vertex. ``needs`` None: its description does not tell; ``makes``: it makes watermarks."""
+    """Of one vertex. ``needs`` None: its description does not tell; ``makes``: it makes watermarks.
+
+    ``window_seconds``: for how long the longest of its windows and interval joins keeps what came; None: none said.
+    """
 
     needs: bool | None = None
     makes: bool = False
+    window_seconds: float | None = None
 
 
 NOT_TOLD = EventTimeUse()
@@ -55,9 +67,24 @@ def _uses(descriptions: tuple[tuple[str, str], ...]) -> dict[str, EventTimeUse]:
     declared = _MAKES.search(whole) is not None
     processing = frozenset(_PROCESSING_COLUMN.findall(whole))
     return {
-        vertex: EventTimeUse(_needs(text, processing, declared=declared), _MAKES.search(text) is not None)
+        vertex: EventTimeUse(
+            _needs(text, processing, declared=declared), _MAKES.search(text) is not None, _window_seconds(text)
+        )
         for vertex, text in texts.items()
     }
+
+
+def _window_seconds(text: str) -> float | None:
+    sizes = [seconds for each in _SQL_SIZE.findall(text) if (seconds := _duration(each)) is not None]
+    milliseconds = [int(each) for each in (*_STREAM_SIZE.findall(text), *_JOIN_BOUND.findall(text))]
+    return max((*sizes, *(each / 1000 for each in milliseconds)), default=None)
+
+
+def _duration(text: str) -> float | None:
+    try:
+        return parse_duration(text)
+    except ValueError:
+        return None
 
 
 def _needs(text: str, processing: frozenset[str], *, declared: bool) -> bool | None:

@@ -32,6 +32,9 @@ _REPOSITORY = Path(__file__).parents[3]
 _PRICE_TOPICS = {"prices-in": kafka.INPUT_TOPIC, "prices-alerts": kafka.ALERTS_TOPIC}
 _SCRAPES_PER_SECOND = 20.0
 
+CLIENT_SETTINGS = {"execution.checkpointing.interval": "5 s"}
+"""What the cluster's configuration says in vain of jobs that a client plans: it stands in the job's graph."""
+
 Report = Callable[[str], None]
 
 
@@ -102,7 +105,7 @@ class Submitter:
             "sql": each.sql,
             "into": into,
             "batch": each.batch,
-            "configuration": each.configuration,
+            "configuration": CLIENT_SETTINGS | each.configuration,
         }
 
     def _one(self, name: str, each: ForeignJob) -> str:
