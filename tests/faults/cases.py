@@ -8,8 +8,8 @@ import msgspec
 FOLDER = Path(__file__).parent
 Set = Literal["tuning", "reported"]
 SETS: tuple[Set, ...] = ("tuning", "reported")
-During = Literal["", "rescale", "savepoint"]
-"""What is done to the job while it is watched; harmless by itself."""
+During = Literal["", "rescale", "savepoint", "topic-deleted"]
+"""What is done to the job while it is watched; the first two are harmless by themselves."""
 
 
 class Symptom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

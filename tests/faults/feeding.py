@@ -2,8 +2,9 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
+from flinkops.errors import OperationFailed
 from flinkops.local import kafka
 from tests.faults.cases import Feed
 
@@ -25,11 +26,12 @@ def feeding(bootstrap: str, topic: str, feed: Feed) -> Iterator[None]:
     finally:
         stop.set()
         thread.join()
-        kafka.delete_topic(bootstrap, topic)
+        with suppress(OperationFailed):
+            kafka.delete_topic(bootstrap, topic)
 
 
 def _feed(bootstrap: str, topic: str, feed: Feed, stop: threading.Event) -> None:
-    from confluent_kafka import Producer
+    from confluent_kafka import KafkaException, Producer
 
     producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 5})
     sent = 0
@@ -37,6 +39,7 @@ def _feed(bootstrap: str, topic: str, feed: Feed, stop: threading.Event) -> None
         for _ in range(feed.per_second // _PUSHES_A_SECOND):
             sent += 1
             hot = sent % 100 < 100 * feed.hot_share
-            producer.produce(topic, f"order {sent}", partition=0 if hot else sent % feed.fed)
+            with suppress(BufferError, KafkaException):  # a fault may be that the topic is gone
+                producer.produce(topic, f"order {sent}", partition=0 if hot else sent % feed.fed)
             producer.poll(0)
     producer.flush(10)

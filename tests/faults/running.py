@@ -11,6 +11,7 @@ from typing import Protocol
 import requests
 
 from flinkops.errors import FlinkopsError, TimedOut
+from flinkops.local import kafka
 from tests.faults.cases import Case, Control, During, Job
 from tests.faults.feeding import feeding
 from tests.faults.lab import SLOTS, Lab
@@ -150,6 +151,8 @@ class Runner:
         return time.time() < ends and not self._stop.is_set()
 
     def _fed(self, job: Job) -> AbstractContextManager[None]:
+        if (onward := job.options.get("onward")) is not None:
+            kafka.create_topic(self._lab.bootstrap, onward, like=kafka.ALERTS_TOPIC)
         return nullcontext() if job.feed is None else feeding(self._lab.bootstrap, job.name, job.feed)
 
     def _fill(self, name: str) -> str:
@@ -202,6 +205,8 @@ class Runner:
     def _disturb(self, how: During, job: Job, job_id: str) -> None:
         if how == "savepoint":
             self._lab.trigger_savepoint(job_id)
+        elif how == "topic-deleted":
+            kafka.delete_topic(self._lab.bootstrap, job.name)
         else:
             self._lab.rescale(job_id, job.parallelism + 1)
 

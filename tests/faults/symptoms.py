@@ -59,6 +59,13 @@ def checkpoints_expired(seen: Sequence[Seen]) -> float | None:
     return None if points is None else float(sum(_EXPIRED in (each.failure or "") for each in points.history))
 
 
+def checkpoints_failed(seen: Sequence[Seen]) -> float | None:
+    """How many checkpoints of the job's history failed before they could expire."""
+    points = seen[-1].job.checkpoints
+    failed = [each for each in (points.history if points else ()) if each.status == "FAILED" and not each.is_savepoint]
+    return None if points is None else float(sum(_EXPIRED not in (each.failure or "") for each in failed))
+
+
 def watermark_skew_seconds(seen: Sequence[Seen]) -> float | None:
     """How far the least watermark of the job is behind now."""
     known = _watermarks_ms(seen[-1].job, least=True)
@@ -150,6 +157,7 @@ FACTS: Mapping[str, Fact] = {
         busy_spread,
         state_growth_times,
         checkpoints_expired,
+        checkpoints_failed,
         watermark_skew_seconds,
         watermark_ahead_seconds,
         watermark_stands_seconds,

@@ -19,7 +19,7 @@ def main(url: str, parallelism: str) -> None:
         try:
             told = _submit(job, url, parallelism)
         except Exception as problem:  # noqa: BLE001 - whatever Java throws: the others go on
-            told = "- " + " ".join(str(problem).split())[:_MOST_CHARACTERS]
+            told = "- " + " ".join(str(problem).rpartition("Caused by:")[2].split())[:_MOST_CHARACTERS]
         sys.stdout.write(f"{job['name']} {told}\n")
         sys.stdout.flush()
 

@@ -13,10 +13,13 @@ public final class Documents {
     /** As another system's producer would write them. */
     public static final class Write extends RichMapFunction<Event, String> {
         private final int fields;
+        private final long renamedAtRecord;
+        private transient long written;
         private transient ObjectMapper mapper;
 
         public Write(Options options) {
             fields = (int) options.whole("fields", 10);
+            renamedAtRecord = options.whole("renamed-at-record", Long.MAX_VALUE);
         }
 
         @Override
@@ -25,7 +28,7 @@ public final class Documents {
                 mapper = new ObjectMapper();
             }
             Map<String, Object> document = new LinkedHashMap<>();
-            document.put("key", event.key);
+            document.put(written++ < renamedAtRecord ? "key" : "orderKey", event.key);
             for (int index = 0; index < fields; index++) {
                 document.put("attribute-" + index, Map.of("value", event.id + index * 0.1, "unit", "EUR", "valid", true));
             }

@@ -19,25 +19,32 @@ import org.apache.flink.runtime.state.CompletedCheckpointStorageLocation;
 import org.apache.flink.runtime.state.StreamStateHandle;
 import org.apache.flink.runtime.state.filesystem.FsCheckpointStorageAccess;
 
-/** The local disk, as a checkpoint storage that takes some seconds for each file. */
+/** The local disk, as a checkpoint storage that takes some seconds for each file, or takes none any more after a while. */
 public final class SlowStorage implements CheckpointStorage {
     public static final ConfigOption<Long> FILE_MILLIS = ConfigOptions.key("lab.storage.file-ms").longType().defaultValue(0L);
+    public static final ConfigOption<Long> READ_ONLY_AFTER_SECONDS = ConfigOptions.key("lab.storage.read-only-after-seconds").longType().defaultValue(-1L);
+    public static final ConfigOption<String> REFUSAL = ConfigOptions.key("lab.storage.refusal").stringType().defaultValue("Read-only file system");
     private static final int INLINE_BYTES = 1024;
     private static final int BUFFER_BYTES = 4096;
 
     private final Path folder;
     private final long fileMillis;
+    private final long readOnlyFromMillis;
+    private final String refusal;
 
-    private SlowStorage(Path folder, long fileMillis) {
+    private SlowStorage(Path folder, long fileMillis, long readOnlyAfterSeconds, String refusal) {
         this.folder = folder;
         this.fileMillis = fileMillis;
+        this.refusal = refusal;
+        readOnlyFromMillis = readOnlyAfterSeconds < 0 ? Long.MAX_VALUE : System.currentTimeMillis() + 1000 * readOnlyAfterSeconds;
     }
 
     /** For execution.checkpointing.storage. */
     public static final class Factory implements CheckpointStorageFactory<SlowStorage> {
         @Override
         public SlowStorage createFromConfig(ReadableConfig config, ClassLoader loader) {
-            return new SlowStorage(new Path(config.get(CheckpointingOptions.CHECKPOINTS_DIRECTORY)), config.get(FILE_MILLIS));
+            return new SlowStorage(
+                    new Path(config.get(CheckpointingOptions.CHECKPOINTS_DIRECTORY)), config.get(FILE_MILLIS), config.get(READ_ONLY_AFTER_SECONDS), config.get(REFUSAL));
         }
     }
 
@@ -51,6 +58,9 @@ public final class SlowStorage implements CheckpointStorage {
         return new FsCheckpointStorageAccess(folder, null, job, INLINE_BYTES, BUFFER_BYTES) {
             @Override
             public CheckpointStreamFactory resolveCheckpointStorageLocation(long id, CheckpointStorageLocationReference reference) throws IOException {
+                if (System.currentTimeMillis() >= readOnlyFromMillis) {
+                    throw new IOException(folder + ": " + refusal);
+                }
                 return new Files(super.resolveCheckpointStorageLocation(id, reference), fileMillis);
             }
         };

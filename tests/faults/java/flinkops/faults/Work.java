@@ -20,10 +20,13 @@ public final class Work extends RichFlatMapFunction<Event, Event> implements Che
     private final int churnBytes;
     private final long syncMillis;
     private final Course course;
+    private final long firstMillis;
+    private final long stuckAtRecord;
 
     private transient double owedMillis;
     private transient byte[][] held;
     private transient double noise;
+    private transient boolean called;
 
     public Work(Options options) {
         this(options, "");
@@ -32,6 +35,8 @@ public final class Work extends RichFlatMapFunction<Event, Event> implements Che
     /** Its wait is the option {@code PREFIXwait-ms}; all else is common to a job's operators of this kind. */
     public Work(Options options, String prefix) {
         course = new Course(options);
+        firstMillis = options.whole("first-ms", 0);
+        stuckAtRecord = options.whole("stuck-at-record", -1);
         waitMillis = options.number(prefix + "wait-ms", 0);
         calculateMillis = options.number("calculate-ms", 0);
         failAtRecord = options.whole("fail-at-record", -1);
@@ -67,6 +72,13 @@ public final class Work extends RichFlatMapFunction<Event, Event> implements Che
     public void flatMap(Event event, Collector<Event> out) throws Exception {
         if (failAtRecord >= 0 && event.id == failAtRecord) {
             throw new IllegalStateException("order " + event.id + " has a negative amount");
+        }
+        if (!called) {
+            called = true;
+            Thread.sleep(firstMillis);
+        }
+        while (event.id == stuckAtRecord) {
+            Thread.sleep(WAIT_MILLIS);
         }
         rest();
         calculate();
