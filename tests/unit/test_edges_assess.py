@@ -19,8 +19,7 @@ from flinkops.assess.lifecycle import lifecycle
 from flinkops.assess.limits import Check, judge, raised
 from flinkops.assess.rates import rates
 from flinkops.config.policy import Policy
-from flinkops.model.assessment import JobAssessment, Reason
-from flinkops.model.assessment import Latency
+from flinkops.model.assessment import JobAssessment, Latency, Reason
 from flinkops.model.facts import ExceptionFacts, JobFacts
 from flinkops.model.graph import Graph
 from flinkops.model.history import JobSample
