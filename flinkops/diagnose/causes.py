@@ -5,12 +5,17 @@ from collections.abc import Sequence
 import msgspec
 
 from flinkops.diagnose.rules import CAUSES
-from flinkops.model.findings import CheckpointPhase, Finding
+from flinkops.model.findings import CheckpointPhase, FailureKind, Finding
 
 SEVERITY_ORDER = {"critical": 0, "warning": 1, "info": 2}
 PENALTY = {"critical": 45, "warning": 20, "info": 2}
 SYMPTOM_PENALTY = 5
 """Alibaba's scale: from 100; green above 80, yellow 60 to 80, red below 60. A symptom counts little."""
+_FAIL_BY: dict[str, tuple[FailureKind | None, ...]] = {
+    "checkpoint-timeout": (FailureKind.CHECKPOINTS,),
+    "gc-pressure": (FailureKind.OUT_OF_MEMORY, FailureKind.TASKMANAGER_LOST, FailureKind.UNREACHABLE),
+}
+"""What makes a job fail with such exceptions only: one of its own comes from its own code or data."""
 
 
 def in_order(findings: Sequence[Finding]) -> list[Finding]:
@@ -46,6 +51,11 @@ def _is_behind(code: str, symptom: Finding, found: set[str], findings: Sequence[
     """Backpressure and slow checkpoints are each other's cause: the phase of the checkpoint tells which it is."""
     if code not in found:
         return False
+    failure = next((each.failure for each in findings if each.code == "restart-loop"), None)
+    if code == "restart-loop" and failure is FailureKind.CHECKPOINTS:  # it follows from what the others tell
+        return False
+    if symptom.code == "restart-loop" and code in _FAIL_BY:
+        return failure in _FAIL_BY[code]
     if (code, symptom.code) == ("watermark-delay", "state-bloat"):  # windows pile up; unless all follows from the state
         return not found.intersection(CAUSES["watermark-delay"])
     if {code, symptom.code} != {"backpressure", "checkpoint-timeout"}:

@@ -22,6 +22,22 @@ class CheckpointPhase(StrEnum):
     UNKNOWN = "unknown"
 
 
+class FailureKind(StrEnum):
+    """What a known exception means (diagnose/failures.py)."""
+
+    CHECKPOINTS = "checkpoints"
+    KAFKA_TRANSACTION = "kafka-transaction"
+    TOPIC = "topic"
+    CREDENTIALS = "credentials"
+    DISK_FULL = "disk-full"
+    READ_ONLY = "read-only"
+    OUT_OF_MEMORY = "out-of-memory"
+    REFUSED_RECORD = "refused-record"
+    UNREADABLE_RECORD = "unreadable-record"
+    TASKMANAGER_LOST = "taskmanager-lost"
+    UNREACHABLE = "unreachable"
+
+
 class EvidenceLine(Value, frozen=True):
     """One observed number against the limit it crossed, both in ``unit``; None where it is a plain number or none."""
 
@@ -49,8 +65,8 @@ class FirstMove(Value, frozen=True):
 class Finding(Value, frozen=True):
     """One cause, ranked by severity and confidence (0 to 1); ``caused_by``: the code of the finding it follows from.
 
-    ``phase``: of a finding about checkpoints, where their time goes. ``next`` is a command to run, ``move`` the action
-    that it plans, if any.
+    ``phase``: of a finding about checkpoints, where their time goes; ``failure``: of one about exceptions, what the root
+    cause is known to mean. ``next`` is a command to run, ``move`` the action that it plans, if any.
     """
 
     code: str
@@ -65,6 +81,7 @@ class Finding(Value, frozen=True):
     caused_by: str | None = None
     phase: CheckpointPhase | None = None
     move: FirstMove | None = None
+    failure: FailureKind | None = None
 
 
 Relation = Literal[">", "≥", "<", "≤", "is"]

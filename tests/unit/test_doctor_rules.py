@@ -9,7 +9,7 @@ from flinkops.diagnose.diagnosis import diagnose
 from flinkops.diagnose.evidence import FlameSample
 from flinkops.diagnose.rules import RULES
 from flinkops.model.detail import FlameGraph, FlameGraphNode
-from flinkops.model.facts import JobFacts, Spread
+from flinkops.model.facts import ExceptionFacts, JobFacts, Spread
 from tests.unit.builders import NOW_MS, failing, spread, with_vertex
 from tests.unit.doctor_cases import (
     above_info,
@@ -261,3 +261,44 @@ def test_every_finding_says_what_to_do() -> None:
 def test_the_page_has_a_row_for_every_rule() -> None:
     page = (Path(__file__).parents[2] / "docs" / "doctor.md").read_text(encoding="utf-8")
     assert [code for code in RULES if f"| `{code}` |" not in page] == []
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        (
+            "org.apache.kafka.common.errors.InvalidPidMappingException: The producer attempted to use",
+            "kafka-transaction",
+        ),
+        ("a.B: x\nCaused by: org.apache.kafka.common.errors.ProducerFencedException: newer epoch", "kafka-transaction"),
+        ("java.io.IOException: No space left on device", "disk-full"),
+        ("org.apache.kafka.common.errors.TopicAuthorizationException: Not authorized", "credentials"),
+        (
+            "org.apache.flink.util.FlinkRuntimeException: Exceeded checkpoint tolerable failure threshold.",
+            "checkpoints",
+        ),
+        ("com.fasterxml.jackson.core.JsonParseException: Unexpected character", "unreadable-record"),
+        ("java.util.concurrent.TimeoutException: Heartbeat of TaskManager with id tm-1 timed out.", "taskmanager-lost"),
+        ("java.lang.IllegalStateException: order 3 has a negative amount", None),
+        ("java.lang.IllegalStateException: MyJsonParseExceptionHandler", None),
+    ],
+)
+def test_failures_that_the_field_knows(message: str, kind: str | None) -> None:
+    thrown = tuple(ExceptionFacts(NOW_MS - 1000 * each, message.partition(":")[0], message) for each in range(3))
+    finding = found("restart-loop", evidence(job(exceptions=thrown, restarts=3)))
+    assert finding is not None
+    assert finding.failure == kind
+    assert any("it means" in each.text for each in finding.evidence) is (kind is not None)
+
+
+def test_what_a_job_fails_by() -> None:
+    """Its own exception is no matter of checkpoints that are refused; Flink's word for too many of them is."""
+    refused = failing(3, "Asynchronous task checkpoint failed.")
+    for message, caused_by in (("a.b.MyException: no", None), (TOLERATED, "checkpoint-timeout")):
+        thrown = tuple(ExceptionFacts(NOW_MS - 1000 * each, "x", message) for each in range(3))
+        finding = found("restart-loop", evidence(job(exceptions=thrown, restarts=3, checkpoints=refused)))
+        assert finding is not None
+        assert finding.caused_by == caused_by
+
+
+TOLERATED = "org.apache.flink.util.FlinkRuntimeException: Exceeded checkpoint tolerable failure threshold."

@@ -142,6 +142,16 @@ def test_a_window_that_the_plan_tells_of_fills_for_as_long() -> None:
     assert found("state-bloat", evidence(filling, FLAT_INPUT, detail=there)) is None
 
 
+@pytest.mark.parametrize(("behind_seconds", "bloated"), [(69.9, False), (70.1, True)])
+def test_windows_that_end_give_up_what_they_kept(behind_seconds: float, bloated: bool) -> None:
+    there = detail(checkpoint_phases=(CheckpointPhases("vertex work", state_size_bytes=9),))
+    mark = NOW_MS - behind_seconds * 1000
+    windows = with_vertex(growing(*STEADY), "work", window_seconds=10.0, watermark_ms=Spread(min=mark, max=mark))
+    assert bool(found("state-bloat", evidence(windows, FLAT_INPUT, detail=there))) is bloated
+    elsewhere = detail(checkpoint_phases=(CheckpointPhases("vertex src", state_size_bytes=9),))
+    assert found("state-bloat", evidence(windows, FLAT_INPUT, detail=elsewhere))
+
+
 # ---- watermark-delay
 
 
@@ -206,3 +216,25 @@ def test_watermark_delay_follows_from_backpressure() -> None:
     for each in facts.vertices:
         facts = with_vertex(facts, each.id, watermark_ms=Spread(min=NOW_MS - 900_000, max=NOW_MS - 900_000))
     assert [each.code for each in diagnose(evidence(facts)).findings] == ["backpressure", "watermark-delay"]
+
+
+REFUSED = "Asynchronous task checkpoint failed."
+
+
+@pytest.mark.parametrize(
+    ("count", "failure", "severity"),
+    [
+        (1, REFUSED, None),
+        (2, REFUSED, "warning"),
+        (3, REFUSED, "critical"),
+        (3, "Failure to finalize checkpoint. Failure reason: a.IOException: Read-only file system", "critical"),
+        (3, "The job has failed.", None),
+        (3, "Checkpoint was declined (task is closing)", None),
+    ],
+)
+def test_checkpoints_that_are_refused(count: int, failure: str, severity: str | None) -> None:
+    finding = found("checkpoint-timeout", evidence(job(checkpoints=failing(count, failure))))
+    assert (finding.severity if finding else None) == severity
+    if finding:
+        assert f"The last {count} checkpoints failed" in finding.title
+        assert any("storage" in each.text for each in finding.remedy)

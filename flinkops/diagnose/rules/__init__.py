@@ -74,7 +74,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "serialization": ("gc-pressure",),
     "key-skew": ("gc-pressure",),
     "jobmanager-missing": ("operator-error",),
-    "restart-loop": ("deployment-stuck", "out-of-slots", "gc-pressure"),
+    "restart-loop": ("deployment-stuck", "out-of-slots", "gc-pressure", "checkpoint-timeout"),
     "source-idle": ("deployment-stuck", "restart-loop"),
     "state-bloat": ("watermark-delay",),
     "out-of-slots": ("deployment-stuck",),

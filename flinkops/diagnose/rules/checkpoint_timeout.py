@@ -1,5 +1,6 @@
-"""checkpoint-timeout: checkpoints are given up, or nearly; in which phase the time goes."""
+"""checkpoint-timeout: checkpoints are given up, fail, or nearly take too long; in which phase the time goes."""
 
+import re
 from typing import NamedTuple
 
 from flinkops.diagnose.case import HIGH_BACKPRESSURE_RATIO, Case, NextStep
@@ -8,7 +9,9 @@ from flinkops.model.facts import CheckpointFacts, CheckpointPhases, CheckpointsF
 from flinkops.model.findings import CheckpointPhase, EvidenceLine, Finding, NotAssessed, Remedy, Severity
 from flinkops.model.numbers import amount
 from flinkops.model.quantities import human_seconds
+from flinkops.model.root_cause import root_in
 
+CODE = "checkpoint-timeout"
 TIMEOUT_RATIO = 0.8
 """A checkpoint that takes this share of its timeout is about to fail (reference 6)."""
 CRITICAL_FAILURES = 3
@@ -18,6 +21,13 @@ SLOW_SECONDS = 5.0
 """... when it is slow for a person too."""
 SLOW_IN_A_ROW = 2
 EXPIRED = "expired"
+FAILURES = 2
+"""So many that failed by themselves since the last completed one: one happens."""
+_REFUSED = re.compile(
+    r"IO-problem detected|Asynchronous task checkpoint failed|ChannelState file|Checkpoint was declined\.|"
+    r"Task local checkpoint failure|Failure to finalize checkpoint|Trigger checkpoint failure"
+)
+"""How Flink words a failure of the checkpoint itself (CheckpointFailureReason); the others follow from a restart."""
 _TITLES = {
     CheckpointPhase.WAITING: "their barriers wait behind records",
     CheckpointPhase.SYNC: "the synchronous part holds the task up",
@@ -45,15 +55,20 @@ def judge(case: Case) -> Verdict:
     """Of periodic checkpoints: expired, about to, or far slower than they are asked for."""
     facts = case.job.checkpoints
     if facts is None:
-        return NotAssessed("checkpoint-timeout", case.why_missing("checkpoints", "Flink gave no answer"))
+        return NotAssessed(CODE, case.why_missing("checkpoints", "Flink gave no answer"))
     if not case.holds("checkpointing is enabled", facts.enabled):
         return ()
     over = [each for each in facts.history if not each.is_savepoint and each.status != "IN_PROGRESS"]
     expired = _expired_in_a_row(over)
+    refused = _failed_in_a_row(over)
+    if not expired and case.at_least(
+        "checkpoints that failed since the last completed one", refused, FAILURES, "count"
+    ):
+        return [_refused(case, over, refused)]
     slowest = _slow_seconds(case, facts, over)
     case.above("checkpoints that expired since the last completed one", expired, 0, "count")
     if not expired and slowest is None:
-        return () if over or facts.in_progress is not None else NotAssessed("checkpoint-timeout", "none has ended yet")
+        return () if over or facts.in_progress is not None else NotAssessed(CODE, "none has ended yet")
     phase = slowest_phase(case)
     remedies = _remedies(case, phase)
     step = _next(case, remedies)
@@ -62,7 +77,7 @@ def judge(case: Case) -> Verdict:
         severity = "info"
     return [
         Finding(
-            code="checkpoint-timeout",
+            code=CODE,
             severity=severity,
             confidence=0.95 if expired else 0.75,
             title=_title(expired, phase),
@@ -108,6 +123,41 @@ def _expired_in_a_row(over: list[CheckpointFacts]) -> int:
             break
         count += EXPIRED in (each.failure or "").lower()
     return count
+
+
+def _failed_in_a_row(over: list[CheckpointFacts]) -> int:
+    """Newest first, since the last completed one; without those that expired or followed from something else."""
+    count = 0
+    for each in over:
+        if each.status == "COMPLETED":
+            break
+        count += _REFUSED.search(each.failure or "") is not None
+    return count
+
+
+def _refused(case: Case, over: list[CheckpointFacts], count: int) -> Finding:
+    """The storage, or a task's own snapshot, refuses: no matter of time."""
+    said = next(each.failure for each in over if each.failure and _REFUSED.search(each.failure))
+    cause = root_in(said).text
+    return Finding(
+        code=CODE,
+        severity="critical" if count >= CRITICAL_FAILURES else "warning",
+        confidence=0.9,
+        title=f"The last {count} checkpoints failed: {cause}",
+        phase=CheckpointPhase.ASYNC,
+        evidence=(
+            line("checkpoints that failed since the last completed one", count, FAILURES, "count"),
+            line(f"Flink says: {cause}"),
+        ),
+        remedy=(
+            remedy(
+                "Check the checkpoint storage: whether it is there, takes new files from these credentials, and has "
+                "room; then what the operators' own snapshots do. The JobManager's log has the whole exception"
+            ),
+        ),
+        next=f"flinkops doctor {case.selector} --bundle {CODE}.tar.gz --logs",
+        reference=FLINK_DOCS + "ops/monitoring/checkpoint_monitoring/",
+    )
 
 
 def _slow_seconds(case: Case, facts: CheckpointsFacts, over: list[CheckpointFacts]) -> float | None:
@@ -215,4 +265,4 @@ _STORAGE = (
 _WORTH_A_RESTART = frozenset({"execution.checkpointing.unaligned.enabled", "execution.checkpointing.incremental"})
 
 
-RULE = Rule("checkpoint-timeout", judge)
+RULE = Rule(CODE, judge)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from flinkops.diagnose.case import Case, NextStep
+from flinkops.diagnose.failures import known_failure
 from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
 from flinkops.model.facts import ExceptionFacts
 from flinkops.model.findings import Finding, NotAssessed, Severity
@@ -39,10 +40,12 @@ def judge(case: Case) -> Verdict:
 def _finding(case: Case, root: ExceptionFacts, newest: ExceptionFacts, count: int, *, failed: bool) -> Finding:
     step = _next(case, root)
     severity: Severity = "critical" if failed or count >= LOOP_FAILURES else "warning" if count >= 2 else "info"
+    known = known_failure(root)
     times = f"The job has failed {count} times" if count > 1 else "The job restarted"
     lines = [
         line("failures since the job was last stable", float(count), float(LOOP_FAILURES), "count"),
         line(f"the first of them, the root cause: {said(root)}"),
+        *([line(f"it means: {known.meaning}")] if known else []),
         *([line(f"in {root.vertex}")] if root.vertex else []),
         *([line(f"at TaskManager {root.taskmanager}")] if root.taskmanager else []),
         *([line(f"the newest: {said(newest)}")] if said(newest) != said(root) else []),
@@ -54,24 +57,23 @@ def _finding(case: Case, root: ExceptionFacts, newest: ExceptionFacts, count: in
         title=f"{'The job has failed' if failed else times}: {said(root)}",
         vertex=root.vertex,
         evidence=tuple(lines),
-        remedy=_REMEDIES,
+        remedy=(*known.remedies, _GROWING_INTERVALS) if known else (_FIRST_EXCEPTION, _GROWING_INTERVALS),
         next=step.command,
         move=step.move,
         reference=FLINK_DOCS + "ops/state/task_failure_recovery/",
+        failure=known.kind if known else None,
     )
 
 
-_REMEDIES = (
-    remedy(
-        "Remove the cause that the first exception names: a record that cannot be read goes to a dead letter, not to "
-        "an exception; the later exceptions only follow from it"
-    ),
-    remedy(
-        "Until then, restart at growing intervals, so that the cluster and what it reads from can breathe; costs a "
-        "longer pause after each failure",
-        key="restart-strategy.type",
-        value="exponential-delay",
-    ),
+_FIRST_EXCEPTION = remedy(
+    "Remove the cause that the first exception names: a record that cannot be read goes to a dead letter, not to an "
+    "exception; the later exceptions only follow from it"
+)
+_GROWING_INTERVALS = remedy(
+    "Until then, restart at growing intervals, so that the cluster and what it reads from can breathe; costs a longer "
+    "pause after each failure",
+    key="restart-strategy.type",
+    value="exponential-delay",
 )
 
 

@@ -27,6 +27,8 @@ MIN_STATE_BYTES = 1_000_000
 FLAT_INPUT_RATIO = 0.3
 """The input's rate stays within this of its mean."""
 CRITICAL_SECONDS_TO_LIMIT = 3600.0
+STANDSTILL_SKEW_SECONDS = 60.0
+"""Beyond a window's own length, a watermark that moves is behind by less."""
 
 Points = Sequence[tuple[float, float]]
 
@@ -38,6 +40,8 @@ def judge(case: Case) -> Verdict:
         return NotAssessed(CODE, why)
     slope, size = theil_sen(points), points[-1][1]
     if not _grows_much(case, slope, size) or slope is None:
+        return ()
+    if not case.holds("what is largest is not emptied by windows whose watermark moves", not _is_emptied(case)):
         return ()
     if not case.holds("growth does not slow: the lows of three thirds of the time rise alike", _still_growing(points)):
         return ()
@@ -98,6 +102,16 @@ def _filling_window(case: Case) -> VertexFacts | None:
     longest = max(windows, key=lambda each: each.window_seconds or 0.0, default=None)
     largest = _largest(case)
     return longest if largest is None or largest in {each.name for each in windows} else None
+
+
+def _is_emptied(case: Case) -> bool:
+    """The most state is in windows, and event time passes: what a flat input brings is given up as they end.
+
+    What still grows is RocksDB's: it keeps what was deleted until it compacts, up to its first level (256 MB).
+    """
+    largest, skew = _largest(case), case.evidence.assessment.event_time_skew_seconds
+    windows = {each.name: each.window_seconds for each in case.job.vertices if each.window_seconds}
+    return largest in windows and (skew is None or skew <= windows[largest] + STANDSTILL_SKEW_SECONDS)
 
 
 def _ttl_seconds(case: Case) -> float | None:

@@ -34,9 +34,11 @@ _MAKES = re.compile(
 )
 
 
-_SQL_SIZE = re.compile(r"\b(?:max_)?size=\[([0-9]{1,12} ?[a-z]{1,12})\]")
-"""Of TUMBLE, HOP and CUMULATE; a session ends at a gap, and is as long as it comes."""
-_STREAM_SIZE = re.compile(r"\b(?:Tumbling|Sliding)(?:EventTime|ProcessingTime)Windows\((\d{1,15})\b")
+_SQL_SIZE = re.compile(r"\b(?:(?:max_)?size|gap)=\[([0-9]{1,12} ?[a-z]{1,12})\]")
+"""Of TUMBLE, HOP and CUMULATE; a session lasts for its gap at least."""
+_STREAM_SIZE = re.compile(
+    r"\b(?:(?:Tumbling|Sliding)(?:EventTime|ProcessingTime)|(?:EventTime|ProcessingTime)Session)Windows\((\d{1,15})\b"
+)
 _JOIN_BOUND = re.compile(r"\b(?:left|right)(?:Lower|Upper)Bound=-?(\d{1,15})\b")
 
 
