@@ -65,8 +65,8 @@ class FirstMove(Value, frozen=True):
 class Finding(Value, frozen=True):
     """One cause, ranked by severity and confidence (0 to 1); ``caused_by``: the code of the finding it follows from.
 
-    ``phase``: of a finding about checkpoints, where their time goes; ``failure``: of one about exceptions, what the root
-    cause is known to mean. ``next`` is a command to run, ``move`` the action that it plans, if any.
+    ``phase``: of a finding about checkpoints, where their time goes; ``failure``: of one about exceptions, what the
+    root cause is known to mean. ``next`` is a command to run, ``move`` the action that it plans, if any.
     """
 
     code: str

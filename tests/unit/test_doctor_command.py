@@ -37,6 +37,7 @@ FINDING_KEYS = [
     "caused_by",
     "phase",
     "move",
+    "failure",
 ]
 
 
