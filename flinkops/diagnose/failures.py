@@ -41,7 +41,7 @@ FAILURES: tuple[Failure, ...] = (
     ),
     Failure(
         FailureKind.KAFKA_TRANSACTION,
-        "Kafka gave up a transaction of the sink, or forgot its producer: it lasted longer than its timeout, or "
+        "Kafka aborted a transaction of the sink, or expired its producer's id: it lasted longer than its timeout, or "
         "another job writes with the same transactional id prefix",
         (
             remedy(
