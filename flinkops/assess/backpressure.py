@@ -24,6 +24,11 @@ BUSY = 0.7
 UNEVEN = 0.3
 """The busiest subtask is this much above the mean: the keys are uneven."""
 RISING_POLLS = 3
+LAG_POLLS = 4
+WORTH_A_LAG_SECONDS = 10.0
+"""Flink's metrics are up to 10 s old: below it the age of records may be theirs."""
+RISEN_RATIO = 0.1
+"""Of itself, over these polls."""
 
 
 class Suspect(NamedTuple):
@@ -144,17 +149,37 @@ def _slow_sources(graph: Graph, past: Sequence[JobSample], pending: float | None
     """Nothing is held up, but what waits before the sources grows from poll to poll: they are too slow themselves."""
     series = [sample.pending_records for sample in past[-(RISING_POLLS - 1) :]] + [pending]
     known = [value for value in series if value is not None]
-    if len(known) < RISING_POLLS or any(later <= earlier for earlier, later in pairwise(known)):
+    more_wait = len(known) >= RISING_POLLS and all(later > earlier for earlier, later in pairwise(known))
+    behind = falls_behind(graph, past)
+    if not more_wait and behind is None:
         return []
+    told = f"{known[-1]:.0f} records wait before it, more at each poll" if more_wait else behind
     return [
-        Bottleneck(
-            vertex.name,
-            f"{known[-1]:.0f} records wait before it, more at each poll, and it is busy {busy:.0%}",
-            "capacity",
-        )
+        Bottleneck(vertex.name, f"{told}, and it is busy {busy:.0%}", "capacity")
         for vertex in graph.sources
         if (busy := worst(vertex.busy_ratio)) is not None and busy >= BUSY
     ]
+
+
+def emit_lag_seconds(graph: Graph) -> float | None:
+    """How old the records are that the source furthest behind emits; None where none of them carries a time."""
+    known = [lag for each in graph.sources if (lag := worst(each.source_emit_lag_seconds)) is not None and lag >= 0]
+    return max(known, default=None)
+
+
+def falls_behind(graph: Graph, past: Sequence[JobSample]) -> str | None:
+    """That the records a source emits get older from poll to poll; None: not known to be so.
+
+    What Kafka's consumer says to wait is of its last fetch: with small records it falls for minutes while more come.
+    """
+    now = emit_lag_seconds(graph)
+    series = [sample.emit_lag_seconds for sample in past[-(LAG_POLLS - 1) :]] + [now]
+    known = [value for value in series if value is not None]
+    if now is None or len(known) < LAG_POLLS or any(later < earlier for earlier, later in pairwise(known)):
+        return None
+    if now < WORTH_A_LAG_SECONDS or now - known[0] < RISEN_RATIO * now:
+        return None
+    return f"the records that it emits are {now:.0f} s old, and get older at each poll"
 
 
 def _pending(graph: Graph) -> float | None:

@@ -123,6 +123,7 @@ def _described(job: JobFacts, found: Signals) -> JobAssessment:
         unknown=unknown,
         not_applicable=not_applicable,
         delivery_latency_seconds=_delivery(job),
+        backlog=found.backlog,
         measures={each.name: found.measures.get(each.name) for each in MEASURES},
         outlook=found.state.outlook,
         facts=job,
@@ -133,7 +134,7 @@ def _described(job: JobFacts, found: Signals) -> JobAssessment:
     return described
 
 
-_WHILE_IT_RUNS = frozenset({"uptime_seconds", "commits", "delivery_latency_seconds"})
+_WHILE_IT_RUNS = frozenset({"uptime_seconds", "restarts", "commits", "delivery_latency_seconds"})
 
 
 def _explain(job: JobFacts, described: JobAssessment, unknown: dict[str, str], not_applicable: dict[str, str]) -> None:

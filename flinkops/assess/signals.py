@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from flinkops.assess.backpressure import backpressure, held_ratio
+from flinkops.assess.backlog import backlog
+from flinkops.assess.backpressure import backpressure, emit_lag_seconds, held_ratio
 from flinkops.assess.checkpoints import checkpoints
 from flinkops.assess.latency import latency
 from flinkops.assess.measured import measured
@@ -11,13 +12,13 @@ from flinkops.assess.rates import Rates, rates
 from flinkops.assess.skew import EventTime, event_time
 from flinkops.assess.state import StateSize, state_size
 from flinkops.config.policy import JobClass
-from flinkops.model.assessment import Backpressure, Checkpoints, Latency
+from flinkops.model.assessment import Backlog, Backpressure, Checkpoints, Latency
 from flinkops.model.event_time import has_watermark
 from flinkops.model.facts import JobFacts
 from flinkops.model.graph import Graph
 from flinkops.model.history import JobSample
 from flinkops.model.measures import PENDING_RECORDS
-from flinkops.model.numbers import worst
+from flinkops.model.numbers import add_known, total, whole, worst
 from flinkops.model.states import ENDED
 
 
@@ -32,6 +33,7 @@ class Signals(NamedTuple):
     backpressure: Backpressure | None
     checkpoints: Checkpoints | None
     measures: dict[str, float]
+    backlog: Backlog | None
     unknown: dict[str, str]
     not_applicable: dict[str, str]
 
@@ -50,12 +52,20 @@ def signals(job: JobFacts, past: Sequence[JobSample], job_class: JobClass) -> Si
     held = backpressure(job, graph, past)
     points = checkpoints(job, past)
     numbers = measured(job, job_class)
+    waits = backlog(job, numbers.value.get(PENDING_RECORDS.name), numbers.unknown, numbers.not_applicable, past)
     unknown: dict[str, str] = {}
     not_applicable: dict[str, str] = {}
-    for part in (size, points):
-        unknown.update(part.unknown)
-        not_applicable.update(part.not_applicable)
-    for moving in (flow, delay, time, held, numbers):  # of a job that has ended nothing flows, waits or passes any more
+    unknown.update(points.unknown)
+    not_applicable.update(points.not_applicable)
+    for moving in (
+        size,
+        flow,
+        delay,
+        time,
+        held,
+        numbers,
+        waits,
+    ):  # of a job that has ended nothing flows, waits or passes any more
         (not_applicable if job.state in ENDED else unknown).update(moving.unknown)
         not_applicable.update(moving.not_applicable)
     return Signals(
@@ -67,6 +77,7 @@ def signals(job: JobFacts, past: Sequence[JobSample], job_class: JobClass) -> Si
         held.value,
         points.value,
         numbers.value,
+        waits.value,
         unknown,
         not_applicable,
     )
@@ -89,6 +100,8 @@ def to_sample(job: JobFacts, found: Signals, breached: tuple[str, ...]) -> JobSa
         skew_seconds=found.event_time.skew_seconds,
         watermark_seen=any(map(has_watermark, job.vertices)),
         state_bytes=found.state.state_bytes,
+        stored_bytes=whole(add_known(total(vertex.state_sst_bytes) for vertex in job.vertices)),
+        emit_lag_seconds=emit_lag_seconds(found.graph),
         backpressured_ratio=found.backpressure.ratio if found.backpressure else None,
         checkpoint_duration_seconds=points.duration_seconds if points else None,
         checkpoint_age_seconds=points.age_seconds if points else None,

@@ -150,6 +150,9 @@ class Case:
         ]
         if len(waits) < 2 or any(later > earlier for (_, earlier), (_, later) in pairwise(waits)):
             return None
+        lags = [each.emit_lag_seconds for each in self.polls if each.at_ms >= since_ms and each.emit_lag_seconds]
+        if len(lags) > 1 and lags[-1] > lags[0]:  # of its last fetch: more has come since
+            return None
         (first_ms, first), (last_ms, last) = waits[0], waits[-1]
         seconds = (last_ms - first_ms) / 1000
         if seconds <= 0 or first - last < WORKED_OFF_RATIO * first or not last:

@@ -11,6 +11,8 @@ SEVERITY_ORDER = {"critical": 0, "warning": 1, "info": 2}
 PENALTY = {"critical": 45, "warning": 20, "info": 2}
 SYMPTOM_PENALTY = 5
 """Alibaba's scale: from 100; green above 80, yellow 60 to 80, red below 60. A symptom counts little."""
+_AT_A_VERTEX = frozenset({"key-skew", "serialization", "managed-memory-full"})
+"""Causes of backpressure at the vertex that they are named at; what holds up another one is another matter."""
 _FAIL_BY: dict[str, tuple[FailureKind | None, ...]] = {
     "checkpoint-timeout": (FailureKind.CHECKPOINTS,),
     "gc-pressure": (FailureKind.OUT_OF_MEMORY, FailureKind.TASKMANAGER_LOST, FailureKind.UNREACHABLE),
@@ -58,6 +60,9 @@ def _is_behind(code: str, symptom: Finding, found: set[str], findings: Sequence[
         return failure in _FAIL_BY[code]
     if (code, symptom.code) == ("watermark-delay", "state-bloat"):  # windows pile up; unless all follows from the state
         return not found.intersection(CAUSES["watermark-delay"])
+    if symptom.code == "backpressure" and code in _AT_A_VERTEX and symptom.vertex is not None:
+        at = {each.vertex for each in findings if each.code == code and each.severity != "info"}
+        return not at or None in at or symptom.vertex in at
     if {code, symptom.code} != {"backpressure", "checkpoint-timeout"}:
         return True
     checkpoint = next(each for each in findings if each.code == "checkpoint-timeout" and each.severity != "info")

@@ -151,6 +151,14 @@ class VertexAssessment(Value, frozen=True):
     state_keys: int | None = None
 
 
+class Backlog(Value, frozen=True):
+    """What waits before the sources: records, how that changes (negative: it gets less), and when it is gone."""
+
+    records: float
+    change_per_second: float | None = None
+    catch_up_seconds: float | None = None
+
+
 class StateOutlook(Value, frozen=True):
     """Where the state is heading (for the screens and the exporter)."""
 
@@ -208,6 +216,7 @@ class JobAssessment(Value, frozen=True):
     unknown: dict[str, str]
     not_applicable: dict[str, str] = {}
     delivery_latency_seconds: Delivery | None = None
+    backlog: Backlog | None = None
     measures: dict[str, float | None] = {}
     """Each of model/measures.py, as fields of the document; their units are in the names."""
     # not part of the document

@@ -47,6 +47,7 @@ JOB_FIELDS = (
     "state_bytes_per_key",
     "state_growth_bytes_per_hour",
     "backpressure",
+    "backlog",
     "checkpoints",
     "commits",
     "vertices",

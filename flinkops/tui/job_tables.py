@@ -23,7 +23,7 @@ from flinkops.render.cells import (
     tidy_setting,
     value_cell,
 )
-from flinkops.render.glyphs import lanes, usage_bar
+from flinkops.render.glyphs import Glyphs, lanes, usage_bar
 from flinkops.render.lines import Line, Role, join, line
 from flinkops.render.text import human_count, human_seconds
 from flinkops.tui.context import Context
@@ -83,7 +83,7 @@ def vertex_columns(context: Context) -> list[Column[VertexRow]]:
         c("par", "PAR", lambda r: count_cell(r.of.parallelism or None), 3, "right"),
         c("bar", f"{glyphs.busy}BUSY {glyphs.pressed}BP {glyphs.idle}IDLE",
           lambda r: usage_bar(r.of.busy_ratio, r.of.backpressured_ratio, 15, glyphs), 15),
-        c("busy", "BUSY", lambda r: percent_cell(r.of.busy_ratio, _loaded(r.of.busy_ratio)), 4, "right", priority=1),
+        c("busy", "BUSY", lambda r: _busy(r, glyphs), 4, "right", priority=1),
         c("bp", "BP", lambda r: percent_cell(r.of.backpressured_ratio, _loaded(r.of.backpressured_ratio)), 4,
           "right", priority=1),
         c("idle", "IDLE", lambda r: percent_cell(r.of.idle_ratio, "dim"), 4, "right", priority=3),
@@ -99,6 +99,12 @@ def vertex_columns(context: Context) -> list[Column[VertexRow]]:
 
 def _vertex_name(row: VertexRow, context: Context) -> Line:
     return ((row.lane + " ", "accent"), (tidy(row.of.name), "strong" if row.bottleneck else "text"))
+
+
+def _busy(row: VertexRow, glyphs: Glyphs) -> Line:
+    if row.facts is not None and row.facts.source_is_legacy:
+        return line(glyphs.dash, "dim")
+    return percent_cell(row.of.busy_ratio, _loaded(row.of.busy_ratio))
 
 
 def _loaded(ratio: float | None) -> Role:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from flinkops.model.assessment import JobAssessment
+from flinkops.model.assessment import Backlog, JobAssessment
 from flinkops.model.history import JobSample
 from flinkops.model.reasons import Subject
 from flinkops.outside.shell import shell_word
@@ -102,12 +102,23 @@ def card_items(job: JobAssessment, glyphs: Glyphs) -> list[tuple[str, Line]]:
         ("records in/s", why("records_in_per_second", rate_cell(job.records_in_per_second))),
         ("event-time skew", why("event_time_skew_seconds", seconds_cell(job.event_time_skew_seconds))),
         ("state size", why("state_bytes", size_cell(job.state_bytes))),
+        *([("backlog", _backlog(job.backlog))] if job.backlog else []),
         ("dropped/s (unchanged)", why("records_dropped_per_second", rate_cell(job.records_dropped_per_second))),
         ("window late dropped", why("late_records", value_cell(late))),
         ("Iceberg commit", _commit(job, glyphs)),
         ("checkpoint duration", why("checkpoints", seconds_cell(assessed.duration_seconds if assessed else None))),
         ("status", _status(job)),
     ]
+
+
+def _backlog(found: Backlog) -> Line:
+    """How much waits before the sources, whether that gets less, and when it is gone."""
+    shown = line(human_count(round(found.records)), "text")
+    if found.change_per_second is None or not found.records:
+        return shown
+    moves = f" {found.change_per_second:+,.1f}/s"
+    left = f", gone in {human_seconds(found.catch_up_seconds)}" if found.catch_up_seconds is not None else ""
+    return (*shown, (f"{moves}{left}", "warning" if found.change_per_second > 0 else "dim"))
 
 
 def _card_line(each: CardLine) -> Line:

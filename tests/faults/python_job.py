@@ -25,6 +25,7 @@ def main(url: str, name: str, parallelism: str, *options: str) -> None:
         "pipeline.jars": jar.as_uri(),
         "pipeline.operator-chaining.enabled": "false",
         "parallelism.default": parallelism,
+        "execution.checkpointing.interval": "5 s",
         "python.executable": sys.executable,
         "python.client.executable": sys.executable,
     }

@@ -12,6 +12,8 @@ RECENT_POLLS = 2
 FIRST_STACKS_SECONDS = 90.0
 """By then Flink has sampled the stacks of a job, on a busy machine too."""
 KEY_SKEW = "key-skew"
+FULL_BUSY_RATIO = 0.9
+"""A source that works so much of its time takes in as much as it can (as in key-skew)."""
 CRITICAL_RATIO = 0.9
 """Nearly nothing moves, and what waits before the job grows."""
 
@@ -21,6 +23,8 @@ def judge(case: Case) -> Verdict:
     ratio = case.held_ratio
     if ratio is None:
         return NotAssessed("backpressure", case.why_missing("backpressure", "Flink reports no backpressure"))
+    if ratio <= HIGH_BACKPRESSURE_RATIO and (behind := _slow_source(case)) is not None:
+        return [behind]
     held_up = case.above("backpressure of the worst subtask", ratio, HIGH_BACKPRESSURE_RATIO, "ratio")
     if not held_up or not case.holds("it was as high at the poll before, or the job starts up", not _is_new(case)):
         return ()
@@ -47,6 +51,35 @@ def judge(case: Case) -> Verdict:
             reference=FLINK_DOCS + "ops/monitoring/back_pressure/",
         )
     ]
+
+
+def _slow_source(case: Case) -> Finding | None:
+    """Nothing is held up, since the slow work is chained to the source: it takes in less than arrives."""
+    held, vertex = case.evidence.assessment.backpressure, case.bottleneck
+    named = held.bottleneck if held else None
+    behind = vertex is not None and not case.graph.upstream[vertex.id]
+    if not case.holds("a source takes in less than arrives", behind) or vertex is None or named is None:
+        return None
+    if not case.at_least("share of time that it works", worst(vertex.busy_ratio), FULL_BUSY_RATIO, "ratio"):
+        return None
+    step = case.scaled_or_shown(vertex)
+    pending = _pending(case)
+    return Finding(
+        code="backpressure",
+        severity="warning" if case.unsettled is None else "info",
+        confidence=0.8,
+        title=f'Too slow a source: "{vertex.name}" takes in less than arrives',
+        vertex=vertex.name,
+        evidence=(
+            line(named.why),
+            line("share of time that it works", worst(vertex.busy_ratio), FULL_BUSY_RATIO, "ratio"),
+            *([line("records wait before the sources", pending, unit="count")] if pending else []),
+        ),
+        remedy=tuple(_remedies(case, vertex, named.kind)),
+        next=step.command,
+        move=step.move,
+        reference=FLINK_DOCS + "ops/monitoring/back_pressure/",
+    )
 
 
 def _is_new(case: Case) -> bool:

@@ -41,14 +41,16 @@ def _finding(case: Case, vertex: VertexFacts) -> Finding | None:
     busy = worst(vertex.busy_ratio)
     fullest = case.at_least(f'share of the input at the fullest subtask of "{vertex.name}"', share, limit, "ratio")
     worked = case.at_least(f'share of time that a subtask of "{vertex.name}" is busy', busy, BUSY_RATIO, "ratio")
-    if share is None or busy is None or not fullest or not worked:
+    second = not worked and fullest and _is_second(case, vertex)
+    if share is None or busy is None or not fullest or not (worked or second):
         return None
     held = case.held_ratio or 0.0
-    severity: Severity = "warning" if case.holds_up(vertex) and held > HIGH_BACKPRESSURE_RATIO else "info"
+    holds_up = second or (case.holds_up(vertex) and held > HIGH_BACKPRESSURE_RATIO)
+    severity: Severity = "warning" if holds_up else "info"
     return Finding(
         code="key-skew",
         severity=severity,
-        confidence=0.9 if severity == "warning" else 0.6,
+        confidence=0.7 if second else 0.9 if severity == "warning" else 0.6,
         title=f'Key skew: one subtask of "{vertex.name}" gets {share:.0%} of the records',
         vertex=vertex.name,
         evidence=(
@@ -69,6 +71,20 @@ def _finding(case: Case, vertex: VertexFacts) -> Finding | None:
         ),
         next=f"flinkops status {case.selector}",
         reference=FLINK_DOCS + "dev/table/tuning/#local-global-aggregation",
+    )
+
+
+def _is_second(case: Case, vertex: VertexFacts) -> bool:
+    """Held up a little itself, it works all the time that is left, and holds up others more than it is held up."""
+    busy, own = worst(vertex.busy_ratio), worst(vertex.backpressured_ratio)
+    if busy is None or own is None or own >= 1:
+        return False
+    above = [worst(case.graph.by_id[up].backpressured_ratio) or 0.0 for up in case.graph.upstream[vertex.id]]
+    return (
+        case.at_most(f'backpressure of "{vertex.name}" itself', own, HIGH_BACKPRESSURE_RATIO, "ratio")
+        and case.above("backpressure of what is before it", max(above, default=None), HIGH_BACKPRESSURE_RATIO, "ratio")
+        and case.at_least("share of the time left that it works", busy / (1 - own), FULL_BUSY_RATIO, "ratio")
+        and case.at_most("mean over its subtasks", mean(vertex.busy_ratio), BUSY_RATIO * busy, "ratio")
     )
 
 

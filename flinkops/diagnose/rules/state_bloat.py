@@ -45,6 +45,8 @@ def judge(case: Case) -> Verdict:
         return ()
     if not case.holds("growth does not slow: the lows of three thirds of the time rise alike", _still_growing(points)):
         return ()
+    if not _as_fast_as_ever(case, slope, size):
+        return ()
     if (why := _input_moves(case)) is not None:
         return NotAssessed(CODE, why)
     return [_finding(case, points, slope, size)]
@@ -57,6 +59,15 @@ def _grows_much(case: Case, slope: float | None, size: float) -> bool:
         and case.at_least("the same, against half of the state", hourly, MIN_GROWTH_RATIO_PER_HOUR * size, "bytes")
         and case.at_least("size of the state", size, MIN_STATE_BYTES, "bytes")
     )
+
+
+def _as_fast_as_ever(case: Case, slope: float, size: float) -> bool:
+    """A state without an end grows now as it did on average since it was empty; one that fills has slowed."""
+    uptime, points = case.uptime_seconds, case.job.checkpoints
+    if not uptime or points is None or points.restored is not None or case.job.restarts:
+        return True
+    mean = STEADY_RATIO * size / uptime * 3600
+    return case.at_least("growth per hour, against its mean since the start", slope * 3600, mean, "bytes")
 
 
 def _points(case: Case) -> list[tuple[float, float]]:
@@ -75,7 +86,13 @@ def _points(case: Case) -> list[tuple[float, float]]:
         for each in case.past
         if each.state_bytes is not None and each.at_ms / 1000 < first
     ]
-    return sorted(points)
+    return sorted(points) if len(points) >= MIN_POINTS else _stored_points(case) or sorted(points)
+
+
+def _stored_points(case: Case) -> list[tuple[float, float]]:
+    """Where checkpoints do not complete: what RocksDB itself keeps, at each poll that knew."""
+    known = [(each.at_ms / 1000, float(each.stored_bytes)) for each in case.polls if each.stored_bytes is not None]
+    return known if len(known) >= MIN_POINTS else []
 
 
 def _too_young(case: Case, points: Points) -> str | None:

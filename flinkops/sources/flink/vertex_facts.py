@@ -38,6 +38,8 @@ def vertex_facts(
     for field in _SINGLE_VALUES & fields.keys():
         fields[field] = fields[field].max
     commits, failed, age = (fields.pop(field, None) for field in ("commits", "commit_failed", "commit_age_seconds"))
+    if age is None:  # any committer counts; only Iceberg's says when the last commit was
+        commits = failed = None
     read = _read_by_source(fields, legacy=legacy)
     complete_in, complete_out = io.read_records_complete, io.write_records_complete
     records_in = io.read_records if complete_in else None
@@ -116,10 +118,12 @@ def _watermark_spread(lowest: float | None, highest: float | None) -> Spread | N
 def _read_by_source(fields: dict[str, Any], *, legacy: bool) -> int | None:
     """How many records a source operator has read; None for other vertices. Takes its own metrics out of `fields`.
 
-    A legacy source (SourceFunction; its busy time is NaN) counts only what it emits, which is what it read.
+    A legacy source (SourceFunction; its busy time is NaN) counts only what it emits, which is what it read; so does one
+    that generates its records: it counts none that it reads.
     """
     read, emitted, rate = (fields.pop(field, None) for field in ("records_in", "emitted", "emitted_per_second"))
-    if legacy and emitted is not None:
+    generates = read is not None and not read.sum and emitted is not None and bool(emitted.sum)
+    if emitted is not None and (legacy or generates):
         if rate is not None:
             fields["records_in_per_second"] = rate
         return _integer(emitted.sum)

@@ -13,7 +13,7 @@ final class Rules extends KeyedBroadcastProcessFunction<Long, Event, Event, Even
     private static final MapStateDescriptor<Long, Long> RULES = new MapStateDescriptor<>("rules", Types.LONG, Types.LONG);
 
     static DataStream<Event> over(DataStream<Event> orders, DataStream<Event> rules) {
-        return orders.keyBy(event -> event.key).connect(rules.broadcast(RULES)).process(new Rules()).name("apply rules").uid("rules");
+        return orders.keyBy(event -> event.key).connect(rules.broadcast(RULES)).process(new Rules()).name("apply rules").uid("apply-rules");
     }
 
     @Override
