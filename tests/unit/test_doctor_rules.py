@@ -5,11 +5,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from flinkops.diagnose.causes import in_order
 from flinkops.diagnose.diagnosis import diagnose
 from flinkops.diagnose.evidence import FlameSample
 from flinkops.diagnose.rules import RULES
 from flinkops.model.detail import FlameGraph, FlameGraphNode
 from flinkops.model.facts import ExceptionFacts, JobFacts, Spread
+from flinkops.model.findings import Finding
 from tests.unit.builders import NOW_MS, failing, spread, with_vertex
 from tests.unit.doctor_cases import (
     above_info,
@@ -302,3 +304,12 @@ def test_what_a_job_fails_by() -> None:
 
 
 TOLERATED = "org.apache.flink.util.FlinkRuntimeException: Exceeded checkpoint tolerable failure threshold."
+
+
+def test_a_skewed_vertex_is_behind_the_backpressure_of_itself_only() -> None:
+    def named(code: str, vertex: str | None) -> Finding:
+        return Finding(code, "warning", 0.9, "", vertex=vertex)
+
+    for vertex, caused_by in (("a", "key-skew"), (None, "key-skew"), ("b", None)):
+        ordered = in_order([named("backpressure", vertex), named("key-skew", "a")])
+        assert next(each for each in ordered if each.code == "backpressure").caused_by == caused_by

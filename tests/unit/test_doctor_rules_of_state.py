@@ -7,6 +7,7 @@ from flinkops.diagnose.diagnosis import diagnose
 from flinkops.model.facts import (
     CheckpointPhases,
     JobFacts,
+    RestoredFacts,
     Spread,
 )
 from tests.unit.builders import NOW_MS, checkpoint, checkpoints, failing, with_vertex
@@ -238,3 +239,24 @@ def test_checkpoints_that_are_refused(count: int, failure: str, severity: str | 
     if finding:
         assert f"The last {count} checkpoints failed" in finding.title
         assert any("storage" in each.text for each in finding.remedy)
+
+
+def test_growth_that_is_slower_than_its_mean_since_the_start_has_slowed() -> None:
+    """A key space that is nearly full: it still grows, by less than it did on average."""
+    facts = growing(*(9_000_000 + 200_000 * index for index in range(10)))
+    started = msgspec.structs.replace(facts, running_since_ms=NOW_MS - 110_000)
+    assert found("state-bloat", evidence(facts, FLAT_INPUT))
+    assert found("state-bloat", evidence(started, FLAT_INPUT)) is None
+    points = started.checkpoints
+    assert points is not None
+    restored = msgspec.structs.replace(points, restored=RestoredFacts(1, NOW_MS - 100_000, is_savepoint=True))
+    assert found("state-bloat", evidence(msgspec.structs.replace(started, checkpoints=restored), FLAT_INPUT))
+
+
+def test_without_completed_checkpoints_what_rocksdb_keeps_is_watched() -> None:
+    none = msgspec.structs.replace(job(), checkpoints=checkpoints(history=(), latest_completed=None))
+    stored = with_vertex(none, "work", state_sst_bytes=Spread(sum=20e6, max=20e6))
+    past = [sample(4.0 * each, stored_bytes=round(20e6 - 400_000 * each)) for each in range(10, 0, -1)]
+    finding = found("state-bloat", evidence(stored, past))
+    assert finding is not None
+    assert "too young" in (why_not("state-bloat", evidence(stored, past[-7:])) or "")
