@@ -217,5 +217,7 @@ def within(folder: str, root: str) -> bool:
         one, other = parse_location(folder), parse_location(root)
     except ValueError:
         return False
-    same = (one.kind, one.root) == (other.kind, other.root)
-    return same and f"{one.path.rstrip('/')}/".startswith(f"{other.path.rstrip('/')}/")
+    if (one.kind, one.root) != (other.kind, other.root):
+        return False
+    root_path = other.path.rstrip("/")
+    return not root_path or f"{one.path.rstrip('/')}/".startswith(f"{root_path}/")

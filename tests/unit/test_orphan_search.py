@@ -9,6 +9,7 @@ from flinkops.act.executor import Executor
 from flinkops.act.journal import Journal
 from flinkops.act.orphan_lists import read_list, write_deletion, write_list
 from flinkops.act.orphans import FolderReport, OrphanControl, OrphanSearch
+from flinkops.act.state_evidence import within
 from flinkops.clock import FixedClock
 from flinkops.collect import Collector
 from flinkops.config.folders import read_folders
@@ -218,3 +219,19 @@ def test_a_declaration_names_sources(names: object) -> None:
     with pytest.raises(UsageError):
         read_folders({"s3://b/c": names}, "x.toml")
     assert read_folders({"s3://b/c/": ["b", "a", "b"]}, "x.toml") == {"s3://b/c": ("a", "b")}
+
+
+@pytest.mark.parametrize(
+    ("folder", "root", "lies_in_it"),
+    [
+        ("s3://prices/flink/checkpoints", "s3://prices", True),
+        ("s3a://prices/flink", "s3://prices/flink/", True),
+        ("s3://prices", "s3://prices", True),
+        ("s3://prices-old/flink", "s3://prices", False),
+        ("s3://prices/flink-old", "s3://prices/flink", False),
+        ("/data/flink", "/", True),
+        ("/data/flink", "s3://data", False),
+    ],
+)
+def test_a_folder_lies_in_a_whole_bucket_too(folder: str, root: str, lies_in_it: bool) -> None:
+    assert within(folder, root) is lies_in_it
