@@ -69,7 +69,8 @@ def _run(options: argparse.Namespace) -> "Results":
     if options.capture:
         options.capture.mkdir(parents=True, exist_ok=True)
     doctor_of = partial(Doctor, capture=partial(capture_file, options.capture))
-    with signals_interrupt(), running(default_home() / "faults") as lab, Watcher(lab) as watcher:
+    on_s3 = any(value.startswith("s3://") for each in chosen for value in each.job.configuration.values())
+    with signals_interrupt(), running(default_home() / "faults", on_s3=on_s3) as lab, Watcher(lab) as watcher:
         to_the_end = options.cases is not None
         return Runner(lab, watcher, doctor_of, _say, to_the_end=to_the_end).run(chosen, healthy)
 

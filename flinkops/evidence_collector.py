@@ -15,16 +15,17 @@ import msgspec
 from flinkops.collect import Collector
 from flinkops.diagnose.changes import of_events, of_facts, recent_changes
 from flinkops.diagnose.evidence import Evidence, FlameSample, gathered
+from flinkops.diagnose.rules.checkpoint_storage import storage_is_suspected
 from flinkops.errors import FlinkopsError
 from flinkops.model.assessment import JobAssessment
-from flinkops.model.detail import FlameGraph, JobDetail
+from flinkops.model.detail import FlameGraph, JobDetail, StorageSign
 from flinkops.model.facts import JobKey, SourceStatus
 from flinkops.model.identity import flink_cluster, matching
 from flinkops.model.numbers import worst
 from flinkops.model.observation import Observation
 from flinkops.model.states import JobState
 from flinkops.observer import Observer
-from flinkops.sources.protocol import HasJobDetails, HasResourceEvents, details_of
+from flinkops.sources.protocol import HasJobDetails, HasResourceEvents, HasStorageSigns, details_of
 
 T = TypeVar("T")
 _Run = tuple[JobKey, str]  # a job, and the id of this submission of it
@@ -72,7 +73,8 @@ class EvidenceCollector:
         ask = partial(source.detail, job.id, deadline_seconds=DEEP_SECONDS)
         detail = _attempt(unknown, "detail", ask)
         flames = self._flames(source, job, unknown)
-        return _evidence(observation, job, detail=detail, flames=flames, unknown=unknown)
+        storage = _storage_signs(source, job, detail, unknown)
+        return _evidence(observation, job, detail=detail, flames=flames, storage=storage, unknown=unknown)
 
     def logs(self, evidence: Sequence[Evidence]) -> dict[str, str]:
         """The ends of the logs of the JobManagers and of a few TaskManagers that run these jobs, by a name for each."""
@@ -254,6 +256,17 @@ def _fresh(
     return graph
 
 
+def _storage_signs(
+    source: HasJobDetails, job: JobAssessment, detail: JobDetail | None, unknown: dict[str, str]
+) -> tuple[StorageSign, ...]:
+    """Asked for only where a checkpoint failed or waits: it costs the end of a log, and threads."""
+    if job.facts is None or not isinstance(source, HasStorageSigns) or not storage_is_suspected(job.facts):
+        return ()
+    managers = [each.id for each in detail.taskmanagers][:LOGGED_TASKMANAGERS] if detail else []
+    ask = partial(source.storage_signs, job.id, managers, deadline_seconds=DEEP_SECONDS)
+    return _attempt(unknown, "storage", ask) or ()
+
+
 def _once(source: HasJobDetails, job_id: str, vertex_id: str) -> FlameGraph:
     return source.flame_graph(job_id, vertex_id, deadline_seconds=0.5)
 
@@ -292,6 +305,7 @@ def _evidence(
     *,
     detail: JobDetail | None = None,
     flames: Sequence[FlameSample] = (),
+    storage: Sequence[StorageSign] = (),
     unknown: dict[str, str],
 ) -> Evidence:
     where = job.cluster if job.facts is None else "/".join(flink_cluster(job.facts)[1:]) or job.cluster
@@ -307,6 +321,7 @@ def _evidence(
         observation.history.get(job.key, ()),
         detail=detail,
         flame_graphs=flames,
+        storage=storage,
         cluster=cluster,
         changes=recent_changes(of_facts(job.facts), observation.snapshot.taken_ms) if job.facts else (),
         unknown=unknown,

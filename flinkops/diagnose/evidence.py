@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from flinkops.model.assessment import JobAssessment
-from flinkops.model.detail import FlameGraph, JobDetail
+from flinkops.model.detail import FlameGraph, JobDetail, StorageSign
 from flinkops.model.facts import ClusterFacts, Facts, JobFacts
 from flinkops.model.history import JobSample
 from flinkops.model.timeline import Entry
@@ -37,6 +37,7 @@ class Evidence(Facts, frozen=True):
     flame_graphs: tuple[FlameSample, ...] = ()
     cluster: ClusterFacts | None = None
     changes: tuple[Entry, ...] = ()  # of the last hour, oldest first
+    storage: tuple[StorageSign, ...] = ()  # asked for where checkpoints fail or wait
     unknown: dict[str, str] = {}
 
 
@@ -49,6 +50,7 @@ def gathered(
     flame_graphs: Sequence[FlameSample] = (),
     cluster: ClusterFacts | None = None,
     changes: Sequence[Entry] = (),
+    storage: Sequence[StorageSign] = (),
     unknown: dict[str, str] | None = None,
 ) -> Evidence:
     """Evidence from one poll of a job. ValueError when the assessment does not carry the facts that it stands on."""
@@ -63,6 +65,7 @@ def gathered(
         flame_graphs=tuple(flame_graphs),
         cluster=cluster,
         changes=tuple(changes),
+        storage=tuple(storage),
         unknown=unknown or {},
     )
 

@@ -107,6 +107,25 @@ class JobDetail(Facts, frozen=True):
     unknown: dict[str, str] = {}
 
 
+StorageTrouble = Literal["denied", "log-in", "missing", "throttled", "full", "read-only", "unreachable", "slow"]
+"""What a storage does: denies access, refuses the log-in, has no such bucket, asks for fewer requests, has no room,
+takes no writes, does not answer, answers slowly."""
+
+
+class StorageSign(Facts, frozen=True):
+    """What tells of trouble with the checkpoint storage. ``said`` and ``place`` are texts from outside, one line each.
+
+    `checkpoint_id`: of the checkpoint that failed of it; None: its threads wait now, `waiting` of them.
+    """
+
+    trouble: StorageTrouble
+    said: str
+    source: str  # "the JobManager's log", "threads of TaskManager x"
+    place: str | None = None
+    checkpoint_id: int | None = None
+    waiting: int | None = None
+
+
 class AsyncOutcome(Facts, frozen=True):
     """How far a savepoint or a stop that was triggered has come. `location` when completed, `failure` when failed."""
 

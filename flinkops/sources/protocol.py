@@ -1,9 +1,17 @@
 """What every source gives, and what some give besides: ask for the capability, never for the class."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
-from flinkops.model.detail import FlameGraph, FlameGraphKind, JobDetail, LogFile, ResourceEvents, VertexDetail
+from flinkops.model.detail import (
+    FlameGraph,
+    FlameGraphKind,
+    JobDetail,
+    LogFile,
+    ResourceEvents,
+    StorageSign,
+    VertexDetail,
+)
 from flinkops.model.endpoint import RestEndpoint
 from flinkops.model.facts import ClusterFacts, Facts, JobFacts, JobKey, SourceKind, SourceStatus
 
@@ -69,6 +77,17 @@ class HasJobDetails(Protocol):
 
     def jobmanager_log(self, *, deadline_seconds: float = ...) -> str:
         """The end of the JobManager's log."""
+        ...
+
+
+@runtime_checkable
+class HasStorageSigns(Protocol):
+    """A source that can be asked what became of a job's checkpoints in their storage. Blocks; errors.Unreachable."""
+
+    def storage_signs(
+        self, job_id: str, taskmanager_ids: Sequence[str], *, deadline_seconds: float = ...
+    ) -> tuple[StorageSign, ...]:
+        """Of the end of the JobManager's log, and of the threads of these TaskManagers."""
         ...
 
 

@@ -1,13 +1,13 @@
-"""S3 and PostgreSQL on the node's own address, where pods reach them; the shipped job with its state there."""
+"""S3 in a pod and PostgreSQL on the node's own address, where pods reach them; the shipped job with its state there."""
 
 import os
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import msgspec
@@ -16,37 +16,57 @@ from devtools.s3_gateway import gateway
 from flinkops.local import s3_server
 from flinkops.local.jars import ensure
 from flinkops.local.ports import free_ports
-from flinkops.local.processes import terminate
-from flinkops.private_file import write_private
-from tests.cluster.kit import Cluster
+from tests.cluster.kit import Cluster, wait_for
 from tests.cluster.price_job import s3_manifest
 from tests.local.test_price_postgres import programs
 
 NODE = "10.99.0.1"
+NAME = "s3"
+IMAGE = "s3:test"
+PORT = 7070
 BUCKET = "flink"
 """That of the shipped manifests."""
+_START = (
+    f"mkdir -p /tmp/buckets/{BUCKET} /tmp/sums"
+    f" && exec /opt/s3/server --port :{PORT} --region {s3_server.REGION} --quiet --keep-alive"
+    " posix --sidecar /tmp/sums /tmp/buckets"
+)
 PLUGIN = Path("opt/flink/plugins/s3-fs-hadoop")
 
 
 @contextmanager
-def object_store(home: Path) -> Iterator[s3_server.S3Access]:
-    """A server with the manifests' bucket."""
-    (home / "logs").mkdir(parents=True)
-    (port,) = free_ports(1)
-    made = s3_server.new_access(home, port, gateway())
-    access = msgspec.structs.replace(made, endpoint=f"http://{NODE}:{port}")
-    write_private(home / s3_server.S3_FILE, msgspec.json.encode(access))
-    (home / s3_server.ROLE / "buckets" / BUCKET).mkdir()
-    process = s3_server.start(home)
+def object_store(cluster: Cluster, folder: Path) -> Iterator[s3_server.S3Access]:
+    """A server in a pod, with the manifests' bucket, at the pod's address; gone afterwards with all that is in it."""
+    program = folder / "s3-tree" / "opt" / "s3" / "server"
+    program.parent.mkdir(parents=True)
+    shutil.copy(gateway(), program)
+    cluster.kit.run("image", IMAGE, "base", str(folder / "s3-tree"))
+    made = s3_server.S3Access("", token_hex(10), token_hex(20), str(program))
+    cluster.kubectl("delete", "pod", NAME, "--ignore-not-found", "--now")
+    cluster.apply(_pod(made))
     try:
-        until = time.monotonic() + 120
-        while not s3_server.answers(access.endpoint, 1.0):
-            assert process.alive, Path(process.log).read_text()
-            assert time.monotonic() < until, "the S3 server does not answer"
-            time.sleep(0.1)
+        address = wait_for(lambda: cluster.get("pod", NAME)["status"].get("podIP"), "it has an address", seconds=60)
+        access = msgspec.structs.replace(made, endpoint=f"http://{address}:{PORT}")
+        wait_for(lambda: s3_server.answers(access.endpoint, 1.0), "the S3 server answers", seconds=120, every=0.2)
         yield access
     finally:
-        terminate([process])
+        cluster.kubectl("delete", "pod", NAME, "--ignore-not-found", "--now")
+
+
+def _pod(access: s3_server.S3Access) -> dict[str, Any]:
+    container = {
+        "name": NAME,
+        "image": IMAGE,
+        "imagePullPolicy": "Never",
+        "command": ["sh", "-c", _START],
+        "env": [
+            {"name": "ROOT_ACCESS_KEY_ID", "value": access.access_key},
+            {"name": "ROOT_SECRET_ACCESS_KEY", "value": access.secret_key},
+        ],
+        "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}},
+    }
+    spec = {"containers": [container], "terminationGracePeriodSeconds": 1}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": NAME}, "spec": spec}
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import requests
@@ -21,6 +21,7 @@ from flinkops.local.probe import get_json
 from flinkops.local.processes import Process, terminate
 from flinkops.model.states import ENDED
 from tests.faults.cases import Job
+from tests.faults.faulty_storage import storage
 
 SLOTS = 40
 _JAVA = Path(__file__).parent / "java"
@@ -155,13 +156,16 @@ def get_metric(url: str, path: str, metric: str) -> float | None:
 
 
 @contextmanager
-def running(home: Path, settings: Mapping[str, object] | None = None) -> Iterator[Lab]:
+def running(home: Path, settings: Mapping[str, object] | None = None, *, on_s3: bool = False) -> Iterator[Lab]:
     """A Flink cluster and a Kafka broker in `home` (made anew) that end with the block; `settings` go over the lab's.
 
+    `on_s3`: with an S3 server too, for the jobs whose checkpoints are to be there, behind a proxy that makes it ill.
     Raises Refused while another run has it.
     """
-    with _alone(home):
-        yield from _running(home, settings or {})
+    with _alone(home), ExitStack() as stack:
+        shutil.rmtree(home, ignore_errors=True)
+        store = stack.enter_context(storage(home)).endpoint if on_s3 else ""
+        yield from _running(home, store, settings or {})
 
 
 @contextmanager
@@ -175,13 +179,13 @@ def _alone(home: Path) -> Iterator[None]:
         yield
 
 
-def _running(home: Path, settings: Mapping[str, object]) -> Iterator[Lab]:
-    shutil.rmtree(home, ignore_errors=True)
+def _running(home: Path, store: str, settings: Mapping[str, object]) -> Iterator[Lab]:
     rest, rpc, broker, controller = free_ports(4)
-    (home / "logs").mkdir(parents=True)
-    flink.write_config(home, rest, rpc)
+    (home / "logs").mkdir(parents=True, exist_ok=True)
+    flink.write_config(home, rest, rpc, s3=store)
     config = home / "flink" / "conf" / "config.yaml"
-    config.write_text(yaml.safe_dump(yaml.safe_load(config.read_text()) | _SETTINGS | dict(settings), width=100_000))
+    ours = _SETTINGS | (_local_folders(home) if store else {}) | dict(settings)
+    config.write_text(yaml.safe_dump(yaml.safe_load(config.read_text()) | ours, width=100_000))
     kafka.write_config(home, broker, controller)
     java = find_java()
     kafka.format_storage(home, java)
@@ -195,6 +199,14 @@ def _running(home: Path, settings: Mapping[str, object]) -> Iterator[Lab]:
         yield lab
     finally:
         terminate(processes)
+
+
+def _local_folders(home: Path) -> dict[str, str]:
+    """Of the jobs that do not name others: the fault is not theirs."""
+    return {
+        "execution.checkpointing.dir": (home / "checkpoints").as_uri(),
+        "execution.checkpointing.savepoint-dir": (home / "savepoints").as_uri(),
+    }
 
 
 def _await(what: str, holds: Callable[[], bool]) -> None:

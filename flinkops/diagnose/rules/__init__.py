@@ -3,6 +3,7 @@
 from flinkops.diagnose.rule import Rule
 from flinkops.diagnose.rules import (
     backpressure,
+    checkpoint_storage,
     checkpoint_timeout,
     deployment_stuck,
     gc_pressure,
@@ -23,6 +24,7 @@ from flinkops.diagnose.rules import (
 
 _RULES = (
     state_bloat.RULE,
+    checkpoint_storage.RULE,
     checkpoint_timeout.RULE,
     watermark_delay.RULE,
     backpressure.RULE,
@@ -52,6 +54,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
         "checkpoint-timeout",
     ),
     "checkpoint-timeout": (
+        "checkpoint-storage",
         "restart-loop",
         "gc-pressure",
         "key-skew",
@@ -74,7 +77,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "serialization": ("gc-pressure",),
     "key-skew": ("gc-pressure",),
     "jobmanager-missing": ("operator-error",),
-    "restart-loop": ("deployment-stuck", "out-of-slots", "gc-pressure", "checkpoint-timeout"),
+    "restart-loop": ("checkpoint-storage", "deployment-stuck", "out-of-slots", "gc-pressure", "checkpoint-timeout"),
     "source-idle": ("deployment-stuck", "restart-loop"),
     "state-bloat": ("watermark-delay",),
     "out-of-slots": ("deployment-stuck",),

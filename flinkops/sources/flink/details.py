@@ -16,11 +16,13 @@ from flinkops.model.detail import (
     FlameGraphNode,
     JobDetail,
     LogFile,
+    StorageSign,
     SubtaskDetail,
     TaskManagerDetail,
     VertexDetail,
 )
 from flinkops.model.facts import CheckpointPhases
+from flinkops.outside.storage_signs import signs_in_log, signs_in_threads
 from flinkops.sources.deadline import Deadline
 from flinkops.sources.flink import wire, wire_detail
 from flinkops.sources.flink.checkpoint_facts import phases_facts
@@ -35,6 +37,8 @@ FLAME_GRAPH_SECONDS = 30.0
 MAX_TASKMANAGERS = 16
 MAX_PHASED_VERTICES = 8
 LOG_TAIL_BYTES = 256 * 1024
+STORAGE_LOG_BYTES = 2 * 1024 * 1024
+"""A failed checkpoint has some 20 KiB of stack there, between what other jobs write."""
 _ASK_AGAIN_SECONDS = 0.5
 _FLAME_GRAPH_ENDED, _FLAME_GRAPH_OFF = -1, -2
 _GC_METRIC = "Status.JVM.GarbageCollector.All.TimeMsPerSecond"
@@ -159,6 +163,36 @@ class FlinkDetails(FlinkVerbs):
     def jobmanager_log(self, *, tail_bytes: int = LOG_TAIL_BYTES, deadline_seconds: float = FLAME_GRAPH_SECONDS) -> str:
         """The end of the JobManager's log."""
         return self._log("/jobmanager/log", tail_bytes, deadline_seconds)
+
+    def storage_signs(
+        self, job_id: str, taskmanager_ids: Sequence[str], *, deadline_seconds: float = DETAIL_SECONDS
+    ) -> tuple[StorageSign, ...]:
+        """Of the end of the JobManager's log, and of the threads of these TaskManagers and of the JobManager.
+
+        Raises Unreachable where Flink gives neither.
+        """
+        deadline = Deadline(deadline_seconds)
+        found: list[StorageSign] = []
+        problem: Unreachable | None = None
+        try:
+            log = self.jobmanager_log(tail_bytes=STORAGE_LOG_BYTES, deadline_seconds=deadline_seconds / 2)
+            found += signs_in_log(log, job_id)
+        except Unreachable as refused:
+            problem = refused
+        processes = {"the JobManager": "/jobmanager/thread-dump"}
+        processes |= {
+            f"TaskManager {one}": f"/taskmanagers/{quote(one, safe='')}/thread-dump" for one in taskmanager_ids
+        }
+        for name, path in processes.items():
+            try:
+                threads = self._client.get(path, wire_detail.thread_dump, deadline).thread_infos
+            except Unreachable as refused:  # Flink before 1.15 has none of the JobManager
+                problem = problem or refused
+                continue
+            found += signs_in_threads((each.stringified_thread_info for each in threads), f"threads of {name}")
+        if problem is not None and not found:
+            raise problem
+        return tuple(found)
 
     def _log(self, path: str, tail_bytes: int, deadline_seconds: float) -> str:
         deadline = Deadline(deadline_seconds)

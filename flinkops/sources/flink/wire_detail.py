@@ -91,6 +91,18 @@ class Logs(msgspec.Struct):
     logs: list[Log]
 
 
+class ThreadInfo(Camel):
+    """One thread: its stack as text, of eight frames unless `cluster.thread-dump.stacktrace-max-depth` is more."""
+
+    stringified_thread_info: str = ""
+
+
+class ThreadDump(Camel):
+    """GET /taskmanagers/:id/thread-dump, /jobmanager/thread-dump."""
+
+    thread_infos: list[ThreadInfo] = []
+
+
 class Frame(Camel):
     """A node of a flame graph."""
 
@@ -161,6 +173,7 @@ backpressure = msgspec.json.Decoder(Backpressure)
 described_job = msgspec.json.Decoder(DescribedJob)
 taskmanagers = msgspec.json.Decoder(TaskManagers)
 logs = msgspec.json.Decoder(Logs)
+thread_dump = msgspec.json.Decoder(ThreadDump)
 flame_graph = msgspec.json.Decoder(FlameGraph)
 requirements = msgspec.json.Decoder(dict[str, Requirement])
 trigger = msgspec.json.Decoder(Trigger)

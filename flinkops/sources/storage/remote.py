@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any, Final
 
 from flinkops.config.storage import StorageSettings
@@ -54,8 +55,17 @@ class RemoteStorage:
 
     def read(self, place: Location, start: int, length: int) -> Content | None:
         """A range; its file's time is not known."""
-        raw = self._ask(lambda: self._connection.cat_file(self._path(place), start=start, end=start + length), None)
+        raw = self._ask(lambda: self._ranged(self._path(place), start, start + length), None)
         return None if raw is None else Content(bytes(raw))
+
+    def _ranged(self, path: str, start: int, end: int) -> Any:
+        """Behind the end of a file, and of an empty one, there is nothing: HTTP's answer to that is an error."""
+        try:
+            return self._connection.cat_file(path, start=start, end=end)
+        except Exception as problem:
+            if _status(problem) == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                return b""
+            raise
 
     def write(self, place: Location, pieces: Iterable[bytes]) -> None:
         """As the library uploads: nothing is there before its end."""
@@ -88,7 +98,7 @@ class RemoteStorage:
         except PermissionError:
             raise OutOfReach(f"{self._storage} denies access", next_step=CREDENTIALS[self._kind]) from None
         except Exception as problem:  # noqa: BLE001 - each library has classes of its own
-            code = getattr(problem, "status_code", None) or getattr(problem, "code", None)
+            code = _status(problem)
             said = f" ({code})" if isinstance(code, int) else ""
             what = f"{self._storage} cannot be asked: {type(problem).__name__}{said}"
             raise OutOfReach(what, next_step=CREDENTIALS[self._kind]) from None
@@ -118,6 +128,11 @@ def open_remote(kind: Kind, storage: str, root: str, settings: StorageSettings) 
         host, _, port = root.partition(":")
         connection = HadoopFileSystem(host=host or "default", port=int(port or 0), skip_instance_cache=True)
     return RemoteStorage(connection, kind, storage)
+
+
+def _status(problem: Exception) -> object:
+    """HTTP's, where the library says it."""
+    return getattr(problem, "status_code", None) or getattr(problem, "code", None)
 
 
 def _entry(found: Mapping[str, Any], name: str) -> Entry:
