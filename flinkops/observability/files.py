@@ -6,6 +6,7 @@ from pathlib import Path
 from flinkops.config.alerts import AlertSettings
 from flinkops.config.policy import Policy
 from flinkops.errors import OperationFailed
+from flinkops.observability.linted import explained
 from flinkops.observability.monitors import pod_monitor, service_monitor
 from flinkops.observability.reporter import reporter_groups
 from flinkops.observability.rules import groups, prometheus_rule, rule_file
@@ -17,10 +18,10 @@ def alert_files(settings: AlertSettings, policy: Policy) -> Files:
     """Every file by its name."""
     own, flinks = groups(settings), reporter_groups(settings, policy)
     return {
-        "flinkops.rules.yaml": rule_file(own),
-        "flinkops.prometheusrule.yaml": prometheus_rule(own, "flinkops"),
-        "flink-reporter.rules.yaml": rule_file(flinks),
-        "flink-reporter.prometheusrule.yaml": prometheus_rule(flinks, "flink-reporter"),
+        "flinkops.rules.yaml": explained(rule_file(own)),
+        "flinkops.prometheusrule.yaml": explained(prometheus_rule(own, "flinkops")),
+        "flink-reporter.rules.yaml": explained(rule_file(flinks)),
+        "flink-reporter.prometheusrule.yaml": explained(prometheus_rule(flinks, "flink-reporter")),
         "flinkops.servicemonitor.yaml": service_monitor(),
         "flink-reporter.podmonitor.yaml": pod_monitor(),
     }

@@ -46,10 +46,10 @@ def reporter_groups(settings: AlertSettings, policy: Policy, timing: Timing | No
     translation = {
         "name": "flink-reporter",
         "interval": timing(15),
-        "rules": [_recording(name, expr) for name, expr in _recordings(timing)],
+        # In one group, so that the objectives are of the numbers just recorded.
+        "rules": [*(_recording(name, expr) for name, expr in _recordings(timing)), *_objectives(policy)],
     }
-    objectives = {"name": "flink-objectives", "interval": timing(15), "rules": _objectives(policy)}
-    return [translation, objectives, *(group for group in own if group["rules"])]
+    return [translation, *(group for group in own if group["rules"])]
 
 
 def _recording(name: str, expr: str) -> dict[str, Any]:
