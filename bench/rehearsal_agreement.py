@@ -1,122 +1,90 @@
-"""Rehearsed, and for real: one job with one line changed after the other, restored from one savepoint.
+"""Rehearsed, and for real: programs with one line changed after the other, restored from the same state.
 
-    python -m bench.rehearsal_agreement [--distribution DIR]
+    python -m bench.rehearsal_agreement [--distribution DIR] [--python EXE] [--only TEXT] [--postgres URL]
 
-Starts a Flink cluster of its own (of the extra `local`, else of that distribution), with the job of
-tests/local/changed_job, takes a savepoint, and for each change prints the verdict of a rehearsal beside what Flink does
-with a real submission: it *runs* when all tasks run and two checkpoints complete, with records between them; else it
-*fails*. Flink says nothing when a program leaves a state unopened: such a change *lost state* when it runs. A verdict
-*cannot-tell* agrees with nothing.
+Starts a Flink cluster of its own (of the extra `local`, else of that distribution). Each program of
+bench.agreement.changes runs there until it has state, and is cancelled; then for each change the verdict of a rehearsal
+is printed beside what Flink does with a real submission, at once: it *runs* when all tasks run and two checkpoints
+complete, with records between them; else it *fails*. Flink says nothing when a program leaves a state unopened: such a
+change *lost state* when it runs. A verdict *cannot-tell* agrees with nothing. `--only` names programs or changes by a
+part of their name. The rows of the PostgreSQL sink need the JDBC URL of a database with a table
+dst (k INT PRIMARY KEY, n BIGINT); whether a rehearsal changed it is part of the line.
 """
 
 import argparse
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeVar
 from unittest.mock import patch
 
+from bench.agreement.changes import PROGRAMS, Against, Change, Program
 from flinkops.act.control import JarRun
 from flinkops.act.rest.client_runs import ClientRun
 from flinkops.act.rest.control import RestControl
 from flinkops.act.rest.rehearsing import NoGraph, restored
 from flinkops.act.stability_steps import all_running
 from flinkops.clock import SystemClock
-from flinkops.errors import FlinkopsError
+from flinkops.errors import FlinkopsError, OperationFailed
 from flinkops.local import flink
 from flinkops.local.client import installed_client
+from flinkops.local.jars import ensure
 from flinkops.local.java import find_java
 from flinkops.local.javac import compile_jar
 from flinkops.local.ports import free_ports
 from flinkops.local.processes import Process, terminate
 from flinkops.model.endpoint import parse_endpoint
+from flinkops.model.facts import JobFacts
 from flinkops.model.states import ENDED
 from flinkops.plan.identity import derived_id
 from flinkops.plan.rehearsal import Seen, judge, needs_control
+from flinkops.plan.state_loss import place_of
 
-_SOURCES = Path(__file__).parents[1] / "tests" / "local" / "changed_job"
-_ENTRY, _NAME = "flinkops.changed.Job", "changed"
-_PATIENCE_SECONDS = 240.0
-_POLL_SECONDS = 0.5
+_ENTRY = "flinkops.changed.Job"
+_PATIENCE_SECONDS = 180.0
+_POLL_SECONDS = 0.3
+_STATE_SECONDS = 5.0  # until each of the 100 keys has state
 
 T = TypeVar("T")
 Real = Literal["runs", "fails", "lost state"]
 _AGREES: dict[str, Real] = {"restores": "runs", "fails": "fails", "loses-state": "lost state"}
 
 
-class Change(NamedTuple):
-    """Lines of the job, and what goes beside it. ``loses``: the names of states that the change gives up."""
+class Bench(NamedTuple):
+    """Where all this happens."""
 
-    edits: dict[str, str] = {}
-    settings: dict[str, str] = {}
-    parallelism: int = 1
-    loses: bool = False
+    home: Path
+    distribution: Path
+    python: str
+    postgres: str | None
+    control: RestControl
 
-
-_OPEN_LATEST = 'latest = getRuntimeContext().getListState(new ListStateDescriptor<>("latest", Types.LONG));'
-CHANGES: dict[str, Change] = {
-    "unchanged": Change(),
-    "parallelism 2": Change(parallelism=2),
-    "another state backend": Change(settings={"state.backend.type": "hashmap"}),
-    "POJO field added": Change({"public int seen; // POJO": "public int seen; public String note;"}),
-    "POJO field's type": Change({"public int seen; // POJO": "public String seen;"}),
-    "uid renamed": Change({'.uid("count")': '.uid("counted")'}),
-    "type of a value state": Change(
-        {
-            "ValueState<Long> count": "ValueState<String> count",
-            '"count", Types.LONG': '"count", Types.STRING',
-            "Long before = count.value();": "",
-            "count.update(before == null ? 1L : before + 1);": 'count.update("x");',
-        }
-    ),
-    "type of a list state": Change(
-        {
-            "ListState<Long> latest": "ListState<String> latest",
-            '"latest", Types.LONG': '"latest", Types.STRING',
-            "latest.add(number);": 'latest.add("x");',
-        }
-    ),
-    "max parallelism": Change({'.uid("count").name("count")': '.uid("count").name("count").setMaxParallelism(64)'}),
-    "class of a state missing": Change(
-        {
-            "class Last {": "class Newest {",
-            "ValueState<Last>": "ValueState<Newest>",
-            "Last.class": "Newest.class",
-            "Last one = new Last();": "Newest one = new Newest();",
-        }
-    ),
-    "state renamed": Change({'"latest", Types.LONG': '"newest", Types.LONG'}, loses=True),
-    "state not opened any more": Change({_OPEN_LATEST: "", "latest.add(number);": ""}, loses=True),
-    "a further state": Change(
-        {
-            "latest.add(number);": 'latest.add(number); getRuntimeContext().getState(new ValueStateDescriptor<>("more",'
-            " Types.LONG)).update(number);"
-        }
-    ),
-    "type of a lazily opened state": Change(
-        {
-            "ValueState<Long> lazy": "ValueState<String> lazy",
-            '"lazy", Types.LONG': '"lazy", Types.STRING',
-            "lazy.update(number);": 'lazy.update("x");',
-        }
-    ),
-}
+    @property
+    def line(self) -> str:
+        """Of Flink."""
+        return ".".join(flink.version().split(".")[:2])
 
 
 def main() -> None:
-    """One line a change: its name, the verdict, what happened, whether they agree, why."""
+    """One line a change: program and change, the verdict, what happened, whether they agree, why."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--distribution", type=Path, default=flink.distribution())
-    distribution: Path = parser.parse_args().distribution
+    parser.add_argument("--python", default=sys.executable)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--postgres")
+    given = parser.parse_args()
     home = Path(tempfile.mkdtemp(prefix="agreement "))
     processes: list[Process] = []
-    with patch.object(flink, "distribution", lambda: distribution), patch.object(flink, "JAR_GROUPS", ()):
+    with patch.object(flink, "distribution", lambda: given.distribution), patch.object(flink, "JAR_GROUPS", ()):
         try:
             print(f"Flink {flink.version()}", flush=True)
-            _table(home, distribution, _started(home, processes))
+            control = _started(home, processes)
+            agreed = list(_table(Bench(home, given.distribution, given.python, given.postgres, control), given.only))
+            print(f"{sum(agreed)} of {len(agreed)} agree")
         finally:
             terminate(processes)
             shutil.rmtree(home, ignore_errors=True)
@@ -134,83 +102,176 @@ def _started(home: Path, processes: list[Process]) -> RestControl:
     return control
 
 
-def _table(home: Path, distribution: Path, control: RestControl) -> None:
-    libraries = sorted((distribution / "lib").glob("*.jar"))
-    jars = {name: _compiled(home, name, change, libraries) for name, change in CHANGES.items()}
-    savepoint = _savepoint(control, jars["unchanged"], f"file://{home}/flink/savepoints")
-    base: Seen | None = None
-    agreed = 0
-    for name, change in CHANGES.items():
-        verdict, why, seen = _rehearsed(distribution, jars[name], change, savepoint, base)
-        base = base or seen
-        real, cause = _really(control, jars[name], name, change, savepoint)
-        agrees = _AGREES.get(verdict) == real
-        agreed += agrees
-        print(f"{name:<30} {verdict:<12} {real:<11} {'yes' if agrees else 'NO ':<4} {why or cause or ''}", flush=True)
-    print(f"{agreed} of {len(CHANGES)} agree")
+def _table(bench: Bench, only: str) -> Iterator[bool]:
+    for title, program in PROGRAMS.items():
+        changes = {name: one for name, one in program.changes.items() if only in title or only in name}
+        if bench.line not in program.lines or not changes or (program.postgres and not bench.postgres):
+            continue
+        try:
+            places = _places(bench, title, program)
+        except (FlinkopsError, subprocess.SubprocessError) as problem:
+            print(f"{title}: not tried: {problem}", flush=True)
+            continue
+        base: dict[Against, Seen] = {}
+        for name, change in changes.items():
+            began = time.monotonic()
+            try:
+                yield _row(bench, title, program, name, change, places[change.against], base)
+            except (FlinkopsError, subprocess.SubprocessError) as problem:
+                print(f"{title}: {name}: not tried: {problem}", flush=True)
+                yield False
+            print(f"  {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
 
 
-def _compiled(home: Path, name: str, change: Change, libraries: list[Path]) -> Path:
-    folder = home / "sources" / name.replace(" ", "-").replace("'", "")
-    shutil.copytree(_SOURCES, folder)
-    source = folder / "flinkops" / "changed" / "Job.java"
-    text = source.read_text()
-    for old, new in change.edits.items():
-        if old not in text:
-            sys.exit(f"{name}: the job has no {old!r}")
-        text = text.replace(old, new)
-    source.write_text(text)
-    return compile_jar(folder, home / "jars" / f"{folder.name}.jar", libraries)
-
-
-def _savepoint(control: RestControl, jar: Path, folder: str) -> str:
-    job_id = derived_id("agreement", "base")
-    control.run_jar(
-        JarRun(control.upload_jar(str(jar)), _ENTRY, (_NAME,)),
-        job_id=job_id,
-        savepoint=None,
-        parallelism=1,
-        settings={},
+def _row(
+    bench: Bench, title: str, program: Program, name: str, change: Change, against: str, base: dict[Against, Seen]
+) -> bool:
+    file = _made(bench, title, program, name, change)
+    job = _job_name(title)
+    before = _rows(bench, program)
+    if change.against not in base:
+        _, _, seen = _rehearsed(
+            bench, program, _made(bench, title, program, "unchanged", Change()), change, job, against, None
+        )
+        if seen is not None:
+            base[change.against] = seen
+    verdict, why, _ = _rehearsed(bench, program, file, change, job, against, base.get(change.against))
+    written = None if before is None else (_rows(bench, program) or 0) - before
+    real, cause = _really(bench, program, file, change, job, against)
+    agrees = _AGREES.get(verdict) == real
+    wrote = "" if written is None else f"[the rehearsal changed the table by {written}] "
+    about = (why or cause or "").replace("\n", " ")[:220]
+    print(
+        f"{title + ': ' + name:<52} {verdict:<12} {real:<11} {'yes' if agrees else 'NO ':<4} {wrote}{about}", flush=True
     )
-    _until(lambda: _running(control, job_id) or None, "the job")
-    time.sleep(5.0)  # state of each of its 100 keys
-    trigger = derived_id("agreement", "savepoint")
-    control.stop_with_savepoint(job_id, target_directory=folder, savepoint_format="canonical", trigger_id=trigger)
+    return agrees
 
-    def ask() -> str | None:
-        outcome = control.savepoint_status(job_id, trigger)
-        return outcome.location if outcome is not None else None
 
-    return _until(ask, "its savepoint")
+def _job_name(title: str) -> str:
+    return f"changed {title}"
+
+
+def _made(bench: Bench, title: str, program: Program, name: str, change: Change) -> Path:
+    """The program with the change: a jar, or a script."""
+    folder = bench.home / "sources" / "".join(one if one.isalnum() else "-" for one in f"{title} {name}")
+    script = program.source / "job.py"
+    source = folder / "job.py" if script.is_file() else folder / "flinkops" / "changed" / "Job.java"
+    jar = bench.home / "jars" / f"{folder.name}.jar"
+    if not folder.exists():
+        shutil.copytree(program.source, folder)
+        text = source.read_text()
+        for old, new in change.edits.items():
+            if old not in text:
+                raise OperationFailed(f"the program has no {old!r}")
+            text = text.replace(old, new)
+        source.write_text(text)
+    if script.is_file():
+        return source
+    return compile_jar(folder, jar, sorted((bench.distribution / "lib").glob("*.jar")))
+
+
+def _places(bench: Bench, title: str, program: Program) -> dict[Against, str]:
+    """Starts the program, and cancels it once it has left what there is to restore."""
+    control, folder = bench.control, f"file://{bench.home}/flink/savepoints"
+    name = _job_name(title)
+    job = _submitted(bench, program, _made(bench, title, program, "unchanged", Change()), Change(), name, None)
+    _until(lambda: _running(control, job) or None, f"the job of {title}")
+    time.sleep(_STATE_SECONDS)
+    places: dict[Against, str] = {"newest": _until(lambda: _newest(control, job), "a checkpoint")}
+    formats: dict[Against, Literal["canonical", "native"]] = {"savepoint": "canonical", "native": "native"}
+    for kind, form in formats.items():
+        trigger = derived_id(title, kind)
+        control.trigger_savepoint(job, target_directory=folder, savepoint_format=form, trigger_id=trigger)
+
+        def ask(trigger: str = trigger) -> str | None:
+            outcome = control.savepoint_status(job, trigger)
+            if outcome is not None and outcome.failure:
+                sys.exit(f"no savepoint: {outcome.failure}")
+            return outcome.location if outcome is not None else None
+
+        places[kind] = _until(ask, "its savepoint")
+    places["retained"] = _newest(control, job) or places["newest"]
+    _cancel_all(control)
+    return places
+
+
+def _newest(control: RestControl, job_id: str) -> str | None:
+    job = control.job(job_id)
+    history = job.checkpoints.history if job is not None and job.checkpoints else ()
+    done = [one for one in history if one.status == "COMPLETED" and not one.is_savepoint]
+    return next((path for one in done if (path := place_of(one))), None)
+
+
+def _client_options(bench: Bench, program: Program, file: Path, change: Change, name: str) -> list[str]:
+    """Behind ``flink run``, but for the target."""
+    options = ["-p", str(change.parallelism)]
+    options += [f"-D{key}={value}" for key, value in (program.settings | change.settings).items()]
+    arguments = [name, bench.postgres or ""] if program.postgres else [name]
+    if program.postgres:
+        jars = [
+            one for one in ensure((f"flink-{bench.line}", "connectors")) if "jdbc" in one.name or "postgres" in one.name
+        ]
+        options += [word for one in jars for word in ("-C", one.as_uri())]
+    if file.suffix == ".py":
+        return [*options, "-pyclientexec", bench.python, "-pyexec", bench.python, "-py", str(file), *arguments]
+    return [*options, "-c", _ENTRY, str(file), *arguments]
 
 
 def _rehearsed(
-    distribution: Path, jar: Path, change: Change, savepoint: str, base: Seen | None
+    bench: Bench, program: Program, file: Path, change: Change, job: str, against: str, base: Seen | None
 ) -> tuple[str, str | None, Seen | None]:
-    options = [f"-D{key}={value}" for key, value in ({"state.backend.type": "rocksdb"} | change.settings).items()]
-    client = installed_client(distribution, executors=True, heap_mebibytes=1024)
-    run = ["-d", "-t", "flinkops-rehearsal", *options, "-p", str(change.parallelism), "-c", _ENTRY, str(jar), _NAME]
+    client = installed_client(bench.distribution, executors=True, heap_mebibytes=1024)
+    options = ["-Dstate.backend.type=rocksdb", *_client_options(bench, program, file, change, job)]
     try:
-        seen = restored(ClientRun(client, run), savepoint)
-    except (NoGraph, FlinkopsError) as problem:
+        seen = restored(ClientRun(client, ["-d", "-t", "flinkops-rehearsal", *options]), against, job)
+    except NoGraph as problem:
+        return "fails" if program.by_client else "cannot-tell", problem.what, None
+    except FlinkopsError as problem:
         return "cannot-tell", problem.what, None
-    found = judge(_NAME, seen, control=base if needs_control(seen) else None)
+    drops = any(key.endswith("ignore-unclaimed-state") for key in change.settings)
+    found = judge(job, seen, control=base if needs_control(seen) else None, drops=drops)
     return found.verdict, found.cause, seen
 
 
-def _really(control: RestControl, jar: Path, name: str, change: Change, savepoint: str) -> tuple[Real, str | None]:
-    job_id = derived_id("agreement", name)
-    settings = {"restart-strategy.type": "none"} | change.settings
-    run = JarRun(control.upload_jar(str(jar)), _ENTRY, (_NAME,))
+def _submitted(bench: Bench, program: Program, file: Path, change: Change, name: str, against: str | None) -> str:
+    """Its id."""
+    if not program.by_client:
+        job_id = derived_id(str(time.time_ns()), name)
+        settings = program.settings | change.settings | ({"restart-strategy.type": "none"} if against else {})
+        run = JarRun(bench.control.upload_jar(str(file)), _ENTRY, (name,))
+        bench.control.run_jar(run, job_id=job_id, savepoint=against, parallelism=change.parallelism, settings=settings)
+        return job_id
+    began_ms = time.time() * 1000
+    client = installed_client(bench.distribution)
+    address = bench.control.url.removeprefix("http://").partition(":")
+    target = ["-d", "-t", "remote", f"-Drest.address={address[0]}", f"-Drest.port={address[2]}"]
+    from_it = ["-s", against, "-Drestart-strategy.type=none"] if against else []
+    done = subprocess.run(
+        [*client.command, "run", *target, *from_it, *_client_options(bench, program, file, change, name)],
+        capture_output=True,
+        text=True,
+        timeout=_PATIENCE_SECONDS,
+        check=False,
+        env=client.environment,
+    )
+    job = next((one for one in bench.control.jobs() if one.name == name and (one.started_ms or 0) >= began_ms), None)
+    if job is None:
+        raise OperationFailed(done.stderr[-400:] or done.stdout[-400:])
+    return job.id
+
+
+def _really(
+    bench: Bench, program: Program, file: Path, change: Change, name: str, against: str
+) -> tuple[Real, str | None]:
     try:
-        control.run_jar(run, job_id=job_id, savepoint=savepoint, parallelism=change.parallelism, settings=settings)
-        ran = _until(lambda: _worked(control, job_id), name)
+        job_id = _submitted(bench, program, file, change, name, against)
+        ran = _until(lambda: _worked(bench.control, job_id), name)
     except FlinkopsError as problem:
-        return "fails", problem.what[:200]
+        return "fails", problem.what
+    cause = None if ran else _failure(bench.control, job_id)
+    _cancel_all(bench.control)
     if not ran:
-        return "fails", _failure(control, job_id)
-    control.cancel(job_id)
-    _until(lambda: _ended(control, job_id) or None, f"the end of {name}")
+        return "fails", cause
     return ("lost state" if change.loses else "runs"), None
 
 
@@ -225,19 +286,37 @@ def _worked(control: RestControl, job_id: str) -> bool | None:
     return True if done and all_running(job) else None
 
 
+def _cancel_all(control: RestControl) -> None:
+    def live() -> list[JobFacts]:
+        return [one for one in control.jobs() if one.state not in ENDED]
+
+    for one in live():
+        control.cancel(one.id)
+    _until(lambda: None if live() else True, "the end of the jobs")
+
+
 def _running(control: RestControl, job_id: str) -> bool:
     job = control.job(job_id)
     return job is not None and all_running(job)
 
 
-def _ended(control: RestControl, job_id: str) -> bool:
-    job = control.job(job_id)
-    return job is None or job.ended_ms is not None
-
-
 def _failure(control: RestControl, job_id: str) -> str | None:
     failures = control.failures(job_id)
-    return f"{failures[0].name}: {failures[0].message}"[:200] if failures else None
+    return f"{failures[0].name}: {failures[0].message}" if failures else None
+
+
+def _rows(bench: Bench, program: Program) -> int | None:
+    """Rows and sum of the sink's table; None without one."""
+    if not program.postgres or bench.postgres is None:
+        return None
+    url = bench.postgres.removeprefix("jdbc:").replace("://", "://postgres@")
+    done = subprocess.run(
+        ["psql", "-Atc", "SELECT count(*) + coalesce(sum(n), 0) FROM dst", url],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return int(done.stdout)
 
 
 def _until(ask: Callable[[], T | None], what: str) -> T:
@@ -249,7 +328,7 @@ def _until(ask: Callable[[], T | None], what: str) -> T:
         except FlinkopsError:
             pass
         time.sleep(_POLL_SECONDS)
-    sys.exit(f"no {what} within {_PATIENCE_SECONDS:.0f} s")
+    raise OperationFailed(f"no {what} within {_PATIENCE_SECONDS:.0f} s")
 
 
 if __name__ == "__main__":

@@ -100,6 +100,7 @@ ACCEPT_LOSS = RequestOption(
 FLINK_HOME = RequestOption(
     "flink_home", ("--flink-home",), "The Flink distribution that rehearses; else FLINK_HOME, PATH, the extra.", "DIR"
 )
+SAMPLE = _flag("sample", "--sample", "With --rehearse: restore some key groups only, 256 MiB of keyed state.")
 
 _SAVEPOINT_TERMS = (TARGET, FORMAT)
 _VERIFIED = (CHECKPOINTS, WATCH_FOR)
@@ -111,7 +112,7 @@ OPTIONS: "Mapping[RequestVerb, tuple[RequestOption, ...]]" = {
         *(SAVEPOINT, LAST_STATE, STATELESS),
         *(PARALLELISM, SETTINGS, ARGUMENTS, JAR, ENTRY_CLASS, SCRIPT, IMAGE, MANIFEST),
         *(REDEPLOY_FROM, KEEP_NONCE, BACKUP),
-        *(REHEARSE, ACCEPT_LOSS, FLINK_HOME),
+        *(REHEARSE, ACCEPT_LOSS, FLINK_HOME, SAMPLE),
         *(*_SAVEPOINT_TERMS, *_VERIFIED),
     ),
     "rescale": (PARALLELISM, VERTEX, CHECKPOINTS._replace(default=1), WATCH_FOR),

@@ -108,6 +108,7 @@ def _terms(given: Mapping[str, Any]) -> Terms:
         rehearse=given.get("rehearse", False),
         accept_loss=tuple(given.get("accept_loss") or ()),
         flink_home=given.get("flink_home"),
+        sample=given.get("sample", False),
     )
 
 

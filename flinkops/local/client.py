@@ -21,6 +21,10 @@ SOURCES = Path(__file__).with_name("executors")
 FOLDER_VARIABLE = "FLINKOPS_EXECUTOR_FOLDER"
 REHEARSAL_VARIABLE = "FLINKOPS_REHEARSAL"
 """Set while a program builds its graph to be rehearsed: it should change nothing outside (no DDL, no new topics)."""
+GRAPH_VARIABLE = "FLINKOPS_REHEARSAL_GRAPH"
+"""The number of the graph that is rehearsed, of those that a program submits; without it the first."""
+SAMPLE_VARIABLE = "FLINKOPS_REHEARSAL_SAMPLE"
+"""So many bytes of keyed state are restored at most; without it all."""
 
 _CLIENT = "org.apache.flink.client.cli.CliFrontend"
 _JVM = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")  # it lives for seconds: compiling its code well costs more

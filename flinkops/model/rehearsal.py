@@ -32,11 +32,19 @@ class RehearsedState(Value, frozen=True):
     detail: str | None = None
 
 
+class RehearsedSample(Value, frozen=True):
+    """So much of the keyed state was restored; state that is not keyed always is."""
+
+    bytes: int
+    of_bytes: int
+
+
 class Rehearsal(Value, frozen=True):
     """``cause`` and ``remedy`` are one line each; None where it restores.
 
     ``lost`` are the operators whose state would not be there afterwards: what `--accept-loss` has to name. ``risks``
-    are named and refuse nothing. ``outside``: what runs as it is, and may touch the outside.
+    are named and refuse nothing. ``outside``: what runs as it is, and may touch the outside. ``other_jobs``: names of
+    further jobs that the program submits, which were not judged. ``sample`` is None when all was restored.
     """
 
     job: str
@@ -51,6 +59,8 @@ class Rehearsal(Value, frozen=True):
     lost: tuple[str, ...] = ()
     operators: tuple[RehearsedOperator, ...] = ()
     states: tuple[RehearsedState, ...] = ()
+    other_jobs: tuple[str, ...] = ()
+    sample: RehearsedSample | None = None
 
     @property
     def refuses(self) -> bool:

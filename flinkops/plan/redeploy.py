@@ -15,7 +15,7 @@ from flinkops.model.request import Change, Terms
 from flinkops.plan.identity import Stamp, derived_id
 from flinkops.plan.launch_effect import effect_step, overrides_risk, overrides_step
 from flinkops.plan.preconditions import JobInState, NoSavepointInProgress, SameJob, unmet
-from flinkops.plan.rehearsal import estimate, newest_state_bytes
+from flinkops.plan.rehearsal_size import estimate, newest_state_bytes
 from flinkops.plan.rescale import slots_problem
 from flinkops.plan.savepoint import directory_problem, savepoint_directory, target_of
 from flinkops.plan.step_inputs import (
@@ -133,6 +133,7 @@ def _rehearsal_steps(plan_id: str, old: Launch | None, new: Launch, directory: s
         flink_home=terms.flink_home,
         savepoint_directory=directory,
         trigger_id=derived_id(plan_id, "rehearsal"),
+        sample=terms.sample,
     )
     return (Step("rehearse", given, only_reads=True),)
 
@@ -362,7 +363,8 @@ def _rehearsed(job: JobFacts, terms: Terms) -> tuple[str, ...]:
     if not terms.rehearse:
         return ()
     what = "before the stop its newest state is restored into the new program here, sources and sinks replaced"
-    return (f"{what}: {estimate(newest_state_bytes(job))}; the program's main runs on this machine",)
+    takes = estimate(newest_state_bytes(job), sample=terms.sample)
+    return (f"{what}: {takes}; the program's main runs on this machine",)
 
 
 def _unrehearsed(verb: RedeployVerb, job: JobFacts, terms: Terms) -> tuple[str, ...]:

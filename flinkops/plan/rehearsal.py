@@ -9,20 +9,16 @@ from typing import Literal
 
 import msgspec
 
-from flinkops.model.facts import JobFacts
 from flinkops.model.quantities import human_bytes
 from flinkops.model.rehearsal import (
     Rehearsal,
     RehearsedOperator,
+    RehearsedSample,
     RehearsedState,
     StateOutcome,
     Verdict,
 )
 from flinkops.outside.text import clean
-
-HEAP_MEBIBYTES = 1024
-_START_SECONDS = 12.0  # JVM, job graph, a cluster in one process: measured
-_BYTES_PER_SECOND = 50e6
 
 _TIMERS = "_timer_state/"
 _OPERATOR_STATE, _LIST = "OPERATOR", "LIST"  # how a savepoint and a program name the same
@@ -117,6 +113,8 @@ class Seen(msgspec.Struct, frozen=True):
     as_they_are: tuple[str, ...] = ()
     not_replaced: tuple[str, ...] = ()
     peers: tuple[str, ...] = ()  # host:port that its process was connected to while it built its graph
+    sample: RehearsedSample | None = None
+    other_jobs: tuple[str, ...] = ()  # names of further jobs of the program
 
     @property
     def state_is_gone(self) -> bool:
@@ -137,24 +135,6 @@ class Seen(msgspec.Struct, frozen=True):
 def cannot_tell(job: str, cause: str, *, against: str = "", remedy: str | None = None) -> Rehearsal:
     """No verdict, and why."""
     return Rehearsal(job, "cannot-tell", cause=_line(cause), remedy=remedy, against=against)
-
-
-def estimate(state_bytes: int | None, *, where: str = "on this machine") -> str:
-    """What a rehearsal takes, in words.
-
-    >>> estimate(500_000_000)
-    'about 22 s, 1.1 GB of memory and 1.0 GB of disk on this machine'
-    """
-    size = state_bytes or 0
-    seconds, disk = _START_SECONDS + size / _BYTES_PER_SECOND, human_bytes(2 * size)
-    about = f"about {seconds:.0f} s, {human_bytes(HEAP_MEBIBYTES << 20)} of memory and {disk} of disk"
-    return f"{about} {where}"
-
-
-def newest_state_bytes(job: JobFacts) -> int | None:
-    """Of the newest checkpoint."""
-    newest = job.checkpoints.latest_completed if job.checkpoints else None
-    return newest.state_size_bytes if newest else None
 
 
 def unopened(seen: Seen) -> tuple[SavedState, ...]:
@@ -203,6 +183,9 @@ def judge(job: str, seen: Seen, *, control: Seen | None = None, drops: bool = Fa
         ),
         operators=tuple(_operator(one) for one in seen.operators if one.has_state or one.in_graph),
         states=_states(seen),
+        risks=_of_the_way(seen),
+        other_jobs=tuple(_line(one) for one in seen.other_jobs),
+        sample=seen.sample,
     )
     if seen.not_replaced:
         return _with(base, "cannot-tell", f"{seen.not_replaced[0]} is a source that cannot be replaced: it would read")
@@ -243,7 +226,7 @@ def _losses(base: Rehearsal, seen: Seen, control: Seen | None, *, drops: bool) -
         if one not in gone
     ]
     risks += [f"the description of a state cannot be read: {text}" for text in seen.unreadable]
-    base = msgspec.structs.replace(base, risks=tuple(_line(risk) for risk in risks))
+    base = msgspec.structs.replace(base, risks=(*base.risks, *(_line(risk) for risk in risks)))
     lost = tuple(dict.fromkeys([*(one.id for one in dropped), *(one.operator for one in gone)]))
     if not lost:
         return base
@@ -258,6 +241,20 @@ def _losses(base: Rehearsal, seen: Seen, control: Seen | None, *, drops: bool) -
     what = [f"the state of {_named(seen, one.id)} is dropped" for one in dropped]
     what += [f"{_named(seen, one.operator)} does not open its state {one.name} any more" for one in gone]
     return _with(base, "loses-state", "; ".join(what), remedy=f"keep uid and name of the state, or {accept}")
+
+
+def _of_the_way(seen: Seen) -> tuple[str, ...]:
+    """Risks that lie in how it was rehearsed."""
+    found = []
+    if (part := seen.sample) is not None:
+        size = f"{human_bytes(part.bytes)} of {human_bytes(part.of_bytes)}"
+        found.append(
+            f"a sample: {size} of keyed state were restored, the values of the other key groups were not tried"
+        )
+    if seen.other_jobs:
+        names = ", ".join(seen.other_jobs)
+        found.append(f"the program submits further jobs, which were not judged and would be started again: {names}")
+    return tuple(_line(one) for one in found)
 
 
 def _line(text: str) -> str:

@@ -124,6 +124,7 @@ class RehearseLaunch(StepInput, Value, frozen=True, tag_field="action", tag="reh
     """Restore the job's newest state, or the one that is named, into the program, with sources and sinks replaced.
 
     ``old`` is the running program's launch, to compare with. ``accepted`` names operators whose state may be lost.
+    With ``sample`` some key groups only.
     """
 
     launch: Launch
@@ -133,6 +134,7 @@ class RehearseLaunch(StepInput, Value, frozen=True, tag_field="action", tag="reh
     flink_home: str | None = None
     savepoint_directory: str | None = None
     trigger_id: str = ""
+    sample: bool = False
 
 
 class CompileLaunch(StepInput, Value, frozen=True, tag_field="action", tag="compile-launch"):

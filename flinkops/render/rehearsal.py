@@ -17,6 +17,7 @@ def rehearsal_lines(found: Rehearsal) -> list[str]:
         lines.append(f"  remedy: {clean(found.remedy)}")
     lines += [f"  risk: {clean(one)}" for one in found.risks]
     lines += [f"  outside: {clean(one)}" for one in found.outside]
+    lines += [f"  not judged: the program's job {clean(one)}" for one in found.other_jobs]
     for operator in found.operators:
         states = [one for one in found.states if one.operator == operator.id]
         if operator.state_bytes is None and not states and operator.outcome == "new":

@@ -20,7 +20,7 @@ from flinkops.errors import OperationFailed, TimedOut
 from flinkops.local.client import Client
 from flinkops.local.client_process import ClientProcess
 from flinkops.model.launch import Launch
-from flinkops.model.rehearsal import Rehearsal
+from flinkops.model.rehearsal import Rehearsal, RehearsedSample
 from tests.unit.fake_cluster import JOB_ID, FakeCluster
 
 LAUNCH = Launch("client", ("prices.py",))
@@ -265,3 +265,79 @@ def test_connections_made_for_the_graph_are_listed(
         found = rehearse(control, job, LAUNCH, old=None, against="file:/sp", flink_home=None, note=quietly)
     assert found.verdict == "restores"
     assert found.outside == (f"connected to 127.0.0.1:{port} while the job graph was built",)
+
+
+def graph(number: int, job: str, *operators: str) -> str:
+    return json.dumps({"number": number, "job": job, "operators": operators})
+
+
+SEVERAL = """
+    import os
+    wanted = os.environ.get("FLINKOPS_REHEARSAL_GRAPH", "0")
+    graphs, answers = {graphs!r}, {answers!r}
+    if wanted == "1":
+        say("graph-0.json", graphs[0])
+    say("graph-" + wanted + ".json", graphs[int(wanted)])
+    say("ready")
+    heard()
+    say("verdict-0.json", answers[int(wanted)])
+    heard()
+    if wanted == "0":
+        say("graph-1.json", graphs[1])
+"""
+
+
+def test_the_jobs_own_graph_is_judged_of_several(play: Play, control: FakeCluster) -> None:
+    """The state is of the second one: another client rehearses that."""
+    state = {"id": "b", "has_state": True, "saved_parallelism": 1}
+    dropped = seen("restored", operators=[{**state, "in_graph": False}])
+    restored = seen("restored", operators=[{**state, "name": "count"}])
+    job = control.job(JOB_ID)
+    assert job is not None
+    play(SEVERAL.format(graphs=[graph(0, "etl", "a"), graph(1, "stats", "b")], answers=[dropped, restored]))
+    found = rehearse(control, job, LAUNCH, old=None, against="file:/sp", flink_home=None, note=quietly)
+    assert (found.verdict, found.other_jobs) == ("restores", ("etl",))
+    assert "further jobs" in found.risks[0]
+    play(SEVERAL.format(graphs=[graph(0, "etl", "b"), graph(1, "stats", "b")], answers=[restored, restored]))
+    twins = rehearse(control, job, LAUNCH, old=None, against="file:/sp", flink_home=None, note=quietly)
+    assert (twins.verdict, twins.other_jobs) == ("cannot-tell", ())
+    assert "fits 2 of them" in (twins.cause or "")
+
+
+def test_a_main_that_submits_nothing_is_ended(
+    play: Play, control: FakeCluster, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rehearsing, "_GRAPH_SECONDS", 0.5)
+    job = control.job(JOB_ID)
+    assert job is not None
+    play("import threading; threading.Event().wait()")
+    found = rehearse(control, job, LAUNCH, old=None, against="file:/sp", flink_home=None, note=quietly)
+    assert found.verdict == "cannot-tell"
+    assert "submitted no job graph within" in (found.cause or "")
+    assert list(scratch.iterdir()) == []
+
+
+def test_a_sample_is_asked_for_and_told(play: Play, control: FakeCluster) -> None:
+    part = seen("restored", sample={"bytes": 10_000_000, "of_bytes": 900_000_000})
+    play(f"""
+        import os
+        assert os.environ["FLINKOPS_REHEARSAL_SAMPLE"] == str(256 << 20)
+        say("ready")
+        heard()
+        say("verdict-0.json", {part!r})
+        heard()
+    """)
+    job = control.job(JOB_ID)
+    assert job is not None
+    found = rehearse(control, job, LAUNCH, old=None, against="file:/sp", flink_home=None, note=quietly, sample=True)
+    assert (found.verdict, found.sample) == ("restores", RehearsedSample(10_000_000, 900_000_000))
+    assert "a sample: 10.0 MB of 900 MB" in found.risks[0]
+
+
+def test_a_state_without_room_is_not_begun(play: Play, control: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    play("sys.exit(9)")
+    job = control.job(JOB_ID)
+    assert job is not None
+    monkeypatch.setattr(rehearsing, "newest_state_bytes", lambda _job: 1 << 50)
+    found = rehearse(control, job, LAUNCH, old=None, against="file:/sp", flink_home=None, note=quietly)
+    assert (found.verdict, "--sample" in (found.remedy or "")) == ("cannot-tell", True)

@@ -46,7 +46,7 @@ class Pods:
         found = self.prints.pop(0)
         if isinstance(found, Exception):
             raise found
-        return PodEnd(0, "Completed", (found,))
+        return PodEnd(0, "Completed", tuple(found.splitlines()))
 
     def states(self, number: int) -> list[str]:
         (conf,) = [one for one in self.tasks[number].payloads if one.name == "conf"]
@@ -189,3 +189,21 @@ def test_a_loss_is_accepted_only_where_the_spec_lets_state_go(bench: Bench, pods
 def test_an_acceptance_without_a_rehearsal_is_refused() -> None:
     with pytest.raises(UsageError, match="answers a rehearsal"):
         rehearsing.refuse_unasked(Terms(accept_loss=("count",)))
+
+
+def test_the_jobs_own_graph_is_judged_of_several(bench: Bench, pods: Pods) -> None:
+    graphs = "\n".join(
+        "flinkops-rehearsal graph " + json.dumps({"number": number, "job": name, "operators": [one]})
+        for number, (name, one) in enumerate([("etl", "b" * 32), ("stats", COUNT)])
+    )
+    dropped = {"id": COUNT, "name": "count", "has_state": True, "in_graph": False, "saved_parallelism": 1}
+    pods.prints = [
+        "\n".join([verdict(operators=[dropped], saved=[], opened=[]), graphs]),
+        "\n".join([graphs, verdict()]),
+    ]
+    result = bench.run(plan(bench, sample=True))
+    assert result.outcome == "verified"
+    assert "would be started again: etl" in json.dumps(msgspec.to_builtins(result))
+    variables = [{one["name"]: one["value"] for one in task.pod["spec"]["containers"][0]["env"]} for task in pods.tasks]
+    assert [one.get("FLINKOPS_REHEARSAL_GRAPH") for one in variables] == [None, "1"]
+    assert [one["FLINKOPS_REHEARSAL_SAMPLE"] for one in variables] == [str(256 << 20)] * 2

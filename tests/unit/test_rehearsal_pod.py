@@ -203,8 +203,8 @@ def verdict(outcome: str, *causes: str) -> str:
 
 def test_a_checkpoint_that_went_meanwhile_is_no_verdict() -> None:
     gone = verdict("failed", "java.io.FileNotFoundException")
-    assert _read(PodEnd(0, "Completed", ("x", gone, gone, verdict("restored"), "y"))).outcome == "restored"
-    assert _read(PodEnd(0, "Completed", (gone,))).state_is_gone
+    assert _read(PodEnd(0, "Completed", ("x", gone, gone, verdict("restored"), "y")))[0].outcome == "restored"
+    assert _read(PodEnd(0, "Completed", (gone,)))[0].state_is_gone
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_a_checkpoint_that_went_meanwhile_is_no_verdict() -> None:
     [
         (PodEnd(137, "OOMKilled", ()), "more memory"),
         (PodEnd(1, "Error", ("flinkops-rehearsal bypassed",)), "execution.target"),
-        (PodEnd(0, "Completed", (verdict("restored"), "flinkops-rehearsal several")), "several jobs"),
+        (PodEnd(0, "Completed", (verdict("restored"), "flinkops-rehearsal graph {")), "cannot be read"),
         (PodEnd(0, "Completed", ("flinkops-rehearsal verdict {",)), "cannot be read"),
     ],
 )

@@ -105,6 +105,7 @@ class OperatorJob:
             old=before,
             against=against,
             flink_home=request.terms.flink_home,
+            sample=request.terms.sample,
             note=note,
         )
 

@@ -35,7 +35,9 @@ from flinkops.plan.operator.rehearsal_pod import (
 )
 from flinkops.plan.operator.spec import desired_state, job_of, savepoint_directory
 from flinkops.plan.operator.step_inputs import PatchResource, RehearseSpec
-from flinkops.plan.rehearsal import Seen, cannot_tell, estimate, judge, needs_control, newest_state_bytes, refusal
+from flinkops.plan.program_graphs import ProgramGraph, graph_of
+from flinkops.plan.rehearsal import Seen, cannot_tell, judge, needs_control, refusal
+from flinkops.plan.rehearsal_size import SAMPLE_BYTES, estimate, newest_state_bytes, refuse_too_large
 from flinkops.sources.kubernetes.plan_inputs import read_for_plan
 from flinkops.sources.kubernetes.pod_task import Payload, PodTask
 from flinkops.sources.kubernetes.short_pods import PodEnd, run_pod
@@ -45,6 +47,7 @@ _DEADLINE_SECONDS = 600  # an image that has to be pulled, then as long as a res
 _MARK = "flinkops-rehearsal "
 _RESTORING = (Mode.SAVEPOINT, Mode.LAST_STATE, Mode.SAVEPOINT_REDEPLOY)
 _seen = msgspec.json.Decoder(Seen)
+_program_graph = msgspec.json.Decoder(ProgramGraph)
 
 
 class Surroundings(NamedTuple):
@@ -55,6 +58,17 @@ class Surroundings(NamedTuple):
     defaults: Mapping[str, str]
     jar: bytes
     clock: Clock
+    sample: bool = False
+
+
+class Asked(NamedTuple):
+    """How to rehearse."""
+
+    against: str | None
+    flink_home: str | None
+    clock: Clock
+    take_savepoint: TakeSavepoint | None
+    sample: bool
 
 
 def rehearse_spec(
@@ -68,6 +82,7 @@ def rehearse_spec(
     note: Note,
     clock: Clock | None = None,
     take_savepoint: TakeSavepoint | None = None,
+    sample: bool = False,
 ) -> Rehearsal:
     """The verdict on this spec, restored from `against`, else from the newest usable state of the job.
 
@@ -75,7 +90,9 @@ def rehearse_spec(
     """
     began = time.monotonic()
     try:
-        found = _rehearse(control, job, new, old, against, flink_home, note, clock or SystemClock(), take_savepoint)
+        refuse_too_large(newest_state_bytes(job), None, "the pod", sample=sample)
+        asked = Asked(against, flink_home, clock or SystemClock(), take_savepoint, sample)
+        found = _rehearse(control, job, new, old, asked, note)
     except FlinkopsError as problem:
         found = cannot_tell(job.name, problem.what, remedy=problem.next_step, against=against or "")
     return msgspec.structs.replace(found, seconds=round(time.monotonic() - began, 1))
@@ -86,14 +103,13 @@ def _rehearse(
     job: JobFacts,
     new: Mapping[str, Any],
     old: Mapping[str, Any] | None,
-    against: str | None,
-    flink_home: str | None,
+    asked: Asked,
     note: Note,
-    clock: Clock,
-    take_savepoint: TakeSavepoint | None,
 ) -> Rehearsal:
+    against, take_savepoint = asked.against, asked.take_savepoint
     read = read_for_plan(control.access, *control.ref, deadline_seconds=READ_SECONDS)
-    around = Surroundings(read.resource, read.cluster, read.operator_configuration or {}, _jar(flink_home), clock)
+    defaults, jar = read.operator_configuration or {}, _jar(asked.flink_home)
+    around = Surroundings(read.resource, read.cluster, defaults, jar, asked.clock, sample=asked.sample)
     seen = _restored(control, around, job, new, _paths(job, around, against), note)
     if seen.state_is_gone and against is None and take_savepoint is not None:
         note("no checkpoint could be read to its end: taking a savepoint to rehearse with")
@@ -137,12 +153,32 @@ def _restored(
     paths: Sequence[str],
     note: Note,
 ) -> Seen:
-    """One pod. Raises OperationFailed and what running a pod raises."""
+    """The graph of the program that is the job's: the first, else in another pod. Raises as :func:`_one_pod`."""
+    seen, graphs = _one_pod(control, around, job, spec, paths, note, None)
+    number = graph_of(graphs, [one.id for one in seen.operators if one.has_state], job.name)
+    if number != 0:
+        note(f"the state belongs to the job number {number + 1} that the program submits: rehearsing that")
+        seen, graphs = _one_pod(control, around, job, spec, paths, note, number)
+    return msgspec.structs.replace(seen, other_jobs=tuple(one.job for one in graphs if one.number != number))
+
+
+def _one_pod(
+    control: KubeControl,
+    around: Surroundings,
+    job: JobFacts,
+    spec: Mapping[str, Any],
+    paths: Sequence[str],
+    note: Note,
+    graph: int | None,
+) -> tuple[Seen, list[ProgramGraph]]:
+    """Raises OperationFailed and what running a pod raises."""
+    sample = {"FLINKOPS_REHEARSAL_SAMPLE": str(SAMPLE_BYTES)} if around.sample else {}
     pod = rehearsal_pod(
         with_cluster(spec, around.cluster),
         states_of(paths),
         defaults=around.defaults,
         state_bytes=newest_state_bytes(job),
+        variables={**sample, **({} if graph is None else {"FLINKOPS_REHEARSAL_GRAPH": str(graph)})},
     )
     files = {**pod.files, JAR_MOUNT: {JAR_FILE: around.jar}}
     task = PodTask(
@@ -163,19 +199,18 @@ def _restored(
     return _read(run_pod(control.access, task, around.clock, note=note, on_line=said))
 
 
-def _read(end: PodEnd) -> Seen:
+def _read(end: PodEnd) -> tuple[Seen, list[ProgramGraph]]:
     """What it left in its output: the first verdict on a state that was there to its end, else the last one."""
     marked = [line.removeprefix(_MARK) for line in end.output if line.startswith(_MARK)]
-    if "several" in marked:
-        raise OperationFailed("the program submits several jobs: which of them the state belongs to is not known")
     if "bypassed" in marked:
         raise OperationFailed("the program sets execution.target itself: it cannot be rehearsed")
     try:
         verdicts = [_seen.decode(one.removeprefix("verdict ")) for one in marked if one.startswith("verdict ")]
+        graphs = [_program_graph.decode(one.removeprefix("graph ")) for one in marked if one.startswith("graph ")]
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as problem:
         raise OperationFailed(f"what the rehearsal saw cannot be read: {problem}") from None
     if verdicts:
-        return next((one for one in verdicts if not one.state_is_gone), verdicts[-1])
+        return next((one for one in verdicts if not one.state_is_gone), verdicts[-1]), graphs
     if end.out_of_memory:
         raise OperationFailed("the pod of the rehearsal used more memory than its limit")
     cause = last_cause("\n".join(end.output))
@@ -196,6 +231,7 @@ def rehearse_resource(run: StepRun, given: RehearseSpec) -> Rehearsed:
         old=before,
         against=given.against,
         flink_home=given.flink_home,
+        sample=given.sample,
         note=run.note,
         clock=run.clock,
         take_savepoint=(lambda: savepoint_to_rehearse(run, directory, given.trigger_id)) if directory else None,
@@ -216,7 +252,7 @@ def with_rehearsal(made: Prepared, job: JobFacts, terms: Terms, stamp: Stamp) ->
     place = next((at for at, step in enumerate(plan.steps) if isinstance(step.do, PatchResource)), None)
     if plan.verb != "upgrade" or plan.effective_mode not in _RESTORING or place is None:
         return made
-    takes = estimate(newest_state_bytes(job), where="in a pod of the new image")
+    takes = estimate(newest_state_bytes(job), where="in a pod of the new image", sample=terms.sample)
     if not terms.rehearse:
         offer = f"whether the new program can read the state shows after the stop; --rehearse tries it before: {takes}"
         return made._replace(plan=msgspec.structs.replace(plan, risks=(*plan.risks, offer)))
@@ -226,7 +262,9 @@ def with_rehearsal(made: Prepared, job: JobFacts, terms: Terms, stamp: Stamp) ->
     redeployed = plan.effective_mode == Mode.SAVEPOINT_REDEPLOY
     against = str(job_of(wanted).get("initialSavepointPath")) if redeployed else None
     given = RehearseSpec(
-        patched.patch, patched.before, terms.accept_loss, against, terms.flink_home, derived_id(plan.id, "rehearsal")
+        *(patched.patch, patched.before, terms.accept_loss, against, terms.flink_home),
+        derived_id(plan.id, "rehearsal"),
+        terms.sample,
     )
     steps = (*plan.steps[:place], Step("rehearse", given, only_reads=True), *plan.steps[place:])
     why = (*plan.why, f"first the state is restored into the new program: {takes}")
@@ -247,7 +285,9 @@ def told_not_built(made: Prepared, terms: Terms) -> Prepared:
 
 
 def refuse_unasked(terms: Terms) -> None:
-    """Raises UsageError: --accept-loss without the rehearsal that it answers."""
+    """Raises UsageError: --accept-loss or --sample without the rehearsal that they are of."""
+    if terms.sample and not terms.rehearse:
+        raise UsageError("--sample is of a rehearsal", next_step="give --rehearse too")
     if terms.accept_loss and not terms.rehearse:
         raise UsageError("--accept-loss answers a rehearsal", next_step="give --rehearse too")
 

@@ -42,6 +42,8 @@ def refuse_impossible(request: ActionRequest) -> None:
         raise Refused("without the operator only --savepoint keeps the state for sure")
     if terms.accept_loss and not terms.rehearse:
         raise UsageError("--accept-loss answers a rehearsal", next_step="give --rehearse too")
+    if terms.sample and not terms.rehearse:
+        raise UsageError("--sample is of a rehearsal", next_step="give --rehearse too")
     if request.verb == "upgrade" and request.mode is None:
         raise UsageError("which mode?", next_step="give --savepoint")
     _placed(change)
@@ -97,6 +99,7 @@ def rehearse_request(
         old=old,
         against=against,
         flink_home=terms.flink_home,
+        sample=terms.sample,
         note=note,
     )
 

@@ -28,6 +28,7 @@ def rehearse_launch(run: StepRun, given: RehearseLaunch) -> Rehearsed:
         old=given.old,
         against=given.against,
         flink_home=given.flink_home,
+        sample=given.sample,
         note=run.note,
         take_savepoint=(lambda: savepoint_to_rehearse(run, directory, given.trigger_id)) if directory else None,
     )

@@ -4,7 +4,7 @@ import itertools
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -13,22 +13,26 @@ from flinkops.act.control import JobControl
 from flinkops.act.rest.client_runs import ClientRun, client_run
 from flinkops.act.rest.launch_failures import last_cause
 from flinkops.errors import FlinkopsError, OperationFailed
-from flinkops.local.client import REHEARSAL_VARIABLE
+from flinkops.local.client import GRAPH_VARIABLE, REHEARSAL_VARIABLE, SAMPLE_VARIABLE
 from flinkops.local.client_process import ClientProcess
 from flinkops.model.facts import CheckpointFacts, JobFacts
 from flinkops.model.launch import Launch, drops_state
 from flinkops.model.rehearsal import Rehearsal
-from flinkops.plan.rehearsal import HEAP_MEBIBYTES, Seen, cannot_tell, judge, needs_control, newest_state_bytes
+from flinkops.plan.program_graphs import ProgramGraph, graph_of
+from flinkops.plan.rehearsal import Seen, cannot_tell, judge, needs_control
+from flinkops.plan.rehearsal_size import HEAP_MEBIBYTES, SAMPLE_BYTES, newest_state_bytes, refuse_too_large
 from flinkops.plan.state_loss import place_of
 
 TARGET = "flinkops-rehearsal"
 _RUN_SECONDS = 300.0
 _TRIES = 3  # a checkpoint may be subsumed while it is restored
 _POLL_SECONDS = 0.1
-_FURTHER_SECONDS = 8.0  # the client itself ends after five
+_GRAPH_SECONDS = 120.0
+_FURTHER_SECONDS = 8.0  # after the last graph; the client itself ends after five
+_MOST_GRAPHS = 50
 _POLLS_A_LIST = 3  # of its connections
-_ROOM_FOR_STATE = 2  # the restored state, and a checkpoint of it
 _seen = msgspec.json.Decoder(Seen)
+_program_graph = msgspec.json.Decoder(ProgramGraph)
 
 Note = Callable[[str], None]
 TakeSavepoint = Callable[[], str]
@@ -48,14 +52,22 @@ def rehearse(
     flink_home: str | None,
     note: Note,
     take_savepoint: TakeSavepoint | None = None,
+    sample: bool = False,
 ) -> Rehearsal:
     """The verdict on this launch, restored from `against`, else from the newest usable state of the job.
 
-    `take_savepoint` is asked for one where there is none else. What stands in the way is a verdict of its own.
+    `take_savepoint` is asked for one where there is none else; with `sample` some
+    key groups only are restored. What stands in the way is a verdict of its own.
     """
     began = time.monotonic()
     try:
-        rehearsal = _rehearse(control, job, launch, old, against, flink_home, note, take_savepoint)
+        refuse_too_large(
+            newest_state_bytes(job),
+            shutil.disk_usage(tempfile.gettempdir()).free,
+            tempfile.gettempdir(),
+            sample=sample,
+        )
+        rehearsal = _rehearse(control, job, launch, old, against, flink_home, note, take_savepoint, sample)
     except FlinkopsError as problem:
         rehearsal = cannot_tell(job.name, problem.what, remedy=problem.next_step, against=against or "")
     return msgspec.structs.replace(rehearsal, seconds=round(time.monotonic() - began, 1))
@@ -70,20 +82,23 @@ def _rehearse(
     flink_home: str | None,
     note: Note,
     take_savepoint: TakeSavepoint | None,
+    sample: bool,
 ) -> Rehearsal:
+    def states(take: TakeSavepoint | None) -> States:
+        return _Named(against) if against is not None else _Newest(control, job, take)
+
     run = _run_of(control, launch, flink_home)
-    _refuse_without_room(job)
-    states: States = _Named(against) if against is not None else _Newest(control, job, take_savepoint)
+    variables = {SAMPLE_VARIABLE: str(SAMPLE_BYTES)} if sample else {}
     try:
-        seen = _restored(run, states, note)
+        seen = _restored(run, lambda: states(take_savepoint), note, job.name, variables)
     except NoGraph as problem:
         return _without_graph(job, launch, against or "", problem)
     control_seen = None
     if old is not None and needs_control(seen):
         note("rehearsing the running program, to compare")
-        before: States = _Named(against) if against is not None else _Newest(control, job, None)
         try:
-            control_seen = _restored(_run_of(control, old, flink_home), before, note)
+            before = _run_of(control, old, flink_home)
+            control_seen = _restored(before, lambda: states(None), note, job.name, variables)
         except FlinkopsError:
             control_seen = None  # then its unopened states are a risk, and named as such
     return judge(job.name, seen, control=control_seen, drops=drops_state(launch.settings))
@@ -111,16 +126,6 @@ def _run_of(control: JobControl, launch: Launch, flink_home: str | None) -> Clie
 
 def _minor(version: str) -> tuple[str, ...]:
     return tuple(version.split(".")[:2])
-
-
-def _refuse_without_room(job: JobFacts) -> None:
-    size = newest_state_bytes(job)
-    free = shutil.disk_usage(tempfile.gettempdir()).free
-    if size is not None and free < _ROOM_FOR_STATE * size:
-        raise OperationFailed(
-            f"{tempfile.gettempdir()} has {free} bytes free, a state of {size} bytes needs {_ROOM_FOR_STATE * size}",
-            next_step="name a larger folder with TMPDIR",
-        )
 
 
 class States(Protocol):
@@ -194,17 +199,29 @@ def _completed(job: JobFacts) -> list[CheckpointFacts]:
     return [one for one in history if one.status == "COMPLETED"]
 
 
-def restored(run: ClientRun, path: str) -> Seen:
-    """What happens when this client restores that path. Raises NoGraph and OperationFailed."""
-    return _restored(run, _Named(path), lambda _text: None)
+def restored(run: ClientRun, path: str, job: str = "", variables: Mapping[str, str] | None = None) -> Seen:
+    """What happens when this client restores that path, of the job of this name. Raises NoGraph and OperationFailed."""
+    return _restored(run, lambda: _Named(path), lambda _text: None, job, variables or {})
 
 
-def _restored(run: ClientRun, states: States, note: Note) -> Seen:
-    """One client, and as many states as it takes. Raises NoGraph when the program came to none, OperationFailed."""
-    process = ClientProcess(run.client, run.options, variables={REHEARSAL_VARIABLE: "1"})
+def _restored(run: ClientRun, states: Callable[[], States], note: Note, job: str, variables: Mapping[str, str]) -> Seen:
+    """The graph of the program that is the job's: the first, else in another client. Raises as :func:`restored`."""
+    seen, graphs = _one_client(run, states(), note, variables)
+    number = graph_of(graphs, [one.id for one in seen.operators if one.has_state], job)
+    if number != 0:
+        note(f"the state belongs to the job number {number + 1} that the program submits: rehearsing that")
+        seen, graphs = _one_client(run, states(), note, {**variables, GRAPH_VARIABLE: str(number)})
+    return msgspec.structs.replace(seen, other_jobs=tuple(one.job for one in graphs if one.number != number))
+
+
+def _one_client(
+    run: ClientRun, states: States, note: Note, variables: Mapping[str, str]
+) -> tuple[Seen, list[ProgramGraph]]:
+    """One client, and as many states as it takes."""
+    process = ClientProcess(run.client, run.options, variables={REHEARSAL_VARIABLE: "1", **variables})
     peers: set[str] = set()
     try:
-        _await(process, ("ready", _verdict(0)), note, peers)
+        _await(process, ("ready", _verdict(0)), note, peers, building=True)
         ready = not process.says(_verdict(0))
         number = 0
         while True:
@@ -215,9 +232,8 @@ def _restored(run: ClientRun, states: States, note: Note) -> Seen:
                 _await(process, (_verdict(number),), note)
             seen = _seen.decode((process.folder / _verdict(number)).read_bytes())
             if not (ready and seen.state_is_gone and states.has_more):
-                if ready:
-                    _refuse_several(process)
-                return msgspec.structs.replace(seen, peers=tuple(sorted(peers)))
+                graphs = _graphs(process) if ready else []
+                return msgspec.structs.replace(seen, peers=tuple(sorted(peers))), graphs
             number += 1
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
         raise OperationFailed(f"what the rehearsal saw cannot be read: {problem}") from None
@@ -225,23 +241,38 @@ def _restored(run: ClientRun, states: States, note: Note) -> Seen:
         process.close()
 
 
-def _refuse_several(process: ClientProcess) -> None:
-    """The program goes on for some seconds. Raises OperationFailed when it submits a further job."""
+def _graphs(process: ClientProcess) -> list[ProgramGraph]:
+    """All that the program submits: after the one that was rehearsed it goes on for some seconds."""
     process.tell("end")
-    ends = time.monotonic() + _FURTHER_SECONDS
-    while not process.ended and not process.says("several") and time.monotonic() < ends:
-        time.sleep(_POLL_SECONDS)
-    if process.says("several"):
-        raise OperationFailed("the program submits several jobs: which of them the state belongs to is not known")
+    ends, number = time.monotonic() + _FURTHER_SECONDS, 0
+    while not process.ended and time.monotonic() < ends and number < _MOST_GRAPHS:
+        if process.says(_graph(number)):
+            ends, number = time.monotonic() + _FURTHER_SECONDS, number + 1
+        else:
+            time.sleep(_POLL_SECONDS)
+    names = [name for name in map(_graph, range(_MOST_GRAPHS)) if process.says(name)]
+    return [_program_graph.decode((process.folder / name).read_bytes()) for name in names]
 
 
 def _verdict(number: int) -> str:
     return f"verdict-{number}.json"
 
 
-def _await(process: ClientProcess, files: Sequence[str], note: Note, peers: set[str] | None = None) -> None:
+def _graph(number: int) -> str:
+    return f"graph-{number}.json"
+
+
+def _await(
+    process: ClientProcess,
+    files: Sequence[str],
+    note: Note,
+    peers: set[str] | None = None,
+    *,
+    building: bool = False,
+) -> None:
     """Until it has left one of these files; with whom it was connected meanwhile goes into `peers`."""
-    ends = time.monotonic() + _RUN_SECONDS
+    limit = _GRAPH_SECONDS if building else _RUN_SECONDS
+    ends = time.monotonic() + limit
     polls = itertools.count()
     while not any(map(process.says, files)):
         if process.ended and not any(map(process.says, files)):
@@ -249,11 +280,20 @@ def _await(process: ClientProcess, files: Sequence[str], note: Note, peers: set[
                 raise OperationFailed("the program sets execution.target itself: it cannot be rehearsed")
             raise NoGraph(last_cause(process.output))
         if time.monotonic() > ends:
-            raise OperationFailed(f"the rehearsal did not end within {_RUN_SECONDS:.0f} s")
+            if building and not process.says(_graph(0)):
+                raise OperationFailed(
+                    _no_end(peers or set()), next_step="rehearse where the program can build its graph"
+                )
+            raise OperationFailed(f"the rehearsal did not end within {limit:.0f} s")
         if peers is not None and next(polls) % _POLLS_A_LIST == 0:
             peers |= process.peers()
         note("rehearsing")
         time.sleep(_POLL_SECONDS)
+
+
+def _no_end(peers: set[str]) -> str:
+    what = f"the program's main has submitted no job graph within {_GRAPH_SECONDS:.0f} s"
+    return f"{what}; it was connected to {', '.join(sorted(peers))}" if peers else what
 
 
 def _without_graph(job: JobFacts, launch: Launch, against: str, problem: NoGraph) -> Rehearsal:

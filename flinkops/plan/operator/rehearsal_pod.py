@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from flinkops.errors import OperationFailed
 from flinkops.plan.operator.spec import configuration, job_of
-from flinkops.plan.rehearsal import HEAP_MEBIBYTES
+from flinkops.plan.rehearsal_size import HEAP_MEBIBYTES
 
 MAIN_CONTAINER = "flink-main-container"
 JAR_MOUNT, CONF_MOUNT = "jar", "conf"
@@ -93,11 +93,12 @@ def rehearsal_pod(
     *,
     defaults: Mapping[str, str],
     state_bytes: int | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> RehearsalPod:
     """`spec` is of the FlinkDeployment, for a session job its cluster's with that job in it (:func:`with_cluster`).
 
-    `states` are the lines of what to restore (:func:`states_of`), `defaults` the operator's own settings. Raises
-    OperationFailed for a program that cannot be had in a pod.
+    `states` are the lines of what to restore (:func:`states_of`), `defaults` the operator's own settings, `variables`
+    more of our own environment. Raises OperationFailed for a program that cannot be had in a pod.
     """
     settings = settings_of(spec, defaults)
     words, fetched = _program(spec)
@@ -105,7 +106,7 @@ def rehearsal_pod(
     given = dict(pod.get("spec") or {})
     main = next((dict(one) for one in given.get("containers") or () if one.get("name") == MAIN_CONTAINER), {})
     full = {**defaults, **configuration(spec)}
-    container = _container(main, spec, full, words, fetched)
+    container = _container(main, spec, full, words, fetched, variables or {})
     given.update(
         containers=[container],
         volumes=[*(given.get("volumes") or ()), _scratch(state_bytes), *_secret_volumes(full)],
@@ -187,14 +188,23 @@ def _program(spec: Mapping[str, Any]) -> tuple[list[str], str | None]:
 
 
 def _container(
-    main: dict[str, Any], spec: Mapping[str, Any], full: Mapping[str, str], words: list[str], fetched: str | None
+    main: dict[str, Any],
+    spec: Mapping[str, Any],
+    full: Mapping[str, str],
+    words: list[str],
+    fetched: str | None,
+    variables: Mapping[str, str],
 ) -> dict[str, Any]:
     image = spec.get("image") or main.get("image")
     if not image:
         raise OperationFailed("the spec names no image")
     kept = {key: value for key, value in main.items() if key not in _SHOWN_ONCE}
     names = {"FLINKOPS_REHEARSAL": "1", "FLINKOPS_EXECUTOR_FOLDER": f"{_WORK}/run"}
-    names |= {"FLINKOPS_REHEARSAL_STATES": f"{_HOME}/conf/{STATES_FILE}", "FLINKOPS_FETCH": _literal(fetched or "")}
+    names |= {
+        **variables,
+        "FLINKOPS_REHEARSAL_STATES": f"{_HOME}/conf/{STATES_FILE}",
+        "FLINKOPS_FETCH": _literal(fetched or ""),
+    }
     prefix = "containerized.master.env."
     of_settings = {key.removeprefix(prefix): _literal(value) for key, value in full.items() if key.startswith(prefix)}
     env = [{"name": key, "value": value} for key, value in {**of_settings, **names}.items()]

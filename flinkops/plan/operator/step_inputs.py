@@ -31,7 +31,7 @@ class PatchResource(StepInput, Value, frozen=True, tag_field="action", tag="patc
 class RehearseSpec(StepInput, Value, frozen=True, tag_field="action", tag="rehearse-spec"):
     """Restore the job's newest state, or the one that is named, into what the patch makes of ``before``, in a pod.
 
-    ``accepted`` names operators whose state may be lost.
+    ``accepted`` names operators whose state may be lost. With ``sample`` some key groups only.
     """
 
     patch: dict[str, Any]
@@ -40,6 +40,7 @@ class RehearseSpec(StepInput, Value, frozen=True, tag_field="action", tag="rehea
     against: str | None = None
     flink_home: str | None = None
     trigger_id: str = ""
+    sample: bool = False
 
 
 class AwaitTakenUp(StepInput, Value, frozen=True, tag_field="action", tag="await-taken-up"):

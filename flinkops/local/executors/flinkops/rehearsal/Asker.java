@@ -16,6 +16,6 @@ interface Asker {
     /** How far it has come. */
     void phase(String phase);
 
-    /** The program submits a further job. */
-    void several() throws IOException;
+    /** The program submits a graph, told as JSON. */
+    void graph(int number, String told) throws IOException;
 }

@@ -32,9 +32,12 @@ final class FolderAsker implements Asker {
 
     @Override
     public void said(int number, String verdict, boolean unread) throws IOException {
-        String file = "verdict-" + number + ".json";
+        write("verdict-" + number + ".json", verdict);
+    }
+
+    private void write(String file, String content) throws IOException {
         Path part = folder.resolve(file + ".part");
-        Files.writeString(part, verdict);
+        Files.writeString(part, content);
         Files.move(part, folder.resolve(file), StandardCopyOption.ATOMIC_MOVE);
     }
 
@@ -44,7 +47,7 @@ final class FolderAsker implements Asker {
     }
 
     @Override
-    public void several() throws IOException {
-        Files.writeString(folder.resolve("several"), "");
+    public void graph(int number, String told) throws IOException {
+        write("graph-" + number + ".json", told);
     }
 }

@@ -106,7 +106,7 @@ final class PodAsker implements Asker {
     }
 
     @Override
-    public void several() {
-        print("several");
+    public void graph(int number, String told) {
+        print("graph " + told);
     }
 }

@@ -49,6 +49,8 @@ final class Rehearsal {
     private static final int MOST_SECONDS = 280;
     private static final long POLL_MILLISECONDS = 25;
 
+    private static Asker only;
+
     private final Path folder;
     private final Asker asker;
     private final StreamGraph graph;
@@ -58,6 +60,7 @@ final class Rehearsal {
     private Replacements replacements;
     private Map<String, Object> verdict = new LinkedHashMap<>();
     private String phase = "graph";
+    private boolean sharesState;
 
     private Rehearsal(Path folder, Asker asker, StreamGraph graph, Configuration given, ClassLoader loader) {
         this.folder = folder;
@@ -70,20 +73,31 @@ final class Rehearsal {
     /** Returns a job that never ends once it was rehearsed; else this process ends. */
     static CompletableFuture<JobClient> of(Pipeline pipeline, Configuration configuration, ClassLoader loader) {
         try {
-            Further.refuse();
             Path folder = Path.of(System.getenv(FOLDER));
-            Asker asker = PodAsker.here() ? new PodAsker() : new FolderAsker(folder);
+            Asker asker = asker(folder);
             if (!(pipeline instanceof StreamGraph graph)) {
                 throw new FlinkRuntimeException("not a streaming program: " + pipeline.getClass().getName());
             }
-            if (new Rehearsal(folder, asker, graph, configuration, loader).run()) {
-                return Further.goOn(asker);
+            int number = Further.tell(asker, graph);
+            if (number != Further.wanted()) {
+                return Further.goOn(number, number < Further.wanted());
+            }
+            Rehearsal rehearsal = new Rehearsal(folder, asker, graph, configuration, loader);
+            if (rehearsal.run()) {
+                return Further.goOn(number, !rehearsal.sharesState);
             }
         } catch (Throwable problem) {
             problem.printStackTrace();
         }
         Runtime.getRuntime().halt(1);
         throw new IllegalStateException("halted");
+    }
+
+    private static synchronized Asker asker(Path folder) throws IOException {
+        if (only == null) {
+            only = PodAsker.here() ? new PodAsker() : new FolderAsker(folder);
+        }
+        return only;
     }
 
     /** Whether there was something to restore into. */
@@ -177,10 +191,24 @@ final class Rehearsal {
         if (!fits(job, saved)) {
             return "failed";
         }
+        sample(saved);
         enter("restore");
         long begun = System.nanoTime();
         submit(cluster, job);
         return watch(cluster, job.getJobID(), begun);
+    }
+
+    /** Where some key groups only are restored. */
+    private void sample(CheckpointMetadata saved) throws IOException {
+        Sample sample = Sample.asked(saved);
+        SampledStorage.metadata = sample == null ? null : sample.take(saved);
+        if (sample != null) {
+            verdict.put("sample", Map.of("bytes", sample.bytes, "of_bytes", sample.ofBytes));
+            if (folder.toFile().getUsableSpace() < 2 * sample.bytes) {
+                throw new FlinkRuntimeException("the least that can be restored are " + sample.bytes
+                        + " bytes of keyed state, for which the scratch folder has no room");
+            }
+        }
     }
 
     private Map<Integer, byte[]> hashes() {
@@ -238,6 +266,7 @@ final class Rehearsal {
                 operators.add(operator);
             }
         });
+        sharesState = operators.stream().anyMatch(one -> (Boolean) one.get("in_graph") && (Boolean) one.get("has_state"));
         verdict.put("operators", operators);
         verdict.put("saved", all);
         verdict.put("unreadable", unreadable);

@@ -39,7 +39,7 @@ final class Surroundings {
         Recorder.backendName = backendName();
         Recorder.backend = graph.getStateBackend();
         graph.setStateBackend(null);
-        graph.setCheckpointStorage(null);
+        graph.setCheckpointStorage(new SampledStorage(folder.resolve("checkpoints").toUri()));
         Configuration ours = ours();
         Configuration own = graph.getJobConfiguration();
         for (String key : List.copyOf(own.toMap().keySet())) {
