@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import msgspec
+
 from flinkops.clock import iso_utc
 from flinkops.model.plan import Plan, Result
 from flinkops.plan.identity import plan_hash
@@ -55,6 +57,7 @@ def _result(plan: Plan, result: Result) -> dict[str, Any]:
     return {
         "outcome": result.outcome,
         **found,
+        "downtime_phases": msgspec.to_builtins(values.get("downtime_phases") or []),
         "error": result.error,
         "go_on": result.next_command,
         "seen": result.seen,

@@ -31,6 +31,17 @@ class PodImage(Value, frozen=True):
     created_ms: int
 
 
+class PodTimes(Value, frozen=True):
+    """A pod of the job's Flink cluster on its way, in ms since the epoch. None: not yet, or nobody tells."""
+
+    name: str
+    is_jobmanager: bool
+    created_ms: int
+    scheduled_ms: int | None = None
+    pulled_ms: int | None = None  # its image was there
+    started_ms: int | None = None  # of the main container
+
+
 class RunsWith(Value, frozen=True):
     """What the place of a job tells beside its vertices; None: it does not, and ``untold`` says why, by field.
 

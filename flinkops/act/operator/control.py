@@ -11,7 +11,7 @@ from flinkops.act.rest.control import RestControl
 from flinkops.act.running import StepRun
 from flinkops.clock import Clock
 from flinkops.errors import Denied, OperationFailed
-from flinkops.model.effect import RunsWith
+from flinkops.model.effect import PodTimes, RunsWith
 from flinkops.model.facts import JobFacts, JobKind, StuckFacts
 from flinkops.model.plan import Plan
 from flinkops.plan.operator.recorded import recorded_savepoint
@@ -123,6 +123,10 @@ class KubeControl(RestControl):
     def why_stuck(self) -> tuple[StuckFacts, ...]:
         """What its pods and their events say."""
         return self.verbs.why_stuck(self.ref.namespace, self.cluster_name, self._clock_of_pods)
+
+    def pod_times(self) -> tuple[PodTimes, ...]:
+        """How its pods came up."""
+        return self.verbs.pod_times(self.ref.namespace, self.cluster_name)
 
     def unmet(self, plan: Plan) -> tuple[str, ...]:
         """The plan's preconditions, of the job and of its resource."""

@@ -4,6 +4,7 @@ from typing import Any, ClassVar, Literal
 
 from flinkops.model.assessment import Value
 from flinkops.model.steps import NamesNewJob, NamesSavepoint, SaysSize, SaysStopped, SetsSavepointAside, StepOutcome
+from flinkops.plan.operator.downtime_trace import DowntimePhase
 
 RollbackTaken = Literal["redeploy", "recreate", "savepoint", "last-state", "not-stopped"]
 """How the old spec comes back; ``not-stopped``: the old job runs as it did."""
@@ -82,6 +83,15 @@ class NewJobVerified(NamesNewJob, Value, frozen=True, tag_field="found", tag="ne
     restored_from: str
     new_started_ms: int | None = None
     downtime_seconds: float | None = None
+
+
+class DowntimeTraced(StepOutcome, Value, frozen=True, tag_field="found", tag="downtime-traced"):
+    """Where the seconds of the downtime went, in words and in phases."""
+
+    FOR_STEPS: ClassVar[frozenset[str]] = frozenset({"downtime_phases"})
+
+    downtime_trace: str
+    downtime_phases: tuple[DowntimePhase, ...] = ()
 
 
 class RollbackBegun(NamesSavepoint, SaysSize, Value, frozen=True, tag_field="found", tag="rollback-begun"):

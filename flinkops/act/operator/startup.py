@@ -8,7 +8,7 @@ from typing import Any
 from flinkops.act.flow_steps import completed_before
 from flinkops.act.kept_state import retained_checkpoint
 from flinkops.act.operator.control import KubeControl, kube_control
-from flinkops.act.operator.outcomes import NewJobVerified, OldJobSeen, RollbackBegun, RollbackTaken
+from flinkops.act.operator.outcomes import DowntimeTraced, NewJobVerified, OldJobSeen, RollbackBegun, RollbackTaken
 from flinkops.act.operator.spec_steps import acted_on
 from flinkops.act.outcomes import StateLost
 from flinkops.act.rest_cache import Absence
@@ -20,6 +20,7 @@ from flinkops.model.places import same_place
 from flinkops.model.states import JobState
 from flinkops.outside.shell import shell_word
 from flinkops.plan.operator.decision import Mode
+from flinkops.plan.operator.downtime_trace import downtime_phases, in_words
 from flinkops.plan.operator.step_inputs import VerifyNewJob
 from flinkops.plan.preconditions import operator_sees_it_run
 from flinkops.plan.state_loss import TWICE, why_lost
@@ -102,7 +103,18 @@ def verify_new_job(run: StepRun, given: VerifyNewJob) -> NewJobVerified:
     downtime = None
     if stopped_ms is not None and stopped_ms <= now_ms:  # else it was not stopped, or the clock was set back
         downtime = round((now_ms - stopped_ms) / 1000, 1)
+        _trace(run, job, stopped_ms, now_ms)
     return NewJobVerified(job.id, path or "nothing", job.started_ms or 0, downtime)
+
+
+def _trace(run: StepRun, job: JobFacts, stopped_ms: int, now_ms: int) -> None:
+    """Keeps where the seconds went; without the right to read pods and events nothing."""
+    with suppress(FlinkopsError):
+        pods = kube_control(run).pod_times()
+        started_ms = job.started_ms
+        phases = downtime_phases(pods, stopped_ms=stopped_ms, job_started_ms=started_ms, all_running_ms=now_ms)
+        if phases:
+            run.keep(DowntimeTraced(in_words(phases), phases))
 
 
 def _mode(run: StepRun, given: VerifyNewJob) -> Mode | RollbackTaken:
@@ -214,5 +226,5 @@ def _is_one_of(olds: Collection[tuple[str, int]], job: JobFacts) -> bool:
 
 
 STARTUP_STEPS: tuple[StepKind[Any, Any], ...] = (
-    StepKind(VerifyNewJob, NewJobVerified, verify_new_job, keeps=(StateLost, OldJobSeen)),
+    StepKind(VerifyNewJob, NewJobVerified, verify_new_job, keeps=(StateLost, OldJobSeen, DowntimeTraced)),
 )

@@ -14,13 +14,14 @@ import msgspec
 
 from flinkops.clock import Clock
 from flinkops.errors import OperationFailed, Unreachable
-from flinkops.model.effect import PodImage
+from flinkops.model.effect import PodImage, PodTimes
 from flinkops.model.facts import StuckFacts
 from flinkops.sources.deadline import Deadline
 from flinkops.sources.flink.http import Method, NotFound, Rejected
 from flinkops.sources.kubernetes.access import KubeAccess
 from flinkops.sources.kubernetes.api import KubeClient, core_path, custom_path, flink_resources, get_object, list_all
 from flinkops.sources.kubernetes.pod_images import pod_images
+from flinkops.sources.kubernetes.pod_times import pod_times
 from flinkops.sources.kubernetes.resources import Json, identity, items, rest_port, section, text, time_ms
 from flinkops.sources.kubernetes.startup_blockers import stuck_reasons
 
@@ -175,6 +176,13 @@ class KubeVerbs:
         with self._asking() as (client, deadline):
             pods = list_all(client, core_path("pods", namespace), deadline, labelSelector=f"app={cluster}")
         return pod_images(pods)
+
+    def pod_times(self, namespace: str, cluster: str) -> tuple[PodTimes, ...]:
+        """How the pods of a Flink cluster came up."""
+        with self._asking() as (client, deadline):
+            pods = list_all(client, core_path("pods", namespace), deadline, labelSelector=f"app={cluster}")
+            events = list_all(client, core_path("events", namespace), deadline, fieldSelector="reason=Pulled")
+        return pod_times(pods, events)
 
     def leftovers(self, namespace: str, cluster: str) -> tuple[Leftover, ...]:
         """Pods of a Flink cluster and its high-availability ConfigMaps, by name."""
