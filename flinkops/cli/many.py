@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,8 +60,10 @@ def request_for_many(
     """All plans first, shown and agreed to as one; then wave after wave. Ends the process with an exit code.
 
     0: all verified; 1: one failed, and what had not begun was not begun; 5: refused, nothing was changed. Jobs that
-    are already as asked are left alone, so the same command does the rest after a failure.
+    are already as asked are left alone, so the same command does the rest after a failure. With a rehearsal one goes
+    first alone, and rehearses for all that get the same change to the same program.
     """
+    from flinkops.plan.operator.rehearsal_once import rehearsed_once
     from flinkops.plan.waves import Member, max_unavailable, plan_waves, summarise
 
     if consent.out is not None:
@@ -73,11 +75,14 @@ def request_for_many(
         raise OperationFailed(f"no job has the labels {common.settings.selector}", next_step="flinkops status -A")
     with ExitStack() as stack:
         members = [_planned(common, place, job, request, journal, stack) for job in jobs]
-        by_key = {one.key: one for one in members}
         moving = [one for one in members if one.changes]
         most = max_unavailable(pace.max_unavailable, len(members))
         sizes = [Member(one.key, _parallelism(one.job)) for one in moving]
-        waves = plan_waves(sizes, most_at_once=most, canary=pace.canary)
+        waves = plan_waves(sizes, most_at_once=most, canary=pace.canary or request.terms.rehearse)
+        plans = rehearsed_once(waves, {one.key: one.plan for one in moving})
+        members = [replace(one, plan=plans.get(one.key, one.plan)) for one in members]
+        moving = [one for one in members if one.changes]
+        by_key = {one.key: one for one in members}
         refused = {one.key: one.plan.refused for one in moving if one.plan.refused}
         if consent.only_plan or refused or not waves:
             _show(common, members, waves, {}, None)

@@ -233,3 +233,18 @@ def test_nobody_has_the_labels(run: Run, api: ApiServer) -> None:
     code, _, err = run(*ALL, "--yes")
     assert code == 1
     assert "no job has the labels team=pricing" in err
+
+
+def test_one_rehearses_for_all_that_get_the_same_change(run: Run, api: ApiServer) -> None:
+    """The first goes alone; c has another program, so that it rehearses for itself."""
+    other = deployment("c")
+    other["spec"]["job"]["args"] = ["--another"]
+    api.lists("default", deployment("a"), deployment("b"), other)
+    api.answers[f"{GROUP}/namespaces/default/flinkdeployments/c"] = lambda *_: (200, other)
+    code, out, _ = run(*ALL, "--rehearse", "--max-unavailable", "3", "--plan", "-o", "json")
+    assert code == 0
+    document = json.loads(out)
+    assert document["waves"] == [["default/a"], ["default/b", "default/c"]]
+    plans = {key: one["plan"] for key, one in document["jobs"].items()}
+    assert [key for key, one in plans.items() if "rehearse" in one["steps"]] == ["default/a", "default/c"]
+    assert "the same change is rehearsed on default/a before" in plans["default/b"]["why"]
