@@ -1,17 +1,18 @@
 """Rehearsed, and for real: programs with one line changed after the other, restored from the same state.
 
-    python -m bench.rehearsal_agreement [--distribution DIR] [--python EXE] [--only TEXT] [--postgres URL]
+    python -m bench.rehearsal_agreement [--distribution DIR] [--python EXE] [--only REGEX] [--postgres URL]
 
 Starts a Flink cluster of its own (of the extra `local`, else of that distribution). Each program of
 bench.agreement.changes runs there until it has state, and is cancelled; then for each change the verdict of a rehearsal
 is printed beside what Flink does with a real submission, at once: it *runs* when all tasks run and two checkpoints
 complete, with records between them; else it *fails*. Flink says nothing when a program leaves a state unopened: such a
-change *lost state* when it runs. A verdict *cannot-tell* agrees with nothing. `--only` names programs or changes by a
-part of their name. The rows of the PostgreSQL sink need the JDBC URL of a database with a table
+change *lost state* when it runs. A verdict *cannot-tell* agrees with nothing. `--only` names rows by a regular
+expression. The rows of the PostgreSQL sink need the JDBC URL of a database with a table
 dst (k INT PRIMARY KEY, n BIGINT); whether a rehearsal changed it is part of the line.
 """
 
 import argparse
+import re
 import shutil
 import subprocess
 import sys
@@ -104,7 +105,7 @@ def _started(home: Path, processes: list[Process]) -> RestControl:
 
 def _table(bench: Bench, only: str) -> Iterator[bool]:
     for title, program in PROGRAMS.items():
-        changes = {name: one for name, one in program.changes.items() if only in title or only in name}
+        changes = {name: one for name, one in program.changes.items() if re.search(only, f"{title}: {name}")}
         if bench.line not in program.lines or not changes or (program.postgres and not bench.postgres):
             continue
         try:
@@ -129,13 +130,7 @@ def _row(
     file = _made(bench, title, program, name, change)
     job = _job_name(title)
     before = _rows(bench, program)
-    if change.against not in base:
-        _, _, seen = _rehearsed(
-            bench, program, _made(bench, title, program, "unchanged", Change()), change, job, against, None
-        )
-        if seen is not None:
-            base[change.against] = seen
-    verdict, why, _ = _rehearsed(bench, program, file, change, job, against, base.get(change.against))
+    verdict, why = _judged(bench, title, program, name, change, against, base)
     written = None if before is None else (_rows(bench, program) or 0) - before
     real, cause = _really(bench, program, file, change, job, against)
     agrees = _AGREES.get(verdict) == real
@@ -217,20 +212,31 @@ def _client_options(bench: Bench, program: Program, file: Path, change: Change, 
     return [*options, "-c", _ENTRY, str(file), *arguments]
 
 
-def _rehearsed(
-    bench: Bench, program: Program, file: Path, change: Change, job: str, against: str, base: Seen | None
-) -> tuple[str, str | None, Seen | None]:
+def _judged(
+    bench: Bench, title: str, program: Program, name: str, change: Change, against: str, base: dict[Against, Seen]
+) -> tuple[str, str | None]:
+    """The verdict and its cause; the unchanged program is rehearsed to compare with where that is needed."""
+    job = _job_name(title)
+    try:
+        seen = _rehearsed(bench, program, _made(bench, title, program, name, change), change, job, against)
+        if needs_control(seen) and change.against not in base:
+            unchanged = Change()
+            file = _made(bench, title, program, "unchanged", unchanged)
+            same = name == "unchanged"
+            base[change.against] = seen if same else _rehearsed(bench, program, file, unchanged, job, against)
+    except NoGraph as problem:
+        return "fails" if program.by_client else "cannot-tell", problem.what
+    except FlinkopsError as problem:
+        return "cannot-tell", problem.what
+    drops = any(key.endswith("ignore-unclaimed-state") for key in change.settings)
+    found = judge(job, seen, control=base.get(change.against), drops=drops)
+    return found.verdict, found.cause
+
+
+def _rehearsed(bench: Bench, program: Program, file: Path, change: Change, job: str, against: str) -> Seen:
     client = installed_client(bench.distribution, executors=True, heap_mebibytes=1024)
     options = ["-Dstate.backend.type=rocksdb", *_client_options(bench, program, file, change, job)]
-    try:
-        seen = restored(ClientRun(client, ["-d", "-t", "flinkops-rehearsal", *options]), against, job)
-    except NoGraph as problem:
-        return "fails" if program.by_client else "cannot-tell", problem.what, None
-    except FlinkopsError as problem:
-        return "cannot-tell", problem.what, None
-    drops = any(key.endswith("ignore-unclaimed-state") for key in change.settings)
-    found = judge(job, seen, control=base if needs_control(seen) else None, drops=drops)
-    return found.verdict, found.cause, seen
+    return restored(ClientRun(client, ["-d", "-t", "flinkops-rehearsal", *options]), against, job)
 
 
 def _submitted(bench: Bench, program: Program, file: Path, change: Change, name: str, against: str | None) -> str:

@@ -64,6 +64,7 @@ REDEPLOY_FROM = RequestOption(
 )
 KEEP_NONCE = _flag("keep_nonce", "--keep-nonce", "With -f: the job's savepointRedeployNonce, not that of the manifest.")
 BACKUP = _flag("backup", "--backup-savepoint", "Operator: take a savepoint of our own first, and keep it.")
+PREPULL = _flag("prepull", "--prepull", "Operator: pull the new image on the job's nodes before the stop.")
 TARGET = RequestOption("target", ("--target",), "Where the savepoint goes; else as configured.", metavar="DIR")
 FORMAT = RequestOption(
     "savepoint_format",
@@ -111,7 +112,7 @@ OPTIONS: "Mapping[RequestVerb, tuple[RequestOption, ...]]" = {
     "upgrade": (
         *(SAVEPOINT, LAST_STATE, STATELESS),
         *(PARALLELISM, SETTINGS, ARGUMENTS, JAR, ENTRY_CLASS, SCRIPT, IMAGE, MANIFEST),
-        *(REDEPLOY_FROM, KEEP_NONCE, BACKUP),
+        *(REDEPLOY_FROM, KEEP_NONCE, BACKUP, PREPULL),
         *(REHEARSE, ACCEPT_LOSS, FLINK_HOME, SAMPLE),
         *(*_SAVEPOINT_TERMS, *_VERIFIED),
     ),

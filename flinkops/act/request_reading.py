@@ -109,6 +109,7 @@ def _terms(given: Mapping[str, Any]) -> Terms:
         accept_loss=tuple(given.get("accept_loss") or ()),
         flink_home=given.get("flink_home"),
         sample=given.get("sample", False),
+        prepull=given.get("prepull", False),
     )
 
 

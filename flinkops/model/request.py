@@ -44,6 +44,7 @@ class Terms(Value, frozen=True):
     rehearse: bool = False  # restore the state into the new program before anything is stopped
     accept_loss: tuple[str, ...] = ()  # operators, by name or id, whose state may be lost
     flink_home: str | None = None  # the distribution that rehearses
+    prepull: bool = False  # the new image onto the job's nodes before the stop
     sample: bool = False  # the rehearsal restores some key groups only
 
 

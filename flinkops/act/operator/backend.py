@@ -27,6 +27,7 @@ from flinkops.act.backend import (
 )
 from flinkops.act.job_choice import pick_job
 from flinkops.act.journal import Journal
+from flinkops.act.operator.before_stop import with_steps_before_stop
 from flinkops.act.operator.blue_green_control import BlueGreenControl, open_blue_green
 from flinkops.act.operator.blue_green_job import BlueGreenJob, named_blue_green
 from flinkops.act.operator.control import KubeControl, open_control
@@ -90,7 +91,8 @@ class OperatorJob:
             )
             return Prepared(plan, changes=True)
         made = prepare_for_resource(self.control, journal, self.job, self._read(), request, stamp, self.stores)
-        return with_rehearsal(made, self.job, request.terms, stamp)
+        made = with_rehearsal(made, self.job, request.terms, stamp)
+        return with_steps_before_stop(made, self.job, request.terms, stamp)
 
     def rehearse(
         self, request: ActionRequest, journal: Journal, *, against: str | None, note: Callable[[str], None]

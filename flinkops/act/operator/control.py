@@ -124,6 +124,10 @@ class KubeControl(RestControl):
         """What its pods and their events say."""
         return self.verbs.why_stuck(self.ref.namespace, self.cluster_name, self._clock_of_pods)
 
+    def nodes(self) -> tuple[str, ...]:
+        """Where its pods run."""
+        return self.verbs.nodes_of(self.ref.namespace, self.cluster_name)
+
     def pod_times(self) -> tuple[PodTimes, ...]:
         """How its pods came up."""
         return self.verbs.pod_times(self.ref.namespace, self.cluster_name)

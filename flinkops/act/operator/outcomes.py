@@ -85,6 +85,18 @@ class NewJobVerified(NamesNewJob, Value, frozen=True, tag_field="found", tag="ne
     downtime_seconds: float | None = None
 
 
+class ImagePulled(StepOutcome, Value, frozen=True, tag_field="found", tag="image-pulled"):
+    """On which nodes the image is now, or why that is not known."""
+
+    prepulled: str
+
+
+class CheckpointTaken(StepOutcome, Value, frozen=True, tag_field="found", tag="checkpoint-taken"):
+    """The one right before the stop, or why there is none."""
+
+    checkpoint_before_stop: str
+
+
 class DowntimeTraced(StepOutcome, Value, frozen=True, tag_field="found", tag="downtime-traced"):
     """Where the seconds of the downtime went, in words and in phases."""
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from flinkops.act.operator.before_stop import BEFORE_STOP_STEPS
 from flinkops.act.operator.blue_green_rollback import BLUE_GREEN_ROLLBACK_STEPS
 from flinkops.act.operator.blue_green_steps import TRANSITION_STEPS
 from flinkops.act.operator.rehearsing import REHEARSAL_STEPS
@@ -14,6 +15,7 @@ from flinkops.act.running import StepKind
 
 STEPS: tuple[StepKind[Any, Any], ...] = (
     *SPEC_STEPS,
+    *BEFORE_STOP_STEPS,
     *REHEARSAL_STEPS,
     *STOP_STEPS,
     *STARTUP_STEPS,

@@ -204,6 +204,11 @@ class RestControl:
                 job_id, target_directory, savepoint_format=savepoint_format, trigger_id=trigger_id
             )
 
+    def trigger_checkpoint(self, job_id: str, trigger_id: str) -> None:
+        """POST /jobs/:id/checkpoints with a trigger id of our own."""
+        with _no_is_final():
+            self._verbs.trigger_checkpoint(job_id, trigger_id=trigger_id)
+
     def stop_with_savepoint(
         self, job_id: str, *, target_directory: str, savepoint_format: SavepointFormat, trigger_id: str
     ) -> None:

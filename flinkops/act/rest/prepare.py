@@ -34,6 +34,7 @@ def refuse_impossible(request: ActionRequest) -> None:
         "--backup-savepoint": terms.backup,
         "--redeploy-from": terms.redeploy_from,
         "--keep-nonce": terms.keep_nonce,
+        "--prepull": terms.prepull,
     }
     for option, given in only_with_operator.items():
         if given:

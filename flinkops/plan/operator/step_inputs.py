@@ -28,6 +28,22 @@ class PatchResource(StepInput, Value, frozen=True, tag_field="action", tag="patc
     before: dict[str, Any]
 
 
+class PrepullImage(StepInput, Value, frozen=True, tag_field="action", tag="prepull-image"):
+    """Have the image on each node where the job's pods run, by a short pod there.
+
+    ``pod`` is the pod's spec, without the node and the container.
+    """
+
+    image: str
+    pod: dict[str, Any] = {}
+
+
+class TakeCheckpoint(StepInput, Value, frozen=True, tag_field="action", tag="take-checkpoint"):
+    """One more checkpoint right before the stop, so that little is done twice after it."""
+
+    trigger_id: str
+
+
 class RehearseSpec(StepInput, Value, frozen=True, tag_field="action", tag="rehearse-spec"):
     """Restore the job's newest state, or the one that is named, into what the patch makes of ``before``, in a pod.
 

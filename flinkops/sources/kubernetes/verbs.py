@@ -177,6 +177,12 @@ class KubeVerbs:
             pods = list_all(client, core_path("pods", namespace), deadline, labelSelector=f"app={cluster}")
         return pod_images(pods)
 
+    def nodes_of(self, namespace: str, cluster: str) -> tuple[str, ...]:
+        """Where the pods of a Flink cluster run."""
+        with self._asking() as (client, deadline):
+            pods = list_all(client, core_path("pods", namespace), deadline, labelSelector=f"app={cluster}")
+        return tuple(sorted({node for one in pods if (node := text(section(one, "spec"), "nodeName"))}))
+
     def pod_times(self, namespace: str, cluster: str) -> tuple[PodTimes, ...]:
         """How the pods of a Flink cluster came up."""
         with self._asking() as (client, deadline):
