@@ -14,6 +14,7 @@ dst (k INT PRIMARY KEY, n BIGINT); whether a rehearsal changed it is part of the
 import argparse
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -72,6 +73,7 @@ class Bench(NamedTuple):
 
 def main() -> None:
     """One line a change: program and change, the verdict, what happened, whether they agree, why."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # so that the cluster ends too
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--distribution", type=Path, default=flink.distribution())
     parser.add_argument("--python", default=sys.executable)
@@ -94,6 +96,8 @@ def main() -> None:
 def _started(home: Path, processes: list[Process]) -> RestControl:
     rest_port, rpc_port = free_ports(2)
     flink.write_config(home, rest_port, rpc_port)
+    with (home / "flink" / "conf" / "config.yaml").open("a") as settings:
+        settings.write(f"dstl.dfs.base-path: 'file://{home}/flink/changelog'\n")
     (home / "logs").mkdir()
     java = find_java()
     processes.append(flink.start_jobmanager(home, java))
@@ -135,7 +139,7 @@ def _row(
     real, cause = _really(bench, program, file, change, job, against)
     agrees = _AGREES.get(verdict) == real
     wrote = "" if written is None else f"[the rehearsal changed the table by {written}] "
-    about = (why or cause or "").replace("\n", " ")[:220]
+    about = " | real: ".join(filter(None, [why, cause])).replace("\n", " ")[:220]
     print(
         f"{title + ': ' + name:<52} {verdict:<12} {real:<11} {'yes' if agrees else 'NO ':<4} {wrote}{about}", flush=True
     )

@@ -80,7 +80,9 @@ _KEYED: dict[str, Change] = {
         }
     ),
     "timers: none any more": Change({"context.timerService().registerEventTimeTimer(Long.MAX_VALUE - 1);": ""}),
-    "changelog switched on": Change(settings={"state.changelog.enabled": "true"}),
+    "changelog switched on": Change(
+        settings={"state.changelog.enabled": "true", "state.changelog.storage": "filesystem"}
+    ),
     "type of a lazily opened state": Change(
         {
             "ValueState<Long> lazy": "ValueState<String> lazy",
@@ -182,7 +184,11 @@ PROGRAMS: dict[str, Program] = {
     "keyed state": Program(_CHANGED_JOB, _KEYED, {"state.backend.type": "rocksdb", **_CHECKPOINTS}),
     "heap": Program(_CHANGED_JOB, _SHORT, {"state.backend.type": "hashmap", **_CHECKPOINTS}),
     "unaligned": Program(_CHANGED_JOB, _SHORT, {"execution.checkpointing.unaligned.enabled": "true", **_CHECKPOINTS}),
-    "changelog": Program(_CHANGED_JOB, _SHORT, {"state.changelog.enabled": "true", **_CHECKPOINTS}),
+    "changelog": Program(
+        _CHANGED_JOB,
+        _SHORT,
+        {"state.changelog.enabled": "true", "state.changelog.storage": "filesystem", **_CHECKPOINTS},
+    ),
     "ForSt": Program(_CHANGED_JOB, _SHORT, {"state.backend.type": "forst", **_CHECKPOINTS}, lines=("2.3",)),
     "windows, broadcast": Program(_HERE / "windows", _WINDOWS, _CHECKPOINTS),
     "SQL": Program(_HERE / "query", _QUERY, _CHECKPOINTS),

@@ -26,6 +26,10 @@ public final class RecordingBackendFactory implements StateBackendFactory<StateB
         return (StateBackend) Interfaces.proxy(
                 StateBackend.class.getClassLoader(), Interfaces.set(StateBackend.class), (proxy, method, arguments) -> {
                     Object answer = ask(real, method, arguments);
+                    if (method.getName().equals("createKeyedStateBackend") && BehindChangelog.asks()) {
+                        BehindChangelog.add(answer, operator(arguments[0]), arguments[0]);
+                        return answer;
+                    }
                     return switch (method.getName()) {
                         case "createKeyedStateBackend" ->
                                 RecordingKeyedBackend.around(answer, operator(arguments[0]), arguments[0]);

@@ -116,6 +116,7 @@ final class Rehearsal {
         for (int number = 0; ; number++) {
             verdict = new LinkedHashMap<>();
             Recorder.forget();
+            BehindChangelog.forget();
             String outcome = "impossible";
             String against = "";
             boolean unread = false;
@@ -363,6 +364,7 @@ final class Rehearsal {
                 enter("snapshot");
             }
             if (phase.equals("snapshot") && completed(now) > 0) {
+                BehindChangelog.note();
                 return "restored";
             }
             Thread.sleep(POLL_MILLISECONDS);

@@ -66,6 +66,7 @@ final class Surroundings {
         configuration.addAll(ours());
         configuration.setString("io.tmp.dirs", Files.createDirectories(folder.resolve("tmp")).toString());
         configuration.setString("state.backend.rocksdb.log.dir", Files.createDirectories(folder.resolve("rocksdb")).toString());
+        configuration.setString("dstl.dfs.base-path", folder.resolve("changelog").toUri().toString());
         configuration.setString("taskmanager.memory.segment-size", "4kb");
         configuration.setString("taskmanager.memory.network.min", "128mb");
         configuration.setString("taskmanager.memory.network.max", "128mb");
