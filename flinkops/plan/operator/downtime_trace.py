@@ -5,7 +5,6 @@ and the next one begins where it ended.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 from flinkops.model.assessment import Value
 from flinkops.model.effect import PodTimes
@@ -33,15 +32,15 @@ def downtime_phases(
     managers = [pod for pod in new if pod.is_jobmanager]
     workers = [pod for pod in new if not pod.is_jobmanager]
     ends: list[tuple[str, int | None]] = [
-        ("the operator creates the JobManager's pod", _last(managers, "created_ms")),
-        ("it is scheduled", _last(managers, "scheduled_ms")),
-        ("its image is there", _last(managers, "pulled_ms")),
-        ("its container starts", _last(managers, "started_ms")),
+        ("the operator creates the JobManager's pod", _last([one.created_ms for one in managers])),
+        ("it is scheduled", _last([one.scheduled_ms for one in managers])),
+        ("its image is there", _last([one.pulled_ms for one in managers])),
+        ("its container starts", _last([one.started_ms for one in managers])),
         ("its JVM and the program come to the job", job_started_ms),
-        ("the TaskManagers' pods are created", _last(workers, "created_ms")),
-        ("they are scheduled", _last(workers, "scheduled_ms")),
-        ("their image is there", _last(workers, "pulled_ms")),
-        ("their containers start", _last(workers, "started_ms")),
+        ("the TaskManagers' pods are created", _last([one.created_ms for one in workers])),
+        ("they are scheduled", _last([one.scheduled_ms for one in workers])),
+        ("their image is there", _last([one.pulled_ms for one in workers])),
+        ("their containers start", _last([one.started_ms for one in workers])),
         ("their JVMs, the restore, all tasks run", all_running_ms),
     ]
     found, before = [], stopped_ms
@@ -63,7 +62,6 @@ def in_words(phases: Sequence[DowntimePhase]) -> str:
     return ", ".join(f"{one.phase} {one.seconds:.1f} s" for one in phases if one.seconds >= 0.1)
 
 
-def _last(pods: Sequence[PodTimes], field: str) -> int | None:
-    times: list[Any] = [getattr(pod, field) for pod in pods]
+def _last(times: Sequence[int | None]) -> int | None:
     known = [time for time in times if time is not None]
     return max(known) if known else None
