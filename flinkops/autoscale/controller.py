@@ -29,6 +29,7 @@ class Controller:
         self.memory = memory or Memory()
         self._polls: deque[PolledJob] = deque()
         self._rescaled_ms: int | None = None
+        self._restarting_since_ms: int | None = None
 
     def observe_facts(
         self, job: JobFacts, *, slots_free: int | None = None, detail: JobDetail | None = None
@@ -52,6 +53,7 @@ class Controller:
         elif self._polls and self._polls[-1].sample.at_ms == now_ms:
             self._polls.pop()  # the same once more
         self._polls.append(polled)
+        self._time_restart(polled)
         oldest_ms = now_ms - self.settings.metrics_window_seconds * 1000
         while len(self._polls) > 2 and self._polls[1].sample.at_ms <= oldest_ms:
             self._polls.popleft()
@@ -63,14 +65,24 @@ class Controller:
         """The decision was carried out."""
         self.memory = self.memory.scaled(scalings(decision))
         self._rescaled_ms = at_ms
+        self._restarting_since_ms = decision.at_ms
 
     def tried(self, at_ms: int) -> None:
         """It could not be carried out: the next try waits for the cool-down."""
         self._rescaled_ms = at_ms
 
+    def _time_restart(self, polled: PolledJob) -> None:
+        """The first poll at which all tasks run again tells how long the last rescale took."""
+        began_ms, since_ms = self._restarting_since_ms, polled.running_since_ms
+        if began_ms is None or since_ms is None or since_ms <= began_ms or polled.state != JobState.RUNNING:
+            return
+        self._restarting_since_ms = None
+        self.memory = self.memory.restarted((since_ms - began_ms) / 1000)
+
     def _clock_set_back(self, now_ms: int) -> None:
         """What was seen and wanted before lies in a time that is still to come: the windows begin again."""
         self._polls.clear()
+        self._restarting_since_ms = None
         self.memory = msgspec.structs.replace(self.memory, waiting={}, rising_since_ms=None)
         if self._rescaled_ms is not None:
             self._rescaled_ms = min(self._rescaled_ms, now_ms)

@@ -62,6 +62,7 @@ class Decision(msgspec.Struct, frozen=True):
 
 def decide(window: Window, settings: Settings, memory: Memory, now_ms: int) -> tuple[Decision, Memory]:
     """What to do with a job. `now_ms` tells how old the window is."""
+    settings = msgspec.structs.replace(settings, restart_seconds=memory.restart_seconds(settings))
     usable = _usable(window, settings)
     holds = _holds(window, usable, settings, now_ms)
     rates, rising = _with_trend(usable, evaluate(usable, settings), settings)

@@ -5,7 +5,10 @@ from typing import Self
 
 import msgspec
 
+from flinkops.autoscale.settings import Settings
+
 KEPT_SCALINGS_A_VERTEX = 3
+KEPT_RESTARTS = 5
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -28,11 +31,15 @@ class Scaling(msgspec.Struct, frozen=True):
 
 
 class Memory(msgspec.Struct, frozen=True):
-    """Scale-downs that wait, by vertex, oldest first; the newest scalings, oldest first; since when the load rises."""
+    """Scale-downs that wait, by vertex, oldest first; the newest scalings, oldest first; since when the load rises.
+
+    `restarts_seconds`: how long the newest rescales took, from the decision until all tasks ran; oldest first.
+    """
 
     waiting: dict[str, tuple[Wanted, ...]] = {}
     rising_since_ms: int | None = None
     scalings: tuple[Scaling, ...] = ()
+    restarts_seconds: tuple[float, ...] = ()
 
     def last(self, vertex_id: str) -> Scaling | None:
         """The newest scaling of a vertex."""
@@ -45,3 +52,13 @@ class Memory(msgspec.Struct, frozen=True):
             if sum(one.vertex == each.vertex for one in kept) < KEPT_SCALINGS_A_VERTEX:
                 kept.append(each)
         return msgspec.structs.replace(self, waiting={}, rising_since_ms=None, scalings=tuple(reversed(kept)))
+
+    def restarted(self, seconds: float) -> Self:
+        """One more rescale was seen to end."""
+        return msgspec.structs.replace(self, restarts_seconds=(*self.restarts_seconds, seconds)[-KEPT_RESTARTS:])
+
+    def restart_seconds(self, settings: Settings) -> float:
+        """What a restart is expected to take: the longest of those measured, within the limit; else the setting."""
+        if not settings.track_restart or not self.restarts_seconds:
+            return settings.restart_seconds
+        return min(settings.restart_limit_seconds, max(self.restarts_seconds))

@@ -36,7 +36,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_scale_down_factor: float = 0.9
     max_scale_up_factor: float = 100_000.0
     catch_up_seconds: float = 1800.0
-    restart_seconds: float = 300.0
+    restart_seconds: float = 300.0  # until a restart after a rescale of this job was measured
+    track_restart: bool = True
+    restart_limit_seconds: float = 900.0  # of what was measured
     backlog_lag_seconds: float = 300.0
     observe_lag_seconds: float = 30.0
     observed_switch_ratio: float = 0.15
@@ -80,6 +82,7 @@ def operator_defaults() -> Settings:
         gc_ratio=1.0,
         heap_ratio=1.0,
         alignment="evenly-spread",
+        track_restart=False,
         rates="ends",
         busy="max",
         settle_seconds=0.0,
@@ -221,6 +224,8 @@ OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "scale-up.max-factor": ("max_scale_up_factor", _number),
     "catch-up.duration": ("catch_up_seconds", parse_duration),
     "restart.time": ("restart_seconds", parse_duration),
+    "restart.time-tracking.enabled": ("track_restart", _switch),
+    "restart.time-tracking.limit": ("restart_limit_seconds", parse_duration),
     "backlog-processing.lag-threshold": ("backlog_lag_seconds", parse_duration),
     "observed-true-processing-rate.lag-threshold": ("observe_lag_seconds", parse_duration),
     "observed-true-processing-rate.switch-threshold": ("observed_switch_ratio", _number),

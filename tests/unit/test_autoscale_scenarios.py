@@ -352,3 +352,43 @@ def test_after_a_gap_the_window_begins_anew() -> None:
     decision = controller.observe(msgspec.structs.replace(polls[-1], sample=late))
     assert decision.verdict == "hold"
     assert decision.blocked_by
+
+
+def test_a_restart_that_was_measured_counts_instead_of_the_expected_one() -> None:
+    """The job stands still for 10 s, not for the 300 s of the setting: no room is kept for what does not happen."""
+    expected = msgspec.structs.replace(QUICK, restart_seconds=300.0)
+    untimed = msgspec.structs.replace(expected, track_restart=False)
+    controller = Controller(expected)
+
+    def step(at: float) -> float:
+        return 100.0 if at < HOUR else 500.0 if at < 2 * HOUR else 900.0
+
+    timed = simulate(pipeline(2), step, controller, 3 * HOUR, WORLD)
+    assert controller.memory.restarts_seconds
+    assert all(10.0 <= each <= 20.0 for each in controller.memory.restarts_seconds)
+    assert (
+        timed.moments[-1].parallelism["work"]
+        < run(step, 3 * HOUR, untimed, parallelism=2).moments[-1].parallelism["work"]
+    )
+
+
+def test_the_longest_of_the_last_restarts_counts_up_to_the_limit() -> None:
+    memory = Memory()
+    assert memory.restart_seconds(Settings()) == 300.0
+    for seconds in (40.0, 12.0, 11.0, 10.0, 9.0):
+        memory = memory.restarted(seconds)
+    assert memory.restart_seconds(Settings()) == 40.0
+    assert memory.restart_seconds(Settings(restart_limit_seconds=30.0)) == 30.0
+    assert memory.restart_seconds(Settings(track_restart=False)) == 300.0
+    assert memory.restarted(8.0).restart_seconds(Settings()) == 12.0
+
+
+def test_a_clock_that_was_set_back_measures_no_restart() -> None:
+    controller = Controller(QUICK)
+    job = Simulation(pipeline(2), lambda _at: 300.0, WORLD)
+    polls = [job.step() for _ in range(12)]
+    decision = [controller.observe(each) for each in polls][-1]
+    controller.rescaled(decision, decision.at_ms)
+    back = msgspec.structs.replace(polls[0], running_since_ms=decision.at_ms + 5_000)
+    controller.observe(back)
+    assert controller.memory.restarts_seconds == ()
