@@ -60,7 +60,7 @@ def _flash_crowd(factor: float, at_seconds: float, half_life_seconds: float, sec
     if seconds < at_seconds:
         return 1.0
     rising = min(1.0, (seconds - at_seconds) / 300.0)
-    fading = 0.5 ** (max(0.0, seconds - at_seconds - 300.0) / half_life_seconds)
+    fading = math.pow(0.5, max(0.0, seconds - at_seconds - 300.0) / half_life_seconds)
     return 1.0 + (factor - 1.0) * rising * fading
 
 

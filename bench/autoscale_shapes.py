@@ -13,6 +13,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from bench._ds2 import Ds2
 from bench._load_shapes import DAY_SECONDS, SHAPES
@@ -85,12 +86,14 @@ def ideal_slot_hours(load: Load, step_seconds: float) -> float:
     return total * step_seconds / 3600
 
 
+def _rate(name: str, seconds: float) -> float:
+    return BASE_RATE * SHAPES[name](seconds)
+
+
 def run(name: str, seeds: int, slo_seconds: float) -> dict[str, Figures]:
     """All policies on one shape."""
 
-    def load(seconds: float) -> float:
-        return BASE_RATE * SHAPES[name](seconds)
-
+    load = partial(_rate, name)
     found = {}
     for policy, make in POLICIES.items():
         worlds = [World(step_seconds=60.0, pause_seconds=20.0, noise=0.05, seed=seed) for seed in range(seeds)]
@@ -120,7 +123,7 @@ def main() -> None:
     given = parser.parse_args()
     began = time.process_time()
     results = {name: run(name, given.seeds, given.slo_seconds) for name in SHAPES}
-    ideal = {name: ideal_slot_hours(lambda s, n=name: BASE_RATE * SHAPES[n](s), 60.0) for name in SHAPES}
+    ideal = {name: ideal_slot_hours(partial(_rate, name), 60.0) for name in SHAPES}
     print(
         f"{len(SHAPES)} shapes, {given.seeds} seeds, SLO {given.slo_seconds:g} s,"
         f" {time.process_time() - began:.0f} s of CPU"
