@@ -199,6 +199,27 @@ def test_a_savepoint_of_more_than_a_page(home: Path) -> None:
     assert check("s3://flinkops/large").problems == ("01777 file: missing",)
 
 
+def test_a_listing_that_changes_while_it_is_checked(home: Path, stores: Stores) -> None:
+    """Progress is told after 1,000 files: what comes meanwhile is looked up once more, what goes is said."""
+    files = {f"{number:05} file": number % 7 for number in range(2_500)}
+    content = {**files, "_metadata": relative(files)}
+    write(bucket(home) / "moving", content)
+    first, folder = bucket(home) / "moving" / "00003 file", bucket(home) / "moving"
+    first.unlink()
+    comes = check_savepoint("s3://flinkops/moving", stores, lambda _done, _of: write(folder, {first.name: 3}))
+    assert (comes.verdict, comes.problems) == ("ok", ())
+    first.unlink()
+    newer = {"_metadata": relative({"other": 1})}
+    anew = check_savepoint("s3://flinkops/moving", stores, lambda _done, _of: write(folder, newer))
+    assert (anew.verdict, "written anew" in anew.why) == ("unknown", True), anew
+    write(folder, content)
+    first.unlink()
+    removed = check_savepoint(
+        "s3://flinkops/moving", stores, lambda _done, _of: (folder / "_metadata").unlink(missing_ok=True)
+    )
+    assert (removed.verdict, removed.why) == ("bad", "it was removed while it was checked")
+
+
 def test_the_command_tells_no_secret(home: Path, server: S3Access) -> None:
     savepoint(home, "by command")
     for path, code, verdict in (("by command", 0, "ok"), ("none", 1, "bad")):

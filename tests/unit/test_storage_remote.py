@@ -135,6 +135,20 @@ def test_what_a_library_raises_is_out_of_reach_and_tells_no_secret(
         assert told.value.next_step is not None
 
 
+class OutOfRange(Exception):
+    """As azure.core and gcsfs have it for a range behind the end of a file, which an empty one has at 0."""
+
+    status_code = 416
+
+
+def test_a_range_behind_the_end_is_empty(storage: RemoteStorage, library: FakeLibrary, root: Location) -> None:
+    library.files["x"] = b""
+    library.problem = OutOfRange()
+    found = storage.read(root.child("x"), 0, 9)
+    assert found is not None
+    assert found.raw == b""
+
+
 def test_no_bucket_of_that_name_is_out_of_reach(library: FakeLibrary, storage: RemoteStorage, root: Location) -> None:
     library.files.clear()
     with pytest.raises(OutOfReach, match="there is no"):
