@@ -202,7 +202,7 @@ def test_a_savepoint_of_more_than_a_page(home: Path) -> None:
 def test_a_listing_that_changes_while_it_is_checked(home: Path, stores: Stores) -> None:
     """Progress is told after 1,000 files: what comes meanwhile is looked up once more, what goes is said."""
     files = {f"{number:05} file": number % 7 for number in range(2_500)}
-    content = {**files, "_metadata": relative(files)}
+    content: dict[str, bytes | int] = {**files, "_metadata": relative(files)}
     write(bucket(home) / "moving", content)
     first, folder = bucket(home) / "moving" / "00003 file", bucket(home) / "moving"
     first.unlink()
