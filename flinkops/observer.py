@@ -55,6 +55,8 @@ class Observer:
         self._ended_by = ended_by
         self._keep = keep
         self._history = History()
+        self.job_names: tuple[str, ...] = ()
+        """Of the last snapshot that had any job."""
 
     def observe(self) -> Observation:
         """Poll once. A source that fails is part of the snapshot; raises only what the collector raises."""
@@ -77,6 +79,7 @@ class Observer:
     def _observed(self, snapshot: FleetSnapshot) -> Observation:
         snapshot = self._explained(snapshot)
         assessment = assess(snapshot, self._history.samples, self.policy)
+        self.job_names = tuple(job.name for job in assessment.jobs) or self.job_names
         samples = [(job.key, job.sample) for job in assessment.jobs if job.sample is not None]
         self._history.add(samples, snapshot.taken_ms)
         return Observation(snapshot, assessment, self._history.samples)

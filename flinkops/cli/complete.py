@@ -62,15 +62,18 @@ def _sources() -> Iterable[str]:
 
 
 def remember_names(settings: "Settings", names: Iterable[str]) -> None:
-    """Keep what a poll found for completions to come. Not being able to is no error."""
+    """Keep what a poll found, if it found any, for completions to come. Not being able to is no error."""
     from flinkops.clock import SystemClock
     from flinkops.ownership import make_private
     from flinkops.private_file import write_private
 
+    found = sorted(set(names))
+    if not found:
+        return
     try:
         path = _cache_file(settings)
         make_private(path.parent)
-        write_private(path, json.dumps([SystemClock().now_ms(), sorted(set(names))]).encode())
+        write_private(path, json.dumps([SystemClock().now_ms(), found]).encode())
     except (OSError, UsageError):
         return
 
@@ -92,7 +95,11 @@ def _names() -> list[str]:
 
 
 def _ask(settings: "Settings") -> list[str] | None:
-    """What the REST sources say now; None when none of them does, in time."""
+    """What the REST sources say now; None when none of them does, in time.
+
+    No API server is asked: to log in takes longer than a Tab may, and may open a browser that nobody asked for. Of
+    Kubernetes the names are those that the last `status`, screen or `doctor` of the same targets found.
+    """
     from flinkops.act.rest.embedded import embedded_endpoint
     from flinkops.sources.flink.endpoints import rest_endpoints
     from flinkops.sources.flink.job_names import job_names

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flinkops.cli.complete import complete_job
+from flinkops.cli.complete import complete_job, remember_names
 from flinkops.cli.options import Common, with_common
 from flinkops.cli.output import emit_text, is_terminal
 from flinkops.errors import ExitCode, Unreachable, UsageError
@@ -136,6 +136,7 @@ def _examined(common: Common, job: str | None, bundle: str | None) -> "tuple[lis
             evidence = with_actions(evidence, journal)
         return evidence, examiner.logs(evidence) if bundle is not None else {}
     finally:
+        remember_names(common.settings, observer.job_names)
         observer.close()
 
 

@@ -68,10 +68,10 @@ def status(
             return
         code = ExitCode.OK
         for fleet in _polls(observer, common.settings.interval_seconds, watch=watch):
-            if replay is None:
-                remember_names(common.settings, (each.name for each in fleet.jobs))
             code = _show(common, fleet, job)
     finally:
+        if replay is None:
+            remember_names(common.settings, observer.job_names)
         observer.close()
         for line in later:  # what could not be said over the screen
             common.say(line)

@@ -30,6 +30,7 @@ VARIANTS: dict[str, dict[str, str]] = {
     "defaults": {},
     "namespaces": {"watch.namespaces": "{default,kube-system}", "shards": "3", "dashboards.enabled": "true"},
     "cluster": {"watch.allNamespaces": "true", "watch.restVia": "direct", "vertices": "true"},
+    "keep": {"keep": "2h"},
     "rest-only": {"watch.enabled": "false", "restEndpoints": "{http://flink:8081}", "networkPolicy.enabled": "false"},
     "config": {"config": 'interval = "20s" # {{ .Values.image }} $(id)', "extraArgs": "{--timeout=5s,--shard=1/1}"},
 }
@@ -79,6 +80,7 @@ NONSENSE = [
     {"watch.restVia": "magic"},
     {"image.digest": "sha256:1"},
     {"watch.namespaces": "{A b}"},
+    {"keep": "two hours"},
 ]
 
 
@@ -139,13 +141,24 @@ def test_installed_upgraded_and_removed(cluster: Cluster, namespace: str, flinko
     up = [line for line in get(cluster, pod, "metrics").splitlines() if line.startswith("flinkops_source_up{")]
     assert [line.rpartition(" ")[2] for line in up] == ["1.0"]
     assert cluster.kubectl("-n", namespace, "exec", pod, "--", "flinkops", "--version").startswith("flinkops ")
-    more = options({"shards": "2", "watch.allNamespaces": "true"})
+    more = options({"shards": "2", "watch.allNamespaces": "true", "keep": "2h"})
     helm("upgrade", *command, *more, kubeconfig=cluster.kubeconfig)
     assert ready(cluster) == 2
     assert FLINKOPS_IMAGE in cluster.kubectl("-n", namespace, "get", "pods", "-o", "yaml")
+    keeps_the_last_hours(cluster, pod)
     helm("uninstall", "fleet", "-n", namespace, "--wait", kubeconfig=cluster.kubeconfig)
     kinds = "clusterroles,clusterrolebindings,roles,rolebindings,statefulsets,services,configmaps,networkpolicies"
     assert cluster.kubectl("get", kinds, "-A", "-l", "app.kubernetes.io/instance=fleet", "-o", "name") == ""
+
+
+def keeps_the_last_hours(cluster: Cluster, pod: str) -> None:
+    """Its file is for its owner alone, and can be written out in the pod whose root is read-only."""
+    inside = ("-n", NAMESPACE, "exec", pod, "--")
+    wait_for(lambda: "flinkops_source_up{" in get(cluster, pod, "metrics"), "it has polled", seconds=120)
+    assert cluster.kubectl(*inside, "sh", "-c", "stat -c %a /kept/*.kept.rec").split() == ["600"]
+    cluster.kubectl(*inside, "flinkops", "record", "--last", "2h", "--keep-dir", "/kept", "/kept/incident.rec")
+    told = cluster.kubectl(*inside, "flinkops", "status", "--replay", "/kept/incident.rec", "-o", "json")
+    assert json.loads(told)["schema_version"] == 1
 
 
 def ready(cluster: Cluster) -> int:

@@ -162,6 +162,19 @@ def test_completion_asks_once_and_remembers(cli: Cli, flink: FakeFlink, monkeypa
     assert len(flink.requests) == asked == 1
 
 
+@pytest.mark.parametrize("command", [["status", "-o", "name"], ["doctor"]])
+def test_what_a_command_polled_is_completed_without_asking(
+    command: list[str], cli: Cli, flink: FakeFlink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flinkops.cli.complete import complete_job
+
+    monkeypatch.setenv("FLINKOPS_REST", flink.url)
+    cli(*command)
+    asked = len(flink.requests)
+    assert complete_job("w") == ["windows"]
+    assert len(flink.requests) == asked > 1
+
+
 def test_completion_of_nothing_that_answers_is_empty(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     from flinkops.cli.complete import complete_job
 
