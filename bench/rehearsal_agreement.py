@@ -121,7 +121,7 @@ def _table(bench: Bench, only: str) -> Iterator[bool]:
         for name, change in changes.items():
             began = time.monotonic()
             try:
-                yield _row(bench, title, program, name, change, places[change.against], base)
+                yield _row(bench, title, program, name, change, places, base)
             except (FlinkopsError, subprocess.SubprocessError) as problem:
                 print(f"{title}: {name}: not tried: {problem}", flush=True)
                 yield False
@@ -129,14 +129,20 @@ def _table(bench: Bench, only: str) -> Iterator[bool]:
 
 
 def _row(
-    bench: Bench, title: str, program: Program, name: str, change: Change, against: str, base: dict[Against, Seen]
+    bench: Bench,
+    title: str,
+    program: Program,
+    name: str,
+    change: Change,
+    places: dict[Against, str],
+    base: dict[Against, Seen],
 ) -> bool:
     file = _made(bench, title, program, name, change)
     job = _job_name(title)
     before = _rows(bench, program)
-    verdict, why = _judged(bench, title, program, name, change, against, base)
+    verdict, why = _judged(bench, title, program, name, change, places[change.against], base)
     written = None if before is None else (_rows(bench, program) or 0) - before
-    real, cause = _really(bench, program, file, change, job, against)
+    real, cause = _really(bench, program, file, change, job, places[change.really or change.against])
     agrees = _AGREES.get(verdict) == real
     wrote = "" if written is None else f"[the rehearsal changed the table by {written}] "
     about = " | real: ".join(filter(None, [why, cause])).replace("\n", " ")[:220]

@@ -18,6 +18,7 @@ class Change(NamedTuple):
     parallelism: int = 1
     loses: bool = False
     against: Against = "savepoint"
+    really: Against | None = None  # restored for real from another one, as an upgrade does
 
 
 class Program(NamedTuple):
@@ -102,6 +103,9 @@ _SHORT: dict[str, Change] = {
     "uid renamed": Change(_UID, against="retained"),
     "state renamed": Change(_LIST_RENAMED, against="retained", loses=True),
 }
+_FROM_CHECKPOINT = {name: one._replace(really="savepoint") for name, one in _SHORT.items()}
+"""From a retained checkpoint of a changelog Flink itself restores in CLAIM mode alone; an upgrade takes a savepoint."""
+
 _WINDOWS: dict[str, Change] = {
     "unchanged": Change(),
     "window 5 -> 10 min": Change({"Duration.ofMinutes(5)": "Duration.ofMinutes(10)"}),
@@ -186,7 +190,7 @@ PROGRAMS: dict[str, Program] = {
     "unaligned": Program(_CHANGED_JOB, _SHORT, {"execution.checkpointing.unaligned.enabled": "true", **_CHECKPOINTS}),
     "changelog": Program(
         _CHANGED_JOB,
-        _SHORT,
+        _FROM_CHECKPOINT,
         {"state.changelog.enabled": "true", "state.changelog.storage": "filesystem", **_CHECKPOINTS},
     ),
     "ForSt": Program(_CHANGED_JOB, _SHORT, {"state.backend.type": "forst", **_CHECKPOINTS}, lines=("2.3",)),

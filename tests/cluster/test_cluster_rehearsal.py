@@ -92,3 +92,38 @@ def test_an_upgrade_that_restores_goes_on(
     assert document["result"]["outcome"] == "verified"
     assert "rehearse" in [one["name"] for one in document["result"]["steps"]]
     assert "/flink-data/rehearsed-restores.py" in cluster.deployment(count)["spec"]["job"]["args"]
+
+
+@pytest.mark.by_hand
+def test_what_a_killed_rehearsal_has_left_is_removed_by_the_next_one(
+    cluster: Cluster, count: str, account: str, program: Callable[[str, str], str]
+) -> None:
+    wait_for(lambda: settled(cluster, count), "count runs", seconds=180)
+    before = identity(cluster, count)
+    script = program("restores", RESTORES)
+    asked = [
+        sys.executable,
+        "-m",
+        "flinkops",
+        "rehearse",
+        "count",
+        "--py",
+        script,
+        "-o",
+        "json",
+        "--kubeconfig",
+        account,
+    ]
+    with subprocess.Popen(asked, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/") as killed:
+        wait_for(lambda: any(one.startswith("pod/") for one in left(cluster)), "its pod", seconds=60, every=0.2)
+        killed.kill()
+    (job,) = [one for one in left(cluster) if one.startswith("job")]
+    deadline, ttl = (
+        cluster.kubectl("get", job, "-o", f"jsonpath={{.spec.{field}}}")
+        for field in ("activeDeadlineSeconds", "ttlSecondsAfterFinished")
+    )
+    assert (int(deadline), int(ttl)) == (600, 120), "by itself it would be gone after these"
+    done = subprocess.run(asked, capture_output=True, text=True, cwd="/", timeout=600, check=False)
+    assert (done.returncode, json.loads(done.stdout)["verdict"]) == (0, "restores"), done.stdout + done.stderr
+    wait_for(lambda: not left(cluster), "nothing of both stays", seconds=60, every=0.2)
+    assert identity(cluster, count) == before

@@ -62,6 +62,20 @@ def test_all_are_upgraded_in_waves_and_each_is_verified(cluster: Cluster, jobs: 
     assert (again["waves"], len(again["unchanged"])) == ([], 3)
 
 
+def test_one_of_them_is_rehearsed_in_a_pod_for_all(cluster: Cluster, jobs: Jobs) -> None:
+    """Its jar is fetched in the pod, which is of the session cluster's image; the change is the same for all."""
+    command = ("upgrade", *ALL, "--savepoint", "--parallelism", "1", "--rehearse", "--max-unavailable", "2")
+    done = jobs.command_line.run(*command, *QUICKLY)
+    (first,), *_ = done["waves"]
+    results = {key: one["result"] for key, one in done["jobs"].items()}
+    assert {one["outcome"] for one in results.values()} == {"verified"}
+    steps = {key: [step["name"] for step in one["steps"]] for key, one in results.items()}
+    assert [key for key, names in steps.items() if "rehearse" in names] == [first]
+    assert results[first]["seen"]["rehearsal"] == "restores", results[first]["seen"]
+    left = ("get", "jobs,pods,configmaps", "-l", "flinkops.io/purpose=rehearsal", "-o", "name")
+    wait_for(lambda: not cluster.kubectl(*left).split(), "nothing of the rehearsal stays", seconds=60, every=0.2)
+
+
 def test_a_jar_that_is_not_there_stops_the_waves_and_the_old_job_comes_back(cluster: Cluster, jobs: Jobs) -> None:
     missing = jobs.jar.replace("ticks", "nowhere")
     command = ("upgrade", *ALL, "--savepoint", "--jar", missing, "--canary", "--max-unavailable", "2")

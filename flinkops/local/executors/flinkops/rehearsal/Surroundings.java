@@ -9,6 +9,7 @@ import java.util.Map;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.runtime.jobgraph.SavepointRestoreSettings;
 import org.apache.flink.streaming.api.graph.StreamGraph;
+import org.apache.flink.util.TernaryBoolean;
 
 /** What a rehearsal runs in: nothing that others would see, and of the program's settings what decides on restoring. */
 final class Surroundings {
@@ -39,6 +40,7 @@ final class Surroundings {
         Recorder.backendName = backendName();
         Recorder.backend = graph.getStateBackend();
         graph.setStateBackend(null);
+        noChangelog();
         graph.setCheckpointStorage(new SampledStorage(folder.resolve("checkpoints").toUri()));
         Configuration ours = ours();
         Configuration own = graph.getJobConfiguration();
@@ -66,7 +68,6 @@ final class Surroundings {
         configuration.addAll(ours());
         configuration.setString("io.tmp.dirs", Files.createDirectories(folder.resolve("tmp")).toString());
         configuration.setString("state.backend.rocksdb.log.dir", Files.createDirectories(folder.resolve("rocksdb")).toString());
-        configuration.setString("dstl.dfs.base-path", folder.resolve("changelog").toUri().toString());
         configuration.setString("taskmanager.memory.segment-size", "4kb");
         configuration.setString("taskmanager.memory.network.min", "128mb");
         configuration.setString("taskmanager.memory.network.max", "128mb");
@@ -76,8 +77,10 @@ final class Surroundings {
         return configuration;
     }
 
+    /** Of a changelog what is restored is read all the same; writing one, Flink could not restore in NO_CLAIM mode. */
     private Configuration ours() {
         Configuration ours = new Configuration();
+        ours.setString("state.changelog.enabled", "false");
         ours.setString("state.backend.type", RecordingBackendFactory.class.getName());
         ours.setString("execution.checkpointing.interval", "200 ms");
         ours.setString("execution.checkpointing.min-pause", "0 ms");
@@ -115,6 +118,15 @@ final class Surroundings {
             }
         }
         return "hashmap";
+    }
+
+    /** In 1.20 a program can switch it on in the graph itself. */
+    private void noChangelog() throws ReflectiveOperationException {
+        for (Method method : StreamGraph.class.getMethods()) {
+            if (method.getName().equals("setChangelogStateBackendEnabled")) {
+                method.invoke(graph, TernaryBoolean.FALSE);
+            }
+        }
     }
 
     /** In 1.20 a program can set a strategy that no setting reaches. */
