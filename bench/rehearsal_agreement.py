@@ -142,7 +142,7 @@ def _row(
     before = _rows(bench, program)
     verdict, why = _judged(bench, title, program, name, change, places[change.against], base)
     written = None if before is None else (_rows(bench, program) or 0) - before
-    real, cause = _really(bench, program, file, change, job, places[change.really or change.against])
+    real, cause = _really(bench, program, file, change, job, places[change.against])
     agrees = _AGREES.get(verdict) == real
     wrote = "" if written is None else f"[the rehearsal changed the table by {written}] "
     about = " | real: ".join(filter(None, [why, cause])).replace("\n", " ")[:220]

@@ -18,7 +18,6 @@ class Change(NamedTuple):
     parallelism: int = 1
     loses: bool = False
     against: Against = "savepoint"
-    really: Against | None = None  # restored for real from another one, as an upgrade does
 
 
 class Program(NamedTuple):
@@ -103,8 +102,14 @@ _SHORT: dict[str, Change] = {
     "uid renamed": Change(_UID, against="retained"),
     "state renamed": Change(_LIST_RENAMED, against="retained", loses=True),
 }
-_FROM_CHECKPOINT = {name: one._replace(really="savepoint") for name, one in _SHORT.items()}
-"""From a retained checkpoint of a changelog Flink itself restores in CLAIM mode alone; an upgrade takes a savepoint."""
+_CLAIMED = {"execution.savepoint-restore-mode": "CLAIM", "execution.state-recovery.claim-mode": "CLAIM"}
+_CHANGELOG: dict[str, Change] = {
+    "unchanged, not claimed": Change(against="retained"),  # fails at its first checkpoint
+    "unchanged, claimed": Change(settings=_CLAIMED, against="native"),
+    "state renamed, claimed": Change(_LIST_RENAMED, _CLAIMED, against="savepoint", loses=True),
+    "from retained, claimed": Change(settings=_CLAIMED, against="retained"),
+}
+"""What is claimed may be gone afterwards, so that each is restored once, but for what failed."""
 
 _WINDOWS: dict[str, Change] = {
     "unchanged": Change(),
@@ -190,7 +195,7 @@ PROGRAMS: dict[str, Program] = {
     "unaligned": Program(_CHANGED_JOB, _SHORT, {"execution.checkpointing.unaligned.enabled": "true", **_CHECKPOINTS}),
     "changelog": Program(
         _CHANGED_JOB,
-        _FROM_CHECKPOINT,
+        _CHANGELOG,
         {"state.changelog.enabled": "true", "state.changelog.storage": "filesystem", **_CHECKPOINTS},
     ),
     "ForSt": Program(_CHANGED_JOB, _SHORT, {"state.backend.type": "forst", **_CHECKPOINTS}, lines=("2.3",)),

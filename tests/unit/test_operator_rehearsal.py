@@ -207,3 +207,17 @@ def test_the_jobs_own_graph_is_judged_of_several(bench: Bench, pods: Pods) -> No
     variables = [{one["name"]: one["value"] for one in task.pod["spec"]["containers"][0]["env"]} for task in pods.tasks]
     assert [one.get("FLINKOPS_REHEARSAL_GRAPH") for one in variables] == [None, "1"]
     assert [one["FLINKOPS_REHEARSAL_SAMPLE"] for one in variables] == [str(256 << 20)] * 2
+
+
+def test_the_pod_is_told_when_the_real_restore_claims_its_state(bench: Bench, pods: Pods) -> None:
+    """Else a job that writes a changelog fails at its first checkpoint, as the real one would not."""
+    job = bench.control.job(bench.fake.job_id)
+    assert job is not None
+    for mode in ("last-state", "savepoint"):
+        pods.prints = [verdict()]
+        spec = {**bench.spec(), "job": {**bench.spec()["job"], "upgradeMode": mode}}
+        rehearse_spec(
+            *(bench.control, job, spec), old=None, against="s3://b/x", flink_home=None, note=lambda _text: None
+        )
+    variables = [{one["name"] for one in task.pod["spec"]["containers"][0]["env"]} for task in pods.tasks]
+    assert ["FLINKOPS_REHEARSAL_CLAIMS" in one for one in variables] == [True, False]

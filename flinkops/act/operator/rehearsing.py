@@ -33,7 +33,7 @@ from flinkops.plan.operator.rehearsal_pod import (
     states_of,
     with_cluster,
 )
-from flinkops.plan.operator.spec import desired_state, job_of, savepoint_directory
+from flinkops.plan.operator.spec import desired_state, job_of, savepoint_directory, upgrade_mode
 from flinkops.plan.operator.step_inputs import PatchResource, RehearseSpec
 from flinkops.plan.program_graphs import ProgramGraph, graph_of
 from flinkops.plan.rehearsal import Seen, cannot_tell, judge, needs_control, refusal
@@ -172,13 +172,14 @@ def _one_pod(
     graph: int | None,
 ) -> tuple[Seen, list[ProgramGraph]]:
     """Raises OperationFailed and what running a pod raises."""
+    claims = {"FLINKOPS_REHEARSAL_CLAIMS": "1"} if upgrade_mode(spec) == "last-state" else {}
     sample = {"FLINKOPS_REHEARSAL_SAMPLE": str(SAMPLE_BYTES)} if around.sample else {}
     pod = rehearsal_pod(
         with_cluster(spec, around.cluster),
         states_of(paths),
         defaults=around.defaults,
         state_bytes=newest_state_bytes(job),
-        variables={**sample, **({} if graph is None else {"FLINKOPS_REHEARSAL_GRAPH": str(graph)})},
+        variables={**sample, **claims, **({} if graph is None else {"FLINKOPS_REHEARSAL_GRAPH": str(graph)})},
     )
     files = {**pod.files, JAR_MOUNT: {JAR_FILE: around.jar}}
     task = PodTask(

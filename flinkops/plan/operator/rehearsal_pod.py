@@ -52,6 +52,7 @@ _LEFT_OUT = (
     "web.",
     "rest.",
 )
+_CLAIM_MODES = ("execution.savepoint-restore-mode", "execution.state-recovery.claim-mode")
 _CHECKPOINT = re.compile(r"chk-[0-9]+\Z")
 _OBJECT_STORES = frozenset({"s3", "s3a", "s3n", "s3p", "gs", "abfs", "abfss", "wasb", "wasbs", "oss", "cos", "obs"})
 _LINK_LOCAL = "169.254.0.0/16"  # where clouds hand out the pod's credentials
@@ -153,6 +154,7 @@ def settings_of(spec: Mapping[str, Any], defaults: Mapping[str, str]) -> dict[st
     """The settings of the client in the pod: those of the spec over the operator's defaults, less what is left out."""
     found = {**defaults, **configuration(spec)}
     kept = {key: value for key, value in found.items() if not key.startswith(_LEFT_OUT)}
+    kept |= {key: found[key] for key in _CLAIM_MODES if key in found}
     if parallelism := job_of(spec).get("parallelism"):
         kept["parallelism.default"] = str(parallelism)
     return kept
