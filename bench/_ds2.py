@@ -101,6 +101,8 @@ class Ds2(Controller):
                 utilization=None,
                 lag_records=None,
                 why="DS2",
+                outside=True,
+                waits_until_ms=None,
             )
             for each in window.vertices
         )

@@ -1,6 +1,5 @@
 """Polls come in, decisions come out: the same for a live loop, for a recording, and for a simulated job."""
 
-from collections import deque
 from collections.abc import Sequence
 
 import msgspec
@@ -27,7 +26,7 @@ class Controller:
     def __init__(self, settings: Settings, memory: Memory | None = None) -> None:
         self.settings = settings
         self.memory = memory or Memory()
-        self._polls: deque[PolledJob] = deque()
+        self._polls: list[PolledJob] = []
         self._rescaled_ms: int | None = None
         self._restarting_since_ms: int | None = None
 
@@ -55,8 +54,8 @@ class Controller:
         self._polls.append(polled)
         self._time_restart(polled)
         oldest_ms = now_ms - self.settings.metrics_window_seconds * 1000
-        while len(self._polls) > 2 and self._polls[1].sample.at_ms <= oldest_ms:
-            self._polls.popleft()
+        begin_ms = max((each.sample.at_ms for each in self._polls if each.sample.at_ms <= oldest_ms), default=oldest_ms)
+        self._polls = [each for each in self._polls if each.sample.at_ms >= begin_ms]
         window = with_memory(window_of(self._polls, slots_free=slots_free), *memory)
         decision, self.memory = decide(window, self.settings, self.memory, now_ms)
         return self._cooled_down(decision)

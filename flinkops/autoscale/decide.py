@@ -39,8 +39,8 @@ class VertexAdvice(msgspec.Struct, frozen=True):
     utilization: float | None
     lag_records: float | None
     why: str
-    outside: bool = False  # of the utilization bounds: reason enough to rescale
-    waits_until_ms: int | None = None  # a scale-down that has to prove itself until then
+    outside: bool  # of the utilization bounds: reason enough to rescale
+    waits_until_ms: int | None  # a scale-down that has to prove itself until then
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -160,7 +160,7 @@ class _Judge:
         least, most = settings.vertex_limits.get(vertex.id, (settings.min_parallelism, settings.max_parallelism))
         lower = min(vertex.parallelism, least)
         upper = min(vertex.max_parallelism, max(vertex.parallelism, most))
-        factor = 0.0 if math.isinf(true_rate) or needed == 0 else needed / true_rate
+        factor = needed / true_rate
         steps = [f"{vertex.parallelism} × {_rate(needed)} / {_rate(true_rate)} = {vertex.parallelism * factor:.2f}"]
         capped = min(max(factor, 1 - settings.max_scale_down_factor), 1 + settings.max_scale_up_factor)
         if capped != factor:

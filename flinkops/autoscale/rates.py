@@ -201,10 +201,11 @@ def _from_source(vertex: Vertex, rates: Rates, samples: Sequence[Sample], settin
     values = [known(sample.vertices[vertex.id].pending_records) for sample in samples if vertex.id in sample.vertices]
     lag, grows = 0.0, 0.0
     if any(value is not None for value in values):
-        growth = slope(series(samples, vertex.id, pending), settings)
-        if values[-1] is None or growth is None:
+        points = series(samples, vertex.id, pending)
+        growth = slope(points, settings)
+        if growth is None:
             return msgspec.structs.replace(rates, unknown="its lag is known at some polls only")
-        lag, grows = values[-1], growth
+        lag, grows = points[-1][1], growth
     return msgspec.structs.replace(
         rates,
         target_rate=max(0.0, rates.input_rate + grows),

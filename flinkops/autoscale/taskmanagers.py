@@ -78,7 +78,7 @@ def _managed(managers: Sequence[TaskManagerDetail], state_bytes: int | None) -> 
             "managed",
             used,
             total,
-            less if less < total else None,
+            less,
             key,
             f"the state is only {human_bytes(mine)} for each TaskManager",
         )

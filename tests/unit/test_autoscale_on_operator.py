@@ -93,7 +93,8 @@ def bench(fake: ScalingOperator, tmp_path: Path) -> Iterator[Bench]:
 
 
 def decision(recommended: int = 3, verdict: Any = "scale") -> Decision:
-    advice = VertexAdvice("v", "all", 1, recommended, 100.0, 250.0, 300.0, 1.0, 0.0, "1 × 250/s / 100/s = 2.50")
+    why = "1 × 250/s / 100/s = 2.50"
+    advice = VertexAdvice("v", "all", 1, recommended, 100.0, 250.0, 300.0, 1.0, 0.0, why, True, None)
     return Decision("count", 1, verdict, () if verdict == "scale" else ("no slots",), (advice,))
 
 

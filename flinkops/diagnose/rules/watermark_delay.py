@@ -123,7 +123,7 @@ def _without(case: Case) -> Cause | None:
 
 def _standing(case: Case) -> Cause | None:
     """Had a watermark, and it does not move on although records come in."""
-    pace, seconds = _pace(case.polls)
+    pace, seconds = pace_of(case.polls)
     skew = case.evidence.assessment.event_time_skew_seconds
     if pace is None or skew is None or not _flows(case):
         return None
@@ -152,7 +152,7 @@ def _trailing(case: Case) -> Cause | None:
     skew, limit = assessment.event_time_skew_seconds, assessment.limits.skew_seconds
     if limit is None or not case.above("event-time skew, against the job's own limit", skew, limit, "seconds"):
         return None
-    pace, seconds = _pace(case.polls)
+    pace, seconds = pace_of(case.polls)
     furthest = _furthest(case)
     catching_up = pace is not None and seconds >= STANDSTILL_SECONDS / 2 and pace >= CATCHING_UP_RATIO
     lines = [line("event-time skew in seconds", skew, limit, "seconds")]
@@ -213,13 +213,13 @@ def _late(case: Case) -> Cause | None:
     return Cause("Records come too late for their windows and are dropped", lines, [fix], None, 0.7)
 
 
-def _pace(polls: tuple[JobSample, ...]) -> tuple[float | None, float]:
+def pace_of(polls: tuple[JobSample, ...]) -> tuple[float | None, float]:
     """How fast the watermark moved over the newest polls that span a standstill, of the clock's pace; and the span."""
     known = [(each.at_ms, each.at_ms - each.skew_seconds * 1000) for each in polls if each.skew_seconds is not None]
-    if len(known) < 2:
+    if not known:
         return None, 0.0
     last_at, last_mark = known[-1]
-    earlier = [pair for pair in known[:-1] if last_at - pair[0] >= STANDSTILL_SECONDS * 1000]
+    earlier = [pair for pair in known if last_at - pair[0] >= STANDSTILL_SECONDS * 1000]
     first_at, first_mark = earlier[-1] if earlier else known[0]
     span = last_at - first_at
     return (None, 0.0) if span <= 0 else ((last_mark - first_mark) / span, span / 1000)
