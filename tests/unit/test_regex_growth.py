@@ -8,12 +8,14 @@ import importlib
 import pkgutil
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 from re import _constants as codes  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -36,23 +38,34 @@ class Used:
 
 def compiled() -> dict[str, Used]:
     """Of the modules that can be imported here: what they hold, also in tuples and dictionaries."""
-    source = "\n".join(path.read_text("utf-8") for folder in FOLDERS for path in (REPOSITORY / folder).rglob("*.py"))
+    modules = [
+        importlib.import_module(module.name)
+        for module in pkgutil.walk_packages(flinkops.__path__, "flinkops.")
+        if not module.name.startswith("flinkops.local") and not module.name.endswith("__main__")
+    ]
+    return used_by((module, Path(str(module.__file__)).read_text("utf-8")) for module in modules)
+
+
+def used_by(modules: Iterable[tuple[ModuleType, str]]) -> dict[str, Used]:
+    """The patterns of modules, each with its source, which says what it does with a name, imported or its own."""
+    patterns: dict[str, re.Pattern[Any]] = {}
     methods: dict[str, set[str]] = {}
-    for name, method in re.findall(r"\b([A-Z_]{2,})\.([a-z]{3,9})\b", source):
-        methods.setdefault(name, set()).add(method)
-    found: dict[str, Used] = {}
-    for module in pkgutil.walk_packages(flinkops.__path__, "flinkops."):
-        if module.name.startswith("flinkops.local") or module.name.endswith("__main__"):
-            continue
-        for name, value in vars(importlib.import_module(module.name)).items():
-            anchored = isinstance(value, re.Pattern) and methods.get(name, {"search"}) <= {
-                "match",
-                "fullmatch",
-                "pattern",
-            }
+    for module, source in modules:
+        called: dict[str, set[str]] = {}
+        for name, method in re.findall(r"\b([A-Z_]{2,})\.([a-z]{3,9})\b", source):
+            called.setdefault(name, set()).add(method)
+        for name, value in vars(module).items():
             for pattern in _patterns_in(value):
-                found[str(pattern.pattern)] = Used(pattern, searches=not anchored)
-    return found
+                text = str(pattern.pattern)
+                patterns[text] = pattern
+                # In a tuple it is used under another name: as if searched for.
+                methods.setdefault(text, set()).update(called.get(name, ()) if pattern is value else {"search"})
+    return {text: Used(pattern, searches=_searches(methods[text])) for text, pattern in patterns.items()}
+
+
+def _searches(methods: set[str]) -> bool:
+    """Also where no use was found."""
+    return not methods or not methods <= {"match", "fullmatch", "pattern"}
 
 
 def _patterns_in(value: object) -> Iterator[re.Pattern[Any]]:
@@ -184,6 +197,22 @@ def test_ten_times_the_text_takes_at_most_fifteen_times_as_long(part: int) -> No
 def test_a_pattern_that_is_quadratic_is_found() -> None:
     pattern = Used(re.compile(r"x*x*y"), searches=False)
     assert any(grows_too_fast(pattern, pump, end) for pump in pumps(pattern.pattern) for end in ENDS)
+
+
+def module_with(name: str, expression: str, source: str) -> tuple[ModuleType, str]:
+    module = ModuleType(name)
+    module.NAME = re.compile(expression)  # type: ignore[attr-defined]
+    return module, source
+
+
+def test_one_name_in_two_modules_is_two_patterns() -> None:
+    found = used_by([module_with("one", "a", "NAME.fullmatch(text)"), module_with("other", "b", "NAME.search(text)")])
+    assert (found["a"].searches, found["b"].searches) == (False, True)
+
+
+def test_a_pattern_that_another_module_searches_for_is_searched_for() -> None:
+    found = used_by([module_with("one", "a", "NAME.fullmatch(text)"), module_with("other", "a", "NAME.search(text)")])
+    assert found["a"].searches
 
 
 @pytest.mark.thorough
