@@ -1,5 +1,6 @@
 """The errors a user may see, and the exit codes that scripts rely on (docs/contract: "Exit codes")."""
 
+from collections.abc import Iterable
 from enum import IntEnum
 
 
@@ -34,6 +35,18 @@ class FlinkopsError(Exception):
         """The message and, where known, the next step, on one line."""
         text = self.what if self.next_step is None else f"{self.what}; {self.next_step}"
         return " ".join(text.split())
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
+    """The next step for a name that there is not: the nearest one that there is, else `otherwise`.
+
+    >>> did_you_mean("key-skw", ["key-skew", "gc-pressure"], "see docs/doctor.md")
+    'did you mean "key-skew"?'
+    """
+    import difflib
+
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f'did you mean "{near[0]}"?' if near else otherwise
 
 
 class OperationFailed(FlinkopsError):

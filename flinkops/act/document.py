@@ -24,7 +24,7 @@ _FOUND = (
 
 
 def action_document(plan: Plan, result: Result | None) -> dict[str, Any]:
-    """The contract's document; ``result`` None: only planned. A value that nobody saw is None."""
+    """The contract's document; ``result`` None: only planned. A value that was not observed is None."""
     return {
         "schema_version": SCHEMA_VERSION,
         "plan": {

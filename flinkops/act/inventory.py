@@ -51,7 +51,7 @@ class References:
             self._problem = problem.what
 
     def to(self, path: str) -> tuple[str, ...]:
-        """Everything that speaks against disposing of `path`, one sentence each; what nobody knows does too."""
+        """Everything that speaks against disposing of `path`, one sentence each; what is not known does too."""
         if _CHECKPOINT_FOLDER.search(path):
             return ("it is a checkpoint, which Flink itself disposes of",)
         reasons = [

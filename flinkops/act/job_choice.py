@@ -1,10 +1,9 @@
 """Which job a JOB argument means."""
 
-import difflib
 from collections.abc import Sequence
 from typing import TypeVar
 
-from flinkops.errors import OperationFailed, UsageError
+from flinkops.errors import OperationFailed, UsageError, did_you_mean
 from flinkops.model.identity import Identified, full_name, matching
 
 J = TypeVar("J", bound=Identified)
@@ -26,6 +25,5 @@ def pick_job(jobs: Sequence[J], wanted: str) -> J:
         )
         how = "namespace/name" if in_full else "id"
         raise UsageError(f'{len(found)} jobs match "{wanted}"', next_step=f"name one by its {how}: {choices}")
-    near = difflib.get_close_matches(wanted, [job.name for job in jobs], n=1)
-    known = f'did you mean "{near[0]}"?' if near else f"there are {len(jobs)}: flinkops status -o name lists them"
-    raise OperationFailed(f'no job "{wanted}"', next_step=known)
+    otherwise = f"there are {len(jobs)}: flinkops status -o name lists them"
+    raise OperationFailed(f'no job "{wanted}"', next_step=did_you_mean(wanted, (job.name for job in jobs), otherwise))

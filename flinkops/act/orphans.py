@@ -7,8 +7,8 @@ import msgspec
 
 from flinkops.act.journal import Journal
 from flinkops.act.orphan_lists import read_deletion
-from flinkops.act.state_evidence import Gathered, gather, within
 from flinkops.act.state_folder import FolderContents, Progress, read_folder
+from flinkops.act.state_references import Gathered, gather, within
 from flinkops.act.storage_control import StorageControl
 from flinkops.clock import Clock
 from flinkops.collect import Collector
@@ -95,7 +95,7 @@ class OrphanSearch:
         refused = [*self._undeclared(folder, sources), *_not_asked(sources or (), snapshot)]
         if isinstance(found, OutOfReach):
             return FolderReport(folder, sources, None, (found.what, *refused), found.next_step)
-        decision = decide(found.files, found.snapshots, gathered.evidence, with_last_states=self._with_last_states)
+        decision = decide(found.files, found.snapshots, gathered.references, with_last_states=self._with_last_states)
         return FolderReport(folder, sources, decision, tuple(dict.fromkeys((*refused, *decision.gaps))))
 
     def _undeclared(self, folder: str, sources: tuple[str, ...] | None) -> Iterable[str]:

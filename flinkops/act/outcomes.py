@@ -106,7 +106,7 @@ class StateLost(SaysStopped, Value, frozen=True, tag_field="found", tag="state-l
 
 
 class EffectSeen(StepOutcome, Value, frozen=True, tag_field="found", tag="effect-seen"):
-    """What was read back of the running job, for people; ``not_compared``: of what nobody tells, and why.
+    """What was read back of the running job, for people; ``not_compared``: of what is not reported, and why.
 
     Settings are named without their values.
     """

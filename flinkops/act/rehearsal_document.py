@@ -10,6 +10,6 @@ SCHEMA_VERSION = 1
 
 
 def rehearsal_document(rehearsal: Rehearsal) -> dict[str, Any]:
-    """The contract's document. A size or time that nobody measured is None."""
+    """The contract's document. A size or time that was not measured is None."""
     document: dict[str, Any] = msgspec.to_builtins(rehearsal)
     return {"schema_version": SCHEMA_VERSION, **document}

@@ -86,7 +86,7 @@ def _read(option: RequestOption, flag: str, text: str) -> str | int:
 def _change(given: Mapping[str, Any]) -> Change:
     return Change(
         parallelism=given.get("parallelism"),
-        settings=pairs(given.get("settings")),
+        settings={**pairs(given.get("settings"))},
         arguments=tuple(given["arguments"]) if given.get("arguments") else None,
         jar=given.get("jar"),
         entry_class=given.get("entry_class"),
@@ -133,13 +133,13 @@ def _one_mode(given: Mapping[str, Any]) -> Mode | None:
     return chosen[0] if chosen else None
 
 
-def pairs(given: Sequence[str] | None, option: str = "--set") -> dict[str, str | None]:
-    """``KEY=VALUE`` each. Raises UsageError for what is not."""
-    found: dict[str, str | None] = {}
+def pairs(given: Sequence[str] | None) -> dict[str, str]:
+    """``KEY=VALUE`` each, of `--set`. Raises UsageError for what is not."""
+    found = {}
     for text in given or []:
         key, equals, value = text.partition("=")
         if not equals or not key:
-            raise UsageError(f"{option} {text}: KEY=VALUE is expected")
+            raise UsageError(f"--set {text}: KEY=VALUE is expected")
         found[key] = value
     return found
 

@@ -134,7 +134,7 @@ class _RestartWatch:
 
 
 def alive(run: StepRun, job_id: str) -> JobFacts:
-    """The job now. Raises OperationFailed when it has ended or is gone, Unreachable when nobody knows."""
+    """The job now. Raises OperationFailed when it has ended or is gone, Unreachable when its state is unknown."""
     job = run.control.job(job_id)
     if job is None:
         raise OperationFailed(f"job {job_id} is gone from {run.control.name}")

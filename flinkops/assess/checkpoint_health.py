@@ -72,7 +72,7 @@ def _only_declined(job: JobFacts) -> bool:
 
 
 def _unknown_interval(job: JobFacts, found: Checkpoints, job_class: JobClass) -> list[Reason]:
-    """Without the interval nobody can say whether the last checkpoint is old."""
+    """Without the interval it is unknown whether the last checkpoint is old."""
     if found.interval_seconds is not None or job_class.checkpoint_age_seconds is not None:
         return []
     why = reason(job, "checkpoints.interval_seconds", "Flink does not say the interval")

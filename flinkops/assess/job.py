@@ -83,14 +83,6 @@ def assess_job(
 def _described(job: JobFacts, found: Signals) -> JobAssessment:
     """The document's fields; each None has its reason in ``unknown`` or in ``not_applicable``."""
     unknown, not_applicable = dict(found.unknown), dict(found.not_applicable)
-    vertices = tuple(
-        _vertex(job, vertex, found.event_time.vertices[vertex.id], f"vertices.{index}", unknown, not_applicable)
-        for index, vertex in enumerate(job.vertices)
-    )
-    if (none := not_applicable.get(WATERMARK)) is not None:
-        missing = [path for index in range(len(vertices)) if (path := f"vertices.{index}.{WATERMARK}") in unknown]
-        not_applicable |= dict.fromkeys(missing, none)
-        unknown = {path: why for path, why in unknown.items() if path not in not_applicable}
     described = JobAssessment(
         id=job.id,
         name=job.name,
@@ -119,7 +111,7 @@ def _described(job: JobFacts, found: Signals) -> JobAssessment:
         backpressure=found.backpressure,
         checkpoints=found.checkpoints,
         commits=_commits(job),
-        vertices=vertices,
+        vertices=_vertices(job, found, unknown, not_applicable),
         unknown=unknown,
         not_applicable=not_applicable,
         delivery_latency_seconds=_delivery(job),
@@ -214,6 +206,21 @@ def _commits(job: JobFacts) -> dict[str, Commit] | None:
     failed = any(vertex.commit_failed for vertex in committers)
     age = min(ages, default=None)
     return {"iceberg": Commit("SUCCESS" if succeeded else "FAILED" if failed else "NONE", age)}
+
+
+def _vertices(
+    job: JobFacts, found: Signals, unknown: dict[str, str], not_applicable: dict[str, str]
+) -> tuple[VertexAssessment, ...]:
+    """All of them; where watermarks do not apply to the job, they apply to none of its vertices."""
+    vertices = tuple(
+        _vertex(job, vertex, found.event_time.vertices[vertex.id], f"vertices.{index}", unknown, not_applicable)
+        for index, vertex in enumerate(job.vertices)
+    )
+    if (none := not_applicable.get(WATERMARK)) is not None:
+        for index in range(len(vertices)):
+            if unknown.pop(path := f"vertices.{index}.{WATERMARK}", None) is not None:
+                not_applicable[path] = none
+    return vertices
 
 
 def _vertex(

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from flinkops.errors import UsageError
+from flinkops.errors import UsageError, did_you_mean
 from flinkops.model.quantities import parse_duration
 
 PREFIX = "job.autoscaler."
@@ -128,16 +128,11 @@ def refuse_unreadable(given: Mapping[str, str]) -> None:
 
 
 def _option(key: str) -> tuple[str, Callable[[str], Any]]:
-    import difflib
-
     short = key.removeprefix(PREFIX)
     option = OPTIONS.get(short)
     if option is None:
-        near = difflib.get_close_matches(short, OPTIONS, n=1)
-        raise UsageError(
-            f'unknown setting "{key}"',
-            next_step=f'did you mean "{near[0]}"?' if near else f"known: {', '.join(sorted(OPTIONS))}",
-        )
+        known = f"known: {', '.join(sorted(OPTIONS))}"
+        raise UsageError(f'unknown setting "{key}"', next_step=did_you_mean(short, OPTIONS, known))
     return option
 
 

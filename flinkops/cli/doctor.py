@@ -9,7 +9,7 @@ import typer
 from flinkops.cli.complete import complete_job, remember_names
 from flinkops.cli.options import Common, with_common
 from flinkops.cli.output import emit_text, is_terminal
-from flinkops.errors import ExitCode, Unreachable, UsageError
+from flinkops.errors import ExitCode, Unreachable, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,13 +82,10 @@ def doctor(
 
 def _check_code(code: str) -> None:
     """Raises UsageError for a code that no rule has, with those that there are."""
-    from difflib import get_close_matches
-
     from flinkops.diagnose.rules import RULES
 
     if code not in RULES:
-        near = get_close_matches(code, RULES, n=1)
-        hint = f'did you mean "{near[0]}"?' if near else f"one of {', '.join(RULES)}"
+        hint = did_you_mean(code, RULES, f"one of {', '.join(RULES)}")
         raise UsageError(f'no rule of the doctor has the code "{code}"', next_step=hint)
 
 

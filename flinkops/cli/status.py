@@ -49,22 +49,7 @@ def status(
     observer = _open(common, replay, keep, later.append if on_screen else common.say)
     try:
         if on_screen:
-            from flinkops.allocator import give_back_memory
-            from flinkops.cli.guarding import guarded_patterns
-            from flinkops.tui import run
-            from flinkops.tui.links import Links
-
-            give_back_memory()
-            settings = common.settings
-            run(
-                observer,
-                interval_seconds=settings.interval_seconds,
-                guarded=guarded_patterns(settings, getattr(observer.collector, "sources", ())),
-                job=job,
-                links=Links(settings.links, settings.alerts.runbook_base_url, settings.alerts.grafana_url),
-                storage=settings.storage,
-                rehearse=settings.rehearse,
-            )
+            _run_tui(common, observer, job)
             return
         code = ExitCode.OK
         for fleet in _polls(observer, common.settings.interval_seconds, watch=watch):
@@ -77,6 +62,25 @@ def status(
             common.say(line)
     if code == ExitCode.UNREACHABLE or (exit_code and code):
         raise typer.Exit(code)
+
+
+def _run_tui(common: Common, observer: "Observer", job: str | None) -> None:
+    from flinkops.allocator import give_back_memory
+    from flinkops.cli.guarding import guarded_patterns
+    from flinkops.tui import run
+    from flinkops.tui.links import Links
+
+    give_back_memory()
+    settings = common.settings
+    run(
+        observer,
+        interval_seconds=settings.interval_seconds,
+        guarded=guarded_patterns(settings, getattr(observer.collector, "sources", ())),
+        job=job,
+        links=Links(settings.links, settings.alerts.runbook_base_url, settings.alerts.grafana_url),
+        storage=settings.storage,
+        rehearse=settings.rehearse,
+    )
 
 
 def _open(common: Common, replay: str | None, keep: str | None, say: "Callable[[str], None]") -> "Observer":

@@ -1,6 +1,5 @@
 """Reading `flinkops.toml`: every key by name, every value with its unit, unknown ones refused with a suggestion."""
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -18,7 +17,7 @@ from flinkops.config.settings import (
     parse_text,
     parse_url,
 )
-from flinkops.errors import UsageError
+from flinkops.errors import UsageError, did_you_mean
 from flinkops.model.measures import MEASURES, Unit
 from flinkops.model.quantities import parse_bytes, parse_duration
 
@@ -127,8 +126,7 @@ def refuse_unknown(keys: Iterable[str], known: Iterable[str], where: str) -> Non
     names = list(known)
     for key in keys:
         if key not in names:
-            near = difflib.get_close_matches(key, names, n=1)
-            hint = f'did you mean "{near[0]}"?' if near else f"known: {', '.join(names)}"
+            hint = did_you_mean(key, names, f"known: {', '.join(names)}")
             raise UsageError(f'unknown key "{key}" in {where}', next_step=hint)
 
 

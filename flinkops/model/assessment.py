@@ -15,7 +15,7 @@ from flinkops.model.reasons import ReasonCode
 
 Level = Literal["ok", "warning", "critical", "unknown"]
 LEVEL_ORDER: dict[str, int] = {"critical": 0, "unknown": 1, "warning": 2, "ok": 3}
-"""Worst first. Unknown stands before warning: what nobody can see needs attention sooner."""
+"""Worst first. Unknown stands before warning: what cannot be seen needs attention sooner."""
 
 
 class Value(msgspec.Struct, frozen=True, gc=False):

@@ -38,7 +38,7 @@ def jobmanager_missing_seconds(resource: ResourceFacts, now_ms: int) -> float | 
 
 
 def not_taken_up_seconds(resource: ResourceFacts, now_ms: int) -> float | None:
-    """How long an edit of the spec has waited for the operator; None also where nobody notes that time.
+    """How long an edit of the spec has waited for the operator; None also where that time is not recorded.
 
     Of a suspended job the operator takes an edit up when it is resumed, and not before.
     """

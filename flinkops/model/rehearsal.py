@@ -10,7 +10,7 @@ StateOutcome = Literal["compatible", "migrated", "incompatible", "unopened", "ad
 
 
 class RehearsedOperator(Value, frozen=True):
-    """``kept``: of a sink that was replaced: its state was not opened. ``name`` is None when nobody knows it."""
+    """``kept``: of a sink that was replaced: its state was not opened. ``name`` is None when it is not known."""
 
     id: str
     name: str | None

@@ -54,7 +54,7 @@ class Family:
 
     @classmethod
     def unknown(cls, tag: str, fields: Mapping[str, Any]) -> "Family":
-        """What stands for a member that nobody knows here."""
+        """Stands for a member that this version does not know."""
         raise NotImplementedError
 
 

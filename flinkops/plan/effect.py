@@ -1,7 +1,7 @@
 """Whether a running job shows what a change was to bring about. Pure.
 
 What is read back is what was wanted, or what was before, or neither. Only the first is an effect; the second
-contradicts it; of the third (written otherwise, set by something else) and of what is masked or told by nobody nothing
+contradicts it; of the third (written otherwise, set by something else) and of what is masked or not reported nothing
 follows: then the proof is the weaker one that the job was started anew, after the change.
 """
 

@@ -34,7 +34,7 @@ class SnapshotContent(msgspec.Struct, frozen=True):
     problem: str | None = None
 
 
-class Evidence(msgspec.Struct, frozen=True):
+class References(msgspec.Struct, frozen=True):
     """What is referred to, each with by what. ``gaps``: what could not be asked; nothing may be removed then.
 
     ``keys`` are those of snapshots (`state_layout`), ``live_jobs`` the ids of jobs that have not ended, ``files`` the
@@ -85,7 +85,7 @@ LAST_STATE: Final = "the newest state of a job that no source knows"
 def decide(
     files: Iterable[StoredFile],
     contents: Mapping[str, SnapshotContent],
-    evidence: Evidence,
+    references: References,
     *,
     with_last_states: bool = False,
 ) -> Decision:
@@ -101,13 +101,13 @@ def decide(
             foreign.append(file)
         else:
             by_unit.setdefault(unit, []).append(file)
-    kept = _Kept(by_unit, contents, evidence)
-    kept.by_evidence()
+    kept = _Kept(by_unit, contents, references)
+    kept.by_references()
     kept.by_unknown_snapshots()
     if not with_last_states:
         kept.last_states()
     found = [UnitFiles(unit, tuple(own), kept.reasons.get(unit)) for unit, own in by_unit.items()]
-    return Decision(tuple(found), tuple(foreign), (*evidence.gaps, *dict.fromkeys(kept.gaps)))
+    return Decision(tuple(found), tuple(foreign), (*references.gaps, *dict.fromkeys(kept.gaps)))
 
 
 class _Kept:
@@ -117,11 +117,11 @@ class _Kept:
         self,
         by_unit: Mapping[Unit, list[StoredFile]],
         contents: Mapping[str, SnapshotContent],
-        evidence: Evidence,
+        references: References,
     ) -> None:
         self._units = by_unit
         self._contents = contents
-        self._evidence = evidence
+        self._references = references
         self._by_tail: dict[str, list[Unit]] = {}
         for unit, own in by_unit.items():
             for file in own:
@@ -132,15 +132,15 @@ class _Kept:
         self.reasons: dict[Unit, str] = {}
         self.gaps: list[str] = []
 
-    def by_evidence(self) -> None:
+    def by_references(self) -> None:
         """What sources, the journal, and snapshots elsewhere refer to."""
-        live = self._evidence.live_jobs
+        live = self._references.live_jobs
         for unit in self._units:
-            if (why := self._evidence.keys.get(unit.key)) is not None:
+            if (why := self._references.keys.get(unit.key)) is not None:
                 self._keep(unit, why)
             if (why := live.get(unit.job)) is not None:
                 self._keep(unit, why)
-        for tail, why in self._evidence.files.items():
+        for tail, why in self._references.files.items():
             for unit in self._by_tail.get(tail, ()):
                 self._keep(unit, why)
 

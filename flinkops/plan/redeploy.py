@@ -85,7 +85,7 @@ def plan_redeploy(
 ) -> Plan:
     """Stop with a savepoint, submit again from it, see it work; else bring the old one back from it.
 
-    `old` None: nobody knows how the running job was submitted, so that it could not be brought back by itself.
+    `old` None: how the running job was submitted is not known, so that it could not be brought back by itself.
     """
     preconditions = (SameJob(job.id), JobInState("RUNNING"), NoSavepointInProgress())
     directory = savepoint_directory(job, terms.target_directory)
@@ -300,7 +300,7 @@ class LaunchChange(NamedTuple):
 
 
 def launch_changes(job: JobFacts, old: Launch | None, new: Launch | None) -> tuple[LaunchChange, ...]:
-    """All that is; none where nobody knows how to submit the new job."""
+    """All that is; none where it is not known how to submit the new job."""
     if new is None:
         return ()
     changes = []

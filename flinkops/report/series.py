@@ -12,7 +12,7 @@ from flinkops.report.values import Point
 SLICES = 240
 """A point every three pixels of a plot."""
 LONGEST_GAP_FACTOR = 3
-"""What one snapshot tells holds until the next, or for so many usual distances: beyond, nobody looked."""
+"""What one snapshot tells holds until the next, or for so many usual distances: beyond, there is no data."""
 
 
 class Held(NamedTuple):

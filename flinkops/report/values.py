@@ -46,7 +46,7 @@ class Period(Value, frozen=True):
 
 
 class Budget(Value, frozen=True):
-    """One objective over the time of the report, in seconds; ``unknown_seconds``: nobody can say, neither good nor bad.
+    """One objective over the time of the report, in seconds; ``unknown_seconds``: no data, neither good nor bad.
 
     ``spent_ratio``: the share of the whole budget of 30 days that went in this time; None where it is not watched.
     """

@@ -17,7 +17,7 @@ from flinkops.clock import SystemClock
 from flinkops.local.s3_server import S3Access
 from flinkops.model.plan import Plan, Result
 from flinkops.plan.identity import Stamp
-from flinkops.plan.orphans import Evidence, decide
+from flinkops.plan.orphans import References, decide
 from flinkops.plan.storage import FolderDeletion, plan_copy, plan_deletion
 from flinkops.sources.storage.port import OutOfReach
 from flinkops.sources.storage.stores import Stores, place_of
@@ -105,7 +105,7 @@ def test_what_nobody_refers_to_goes_and_the_rest_stays(home: Path, stores: Store
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"abc")
     found = read_folder(root, stores)
-    decision = decide(found.files, found.snapshots, Evidence(live_jobs={other: "runs"}))
+    decision = decide(found.files, found.snapshots, References(live_jobs={other: "runs"}))
     units = decision.orphans
     assert {one.unit.path for one in units} == {f"state/{job}/chk-1", f"state/{job}/shared/1+ü"}
     folder = "s3://flinkops/state"

@@ -9,7 +9,7 @@ from flinkops.act.executor import Executor
 from flinkops.act.journal import Journal
 from flinkops.act.orphan_lists import read_list, write_deletion, write_list
 from flinkops.act.orphans import FolderReport, OrphanControl, OrphanSearch
-from flinkops.act.state_evidence import within
+from flinkops.act.state_references import within
 from flinkops.clock import FixedClock
 from flinkops.collect import Collector
 from flinkops.config.folders import read_folders

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from flinkops.act.savepoint_metadata import parse_metadata
 from flinkops.plan.orphan_list import listed, select
-from flinkops.plan.orphans import LAST_STATE, Decision, Evidence, SnapshotContent, StoredFile, decide
+from flinkops.plan.orphans import LAST_STATE, Decision, References, SnapshotContent, StoredFile, decide
 from flinkops.plan.state_layout import job_ids_in, keys_in, paths_in, tail_of, unit_of
 from tests.effort import examples
 from tests.unit.test_checkpoint_kinds import FOLDER, SIZES
@@ -32,7 +32,7 @@ class World(NamedTuple):
     files: list[StoredFile]
     contents: dict[str, SnapshotContent]
     needs: dict[str, set[str]]
-    evidence: Evidence
+    references: References
     starts: set[str]
 
 
@@ -80,15 +80,15 @@ def worlds(draw: st.DrawFn) -> World:
     named = {unit.key: "named" for one in starts if (unit := unit_of(f"{one}/_metadata")) is not None}
     live = dict.fromkeys(draw(st.sets(st.sampled_from(jobs))), "runs")
     outside = draw(st.sets(st.sampled_from(candidates), max_size=2)) if candidates else set()
-    evidence = Evidence(named, live, {tail_of(path): "elsewhere" for path in outside})
-    return World([file(one) for one in (*all_files, *foreign)], contents, needs, evidence, starts)
+    references = References(named, live, {tail_of(path): "elsewhere" for path in outside})
+    return World([file(one) for one in (*all_files, *foreign)], contents, needs, references, starts)
 
 
 def needed(world: World) -> set[str]:
     """By another way than the product's: everything that is reached, again and again until nothing is added."""
     found = {one.path for one in world.files if unit_of(one.path) is None}
-    found |= {one.path for one in world.files if tail_of(one.path) in world.evidence.files}
-    found |= {one.path for one in world.files if any(f"/{job}/" in one.path for job in world.evidence.live_jobs)}
+    found |= {one.path for one in world.files if tail_of(one.path) in world.references.files}
+    found |= {one.path for one in world.files if any(f"/{job}/" in one.path for job in world.references.live_jobs)}
     reached = set(world.starts) | {one for one in world.needs if unit_of(f"{one}/_metadata") is None}
     while True:
         # Whoever may be started from has to be whole, and whatever holds a file that is needed may be.
@@ -102,7 +102,7 @@ def needed(world: World) -> set[str]:
 @given(worlds(), st.booleans())
 @settings(max_examples=examples(2), deadline=None)
 def test_nothing_that_is_needed_is_an_orphan(world: World, with_last_states: bool) -> None:
-    decision = decide(world.files, world.contents, world.evidence, with_last_states=with_last_states)
+    decision = decide(world.files, world.contents, world.references, with_last_states=with_last_states)
     gone = {one.path for unit in decision.orphans for one in unit.files}
     assert gone & needed(world) == set()
     assert decision.gaps == ()
@@ -113,7 +113,7 @@ def test_nothing_that_is_needed_is_an_orphan(world: World, with_last_states: boo
 @given(worlds())
 @settings(max_examples=examples(2), deadline=None)
 def test_a_job_that_nobody_knows_keeps_its_newest_whole_state(world: World) -> None:
-    decision = decide(world.files, world.contents, world.evidence)
+    decision = decide(world.files, world.contents, world.references)
     gone = {one.path for unit in decision.orphans for one in unit.files}
     there = {tail_of(one.path) for one in world.files}
     whole = [one for one in world.needs if {tail_of(path) for path in world.needs[one]} <= there]
@@ -137,15 +137,15 @@ def test_what_a_live_job_a_pointer_or_another_snapshot_names_stays() -> None:
         chk(old, 3): SnapshotContent(frozenset({f"{old}/shared/2"}), modified_ms=1),
         chk(new, 1): SnapshotContent(frozenset({f"{old}/shared/1"}), modified_ms=2),
     }
-    evidence = Evidence({f"{new}/chk-1": "job count refers to it"})
-    decision = decide(files, contents, evidence, with_last_states=True)
+    references = References({f"{new}/chk-1": "job count refers to it"})
+    decision = decide(files, contents, references, with_last_states=True)
     assert {one.unit.path: one.kept for one in decision.units} == {
         f"c/{old}/shared/1": "c/" + new + "/chk-1 refers to it",
         f"c/{old}/shared/2": None,
         chk(old, 3): None,
         chk(new, 1): "job count refers to it",
     }
-    kept = decide(files, contents, evidence)
+    kept = decide(files, contents, references)
     assert {one.unit.path for one in kept.units if one.kept == LAST_STATE} == {chk(old, 3)}
     assert kept.orphans == ()
 
@@ -153,16 +153,16 @@ def test_what_a_live_job_a_pointer_or_another_snapshot_names_stays() -> None:
 def test_a_kept_snapshot_that_cannot_be_read_is_a_gap() -> None:
     path = f"c/savepoint-{JOBS[0][:6]}-0a"
     contents = {path: SnapshotContent(problem="it is cut off")}
-    found = decide([file(f"{path}/_metadata")], contents, Evidence({path.rpartition("/")[2]: "named"}))
+    found = decide([file(f"{path}/_metadata")], contents, References({path.rpartition("/")[2]: "named"}))
     assert found.gaps == (f"what {path} refers to is not known: it is cut off",)
-    assert decide([], {}, Evidence(gaps=("source a is down",))).gaps == ("source a is down",)
+    assert decide([], {}, References(gaps=("source a is down",))).gaps == ("source a is down",)
 
 
 def test_files_of_one_snapshot_in_several_folders_go_together() -> None:
     """Entropy: its files lie each under a folder of random characters."""
     job = JOBS[0]
     files = [file(f"c/{job}/chk-1/_metadata"), file(f"x1y2/c/{job}/chk-1/a"), file(f"x1y2/c/{job}/chk-2/b")]
-    decision = decide(files, {chk(job, 1): SnapshotContent(modified_ms=1)}, Evidence({f"{job}/chk-1": "named"}))
+    decision = decide(files, {chk(job, 1): SnapshotContent(modified_ms=1)}, References({f"{job}/chk-1": "named"}))
     assert [one.unit.path for one in decision.orphans] == [f"x1y2/c/{job}/chk-2"]
 
 
@@ -192,7 +192,7 @@ def test_texts_are_searched_for_jobs_and_paths() -> None:
 
 
 def orphaned(*files: StoredFile) -> Decision:
-    return decide(files, {}, Evidence())
+    return decide(files, {}, References())
 
 
 def test_only_what_was_listed_a_day_ago_and_is_unchanged_is_deleted() -> None:
@@ -219,7 +219,7 @@ def test_only_what_was_listed_a_day_ago_and_is_unchanged_is_deleted() -> None:
 def test_what_was_referred_to_in_between_begins_anew() -> None:
     path = f"c/{JOBS[0]}/shared/1"
     first = listed(orphaned(file(path)), None, "c", ("a",), 0)
-    held = decide([file(path)], {}, Evidence(live_jobs={JOBS[0]: "runs"}))
+    held = decide([file(path)], {}, References(live_jobs={JOBS[0]: "runs"}))
     second = listed(held, first, "c", ("a",), DAY_MS)
     assert second.files == {}
     third = listed(orphaned(file(path)), second, "c", ("a",), 2 * DAY_MS)

@@ -1,9 +1,9 @@
 """Jobs of the Flink operator in one Kubernetes cluster: changed through their custom resources."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -63,6 +63,7 @@ from flinkops.sources.kubernetes.verbs import ResourceRef
 from flinkops.sources.storage.stores import Stores
 
 _AUTOSCALER_SECONDS = 10.0
+C = TypeVar("C", bound=KubeControl)
 
 
 @dataclass(frozen=True)
@@ -270,26 +271,19 @@ class OperatorBackend:
             with lease.held(Plan(id=stamp.plan_id, verb="autoscale-apply", target=target, created_ms=stamp.now_ms)):
                 yield lease.require
 
-    @contextmanager
-    def control_of(self, ref: ResourceRef, fallback: dict[str, Any] | None = None) -> Iterator[KubeControl]:
+    def control_of(
+        self, ref: ResourceRef, fallback: dict[str, Any] | None = None
+    ) -> AbstractContextManager[KubeControl]:
         """Of one custom resource; `fallback` is what it was, where it may be gone. Raises UsageError when it is."""
-        control = open_control(self.access, ref, self._clock, fallback)
-        if control is None:
-            raise UsageError(f"{ref.kind} {ref.namespace}/{ref.name} does not exist in {self.access.context}")
-        try:
-            yield control
-        finally:
-            control.close()
+        return closing(self._existing(open_control(self.access, ref, self._clock, fallback), ref))
 
-    @contextmanager
-    def _blue_green_control(self, ref: ResourceRef) -> Iterator[BlueGreenControl]:
-        control = open_blue_green(self.access, ref, self._clock)
+    def _blue_green_control(self, ref: ResourceRef) -> AbstractContextManager[BlueGreenControl]:
+        return closing(self._existing(open_blue_green(self.access, ref, self._clock), ref))
+
+    def _existing(self, control: C | None, ref: ResourceRef) -> C:
         if control is None:
             raise UsageError(f"{ref.kind} {ref.namespace}/{ref.name} does not exist in {self.access.context}")
-        try:
-            yield control
-        finally:
-            control.close()
+        return control
 
     def _jobs(self) -> tuple[JobFacts, ...]:
         source = self._open_source()

@@ -29,7 +29,6 @@ from flinkops.plan.operator.blue_green import (
 from flinkops.plan.operator.blue_green_inputs import BeginBlueGreenRollback, RestoreBlueGreenSpec
 from flinkops.plan.operator.merge_patch import changed_paths, merge_patch, merged, spec_patch
 from flinkops.sources.kubernetes.resources import Json, section, text
-from flinkops.sources.kubernetes.verbs import Conflict
 
 _ABORTED_WITHIN_SECONDS = 180.0
 _ABORT_NOW = {ABORT_GRACE: "1 ms", DELETION_DELAY: "3650 d"}
@@ -131,13 +130,7 @@ def _set(run: StepRun, control: BlueGreenControl, spec: Mapping[str, Any]) -> No
         patch = spec_patch(found, spec)
         if not patch:
             return True
-        control.require_lock()
-        version = text(section(found, "metadata"), "resourceVersion")
-        try:
-            control.verbs.patch(control.ref, patch, resource_version=version)
-        except Conflict:
-            return None
-        return True
+        return None if control.patch_as_found(found, patch) is None else True
 
     run.until("setting the spec", ask)
 

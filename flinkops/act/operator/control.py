@@ -20,7 +20,7 @@ from flinkops.plan.preconditions import unmet_of_resource
 from flinkops.sources.kubernetes.access import KubeAccess
 from flinkops.sources.kubernetes.resources import Json, job_id, section, snapshots_by_job, text
 from flinkops.sources.kubernetes.service_proxy import ServiceClient
-from flinkops.sources.kubernetes.verbs import KubeVerbs, Leftover, ResourceRef, rest_service
+from flinkops.sources.kubernetes.verbs import Conflict, KubeVerbs, Leftover, ResourceRef, rest_service
 
 _REST_SECONDS = 6.0
 
@@ -146,6 +146,15 @@ class KubeControl(RestControl):
     def require_lock(self) -> None:
         """Asked before each change; raises OperationFailed when the Lease is lost, Unreachable when it may be."""
         self._lease.require()
+
+    def patch_as_found(self, found: Json, patch: Json) -> Json | None:
+        """Change the resource under the lock, if it is still as `found`; None where it has been changed since."""
+        self.require_lock()
+        version = text(section(found, "metadata"), "resourceVersion")
+        try:
+            return self.verbs.patch(self.ref, patch, resource_version=version)
+        except Conflict:
+            return None
 
     def _named(self, job: JobFacts) -> JobFacts:
         if self.is_session_job and job.id not in self._own_ids:

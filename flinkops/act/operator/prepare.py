@@ -66,40 +66,64 @@ def prepare_for_resource(
     edit, settled = _edit(journal, control, resource, request)
     abilities = features(read.definition, read.operator.version)
     observed = observed_job(job, read, stopped_by=_suspended_with(journal, control))
-    status = resource.get("status") or {}
-    lost = lost_stop_savepoint(status, observed.stop_savepoint) if request.verb == "resume" else None
-    lost = request.start_from or lost
-    accepted = frozenset({"last-state"}) if request.verb == "resume" else frozenset[str]()
-    accepted |= {ANEW} if lost else set()
-    accepted |= {"savepoint-redeploy"} if request.terms.redeploy_from else set()
+    start_from = request.start_from or _lost_savepoint(request, resource, observed)
+    accepted = _accepted(request, start_from)
     found = predict(resource, edit, observed=observed, features=abilities, cluster=read.cluster, accepted=accepted)
     found = _told_of_redeployment(found, settled, job, resource, journal, stores)
     ordered = settled is not None and settled.orders is not None and request.terms.redeploy_from is None
     if ordered and not abilities.savepoint_redeploy:
         found = msgspec.structs.replace(found, refused=(*found.refused, _no_nonce(control.ref.name)))
-    directory = savepoint_directory(on_cluster(resource.get("spec") or {}, read.cluster))
-    if request.terms.backup and directory is None:
-        raise UsageError("--backup-savepoint: no savepoint directory is configured (state.savepoints.dir)")
     plan = plan_for_resource(
         request.verb,
         control.name,
         resource,
-        Seen(
-            job.id,
-            job.started_ms,
-            running=bool(job.vertices) and job.state == "RUNNING",
-            parallelism={vertex.id: vertex.parallelism for vertex in job.vertices},
-            committing=committing_sinks(job.vertices),
-            down_seconds=None if job.ended_ms is None else max(0.0, (stamp.now_ms - job.ended_ms) / 1000),
-        ),
+        _seen(job, stamp),
         found,
         abilities,
         stamp,
         request.terms,
-        start_from=lost,
-        backup_directory=directory if request.terms.backup else None,
+        start_from=start_from,
+        backup_directory=_backup_directory(request, read),
     )
     return _prepared(plan, found.patch)
+
+
+def _lost_savepoint(request: ActionRequest, resource: Mapping[str, Any], observed: ObservedJob) -> str | None:
+    """The savepoint of a suspended job's stop that the operator has lost: only a new resource can start from it."""
+    if request.verb != "resume":
+        return None
+    return lost_stop_savepoint(resource.get("status") or {}, observed.stop_savepoint)
+
+
+def _accepted(request: ActionRequest, start_from: str | None) -> frozenset[str]:
+    """What the request itself accepts, so that it is no reason to refuse."""
+    accepted = {"last-state"} if request.verb == "resume" else set[str]()
+    if start_from:
+        accepted.add(ANEW)
+    if request.terms.redeploy_from:
+        accepted.add("savepoint-redeploy")
+    return frozenset(accepted)
+
+
+def _backup_directory(request: ActionRequest, read: Read) -> str | None:
+    """Where a savepoint of our own goes first. Raises UsageError where one is asked for and no directory is set."""
+    if not request.terms.backup:
+        return None
+    directory = savepoint_directory(on_cluster(read.resource.get("spec") or {}, read.cluster))
+    if directory is None:
+        raise UsageError("--backup-savepoint: no savepoint directory is configured (state.savepoints.dir)")
+    return directory
+
+
+def _seen(job: JobFacts, stamp: Stamp) -> Seen:
+    return Seen(
+        job.id,
+        job.started_ms,
+        running=bool(job.vertices) and job.state == "RUNNING",
+        parallelism={vertex.id: vertex.parallelism for vertex in job.vertices},
+        committing=committing_sinks(job.vertices),
+        down_seconds=None if job.ended_ms is None else max(0.0, (stamp.now_ms - job.ended_ms) / 1000),
+    )
 
 
 def wanted_spec(

@@ -59,7 +59,7 @@ def settle_nonce(current: Spec, wanted: Spec, next_nonce: int, choice: NonceChoi
 
 
 def what_is_lost(path: str, job: JobFacts, resource: Json, journal: Journal, stores: Stores) -> str:
-    """One sentence: how old the savepoint is, as far as anybody knows, and what the job has done since."""
+    """One sentence: how old the savepoint is, if known, and what the job has done since."""
     points = job.checkpoints
     newest = newest_completed(points) if points else None
     since = f"checkpoint {newest.id} has been completed since" if newest else "its newest checkpoint is not known"
@@ -72,7 +72,7 @@ def what_is_lost(path: str, job: JobFacts, resource: Json, journal: Journal, sto
 
 
 def _taken(path: str, job: JobFacts, resource: Json, journal: Journal, stores: Stores) -> tuple[int | None, int | None]:
-    """When it was taken, and its number in the row of the job's checkpoints; None: nobody who was asked knows."""
+    """When it was taken, and its number in the row of the job's checkpoints; None: unknown."""
     points = job.checkpoints
     listed = (*points.history, *filter(None, [points.latest_savepoint])) if points else ()
     for one in listed:

@@ -196,13 +196,7 @@ def _patch_to(run: StepRun, control: KubeControl, spec: dict[str, Any], nonce: s
         patch = spec_patch(found, spec)
         if not patch or (nonce and patch["spec"].get("job", {}).keys() == {nonce} and patch["spec"].keys() == {"job"}):
             return (False,)
-        control.require_lock()
-        version = text(section(found, "metadata"), "resourceVersion")
-        try:
-            control.verbs.patch(control.ref, patch, resource_version=version)
-        except Conflict:
-            return None
-        return (True,)
+        return None if control.patch_as_found(found, patch) is None else (True,)
 
     return run.until("setting the old spec again", ask)[0]
 

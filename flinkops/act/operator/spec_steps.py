@@ -83,11 +83,7 @@ def patch_resource(run: StepRun, given: PatchResource) -> ResourcePatched:
             return found  # an earlier try did it
         if spec_hash(found) != spec_hash(before):
             raise Refused("the spec was edited by somebody else since the plan was made: plan again")
-        control.require_lock()
-        try:
-            return control.verbs.patch(control.ref, patch, resource_version=_version(found))
-        except Conflict:
-            return None
+        return control.patch_as_found(found, patch)
 
     answer = run.until("changing the resource", ask)
     return ResourcePatched(str(section(answer, "metadata").get("generation")), run.job_id)

@@ -47,7 +47,7 @@ class StopBegun(SaysStopping, BeginsSavepoint, Value, frozen=True, tag_field="fo
 
 
 class JobEnded(SaysStopped, Value, frozen=True, tag_field="found", tag="job-ended"):
-    """By Flink's clock; where nobody saw it end, when it was last seen to run, by ours, and why."""
+    """By Flink's clock; where its end was not observed, when it was last seen to run, by ours, and why."""
 
     FOR_STEPS: ClassVar[frozenset[str]] = frozenset({"stopped_ms"})
 

@@ -104,7 +104,7 @@ def _submit(run: StepRun, given: SubmitJob, savepoint: str) -> None:
 
 
 def _kept_savepoint(run: StepRun) -> str:
-    """What the old job can come back from, when nobody knows a savepoint of its stop: its JobManager died with it."""
+    """What the old job can come back from, when no savepoint of its stop is known: its JobManager died with it."""
     stops = (one.do for one in run.plan.steps)
     directory = next((one.target_directory for one in stops if isinstance(one, StopWithSavepoint)), None)
     old = run.until("polling the old job", lambda: (run.control.job(run.job_id),))[0]

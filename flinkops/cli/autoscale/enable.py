@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from flinkops.cli.action_options import Consent, JobArgument, JournalOption, acts
-from flinkops.cli.autoscale.observed import SetOption, overrides
+from flinkops.cli.autoscale.observed import SetOption
 from flinkops.cli.autoscale.platform import change_settings, platform_autoscaler
 from flinkops.cli.options import Common, with_common
 
@@ -29,10 +29,11 @@ def enable(
 
     Example: flinkops autoscale enable orders --set utilization.target=0.8 --set metrics.window=5m
     """
+    from flinkops.act.request_reading import pairs
     from flinkops.autoscale.settings import PREFIX, refuse_unreadable
 
     # An option that the operator's version has not would be ignored by it without a word.
-    named = platform_autoscaler(common).named(overrides(settings))
+    named = platform_autoscaler(common).named(pairs(settings))
     refuse_unreadable(named.settings)
     for doubt in named.doubts:
         common.say(f"flinkops: {doubt}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flinkops.cli.options import Common, finite
-from flinkops.errors import OperationFailed, Unreachable, UsageError
+from flinkops.errors import OperationFailed, Unreachable
 
 if TYPE_CHECKING:
     from flinkops.autoscale.decide import Decision
@@ -47,22 +47,12 @@ class Observed:
         return self.polls[-1]
 
 
-def overrides(given: list[str] | None) -> dict[str, str]:
-    """`--set KEY=VALUE`. Raises UsageError for anything else."""
-    found = {}
-    for text in given or []:
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise UsageError(f"--set {text}: KEY=VALUE is expected")
-        found[key] = value
-    return found
-
-
 def settings_for(common: Common, job: "JobFacts", given: list[str] | None) -> "Settings":
     """The settings of a job's decision; says on stderr which of the job's own could not be read."""
+    from flinkops.act.request_reading import pairs
     from flinkops.autoscale.settings import settings_of
 
-    settings, unread = settings_of(job.configuration, overrides(given))
+    settings, unread = settings_of(job.configuration, pairs(given))
     for problem in unread:
         common.say(f"flinkops: not read: {problem}")
     return settings

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flinkops.cli.action_options import JobArgument
-from flinkops.cli.autoscale.observed import SetOption, overrides, recorded, settings_for
+from flinkops.cli.autoscale.observed import SetOption, recorded, settings_for
 from flinkops.cli.options import Common, with_common
 from flinkops.cli.output import emit, emit_document
 from flinkops.cli.run_action import backend, document_format
@@ -76,6 +76,7 @@ def _of_file(common: Common, file: str, job: str, given: list[str] | None) -> "t
 
 def _of_cluster(common: Common, job: str, given: list[str] | None) -> "tuple[str, list[PolledJob], Settings]":
     """The same from the operator's ConfigMap: its metrics window, since the last rescale."""
+    from flinkops.act.request_reading import pairs
     from flinkops.autoscale.explain import polls_of_collected
     from flinkops.autoscale.settings import settings_of
 
@@ -94,7 +95,7 @@ def _of_cluster(common: Common, job: str, given: list[str] | None) -> "tuple[str
             f"the operator keeps no counts of records of {job}, only rates (up to 1.7)",
             next_step=f"flinkops record FILE, then flinkops autoscale replay {shell_word(job)} FILE",
         )
-    return job, polls, settings_of(seen.settings, overrides(given))[0]
+    return job, polls, settings_of(seen.settings, pairs(given))[0]
 
 
 def _show_replay(common: Common, job: str, seconds: float, rows: list[dict[str, Any]]) -> None:

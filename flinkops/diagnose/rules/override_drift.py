@@ -1,7 +1,10 @@
 """override-drift: the parallelism that was decided is not the one that runs."""
 
+from collections.abc import Mapping, Sequence
+
 from flinkops.diagnose.case import Case
 from flinkops.diagnose.rule import Rule, Verdict, line, remedy
+from flinkops.model.facts import VertexFacts
 from flinkops.model.findings import Finding
 from flinkops.model.overrides import LOST_AT_START, OVERRIDES
 
@@ -19,39 +22,37 @@ def judge(case: Case) -> Verdict:
     ]
     if not case.above("vertices that run with another parallelism", len(drifted), 0, "count"):
         return ()
+    running = {each.id: each.parallelism for each, _ in drifted}
+    return [_finding(case, drifted, wanted | running)]
+
+
+def _finding(case: Case, drifted: Sequence[tuple[VertexFacts, int]], as_it_runs: Mapping[str, int]) -> Finding:
+    """Of all vertices that drifted, each with its override; `as_it_runs`: the overrides that would keep what runs."""
     vertex, number = drifted[0]
     step = case.scaled_to(vertex, number)
-    running = {each.id: each.parallelism for each, _ in drifted}
-    return [
-        Finding(
-            code="override-drift",
-            severity="warning",
-            confidence=0.8,
-            title=f'"{vertex.name}" runs with {vertex.parallelism} subtasks, its override says {number}: {_next(case)}',
-            vertex=vertex.name,
-            evidence=tuple(
-                line(
-                    f'subtasks of "{each.name}" that run, against the override',
-                    float(each.parallelism),
-                    float(count),
-                    "count",
-                )
-                for each, count in drifted
+    what = 'subtasks of "{}" that run, against the override'
+    return Finding(
+        code="override-drift",
+        severity="warning",
+        confidence=0.8,
+        title=f'"{vertex.name}" runs with {vertex.parallelism} subtasks, its override says {number}: {_next(case)}',
+        vertex=vertex.name,
+        evidence=tuple(
+            line(what.format(each.name), float(each.parallelism), float(count), "count") for each, count in drifted
+        ),
+        remedy=(
+            remedy("If the override is right: rescale to it, in place with the adaptive scheduler"),
+            remedy(
+                "If what runs is right: write that down before the next start; the operator's autoscaler forgets "
+                "its own overrides on a new nonce",
+                OVERRIDES,
+                ",".join(f"{key}:{count}" for key, count in as_it_runs.items())[:200],
             ),
-            remedy=(
-                remedy("If the override is right: rescale to it, in place with the adaptive scheduler"),
-                remedy(
-                    "If what runs is right: write that down before the next start; the operator's autoscaler forgets "
-                    "its own overrides on a new nonce",
-                    OVERRIDES,
-                    ",".join(f"{key}:{count}" for key, count in (wanted | running).items())[:200],
-                ),
-            ),
-            next=step.command,
-            move=step.move,
-            reference="https://issues.apache.org/jira/browse/FLINK-38770",
-        )
-    ]
+        ),
+        next=step.command,
+        move=step.move,
+        reference="https://issues.apache.org/jira/browse/FLINK-38770",
+    )
 
 
 def _next(case: Case) -> str:

@@ -159,7 +159,7 @@ def _still_growing(points: Points) -> bool:
 
 
 def _input_moves(case: Case) -> str | None:
-    """Why the input is not flat: it rises or falls, or nobody knows."""
+    """Why the input is not flat: it rises or falls, or its trend is unknown."""
     rate = case.input_per_second
     if rate is None:
         return case.why_missing("records_in_per_second", "the rate of the input is not known")

@@ -3,11 +3,10 @@
 Source: apache/flink-kubernetes-operator, ``AutoScalerOptions`` of the releases 1.7 to 1.15 and of main (1.16).
 """
 
-import difflib
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from flinkops.errors import UsageError
+from flinkops.errors import UsageError, did_you_mean
 from flinkops.model.operator_bugs import version_numbers
 
 PREFIX = "job.autoscaler."
@@ -132,10 +131,9 @@ def _name_and_since(short: str, minor: int | None) -> tuple[str, int]:
         return short, _FAMILIES_SINCE
     option = _BY_NAME.get(short)
     if option is None:
-        near = difflib.get_close_matches(short, _BY_NAME, n=1)
         raise UsageError(
             f"the operator's autoscaler has no option {short}",
-            next_step=f'did you mean "{near[0]}"?' if near else f"it has: {', '.join(sorted(_BY_NAME))}",
+            next_step=did_you_mean(short, _BY_NAME, f"it has: {', '.join(sorted(_BY_NAME))}"),
         )
     if option.before is not None and (minor is None or minor < option.since):
         return option.before, _OLDEST

@@ -108,10 +108,7 @@ def plan_for_resource(
     mode, refused = course.mode, course.refused
     restarts = mode not in _LEFT_RUNNING and desired_state(_wanted(resource, found)) == "running"
     text, back = course.rollback or (rollback_text(mode, features), ())
-    risks = [*found.risks]
-    if restarts and mode in (Mode.LAST_STATE, Mode.SAVEPOINT_REDEPLOY):
-        told = configuration(_wanted(resource, found))
-        risks += transaction_risks(seen.committing, told, down_seconds=seen.down_seconds, from_savepoint=False)
+    risks = [*found.risks, *_transaction_risks(mode, resource, seen, found, restarts=restarts)]
     if restarts and verb != "resume":
         undeletable = found.not_deletable if mode == "savepoint" else ()
         risks += [f"{NO_ROLLBACK}: {problem}" for problem in undeletable]
@@ -135,6 +132,16 @@ def plan_for_resource(
         severe=mode in ("stateless", "savepoint-redeploy") or (restarts and verb != "resume" and not back),
         command=stamp.command,
     )
+
+
+def _transaction_risks(
+    mode: Mode, resource: Resource, seen: Seen, found: Prediction, *, restarts: bool
+) -> tuple[str, ...]:
+    """Of a start from the last checkpoint: a broker may have ended the transactions that belong to it."""
+    if not restarts or mode not in (Mode.LAST_STATE, Mode.SAVEPOINT_REDEPLOY):
+        return ()
+    told = configuration(_wanted(resource, found))
+    return transaction_risks(seen.committing, told, down_seconds=seen.down_seconds, from_savepoint=False)
 
 
 class _Course(NamedTuple):

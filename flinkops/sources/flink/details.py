@@ -54,8 +54,22 @@ _TASKMANAGER_METRICS = {
 }
 
 
+class _Parts:
+    """The parts of a detail. One that cannot be read is None, and ``unknown`` has the reason under its name."""
+
+    def __init__(self) -> None:
+        self.unknown: dict[str, str] = {}
+
+    def ask(self, what: str, request: Callable[[], T]) -> T | None:
+        try:
+            return request()
+        except Unreachable as problem:
+            self.unknown[what] = problem.what
+            return None
+
+
 class _TaskManagers(NamedTuple):
-    asked: tuple[TaskManagerDetail, ...]
+    asked: tuple[TaskManagerDetail, ...] = ()
     left_out: int = 0
     most_gc_ratio: float | None = None
 
@@ -70,46 +84,37 @@ class FlinkDetails(FlinkVerbs):
         """Everything about one job. Raises errors.Unreachable when not even the job itself can be read."""
         deadline = Deadline(deadline_seconds)
         path = _job(job_id)
-        unknown: dict[str, str] = {}
-
-        def attempt(what: str, ask: Callable[[], T]) -> T | None:
-            try:
-                return ask()
-            except Unreachable as problem:
-                unknown[what] = problem.what
-                return None
-
+        parts = _Parts()
         with self._client.enforced(deadline):
             job = self._client.get(path, wire.job, deadline)
-            vertices = [
-                attempt(f"vertices.{each.id}", partial(self._vertex, path, each.id, deadline)) for each in job.vertices
-            ]
-            phases = attempt("checkpoint_phases", lambda: self._phases(path, job, deadline))
-            exceptions = attempt(
+            vertices = tuple(
+                vertex
+                for each in job.vertices
+                if (vertex := parts.ask(f"vertices.{each.id}", partial(self._vertex, path, each.id, deadline)))
+            )
+            phases_of, phases = parts.ask("checkpoint_phases", lambda: self._phases(path, job, deadline)) or (None, ())
+            exceptions = parts.ask(
                 "exceptions", lambda: self._client.get(f"{path}/exceptions", wire.exceptions, deadline)
             )
-            found = tuple(vertex for vertex in vertices if vertex is not None)
-            managers = attempt("taskmanagers", lambda: self._taskmanagers(_taskmanagers_of(found), deadline))
-            if managers is not None and managers.left_out:
-                managers = attempt("taskmanagers", partial(self._with_most_gc, managers, deadline)) or managers
-            requirements = attempt(
+            managers = self._those_that_run(vertices, parts, deadline)
+            requirements = parts.ask(
                 "resource_requirements",
                 lambda: self.resource_requirements(job_id, deadline_seconds=deadline.remaining_seconds),
             )
-            plan = attempt("plan", lambda: self._plan(path, deadline))
+            plan = parts.ask("plan", lambda: self._plan(path, deadline))
         return JobDetail(
             id=job.jid,
             seen_ms=self._clock.now_ms(),
-            vertices=found,
-            taskmanagers=managers.asked if managers else (),
-            taskmanagers_left_out=managers.left_out if managers else 0,
-            most_gc_ratio=managers.most_gc_ratio if managers else None,
-            phases_of=phases[0] if phases else None,
-            checkpoint_phases=phases[1] if phases else (),
+            vertices=vertices,
+            taskmanagers=managers.asked,
+            taskmanagers_left_out=managers.left_out,
+            most_gc_ratio=managers.most_gc_ratio,
+            phases_of=phases_of,
+            checkpoint_phases=phases,
             exceptions=exceptions_facts(exceptions) if exceptions else (),
             resource_requirements=requirements or (),
             plan=plan or {},
-            unknown=unknown,
+            unknown=parts.unknown,
         )
 
     def subtasks(self, job_id: str, vertex_id: str, *, deadline_seconds: float = DETAIL_SECONDS) -> VertexDetail:
@@ -253,6 +258,13 @@ class FlinkDetails(FlinkVerbs):
                 summary = wire.VertexCheckpoint()
             phases.append(phases_facts(names.get(vertex_id, vertex_id), task, summary))
         return newest.id, tuple(phases)
+
+    def _those_that_run(self, vertices: Sequence[VertexDetail], parts: _Parts, deadline: Deadline) -> _TaskManagers:
+        """The TaskManagers of these vertices; none where Flink does not tell them."""
+        managers = parts.ask("taskmanagers", lambda: self._taskmanagers(_taskmanagers_of(vertices), deadline))
+        if managers is not None and managers.left_out:
+            managers = parts.ask("taskmanagers", partial(self._with_most_gc, managers, deadline)) or managers
+        return managers or _TaskManagers()
 
     def _taskmanagers(self, ours: frozenset[str], deadline: Deadline) -> "_TaskManagers":
         """Those that run the job; all where Flink does not say which. Only so many are asked one by one."""

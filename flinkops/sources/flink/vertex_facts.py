@@ -28,23 +28,14 @@ def vertex_facts(
     markers_left_out: int = 0,
 ) -> VertexFacts:
     """Puts it all together. A fact without a metric stays None."""
-    io = vertex.metrics
     fields: dict[str, Any] = {field: spread for field, spread in spreads.items() if spread != _NOTHING}
     measured = {field: fields.pop(field) for field in MEASURED_FACTS & fields.keys()}
     legacy = spreads.get("busy_ratio") == _NOTHING
-    timers = fields.pop("event_timers", None)
-    waits = timers is not None and (timers.sum or 0.0) > 0
-    timed = _timed(fields, legacy=legacy and not upstream)
+    fields |= _event_time(fields, watermark, event_time, legacy=legacy and not upstream)
+    fields |= _committed(fields)
+    fields |= _exchanged(vertex.metrics, _read_by_source(fields, legacy=legacy))
     for field in _SINGLE_VALUES & fields.keys():
         fields[field] = fields[field].max
-    commits, failed, age = (fields.pop(field, None) for field in ("commits", "commit_failed", "commit_age_seconds"))
-    if age is None:  # any committer counts; only Iceberg's says when the last commit was
-        commits = failed = None
-    read = _read_by_source(fields, legacy=legacy)
-    complete_in, complete_out = io.read_records_complete, io.write_records_complete
-    records_in = io.read_records if complete_in else None
-    if not records_in and read is not None:
-        records_in = read
     return VertexFacts(
         id=vertex.id,
         name=vertex.name,
@@ -54,26 +45,8 @@ def vertex_facts(
         upstream=upstream,
         input_ships=input_ships,
         source_partitions=source_partitions,
-        source_is_timed=timed,
-        source_is_legacy=legacy and not upstream,
-        needs_event_time=True if waits else event_time.needs,
-        makes_watermarks=event_time.makes,
-        window_seconds=event_time.window_seconds,
         markers_left_out=markers_left_out,
         started_ms=vertex.start_time if vertex.start_time > 0 else None,
-        records_in=records_in,
-        records_out=io.write_records if complete_out else None,
-        bytes_in=io.read_bytes if complete_in else None,
-        bytes_out=io.write_bytes if complete_out else None,
-        accumulated_busy_ms=number(io.accumulated_busy_time) if complete_in else None,
-        accumulated_backpressured_ms=number(io.accumulated_backpressured_time) if complete_in else None,
-        accumulated_idle_ms=number(io.accumulated_idle_time) if complete_in else None,
-        watermark_ms=watermark.spread if watermark else None,
-        watermark_none_yet=watermark.none_yet if watermark else False,
-        watermark_finished=watermark.finished if watermark else False,
-        commit_age_seconds=_commit_age(age),
-        commit_failed=_integer(failed.sum) if failed else None,
-        commits=_integer(commits.sum) if commits else None,
         measured=measured,
         **fields,
     )
@@ -113,6 +86,51 @@ def _watermark_spread(lowest: float | None, highest: float | None) -> Spread | N
     low = None if lowest is None or not _EARLIEST_MS < lowest < _LATEST_MS else lowest
     high = None if highest is None or not _EARLIEST_MS < highest < _LATEST_MS else highest
     return None if low is None and high is None else Spread(min=low, max=high)
+
+
+def _exchanged(io: wire.IoMetrics, read_by_source: int | None) -> dict[str, Any]:
+    """Records and bytes in and out, and how the subtasks spent their time; None where not all of them have reported."""
+    complete_in, complete_out = io.read_records_complete, io.write_records_complete
+    records_in = io.read_records if complete_in else None
+    return {
+        "records_in": read_by_source if not records_in and read_by_source is not None else records_in,
+        "records_out": io.write_records if complete_out else None,
+        "bytes_in": io.read_bytes if complete_in else None,
+        "bytes_out": io.write_bytes if complete_out else None,
+        "accumulated_busy_ms": number(io.accumulated_busy_time) if complete_in else None,
+        "accumulated_backpressured_ms": number(io.accumulated_backpressured_time) if complete_in else None,
+        "accumulated_idle_ms": number(io.accumulated_idle_time) if complete_in else None,
+    }
+
+
+def _event_time(
+    fields: dict[str, Any], watermark: Watermark | None, use: EventTimeUse, *, legacy: bool
+) -> dict[str, Any]:
+    """Where the vertex stands in event time, and whether it needs it. Takes the timers out of `fields`."""
+    timers = fields.pop("event_timers", None)
+    waits = timers is not None and (timers.sum or 0.0) > 0
+    return {
+        "source_is_timed": _timed(fields, legacy=legacy),
+        "source_is_legacy": legacy,
+        "needs_event_time": True if waits else use.needs,
+        "makes_watermarks": use.makes,
+        "window_seconds": use.window_seconds,
+        "watermark_ms": watermark.spread if watermark else None,
+        "watermark_none_yet": watermark.none_yet if watermark else False,
+        "watermark_finished": watermark.finished if watermark else False,
+    }
+
+
+def _committed(fields: dict[str, Any]) -> dict[str, Any]:
+    """What a committer has done. Takes its metrics out of `fields`."""
+    commits, failed, age = (fields.pop(field, None) for field in ("commits", "commit_failed", "commit_age_seconds"))
+    if age is None:  # any committer counts; only Iceberg's says when the last commit was
+        commits = failed = None
+    return {
+        "commit_age_seconds": _commit_age(age),
+        "commit_failed": _integer(failed.sum) if failed else None,
+        "commits": _integer(commits.sum) if commits else None,
+    }
 
 
 def _read_by_source(fields: dict[str, Any], *, legacy: bool) -> int | None:

@@ -16,7 +16,7 @@ from flinkops.clock import Clock
 from flinkops.errors import FlinkopsError
 from flinkops.model.facts import FleetSnapshot, JobFacts
 from flinkops.model.places import DEFAULT_SCHEME_KEY, qualified
-from flinkops.plan.orphans import Evidence
+from flinkops.plan.orphans import References
 from flinkops.plan.state_layout import job_ids_in, keys_in, paths_in
 from flinkops.sources.protocol import HasResourceTexts, HasRestEndpoint, Source
 from flinkops.sources.storage.location import parse_location, savepoint_folder
@@ -49,7 +49,7 @@ class Considered(msgspec.Struct, frozen=True):
 class Gathered(NamedTuple):
     """What refers to what; the places that were looked into; the folders that Flink is configured to use."""
 
-    evidence: Evidence
+    references: References
     considered: tuple[Considered, ...]
     folders: tuple[str, ...]
     names: dict[str, str]  # of jobs, by their ids
@@ -77,7 +77,7 @@ def gather(
     ha_folders += [found for text in resources for found in _HA_IN_TEXT.findall(text)]
     search.of_ha(dict.fromkeys(ha_folders))
     names = {job.id: job.name for job in snapshot.jobs if job.id}
-    return Gathered(search.evidence(), tuple(search.considered), tuple(dict.fromkeys(folders)), names)
+    return Gathered(search.references(), tuple(search.considered), tuple(dict.fromkeys(folders)), names)
 
 
 def _folder(settings: dict[str, str], key: str) -> str:
@@ -169,7 +169,7 @@ class _Search:
                 self._gaps.append(f"HA metadata in {folder}: {problem.what}")
         self.considered.append(Considered("HA pointers", count))
 
-    def evidence(self) -> Evidence:
+    def references(self) -> References:
         """What all these texts refer to."""
         keys: dict[str, str] = {}
         live = dict(self._live)
@@ -187,7 +187,7 @@ class _Search:
         for path, what in paths.items():
             for tail in self._names(path, what):
                 files.setdefault(tail, f"{path} refers to it, to which {what} refers")
-        return Evidence(keys, live, files, tuple(dict.fromkeys(self._gaps)))
+        return References(keys, live, files, tuple(dict.fromkeys(self._gaps)))
 
     def _names(self, path: str, what: str) -> frozenset[str]:
         """What a snapshot that is referred to names, wherever it lies."""
