@@ -1,5 +1,10 @@
 """Parallelism overrides by vertex, and the Flinks that ignore them when a job is submitted. Pure."""
 
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+
+from flinkops.model.facts import VertexFacts
+
 OVERRIDES = "pipeline.jobvertex-parallelism-overrides"
 LOST_AT_START = ("2.0.", "2.1.", "2.2.", "2.3.")
 """FLINK-38770: these submit stream graphs, and only job graphs get the overrides."""
@@ -20,12 +25,39 @@ def parse_overrides(text: str) -> dict[str, int]:
     >>> parse_overrides("{a: 2, 'b': 1}")
     {'a': 2, 'b': 1}
     """
+    return dict(map(_entry, _entries(text)))
+
+
+def readable_overrides(text: str) -> dict[str, int]:
+    """As `parse_overrides`, also `{id=2}`; what is no vertex with its parallelism is left out.
+
+    >>> readable_overrides("{a=2, b=many}")
+    {'a': 2}
+    """
     found = {}
-    for part in text.strip().removeprefix("---").strip().strip("{}").replace("\n", ",").split(","):
-        vertex, colon, number = (each.strip().strip("'\"") for each in part.rpartition(":"))
-        if not part.strip():
-            continue
-        if not colon or not number.isdigit() or int(number) < 1:
-            raise ValueError(f"{part.strip()[:60]!r} is no vertex with its parallelism")
-        found[vertex] = int(number)
+    for entry in _entries(text.replace("=", ":")):
+        with suppress(ValueError):
+            vertex, number = _entry(entry)
+            found[vertex] = number
     return found
+
+
+def drifted(overrides: Mapping[str, int], vertices: Iterable[VertexFacts]) -> list[tuple[VertexFacts, int]]:
+    """The vertices that run with another parallelism than their override, each with that override."""
+    return [
+        (vertex, overrides[vertex.id])
+        for vertex in vertices
+        if vertex.id in overrides and overrides[vertex.id] != vertex.parallelism
+    ]
+
+
+def _entries(text: str) -> list[str]:
+    parts = text.strip().removeprefix("---").strip().strip("{}").replace("\n", ",").split(",")
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _entry(text: str) -> tuple[str, int]:
+    vertex, colon, number = (each.strip().strip("'\"") for each in text.rpartition(":"))
+    if not colon or not number.isdigit() or int(number) < 1:
+        raise ValueError(f"{text[:60]!r} is no vertex with its parallelism")
+    return vertex, int(number)

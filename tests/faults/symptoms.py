@@ -3,9 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from flinkops.diagnose.rules.override_drift import parsed
 from flinkops.model.facts import FINISHED_WATERMARK_MS, NO_WATERMARK_MS, ClusterFacts, JobFacts
-from flinkops.model.overrides import OVERRIDES
+from flinkops.model.overrides import OVERRIDES, readable_overrides
 
 _EXPIRED = "expired"  # of Flink's "Checkpoint expired before completing."
 
@@ -124,7 +123,7 @@ def drift_seconds(seen: Sequence[Seen]) -> float | None:
     """For how long a vertex has not run with the parallelism that its override in the configuration says."""
     since = seen[-1].at_seconds
     for each in reversed(seen):
-        wanted = parsed(each.job.configuration.get(OVERRIDES, ""))
+        wanted = readable_overrides(each.job.configuration.get(OVERRIDES, ""))
         if all(wanted.get(vertex.id, vertex.parallelism) == vertex.parallelism for vertex in each.job.vertices):
             break
         since = each.at_seconds

@@ -6,7 +6,10 @@ import pytest
 from flinkops.config.policy import Policy
 from flinkops.model.assessment import FleetAssessment
 from flinkops.model.facts import SourceStatus
+from flinkops.model.overrides import OVERRIDES
+from flinkops.observability.metrics.flow import drifted_vertices
 from flinkops.observability.reporter import _skew_limit
+from tests.unit import builders
 from tests.unit.assessments import fleet, job
 from tests.unit.test_exporter_families import expose, scraped
 
@@ -39,3 +42,11 @@ def test_the_limit_of_skew_follows_the_delay_that_a_class_declares(
         skew_margin_seconds=60.0,
     )
     assert _skew_limit(found) == limit
+
+
+@pytest.mark.parametrize(
+    ("overrides", "drifted"),
+    [("", None), ("work:2", 0), ("work:3,sink:2", 1), ("{work=3, sink=4}", 2), ("elsewhere:3", 0), ("work:many", None)],
+)
+def test_an_override_that_cannot_be_read_is_no_drift(overrides: str, drifted: int | None) -> None:
+    assert drifted_vertices(builders.job(configuration={OVERRIDES: overrides})) == drifted

@@ -6,7 +6,7 @@ from flinkops.diagnose.case import Case
 from flinkops.diagnose.rule import Rule, Verdict, line, remedy
 from flinkops.model.facts import VertexFacts
 from flinkops.model.findings import Finding
-from flinkops.model.overrides import LOST_AT_START, OVERRIDES
+from flinkops.model.overrides import LOST_AT_START, OVERRIDES, drifted, readable_overrides
 
 
 def judge(case: Case) -> Verdict:
@@ -14,21 +14,17 @@ def judge(case: Case) -> Verdict:
     text = case.setting(OVERRIDES)
     if not case.holds("it has parallelism overrides", bool(text)) or not text:
         return ()
-    wanted = parsed(text)
-    drifted = [
-        (vertex, wanted[vertex.id])
-        for vertex in case.job.vertices
-        if vertex.id in wanted and wanted[vertex.id] != vertex.parallelism
-    ]
-    if not case.above("vertices that run with another parallelism", len(drifted), 0, "count"):
+    wanted = readable_overrides(text)
+    found = drifted(wanted, case.job.vertices)
+    if not case.above("vertices that run with another parallelism", len(found), 0, "count"):
         return ()
-    running = {each.id: each.parallelism for each, _ in drifted}
-    return [_finding(case, drifted, wanted | running)]
+    running = {each.id: each.parallelism for each, _ in found}
+    return [_finding(case, found, wanted | running)]
 
 
-def _finding(case: Case, drifted: Sequence[tuple[VertexFacts, int]], as_it_runs: Mapping[str, int]) -> Finding:
+def _finding(case: Case, found: Sequence[tuple[VertexFacts, int]], as_it_runs: Mapping[str, int]) -> Finding:
     """Of all vertices that drifted, each with its override; `as_it_runs`: the overrides that would keep what runs."""
-    vertex, number = drifted[0]
+    vertex, number = found[0]
     step = case.scaled_to(vertex, number)
     what = 'subtasks of "{}" that run, against the override'
     return Finding(
@@ -38,7 +34,7 @@ def _finding(case: Case, drifted: Sequence[tuple[VertexFacts, int]], as_it_runs:
         title=f'"{vertex.name}" runs with {vertex.parallelism} subtasks, its override says {number}: {_next(case)}',
         vertex=vertex.name,
         evidence=tuple(
-            line(what.format(each.name), float(each.parallelism), float(count), "count") for each, count in drifted
+            line(what.format(each.name), float(each.parallelism), float(count), "count") for each, count in found
         ),
         remedy=(
             remedy("If the override is right: rescale to it, in place with the adaptive scheduler"),
@@ -59,16 +55,6 @@ def _next(case: Case) -> str:
     if (case.job.flink_version or "").startswith(LOST_AT_START):
         return "this Flink ignores overrides when a job is submitted"
     return "the next start from the configuration brings it back"
-
-
-def parsed(text: str) -> dict[str, int]:
-    """``id:n,id:n``, in braces or not; what is no pair of an id and a number is left out."""
-    found = {}
-    for entry in text.strip().strip("{}").split(","):
-        vertex, _, number = entry.strip().replace("=", ":").partition(":")
-        if number.strip().isascii() and number.strip().isdigit():
-            found[vertex.strip()] = int(number)
-    return found
 
 
 RULE = Rule("override-drift", judge, steady=True)

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 
 from flinkops.model.facts import JobFacts
+from flinkops.model.overrides import OVERRIDES, drifted, readable_overrides
 from flinkops.observability.catalogue import Metric, Reading, counter, gauge
 from flinkops.observability.metrics.reading import field, seconds
 from flinkops.observability.slo import ObservedJob
 
-OVERRIDES_KEY = "pipeline.jobvertex-parallelism-overrides"
 _SUBTASKS = "/jobs/:id/vertices/:vertex/subtasks/metrics"
 
 
@@ -16,11 +16,9 @@ def drifted_vertices(facts: JobFacts | None) -> int | None:
 
     Flink has ignored these overrides at submission (FLINK-38770): autoscaling is then silently dead.
     """
-    if facts is None or not (text := facts.configuration.get(OVERRIDES_KEY, "").strip("{} ")):
+    if facts is None or not (demanded := readable_overrides(facts.configuration.get(OVERRIDES, ""))):
         return None
-    demanded = dict(entry.strip().rpartition(":")[::2] for entry in text.split(","))
-    actual = {vertex.id: str(vertex.parallelism) for vertex in facts.vertices}
-    return sum(1 for vertex, wanted in demanded.items() if vertex in actual and actual[vertex] != wanted.strip())
+    return len(drifted(demanded, facts.vertices))
 
 
 def _drift(observed: ObservedJob) -> float | None:
@@ -160,7 +158,7 @@ FLOW_METRICS: tuple[Metric[ObservedJob], ...] = (
         "flinkops_job_override_drift_vertices",
         "count",
         "Vertices that do not run at the parallelism demanded for them; absent where none is demanded.",
-        f"/jobs/:id and {OVERRIDES_KEY}",
+        f"/jobs/:id and {OVERRIDES}",
         _drift,
     ),
 )
