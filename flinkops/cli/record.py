@@ -53,7 +53,7 @@ def record(
                     frames += 1
             finally:
                 again = shell_command("flinkops", "status", "--replay", file)
-                common.say(f"{frames} snapshots, {size:,} bytes, in {file}; {again} shows them")
+                common.say(f"{frames} snapshot{'s' * (frames != 1)}, {size:,} bytes, in {file}; {again} shows them")
     finally:
         collector.close()
 
@@ -63,4 +63,4 @@ def _write_last(common: Common, file: str, last: str, keep_dir: Path | None) -> 
 
     kept, frames = write_last(Path(file), parse_keep("--last", last), kept_folder(keep_dir))
     again = shell_command("flinkops", "status", "--replay", file)
-    common.say(f"{frames} snapshots of process {kept.pid}, in {file}; {again} shows them")
+    common.say(f"{frames} snapshot{'s' * (frames != 1)} of process {kept.pid}, in {file}; {again} shows them")

@@ -50,9 +50,9 @@ def report(
     wanted = Wanted(tuple(job or ()), *span, objective_ratio=common.settings.alerts.objective_ratio)
     made = make_report(Path(recording), wanted, common.settings.policy, open_journal(journal))
     _write(path, write(made))
-    common.say(
-        f"flinkops: {len(made.jobs)} jobs, {made.snapshots} snapshots, in {path}; names are in it, secrets are not"
-    )
+    jobs = f"{len(made.jobs)} job{'s' * (len(made.jobs) != 1)}"
+    snapshots = f"{made.snapshots} snapshot{'s' * (made.snapshots != 1)}"
+    common.say(f"flinkops: {jobs}, {snapshots}, in {path}; names are in it, secrets are not")
 
 
 def _writer(path: Path) -> "Callable[[Report], str]":
