@@ -7,10 +7,15 @@ from pathlib import Path
 FOLDER = Path(__file__).parent / "golden"
 
 
+def updating() -> bool:
+    """Golden files are to be written, not compared."""
+    return bool(os.environ.get("FLINKOPS_UPDATE_GOLDEN"))
+
+
 def same_as_golden(name: str, text: str) -> None:
     """Compare with the file of that name; FLINKOPS_UPDATE_GOLDEN=1 writes it instead."""
     path = FOLDER / name
-    if os.environ.get("FLINKOPS_UPDATE_GOLDEN"):
+    if updating():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     kept = path.read_text(encoding="utf-8") if path.exists() else ""
