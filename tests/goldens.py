@@ -19,8 +19,11 @@ def same_as_golden(name: str, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     kept = path.read_text(encoding="utf-8") if path.exists() else ""
-    differing = [line for line in text.splitlines() if line not in set(kept.splitlines())]
-    assert text == kept, (
+    if text == kept:
+        return
+    known = set(kept.splitlines())
+    differing = [line for line in text.splitlines() if line not in known]
+    raise AssertionError(
         f"{name} differs, first at {differing[:3]}; FLINKOPS_UPDATE_GOLDEN=1 writes it: read the change"
     )
 
