@@ -56,6 +56,10 @@ Real = Literal["runs", "fails", "lost state"]
 _AGREES: dict[str, Real] = {"restores": "runs", "fails": "fails", "loses-state": "lost state"}
 
 
+class NoSavepoint(OperationFailed):
+    """Flink has answered so."""
+
+
 class Bench(NamedTuple):
     """Where all this happens."""
 
@@ -116,6 +120,7 @@ def _table(bench: Bench, only: str) -> Iterator[bool]:
             places = _places(bench, title, program)
         except (FlinkopsError, subprocess.SubprocessError) as problem:
             print(f"{title}: not tried: {problem}", flush=True)
+            _cancel_all(bench.control)
             continue
         base: dict[Against, Seen] = {}
         for name, change in changes.items():
@@ -185,13 +190,15 @@ def _places(bench: Bench, title: str, program: Program) -> dict[Against, str]:
     places: dict[Against, str] = {"newest": _until(lambda: _newest(control, job), "a checkpoint")}
     formats: dict[Against, Literal["canonical", "native"]] = {"savepoint": "canonical", "native": "native"}
     for kind, form in formats.items():
+        if not any(change.against == kind for change in program.changes.values()):
+            continue
         trigger = derived_id(title, kind)
         control.trigger_savepoint(job, target_directory=folder, savepoint_format=form, trigger_id=trigger)
 
         def ask(trigger: str = trigger) -> str | None:
             outcome = control.savepoint_status(job, trigger)
             if outcome is not None and outcome.failure:
-                sys.exit(f"no savepoint: {outcome.failure}")
+                raise NoSavepoint(f"no {form} savepoint: {outcome.failure}")
             return outcome.location if outcome is not None else None
 
         places[kind] = _until(ask, "its savepoint")
@@ -341,6 +348,8 @@ def _until(ask: Callable[[], T | None], what: str) -> T:
         try:
             if (answer := ask()) is not None:
                 return answer
+        except NoSavepoint:
+            raise
         except FlinkopsError:
             pass
         time.sleep(_POLL_SECONDS)
