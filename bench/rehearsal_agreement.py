@@ -33,7 +33,7 @@ from flinkops.act.stability_steps import all_running
 from flinkops.clock import SystemClock
 from flinkops.errors import FlinkopsError, OperationFailed
 from flinkops.local import flink
-from flinkops.local.client import installed_client
+from flinkops.local.client import SAMPLE_VARIABLE, installed_client
 from flinkops.local.jars import ensure
 from flinkops.local.java import find_java
 from flinkops.local.javac import compile_jar
@@ -198,7 +198,7 @@ def _places(bench: Bench, title: str, program: Program) -> dict[Against, str]:
         def ask(trigger: str = trigger) -> str | None:
             outcome = control.savepoint_status(job, trigger)
             if outcome is not None and outcome.failure:
-                raise NoSavepoint(f"no {form} savepoint: {outcome.failure}")
+                raise NoSavepoint(f"no savepoint: {outcome.failure}")
             return outcome.location if outcome is not None else None
 
         places[kind] = _until(ask, "its savepoint")
@@ -253,7 +253,11 @@ def _judged(
 def _rehearsed(bench: Bench, program: Program, file: Path, change: Change, job: str, against: str) -> Seen:
     client = installed_client(bench.distribution, executors=True, heap_mebibytes=1024)
     options = ["-Dstate.backend.type=rocksdb", *_client_options(bench, program, file, change, job)]
-    return restored(ClientRun(client, ["-d", "-t", "flinkops-rehearsal", *options]), against, job)
+    variables = {SAMPLE_VARIABLE: str(change.sample_bytes)} if change.sample_bytes else {}
+    seen = restored(ClientRun(client, ["-d", "-t", "flinkops-rehearsal", *options]), against, job, variables)
+    if change.sample_bytes:
+        print(f"  a sample of {change.sample_bytes} bytes was asked for: {seen.sample}", flush=True)
+    return seen
 
 
 def _submitted(bench: Bench, program: Program, file: Path, change: Change, name: str, against: str | None) -> str:

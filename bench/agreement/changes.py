@@ -18,6 +18,7 @@ class Change(NamedTuple):
     parallelism: int = 1
     loses: bool = False
     against: Against = "savepoint"
+    sample_bytes: int = 0  # so much keyed state is rehearsed; 0: all
 
 
 class Program(NamedTuple):
@@ -90,6 +91,9 @@ _KEYED: dict[str, Change] = {
             "lazy.update(number);": 'lazy.update("x");',
         }
     ),
+    "sampled": Change(sample_bytes=2000),
+    "sampled, list type": Change(_LIST_TYPE, sample_bytes=2000),
+    "sampled, native savepoint": Change(against="native", sample_bytes=2000),
     "native savepoint": Change(against="native"),
     "native savepoint, list type": Change(_LIST_TYPE, against="native"),
     "newest checkpoint": Change(against="newest"),
