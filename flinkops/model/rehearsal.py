@@ -44,7 +44,8 @@ class Rehearsal(Value, frozen=True):
 
     ``lost`` are the operators whose state would not be there afterwards: what `--accept-loss` has to name. ``risks``
     are named and refuse nothing. ``outside``: what runs as it is, and may touch the outside. ``other_jobs``: names of
-    further jobs that the program submits, which were not judged. ``sample`` is None when all was restored.
+    further jobs that the program submits, which were not judged; the one that was is number ``job_number``, from 0 on.
+    ``sample`` is None when all was restored.
     """
 
     job: str
@@ -60,6 +61,7 @@ class Rehearsal(Value, frozen=True):
     operators: tuple[RehearsedOperator, ...] = ()
     states: tuple[RehearsedState, ...] = ()
     other_jobs: tuple[str, ...] = ()
+    job_number: int = 0
     sample: RehearsedSample | None = None
 
     @property

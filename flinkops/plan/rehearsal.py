@@ -115,6 +115,7 @@ class Seen(msgspec.Struct, frozen=True):
     peers: tuple[str, ...] = ()  # host:port that its process was connected to while it built its graph
     sample: RehearsedSample | None = None
     other_jobs: tuple[str, ...] = ()  # names of further jobs of the program
+    job_number: int = 0  # which of them was rehearsed
 
     @property
     def state_is_gone(self) -> bool:
@@ -185,6 +186,7 @@ def judge(job: str, seen: Seen, *, control: Seen | None = None, drops: bool = Fa
         states=_states(seen),
         risks=_of_the_way(seen),
         other_jobs=tuple(_line(one) for one in seen.other_jobs),
+        job_number=seen.job_number,
         sample=seen.sample,
     )
     if seen.not_replaced:

@@ -296,7 +296,7 @@ def test_the_jobs_own_graph_is_judged_of_several(play: Play, control: FakeCluste
     assert job is not None
     play(SEVERAL.format(graphs=[graph(0, "etl", "a"), graph(1, "stats", "b")], answers=[dropped, restored]))
     found = rehearse(control, job, LAUNCH, old=None, against="file:/sp", flink_home=None, note=quietly)
-    assert (found.verdict, found.other_jobs) == ("restores", ("etl",))
+    assert (found.verdict, found.other_jobs, found.job_number) == ("restores", ("etl",), 1)
     assert "further jobs" in found.risks[0]
     play(SEVERAL.format(graphs=[graph(0, "etl", "b"), graph(1, "stats", "b")], answers=[restored, restored]))
     twins = rehearse(control, job, LAUNCH, old=None, against="file:/sp", flink_home=None, note=quietly)

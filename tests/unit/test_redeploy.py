@@ -180,3 +180,15 @@ def test_a_restart_changes_nothing_but_the_job_id(bench: Bench) -> None:
     assert plan.refused == ()
     assert plan.change == "none"
     assert bench.executor().run(plan).outcome == "verified"
+
+
+@pytest.mark.parametrize(("number", "outcome"), [(0, "verified"), (1, "refused")])
+def test_a_state_of_a_later_job_of_the_program_stops_the_upgrade(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, number: int, outcome: str
+) -> None:
+    """A submission would start the first of them from the savepoint, and the job's own one empty."""
+    found = Rehearsal("prices", "restores", other_jobs=("etl",), job_number=number)
+    monkeypatch.setattr("flinkops.act.rest.rehearsal_steps.rehearse", lambda *_given, **_named: found)
+    result = bench.executor().run(bench.plan(Change(parallelism=2), terms=Terms(rehearse=True)))
+    assert result.outcome == outcome
+    assert (bench.live() == [JOB_ID]) == (outcome == "refused")

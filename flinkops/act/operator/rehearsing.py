@@ -159,7 +159,8 @@ def _restored(
     if number != 0:
         note(f"the state belongs to the job number {number + 1} that the program submits: rehearsing that")
         seen, graphs = _one_pod(control, around, job, spec, paths, note, number)
-    return msgspec.structs.replace(seen, other_jobs=tuple(one.job for one in graphs if one.number != number))
+    others = tuple(one.job for one in graphs if one.number != number)
+    return msgspec.structs.replace(seen, other_jobs=others, job_number=number)
 
 
 def _one_pod(

@@ -36,6 +36,12 @@ def rehearse_launch(run: StepRun, given: RehearseLaunch) -> Rehearsed:
     if (why := refusal(found, given.accepted)) is not None:
         run.keep(seen)
         raise Refused(why)
+    if found.job_number:
+        run.keep(seen)
+        raise Refused(
+            f"the state belongs to the job number {found.job_number + 1} that the program submits, and a submission "
+            f"gives the savepoint to the first: {found.other_jobs[0]}; make it a program of its own"
+        )
     return seen
 
 

@@ -211,7 +211,8 @@ def _restored(run: ClientRun, states: Callable[[], States], note: Note, job: str
     if number != 0:
         note(f"the state belongs to the job number {number + 1} that the program submits: rehearsing that")
         seen, graphs = _one_client(run, states(), note, {**variables, GRAPH_VARIABLE: str(number)})
-    return msgspec.structs.replace(seen, other_jobs=tuple(one.job for one in graphs if one.number != number))
+    others = tuple(one.job for one in graphs if one.number != number)
+    return msgspec.structs.replace(seen, other_jobs=others, job_number=number)
 
 
 def _one_client(
