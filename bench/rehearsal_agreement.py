@@ -119,7 +119,7 @@ def _table(bench: Bench, only: str) -> Iterator[bool]:
         try:
             places = _places(bench, title, program)
         except (FlinkopsError, subprocess.SubprocessError) as problem:
-            print(f"{title}: not tried: {problem}", flush=True)
+            print(f"{title}: not tried: {_one_line(problem)}", flush=True)
             _cancel_all(bench.control)
             continue
         base: dict[Against, Seen] = {}
@@ -128,7 +128,7 @@ def _table(bench: Bench, only: str) -> Iterator[bool]:
             try:
                 yield _row(bench, title, program, name, change, places, base)
             except (FlinkopsError, subprocess.SubprocessError) as problem:
-                print(f"{title}: {name}: not tried: {problem}", flush=True)
+                print(f"{title}: {name}: not tried: {_one_line(problem)}", flush=True)
                 yield False
             print(f"  {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
 
@@ -155,6 +155,10 @@ def _row(
         f"{title + ': ' + name:<52} {verdict:<12} {real:<11} {'yes' if agrees else 'NO ':<4} {wrote}{about}", flush=True
     )
     return agrees
+
+
+def _one_line(problem: Exception) -> str:
+    return " ".join(str(problem).split())[:220]
 
 
 def _job_name(title: str) -> str:

@@ -13,7 +13,7 @@ public final class Job {
         environment.executeSql("CREATE TABLE src (k INT, v BIGINT) WITH ('connector' = 'datagen', "
                 + "'rows-per-second' = '200', 'fields.k.min' = '0', 'fields.k.max' = '9')");
         String sink = arguments.length > 1
-                ? "'connector' = 'jdbc', 'table-name' = 'dst', 'username' = 'postgres', 'url' = '" + arguments[1] + "'"
+                ? "'connector' = 'jdbc', 'table-name' = 'dst', 'username' = 'postgres', 'password' = 'none', 'url' = '" + arguments[1] + "'"
                 : "'connector' = 'blackhole'";
         environment.executeSql("CREATE TABLE dst (k INT, n BIGINT, PRIMARY KEY (k) NOT ENFORCED) WITH (" + sink + ")");
         environment.executeSql("INSERT INTO dst SELECT k, MAX(v) FROM src GROUP BY k");
