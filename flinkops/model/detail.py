@@ -65,6 +65,18 @@ class LogFile(Facts, frozen=True):
     modified_ms: int | None = None
 
 
+class PartitionDetail(Facts, frozen=True):
+    """One partition of a Kafka topic that a source reads. ``pending_records``: where its subtask reads no other one."""
+
+    vertex: str
+    topic: str
+    partition: int
+    subtask: int
+    offset: int | None = None  # of the next record to read
+    committed_offset: int | None = None
+    pending_records: float | None = None
+
+
 class ResourceRequirement(Facts, frozen=True):
     """The bounds of a vertex's parallelism that the adaptive scheduler works with."""
 
@@ -103,6 +115,7 @@ class JobDetail(Facts, frozen=True):
     phases_of: int | None = None  # the id of that checkpoint
     exceptions: tuple[ExceptionFacts, ...] = ()
     resource_requirements: tuple[ResourceRequirement, ...] = ()
+    partitions: tuple[PartitionDetail, ...] = ()  # of Kafka sources
     plan: dict[str, str] = {}  # vertex id -> Flink's description of its operators, as plain text
     unknown: dict[str, str] = {}
 

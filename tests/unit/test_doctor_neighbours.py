@@ -228,3 +228,11 @@ def test_a_job_has_only_its_slots_share_of_the_managed_memory() -> None:
     assert found("managed-memory-full", evidence(small, detail=detail(taskmanagers=(FEW,)))) is None
     few_slots = msgspec.structs.replace(FEW, slots=20)
     assert found("managed-memory-full", evidence(small, detail=detail(taskmanagers=(few_slots,), vertices=(placed,))))
+
+
+def test_memory_of_its_own_is_no_managed_memory() -> None:
+    parts: dict[str, Any] = {"detail": detail(taskmanagers=(FEW,)), "flame_graphs": [STORED]}
+    for value, asked in (("false", False), ("true", True)):
+        settings = {**BIG.configuration, "state.backend.rocksdb.memory.managed": value}
+        big = msgspec.structs.replace(BIG, configuration=settings)
+        assert bool(found("managed-memory-full", evidence(big, **parts))) is asked

@@ -260,3 +260,27 @@ def test_without_completed_checkpoints_what_rocksdb_keeps_is_watched() -> None:
     finding = found("state-bloat", evidence(stored, past))
     assert finding is not None
     assert "too young" in (why_not("state-bloat", evidence(stored, past[-7:])) or "")
+
+
+@pytest.mark.parametrize(
+    ("stored", "settings", "increment", "bloated"),
+    [
+        (5_500_000, {}, 1, True),
+        (5_499_999, {}, 1, False),
+        (None, {"execution.checkpointing.incremental": "true"}, 8_799_999, True),
+        (None, {"execution.checkpointing.incremental": "true"}, 8_800_000, False),
+        (None, {}, 11_000_000, True),
+    ],
+)
+def test_the_list_of_rocksdbs_files_is_no_state(
+    stored: int | None, settings: dict[str, str], increment: int, bloated: bool
+) -> None:
+    facts = msgspec.structs.replace(growing(*STEADY), configuration=settings)
+    points = facts.checkpoints
+    assert points is not None
+    assert points.latest_completed is not None
+    newest = msgspec.structs.replace(points.latest_completed, checkpointed_size_bytes=increment)
+    facts = msgspec.structs.replace(facts, checkpoints=msgspec.structs.replace(points, latest_completed=newest))
+    if stored is not None:
+        facts = with_vertex(facts, "work", state_sst_bytes=Spread(sum=float(stored), max=float(stored)))
+    assert bool(found("state-bloat", evidence(facts, FLAT_INPUT))) is bloated

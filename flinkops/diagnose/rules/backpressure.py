@@ -1,5 +1,6 @@
 """backpressure: a vertex takes less than it is given; which one, and what kind of reason."""
 
+from flinkops.diagnose.backlog_lines import backlog_lines
 from flinkops.diagnose.case import HIGH_BACKPRESSURE_RATIO, Case
 from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
 from flinkops.diagnose.waiting import CALL_RATIO, waits_outside
@@ -63,7 +64,6 @@ def _slow_source(case: Case) -> Finding | None:
     if not case.at_least("share of time that it works", worst(vertex.busy_ratio), FULL_BUSY_RATIO, "ratio"):
         return None
     step = case.scaled_or_shown(vertex)
-    pending = _pending(case)
     return Finding(
         code="backpressure",
         severity="warning" if case.unsettled is None else "info",
@@ -73,7 +73,7 @@ def _slow_source(case: Case) -> Finding | None:
         evidence=(
             line(named.why),
             line("share of time that it works", worst(vertex.busy_ratio), FULL_BUSY_RATIO, "ratio"),
-            *([line("records wait before the sources", pending, unit="count")] if pending else []),
+            *backlog_lines(case),
         ),
         remedy=tuple(_remedies(case, vertex, named.kind)),
         next=step.command,
@@ -120,9 +120,7 @@ def _evidence(case: Case, vertex: VertexFacts | None, ratio: float, why: str) ->
         share = waits_outside(case, vertex)
         if share is not None and share >= CALL_RATIO:
             lines.append(line("share of its samples that wait for something outside", share, CALL_RATIO, "ratio"))
-    pending = _pending(case)
-    if pending:
-        lines.append(line("records wait before the sources", pending, unit="count"))
+    lines += backlog_lines(case)
     return lines
 
 

@@ -1,5 +1,6 @@
 """key-skew: one subtask gets far more than its share, by its keys or by its partitions, and holds the others up."""
 
+from flinkops.diagnose.backlog_lines import backlog_lines
 from flinkops.diagnose.case import BUSY_RATIO, HIGH_BACKPRESSURE_RATIO, Case
 from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
 from flinkops.model.facts import VertexFacts
@@ -112,6 +113,7 @@ def _of_source(case: Case, source: VertexFacts) -> Finding | None:
             line("share of time that the busiest subtask is busy", busy, FULL_BUSY_RATIO, "ratio"),
             line("mean over the subtasks", average, BUSY_RATIO, "ratio"),
             line("records that wait", waiting, PENDING_RECORDS, "count"),
+            *backlog_lines(case)[1:],
         ),
         remedy=(
             remedy(

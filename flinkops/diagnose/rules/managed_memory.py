@@ -19,10 +19,17 @@ BACKENDS = frozenset({"rocksdb", "forst"})
 _ACCESS = re.compile(r"org\.rocksdb\.|org\.forstdb\.")
 
 
+MANAGED = "state.backend.rocksdb.memory.managed"
+"""false: each column family has buffers and caches of its own size, and managed memory is not used."""
+
+
 def judge(case: Case) -> Verdict:
     """Info by size alone, since Flink reserves all managed memory at once; a warning where accesses take the time."""
     backend = (case.setting("state.backend.type", "state.backend") or "").lower()
     if not case.holds(f"the state backend is RocksDB or ForSt ({backend or 'none is set'})", backend in BACKENDS):
+        return ()
+    own = (case.setting(MANAGED) or "").lower() == "false"
+    if not case.holds("its memory is Flink's managed memory", not own):
         return ()
     detail = case.evidence.detail
     if detail is not None and detail.taskmanagers_left_out:

@@ -3,6 +3,7 @@
 import math
 from itertools import pairwise
 
+from flinkops.diagnose.backlog_lines import backlog_lines
 from flinkops.diagnose.case import HIGH_BACKPRESSURE_RATIO, Case
 from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
 from flinkops.model.facts import VertexFacts
@@ -34,16 +35,21 @@ def judge(case: Case) -> Verdict:
     if idle is None or not silent or not case.at_most("backpressure", held, HIGH_BACKPRESSURE_RATIO, "ratio"):
         return ()
     pending = add_known(total(each.pending_records) for each in sources)
-    before = _rate_before(case, idle)
+    seen = _seen_before(case)
+    before = seen if seen is not None else _rate_before(case, idle)
     if not case.holds("records came before, or some wait", before is not None or bool(pending)):
         return ()
-    return [_finding(case, sources[0], idle, before, pending)]
+    steady = seen is not None or any(each.source_partitions for each in sources)
+    return [_finding(case, sources[0], idle, before, pending, steady=steady)]
 
 
-def _finding(case: Case, source: VertexFacts, idle: float, before: float | None, pending: float | None) -> Finding:
+def _finding(
+    case: Case, source: VertexFacts, idle: float, before: float | None, pending: float | None, *, steady: bool
+) -> Finding:
     paused = case.holds("it had paused before, and went on", _had_paused(case))
     stopped = (
-        case.at_least("records per second before", before, STEADY_RECORDS_PER_SECOND, "per_second")
+        case.holds("they were seen to come, or its topic has partitions to read", steady)
+        and case.at_least("records per second before", before, STEADY_RECORDS_PER_SECOND, "per_second")
         and case.at_least("they came for at least", _flowed_seconds(case, idle), FLOWED_SECONDS, "seconds")
         and not paused
     )
@@ -53,6 +59,7 @@ def _finding(case: Case, source: VertexFacts, idle: float, before: float | None,
         lines.append(line("records per second before", before, STEADY_RECORDS_PER_SECOND, "per_second"))
     if pending:
         lines.append(line("records wait to be read", pending, 0, "count"))
+        lines += backlog_lines(case)[1:]
     elif paused:
         lines.append(line("it had paused before, and went on"))
     return Finding(
@@ -106,11 +113,13 @@ def _had_paused(case: Case) -> bool:
     return bool(stops) and any(flows[stops[0] + 1 :])
 
 
+def _seen_before(case: Case) -> float | None:
+    """The highest rate at an earlier poll; None: no poll saw any come, and they may have come at once."""
+    return max((each.records_in_per_second for each in case.past if each.records_in_per_second), default=None)
+
+
 def _rate_before(case: Case, idle_seconds: float) -> float | None:
     """The mean rate while records came; None when not known, 0 when none ever did."""
-    remembered = [each.records_in_per_second for each in case.past if each.records_in_per_second]
-    if remembered:
-        return max(remembered)
     read, uptime = case.input_records, case.uptime_seconds
     if read is None or uptime is None:
         return None

@@ -6,7 +6,7 @@ from flinkops.diagnose.case import Case
 from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
 from flinkops.model.facts import VertexFacts
 from flinkops.model.findings import EvidenceLine, Finding, NotAssessed, Remedy, Severity
-from flinkops.model.numbers import whole
+from flinkops.model.numbers import total, whole
 from flinkops.model.quantities import human_bytes, human_seconds, parse_duration
 from flinkops.model.trend import theil_sen
 
@@ -27,6 +27,7 @@ MIN_STATE_BYTES = 1_000_000
 FLAT_INPUT_RATIO = 0.3
 """The input's rate stays within this of its mean."""
 CRITICAL_SECONDS_TO_LIMIT = 3600.0
+STORED_RATIO, ANEW_RATIO = 0.5, 0.8
 STANDSTILL_SKEW_SECONDS = 60.0
 """Beyond a window's own length, a watermark that moves is behind by less."""
 
@@ -40,6 +41,8 @@ def judge(case: Case) -> Verdict:
         return NotAssessed(CODE, why)
     slope, size = theil_sen(points), points[-1][1]
     if not _grows_much(case, slope, size) or slope is None:
+        return ()
+    if not case.holds("most of it is state, not RocksDB's own files", not _is_of_files(case, size)):
         return ()
     if not case.holds("what is largest is not emptied by windows whose watermark moves", not _is_emptied(case)):
         return ()
@@ -119,6 +122,22 @@ def _filling_window(case: Case) -> VertexFacts | None:
     longest = max(windows, key=lambda each: each.window_seconds or 0.0, default=None)
     largest = _largest(case)
     return longest if largest is None or largest in {each.name for each in windows} else None
+
+
+def _is_of_files(case: Case, size: float) -> bool:
+    """Of a small state most may be RocksDB's list of its files (MANIFEST), which grows with each flush.
+
+    By what RocksDB keeps itself; else, of incremental checkpoints, by what each one writes anew: that list is never
+    shared with the one before, and the files with the state are.
+    """
+    known = [stored for each in case.job.vertices if (stored := total(each.state_sst_bytes)) is not None]
+    if known:
+        return sum(known) < STORED_RATIO * size
+    facts = case.job.checkpoints
+    newest = facts.latest_completed if facts else None
+    increment = whole(newest.checkpointed_size_bytes) if newest else None
+    incremental = case.setting("execution.checkpointing.incremental", "state.backend.incremental") == "true"
+    return incremental and increment is not None and increment >= ANEW_RATIO * size
 
 
 def _is_emptied(case: Case) -> bool:

@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import chain
 from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 
@@ -16,6 +17,7 @@ from flinkops.model.detail import (
     FlameGraphNode,
     JobDetail,
     LogFile,
+    PartitionDetail,
     StorageSign,
     SubtaskDetail,
     TaskManagerDetail,
@@ -28,6 +30,8 @@ from flinkops.sources.flink import wire, wire_detail
 from flinkops.sources.flink.checkpoint_facts import phases_facts
 from flinkops.sources.flink.exception_facts import exceptions_facts
 from flinkops.sources.flink.http import NotFound, RestClient
+from flinkops.sources.flink.metric_plan import queries_of
+from flinkops.sources.flink.partitions import MOST_PARTITIONS, partition_details, partition_metrics
 from flinkops.sources.flink.verbs import FlinkVerbs
 
 T = TypeVar("T")
@@ -102,6 +106,11 @@ class FlinkDetails(FlinkVerbs):
                 lambda: self.resource_requirements(job_id, deadline_seconds=deadline.remaining_seconds),
             )
             plan = parts.ask("plan", lambda: self._plan(path, deadline))
+            partitions = [
+                parts.ask("partitions", partial(self._partitions, path, each, deadline))
+                for each in job.vertices
+                if each.name.startswith("Source:")
+            ]
         return JobDetail(
             id=job.jid,
             seen_ms=self._clock.now_ms(),
@@ -113,6 +122,7 @@ class FlinkDetails(FlinkVerbs):
             checkpoint_phases=phases,
             exceptions=exceptions_facts(exceptions) if exceptions else (),
             resource_requirements=requirements or (),
+            partitions=tuple(chain.from_iterable(each for each in partitions if each)),
             plan=plan or {},
             unknown=parts.unknown,
         )
@@ -297,6 +307,23 @@ class FlinkDetails(FlinkVerbs):
             last_heartbeat_ms=manager.time_since_last_heartbeat,
             **fields,  # type: ignore[arg-type]
         )
+
+    def _partitions(self, job_path: str, vertex: wire.JobVertex, deadline: Deadline) -> tuple[PartitionDetail, ...]:
+        """Of a Kafka source; none of any other. Raises errors.Unreachable when there are too many to ask."""
+        path = f"{job_path}/vertices/{quote(vertex.id, safe='')}"
+        known = self._client.get(f"{path}/subtasks/metrics", wire.metric_names, deadline)
+        if not any(".KafkaSourceReader.topic." in each.id for each in known):
+            return ()
+        names = self._client.get(f"{path}/metrics", wire.metric_names, deadline)
+        asked = partition_metrics(each.id for each in names)
+        if asked.partitions > MOST_PARTITIONS:
+            raise Unreachable(f"{asked.partitions} partitions: more than {MOST_PARTITIONS} are not asked one by one")
+        values: dict[str, float] = {}
+        for query in queries_of(asked.names):
+            for each in self._client.get(f"{path}/metrics?get={query}", wire.metric_values, deadline):
+                if (value := wire.number(each.value)) is not None:
+                    values[each.id] = value
+        return partition_details(vertex.name, values)
 
     def _plan(self, job_path: str, deadline: Deadline) -> dict[str, str]:
         nodes = self._client.get(f"{job_path}/plan", wire_detail.described_job, deadline).plan.nodes

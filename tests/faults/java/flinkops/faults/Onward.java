@@ -10,8 +10,16 @@ import org.apache.flink.connector.kafka.sink.KafkaSinkBuilder;
 final class Onward {
     private Onward() {}
 
+    /** A class of its own: the sink wants to know the type of what it takes. */
+    static final class Payload implements SerializationSchema<Event> {
+        @Override
+        public byte[] serialize(Event event) {
+            return event.payload;
+        }
+    }
+
     static KafkaSink<Event> to(String topic, Options options) {
-        SerializationSchema<Event> payload = event -> event.payload;
+        SerializationSchema<Event> payload = new Payload();
         KafkaSinkBuilder<Event> sink =
                 KafkaSink.<Event>builder()
                         .setBootstrapServers(options.text("bootstrap", ""))

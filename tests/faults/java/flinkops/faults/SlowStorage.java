@@ -22,21 +22,21 @@ import org.apache.flink.runtime.state.filesystem.FsCheckpointStorageAccess;
 /** The local disk, as a checkpoint storage that takes some seconds for each file, or takes none any more after a while. */
 public final class SlowStorage implements CheckpointStorage {
     public static final ConfigOption<Long> FILE_MILLIS = ConfigOptions.key("lab.storage.file-ms").longType().defaultValue(0L);
-    public static final ConfigOption<Long> READ_ONLY_AFTER_SECONDS = ConfigOptions.key("lab.storage.read-only-after-seconds").longType().defaultValue(-1L);
+    public static final ConfigOption<Long> READ_ONLY_FROM_CHECKPOINT = ConfigOptions.key("lab.storage.read-only-from-checkpoint").longType().defaultValue(Long.MAX_VALUE);
     public static final ConfigOption<String> REFUSAL = ConfigOptions.key("lab.storage.refusal").stringType().defaultValue("Read-only file system");
     private static final int INLINE_BYTES = 1024;
     private static final int BUFFER_BYTES = 4096;
 
     private final Path folder;
     private final long fileMillis;
-    private final long readOnlyFromMillis;
+    private final long readOnlyFrom;
     private final String refusal;
 
-    private SlowStorage(Path folder, long fileMillis, long readOnlyAfterSeconds, String refusal) {
+    private SlowStorage(Path folder, long fileMillis, long readOnlyFrom, String refusal) {
         this.folder = folder;
         this.fileMillis = fileMillis;
         this.refusal = refusal;
-        readOnlyFromMillis = readOnlyAfterSeconds < 0 ? Long.MAX_VALUE : System.currentTimeMillis() + 1000 * readOnlyAfterSeconds;
+        this.readOnlyFrom = readOnlyFrom;
     }
 
     /** For execution.checkpointing.storage. */
@@ -44,7 +44,7 @@ public final class SlowStorage implements CheckpointStorage {
         @Override
         public SlowStorage createFromConfig(ReadableConfig config, ClassLoader loader) {
             return new SlowStorage(
-                    new Path(config.get(CheckpointingOptions.CHECKPOINTS_DIRECTORY)), config.get(FILE_MILLIS), config.get(READ_ONLY_AFTER_SECONDS), config.get(REFUSAL));
+                    new Path(config.get(CheckpointingOptions.CHECKPOINTS_DIRECTORY)), config.get(FILE_MILLIS), config.get(READ_ONLY_FROM_CHECKPOINT), config.get(REFUSAL));
         }
     }
 
@@ -58,10 +58,7 @@ public final class SlowStorage implements CheckpointStorage {
         return new FsCheckpointStorageAccess(folder, null, job, INLINE_BYTES, BUFFER_BYTES) {
             @Override
             public CheckpointStreamFactory resolveCheckpointStorageLocation(long id, CheckpointStorageLocationReference reference) throws IOException {
-                if (System.currentTimeMillis() >= readOnlyFromMillis) {
-                    throw new IOException(folder + ": " + refusal);
-                }
-                return new Files(super.resolveCheckpointStorageLocation(id, reference), fileMillis);
+                return new Files(super.resolveCheckpointStorageLocation(id, reference), fileMillis, id >= readOnlyFrom ? folder + ": " + refusal : "");
             }
         };
     }
@@ -69,15 +66,17 @@ public final class SlowStorage implements CheckpointStorage {
     private static final class Files implements CheckpointStreamFactory {
         private final CheckpointStreamFactory disk;
         private final long fileMillis;
+        private final String refusal;
 
-        Files(CheckpointStreamFactory disk, long fileMillis) {
+        Files(CheckpointStreamFactory disk, long fileMillis, String refusal) {
             this.disk = disk;
             this.fileMillis = fileMillis;
+            this.refusal = refusal;
         }
 
         @Override
         public CheckpointStateOutputStream createCheckpointStateOutputStream(CheckpointedStateScope scope) throws IOException {
-            return new File(disk.createCheckpointStateOutputStream(scope), fileMillis);
+            return new File(disk.createCheckpointStateOutputStream(scope), fileMillis, refusal);
         }
 
         @Override
@@ -95,16 +94,21 @@ public final class SlowStorage implements CheckpointStorage {
         private static final long STEP_MILLIS = 50;
         private final CheckpointStateOutputStream disk;
         private final long millis;
+        private final String refusal;
         private volatile boolean closed;
 
-        File(CheckpointStateOutputStream disk, long millis) {
+        File(CheckpointStateOutputStream disk, long millis, String refusal) {
             this.disk = disk;
             this.millis = millis;
+            this.refusal = refusal;
         }
 
         /** Written when the storage says so; a checkpoint that is given up closes the stream meanwhile. */
         @Override
         public StreamStateHandle closeAndGetHandle() throws IOException {
+            if (!refusal.isEmpty()) {
+                throw new IOException(refusal);
+            }
             long ends = System.nanoTime() + millis * 1_000_000L;
             while (System.nanoTime() < ends) {
                 if (closed) {
