@@ -34,6 +34,12 @@ def busy_ratio(seen: Sequence[Seen]) -> float | None:
     return max((spread.max for spread in spreads if spread and spread.max is not None), default=None)
 
 
+def source_lag_seconds(seen: Sequence[Seen]) -> float | None:
+    """How old the records are that the source furthest behind emits."""
+    spreads = [vertex.source_emit_lag_seconds for vertex in seen[-1].job.vertices]
+    return max((spread.max for spread in spreads if spread and spread.max is not None), default=None)
+
+
 def busy_spread(seen: Sequence[Seen]) -> float | None:
     """The most by which the busiest subtask of a vertex is above the mean of its vertex."""
     spreads = [vertex.busy_ratio for vertex in seen[-1].job.vertices]
@@ -153,6 +159,7 @@ FACTS: Mapping[str, Fact] = {
     for fact in (
         backpressured_ratio,
         busy_ratio,
+        source_lag_seconds,
         busy_spread,
         state_growth_times,
         checkpoints_expired,

@@ -24,6 +24,8 @@ MIN_GROWTH_RATIO_PER_HOUR = 0.5
 """Half of itself in an hour: slower growth is for the capacity plan, not for tonight."""
 MIN_STATE_BYTES = 1_000_000
 """Below this, growth is that of buffers and offsets."""
+RATE_WINDOW_MS = 60_000
+"""Flink's rates are means over a minute: in the first one of a run they rise, whatever comes in."""
 FLAT_INPUT_RATIO = 0.3
 """The input's rate stays within this of its mean."""
 CRITICAL_SECONDS_TO_LIMIT = 3600.0
@@ -182,7 +184,8 @@ def _input_moves(case: Case) -> str | None:
     rate = case.input_per_second
     if rate is None:
         return case.why_missing("records_in_per_second", "the rate of the input is not known")
-    known = [each.records_in_per_second for each in case.past if each.records_in_per_second]
+    settled_ms = (case.job.running_since_ms or 0) + RATE_WINDOW_MS
+    known = [each.records_in_per_second for each in case.past if each.records_in_per_second and each.at_ms > settled_ms]
     before = known or [each for each in (_mean_rate(case),) if each is not None]
     if case.working_off is not None:
         return f"{case.working_off}: the state may only follow it"

@@ -4,7 +4,7 @@ import argparse
 import sys
 import threading
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import msgspec
@@ -28,7 +28,7 @@ _PATIENT = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.foreign", description=__doc__)
-    parser.add_argument("fleet", choices=FLEETS)
+    parser.add_argument("fleets", choices=FLEETS, nargs="+", metavar="FLEET", help=" ".join(FLEETS))
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--only", action="append", metavar="JOB")
     parser.add_argument("--parallelism", type=int, default=1)
@@ -36,8 +36,9 @@ def main() -> int:
     parser.add_argument("--raw", type=Path)
     parser.add_argument("--capture", type=Path)
     options = parser.parse_args()
-    chosen = fleet(options.fleet)
-    names = options.only or list(chosen.jobs)
+    chosen = {each: fleet(each) for each in options.fleets}
+    jobs = {name: job for each in chosen.values() for name, job in each.jobs.items()}
+    names = options.only or list(jobs)
     if options.capture:
         options.capture.mkdir(parents=True, exist_ok=True)
 
@@ -47,14 +48,19 @@ def main() -> int:
                 file.write(line + b"\n")
 
     with signals_interrupt(), running(options.home, _PATIENT) as lab:
-        submitter = Submitter(lab, chosen, options.parallelism, _say)
-        with submitter.feeding(names):
-            submitted = submitter.submit(names)
+        submitted: dict[str, str] = {}
+        with ExitStack() as fed:
+            for each in chosen.values():
+                submitter, own = Submitter(lab, each, options.parallelism, _say), [n for n in names if n in each.jobs]
+                fed.enter_context(submitter.feeding(own))
+                submitted |= submitter.submit(own)
             _say(f"{len(submitted)} of {len(names)} jobs run at {lab.url}")
             found = watch(lab.url, options.minutes * 60, threading.Event(), capture)
         if options.raw:
             options.raw.write_bytes(msgspec.json.format(msgspec.json.encode(found)) + b"\n")
-        sys.stdout.write(as_text(found, {name: chosen.jobs[name].true_findings for name in names}) + "\n")
+        sys.stdout.write(
+            as_text(found, {jobs[name].shown_as or name: jobs[name].true_findings for name in names}) + "\n"
+        )
         for job_id in submitted.values():
             with suppress(FlinkopsError, requests.RequestException):
                 lab.cancel(job_id)

@@ -15,7 +15,7 @@ class ForeignJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``sql`` is a query whose rows go to ``into``, or are counted and dropped; ``sink`` is a statement before it.
     ``entry`` is a class of Flink's examples, ``python`` a file of PyFlink's, ``price`` the command of one of our jobs,
     ``lab`` the knobs of LabJob. ``feeds`` is a topic that gets scrapes. ``true_findings``: codes that are right about
-    it, and why.
+    it, and why. ``shown_as``: the name that a program gives itself, whatever it is told.
     """
 
     about: str = ""
@@ -31,6 +31,7 @@ class ForeignJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lab: dict[str, Any] | None = None
     configuration: dict[str, str] = {}
     true_findings: dict[str, str] = {}
+    shown_as: str = ""
 
 
 class Fleet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
