@@ -21,6 +21,8 @@ LOW, HIGH = 0.1, 0.5
 """Flink's own limits (JobVertexBackPressureHandler): ok up to 0.1, low up to 0.5, high above."""
 BUSY = 0.7
 """A subtask that works this share of its time is near what it can do."""
+FULL = 0.95
+"""It has no time left."""
 UNEVEN = 0.3
 """The busiest subtask is this much above the mean: the keys are uneven."""
 RISING_POLLS = 3
@@ -86,14 +88,35 @@ def bottlenecks(graph: Graph, past: Sequence[JobSample], pending: float | None) 
 
 def _suspects(graph: Graph) -> list[Suspect]:
     """Vertices that are not held up themselves but hold up one of their inputs."""
-    suspects = []
+    suspects: dict[str, Suspect] = {}
     for vertex in graph.by_id.values():
         own = held_ratio(vertex) or 0.0
         inputs = [held_ratio(graph.by_id[up]) or 0.0 for up in graph.upstream[vertex.id]]
         held = max(inputs, default=0.0)
         if held > HIGH and own <= HIGH and not _blames_another(vertex, graph):
-            suspects.append(Suspect(vertex, held))
-    return suspects
+            last = _behind(vertex, graph)
+            most = max(held, suspects[last.id].held_ratio if last.id in suspects else 0.0)
+            suspects[last.id] = Suspect(last, most)
+    return list(suspects.values())
+
+
+def _behind(vertex: VertexFacts, graph: Graph) -> VertexFacts:
+    """The vertex itself, or the one behind it that has no time left and holds it up, if only a part of the time.
+
+    What is last in a row of slow vertices decides how much flows: those before it wait for it, too.
+    """
+    met = {vertex.id}
+    while (held_ratio(vertex) or 0.0) > LOW:
+        full = [
+            each
+            for down in graph.downstream[vertex.id]
+            if (each := graph.by_id[down]).id not in met and (worst(each.busy_ratio) or 0.0) >= FULL
+        ]
+        if not full:
+            break
+        vertex = max(full, key=lambda each: worst(each.busy_ratio) or 0.0)
+        met.add(vertex.id)
+    return vertex
 
 
 def _blames_another(vertex: VertexFacts, graph: Graph) -> bool:

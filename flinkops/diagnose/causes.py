@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from flinkops.diagnose.rules import CAUSES
+from flinkops.diagnose.rules.state_bloat import OFF_THE_HEAP
 from flinkops.model.findings import CheckpointPhase, FailureKind, Finding
 
 SEVERITY_ORDER = {"critical": 0, "warning": 1, "info": 2}
@@ -60,6 +61,8 @@ def _is_behind(code: str, symptom: Finding, found: set[str], findings: Sequence[
         return failure in _FAIL_BY[code]
     if (code, symptom.code) == ("watermark-delay", "state-bloat"):  # windows pile up; unless all follows from the state
         return not found.intersection(CAUSES["watermark-delay"])
+    if (code, symptom.code) == ("state-bloat", "gc-pressure"):  # only state on the heap fills the heap
+        return any(OFF_THE_HEAP in each.remedy for each in findings if each.code == "state-bloat")
     if symptom.code == "backpressure" and code in _AT_A_VERTEX and symptom.vertex is not None:
         at = {each.vertex for each in findings if each.code == code and each.severity != "info"}
         return not at or None in at or symptom.vertex in at

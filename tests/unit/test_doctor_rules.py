@@ -9,6 +9,7 @@ from flinkops.diagnose.causes import in_order
 from flinkops.diagnose.diagnosis import diagnose
 from flinkops.diagnose.evidence import FlameSample
 from flinkops.diagnose.rules import RULES
+from flinkops.diagnose.rules.state_bloat import OFF_THE_HEAP
 from flinkops.model.detail import FlameGraph, FlameGraphNode
 from flinkops.model.facts import ExceptionFacts, JobFacts, Spread
 from flinkops.model.findings import Finding
@@ -313,3 +314,12 @@ def test_a_skewed_vertex_is_behind_the_backpressure_of_itself_only() -> None:
     for vertex, caused_by in (("a", "key-skew"), (None, "key-skew"), ("b", None)):
         ordered = in_order([named("backpressure", vertex), named("key-skew", "a")])
         assert next(each for each in ordered if each.code == "backpressure").caused_by == caused_by
+
+
+def test_only_state_on_the_heap_fills_the_heap() -> None:
+    garbage = Finding("gc-pressure", "warning", 0.8, "")
+    for remedies, caused_by in (((OFF_THE_HEAP,), "state-bloat"), ((), None)):
+        bloat = Finding("state-bloat", "warning", 0.65, "", remedy=remedies)
+        ordered = in_order([garbage, bloat])
+        assert next(each for each in ordered if each.code == "gc-pressure").caused_by == caused_by
+        assert next(each.code for each in ordered) == ("state-bloat" if caused_by else "gc-pressure")

@@ -29,9 +29,14 @@ RATE_WINDOW_MS = 60_000
 FLAT_INPUT_RATIO = 0.3
 """The input's rate stays within this of its mean."""
 CRITICAL_SECONDS_TO_LIMIT = 3600.0
+SURE_AFTER_SECONDS = 600.0
 STORED_RATIO, ANEW_RATIO = 0.5, 0.8
 STANDSTILL_SKEW_SECONDS = 60.0
 """Beyond a window's own length, a watermark that moves is behind by less."""
+
+OFF_THE_HEAP = remedy(
+    "Until then, keep the state on disk; costs some latency for each access", key="state.backend.type", value="rocksdb"
+)
 
 Points = Sequence[tuple[float, float]]
 
@@ -224,7 +229,7 @@ def _finding(case: Case, points: Points, slope: float, size: float) -> Finding:
     return Finding(
         code=CODE,
         severity=severity,
-        confidence=0.85 if _ttl_seconds(case) is None else 0.7,
+        confidence=_confidence(case, points),
         title="The state grows without slowing, although the input does not grow",
         vertex=largest,
         evidence=tuple(lines),
@@ -233,6 +238,13 @@ def _finding(case: Case, points: Points, slope: float, size: float) -> Finding:
         move=step.move,
         reference=FLINK_DOCS + "ops/state/large_state_tuning/",
     )
+
+
+def _confidence(case: Case, points: Points) -> float:
+    """A trend of minutes may be a key space that fills; what harms now comes before it."""
+    seen_seconds = points[-1][0] - points[0][0]
+    sure = 0.85 if seen_seconds >= SURE_AFTER_SECONDS else 0.65
+    return sure if _ttl_seconds(case) is None else sure - 0.1
 
 
 def _remedies(case: Case) -> list[Remedy]:
@@ -247,13 +259,7 @@ def _remedies(case: Case) -> list[Remedy]:
     ]
     backend = case.setting("state.backend.type", "state.backend")
     if backend != "rocksdb":
-        found.append(
-            remedy(
-                "Until then, keep the state on disk; costs some latency for each access",
-                key="state.backend.type",
-                value="rocksdb",
-            )
-        )
+        found.append(OFF_THE_HEAP)
     return found
 
 
