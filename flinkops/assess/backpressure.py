@@ -30,7 +30,7 @@ LAG_POLLS = 4
 WORTH_A_LAG_SECONDS = 10.0
 """Flink's metrics are up to 10 s old: below it the age of records may be theirs."""
 RISEN_RATIO = 0.1
-"""Of itself, over these polls."""
+"""Of the time that passes: it reads so much less than what arrives."""
 
 
 class Suspect(NamedTuple):
@@ -53,7 +53,7 @@ def backpressure(job: JobFacts, graph: Graph, past: Sequence[JobSample]) -> Sign
             return Signal(None, {PATH: reason(job, "vertices", "no vertex runs")})
         why = f'vertex "{missing.name}" does not report backPressuredTimeMsPerSecond'
         return Signal(None, {PATH: vertex_reason(job, missing, "backpressured_ratio", why)})
-    found = bottlenecks(graph, past, _pending(graph))
+    found = bottlenecks(graph, past, _pending(graph), job.seen_ms)
     result = Backpressure(
         level=level(highest),
         ratio=highest,
@@ -78,11 +78,11 @@ def level(ratio: float) -> Literal["none", "low", "high"]:
     return "none" if ratio <= LOW else "low" if ratio <= HIGH else "high"
 
 
-def bottlenecks(graph: Graph, past: Sequence[JobSample], pending: float | None) -> list[Bottleneck]:
+def bottlenecks(graph: Graph, past: Sequence[JobSample], pending: float | None, now_ms: int) -> list[Bottleneck]:
     """One for each branch, the one that holds up most first."""
     suspects = sorted(_suspects(graph), key=lambda suspect: -suspect.held_ratio)
     if not suspects:
-        return _slow_sources(graph, past, pending)
+        return _slow_sources(graph, past, pending, now_ms)
     return [_explained(suspect, graph, past) for suspect in suspects]
 
 
@@ -168,12 +168,12 @@ def _takes_turns_with(vertex_id: str, past: Sequence[JobSample]) -> str | None:
     return others[-1] if changes >= RISING_POLLS and vertex_id in leaders and others else None
 
 
-def _slow_sources(graph: Graph, past: Sequence[JobSample], pending: float | None) -> list[Bottleneck]:
+def _slow_sources(graph: Graph, past: Sequence[JobSample], pending: float | None, now_ms: int) -> list[Bottleneck]:
     """Nothing is held up, but what waits before the sources grows from poll to poll: they are too slow themselves."""
     series = [sample.pending_records for sample in past[-(RISING_POLLS - 1) :]] + [pending]
     known = [value for value in series if value is not None]
     more_wait = len(known) >= RISING_POLLS and all(later > earlier for earlier, later in pairwise(known))
-    behind = falls_behind(graph, past)
+    behind = falls_behind(graph, past, now_ms)
     if not more_wait and behind is None:
         return []
     told = f"{known[-1]:.0f} records wait before it, more at each poll" if more_wait else behind
@@ -190,17 +190,19 @@ def emit_lag_seconds(graph: Graph) -> float | None:
     return max(known, default=None)
 
 
-def falls_behind(graph: Graph, past: Sequence[JobSample]) -> str | None:
+def falls_behind(graph: Graph, past: Sequence[JobSample], now_ms: int) -> str | None:
     """That the records a source emits get older from poll to poll; None: not known to be so.
 
     What Kafka's consumer says to wait is of its last fetch: with small records it falls for minutes while more come.
     """
     now = emit_lag_seconds(graph)
-    series = [sample.emit_lag_seconds for sample in past[-(LAG_POLLS - 1) :]] + [now]
-    known = [value for value in series if value is not None]
-    if now is None or len(known) < LAG_POLLS or any(later < earlier for earlier, later in pairwise(known)):
+    recent = past[-(LAG_POLLS - 1) :]
+    known = [(each.at_ms, each.emit_lag_seconds) for each in recent if each.emit_lag_seconds is not None]
+    if now is None or now < WORTH_A_LAG_SECONDS or len(known) < LAG_POLLS - 1:
         return None
-    if now < WORTH_A_LAG_SECONDS or now - known[0] < RISEN_RATIO * now:
+    lags = [*(lag for _, lag in known), now]
+    passed_seconds = (now_ms - known[0][0]) / 1000
+    if any(later < earlier for earlier, later in pairwise(lags)) or now - lags[0] < RISEN_RATIO * passed_seconds:
         return None
     return f"the records that it emits are {now:.0f} s old, and get older at each poll"
 

@@ -14,8 +14,11 @@ SYMPTOM_PENALTY = 5
 """Alibaba's scale: from 100; green above 80, yellow 60 to 80, red below 60. A symptom counts little."""
 _AT_A_VERTEX = frozenset({"key-skew", "serialization", "managed-memory-full"})
 """Causes of backpressure at the vertex that they are named at; what holds up another one is another matter."""
+_ENDS_TASKMANAGERS = frozenset({FailureKind.OUT_OF_MEMORY, FailureKind.KAFKA_TRANSACTION})
+"""Errors after which a TaskManager ends itself: Kafka's writer throws again while its task is being closed."""
 _FAIL_BY: dict[str, tuple[FailureKind | None, ...]] = {
     "checkpoint-timeout": (FailureKind.CHECKPOINTS,),
+    "out-of-slots": (FailureKind.NO_SLOTS, FailureKind.TASKMANAGER_LOST),
     "gc-pressure": (FailureKind.OUT_OF_MEMORY, FailureKind.TASKMANAGER_LOST, FailureKind.UNREACHABLE),
 }
 """What makes a job fail with such exceptions only: one of its own comes from its own code or data."""
@@ -57,6 +60,8 @@ def _is_behind(code: str, symptom: Finding, found: set[str], findings: Sequence[
     failure = next((each.failure for each in findings if each.code == "restart-loop"), None)
     if code == "restart-loop" and failure is FailureKind.CHECKPOINTS:  # it follows from what the others tell
         return False
+    if (code, symptom.code) == ("restart-loop", "out-of-slots"):
+        return failure in _ENDS_TASKMANAGERS
     if symptom.code == "restart-loop" and code in _FAIL_BY:
         return failure in _FAIL_BY[code]
     if (code, symptom.code) == ("watermark-delay", "state-bloat"):  # windows pile up; unless all follows from the state

@@ -176,6 +176,12 @@ FAILURES: tuple[Failure, ...] = (
         ),
     ),
     Failure(
+        FailureKind.NO_SLOTS,
+        "there are too few slots for it",
+        (remedy("See out-of-slots: add TaskManagers or slots, or ask for fewer subtasks"),),
+        _of_classes("NoResourceAvailableException"),
+    ),
+    Failure(
         FailureKind.UNREACHABLE,
         "another system cannot be reached, or does not answer in time",
         (remedy("Check that system, its address and the network to it; a retry in the client spares the restart"),),

@@ -35,6 +35,7 @@ class FailureKind(StrEnum):
     REFUSED_RECORD = "refused-record"
     UNREADABLE_RECORD = "unreadable-record"
     TASKMANAGER_LOST = "taskmanager-lost"
+    NO_SLOTS = "no-slots"
     UNREACHABLE = "unreachable"
 
 

@@ -72,7 +72,8 @@ def late(lag_seconds: float, busy: float = 0.99) -> JobFacts:
     [
         ((10.0, 12.0, 15.0), 18.0, True),
         ((2.0, 4.0, 6.0), 9.9, False),
-        ((17.0, 17.5, 17.9), 18.0, False),
+        ((97.0, 98.0, 99.0), 100.0, True),
+        ((15.1, 16.0, 17.0), 18.0, False),
         ((10.0, 19.0, 15.0), 18.0, False),
         ((12.0, 15.0), 18.0, False),
     ],
@@ -81,7 +82,7 @@ def test_a_source_falls_behind_when_what_it_emits_gets_older(
     before: tuple[float, ...], now: float, behind: bool
 ) -> None:
     facts, past = late(now), polls(*before, field="emit_lag_seconds")
-    assert (falls_behind(Graph(facts.vertices), past) is not None) is behind
+    assert (falls_behind(Graph(facts.vertices), past, facts.seen_ms) is not None) is behind
     finding = found("backpressure", evidence(facts, past))
     assert (finding is not None) is behind
     if finding:

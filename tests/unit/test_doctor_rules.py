@@ -12,7 +12,7 @@ from flinkops.diagnose.rules import RULES
 from flinkops.diagnose.rules.state_bloat import OFF_THE_HEAP
 from flinkops.model.detail import FlameGraph, FlameGraphNode
 from flinkops.model.facts import ExceptionFacts, JobFacts, Spread
-from flinkops.model.findings import Finding
+from flinkops.model.findings import FailureKind, Finding
 from tests.unit.builders import NOW_MS, failing, spread, with_vertex
 from tests.unit.doctor_cases import (
     above_info,
@@ -323,3 +323,22 @@ def test_only_state_on_the_heap_fills_the_heap() -> None:
         ordered = in_order([garbage, bloat])
         assert next(each for each in ordered if each.code == "gc-pressure").caused_by == caused_by
         assert next(each.code for each in ordered) == ("state-bloat" if caused_by else "gc-pressure")
+
+
+@pytest.mark.parametrize(
+    ("failure", "first", "follows"),
+    [
+        (FailureKind.NO_SLOTS, "out-of-slots", "restart-loop"),
+        (FailureKind.TASKMANAGER_LOST, "out-of-slots", "restart-loop"),
+        (FailureKind.KAFKA_TRANSACTION, "restart-loop", "out-of-slots"),
+        (FailureKind.OUT_OF_MEMORY, "restart-loop", "out-of-slots"),
+        (FailureKind.UNREADABLE_RECORD, None, None),
+        (None, None, None),
+    ],
+)
+def test_slots_are_behind_failures_for_want_of_them_only(
+    failure: FailureKind | None, first: str | None, follows: str | None
+) -> None:
+    loop = Finding("restart-loop", "critical", 0.95, "", failure=failure)
+    causes = {each.code: each.caused_by for each in in_order([loop, Finding("out-of-slots", "critical", 0.9, "")])}
+    assert causes == {"restart-loop": None, "out-of-slots": None, **({follows: first} if follows else {})}

@@ -80,6 +80,6 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "restart-loop": ("checkpoint-storage", "deployment-stuck", "out-of-slots", "gc-pressure", "checkpoint-timeout"),
     "source-idle": ("deployment-stuck", "restart-loop"),
     "state-bloat": ("watermark-delay",),
-    "out-of-slots": ("deployment-stuck",),
+    "out-of-slots": ("deployment-stuck", "restart-loop"),
 }
 """For each symptom what may be behind it, the deepest first."""
