@@ -21,8 +21,6 @@ LOW, HIGH = 0.1, 0.5
 """Flink's own limits (JobVertexBackPressureHandler): ok up to 0.1, low up to 0.5, high above."""
 BUSY = 0.7
 """A subtask that works this share of its time is near what it can do."""
-FULL = 0.95
-"""It has no time left."""
 UNEVEN = 0.3
 """The busiest subtask is this much above the mean: the keys are uneven."""
 RISING_POLLS = 3
@@ -101,7 +99,7 @@ def _suspects(graph: Graph) -> list[Suspect]:
 
 
 def _behind(vertex: VertexFacts, graph: Graph) -> VertexFacts:
-    """The vertex itself, or the one behind it that has no time left and holds it up, if only a part of the time.
+    """The vertex itself, or a busier one behind it that holds it up, if only a part of the time.
 
     What is last in a row of slow vertices decides how much flows: those before it wait for it, too.
     """
@@ -110,7 +108,8 @@ def _behind(vertex: VertexFacts, graph: Graph) -> VertexFacts:
         full = [
             each
             for down in graph.downstream[vertex.id]
-            if (each := graph.by_id[down]).id not in met and (worst(each.busy_ratio) or 0.0) >= FULL
+            if (each := graph.by_id[down]).id not in met
+            and (worst(each.busy_ratio) or 0.0) >= max(BUSY, worst(vertex.busy_ratio) or 0.0)
         ]
         if not full:
             break
