@@ -342,3 +342,14 @@ def test_slots_are_behind_failures_for_want_of_them_only(
     loop = Finding("restart-loop", "critical", 0.95, "", failure=failure)
     causes = {each.code: each.caused_by for each in in_order([loop, Finding("out-of-slots", "critical", 0.9, "")])}
     assert causes == {"restart-loop": None, "out-of-slots": None, **({follows: first} if follows else {})}
+
+
+@pytest.mark.parametrize(
+    ("state", "ago_seconds", "severity"),
+    [("RESTARTING", 15.0, "warning"), ("RESTARTING", 14.9, "info"), ("RUNNING", 15.0, "info")],
+)
+def test_one_failure_from_which_it_does_not_come_back(state: str, ago_seconds: float, severity: str) -> None:
+    thrown = (ExceptionFacts(NOW_MS - round(ago_seconds * 1000), "a.MyException", "a.MyException: no"),)
+    finding = found("restart-loop", evidence(job(exceptions=thrown, restarts=1, state=state)))
+    assert finding is not None
+    assert finding.severity == severity

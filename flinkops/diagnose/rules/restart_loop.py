@@ -14,6 +14,8 @@ STABLE_MS = 300_000
 """A job that ran so long without an exception was well; what came before has another cause."""
 LOOP_FAILURES = 3
 """So many since it was last stable are a loop; two are a warning, one happens."""
+DOWN_SECONDS = 15.0
+"""A failure from which the job has not come back for so long is no accident that is over."""
 RECENT_MS = 900_000
 """A failure longer ago than this is over."""
 FROM_THE_START_MS = 300_000
@@ -39,7 +41,8 @@ def judge(case: Case) -> Verdict:
 
 def _finding(case: Case, root: ExceptionFacts, newest: ExceptionFacts, count: int, *, failed: bool) -> Finding:
     step = _next(case, root)
-    severity: Severity = "critical" if failed or count >= LOOP_FAILURES else "warning" if count >= 2 else "info"
+    down = case.job.state != JobState.RUNNING and (case.job.seen_ms - newest.at_ms) / 1000 >= DOWN_SECONDS
+    severity: Severity = "critical" if failed or count >= LOOP_FAILURES else "warning" if count >= 2 or down else "info"
     known = known_failure(root)
     times = f"The job has failed {count} times" if count > 1 else "The job restarted"
     lines = [

@@ -105,8 +105,15 @@ class Submitter:
             "sql": each.sql,
             "into": into,
             "batch": each.batch,
-            "configuration": CLIENT_SETTINGS | each.configuration,
+            "configuration": CLIENT_SETTINGS | self._connectors(sink) | each.configuration,
         }
+
+    def _connectors(self, statements: list[str]) -> dict[str, str]:
+        """PyFlink's client does not look into the cluster's own folder for what plans a table of Kafka."""
+        if not any("kafka" in each for each in statements):
+            return {}
+        jars = sorted((self._lab.home / "flink" / "lib").glob("*kafka*.jar"))
+        return {"pipeline.jars": ";".join(each.resolve().as_uri() for each in jars)}
 
     def _one(self, name: str, each: ForeignJob) -> str:
         if each.entry is not None:
