@@ -170,7 +170,8 @@ FAILURES: tuple[Failure, ...] = (
             ),
         ),
         re.compile(
-            r"Heartbeat of TaskManager with id|TaskExecutor is shutting down|Connection unexpectedly closed by remote task manager|"
+            r"Heartbeat of TaskManager with id|TaskExecutor is shutting down|"
+            r"Connection unexpectedly closed by remote task manager|"
             r"(?<![\w$])(?:RemoteTransportException|TaskManagerLostException|PartitionConnectionException)(?![\w$])|"
             r"TaskManager with id \S{1,200} is no longer reachable|TaskExecutor \S{1,200} has no more allocated slots"
         ),
