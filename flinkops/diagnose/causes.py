@@ -18,6 +18,13 @@ _ENDS_TASKMANAGERS = frozenset({FailureKind.OUT_OF_MEMORY, FailureKind.KAFKA_TRA
 """Errors after which a TaskManager ends itself: Kafka's writer throws again while its task is being closed."""
 _FAIL_BY: dict[str, tuple[FailureKind | None, ...]] = {
     "checkpoint-timeout": (FailureKind.CHECKPOINTS,),
+    "checkpoint-storage": (
+        FailureKind.CHECKPOINTS,
+        FailureKind.CREDENTIALS,
+        FailureKind.READ_ONLY,
+        FailureKind.DISK_FULL,
+        FailureKind.UNREACHABLE,
+    ),
     "out-of-slots": (FailureKind.NO_SLOTS, FailureKind.TASKMANAGER_LOST),
     "gc-pressure": (FailureKind.OUT_OF_MEMORY, FailureKind.TASKMANAGER_LOST, FailureKind.UNREACHABLE),
 }

@@ -15,6 +15,8 @@ IDLE_SECONDS = 30.0
 """Alibaba alerts after 60 s, five times over; the cause is looked for sooner."""
 STEADY_RECORDS_PER_SECOND = 0.5
 """What flowed at this rate before and stopped, did not stop by design..."""
+METRICS_SECONDS = 10.0
+"""Flink's counters are so old at most: what came at once may show at two polls so far apart."""
 FLOWED_SECONDS = 10.0
 """... if it flowed for so long: a source of files, or of a table, reads what there is at once, and waits for more."""
 
@@ -102,7 +104,14 @@ def _idle_seconds(case: Case, sources: list[VertexFacts]) -> float | None:
 
 
 def _flowed_seconds(case: Case, idle_seconds: float) -> float:
-    """For how long records can have come at most; without end where it is not known since when the job runs."""
+    """For how long records came: by the polls at which there were more; else at most so long as the job ran before.
+
+    Without end where neither is known. A file is read at once: there are more at one poll, or at two.
+    """
+    counts = [(each.at_ms, each.accepted_records) for each in case.past if each.accepted_records is not None]
+    rises = [later_ms for (_, earlier), (later_ms, later) in pairwise(counts) if later > earlier]
+    if rises:
+        return (rises[-1] - rises[0]) / 1000 - METRICS_SECONDS
     return math.inf if case.uptime_seconds is None else case.uptime_seconds - idle_seconds
 
 
