@@ -73,7 +73,6 @@ class PartitionDetail(Facts, frozen=True):
     partition: int
     subtask: int
     offset: int | None = None  # of the next record to read
-    committed_offset: int | None = None
     pending_records: float | None = None
 
 

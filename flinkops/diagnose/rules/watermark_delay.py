@@ -21,6 +21,8 @@ STANDSTILL_SKEW_SECONDS = 30.0
 """Windows and bounded delays hold a watermark back by less than this, where the job says no delay of its own."""
 CATCHING_UP_RATIO = 1.2
 """It moves faster than the clock: old data is being read, and it gets there."""
+STARTUP_SECONDS = 120.0
+"""So long what waited while the job did not run is old when it is read (as in assess.catch_up)."""
 STRAGGLER_SECONDS = 60.0
 """The margin beyond its own delay that the policy allows a watermark (skew_margin_seconds)."""
 LATE_RATIO = 0.05
@@ -155,6 +157,7 @@ def _trailing(case: Case) -> Cause | None:
     pace, seconds = pace_of(case.polls)
     furthest = _furthest(case)
     catching_up = pace is not None and seconds >= STANDSTILL_SECONDS / 2 and pace >= CATCHING_UP_RATIO
+    catching_up = catching_up or _starts_on_old_events(case, pace)
     lines = [line("event-time skew in seconds", skew, limit, "seconds")]
     if pace is not None:
         lines.append(line("pace of the watermark, of the wall clock's", pace, 1.0))
@@ -165,6 +168,13 @@ def _trailing(case: Case) -> Cause | None:
         return Cause(f"{title}: no records come in", lines, [_IDLENESS], name, 0.6, severity_info=True)
     fixes = [_ALIGNMENT] if _is_paused(case) else [_IDLENESS, _partitions()]
     return Cause(title, lines, fixes, name, 0.75, severity_info=catching_up)
+
+
+def _starts_on_old_events(case: Case, pace: float | None) -> bool:
+    """Its first minutes, and not falling behind so far as is known: what every start on old events looks like."""
+    uptime = case.uptime_seconds
+    young = uptime is not None and uptime < STARTUP_SECONDS and not case.job.restarts
+    return case.holds("it starts on old events", young and (pace is None or pace >= 1.0))
 
 
 def _straggling(case: Case) -> Cause | None:

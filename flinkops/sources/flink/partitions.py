@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from flinkops.model.detail import PartitionDetail
 
-_OFFSET = re.compile(r"(\d+)\.(.+)\.KafkaSourceReader\.topic\.(.+)\.partition\.(\d+)\.(currentOffset|committedOffset)")
+_OFFSET = re.compile(r"(\d+)\.(.+)\.KafkaSourceReader\.topic\.(.+)\.partition\.(\d+)\.(currentOffset)")
 _PENDING = re.compile(r"(\d+)\.Source_.+\.pendingRecords")
 MOST_PARTITIONS = 200
 """More are not asked one by one."""
@@ -35,7 +35,7 @@ def partition_metrics(names: Iterable[str]) -> PartitionMetrics:
 
 
 def partition_details(vertex: str, values: Mapping[str, float]) -> tuple[PartitionDetail, ...]:
-    """By topic and partition. A committed offset below 0 is none yet."""
+    """By topic and partition."""
     pending = {int(match[1]): value for name, value in values.items() if (match := _PENDING.fullmatch(name))}
     offsets: dict[tuple[str, int], dict[str, int]] = {}
     readers: dict[tuple[str, int], int] = {}
@@ -52,7 +52,6 @@ def partition_details(vertex: str, values: Mapping[str, float]) -> tuple[Partiti
             partition=place[1],
             subtask=readers[place],
             offset=_offset(found.get("currentOffset")),
-            committed_offset=_offset(found.get("committedOffset")),
             pending_records=pending.get(readers[place]) if readers[place] in alone else None,
         )
         for place, found in sorted(offsets.items())
