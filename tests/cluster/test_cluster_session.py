@@ -64,7 +64,8 @@ def test_all_are_upgraded_in_waves_and_each_is_verified(cluster: Cluster, jobs: 
 
 def test_one_of_them_is_rehearsed_in_a_pod_for_all(cluster: Cluster, jobs: Jobs) -> None:
     """Its jar is fetched in the pod, which is of the session cluster's image; the change is the same for all."""
-    command = ("upgrade", *ALL, "--savepoint", "--parallelism", "1", "--rehearse", "--max-unavailable", "2")
+    other = 3 - int(resource(cluster, NAMES[0])["spec"]["job"]["parallelism"])
+    command = ("upgrade", *ALL, "--savepoint", "--parallelism", str(other), "--rehearse", "--max-unavailable", "2")
     done = jobs.command_line.run(*command, *QUICKLY)
     (first,), *_ = done["waves"]
     results = {key: one["result"] for key, one in done["jobs"].items()}
