@@ -167,6 +167,6 @@ def test_what_nobody_refers_to_goes_after_a_day_and_all_else_stays(shell: Shell,
 
 def test_what_the_job_comes_back_from_is_found_in_the_bucket(shell: Shell, home: Path) -> None:
     """The JobManager dies in the middle of an upgrade: what the job comes back from is found in the bucket."""
-    result = upgrade_with_a_killed_jobmanager(shell, home, 1)
+    result = upgrade_with_a_killed_jobmanager(shell, home, 3)
     assert result["restored_from"].startswith("s3://flinkops/")
     assert shell.json("savepoint", "verify", result["restored_from"])["verdict"] == "ok"
