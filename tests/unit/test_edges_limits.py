@@ -8,8 +8,9 @@ import pytest
 from flinkops.assess.fleet import FRESH_GRACE_MS, assess
 from flinkops.assess.latency import latency
 from flinkops.assess.lifecycle import is_over
-from flinkops.autoscale.configmap import instant_ms
+from flinkops.autoscale.configmap import OperatorState, instant_ms
 from flinkops.autoscale.decide import decide
+from flinkops.autoscale.explain import ENABLED, SCALING, explanation_of
 from flinkops.autoscale.memory import Memory
 from flinkops.autoscale.replay import measured
 from flinkops.autoscale.settings import Settings
@@ -32,7 +33,7 @@ from flinkops.render.doctor import doctor_text
 from flinkops.render.plan import plan_lines
 from tests.unit.autoscale_cases import AT_ONCE, Part, chain, now_ms
 from tests.unit.builders import NOW_MS, checkpoint, checkpoints, job, snapshot, spread, with_vertex
-from tests.unit.doctor_cases import evidence, flames, found, held_up, sample
+from tests.unit.doctor_cases import evidence, flames, found, held_up, sample, thrown
 from tests.unit.doctor_cases import job as even_job
 
 MIB = 1024 * 1024
@@ -299,3 +300,26 @@ def test_a_plan_tells_what_was_asked_for_where_that_is_not_what_comes() -> None:
     assert "asked" not in same
     assert "(asked: savepoint)" in other
     assert "flow" in same
+
+
+def test_an_autoscaler_that_the_spec_does_not_name_is_off() -> None:
+    found_off = explanation_of("count", (), {}, OperatorState(overrides={"a": 2}), 0)
+    assert (found_off.enabled, found_off.acts, found_off.notes) == (False, False, ())
+    told = explanation_of("count", (), {ENABLED: "true", SCALING: "false"}, OperatorState(overrides={"a": 2}), 0)
+    assert (told.enabled, told.acts, len(told.notes)) == (True, False, 2)
+    nothing_stored = explanation_of("count", (), {ENABLED: "true", SCALING: "false"}, OperatorState(), 0)
+    assert len(nothing_stored.notes) == 1
+
+
+def test_times_without_heap_are_more_than_none() -> None:
+    finding = found(
+        "gc-pressure", evidence(even_job(exceptions=(thrown(30, "java.lang.OutOfMemoryError: Java heap space"),)))
+    )
+    assert finding is not None
+    assert (finding.evidence[0].value, finding.evidence[0].limit, finding.evidence[0].unit) == (1, 0, "count")
+
+
+def test_fewer_partitions_than_subtasks_are_only_named_while_event_time_moves() -> None:
+    finding = found("partitions-below-parallelism", evidence(with_vertex(even_job(), "src", source_partitions=1)))
+    assert finding is not None
+    assert (finding.severity, finding.title) == ("info", '"vertex src" has 2 subtasks for 1 partitions')
