@@ -9,19 +9,12 @@ import pytest
 from flinkops.act import rest_cache
 from tests.fake_flink import FakeFlink, Recording, serving
 from tests.unit.command_line import Cli
-from tests.whole_results import held
 
 
 @pytest.fixture(autouse=True)
 def caches_renewed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the fakes do not say, there is not: they have no caches, unless a test gives them one."""
     monkeypatch.setattr(rest_cache, "CACHE_SECONDS", 0.0)
-
-
-@pytest.fixture(autouse=True)
-def whole_results(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Of the test modules that have a file in `golden/results`."""
-    yield from held(request)
 
 
 @pytest.fixture

@@ -155,7 +155,7 @@ def _refused(case: Case, over: list[CheckpointFacts], count: int) -> Finding:
                 "room; then what the operators' own snapshots do. The JobManager's log has the whole exception"
             ),
         ),
-        next=f"flinkops doctor {case.selector} --bundle {CODE}.tar.gz --logs",
+        next=f"flinkops doctor {case.selector} --bundle checkpoint-timeout.tar.gz --logs",
         reference=FLINK_DOCS + "ops/monitoring/checkpoint_monitoring/",
     )
 
