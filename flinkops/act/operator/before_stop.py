@@ -54,8 +54,9 @@ def _with_offer(plan: Plan, patched: PatchResource, job: JobFacts) -> Plan:
     if not adaptive or alike != before or to == job_of(before).get("parallelism"):
         return plan
     offer = (
-        f"only the parallelism changes: flinkops rescale {shell_word(plan.target.job_name)} --parallelism {shell_word(str(to))} does "
-        "that in place, without a stop; it takes no savepoint, and the next restart goes back to what the spec says"
+        f"only the parallelism changes: flinkops rescale {shell_word(plan.target.job_name)} --parallelism"
+        f" {shell_word(str(to))} does that in place, without a stop; it takes no savepoint, and the next restart goes"
+        " back to what the spec says"
     )
     return msgspec.structs.replace(plan, why=(*plan.why, offer))
 
