@@ -124,6 +124,18 @@ def test_growth_with_a_growing_input_is_not_judged() -> None:
     assert "input rises" in (why_not("state-bloat", evidence(growing(*STEADY), past)) or "")
 
 
+@pytest.mark.parametrize(("uptime_seconds", "judged"), [(100, False), (400, True)])
+def test_growth_while_a_backlog_was_worked_off_at_the_start_is_not_judged(uptime_seconds: int, judged: bool) -> None:
+    """Ten times what comes now came in on average since the start; of a longer run the newest checkpoints tell."""
+    facts = growing(*STEADY)
+    began = msgspec.structs.replace(facts, running_since_ms=NOW_MS - 1000 * uptime_seconds)
+    read = 2_000.0 * uptime_seconds
+    sources = [each for each in began.vertices if not each.upstream]
+    many = with_vertex(began, sources[0].id, records_in=read, records_out=read)
+    why = why_not("state-bloat", evidence(many, FLAT_INPUT))
+    assert ("the input fell" in (why or "")) is not judged
+
+
 def test_a_young_job_and_one_within_its_time_to_live_are_too_young() -> None:
     assert "too young" in (why_not("state-bloat", evidence(growing(*STEADY[:3]), FLAT_INPUT)) or "")
     kept = msgspec.structs.replace(growing(*STEADY), configuration={"table.exec.state.ttl": "24 h"})

@@ -28,6 +28,8 @@ RATE_WINDOW_MS = 60_000
 """Flink's rates are means over a minute: in the first one of a run they rise, whatever comes in."""
 FLAT_INPUT_RATIO = 0.3
 """The input's rate stays within this of its mean."""
+START_RATIO = 0.5
+"""Growth over this share of the run is that of its start: what waited then came in faster than what comes now."""
 CRITICAL_SECONDS_TO_LIMIT = 3600.0
 SURE_AFTER_SECONDS = 600.0
 STORED_RATIO, ANEW_RATIO = 0.5, 0.8
@@ -57,7 +59,7 @@ def judge(case: Case) -> Verdict:
         return ()
     if not _as_fast_as_ever(case, slope, size):
         return ()
-    if (why := _input_moves(case)) is not None:
+    if (why := _input_moves(case, points)) is not None:
         return NotAssessed(CODE, why)
     return [_finding(case, points, slope, size)]
 
@@ -184,8 +186,8 @@ def _still_growing(points: Points) -> bool:
     return earlier > 0 and later >= STEADY_RATIO * earlier and last[0] > max(thirds[0])[0]
 
 
-def _input_moves(case: Case) -> str | None:
-    """Why the input is not flat: it rises or falls, or its trend is unknown."""
+def _input_moves(case: Case, points: Points) -> str | None:
+    """Why the input was not flat while the state grew: it rises, it fell after the start, or its trend is unknown."""
     rate = case.input_per_second
     if rate is None:
         return case.why_missing("records_in_per_second", "the rate of the input is not known")
@@ -199,6 +201,10 @@ def _input_moves(case: Case) -> str | None:
     mean = sum(before) / len(before)
     if rate > mean * (1 + FLAT_INPUT_RATIO):
         return f"the input rises too ({rate:.0f}/s, {mean:.0f}/s before): the state may only follow it"
+    since_start, uptime = _mean_rate(case), case.uptime_seconds or 0.0
+    of_the_start = points[-1][0] - points[0][0] >= START_RATIO * uptime
+    if since_start is not None and of_the_start and rate < since_start * (1 - FLAT_INPUT_RATIO):
+        return f"the input fell ({rate:.0f}/s, {since_start:.0f}/s since the start): the state may be what that brought"
     return None
 
 
