@@ -57,15 +57,8 @@ def signals(job: JobFacts, past: Sequence[JobSample], job_class: JobClass) -> Si
     not_applicable: dict[str, str] = {}
     unknown.update(points.unknown)
     not_applicable.update(points.not_applicable)
-    for moving in (
-        size,
-        flow,
-        delay,
-        time,
-        held,
-        numbers,
-        waits,
-    ):  # of a job that has ended nothing flows, waits or passes any more
+    # Of a job that has ended nothing flows, waits or passes any more.
+    for moving in (size, flow, delay, time, held, numbers, waits):
         (not_applicable if job.state in ENDED else unknown).update(moving.unknown)
         not_applicable.update(moving.not_applicable)
     return Signals(
