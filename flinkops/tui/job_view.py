@@ -26,7 +26,7 @@ from flinkops.render.columns import row_text
 from flinkops.render.delivery_card import CardLine, card_lines, delivers
 from flinkops.render.glyphs import Glyphs, sparkline
 from flinkops.render.lines import Line, Span, fit, line
-from flinkops.render.text import human_bytes, human_count, human_ratio, human_seconds
+from flinkops.render.text import human_bytes, human_count, human_rate, human_ratio, human_seconds
 from flinkops.tui.choice import Choice
 from flinkops.tui.context import Context
 from flinkops.tui.links import Links
@@ -113,10 +113,11 @@ def card_items(job: JobAssessment, glyphs: Glyphs) -> list[tuple[str, Line]]:
 
 def _backlog(found: Backlog) -> Line:
     """How much waits before the sources, whether that gets less, and when it is gone."""
-    shown = line(human_count(round(found.records)), "text")
+    shown = count_cell(found.records)
     if found.change_per_second is None or not found.records:
         return shown
-    moves = f" {found.change_per_second:+,.1f}/s"
+    sign = "+" if found.change_per_second >= 0 else ""
+    moves = f" {sign}{human_rate(found.change_per_second)}"
     left = f", gone in {human_seconds(found.catch_up_seconds)}" if found.catch_up_seconds is not None else ""
     return (*shown, (f"{moves}{left}", "warning" if found.change_per_second > 0 else "dim"))
 
