@@ -43,6 +43,17 @@ def test_what_waits_is_of_a_partition_where_its_subtask_reads_no_other() -> None
     )
 
 
+def test_numbers_that_are_none_and_names_of_any_length_do_no_harm() -> None:
+    values = {
+        offset(0, "a", 0): float("nan"),
+        offset(1, "a", 1): -1.0,
+        f"{'9' * 5000}.{READER}.a.partition.2.currentOffset": 1.0,
+    }
+    assert [(each.partition, each.offset) for each in partition_details("orders", values)] == [(0, None), (1, None)]
+    long = f"7.a{'.KafkaSourceReader.topic.a.partition.7' * 20_000}.currentOffset"
+    assert partition_metrics([long]).partitions == 1
+
+
 @pytest.mark.parametrize("known", [True, False])
 def test_a_finding_says_where_and_how_long(known: bool) -> None:
     waiting = with_vertex(held_up(), "src", pending_records=Spread(sum=600.0, max=400.0))
