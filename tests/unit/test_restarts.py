@@ -17,6 +17,7 @@ from flinkops.model.endpoint import parse_endpoint
 from flinkops.model.facts import CheckpointFacts, CheckpointsFacts, ExceptionFacts, JobFacts, VertexFacts
 from flinkops.model.plan import Plan, Target
 from flinkops.plan.step_inputs import VerifyStable
+from flinkops.sources.flink import job_poller
 from flinkops.sources.flink.source import FlinkRestSource
 from tests.fake_flink import FakeFlink, Recording, serving
 from tests.unit.builders import NOW_MS, job, snapshot
@@ -165,3 +166,29 @@ def test_the_poller_counts_rescales_apart_where_flink_does(
         facts = next(one for one in source.poll(10.0).jobs if one.id == job_id)
         source.close()
     assert (facts.restarts, facts.restarts_include_rescales) == (restarts, mixed)
+
+
+@pytest.mark.parametrize("settled_ms", [60_000, 0])
+def test_a_history_that_flink_remembers_from_before_a_rescale_is_asked_again(
+    settled_ms: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Flink answers from a cache of 3 s: the first answer after a rescale may be without it; later none is asked."""
+    monkeypatch.setattr(job_poller, "SETTLED_MS", settled_ms)
+    content = Recording.load("flink-2.3-count")
+    job_id = next(one["jid"] for one in content.jobs if one["state"] == "RUNNING")
+    content.values[f"/jobs/{job_id}"].update({"numRestarts": "0", "numRescales": "1"})
+    history = f"/jobs/{job_id}/rescales/history"
+    before = {"startTimestampInMillis": 1_000, "triggerCause": "INITIAL_SCHEDULE"}
+    after = {"startTimestampInMillis": 2_000, "triggerCause": "UPDATE_REQUIREMENT"}
+    cluster = FakeFlink(content)
+    causes, asked = [], []
+    with serving(cluster):
+        source = FlinkRestSource(parse_endpoint(cluster.url))
+        for answer in ([before], [after, before], [after, before]):
+            content.answers[history] = answer
+            facts = next(one for one in source.poll(10.0).jobs if one.id == job_id)
+            causes.append([each.cause for each in facts.rescales])
+            asked.append(sum(history in each for each in cluster.requests))
+        source.close()
+    old, new = ["INITIAL_SCHEDULE"], ["UPDATE_REQUIREMENT", "INITIAL_SCHEDULE"]
+    assert (causes, asked) == (([old, new, new], [1, 2, 3]) if settled_ms else ([old, old, old], [1, 1, 1]))

@@ -5,6 +5,7 @@ Once a job: its configuration. When something happened: exceptions, rescales. A 
 A request that fails makes its facts unknown, with the reason; the job keeps its row.
 """
 
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -51,6 +52,7 @@ class JobWatch:
         self._exceptions_of: object = None
         self._rescales: tuple[RescaleFacts, ...] = ()
         self._rescales_of: object = None
+        self._rescales_final_from: float | None = None  # monotonic; None: nothing is to be asked
         self._unknown: dict[str, str] = {}
         self._final: JobFacts | None = None
 
@@ -194,8 +196,16 @@ class JobWatch:
             answer = self._try("exceptions", lambda: self._client.get(path, wire.exceptions, deadline))
             if answer is not None:
                 self._exceptions, self._exceptions_of = exceptions_facts(answer), happened
-        rescales = self._metrics.get("numRescales")
-        if rescales not in (None, "0") and (rescales, restarts) != self._rescales_of:
+        self._read_rescales((self._metrics.get("numRescales"), restarts), deadline)
+
+    def _read_rescales(self, counted: tuple[str | None, str | None], deadline: Deadline) -> None:
+        """After each change until an answer was given that Flink did not remember from before it."""
+        now = time.monotonic()
+        if counted[0] in (None, "0"):
+            return
+        if counted != self._rescales_of:
+            self._rescales_of, self._rescales_final_from = counted, now + SETTLED_MS / 1000
+        if self._rescales_final_from is not None:
             try:
                 history = self._client.get(f"{self._path}/rescales/history", wire.rescales, deadline)
                 self._rescales = rescales_facts(history)
@@ -204,7 +214,8 @@ class JobWatch:
             except Unreachable as problem:
                 self._unknown["rescales"] = problem.what
                 return
-            self._rescales_of = (rescales, restarts)
+            if now >= self._rescales_final_from:
+                self._rescales_final_from = None
 
     def _vertex_facts(self, job: wire.Job) -> tuple[VertexFacts, ...]:
         upstream, ships = _upstream(job), _ships(job)
