@@ -15,9 +15,10 @@ from flinkops.act.savepoint_metadata import parse_metadata
 from flinkops.act.storage import newer_beside, savepoints_in
 from flinkops.config.storage import StorageSettings
 from flinkops.local.s3_server import S3Access
-from flinkops.sources.storage.location import Location, parse_location
+from flinkops.sources.storage.location import parse_location
 from flinkops.sources.storage.stores import Stores
 from tests.local.s3 import bucket, running_server
+from tests.local.storage_port import FILES, holds_the_port
 from tests.unit.test_savepoint_check import JOB, changelog, incremental, relative
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(600)]
@@ -171,23 +172,8 @@ def test_both_recoveries_find_what_nobody_noted(home: Path, stores: Stores) -> N
 
 
 def test_every_method_of_the_port(home: Path, stores: Stores) -> None:
-    write(bucket(home), {"port/a b": b"0123456789", "port/deep/er": 4, "port/empty": 0})
-    folder = parse_location("s3://flinkops/port")
-    storage = stores.at(folder)
-    pages = [page for one in storage.pages(folder) for page in one]
-    assert {one.name: one.size_bytes for one in pages} == {"a b": 10, "empty": 0, "deep": None}
-    assert all(one.modified_ms for one in pages if not one.is_folder)
-    entry = storage.entry(folder.child("a b"))
-    assert entry is not None
-    assert (entry.name, entry.size_bytes) == ("a b", 10)
-    assert storage.entry(folder.child("a")) is storage.entry(folder.child("deep")) is None
-    asked = (("a b", 2, 3), ("a b", 8, 99), ("empty", 0, 9))
-    ranges = [storage.read(folder.child(name), start, length) for name, start, length in asked]
-    assert [found.raw if found else None for found in ranges] == [b"234", b"89", b""]
-    assert storage.read(folder.child("none"), 0, 1) is None
-    assert [storage.is_folder(Location("s3", "flinkops", path)) for path in ("port", "por", "")] == [True, False, True]
-    storage.delete(folder.child("a b"))
-    storage.delete(folder.child("a b"))
+    write(bucket(home), FILES)
+    holds_the_port(parse_location("s3://flinkops/port"), stores)
     assert not (bucket(home) / "port" / "a b").exists()
 
 

@@ -16,6 +16,7 @@ from flinkops.act.storage import newer_beside, savepoints_in
 from flinkops.sources.storage.location import parse_location
 from flinkops.sources.storage.port import OutOfReach
 from flinkops.sources.storage.stores import Stores, place_of
+from tests.local.storage_port import FILES, holds_the_port
 from tests.unit.test_savepoint_check import JOB, relative
 
 # Warnings of the libraries, which become errors in the middle of an upload, are theirs.
@@ -97,24 +98,8 @@ def test_both_recoveries_find_what_nobody_noted(root: str, stores: Stores) -> No
 
 
 def test_every_method_of_the_port(root: str, stores: Stores) -> None:
-    write(stores, f"{root}/port", {"a b": b"0123456789", "deep/er": 4, "empty": 0})
-    folder = parse_location(f"{root}/port")
-    storage = stores.at(folder)
-    entries = [one for page in storage.pages(folder) for one in page]
-    assert {one.name: one.size_bytes for one in entries} == {"a b": 10, "empty": 0, "deep": None}
-    assert all(one.modified_ms for one in entries if not one.is_folder)
-    entry = storage.entry(folder.child("a b"))
-    assert entry is not None
-    assert (entry.name, entry.size_bytes) == ("a b", 10)
-    assert storage.entry(folder.child("a")) is storage.entry(folder.child("deep")) is None
-    asked = (("a b", 2, 3), ("a b", 8, 99), ("empty", 0, 9))
-    ranges = [storage.read(folder.child(name), start, length) for name, start, length in asked]
-    assert [found.raw if found else None for found in ranges] == [b"234", b"89", b""]
-    assert storage.read(folder.child("none"), 0, 1) is None
-    assert [storage.is_folder(folder.other(path)) for path in ("port", "por", "")] == [True, False, True]
-    storage.delete(folder.child("a b"))
-    storage.delete(folder.child("a b"))
-    assert storage.entry(folder.child("a b")) is None
+    write(stores, root, FILES)
+    holds_the_port(parse_location(f"{root}/port"), stores)
 
 
 def test_an_upload_that_broke_off_leaves_nothing(root: str, stores: Stores) -> None:
