@@ -11,6 +11,7 @@ import pytest
 from flinkops.act.backend import Prepared
 from flinkops.act.operator import rehearsing
 from flinkops.act.operator.rehearsing import rehearse_spec, with_rehearsal
+from flinkops.act.rest.rehearsing import refuse_unasked
 from flinkops.errors import Denied, UsageError
 from flinkops.model.plan import Plan
 from flinkops.model.request import Terms
@@ -188,7 +189,7 @@ def test_a_loss_is_accepted_only_where_the_spec_lets_state_go(bench: Bench, pods
 
 def test_an_acceptance_without_a_rehearsal_is_refused() -> None:
     with pytest.raises(UsageError, match="answers a rehearsal"):
-        rehearsing.refuse_unasked(Terms(accept_loss=("count",)))
+        refuse_unasked(Terms(accept_loss=("count",)))
 
 
 def test_the_jobs_own_graph_is_judged_of_several(bench: Bench, pods: Pods) -> None:

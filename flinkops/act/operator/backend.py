@@ -33,8 +33,9 @@ from flinkops.act.operator.blue_green_job import BlueGreenJob, named_blue_green
 from flinkops.act.operator.control import KubeControl, open_control
 from flinkops.act.operator.lease import Lease
 from flinkops.act.operator.prepare import prepare_for_resource, wanted_spec
-from flinkops.act.operator.rehearsing import refuse_unasked, rehearse_spec, with_rehearsal
+from flinkops.act.operator.rehearsing import rehearse_spec, with_rehearsal
 from flinkops.act.operator.storage_pod import ask_there, flink_deployment, storage_task
+from flinkops.act.rest.rehearsing import refuse_unasked
 from flinkops.autoscale.configmap import decode_configmap
 from flinkops.autoscale.decide import Decision
 from flinkops.autoscale.settings import PREFIX

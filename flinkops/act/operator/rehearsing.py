@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from flinkops.act.operator.control import KubeControl, kube_control
 from flinkops.act.rest.launch_failures import last_cause
 from flinkops.act.rest.outcomes import Rehearsed
 from flinkops.act.rest.rehearsal_steps import rehearsed, savepoint_to_rehearse
-from flinkops.act.rest.rehearsing import NoGraph, Note, TakeSavepoint, usable_paths
+from flinkops.act.rest.rehearsing import NoGraph, Note, TakeSavepoint, of_its_graph, usable_paths
 from flinkops.act.running import StepKind, StepRun
 from flinkops.clock import Clock, SystemClock
 from flinkops.errors import FlinkopsError, OperationFailed, Refused, UsageError
@@ -35,7 +36,7 @@ from flinkops.plan.operator.rehearsal_pod import (
 )
 from flinkops.plan.operator.spec import desired_state, job_of, savepoint_directory, upgrade_mode
 from flinkops.plan.operator.step_inputs import PatchResource, RehearseSpec
-from flinkops.plan.program_graphs import ProgramGraph, graph_of
+from flinkops.plan.program_graphs import ProgramGraph
 from flinkops.plan.rehearsal import Seen, cannot_tell, judge, needs_control, refusal
 from flinkops.plan.rehearsal_size import SAMPLE_BYTES, estimate, newest_state_bytes, refuse_too_large
 from flinkops.sources.kubernetes.plan_inputs import read_for_plan
@@ -153,14 +154,8 @@ def _restored(
     paths: Sequence[str],
     note: Note,
 ) -> Seen:
-    """The graph of the program that is the job's: the first, else in another pod. Raises as :func:`_one_pod`."""
-    seen, graphs = _one_pod(control, around, job, spec, paths, note, None)
-    number = graph_of(graphs, [one.id for one in seen.operators if one.has_state], job.name)
-    if number != 0:
-        note(f"the state belongs to the job number {number + 1} that the program submits: rehearsing that")
-        seen, graphs = _one_pod(control, around, job, spec, paths, note, number)
-    others = tuple(one.job for one in graphs if one.number != number)
-    return msgspec.structs.replace(seen, other_jobs=others, job_number=number)
+    """Each graph in a pod of its own. Raises as :func:`_one_pod`."""
+    return of_its_graph(partial(_one_pod, control, around, job, spec, paths, note), job.name, note)
 
 
 def _one_pod(
@@ -284,14 +279,6 @@ def told_not_built(made: Prepared, terms: Terms) -> Prepared:
         return made
     risks = (*made.plan.risks, f"rehearsal: cannot-tell: {_NOT_BUILT}")
     return made._replace(plan=msgspec.structs.replace(made.plan, risks=risks))
-
-
-def refuse_unasked(terms: Terms) -> None:
-    """Raises UsageError: --accept-loss or --sample without the rehearsal that they are of."""
-    if terms.sample and not terms.rehearse:
-        raise UsageError("--sample is of a rehearsal", next_step="give --rehearse too")
-    if terms.accept_loss and not terms.rehearse:
-        raise UsageError("--accept-loss answers a rehearsal", next_step="give --rehearse too")
 
 
 def refuse_acceptance(terms: Terms) -> None:

@@ -9,7 +9,7 @@ from flinkops.act.control import JobControl
 from flinkops.act.inventory import savepoints_of
 from flinkops.act.journal import Journal
 from flinkops.act.rest.launching import known_launch, launch_before
-from flinkops.act.rest.rehearsing import rehearse
+from flinkops.act.rest.rehearsing import refuse_unasked, rehearse
 from flinkops.errors import Refused, UsageError
 from flinkops.model.facts import JobFacts
 from flinkops.model.launch import LOCAL_JAR, dropping
@@ -41,10 +41,7 @@ def refuse_impossible(request: ActionRequest) -> None:
             raise UsageError(f"{option} is for jobs of the Flink operator", next_step="name its cluster with --context")
     if request.mode in ("last-state", "stateless"):
         raise Refused("without the operator only --savepoint keeps the state for sure")
-    if terms.accept_loss and not terms.rehearse:
-        raise UsageError("--accept-loss answers a rehearsal", next_step="give --rehearse too")
-    if terms.sample and not terms.rehearse:
-        raise UsageError("--sample is of a rehearsal", next_step="give --rehearse too")
+    refuse_unasked(terms)
     if request.verb == "upgrade" and request.mode is None:
         raise UsageError("which mode?", next_step="give --savepoint")
     _placed(change)

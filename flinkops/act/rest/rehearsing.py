@@ -12,12 +12,13 @@ import msgspec
 from flinkops.act.control import JobControl
 from flinkops.act.rest.client_runs import ClientRun, client_run
 from flinkops.act.rest.launch_failures import last_cause
-from flinkops.errors import FlinkopsError, OperationFailed
+from flinkops.errors import FlinkopsError, OperationFailed, UsageError
 from flinkops.local.client import GRAPH_VARIABLE, REHEARSAL_VARIABLE, SAMPLE_VARIABLE
 from flinkops.local.client_process import ClientProcess
 from flinkops.model.facts import CheckpointFacts, JobFacts
 from flinkops.model.launch import Launch, drops_state
 from flinkops.model.rehearsal import Rehearsal
+from flinkops.model.request import Terms
 from flinkops.plan.program_graphs import ProgramGraph, graph_of
 from flinkops.plan.rehearsal import Seen, cannot_tell, judge, needs_control
 from flinkops.plan.rehearsal_size import HEAP_MEBIBYTES, SAMPLE_BYTES, newest_state_bytes, refuse_too_large
@@ -128,6 +129,14 @@ def _minor(version: str) -> tuple[str, ...]:
     return tuple(version.split(".")[:2])
 
 
+def refuse_unasked(terms: Terms) -> None:
+    """Raises UsageError: --accept-loss or --sample without the rehearsal that they are of."""
+    if terms.accept_loss and not terms.rehearse:
+        raise UsageError("--accept-loss answers a rehearsal", next_step="give --rehearse too")
+    if terms.sample and not terms.rehearse:
+        raise UsageError("--sample is of a rehearsal", next_step="give --rehearse too")
+
+
 class States(Protocol):
     """Which state to restore."""
 
@@ -205,13 +214,26 @@ def restored(run: ClientRun, path: str, job: str = "", variables: Mapping[str, s
 
 
 def _restored(run: ClientRun, states: Callable[[], States], note: Note, job: str, variables: Mapping[str, str]) -> Seen:
-    """The graph of the program that is the job's: the first, else in another client. Raises as :func:`restored`."""
-    seen, graphs = _one_client(run, states(), note, variables)
-    number = graph_of(graphs, [one.id for one in seen.operators if one.has_state], job)
+    """Each graph in a client of its own. Raises as :func:`restored`."""
+
+    def one(graph: int | None) -> tuple[Seen, list[ProgramGraph]]:
+        chosen = {} if graph is None else {GRAPH_VARIABLE: str(graph)}
+        return _one_client(run, states(), note, {**variables, **chosen})
+
+    return of_its_graph(one, job, note)
+
+
+def of_its_graph(one: Callable[[int | None], tuple[Seen, list[ProgramGraph]]], job: str, note: Note) -> Seen:
+    """What is seen of that graph of the program which is the job's: the first, else once more with its number.
+
+    `one` rehearses a graph, None the first, and tells all graphs that the program submits; `job` is the job's name.
+    """
+    seen, graphs = one(None)
+    number = graph_of(graphs, [each.id for each in seen.operators if each.has_state], job)
     if number != 0:
         note(f"the state belongs to the job number {number + 1} that the program submits: rehearsing that")
-        seen, graphs = _one_client(run, states(), note, {**variables, GRAPH_VARIABLE: str(number)})
-    others = tuple(one.job for one in graphs if one.number != number)
+        seen, graphs = one(number)
+    others = tuple(each.job for each in graphs if each.number != number)
     return msgspec.structs.replace(seen, other_jobs=others, job_number=number)
 
 
