@@ -5,6 +5,7 @@ import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import yaml
 
@@ -276,13 +277,29 @@ def number_of(taskmanager: str) -> int:
     return int(taskmanager.removeprefix(TASKMANAGER_PREFIX))
 
 
-def start_taskmanager(home: Path, java: Path, role: str) -> Process:
-    """Start a TaskManager; its ports are free ones that it takes by itself."""
+def start_taskmanager(
+    home: Path,
+    java: Path,
+    role: str,
+    *,
+    settings: Mapping[str, str] = MappingProxyType({}),
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> Process:
+    """Start a TaskManager; its ports are free ones that it takes by itself, unless its own `settings` name them."""
     entry = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
-    return _start(home, java, role, _TASKMANAGER_OPTIONS, [entry, "-D", f"taskmanager.resource-id={role}"])
+    own = {"taskmanager.resource-id": role, **settings}
+    arguments = [part for key, value in own.items() for part in ("-D", f"{key}={value}")]
+    return _start(home, java, role, _TASKMANAGER_OPTIONS, [entry, *arguments], environment)
 
 
-def _start(home: Path, java: Path, role: str, options: tuple[str, ...], entry: list[str]) -> Process:
+def _start(
+    home: Path,
+    java: Path,
+    role: str,
+    options: tuple[str, ...],
+    entry: list[str],
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> Process:
     conf, log = home / "flink" / "conf", home / "logs" / f"{role}.log"
     shared_options = yaml.safe_load((conf / "config.yaml").read_text())["env.java.opts.all"].split()
     main_class, *arguments = entry
@@ -300,7 +317,9 @@ def _start(home: Path, java: Path, role: str, options: tuple[str, ...], entry: l
         str(conf),
         *arguments,
     ]
-    return spawn(role, command, output=log.with_suffix(".out"), environment=_environment(home), log=log)
+    return spawn(
+        role, command, output=log.with_suffix(".out"), environment={**_environment(home), **environment}, log=log
+    )
 
 
 def classpath(home: Path) -> str:

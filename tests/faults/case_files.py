@@ -84,6 +84,12 @@ def _check(name: str, file: CaseFile) -> None:
             raise UsageError(f"{each!r} names a job and a topic: letters, digits and . _ - only, at most 80")
     if file.symptom is not None and file.symptom.fact not in FACTS:
         raise UsageError(f"symptom.fact {file.symptom.fact!r} is not known; there are {', '.join(FACTS)}")
+    if file.second_taskmanager and not file.alone:
+        raise UsageError("second_taskmanager: only with alone = true, since other jobs would be on it too")
+    if file.during == "network-cut" and not file.second_taskmanager:
+        raise UsageError('during = "network-cut" needs second_taskmanager = "plain"')
+    if file.small_disk_megabytes is not None and not 1 <= file.small_disk_megabytes <= 1000:
+        raise UsageError("small_disk_megabytes: from 1 to 1000")
     if file.watch_seconds is not None and not 0 < file.watch_seconds <= _MOST_WATCH_SECONDS:
         raise UsageError(f"watch_seconds = {file.watch_seconds:g}: more than 0, at most {_MOST_WATCH_SECONDS:.0f}")
 
@@ -109,6 +115,7 @@ def _cases(name: str, file: CaseFile, codes: tuple[str, ...], chosen: Set) -> li
     made = []
     for strength, own in (strengths or {GIVEN: {}}).items():
         job = _job(f"{name}-{strength}", file.options | own, file.configuration)
+        job = msgspec.structs.replace(job, small_disk_megabytes=file.small_disk_megabytes)
         beside = tuple(
             _job(f"{name}-{strength}-{other}", options, {}) for other, options in sorted(file.beside.items())
         )
@@ -125,6 +132,8 @@ def _cases(name: str, file: CaseFile, codes: tuple[str, ...], chosen: Set) -> li
                 during=file.during,
                 watch_seconds=file.watch_seconds,
                 beside=beside,
+                twice=file.twice,
+                second_taskmanager=file.second_taskmanager,
             )
         )
     return made

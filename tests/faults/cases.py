@@ -8,8 +8,12 @@ import msgspec
 FOLDER = Path(__file__).parent
 Set = Literal["tuning", "reported"]
 SETS: tuple[Set, ...] = ("tuning", "reported")
-During = Literal["", "rescale", "savepoint", "topic-deleted"]
+During = Literal["", "rescale", "savepoint", "topic-deleted", "topic-recreated", "network-cut"]
 """What is done to the job while it is watched; the first two are harmless by themselves."""
+
+
+SecondTaskManager = Literal["", "plain", "clock-ahead"]
+"""A second TaskManager, to which a half of the job's subtasks go; its clock may be wrong."""
 
 
 class Symptom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,6 +34,8 @@ class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fed: int
     per_second: int
     hot_share: float = 0.0
+    hung_after_seconds: float | None = None
+    """Then a transaction is opened in each of these partitions, and never ended."""
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -42,6 +48,8 @@ class Job(msgspec.Struct, frozen=True):
     feed: Feed | None = None
     rescaled_to: int | None = None
     """In place, as soon as it runs."""
+    small_disk_megabytes: int | None = None
+    """What RocksDB works in."""
 
 
 class Case(msgspec.Struct, frozen=True):
@@ -63,6 +71,9 @@ class Case(msgspec.Struct, frozen=True):
     during: During = ""
     watch_seconds: float | None = None
     beside: tuple[Job, ...] = ()
+    twice: bool = False
+    """The job itself runs a second time."""
+    second_taskmanager: SecondTaskManager = ""
 
     @property
     def code(self) -> str:
@@ -96,3 +107,6 @@ class CaseFile(msgspec.Struct, forbid_unknown_fields=True):
     during: During = ""
     watch_seconds: float | None = None
     beside: dict[str, dict[str, Any]] = {}
+    twice: bool = False
+    second_taskmanager: SecondTaskManager = ""
+    small_disk_megabytes: int | None = None

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import requests
@@ -20,10 +20,13 @@ from flinkops.local.ports import HOST, free_ports
 from flinkops.local.probe import get_json
 from flinkops.local.processes import Process, terminate
 from flinkops.model.states import ENDED
-from tests.faults.cases import Job
+from tests.faults.cases import Job, SecondTaskManager
 from tests.faults.faulty_storage import storage
+from tests.faults.surroundings import cut, wrong_clock
 
 SLOTS = 40
+CLOCK_AHEAD_SECONDS = 600
+_PASSWORD = "right"  # of the user "lab" of a broker that is gone after the run
 _JAVA = Path(__file__).parent / "java"
 _REPOSITORY = Path(__file__).parents[2]
 _ENTRY = "flinkops.faults.LabJob"
@@ -38,6 +41,7 @@ _SETTINGS = {
     "execution.checkpointing.interval": "5 s",
     "state.backend.type": "rocksdb",
     "web.cancelation-timeout": 0,
+    "taskmanager.load-balance.mode": "SLOTS",
     "pipeline.jobvertex-parallelism-overrides": f"{_OVERRIDDEN}:3",
 }
 
@@ -49,18 +53,47 @@ class Lab:
         self.home = home
         self.url = url
         self.bootstrap = bootstrap
+        self.login_bootstrap = ""
+        """Where the broker asks for a user and a password; empty where it does not."""
         self._processes = processes
         self._taskmanagers = 0
+        self._data_ports: list[int] = []
         self._jar_id = ""
 
     def ensure_taskmanager(self) -> None:
         """Start one when none is known: the one before may have died of a fault, or of a machine that is too busy."""
         if self._slots() == 0:
             terminate(each for each in self._processes if flink.is_taskmanager(each.role))
-            self._taskmanagers += 1
-            role = f"{flink.TASKMANAGER_PREFIX}{self._taskmanagers}"
-            self._processes.append(flink.start_taskmanager(self.home, find_java(), role))
+            self._data_ports.clear()
+            self._start_taskmanager({})
         _await("TaskManager", lambda: self._slots() > 0)
+
+    @contextmanager
+    def second_taskmanager(self, kind: SecondTaskManager) -> Iterator[None]:
+        """One more until the end of the block; the job of it has its subtasks on both."""
+        self._start_taskmanager(wrong_clock(CLOCK_AHEAD_SECONDS) if kind == "clock-ahead" else {})
+        started = self._processes[-1]
+        try:
+            _await("second TaskManager", lambda: self._slots() > SLOTS)
+            yield
+        finally:
+            terminate([started])
+            self._processes.remove(started)
+            del self._data_ports[-1]
+
+    def network_cut(self) -> AbstractContextManager[None]:
+        """No data passes between TaskManagers until the end of the block; they still reach the JobManager."""
+        return cut(self._data_ports)
+
+    def _start_taskmanager(self, environment: Mapping[str, str]) -> None:
+        self._taskmanagers += 1
+        role = f"{flink.TASKMANAGER_PREFIX}{self._taskmanagers}"
+        (port,) = free_ports(1)
+        settings = {"taskmanager.data.port": str(port)}
+        self._processes.append(
+            flink.start_taskmanager(self.home, find_java(), role, settings=settings, environment=environment)
+        )
+        self._data_ports.append(port)
 
     def _slots(self) -> int:
         return int((get_json(self.url, "/overview") or {}).get("slots-total", 0))
@@ -71,7 +104,8 @@ class Lab:
             return self._submit_python(job)
         if not self._jar_id:
             self._jar_id = self.upload(self._compiled())
-        options = {"topic": job.name, **job.options, "name": job.name, "bootstrap": self.bootstrap}
+        bootstrap = self.login_bootstrap if "password" in job.options else self.bootstrap
+        options = {"topic": job.name, **job.options, "name": job.name, "bootstrap": bootstrap}
         arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
         body = {
             "entryClass": _ENTRY,
@@ -180,13 +214,14 @@ def _alone(home: Path) -> Iterator[None]:
 
 
 def _running(home: Path, store: str, settings: Mapping[str, object]) -> Iterator[Lab]:
-    rest, rpc, broker, controller = free_ports(4)
+    rest, rpc, broker, controller, login = free_ports(5)
     (home / "logs").mkdir(parents=True, exist_ok=True)
     flink.write_config(home, rest, rpc, s3=store)
     config = home / "flink" / "conf" / "config.yaml"
     ours = _SETTINGS | (_local_folders(home) if store else {}) | dict(settings)
     config.write_text(yaml.safe_dump(yaml.safe_load(config.read_text()) | ours, width=100_000))
     kafka.write_config(home, broker, controller)
+    _ask_for_login(home, broker, controller, login)
     java = find_java()
     kafka.format_storage(home, java)
     processes: list[Process] = []
@@ -194,11 +229,26 @@ def _running(home: Path, store: str, settings: Mapping[str, object]) -> Iterator
         processes.append(kafka.start(home, java))
         processes.append(flink.start_jobmanager(home, java))
         lab = Lab(home, f"http://{HOST}:{rest}", f"{HOST}:{broker}", processes)
+        lab.login_bootstrap = f"{HOST}:{login}"
         lab.ensure_taskmanager()
         _await("Kafka broker", lambda: kafka.answers(lab.bootstrap, timeout_seconds=1.0))
         yield lab
     finally:
         terminate(processes)
+
+
+def _ask_for_login(home: Path, broker: int, controller: int, login: int) -> None:
+    """One more port of the broker, which wants a user and a password."""
+    lines = [
+        f"listeners=PLAINTEXT://{HOST}:{broker},CONTROLLER://{HOST}:{controller},LOGIN://{HOST}:{login}",
+        f"advertised.listeners=PLAINTEXT://{HOST}:{broker},LOGIN://{HOST}:{login}",
+        "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,LOGIN:SASL_PLAINTEXT",
+        "sasl.enabled.mechanisms=PLAIN",
+        "listener.name.login.plain.sasl.jaas.config="
+        f'org.apache.kafka.common.security.plain.PlainLoginModule required user_lab="{_PASSWORD}";',
+    ]
+    with (home / "kafka" / "server.properties").open("a") as file:
+        file.write("".join(f"{each}\n" for each in lines))
 
 
 def _local_folders(home: Path) -> dict[str, str]:

@@ -8,14 +8,16 @@ from contextlib import AbstractContextManager, ExitStack, closing, nullcontext, 
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
 import requests
 
 from flinkops.errors import FlinkopsError, TimedOut
 from flinkops.local import kafka
 from tests.faults.cases import Case, Control, During, Job
-from tests.faults.feeding import feeding
+from tests.faults.feeding import feeding, recreate
 from tests.faults.lab import SLOTS, Lab
 from tests.faults.results import WITHIN_SECONDS, Answer, Asked, CaseResult, ControlResult, Results, answered, telling
+from tests.faults.surroundings import small_disk
 from tests.faults.watching import Watcher
 
 PATIENCE_SECONDS = 180.0
@@ -79,6 +81,8 @@ class Runner:
             with ExitStack() as fed:
                 for job in (*case.beside, case.job):
                     fed.enter_context(self._fed(job))
+                if (megabytes := case.job.small_disk_megabytes) is not None:
+                    fed.enter_context(small_disk(self._small_disk_of(case.job), megabytes))
                 result = self._injected(case)
         except (FlinkopsError, requests.RequestException) as problem:
             result = CaseResult(
@@ -107,10 +111,23 @@ class Runner:
                 self._settle()
             if case.fills_slots:
                 started.append(self._fill(f"{case.job.name}-filler"))
-            return self._inject(case, started)
+            with ExitStack() as around:
+                if case.second_taskmanager:
+                    around.enter_context(self._lab.second_taskmanager(case.second_taskmanager))
+                return self._inject(case, started, around)
         finally:
             for job_id in started:
                 self._lab.cancel(job_id)
+
+    def _small_disk_of(self, job: Job) -> Path:
+        return self._lab.home / "small disks" / job.name
+
+    def _prepared(self, job: Job) -> Job:
+        """With the folder of its small disk among its settings."""
+        if job.small_disk_megabytes is None:
+            return job
+        folder = {"state.backend.rocksdb.localdir": str(self._small_disk_of(job))}
+        return msgspec.structs.replace(job, configuration={**job.configuration, **folder})
 
     def _settle(self) -> None:
         """Until the garbage of the case before is gone; Flink's rate is over a minute."""
@@ -118,10 +135,11 @@ class Runner:
         while (self._lab.gc_ratio() or 0.0) > _SETTLED_GC_RATIO and time.time() < ends:
             self._stop.wait(ASK_SECONDS)
 
-    def _inject(self, case: Case, started: list[str]) -> CaseResult:
+    def _inject(self, case: Case, started: list[str], around: ExitStack) -> CaseResult:
         started.extend(self._lab.submit(each) for each in case.beside)
         submitted = time.time()
-        started.append(self._lab.submit(case.job))
+        job = self._prepared(case.job)
+        started.extend(self._lab.submit(job) for _ in range(2 if case.twice else 1))
         if case.job.rescaled_to is not None:
             self._await_placed(case.job.name)
             self._lab.rescale(started[-1], case.job.rescaled_to)
@@ -131,7 +149,7 @@ class Runner:
             while self._goes_on(progress):
                 asked = time.monotonic()
                 if case.during and progress.disturb_due(disturbed):
-                    self._disturb(case.during, case.job, started[-1])
+                    around.enter_context(self._disturbed(case.during, case.job, started[-1]))
                     disturbed = time.time()
                 progress.heard(doctor.ask())
                 if progress.begun is None:
@@ -197,16 +215,24 @@ class Runner:
             while (now := time.monotonic()) < ends and not self._stop.is_set():
                 due = control.during == "savepoint" and now - disturbed > _SAVEPOINT_EVERY_SECONDS
                 if control.during and (not disturbed or due):
-                    self._disturb(control.during, control.job, job_id)
-                    disturbed = now
+                    with self._disturbed(control.during, control.job, job_id):
+                        disturbed = now
                 answers.append(answered(now - begun, doctor.ask()))
                 self._stop.wait(max(0.0, ASK_SECONDS - (time.monotonic() - now)))
+
+    def _disturbed(self, how: During, job: Job, job_id: str) -> AbstractContextManager[None]:
+        if how == "network-cut":
+            return self._lab.network_cut()
+        self._disturb(how, job, job_id)
+        return nullcontext()
 
     def _disturb(self, how: During, job: Job, job_id: str) -> None:
         if how == "savepoint":
             self._lab.trigger_savepoint(job_id)
         elif how == "topic-deleted":
             kafka.delete_topic(self._lab.bootstrap, job.name)
+        elif how == "topic-recreated":
+            recreate(self._lab.bootstrap, job.name)
         else:
             self._lab.rescale(job_id, job.parallelism + 1)
 

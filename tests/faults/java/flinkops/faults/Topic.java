@@ -2,6 +2,7 @@ package flinkops.faults;
 
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.Properties;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
 import org.apache.flink.api.common.serialization.AbstractDeserializationSchema;
 import org.apache.flink.connector.kafka.source.KafkaSource;
@@ -20,10 +21,26 @@ final class Topic {
                         .setTopics(options.text("topic", ""))
                         .setGroupId(options.text("topic", ""))
                         .setStartingOffsets(OffsetsInitializer.earliest())
+                        .setProperties(properties(options))
                         .setValueOnlyDeserializer(new Received())
                         .build();
         WatermarkStrategy<Event> watermarks = WatermarkStrategy.forBoundedOutOfOrderness(Duration.ofSeconds(2));
         return environment.fromSource(source, watermarks, "orders").uid("orders");
+    }
+
+    /** How it logs in, and what of transactions it reads, where that is asked for. */
+    private static Properties properties(Options options) {
+        Properties properties = new Properties();
+        properties.setProperty("isolation.level", options.text("isolation", "read_uncommitted"));
+        String password = options.text("password", "");
+        if (!password.isEmpty()) {
+            properties.setProperty("security.protocol", "SASL_PLAINTEXT");
+            properties.setProperty("sasl.mechanism", "PLAIN");
+            properties.setProperty(
+                    "sasl.jaas.config",
+                    "org.apache.kafka.common.security.plain.PlainLoginModule required username=\"lab\" password=\"" + password + "\";");
+        }
+        return properties;
     }
 
     /** The payload, and a key of it. */
