@@ -1,13 +1,21 @@
 """Rehearsed, and for real: programs with one line changed after the other, restored from the same state.
 
-    python -m bench.rehearsal_agreement [--distribution DIR] [--python EXE] [--only REGEX] [--postgres URL]
+    python -m bench.rehearsal_agreement [--distribution DIR] [--python EXE] [--postgres URL]
+        [--only REGEX] [--alone REGEX]
 
 Starts a Flink cluster of its own (of the extra `local`, else of that distribution). Each program of
 bench.agreement.changes runs there until it has state, and is cancelled; then for each change the verdict of a rehearsal
 is printed beside what Flink does with a real submission, at once: it *runs* when all tasks run and two checkpoints
 complete, with records between them; else it *fails*. Flink says nothing when a program leaves a state unopened: such a
 change *lost state* when it runs. A verdict *cannot-tell* agrees with nothing. `--only` names rows by a regular
-expression. The rows of the PostgreSQL sink need the JDBC URL of a database with a table
+expression.
+
+One JVM (bench.agreement.server) compiles, rehearses and submits all programs, with the classes that flinkops uses: what
+a client costs is nearly all in its start. Rehearsed in a client of their own, as flinkops does it, are the rows named
+by `--alone`, samples, Python, and programs that submit several jobs. Each row rehearses and restores at once, but for
+those whose sink is looked at, or whose restore may remove the state.
+
+The rows of the PostgreSQL sink need the JDBC URL of a database with a table
 dst (k INT PRIMARY KEY, n BIGINT); whether a rehearsal changed it is part of the line.
 """
 
@@ -19,45 +27,49 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeVar
+from typing import Literal, NamedTuple
 from unittest.mock import patch
 
-from bench.agreement.changes import PROGRAMS, Against, Change, Program
+import msgspec
+
+from bench.agreement.changes import PROGRAMS
+from bench.agreement.real import (
+    AGREES,
+    PATIENCE_SECONDS,
+    NoSavepoint,
+    Real,
+    cancel_all,
+    failure,
+    newest_checkpoint,
+    runs,
+    until,
+    worked,
+)
+from bench.agreement.rows import Against, Change, Program
+from bench.agreement.server import Server
 from flinkops.act.control import JarRun
 from flinkops.act.rest.client_runs import ClientRun
 from flinkops.act.rest.control import RestControl
 from flinkops.act.rest.rehearsing import NoGraph, restored
-from flinkops.act.stability_steps import all_running
 from flinkops.clock import SystemClock
-from flinkops.errors import FlinkopsError, OperationFailed
+from flinkops.errors import FlinkopsError, OperationFailed, TimedOut
 from flinkops.local import flink
 from flinkops.local.client import SAMPLE_VARIABLE, installed_client
 from flinkops.local.jars import ensure
 from flinkops.local.java import find_java
-from flinkops.local.javac import compile_jar
 from flinkops.local.ports import free_ports
 from flinkops.local.processes import Process, terminate
 from flinkops.model.endpoint import parse_endpoint
-from flinkops.model.facts import JobFacts
-from flinkops.model.states import ENDED
 from flinkops.plan.identity import derived_id
 from flinkops.plan.rehearsal import Seen, judge, needs_control
-from flinkops.plan.state_loss import place_of
 
 _ENTRY = "flinkops.changed.Job"
-_PATIENCE_SECONDS = 180.0
-_POLL_SECONDS = 0.3
 _STATE_SECONDS = 5.0  # until each of the 100 keys has state
 
-T = TypeVar("T")
-Real = Literal["runs", "fails", "lost state"]
-_AGREES: dict[str, Real] = {"restores": "runs", "fails": "fails", "loses-state": "lost state"}
-
-
-class NoSavepoint(OperationFailed):
-    """Flink has answered so."""
+_seen = msgspec.json.Decoder(Seen)
 
 
 class Bench(NamedTuple):
@@ -67,7 +79,9 @@ class Bench(NamedTuple):
     distribution: Path
     python: str
     postgres: str | None
+    alone: str
     control: RestControl
+    server: Server
 
     @property
     def line(self) -> str:
@@ -83,16 +97,22 @@ def main() -> None:
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--only", default="")
     parser.add_argument("--postgres")
+    parser.add_argument("--alone", default="$.")
     given = parser.parse_args()
-    home = Path(tempfile.mkdtemp(prefix="agreement "))
+    home = Path(tempfile.mkdtemp(prefix="agreement-"))
     processes: list[Process] = []
+    server = None
     with patch.object(flink, "distribution", lambda: given.distribution), patch.object(flink, "JAR_GROUPS", ()):
         try:
             print(f"Flink {flink.version()}", flush=True)
             control = _started(home, processes)
-            agreed = list(_table(Bench(home, given.distribution, given.python, given.postgres, control), given.only))
-            print(f"{sum(agreed)} of {len(agreed)} agree")
+            server = Server(home, given.distribution)
+            bench = Bench(home, given.distribution, given.python, given.postgres, given.alone, control, server)
+            began, agreed = time.monotonic(), list(_table(bench, given.only))
+            print(f"{sum(agreed)} of {len(agreed)} agree, {time.monotonic() - began:.0f} s", flush=True)
         finally:
+            if server is not None:
+                server.close()
             terminate(processes)
             shutil.rmtree(home, ignore_errors=True)
 
@@ -107,7 +127,7 @@ def _started(home: Path, processes: list[Process]) -> RestControl:
     processes.append(flink.start_jobmanager(home, java))
     processes.append(flink.start_taskmanager(home, java, f"{flink.TASKMANAGER_PREFIX}1"))
     control = RestControl(parse_endpoint(f"http://127.0.0.1:{rest_port}"), SystemClock())
-    _until(lambda: (control.cluster().slots_total or 0) > 0 or None, "a TaskManager")
+    until(lambda: (control.cluster().slots_total or 0) > 0 or None, "a TaskManager")
     return control
 
 
@@ -120,17 +140,16 @@ def _table(bench: Bench, only: str) -> Iterator[bool]:
             places = _places(bench, title, program)
         except (FlinkopsError, subprocess.SubprocessError) as problem:
             print(f"{title}: not tried: {_one_line(problem)}", flush=True)
-            _cancel_all(bench.control)
+            cancel_all(bench.control)
             continue
         base: dict[Against, Seen] = {}
         for name, change in changes.items():
-            began = time.monotonic()
             try:
                 yield _row(bench, title, program, name, change, places, base)
             except (FlinkopsError, subprocess.SubprocessError) as problem:
                 print(f"{title}: {name}: not tried: {_one_line(problem)}", flush=True)
+                cancel_all(bench.control)
                 yield False
-            print(f"  {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
 
 
 def _row(
@@ -142,18 +161,23 @@ def _row(
     places: dict[Against, str],
     base: dict[Against, Seen],
 ) -> bool:
+    began = time.monotonic()
     file = _made(bench, title, program, name, change)
     job = _job_name(title)
     before = _rows(bench, program)
-    verdict, why = _judged(bench, title, program, name, change, places[change.against], base)
-    written = None if before is None else (_rows(bench, program) or 0) - before
-    real, cause = _really(bench, program, file, change, job, places[change.against])
-    agrees = _AGREES.get(verdict) == real
+    with ThreadPoolExecutor(1) as pool:
+        judging = pool.submit(_judged, bench, title, program, name, change, places[change.against], base)
+        if before is not None or change.claims:  # the real one writes to the table, or removes what it has claimed
+            judging.exception()
+        written = None if before is None else (_rows(bench, program) or 0) - before
+        real, cause = _really(bench, program, file, change, job, places[change.against])
+        verdict, why = judging.result()
+    agrees = AGREES.get(verdict) == real
     wrote = "" if written is None else f"[the rehearsal changed the table by {written}] "
     about = " | real: ".join(filter(None, [why, cause])).replace("\n", " ")[:220]
-    print(
-        f"{title + ': ' + name:<52} {verdict:<12} {real:<11} {'yes' if agrees else 'NO ':<4} {wrote}{about}", flush=True
-    )
+    seconds = f"{time.monotonic() - began:4.0f} s"
+    row = f"{title + ': ' + name:<52} {verdict:<12} {real:<11} {'yes' if agrees else 'NO ':<4}{seconds} {wrote}{about}"
+    print(row, flush=True)
     return agrees
 
 
@@ -181,7 +205,9 @@ def _made(bench: Bench, title: str, program: Program, name: str, change: Change)
         source.write_text(text)
     if script.is_file():
         return source
-    return compile_jar(folder, jar, sorted((bench.distribution / "lib").glob("*.jar")))
+    if not jar.exists():
+        bench.server.compile(folder, jar, sorted((bench.distribution / "lib").glob("*.jar")))
+    return jar
 
 
 def _places(bench: Bench, title: str, program: Program) -> dict[Against, str]:
@@ -189,9 +215,9 @@ def _places(bench: Bench, title: str, program: Program) -> dict[Against, str]:
     control, folder = bench.control, f"file://{bench.home}/flink/savepoints"
     name = _job_name(title)
     job = _submitted(bench, program, _made(bench, title, program, "unchanged", Change()), Change(), name, None)
-    _until(lambda: _running(control, job) or None, f"the job of {title}")
+    until(lambda: runs(control, job) or None, f"the job of {title}")
     time.sleep(_STATE_SECONDS)
-    places: dict[Against, str] = {"newest": _until(lambda: _newest(control, job), "a checkpoint")}
+    places: dict[Against, str] = {"newest": until(lambda: newest_checkpoint(control, job), "a checkpoint")}
     formats: dict[Against, Literal["canonical", "native"]] = {"savepoint": "canonical", "native": "native"}
     for kind, form in formats.items():
         if not any(change.against == kind for change in program.changes.values()):
@@ -205,17 +231,10 @@ def _places(bench: Bench, title: str, program: Program) -> dict[Against, str]:
                 raise NoSavepoint(f"no savepoint: {outcome.failure}")
             return outcome.location if outcome is not None else None
 
-        places[kind] = _until(ask, "its savepoint")
-    places["retained"] = _newest(control, job) or places["newest"]
-    _cancel_all(control)
+        places[kind] = until(ask, "its savepoint")
+    places["retained"] = newest_checkpoint(control, job) or places["newest"]
+    cancel_all(control)
     return places
-
-
-def _newest(control: RestControl, job_id: str) -> str | None:
-    job = control.job(job_id)
-    history = job.checkpoints.history if job is not None and job.checkpoints else ()
-    done = [one for one in history if one.status == "COMPLETED" and not one.is_savepoint]
-    return next((path for one in done if (path := place_of(one))), None)
 
 
 def _client_options(bench: Bench, program: Program, file: Path, change: Change, name: str) -> list[str]:
@@ -239,12 +258,13 @@ def _judged(
     """The verdict and its cause; the unchanged program is rehearsed to compare with where that is needed."""
     job = _job_name(title)
     try:
-        seen = _rehearsed(bench, program, _made(bench, title, program, name, change), change, job, against)
+        alone = bool(re.search(bench.alone, f"{title}: {name}"))
+        seen = _rehearsed(bench, program, _made(bench, title, program, name, change), change, job, against, alone)
         if needs_control(seen) and change.against not in base:
             unchanged = Change()
             file = _made(bench, title, program, "unchanged", unchanged)
             same = name == "unchanged"
-            base[change.against] = seen if same else _rehearsed(bench, program, file, unchanged, job, against)
+            base[change.against] = seen if same else _rehearsed(bench, program, file, unchanged, job, against, alone)
     except NoGraph as problem:
         return "fails" if program.by_client else "cannot-tell", problem.what
     except FlinkopsError as problem:
@@ -254,9 +274,14 @@ def _judged(
     return found.verdict, found.cause
 
 
-def _rehearsed(bench: Bench, program: Program, file: Path, change: Change, job: str, against: str) -> Seen:
-    client = installed_client(bench.distribution, executors=True, heap_mebibytes=1024)
+def _rehearsed(bench: Bench, program: Program, file: Path, change: Change, job: str, against: str, alone: bool) -> Seen:
     options = ["-Dstate.backend.type=rocksdb", *_client_options(bench, program, file, change, job)]
+    if not (alone or program.alone or change.sample_bytes):
+        try:
+            return _seen.decode(bench.server.rehearse(against, options))
+        except OperationFailed as problem:
+            raise NoGraph(problem.what) from None
+    client = installed_client(bench.distribution, executors=True, heap_mebibytes=1024)
     variables = {SAMPLE_VARIABLE: str(change.sample_bytes)} if change.sample_bytes else {}
     seen = restored(ClientRun(client, ["-d", "-t", "flinkops-rehearsal", *options]), against, job, variables)
     if change.sample_bytes:
@@ -273,21 +298,27 @@ def _submitted(bench: Bench, program: Program, file: Path, change: Change, name:
         bench.control.run_jar(run, job_id=job_id, savepoint=against, parallelism=change.parallelism, settings=settings)
         return job_id
     began_ms = time.time() * 1000
-    client = installed_client(bench.distribution)
     address = bench.control.url.removeprefix("http://").partition(":")
     target = ["-d", "-t", "remote", f"-Drest.address={address[0]}", f"-Drest.port={address[2]}"]
     from_it = ["-s", against, "-Drestart-strategy.type=none"] if against else []
-    done = subprocess.run(
-        [*client.command, "run", *target, *from_it, *_client_options(bench, program, file, change, name)],
-        capture_output=True,
-        text=True,
-        timeout=_PATIENCE_SECONDS,
-        check=False,
-        env=client.environment,
-    )
+    options = [*target, *from_it, *_client_options(bench, program, file, change, name)]
+    said = ""
+    if file.suffix == ".py":
+        client = installed_client(bench.distribution)
+        done = subprocess.run(
+            [*client.command, "run", *options],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+            check=False,
+            env=client.environment,
+        )
+        said = done.stderr[-400:] or done.stdout[-400:]
+    else:
+        bench.server.submit(options)
     job = next((one for one in bench.control.jobs() if one.name == name and (one.started_ms or 0) >= began_ms), None)
     if job is None:
-        raise OperationFailed(done.stderr[-400:] or done.stdout[-400:])
+        raise OperationFailed(said or "the program submits no job of that name")
     return job.id
 
 
@@ -296,44 +327,16 @@ def _really(
 ) -> tuple[Real, str | None]:
     try:
         job_id = _submitted(bench, program, file, change, name, against)
-        ran = _until(lambda: _worked(bench.control, job_id), name)
+        ran = until(lambda: worked(bench.control, job_id), name)
+    except TimedOut:
+        raise
     except FlinkopsError as problem:
         return "fails", problem.what
-    cause = None if ran else _failure(bench.control, job_id)
-    _cancel_all(bench.control)
+    cause = None if ran else failure(bench.control, job_id)
+    cancel_all(bench.control)
     if not ran:
         return "fails", cause
     return ("lost state" if change.loses else "runs"), None
-
-
-def _worked(control: RestControl, job_id: str) -> bool | None:
-    """True once it has taken records in and completed a checkpoint; False when it has failed."""
-    job = control.job(job_id)
-    if job is None:
-        return None
-    if job.state in ENDED or job.state == "FAILING":
-        return False
-    done = job.checkpoints is not None and (job.checkpoints.completed or 0) >= 2
-    return True if done and all_running(job) else None
-
-
-def _cancel_all(control: RestControl) -> None:
-    def live() -> list[JobFacts]:
-        return [one for one in control.jobs() if one.state not in ENDED]
-
-    for one in live():
-        control.cancel(one.id)
-    _until(lambda: None if live() else True, "the end of the jobs")
-
-
-def _running(control: RestControl, job_id: str) -> bool:
-    job = control.job(job_id)
-    return job is not None and all_running(job)
-
-
-def _failure(control: RestControl, job_id: str) -> str | None:
-    failures = control.failures(job_id)
-    return f"{failures[0].name}: {failures[0].message}" if failures else None
 
 
 def _rows(bench: Bench, program: Program) -> int | None:
@@ -348,20 +351,6 @@ def _rows(bench: Bench, program: Program) -> int | None:
         check=True,
     )
     return int(done.stdout)
-
-
-def _until(ask: Callable[[], T | None], what: str) -> T:
-    ends = time.monotonic() + _PATIENCE_SECONDS
-    while time.monotonic() < ends:
-        try:
-            if (answer := ask()) is not None:
-                return answer
-        except NoSavepoint:
-            raise
-        except FlinkopsError:
-            pass
-        time.sleep(_POLL_SECONDS)
-    raise OperationFailed(f"no {what} within {_PATIENCE_SECONDS:.0f} s")
 
 
 if __name__ == "__main__":

@@ -1,38 +1,13 @@
 """The rows of bench.rehearsal_agreement: programs with state, and what is changed in each of them."""
 
 from pathlib import Path
-from typing import Literal, NamedTuple
+
+from bench.agreement.others import OTHERS
+from bench.agreement.rows import CHECKPOINTS, Change, Program
 
 _HERE = Path(__file__).parent
 _CHANGED_JOB = _HERE.parents[1] / "tests" / "local" / "changed_job"
 
-Against = Literal["savepoint", "native", "newest", "retained"]
-"""Which state is restored: ``newest``: a checkpoint of the running job, ``retained``: what it leaves cancelled."""
-
-
-class Change(NamedTuple):
-    """Lines of the program, and what goes beside it. ``loses``: it gives up the names of states."""
-
-    edits: dict[str, str] = {}
-    settings: dict[str, str] = {}
-    parallelism: int = 1
-    loses: bool = False
-    against: Against = "savepoint"
-    sample_bytes: int = 0  # so much keyed state is rehearsed; 0: all
-
-
-class Program(NamedTuple):
-    """What has state, and its changes. ``lines``: of Flink; ``by_client``: submitted by ``flink run``."""
-
-    source: Path
-    changes: dict[str, Change]
-    settings: dict[str, str] = {}
-    lines: tuple[str, ...] = ("1.20", "2.3")
-    by_client: bool = False
-    postgres: bool = False
-
-
-_CHECKPOINTS = {"execution.checkpointing.interval": "1 s", "execution.checkpointing.num-retained": "100"}
 _OPEN_LATEST = 'latest = getRuntimeContext().getListState(new ListStateDescriptor<>("latest", Types.LONG));'
 _LIST_TYPE = {
     "ListState<Long> latest": "ListState<String> latest",
@@ -173,17 +148,21 @@ _SEVERAL: dict[str, Change] = {
     "uid renamed": Change({'uid(place + "-count")': 'uid(place + "-counted")'}),
 }
 _ASYNCHRONOUS: dict[str, Change] = {
-    "unchanged": Change(),
-    "uid renamed": Change(_UID),
+    "unchanged": Change(against="retained"),
+    "native savepoint": Change(against="native"),
+    "uid renamed": Change(_UID, against="retained"),
     "type of a list state": Change(
         {
             "ListState<Long> latest": "ListState<String> latest",
             '"latest", Types.LONG': '"latest", Types.STRING',
             "latest.asyncAdd(number);": 'latest.asyncAdd("x");',
-        }
+        },
+        against="retained",
     ),
-    "state renamed": Change(_LIST_RENAMED, loses=True),
+    "state renamed": Change(_LIST_RENAMED, against="retained", loses=True),
 }
+"""Flink 2.3 gives no canonical savepoint of asynchronous state."""
+
 _PYTHON: dict[str, Change] = {
     "unchanged": Change(),
     "uid renamed": Change({'.uid("count")': '.uid("counted")'}),
@@ -194,23 +173,24 @@ _PYTHON: dict[str, Change] = {
 }
 
 PROGRAMS: dict[str, Program] = {
-    "keyed state": Program(_CHANGED_JOB, _KEYED, {"state.backend.type": "rocksdb", **_CHECKPOINTS}),
-    "heap": Program(_CHANGED_JOB, _SHORT, {"state.backend.type": "hashmap", **_CHECKPOINTS}),
-    "unaligned": Program(_CHANGED_JOB, _SHORT, {"execution.checkpointing.unaligned.enabled": "true", **_CHECKPOINTS}),
+    "keyed state": Program(_CHANGED_JOB, _KEYED, {"state.backend.type": "rocksdb", **CHECKPOINTS}),
+    "heap": Program(_CHANGED_JOB, _SHORT, {"state.backend.type": "hashmap", **CHECKPOINTS}),
+    "unaligned": Program(_CHANGED_JOB, _SHORT, {"execution.checkpointing.unaligned.enabled": "true", **CHECKPOINTS}),
     "changelog": Program(
         _CHANGED_JOB,
         _CHANGELOG,
-        {"state.changelog.enabled": "true", "state.changelog.storage": "filesystem", **_CHECKPOINTS},
+        {"state.changelog.enabled": "true", "state.changelog.storage": "filesystem", **CHECKPOINTS},
     ),
-    "ForSt": Program(_CHANGED_JOB, _SHORT, {"state.backend.type": "forst", **_CHECKPOINTS}, lines=("2.3",)),
-    "windows, broadcast": Program(_HERE / "windows", _WINDOWS, _CHECKPOINTS),
-    "SQL": Program(_HERE / "query", _QUERY, _CHECKPOINTS),
-    "SQL to PostgreSQL": Program(_HERE / "query", _QUERY, _CHECKPOINTS, by_client=True, postgres=True),
-    "several execute()": Program(_HERE / "several", _SEVERAL, _CHECKPOINTS, by_client=True),
-    "asynchronous state": Program(_HERE / "asynchronous", _ASYNCHRONOUS, _CHECKPOINTS, lines=("2.3",)),
+    "ForSt": Program(_CHANGED_JOB, _SHORT, {"state.backend.type": "forst", **CHECKPOINTS}, lines=("2.3",)),
+    "windows, broadcast": Program(_HERE / "windows", _WINDOWS, CHECKPOINTS),
+    "SQL": Program(_HERE / "query", _QUERY, CHECKPOINTS),
+    "SQL to PostgreSQL": Program(_HERE / "query", _QUERY, CHECKPOINTS, by_client=True, postgres=True),
+    "several execute()": Program(_HERE / "several", _SEVERAL, CHECKPOINTS, by_client=True, alone=True),
+    "asynchronous state": Program(_HERE / "asynchronous", _ASYNCHRONOUS, CHECKPOINTS, lines=("2.3",)),
     "asynchronous, ForSt": Program(
-        _HERE / "asynchronous", _ASYNCHRONOUS, {"state.backend.type": "forst", **_CHECKPOINTS}, lines=("2.3",)
+        _HERE / "asynchronous", _ASYNCHRONOUS, {"state.backend.type": "forst", **CHECKPOINTS}, lines=("2.3",)
     ),
-    "Python, process mode": Program(_HERE / "python", _PYTHON, _CHECKPOINTS, by_client=True),
+    "Python, process mode": Program(_HERE / "python", _PYTHON, CHECKPOINTS, by_client=True, alone=True),
+    **OTHERS,
 }
 """Each is started once, then stopped, and its changes restored from what it has left."""

@@ -22,6 +22,7 @@ from flinkops.outside.text import clean
 
 _TIMERS = "_timer_state/"
 _OPERATOR_STATE, _LIST = "OPERATOR", "LIST"  # how a savepoint and a program name the same
+_BROADCAST = "BROADCAST"
 
 # By class: failures that say something of this machine or of the network, and nothing of the program's state.
 _OF_THE_SURROUNDINGS = frozenset(
@@ -93,6 +94,7 @@ class OpenedState(msgspec.Struct, frozen=True):
     restored: bool = False
     keys_read: int = 0
     error: str | None = None
+    dropped_fields: tuple[str, ...] = ()  # of its class, whose values a migration leaves out
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -140,17 +142,22 @@ def cannot_tell(job: str, cause: str, *, against: str = "", remedy: str | None =
 
 def unopened(seen: Seen) -> tuple[SavedState, ...]:
     """States of operators that the program has, which it did not open."""
-    opened = {(one.operator, one.kind, one.name) for one in seen.opened}
+    opened = {(one.operator, _place(one), one.name) for one in seen.opened}
     runs_as = {one.id: one.runs_as or one.id for one in seen.operators}
     judged = {one.id for one in seen.operators if one.in_graph and one.replaced != "kept"}
     return tuple(
         one
         for one in seen.saved
         if one.operator in judged
-        and (one.operator, one.kind, one.name) not in opened
-        and (runs_as[one.operator], one.kind, one.name) not in opened
+        and (one.operator, _place(one), one.name) not in opened
+        and (runs_as[one.operator], _place(one), one.name) not in opened
         and not one.name.startswith(_TIMERS)
     )
+
+
+def _place(state: SavedState | OpenedState) -> str:
+    """Where Flink looks for a name: an operator's list and its broadcast state may have the same one."""
+    return state.type if state.type == _BROADCAST else state.kind
 
 
 def renamed(seen: Seen, state: SavedState) -> bool:
@@ -226,6 +233,11 @@ def _losses(base: Rehearsal, seen: Seen, control: Seen | None, *, drops: bool) -
         f"{_named(seen, one.operator)}: state {one.name} is not opened before its first record: it was not tried"
         for one in left
         if one not in gone
+    ]
+    risks += [
+        f"{_named(seen, one.operator)}: state {one.name}: {_dropped(one)}; a field that was renamed begins empty"
+        for one in seen.opened
+        if one.dropped_fields
     ]
     risks += [f"the description of a state cannot be read: {text}" for text in seen.unreadable]
     base = msgspec.structs.replace(base, risks=(*base.risks, *(_line(risk) for risk in risks)))
@@ -337,7 +349,7 @@ def _states(seen: Seen) -> tuple[RehearsedState, ...]:
             type=one.type,
             serializer=one.serializer,
             keys_read=one.keys_read,
-            detail=_line(one.error) if one.error else None,
+            detail=_line(one.error) if one.error else _dropped(one),
         )
         for one in seen.opened
     )
@@ -346,6 +358,11 @@ def _states(seen: Seen) -> tuple[RehearsedState, ...]:
         for one in (unopened(seen) if seen.outcome == "restored" else ())
     )
     return (*opened, *left)
+
+
+def _dropped(state: OpenedState) -> str | None:
+    fields = ", ".join(state.dropped_fields)
+    return _line(f"the class has no field {fields} any more, its values are dropped") if fields else None
 
 
 def _state_outcome(state: OpenedState) -> StateOutcome:

@@ -111,6 +111,30 @@ def test_an_unopened_state_is_a_risk_unless_the_running_program_opens_it() -> No
     assert judge("orders", new, control=old).verdict == "loses-state"
 
 
+def test_a_broadcast_state_does_not_take_over_the_list_of_its_name() -> None:
+    kept = SavedState(COUNT, "seen", "operator", "OPERATOR")
+    old = seen(saved=(kept,), opened=(opened("seen", kind="operator", type="LIST"),))
+    assert judge("orders", old, control=old).verdict == "restores"
+    new = seen(saved=(kept,), opened=(opened("seen", kind="operator", type="BROADCAST", restored=False),))
+    found = judge("orders", new, control=old)
+    assert (found.verdict, found.cause) == ("loses-state", "count does not open its state seen any more")
+    rules = seen(saved=(SavedState(COUNT, "seen", "operator", "BROADCAST"),), opened=new.opened)
+    assert judge("orders", rules, control=rules).verdict == "restores"
+
+
+def test_values_of_a_field_that_the_class_has_no_more_are_a_risk() -> None:
+    migrated = opened("count", compatibility="after-migration", dropped_fields=("pieces", "address.city"))
+    found = judge("orders", seen(opened=(migrated,)))
+    assert (found.verdict, found.lost) == ("restores", ())
+    (risk,) = found.risks
+    assert risk == (
+        "count: state count: the class has no field pieces, address.city any more, its values are dropped;"
+        " a field that was renamed begins empty"
+    )
+    (state,) = found.states
+    assert (state.outcome, state.detail) == ("migrated", risk.split(": ", 2)[2].partition(";")[0])
+
+
 def test_timers_and_replaced_sinks_are_not_judged() -> None:
     sink = operator(SINK, "files", replaced="kept")
     timers = SavedState(COUNT, "_timer_state/event_user-timers", "keyed", "PRIORITY_QUEUE")

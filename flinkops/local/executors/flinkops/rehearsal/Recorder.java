@@ -4,6 +4,8 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
 
 /** What the job's subtasks did with their states, of all of them; they run in this process. */
 final class Recorder {
@@ -29,6 +31,7 @@ final class Recorder {
         boolean restored;
         long valuesRead;
         String error;
+        final Set<String> droppedFields = new TreeSet<>();
 
         Opened(String operator, String name, String kind, String type, String serializer) {
             this.operator = operator;
@@ -52,6 +55,10 @@ final class Recorder {
         } else if (state.error == null && compatibility != null) {
             state.compatibility = compatibility;
         }
+    }
+
+    static synchronized void drops(Opened state, Set<String> fields) {
+        state.droppedFields.addAll(fields);
     }
 
     static synchronized void read(Opened state, long values) {

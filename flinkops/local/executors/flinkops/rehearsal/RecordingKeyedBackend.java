@@ -6,6 +6,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -14,7 +15,6 @@ import org.apache.flink.api.common.state.MapState;
 import org.apache.flink.api.common.state.State;
 import org.apache.flink.api.common.state.StateDescriptor;
 import org.apache.flink.api.common.state.ValueState;
-import org.apache.flink.api.common.typeutils.TypeSerializer;
 import org.apache.flink.api.common.typeutils.TypeSerializerSchemaCompatibility;
 import org.apache.flink.api.common.typeutils.TypeSerializerSnapshot;
 import org.apache.flink.api.java.tuple.Tuple2;
@@ -90,7 +90,7 @@ final class RecordingKeyedBackend implements InvocationHandler {
             Object state = RecordingBackendFactory.ask(real, method, arguments);
             if (name != null && !opened.containsKey(name)) {
                 Recorder.Opened one = opened(name, descriptor);
-                Recorder.note(one, compatibility(name, descriptor), saved.containsKey(name), null);
+                Recorder.note(one, compatibility(name, descriptor, one), saved.containsKey(name), null);
                 opened.put(name, one);
                 if (state instanceof State readable && descriptor != null) {
                     states.put(name, readable);
@@ -123,7 +123,7 @@ final class RecordingKeyedBackend implements InvocationHandler {
 
     /** After it was opened without complaint: as it is, or its values are rewritten with the new serializer. */
     @SuppressWarnings({"rawtypes", "unchecked"})
-    private String compatibility(String name, StateDescriptor<?, ?> descriptor) {
+    private String compatibility(String name, StateDescriptor<?, ?> descriptor, Recorder.Opened state) {
         StateMetaInfoSnapshot old = saved.get(name);
         if (old == null || descriptor == null) {
             return null;
@@ -131,11 +131,16 @@ final class RecordingKeyedBackend implements InvocationHandler {
         try {
             TypeSerializerSnapshot before =
                     old.getTypeSerializerSnapshot(StateMetaInfoSnapshot.CommonSerializerKeys.VALUE_SERIALIZER);
-            TypeSerializer<?> now = descriptor.getSerializer();
-            TypeSerializerSchemaCompatibility<?> found =
-                    ((TypeSerializerSnapshot) now.snapshotConfiguration()).resolveSchemaCompatibility(before);
-            return found.isCompatibleAfterMigration() ? "after-migration" : "as-is";
-        } catch (RuntimeException | LinkageError unknown) {
+            TypeSerializerSnapshot now = descriptor.getSerializer().snapshotConfiguration();
+            TypeSerializerSchemaCompatibility<?> found = now.resolveSchemaCompatibility(before);
+            if (!found.isCompatibleAfterMigration()) {
+                return "as-is";
+            }
+            Set<String> dropped = new TreeSet<>();
+            DroppedFields.add(before, now, "", dropped);
+            Recorder.drops(state, dropped);
+            return "after-migration";
+        } catch (ReflectiveOperationException | RuntimeException | LinkageError unknown) {
             return null;
         }
     }

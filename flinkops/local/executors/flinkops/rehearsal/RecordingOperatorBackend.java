@@ -20,8 +20,9 @@ final class RecordingOperatorBackend {
                 return RecordingBackendFactory.ask(real, method, arguments);
             }
             String name = name(arguments[0]);
-            boolean known = restored.contains(name) || broadcast.contains(name);
-            String type = method.getName().equals("getBroadcastState") ? "BROADCAST" : "LIST";
+            boolean broadcasts = method.getName().equals("getBroadcastState");
+            boolean known = (broadcasts ? broadcast : restored).contains(name);
+            String type = broadcasts ? "BROADCAST" : "LIST";
             Recorder.Opened state = Recorder.opened(operator, name, "operator", type, "");
             try {
                 Object answer = RecordingBackendFactory.ask(real, method, arguments);

@@ -62,7 +62,7 @@ final class Rehearsal {
     private String phase = "graph";
     private boolean sharesState;
 
-    private Rehearsal(Path folder, Asker asker, StreamGraph graph, Configuration given, ClassLoader loader) {
+    Rehearsal(Path folder, Asker asker, StreamGraph graph, Configuration given, ClassLoader loader) {
         this.folder = folder;
         this.asker = asker;
         this.graph = graph;
@@ -101,7 +101,7 @@ final class Rehearsal {
     }
 
     /** Whether there was something to restore into. */
-    private boolean run() throws Exception {
+    boolean run() throws Exception {
         MiniCluster cluster = null;
         try {
             cluster = prepared();
@@ -123,6 +123,7 @@ final class Rehearsal {
             try {
                 against = asker.next();
                 if (against == null) {
+                    cluster.closeAsync(); // the program may go on to further graphs
                     return true;
                 }
                 outcome = restore(cluster, against);
@@ -403,6 +404,7 @@ final class Rehearsal {
             state.put("restored", one.restored);
             state.put("keys_read", one.valuesRead);
             state.put("error", one.error);
+            state.put("dropped_fields", List.copyOf(one.droppedFields));
             all.add(state);
         }
         return all;

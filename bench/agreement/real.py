@@ -1,0 +1,76 @@
+"""What Flink does with a job that was submitted for real."""
+
+import time
+from collections.abc import Callable
+from typing import Literal, TypeVar
+
+from flinkops.act.rest.control import RestControl
+from flinkops.act.stability_steps import all_running
+from flinkops.errors import FlinkopsError, OperationFailed, TimedOut
+from flinkops.model.facts import JobFacts
+from flinkops.model.states import ENDED
+from flinkops.plan.state_loss import place_of
+
+PATIENCE_SECONDS = 400.0
+_POLL_SECONDS = 0.3
+
+T = TypeVar("T")
+Real = Literal["runs", "fails", "lost state"]
+AGREES: dict[str, Real] = {"restores": "runs", "fails": "fails", "loses-state": "lost state"}
+"""By the verdict of a rehearsal; *cannot-tell* agrees with nothing."""
+
+
+class NoSavepoint(OperationFailed):
+    """Flink has answered so."""
+
+
+def newest_checkpoint(control: RestControl, job_id: str) -> str | None:
+    job = control.job(job_id)
+    history = job.checkpoints.history if job is not None and job.checkpoints else ()
+    done = [one for one in history if one.status == "COMPLETED" and not one.is_savepoint]
+    return next((path for one in done if (path := place_of(one))), None)
+
+
+def runs(control: RestControl, job_id: str) -> bool:
+    job = control.job(job_id)
+    return job is not None and all_running(job)
+
+
+def worked(control: RestControl, job_id: str) -> bool | None:
+    """True once it has taken records in and completed a checkpoint; False when it has failed."""
+    job = control.job(job_id)
+    if job is None:
+        return None
+    if job.state in ENDED or job.state == "FAILING":
+        return False
+    done = job.checkpoints is not None and (job.checkpoints.completed or 0) >= 2
+    return True if done and all_running(job) else None
+
+
+def failure(control: RestControl, job_id: str) -> str | None:
+    failures = control.failures(job_id)
+    return f"{failures[0].name}: {failures[0].message}" if failures else None
+
+
+def cancel_all(control: RestControl) -> None:
+    def live() -> list[JobFacts]:
+        return [one for one in control.jobs() if one.state not in ENDED]
+
+    for one in live():
+        control.cancel(one.id)
+    until(lambda: None if live() else True, "the end of the jobs")
+
+
+def until(ask: Callable[[], T | None], what: str) -> T:
+    """Raises TimedOut, which says something of this machine alone."""
+    ends = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < ends:
+        try:
+            if (answer := ask()) is not None:
+                return answer
+        except NoSavepoint:
+            raise
+        except FlinkopsError:
+            pass
+        time.sleep(_POLL_SECONDS)
+    raise TimedOut(f"no {what} within {PATIENCE_SECONDS:.0f} s")
