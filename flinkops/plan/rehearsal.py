@@ -53,6 +53,7 @@ class Cause(msgspec.Struct, frozen=True):
 
     kind: str = msgspec.field(name="class")
     message: str | None = None
+    deserializing: bool = False  # thrown by a serializer itself, not by what it reads from
 
 
 class SeenOperator(msgspec.Struct, frozen=True):
@@ -131,8 +132,12 @@ class Seen(msgspec.Struct, frozen=True):
 
     @property
     def _reading_broke(self) -> bool:
-        """Whether a plain I/O problem is all that is told: of a missing file the first task tells, not the next one."""
-        return self.outcome != "restored" and bool(self.causes) and self.causes[-1].kind == _READING
+        """Whether a plain I/O problem is all that is told: of a missing file the first task tells, not the next one.
+
+        A serializer that does not know the version of what it is given is none: that lies in the program.
+        """
+        last = self.causes[-1] if self.causes else None
+        return self.outcome != "restored" and last is not None and last.kind == _READING and not last.deserializing
 
 
 def cannot_tell(job: str, cause: str, *, against: str = "", remedy: str | None = None) -> Rehearsal:

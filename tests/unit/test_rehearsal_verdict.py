@@ -207,6 +207,14 @@ def test_a_restore_that_broke_off_while_it_read_is_tried_again_and_no_verdict() 
     assert judge("orders", wrapped).verdict == "fails"
 
 
+def test_a_serializer_that_refuses_a_version_is_no_broken_file() -> None:
+    refuses = Cause("java.io.IOException", "a split of version 1", deserializing=True)
+    found = seen(outcome="failed", causes=(Cause("java.lang.Exception", "could not restore"), refuses))
+    assert not found.state_is_gone
+    verdict = judge("orders", found)
+    assert (verdict.verdict, verdict.cause) == ("fails", "IOException: a split of version 1")
+
+
 def test_what_a_program_says_is_one_short_printable_line() -> None:
     nasty = Cause("java.lang.IllegalStateException", "\x1b[31mred\x1b[0m\n" + "long " * 1000)
     found = judge("orders", seen(outcome="failed", causes=(nasty,), opened=()))

@@ -18,16 +18,31 @@ final class Causes {
             Map<String, Object> cause = new LinkedHashMap<>();
             cause.put("class", one instanceof SerializedThrowable far ? far.getOriginalErrorClassName() : one.getClass().getName());
             cause.put("message", one.getMessage());
+            cause.put("deserializing", deserializing(one.getStackTrace()));
             chain.add(cause);
         }
         return chain;
     }
 
+    /** Whether a serializer itself says so, as of a version that it does not know; not what it reads from. */
+    private static boolean deserializing(StackTraceElement[] frames) {
+        for (StackTraceElement one : frames) {
+            if (!one.getClassName().equals(frames[0].getClassName())) {
+                return false;
+            }
+            if (one.getMethodName().startsWith("deserialize")) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     /** Whether some of the chain of a verdict is a failure to read, as of a file that is gone. */
     static boolean ofReading(Map<String, Object> verdict) {
         return verdict.get("causes") instanceof List<?> chain
-                && chain.stream().anyMatch(one -> String.valueOf(((Map<?, ?>) one).get("class"))
-                        .matches("java\\.io\\..*|java\\.nio\\.file\\..*"));
+                && chain.stream().anyMatch(one -> !Boolean.TRUE.equals(((Map<?, ?>) one).get("deserializing"))
+                        && String.valueOf(((Map<?, ?>) one).get("class"))
+                                .matches("java\\.io\\..*|java\\.nio\\.file\\..*"));
     }
 
     /** The innermost one, on one line. */
