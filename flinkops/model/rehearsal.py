@@ -19,7 +19,7 @@ class RehearsedOperator(Value, frozen=True):
 
 
 class RehearsedState(Value, frozen=True):
-    """``operator`` is an id. ``keys_read`` of all subtasks; ``detail``: why it is incompatible, or what of it is dropped."""
+    """``operator`` is an id. ``keys_read`` of all subtasks; ``detail``: why it is incompatible, or what is dropped."""
 
     operator: str
     name: str

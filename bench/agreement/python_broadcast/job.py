@@ -19,7 +19,7 @@ RULES = MapStateDescriptor("rules", Types.LONG(), Types.LONG())
 
 
 class Seconds(TimestampAssigner):  # type: ignore[misc]
-    def extract_timestamp(self, value: int, record_timestamp: int) -> int:
+    def extract_timestamp(self, value: int, _timestamp: int) -> int:
         return value * 1000
 
 
