@@ -9,6 +9,7 @@ from flinkops.model.detail import StorageSign, StorageTrouble
 from flinkops.model.facts import CheckpointFacts, CheckpointsFacts, JobFacts
 from flinkops.model.findings import EvidenceLine, Finding, NotAssessed, Remedy, Severity
 from flinkops.model.numbers import amount
+from flinkops.outside.checkpoint_failures import CheckpointFailure, kind_of_failure
 
 CRITICAL_FAILURES = 3
 """As of checkpoint-timeout: so many in a row since the last completed one."""
@@ -16,6 +17,8 @@ SUSPECTED_RATIO = 0.25
 """A pending checkpoint that has taken this share of its timeout is worth a question."""
 SLOW_RATIO = 0.5
 """... and this one is slow, when its storage is what its threads wait for."""
+_OF_STORAGE = frozenset({CheckpointFailure.EXPIRED, CheckpointFailure.WRITING})
+"""What a storage that is slow or refuses may be behind; threads that wait for it say nothing of other failures."""
 _TITLES: dict[StorageTrouble, str] = {
     "denied": "denies access",
     "log-in": "refuses the log-in",
@@ -74,7 +77,7 @@ def judge(case: Case) -> Verdict:
     case.above("threads wait for the storage", sum(sign.waiting or 0 for sign in now), 0, "count")
     if told:
         return [_finding(case, told[0], told, failed)]
-    if now and not any(_answered(each) for each in failed):
+    if now and all(kind_of_failure(each.failure) in _OF_STORAGE for each in failed):
         # A client that waits to ask again waits for answers, too, in between.
         return [_finding(case, next((each for each in now if each.trouble == "throttled"), now[0]), now, failed)]
     return ()
@@ -90,12 +93,6 @@ def _failed(facts: CheckpointsFacts) -> list[CheckpointFacts]:
             break
         found.append(each)
     return found
-
-
-def _answered(failed: CheckpointFacts) -> bool:
-    """It failed of something that Flink names: not for time, nor of its storage."""
-    said = (failed.failure or "").lower()
-    return not any(word in said for word in ("expired", "asynchronous", "io-problem", "finaliz"))
 
 
 def _pending_ratio(job: JobFacts, facts: CheckpointsFacts) -> float:

@@ -1,6 +1,5 @@
 """checkpoint-timeout: checkpoints are given up, fail, or nearly take too long; in which phase the time goes."""
 
-import re
 from typing import NamedTuple
 
 from flinkops.diagnose.case import HIGH_BACKPRESSURE_RATIO, Case, NextStep
@@ -10,6 +9,7 @@ from flinkops.model.findings import CheckpointPhase, EvidenceLine, Finding, NotA
 from flinkops.model.numbers import amount
 from flinkops.model.quantities import human_seconds
 from flinkops.model.root_cause import root_in
+from flinkops.outside.checkpoint_failures import CheckpointFailure, kind_of_failure
 
 CODE = "checkpoint-timeout"
 TIMEOUT_RATIO = 0.8
@@ -20,14 +20,10 @@ SLOW_INTERVALS = 3.0
 SLOW_SECONDS = 5.0
 """... when it is slow for a person too."""
 SLOW_IN_A_ROW = 2
-EXPIRED = "expired"
 FAILURES = 2
 """So many that failed by themselves since the last completed one: one happens."""
-_REFUSED = re.compile(
-    r"IO-problem detected|Asynchronous task checkpoint failed|ChannelState file|Checkpoint was declined\.|"
-    r"Task local checkpoint failure|Failure to finalize checkpoint|Trigger checkpoint failure"
-)
-"""How Flink words a failure of the checkpoint itself (CheckpointFailureReason); the others follow from a restart."""
+_REFUSED = frozenset({CheckpointFailure.WRITING, CheckpointFailure.SNAPSHOT})
+"""The checkpoint itself failed, and not for time; all else follows from a restart."""
 _TITLES = {
     CheckpointPhase.WAITING: "their barriers wait behind records",
     CheckpointPhase.SYNC: "the synchronous part holds the task up",
@@ -121,7 +117,7 @@ def _expired_in_a_row(over: list[CheckpointFacts]) -> int:
     for each in over:
         if each.status == "COMPLETED":
             break
-        count += EXPIRED in (each.failure or "").lower()
+        count += kind_of_failure(each.failure) is CheckpointFailure.EXPIRED
     return count
 
 
@@ -131,13 +127,13 @@ def _failed_in_a_row(over: list[CheckpointFacts]) -> int:
     for each in over:
         if each.status == "COMPLETED":
             break
-        count += _REFUSED.search(each.failure or "") is not None
+        count += kind_of_failure(each.failure) in _REFUSED
     return count
 
 
 def _refused(case: Case, over: list[CheckpointFacts], count: int) -> Finding:
     """The storage, or a task's own snapshot, refuses: no matter of time."""
-    said = next(each.failure for each in over if each.failure and _REFUSED.search(each.failure))
+    said = next(each.failure for each in over if each.failure and kind_of_failure(each.failure) in _REFUSED)
     cause = root_in(said).text
     return Finding(
         code=CODE,
