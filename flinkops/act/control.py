@@ -30,12 +30,24 @@ class Load(msgspec.Struct, frozen=True):
     unknown: str | None = None
 
 
+class RecordedSavepoint(NamedTuple):
+    """A savepoint that the job's own resource names; ``at_ms`` None: it does not say when it was taken."""
+
+    path: str
+    at_ms: int | None
+
+
 class Snapshots(NamedTuple):
-    """The FlinkStateSnapshots of a job, and of others in its namespace; ``unknown``: why they cannot be read."""
+    """What the place itself says of a job's savepoints.
+
+    Its FlinkStateSnapshots and those of others in its namespace; ``unknown``: why they cannot be read. ``recorded``:
+    what the job's own resource names.
+    """
 
     own: tuple[SnapshotFacts, ...] = ()
     others: tuple[SnapshotFacts, ...] = ()
     unknown: str | None = None
+    recorded: tuple[RecordedSavepoint, ...] = ()
 
     def of(self, path: str) -> tuple[SnapshotFacts, ...]:
         """Those that name this savepoint."""
@@ -81,7 +93,7 @@ class JobControl(PlaceControl, Protocol):
         ...
 
     def snapshots(self) -> Snapshots:
-        """Resources that name savepoints, where the place has any."""
+        """What the place itself says of the job's savepoints, where it does."""
         ...
 
     def load(self, job_id: str) -> Load:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from flinkops.act.control import JobControl, Snapshots
+from flinkops.act.control import JobControl, RecordedSavepoint, Snapshots
 from flinkops.act.journal import ActionRecord, Journal
 from flinkops.act.lineage import Identity, Lineage
 from flinkops.errors import Unreachable
@@ -14,15 +14,14 @@ from flinkops.model.places import same_place
 from flinkops.plan.retention import KnownSavepoint, newest_first
 from flinkops.plan.step_inputs import DisposeSavepoint, RemoveSnapshot
 
+_NONE = Snapshots()
 _CHECKPOINT_FOLDER = re.compile(r"/chk-\d+(/_metadata)?/?$")
 
 
-def savepoints_of(
-    job: JobFacts, journal: Journal, snapshots: Sequence[SnapshotFacts] = ()
-) -> tuple[KnownSavepoint, ...]:
+def savepoints_of(job: JobFacts, journal: Journal, snapshots: Snapshots = _NONE) -> tuple[KnownSavepoint, ...]:
     """Completed savepoints of a job, newest first; those that were disposed of are left out.
 
-    Of this job over all its submissions, not of others that bear its name. `snapshots` are its FlinkStateSnapshots.
+    Of this job over all its submissions, not of others that bear its name; `snapshots` are what its place says of it.
     """
     records = _records_of(journal, job.cluster)
     lineage = Lineage([job], records)
@@ -89,12 +88,13 @@ def _merged(
     records: Sequence[ActionRecord],
     lineage: Lineage,
     identity: Identity,
-    snapshots: Sequence[SnapshotFacts] = (),
+    snapshots: Snapshots = _NONE,
 ) -> tuple[KnownSavepoint, ...]:
     """The order is that of the submissions, then of what Flink and the journal each know: their clocks may differ.
 
     What Flink lists of a submission is newer than what only the journal knows of it: Flink drops the oldest first. A
-    resume has taken no savepoint: what it named comes last.
+    resume has taken no savepoint: what it named comes last. What a resource names and Flink does not list was taken
+    before this submission; without a submission it is what the next one starts from.
     """
     disposed = [path for one in records for path in _disposed(one)]
     of_jobs = (
@@ -108,13 +108,20 @@ def _merged(
         for position, one in enumerate(records)
         if lineage.of_record(one) == identity and (found := _from_record(one)) is not None
     )
-    of_snapshots = (found for job in jobs[:1] for one in snapshots if (found := _from_snapshot(one, job)) is not None)
+    of_snapshots = (
+        found for job in jobs[:1] for one in snapshots.own if (found := _from_snapshot(one, job)) is not None
+    )
+    of_resource = (
+        msgspec.structs.replace(_from_resource(one, job), order=(lineage.generation(job.id), *_rank(one, job)))
+        for job in jobs[:1]
+        for one in snapshots.recorded
+    )
     known: list[KnownSavepoint] = []
-    for one in (*of_jobs, *of_snapshots, *of_records):
+    for one in (*of_jobs, *of_snapshots, *of_records, *of_resource):
         places = (*disposed, *(other.path for other in known))
         if not any(same_place(one.path, place) for place in places):
             known.append(one)
-    return newest_first(_named_by(snapshots, one) for one in known)
+    return newest_first(_named_by(snapshots.own, one) for one in known)
 
 
 def _named_by(snapshots: Sequence[SnapshotFacts], savepoint: KnownSavepoint) -> KnownSavepoint:
@@ -129,6 +136,17 @@ def _from_snapshot(snapshot: SnapshotFacts, job: JobFacts) -> KnownSavepoint | N
     taken_ms = snapshot.at_ms or 0
     known_from = f"FlinkStateSnapshot {snapshot.name}"
     return KnownSavepoint(snapshot.path, taken_ms, job.name, job.id, known_from, order=(0, 1, taken_ms))
+
+
+def _from_resource(recorded: RecordedSavepoint, job: JobFacts) -> KnownSavepoint:
+    return KnownSavepoint(recorded.path, recorded.at_ms, job.name, job.id, "the operator")
+
+
+def _rank(recorded: RecordedSavepoint, job: JobFacts) -> tuple[int, int]:
+    """Beside what Flink lists of the submission: by time, and where none is known by when it began, or after all."""
+    if recorded.at_ms is not None:
+        return 1, recorded.at_ms
+    return (2, 0) if job.checkpoints is None else (1, job.started_ms or 0)
 
 
 def _from_flink(job: JobFacts) -> list[KnownSavepoint]:

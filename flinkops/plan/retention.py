@@ -11,10 +11,10 @@ class KnownSavepoint(msgspec.Struct, frozen=True):
     """One savepoint of a job. ``in_use`` says by what, or why that is not known; None: by nothing."""
 
     path: str
-    taken_ms: int
+    taken_ms: int | None
     job_name: str
     job_id: str
-    known_from: str  # Flink, or the journal's plan id
+    known_from: str  # Flink, the operator, a FlinkStateSnapshot, or the journal's plan id
     order: tuple[int, ...] = ()  # grows from older to newer, where more than their times is known of it
     size_bytes: int | None = None
     in_use: str | None = None
@@ -23,7 +23,7 @@ class KnownSavepoint(msgspec.Struct, frozen=True):
 
 def newest_first(savepoints: Iterable[KnownSavepoint]) -> tuple[KnownSavepoint, ...]:
     """By what is known of their order, then by the time when they were taken: by Flink's clock or by ours."""
-    return tuple(sorted(savepoints, key=lambda one: (one.order, one.taken_ms, one.path), reverse=True))
+    return tuple(sorted(savepoints, key=lambda one: (one.order, one.taken_ms or 0, one.path), reverse=True))
 
 
 def prunable(

@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from flinkops.act.control import RecordedSavepoint, Snapshots
 from flinkops.act.inventory import savepoints_of, unknown_snapshots
 from flinkops.act.operator import snapshot_steps
-from flinkops.model.facts import JobFacts, SnapshotFacts
+from flinkops.model.facts import CheckpointFacts, CheckpointsFacts, JobFacts, SnapshotFacts
+from flinkops.model.operator_marks import LAST_STATE_DUMMY
 from flinkops.model.plan import Plan
 from flinkops.plan.identity import Stamp
 from flinkops.plan.savepoint import plan_delete
@@ -41,14 +44,14 @@ def removal(bench: Bench, path: str, plan_id: str = "d1") -> Plan:
 
 def test_an_operator_without_the_resource_is_not_asked_for_it(bench: Bench) -> None:
     bench.fake.denied = SNAPSHOTS  # would be told
-    assert bench.control.snapshots() == ((), (), None)
+    assert bench.control.snapshots()[:3] == ((), (), None)
 
 
 def test_they_are_listed_with_what_the_job_knows_and_only_its_own(bench: Bench) -> None:
     bench.fake.snapshot("periodic-1", OLD)
     bench.fake.snapshot("of-another", NEW, job="other")
     found = bench.control.snapshots()
-    (listed,) = savepoints_of(job(bench), bench.journal, found.own)
+    (listed,) = savepoints_of(job(bench), bench.journal, Snapshots(found.own))
     assert (listed.path, listed.snapshot, listed.known_from) == (OLD, "periodic-1", "FlinkStateSnapshot periodic-1")
     assert [one.name for one in found.of(f"{NEW}/")] == ["of-another"]  # however its path is written
 
@@ -59,7 +62,7 @@ def test_what_is_not_complete_is_no_savepoint(bench: Bench, state: str) -> None:
         SnapshotFacts("s", "savepoint", state, path=OLD),
         SnapshotFacts("c", "checkpoint", "COMPLETED", path=NEW),
     )
-    assert savepoints_of(job(bench), bench.journal, snapshots) == ()
+    assert savepoints_of(job(bench), bench.journal, Snapshots(snapshots)) == ()
 
 
 def test_one_that_disposes_is_removed_by_its_resource_alone(bench: Bench) -> None:
@@ -67,7 +70,7 @@ def test_one_that_disposes_is_removed_by_its_resource_alone(bench: Bench) -> Non
     result = bench.run(removal(bench, OLD))
     assert result.outcome == "verified", result.error
     assert bench.fake.orders == ["delete snapshot periodic-1", f"operator disposes of {OLD}"]
-    assert savepoints_of(job(bench), bench.journal, bench.control.snapshots().own) == ()
+    assert bench.control.snapshots().own == ()
 
 
 def test_one_that_does_not_dispose_goes_after_flink_has_removed_the_files(bench: Bench) -> None:
@@ -114,3 +117,43 @@ def test_an_operator_that_is_down_leaves_the_action_open(bench: Bench, monkeypat
     assert (result.outcome, "periodic-1 is gone" in (result.error or "")) == ("timed-out", True)
     bench.fake.snapshots = {}
     assert bench.executor().resume("d1").outcome == "verified"
+
+
+def recorded(*listed: tuple[str, int | None]) -> Snapshots:
+    return Snapshots(recorded=tuple(RecordedSavepoint(*one) for one in listed))
+
+
+def test_what_the_operator_has_recorded_is_known_while_flink_does_not_answer(bench: Bench) -> None:
+    """The last one first; and it is what a stopped job starts from, where the resource gives no time."""
+    away = msgspec.structs.replace(job(bench), checkpoints=None)
+    listed = savepoints_of(away, bench.journal, recorded((OLD, 1_000), (NEW, 2_000)))
+    assert [(one.path, one.taken_ms, one.known_from) for one in listed] == [
+        (NEW, 2_000, "the operator"),
+        (OLD, 1_000, "the operator"),
+    ]
+    listed = savepoints_of(away, bench.journal, recorded((OLD, 1_000), (NEW, None)))
+    assert [(one.path, one.taken_ms) for one in listed] == [(NEW, None), (OLD, 1_000)]
+
+
+def test_what_flink_lists_since_is_newer_than_what_the_job_was_started_from(bench: Bench) -> None:
+    running = job(bench)
+    assert running.started_ms is not None
+    taken = CheckpointFacts(7, "COMPLETED", is_savepoint=True, triggered_ms=running.started_ms + 5, external_path=NEW)
+    running = msgspec.structs.replace(running, checkpoints=CheckpointsFacts(enabled=True, history=(taken,)))
+    for at_ms in (None, running.started_ms - 5):
+        listed = savepoints_of(running, bench.journal, recorded((f"{NEW}/", at_ms), (OLD, at_ms)))
+        assert [(one.path, one.known_from) for one in listed] == [(NEW, "Flink"), (OLD, "the operator")]
+
+
+def test_a_status_names_the_savepoint_of_the_last_stop_and_those_before_it(bench: Bench) -> None:
+    assert bench.fake.resource is not None
+    job_status = bench.fake.resource["status"]["jobStatus"]
+    job_status["savepointInfo"] = {
+        "lastSavepoint": {"location": NEW, "timeStamp": 9},
+        "savepointHistory": [{"location": NEW, "timeStamp": 9}, {"timeStamp": 3}, {"location": 5}],
+    }
+    assert bench.control.snapshots().recorded == ((NEW, 9),)
+    job_status["upgradeSavepointPath"] = OLD
+    assert bench.control.snapshots().recorded == ((OLD, None), (NEW, 9))
+    job_status["upgradeSavepointPath"] = LAST_STATE_DUMMY
+    assert bench.control.snapshots().recorded == ((NEW, 9),)

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import msgspec
 
-from flinkops.act.control import Snapshots
+from flinkops.act.control import RecordedSavepoint, Snapshots
 from flinkops.act.operator.lease import Lease
 from flinkops.act.rest.control import RestControl
 from flinkops.act.running import StepRun
@@ -14,7 +14,7 @@ from flinkops.errors import Denied, OperationFailed
 from flinkops.model.effect import PodTimes, RunsWith
 from flinkops.model.facts import JobFacts, JobKind, StuckFacts
 from flinkops.model.plan import Plan
-from flinkops.plan.operator.recorded import recorded_savepoint
+from flinkops.plan.operator.recorded import recorded_savepoint, recorded_savepoints
 from flinkops.plan.operator.session_cluster import SESSION_JOB
 from flinkops.plan.preconditions import unmet_of_resource
 from flinkops.sources.kubernetes.access import KubeAccess
@@ -111,14 +111,16 @@ class KubeControl(RestControl):
         return msgspec.structs.replace(told, pods=pods, changed_ms=changed_ms)
 
     def snapshots(self) -> Snapshots:
-        """The FlinkStateSnapshots of the namespace; none where the operator has no such resource."""
+        """The FlinkStateSnapshots of the namespace, where the operator has them; and what the resource records."""
+        listed = recorded_savepoints(section(self.resource(), "status"))
+        recorded = tuple(RecordedSavepoint(one.path, one.at_ms or None) for one in listed)
         try:
             found = snapshots_by_job(self.verbs.snapshots(self.ref.namespace))
         except Denied as problem:
-            return Snapshots(unknown=problem.what)
+            return Snapshots(unknown=problem.what, recorded=recorded)
         mine = (self.ref.namespace, self.ref.kind, self.ref.name)
         others = tuple(one for job, of_job in found.items() if job != mine for one in of_job)
-        return Snapshots(found.get(mine, ()), others)
+        return Snapshots(found.get(mine, ()), others, recorded=recorded)
 
     def why_stuck(self) -> tuple[StuckFacts, ...]:
         """What its pods and their events say."""

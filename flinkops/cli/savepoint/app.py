@@ -11,7 +11,7 @@ COMMANDS = {
     ),
     "list": Lazy(
         "flinkops.cli.savepoint.listing:list_savepoints",
-        "The savepoints of a job that Flink, the journal or FlinkStateSnapshots know, newest first, and their users.",
+        "The savepoints of a job that Flink, its operator or the journal know, newest first, and their users.",
     ),
     "verify": Lazy(
         "flinkops.cli.savepoint.verify:verify",

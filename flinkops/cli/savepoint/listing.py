@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 @with_common
 def list_savepoints(common: Common, job: JobArgument, journal_folder: JournalOption = None) -> None:
-    """The savepoints of a job that Flink, the journal or FlinkStateSnapshots know, newest first, and their users."""
+    """The savepoints of a job that Flink, its operator or the journal know, newest first, and their users."""
     from flinkops.act.inventory import References, savepoints_of
 
     journal = open_journal(journal_folder)
     with backend(common).reach(job) as handle:
         snapshots = handle.control.snapshots()
-        known = savepoints_of(handle.measured(), journal, snapshots.own)
+        known = savepoints_of(handle.measured(), journal, snapshots)
         savepoints = References(handle.control, journal).noted_on(known)
     if form := document_format(common):
         unknown = {} if snapshots.unknown is None else {"snapshots": snapshots.unknown}
@@ -56,4 +56,5 @@ def _line(savepoint: "KnownSavepoint") -> str:
 
     used = f"  ({savepoint.in_use})" if savepoint.in_use else ""
     named = f"  [{savepoint.snapshot}]" if savepoint.snapshot else ""
-    return f"{iso_utc(savepoint.taken_ms)}  {human_bytes(savepoint.size_bytes):>8}  {savepoint.path}{named}{used}"
+    taken = iso_utc(savepoint.taken_ms) or "time unknown"
+    return f"{taken:24}  {human_bytes(savepoint.size_bytes):>8}  {savepoint.path}{named}{used}"

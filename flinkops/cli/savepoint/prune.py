@@ -29,7 +29,7 @@ def prune(
     with backend(common).reach(job) as handle:
         facts, control = handle.measured(), handle.control
         snapshots = control.snapshots()
-        known = savepoints_of(facts, journal, snapshots.own)
+        known = savepoints_of(facts, journal, snapshots)
         gone, kept = prunable(References(control, journal).noted_on(known), keep)
         if not gone:
             common.say(f"nothing to remove: {len(kept)} savepoints of {job} are known, all stay")

@@ -78,11 +78,12 @@ def _progress(common: Common) -> "Progress":
 
 
 def latest_path(common: Common, job: str, journal_folder: Path | None) -> str:
-    """The newest savepoint of a job that Flink or the journal know. Raises UsageError when there is none."""
+    """The newest savepoint of a job that Flink, its operator or the journal know. Raises UsageError without one."""
     from flinkops.act.inventory import savepoints_of
 
     with backend(common).reach(job) as handle:
-        latest = next(iter(savepoints_of(handle.measured(), open_journal(journal_folder))), None)
+        known = savepoints_of(handle.measured(), open_journal(journal_folder), handle.control.snapshots())
+    latest = next(iter(known), None)
     if latest is None:
         raise UsageError(
             f"no savepoint of {job} is known", next_step=shell_command("flinkops", "savepoint", "create", job)

@@ -27,27 +27,43 @@ def recorded_savepoint(status: Mapping[str, Any]) -> str | None:
     return last_savepoint(status)
 
 
-class StopSavepoint(NamedTuple):
-    """A savepoint that the operator took when it stopped the job. ``at_ms`` 0: it does not say when."""
+class TakenSavepoint(NamedTuple):
+    """A savepoint that the operator has taken. ``at_ms`` 0: it does not say when."""
 
     path: str
     at_ms: int
 
 
-def stop_savepoints(status: Mapping[str, Any]) -> list[StopSavepoint]:
-    """Those that the resource still knows, newest first; operator 1.7 keeps a history of them.
+def recorded_savepoints(status: Mapping[str, Any]) -> list[TakenSavepoint]:
+    """All that the resource still knows, whatever they were taken for; what names none, or no text, is left out."""
+    job_status = status.get("jobStatus") or {}
+    path = job_status.get("upgradeSavepointPath")
+    found = [TakenSavepoint(path, 0)] if isinstance(path, str) and path != LAST_STATE_DUMMY else []
+    for one in _listed(job_status):
+        location, at_ms = one.get("location"), one.get("timeStamp")
+        if isinstance(location, str) and location and location not in [each.path for each in found]:
+            found.append(TakenSavepoint(location, at_ms if type(at_ms) is int and at_ms > 0 else 0))
+    return found
+
+
+def _listed(job_status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Those of ``savepointInfo``, the last one first."""
+    info = job_status.get("savepointInfo") or {}
+    return [info.get("lastSavepoint") or {}, *(info.get("savepointHistory") or [])]
+
+
+def stop_savepoints(status: Mapping[str, Any]) -> list[TakenSavepoint]:
+    """Those with which it stopped the job, newest first; operator 1.7 keeps a history of them.
 
     ``upgradeSavepointPath`` where the operator writes it; else those of trigger type UPGRADE.
     """
     job_status = status.get("jobStatus") or {}
     path = job_status.get("upgradeSavepointPath")
     if path is not None:
-        return [] if path == LAST_STATE_DUMMY else [StopSavepoint(str(path), 0)]
-    info = job_status.get("savepointInfo") or {}
-    listed = [info.get("lastSavepoint") or {}, *(info.get("savepointHistory") or [])]
+        return [] if path == LAST_STATE_DUMMY else [TakenSavepoint(str(path), 0)]
     found = [
-        StopSavepoint(str(one["location"]), int(one.get("timeStamp") or 0))
-        for one in listed
+        TakenSavepoint(str(one["location"]), int(one.get("timeStamp") or 0))
+        for one in _listed(job_status)
         if one.get("triggerType") == "UPGRADE" and one.get("location")
     ]
     return sorted(dict.fromkeys(found), key=lambda one: -one.at_ms)
