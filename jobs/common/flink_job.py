@@ -63,7 +63,7 @@ def add_shared(options: argparse.ArgumentParser, name: str) -> None:
     add("--bounded", action="store_true", help="stop where the topic ends now; files always are bounded")
     add("--idle-timeout", type=duration_ms, default=60_000, metavar="1m", help="a silent partition waits no longer")
     add("--state-ttl", type=duration_ms, default=86_400_000, metavar="24h")
-    add("--parallelism", type=parallelism, default=1)
+    add("--parallelism", type=parallelism, metavar="N", help="unless given, that of the deployment, else 1")
     add("--name", default=name)
     add("--jar", help="the compiled Java classes, when Flink's lib folder does not have them")
     add("--check", action="store_true", help="judge the options and stop")
@@ -117,7 +117,10 @@ def environment(
     if "PYFLINK_GATEWAY_PORT" not in os.environ:
         _load_plugins()
     streams = StreamExecutionEnvironment.get_execution_environment(configuration)
-    streams.set_parallelism(chosen.parallelism)
+    if chosen.parallelism is not None:
+        streams.set_parallelism(chosen.parallelism)
+    elif "PYFLINK_GATEWAY_PORT" not in os.environ:
+        streams.set_parallelism(1)  # the JVM of `python job.py` would take as many subtasks as there are cores
     if streams.get_checkpoint_config().get_checkpoint_interval() <= 0:
         streams.enable_checkpointing(_CHECKPOINT_INTERVAL_MS)  # sinks commit on checkpoints, never without
     if Path(jar).is_file():

@@ -26,6 +26,7 @@ else:
 NAME = "price-aggregation"
 JAR_NAME = "price-aggregation.jar"
 DEDUP_FIELDS = ("sku", "retailer", "currency")
+_ONE_READER = "--order arrival reads an archive at --parallelism 1: several readers have no one order"
 _WHOLE_RECORD = 2**31 - 1
 _MAX_DEAD_LETTER_BYTES = 512 * 1024  # of the record: as base64 it fits into what a Kafka producer sends by default
 _FRAME_BYTES = 2048  # of a dead letter beside the record: names, numbers, Kafka's own
@@ -83,8 +84,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     shared.check_shared(options, chosen)
     if chosen.window == "sliding" and (chosen.slide > chosen.size or chosen.size % chosen.slide):
         options.error("--size must be a multiple of --slide")
-    if chosen.source == "files" and chosen.order == "arrival" and chosen.parallelism > 1:
-        options.error("--order arrival reads an archive at --parallelism 1: several readers have no one order")
+    if chosen.source == "files" and chosen.order == "arrival" and (chosen.parallelism or 1) > 1:
+        options.error(_ONE_READER)
     if chosen.sink == "iceberg" and not chosen.warehouse:
         options.error("--sink iceberg needs --warehouse DIR")
     if chosen.sink == "iceberg" and not chosen.catalog and not is_folder(chosen.warehouse):
@@ -169,7 +170,9 @@ def read(flink: "shared.Flink", chosen: argparse.Namespace) -> Any:
     """The pipeline up to price changes and dead letters."""
     price = flink.jvm.flinkops.price
     # Several readers take an archive's files in no certain order: then nothing can be late.
-    unordered = chosen.source == "files" and chosen.parallelism > 1
+    unordered = chosen.source == "files" and flink.streams.get_parallelism() > 1
+    if unordered and chosen.order == "arrival":  # the parallelism is that of the deployment
+        raise shared.JobError(_ONE_READER)
     delay_ms = chosen.out_of_orderness + chosen.allowed_lateness
     options = price.Pipeline.Options(
         price.EventTime.UNTIL_THE_END if unordered else delay_ms,

@@ -68,6 +68,6 @@ def s3_manifest(
         spec[part]["resource"]["cpu"] = 0.2
         spec["flinkConfiguration"][f"kubernetes.{part.lower()}.cpu.limit-factor"] = "10"
     shipped = spec["job"]["args"]
-    spec["job"]["args"] = [*shipped[: shipped.index("--bootstrap")], *arguments, "--parallelism", str(parallelism)]
+    spec["job"]["args"] = [*shipped[: shipped.index("--bootstrap")], *arguments]
     spec["job"]["parallelism"] = parallelism
     return found

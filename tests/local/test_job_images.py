@@ -67,6 +67,14 @@ def test_manifest_keeps_state_over_an_upgrade(image: ModuleType, job: ModuleType
     assert all(spec["flinkConfiguration"][name].startswith(f"s3://flink/{job.NAME}/") for name in FOLDERS)
 
 
+def test_the_resource_alone_says_the_parallelism(image: ModuleType, job: ModuleType) -> None:
+    """Else what an upgrade or the autoscaler sets there has no effect."""
+    spec = deployment(Path(str(image.__file__)).parent)
+    assert spec["job"]["parallelism"] == 2
+    arguments = spec["job"]["args"]
+    assert job.parse(arguments[arguments.index("--bootstrap") :]).parallelism is None
+
+
 def test_manifest_has_the_plug_in_for_its_storage(image: ModuleType, job: ModuleType) -> None:
     """By the name that it has in the image of just that Flink; the log-in comes from a Secret that may be missing."""
     folder = Path(str(image.__file__)).parent
