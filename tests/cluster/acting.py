@@ -49,12 +49,13 @@ class CommandLine:
     @contextmanager
     def begun(self, step: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         """An action of which the journal has the intent of `step`; killed afterwards if it still runs."""
+        before = len(self.entries())
         command = self.command(*arguments, "--yes", "-o", "json")
         process = subprocess.Popen(
             command, cwd="/", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
         )
         try:
-            wait_for(lambda: self._intended(step, process), f"the intent of {step}", seconds=180, every=0.05)
+            wait_for(lambda: self._intended(step, process, before), f"the intent of {step}", seconds=180, every=0.05)
             yield process
         finally:
             process.kill()
@@ -71,9 +72,10 @@ class CommandLine:
         """Whether the step has an outcome."""
         return any(one["event"] == "outcome" and one["step"] == step for one in self.entries())
 
-    def _intended(self, step: str, process: subprocess.Popen[str]) -> bool:
+    def _intended(self, step: str, process: subprocess.Popen[str], before: int) -> bool:
+        """Of this action: the journal may have `before` entries of earlier ones."""
         assert process.poll() is None, f"it ended before {step}: {process.communicate()}"
-        return any(one["event"] == "intent" and one["step"] == step for one in self.entries())
+        return any(one["event"] == "intent" and one["step"] == step for one in self.entries()[before:])
 
 
 def settled(cluster: Cluster, name: str) -> bool:

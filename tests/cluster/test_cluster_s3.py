@@ -88,6 +88,7 @@ def test_a_bad_one_is_rolled_back(cluster: Cluster, job: Running) -> None:
 
 def test_the_savepoint_that_nobody_noted_is_found_in_the_bucket(cluster: Cluster, job: Running) -> None:
     """The job stops with a savepoint while the operator is down, and its JobManager dies before anybody is told."""
+    wait_for(lambda: settled(cluster, NAME), "the test before left it running", seconds=300)
     running = completed(cluster, NAME, 2)
     cluster.kubectl(*OPERATOR, "--replicas=0")
     try:
@@ -97,7 +98,9 @@ def test_the_savepoint_that_nobody_noted_is_found_in_the_bucket(cluster: Cluster
             taken = cluster.stop_with_savepoint(NAME, running["jid"])
             kill_jobmanager(cluster, NAME)
             cluster.kubectl(*OPERATOR, "--replicas=1")
-            told = json.loads(process.communicate(timeout=ACTION_SECONDS)[0])
+            said, complaint = process.communicate(timeout=ACTION_SECONDS)
+            assert said, complaint
+            told = json.loads(said)
     finally:
         cluster.kubectl(*OPERATOR, "--replicas=1")
     done = shown("killed", told)

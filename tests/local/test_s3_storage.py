@@ -16,7 +16,8 @@ from flinkops.act.storage import newer_beside, savepoints_in
 from flinkops.config.storage import StorageSettings
 from flinkops.local.s3_server import S3Access
 from flinkops.sources.storage.location import parse_location
-from flinkops.sources.storage.stores import Stores
+from flinkops.sources.storage.port import OutOfReach
+from flinkops.sources.storage.stores import Stores, place_of
 from tests.local.s3 import bucket, running_server
 from tests.local.storage_port import FILES, holds_the_port
 from tests.unit.test_savepoint_check import JOB, changelog, incremental, relative
@@ -143,6 +144,15 @@ def test_what_is_not_there_is_bad_and_what_cannot_be_asked_is_unknown(
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     assert "no credentials" in check("s3://flinkops/one").why
+
+
+def test_a_file_where_a_folder_is_to_be_is_no_matter_of_time(home: Path, stores: Stores) -> None:
+    write(bucket(home), {"taken": b"x"})
+    assert check("s3://flinkops/taken").why == "there is no such folder"
+    place = place_of("s3://flinkops/taken/savepoint-1/_metadata")
+    with pytest.raises(OutOfReach, match="does not take the request") as told:
+        stores.at(place).write(place, [b"x"])
+    assert told.value.next_step == "see the path: something else is there"
 
 
 def test_the_settings_say_where_a_bucket_is(server: S3Access, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

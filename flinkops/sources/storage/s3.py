@@ -186,11 +186,13 @@ class S3Storage:
         elif status in (301, 307, 400):
             what = f"{self._where} does not take the request"
             next_step = f'see region and path_style in [storage."{self._storage}"] of flinkops.toml'
+        elif status == 409:  # such as a file where a folder is to be
+            what, next_step = f"{self._where} does not take the request", "see the path: something else is there"
         elif status == 503:
             what, next_step = f"{self._where} is overloaded", "try again later"
         else:
             what, next_step = f"{self._where} failed", "try again later"
-        said = ", ".join(str(part) for part in (status, code) if part)
+        said = ", ".join(str(part) for part in dict.fromkeys((str(status or ""), code)) if part)
         return OutOfReach(f"{what} ({said})" if said else what, next_step=next_step, http_status=status)
 
 
