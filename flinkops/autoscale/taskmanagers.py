@@ -7,7 +7,7 @@ import msgspec
 from flinkops.model.detail import TaskManagerDetail
 from flinkops.model.quantities import human_bytes, human_ratio
 
-HEAP_TARGET, MANAGED_TARGET, NETWORK_TARGET = 0.7, 0.8, 0.8
+HEAP_TARGET, NETWORK_TARGET = 0.7, 0.8
 """How full each should be at most, for peaks and for the next rescale."""
 HEAP_LOW, MANAGED_LOW = 0.3, 0.2
 GC_HIGH = 0.3
@@ -73,7 +73,7 @@ def _managed(managers: Sequence[TaskManagerDetail], state_bytes: int | None) -> 
         why = f"the state, {human_bytes(mine)} for each TaskManager, is larger: reads go to disk"
         return PoolAdvice("managed", used, total, None, key, why)
     if mine is not None and total > 2 * _STEP_BYTES and mine / total < MANAGED_LOW:
-        less = _rounded(max(mine / MANAGED_TARGET, total / 2))
+        less = _rounded(total / 2)  # a state that is worth less fits into half
         return PoolAdvice(
             "managed",
             used,

@@ -11,7 +11,7 @@ from flinkops.model.facts import CheckpointFacts, JobFacts, VertexFacts
 from flinkops.model.findings import Condition, FirstMove, Relation, Unit
 from flinkops.model.graph import Graph
 from flinkops.model.history import JobSample
-from flinkops.model.numbers import amount, worst
+from flinkops.model.numbers import amount
 from flinkops.outside.shell import shell_word
 
 START_UP_SECONDS = 45.0
@@ -195,12 +195,6 @@ class Case:
     def holds_up(self, vertex: VertexFacts) -> bool:
         """It is the one that the assessment blames."""
         return self.bottleneck is not None and self.bottleneck.id == vertex.id
-
-    @cached_property
-    def busiest(self) -> VertexFacts | None:
-        """The vertex whose worst subtask works most."""
-        known = [(busy, each) for each in self.job.vertices if (busy := worst(each.busy_ratio)) is not None]
-        return max(known, key=lambda pair: pair[0])[1] if known else None
 
     @property
     def held_ratio(self) -> float | None:

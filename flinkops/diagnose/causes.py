@@ -8,7 +8,7 @@ from flinkops.diagnose.rules import CAUSES
 from flinkops.diagnose.rules.state_bloat import OFF_THE_HEAP
 from flinkops.model.findings import CheckpointPhase, FailureKind, Finding
 
-SEVERITY_ORDER = {"critical": 0, "warning": 1, "info": 2}
+SEVERITY_ORDER = {severity: place for place, severity in enumerate(("critical", "warning", "info"))}
 PENALTY = {"critical": 45, "warning": 20, "info": 2}
 SYMPTOM_PENALTY = 5
 """Alibaba's scale: from 100; green above 80, yellow 60 to 80, red below 60. A symptom counts little."""
@@ -67,23 +67,27 @@ def _is_behind(code: str, symptom: Finding, found: set[str], findings: Sequence[
     failure = next((each.failure for each in findings if each.code == "restart-loop"), None)
     if code == "restart-loop" and failure is FailureKind.CHECKPOINTS:  # it follows from what the others tell
         return False
-    if (code, symptom.code) == ("restart-loop", "out-of-slots"):
-        return failure in _ENDS_TASKMANAGERS
-    if symptom.code == "restart-loop" and code in _FAIL_BY:
-        return failure in _FAIL_BY[code]
-    if (code, symptom.code) == ("watermark-delay", "state-bloat"):  # windows pile up; unless all follows from the state
-        return not found.intersection(CAUSES["watermark-delay"])
-    if (code, symptom.code) == ("state-bloat", "gc-pressure"):  # only state on the heap fills the heap
-        return any(OFF_THE_HEAP in each.remedy for each in findings if each.code == "state-bloat")
-    if symptom.code == "backpressure" and code in _AT_A_VERTEX and symptom.vertex is not None:
-        at = {each.vertex for each in findings if each.code == code and each.severity != "info"}
-        return not at or None in at or symptom.vertex in at
-    if {code, symptom.code} != {"backpressure", "checkpoint-timeout"}:
-        return True
-    checkpoint = next(each for each in findings if each.code == "checkpoint-timeout" and each.severity != "info")
-    if code == "checkpoint-timeout":
-        return checkpoint.phase is CheckpointPhase.SYNC  # meanwhile the task works on no records
-    return checkpoint.phase in (CheckpointPhase.WAITING, CheckpointPhase.UNKNOWN, None)
+    match code, symptom.code:
+        case "restart-loop", "out-of-slots":
+            return failure in _ENDS_TASKMANAGERS
+        case _, "restart-loop" if code in _FAIL_BY:
+            return failure in _FAIL_BY[code]
+        case "watermark-delay", "state-bloat":  # windows pile up; unless all follows from the state
+            return not found.intersection(CAUSES["watermark-delay"])
+        case "state-bloat", "gc-pressure":  # only state on the heap fills the heap
+            return any(OFF_THE_HEAP in each.remedy for each in findings if each.code == "state-bloat")
+        case "checkpoint-timeout", "backpressure":  # meanwhile the task works on no records
+            return _phase_of_checkpoints(findings) is CheckpointPhase.SYNC
+        case "backpressure", "checkpoint-timeout":
+            return _phase_of_checkpoints(findings) in (CheckpointPhase.WAITING, CheckpointPhase.UNKNOWN, None)
+        case _, "backpressure" if code in _AT_A_VERTEX and symptom.vertex is not None:
+            at = {each.vertex for each in findings if each.code == code and each.severity != "info"}
+            return not at or None in at or symptom.vertex in at
+    return True
+
+
+def _phase_of_checkpoints(findings: Sequence[Finding]) -> CheckpointPhase | None:
+    return next(each.phase for each in findings if each.code == "checkpoint-timeout" and each.severity != "info")
 
 
 def _as_grave_as_its_symptoms(finding: Finding, findings: Sequence[Finding]) -> Finding:

@@ -1,5 +1,6 @@
 """Many jobs at once: the same exception, image or TaskManager behind several of them is one cause, not many."""
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
@@ -31,7 +32,7 @@ def diagnose_fleet(evidence: Sequence[Evidence]) -> list[Diagnosis]:
                 names = [full_name(evidence[index].job) for index in members]
                 for index in members:
                     diagnoses[index] = _with(diagnoses[index], _finding(what, value, names))
-    return sorted(diagnoses, key=lambda each: -1 if each.score is None else each.score)
+    return sorted(diagnoses, key=lambda each: -math.inf if each.score is None else each.score)
 
 
 def _exception(evidence: Evidence) -> str | None:

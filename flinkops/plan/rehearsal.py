@@ -350,7 +350,7 @@ def _states(seen: Seen) -> tuple[RehearsedState, ...]:
             one.operator,
             one.name,
             one.kind,
-            _state_outcome(one),
+            state_outcome(one),
             type=one.type,
             serializer=one.serializer,
             keys_read=one.keys_read,
@@ -370,7 +370,8 @@ def _dropped(state: OpenedState) -> str | None:
     return _line(f"the class has no field {fields} any more, its values are dropped") if fields else None
 
 
-def _state_outcome(state: OpenedState) -> StateOutcome:
+def state_outcome(state: OpenedState) -> StateOutcome:
+    """What became of it: incompatible, added, migrated or compatible."""
     if state.error is not None or state.compatibility == "incompatible":
         return "incompatible"
     if not state.restored:

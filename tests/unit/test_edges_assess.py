@@ -10,21 +10,24 @@ from flinkops.assess.backpressure import backpressure
 from flinkops.assess.catch_up import (
     latency_easing,
     markers_hold_the_start,
+    skew_easing,
     started_lately,
     starts_on_old_events,
 )
 from flinkops.assess.fleet import assess, current_jobs
+from flinkops.assess.health import worst_wins
 from flinkops.assess.latency import latency
 from flinkops.assess.lifecycle import lifecycle
 from flinkops.assess.limits import Check, judge, raised
-from flinkops.assess.rates import rates
+from flinkops.assess.rates import LATE, LATE_RATIO, rates
+from flinkops.assess.state import MIN_POINTS, MIN_SPAN_SECONDS, state_size
 from flinkops.config.policy import Policy
 from flinkops.model.assessment import JobAssessment, Latency, Reason
 from flinkops.model.facts import ExceptionFacts, JobFacts
 from flinkops.model.graph import Graph
 from flinkops.model.history import JobSample
 from flinkops.model.reasons import ReasonCode
-from tests.unit.builders import NOW_MS, job, snapshot, spread, vertex, with_vertex
+from tests.unit.builders import NOW_MS, checkpoint, checkpoints, job, snapshot, spread, vertex, with_vertex
 
 CLASS = Policy().class_of(job())
 OBJECTIVE = 1 - 1 / 64
@@ -44,6 +47,12 @@ class TestCatchUp:
         # From 4000 to 1000 in the minute: 20 seconds more. A poll from before it is left out: 100 records a second.
         assert "gone in about 20 s" in latency_easing(job(), 1_000.0, falling(NOW_MS - 60_000))
         assert "gone in about 10 s" in latency_easing(job(), 1_000.0, falling(NOW_MS - 60_001))
+
+    @pytest.mark.parametrize(("limit", "left"), [(None, "20 s"), (500.0, "10 s"), (1_000.0, "0 ms")])
+    def test_a_skew_is_over_at_its_limit(self, limit: float | None, left: str) -> None:
+        """From 4000 to 1000 in the minute: 50 a second."""
+        past = [msgspec.structs.replace(each, skew_seconds=each.pending_records) for each in falling(NOW_MS - 60_000)]
+        assert f"within its limit in about {left} at" in skew_easing(job(), 1_000.0, limit, past)
 
     @pytest.mark.parametrize(("seconds", "known"), [(-0.001, None), (0.0, 0.0), (119.999, 119.999), (120.0, None)])
     def test_a_start_is_late_for_two_minutes(self, seconds: float, known: float | None) -> None:
@@ -240,8 +249,55 @@ class TestRates:
         ]
         assert rates(facts, Graph(facts.vertices), past, CLASS).value.records_dropped_per_second == (20 - 10) / 20
 
+    @pytest.mark.parametrize(
+        ("limit", "late", "accepted", "absent"),
+        [
+            (None, None, None, {LATE, LATE_RATIO}),
+            (0.1, None, None, set()),  # asked for: not known is not fine
+            (None, 3.0, None, set()),  # counted, and of how many nobody knows
+        ],
+    )
+    def test_late_records_do_not_apply_where_none_counts_them_and_nobody_asks(
+        self, limit: float | None, late: float | None, accepted: float | None, absent: set[str]
+    ) -> None:
+        facts = with_vertex(job(), "src", records_in=None)
+        if late is not None:
+            facts = with_vertex(facts, "work", late_records=spread(late))
+        found = rates(facts, Graph(facts.vertices), (), msgspec.structs.replace(CLASS, late_ratio=limit))
+        assert found.not_applicable.keys() & {LATE, LATE_RATIO} == absent
+        assert (LATE_RATIO in found.unknown) is not bool(absent)
+
+
+@pytest.mark.parametrize(("span_seconds", "known"), [(MIN_SPAN_SECONDS - 0.001, False), (MIN_SPAN_SECONDS, True)])
+@pytest.mark.parametrize(("count", "enough"), [(MIN_POINTS - 1, False), (MIN_POINTS, True)])
+def test_a_slope_needs_so_many_checkpoints_over_so_long(
+    span_seconds: float, known: bool, count: int, enough: bool
+) -> None:
+    times = [NOW_MS - round(1_000 * span_seconds * place / (count - 1)) for place in range(count)]
+    history = tuple(checkpoint(place, at_ms, state_size_bytes=1_000) for place, at_ms in enumerate(times))
+    found = state_size(job(checkpoints=checkpoints(history=history, latest_completed=history[0])), (), CLASS)
+    assert (found.value.growth_bytes_per_hour is not None) is (known and enough)
+
+
+def test_the_worst_level_stands_since_the_first_of_its_reasons() -> None:
+    """A level that was read from a file is equal to the rule's own, not the same."""
+
+    def reason(level: str, since_ms: int | None) -> Reason:
+        return Reason(ReasonCode.LATENCY_HIGH, "", level="".join(level), since_ms=since_ms)  # type: ignore[arg-type]
+
+    given = [reason("warning", 1), *(reason("".join(["criti", "cal"]), since_ms) for since_ms in (3, 2, None))]
+    found = worst_wins(given)
+    assert (found.level, found.since_ms) == ("critical", 2)
+
 
 class TestLatency:
+    def test_of_equal_tails_the_slower_half_is_told(self) -> None:
+        facts = with_vertex(job(), "work", marker_p50_seconds=0.1, marker_p99_seconds=0.5)
+        facts = with_vertex(facts, "sink", marker_p50_seconds=0.4, marker_p99_seconds=0.5)
+        found = latency(facts, Graph(facts.vertices), ()).value
+        assert found is not None
+        assert (found.p50, found.p99) == (0.4, 0.5)
+
     def test_no_latency_is_less_than_a_known_one(self) -> None:
         facts = with_vertex(job(), "work", marker_p50_seconds=0.9, marker_p99_seconds=0.0)
         facts = with_vertex(facts, "sink", marker_p50_seconds=0.1, marker_p99_seconds=0.5)

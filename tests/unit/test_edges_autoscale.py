@@ -6,18 +6,22 @@ import msgspec
 import pytest
 
 from flinkops.autoscale.alignment import aligned
-from flinkops.autoscale.controller import memory_pressure
+from flinkops.autoscale.configmap import OperatorState, decode_configmap
+from flinkops.autoscale.controller import advise, memory_pressure
 from flinkops.autoscale.decide import decide
 from flinkops.autoscale.document import RIGHT, TITLES
+from flinkops.autoscale.explain import explanation_of
 from flinkops.autoscale.memory import Memory
-from flinkops.autoscale.settings import Settings, operator_defaults, settings_of
-from flinkops.autoscale.simulate import Moment, Outcome
+from flinkops.autoscale.settings import PREFIX, Settings, operator_defaults, settings_of
+from flinkops.autoscale.simulate import Moment, Outcome, Simulation, Stage, World
 from flinkops.autoscale.taskmanagers import memory_advice
+from flinkops.autoscale.window import Vertex, Window
 from flinkops.errors import UsageError
 from flinkops.model.detail import JobDetail, TaskManagerDetail
 from flinkops.plan.operator.autoscaler_options import default_of
 from flinkops.plan.operator.configuration import parse_duration
 from tests.unit.autoscale_cases import AT_ONCE, Part, chain, now_ms
+from tests.unit.builders import NOW_MS, job
 
 
 @pytest.mark.parametrize(
@@ -86,6 +90,7 @@ def test_managed_memory_advice() -> None:
     assert managed(TOTAL, TOTAL // 5) is None
     assert managed(TOTAL, TOTAL // 5 - 1) == 512 * MIB
     assert managed(TOTAL, TOTAL // 5, managers=2) == 512 * MIB
+    assert managed(64 * MIB, 1, total=64 * MIB) is None
     assert managed(128 * MIB, 1, total=128 * MIB) is None
     assert managed(192 * MIB, 1, total=192 * MIB) == 128 * MIB
 
@@ -191,3 +196,48 @@ def test_a_setting_is_read_or_refused(option: str, good: tuple[str, ...], bad: t
             settings_of({}, {option: text})
     assert settings_of({}, {"scaling.effectiveness.detection.enabled": "true"})[0].block_ineffective is True
     assert settings_of({}, {"scaling.effectiveness.detection.enabled": "false"})[0].block_ineffective is False
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [("a: x & y", True), ("a: x * y", True), ("a: &x 1\nb: *x", False), ("b: 2 * 3 & 4", False)],
+)
+def test_a_map_with_anchors_and_aliases_is_not_read(text: str, read: bool) -> None:
+    found = decode_configmap({"configOverrides": text})
+    assert bool(found.settings) is read
+    assert ("configOverrides" in found.unread) is not read
+
+
+def test_sources_share_the_load_by_equal_parts() -> None:
+    sources = [Stage("a", 100.0), Stage("b", 100.0), Stage("sum", 100.0, {"a": "HASH", "b": "HASH"})]
+    told = Simulation(sources, lambda _at: 60.0, World(step_seconds=1.0)).step().sample.vertices
+    assert [told[name].records_in for name in ("a", "b", "sum")] == [30.0, 30.0, 60.0]
+
+
+def test_a_job_that_stands_still_is_not_busy() -> None:
+    paused = Simulation([Stage("src", 100.0)], lambda _at: 60.0, World(step_seconds=1.0, pause_seconds=10.0))
+    paused.rescale({"src": 2})
+    told = paused.step().sample.vertices["src"]
+    assert (told.busy_avg_ratio, told.busy_max_ratio, told.busy_ms) == (0.0, 0.0, 0.0)
+    assert told.pending_records == 60.0
+
+
+def test_a_vertex_that_is_left_alone_hides_the_drift_of_no_other() -> None:
+    vertices = [Vertex(id=name, name=name, parallelism=2, max_parallelism=128, inputs={}) for name in ("a", "b")]
+    settings = {f"{PREFIX}vertex.exclude.ids": "a"}
+    told = explanation_of("orders", vertices, settings, OperatorState(overrides={"a": 3, "b": 4}), 0)
+    assert told.drift == ("b runs with 2, the autoscaler ordered 4",)
+
+
+@pytest.mark.parametrize("seconds", [40.0, 60.0])
+def test_advice_is_of_the_window_that_was_polled(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    windows: list[float] = []
+
+    def noted(window: Window, settings: Settings, memory: Memory, now_ms: int) -> Any:
+        windows.append(settings.metrics_window_seconds)
+        return decide(window, settings, memory, now_ms)
+
+    monkeypatch.setattr("flinkops.autoscale.controller.decide", noted)
+    polls = [job(seen_ms=NOW_MS + 1_000 * second) for second in range(0, round(seconds) + 1, 10)]
+    advise(polls, Settings(stabilization_seconds=0.0))
+    assert windows == [seconds]

@@ -7,7 +7,7 @@ import pytest
 
 from flinkops.diagnose.case import SAVEPOINT_SECONDS, Case
 from flinkops.diagnose.causes import in_order
-from flinkops.diagnose.changes import MANY_CHECKPOINTS, between, gaps_of_facts
+from flinkops.diagnose.changes import MANY_CHECKPOINTS, between, gaps_of_facts, gaps_of_recording
 from flinkops.diagnose.fleet import diagnose_fleet
 from flinkops.diagnose.rules.deployment_stuck import STUCK_SECONDS
 from flinkops.model.facts import CheckpointFacts, JobFacts, ResourceFacts, StuckFacts
@@ -116,3 +116,47 @@ def test_which_of_two_is_behind_the_other_is_told_by_the_phase(first: bool, phas
     given = [noted, other, pressed, checkpoints_]
     found = {each.code: each.caused_by for each in in_order(given if first else given[::-1]) if each.severity != "info"}
     assert {by for by in found.values() if by} == ({cause} if cause else set())
+
+
+@pytest.mark.parametrize(
+    ("code", "symptom", "follows"),
+    [
+        ("watermark-delay", "state-bloat", True),  # windows pile up
+        ("watermark-delay", "source-idle", False),
+        ("restart-loop", "out-of-slots", False),  # not of an error that ends no TaskManager
+        ("state-bloat", "gc-pressure", False),  # it is on disk
+    ],
+)
+def test_what_follows_from_what(code: str, symptom: str, follows: bool) -> None:
+    found = {
+        each.code: each.caused_by
+        for each in in_order([Finding(code, "warning", 0.9, "a"), Finding(symptom, "warning", 0.9, "b")])
+    }
+    assert (found[symptom] == code) is follows
+
+
+def test_a_job_of_which_nothing_can_be_said_comes_before_the_worst() -> None:
+    gone = doctor_cases.evidence(doctor_cases.job(name="gone", id="9" * 32, state="UNKNOWN"))
+    ill = doctor_cases.evidence(doctor_cases.held_up())
+    told = diagnose_fleet([ill, gone])
+    assert told[0].score is None or told[0].score <= (told[1].score or 0)
+    assert [each.name for each in told] == ["gone", "orders"]
+
+
+def test_a_snapshot_after_the_span_is_not_of_it() -> None:
+    hour = 3_600_000
+    (gap,) = gaps_of_recording([2 * hour + 1], hour, 2 * hour)
+    assert gap.why == "it has no snapshot of this time"
+    (gap,) = gaps_of_recording([hour - 1], hour, 2 * hour)
+    assert gap.why == "it has no snapshot of this time"
+    assert len(list(gaps_of_recording([hour], hour, 2 * hour))) == 1
+    assert len(list(gaps_of_recording([2 * hour], hour, 2 * hour))) == 1
+    assert list(gaps_of_recording([hour + 60_000], hour, hour + 120_000)) == []
+
+
+def test_polls_since_the_execution_began_are_its_own() -> None:
+    facts = doctor_cases.job(running_since_ms=NOW_MS - 30_000)
+    polls = [doctor_cases.sample(ago) for ago in (30.001, 30.0, 0.001, 0.0)]
+    case = Case(doctor_cases.evidence(facts, polls))
+    assert [NOW_MS - each.at_ms for each in case.past] == [30_000, 1]
+    assert case.polls[-1].at_ms == NOW_MS

@@ -13,6 +13,8 @@ from flinkops.diagnose.rules import RULES
 from flinkops.diagnose.rules.backpressure import FIRST_STACKS_SECONDS
 from flinkops.diagnose.rules.checkpoint_timeout import slowest_phase
 from flinkops.diagnose.rules.gc_pressure import GC_CRITICAL_RATIO, GC_RATIO
+from flinkops.diagnose.rules.out_of_slots import RECENT_MS
+from flinkops.diagnose.rules.state_bloat import SURE_AFTER_SECONDS, confidence, still_growing
 from flinkops.model.detail import FlameGraph
 from flinkops.model.facts import CheckpointPhases, JobFacts, Spread
 from flinkops.model.findings import CheckpointPhase, Finding
@@ -93,6 +95,25 @@ def test_two_polls_of_one_moment_tell_no_pace() -> None:
     assert Case(evidence(facts, past)).working_off is not None
 
 
+@pytest.mark.parametrize(("first", "last", "off"), [(5.0, 4.0, True), (5.0, 5.0, True), (5.0, 5.1, False)])
+def test_no_backlog_is_worked_off_whose_newest_fetch_is_older(first: float, last: float, off: bool) -> None:
+    polls = [
+        sample(20, pending_records=2_000.0, emit_lag_seconds=first),
+        sample(10, pending_records=1_000.0, emit_lag_seconds=last),
+    ]
+    facts = with_vertex(job(), "src", pending_records=None)
+    assert (Case(evidence(facts, polls)).working_off is not None) is off
+
+
+@pytest.mark.parametrize(
+    ("before", "severity"), [(999.0, "critical"), (1_000.0, "warning"), (1_001.0, "warning"), (None, "warning")]
+)
+def test_backpressure_is_critical_where_what_waits_grows(before: float | None, severity: str) -> None:
+    facts = with_vertex(held_up(), "src", pending_records=spread(1_000.0))
+    past = [sample(20, pending_records=before, backpressured_ratio=0.95), sample(10, backpressured_ratio=0.95)]
+    assert finding("backpressure", facts, past).severity == severity
+
+
 # ---- changes
 
 
@@ -137,6 +158,15 @@ def test_a_checkpoint_that_no_subtask_acknowledged_took_all_its_time_for_nobody_
     silent = CheckpointPhases("work", end_to_end_seconds=7.0, acknowledged=acknowledged, subtasks=2)
     phase = slowest_phase(Case(evidence(detail=detail(checkpoint_phases=(silent,)))))
     assert (phase.name, phase.seconds) == (CheckpointPhase.UNKNOWN, seconds)
+
+
+@pytest.mark.parametrize(
+    ("sync", "name"), [(None, CheckpointPhase.UNKNOWN), (0.0, CheckpointPhase.UNKNOWN), (0.25, CheckpointPhase.SYNC)]
+)
+def test_a_phase_that_took_any_time_is_named(sync: float | None, name: CheckpointPhase) -> None:
+    slow = CheckpointPhases("work", sync_seconds=sync, acknowledged=2, subtasks=2)
+    phase = slowest_phase(Case(evidence(detail=detail(checkpoint_phases=(slow,)))))
+    assert (phase.name, phase.seconds, phase.whole_seconds) == (name, sync or 0.0, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -227,3 +257,90 @@ def test_the_vertex_whose_subtasks_are_furthest_apart_is_the_straggler() -> None
     for name, behind_ms in (("src", 100_000), ("work", 200_000), ("sink", 150_000)):
         facts = with_vertex(facts, name, watermark_ms=Spread(min=NOW_MS - behind_ms, max=NOW_MS - 5_000))
     assert finding("watermark-delay", facts).vertex == "vertex work"
+
+
+# ---- slots, Python, state, alignment
+
+
+@pytest.mark.parametrize(("ago_seconds", "named"), [(RECENT_MS / 1000 - 0.001, True), (RECENT_MS / 1000, False)])
+def test_an_exception_for_want_of_slots_counts_for_a_quarter_of_an_hour(ago_seconds: float, named: bool) -> None:
+    assert RECENT_MS == 15 * 60 * 1000
+    lacking = thrown(ago_seconds, "NoResourceAvailableException: Could not acquire the minimum required resources")
+    facts = job(state="RESTARTING", exceptions=(lacking,), running_since_ms=None, started_ms=NOW_MS)
+    told = found("out-of-slots", evidence(facts, cluster=None))
+    assert (told is not None) is named
+    if told is not None:
+        assert (told.evidence[0].value, told.evidence[0].limit) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("mode", "ratio", "named"),
+    [
+        (None, 0.9, True),
+        ("process", 0.9, True),
+        ("thread", 0.9, False),
+        ("process", 0.5, False),
+        ("thread", 0.5, False),
+    ],
+)
+def test_python_in_its_own_process_is_named_where_it_holds_the_others_up(
+    mode: str | None, ratio: float, named: bool
+) -> None:
+    settings = {} if mode is None else {"python.execution-mode": mode}
+    facts = msgspec.structs.replace(held_up(), configuration=settings)
+    ill = evidence(facts, detail=detail(plan={"work": "PythonCalc"}))
+    held = ill.assessment.backpressure
+    assert held is not None
+    pressed = msgspec.structs.replace(ill.assessment, backpressure=msgspec.structs.replace(held, ratio=ratio))
+    told = found("serialization", msgspec.structs.replace(ill, assessment=pressed))
+    assert (told is not None and "Python" in told.title) is named
+
+
+def points(*lows: float, high: float) -> list[tuple[float, float]]:
+    """Three polls a third, 10 s apart, the last of them its low; the very first has `high`."""
+    sizes = [size for low in lows for size in (low + 0.1, low + 0.1, low)]
+    return [(1_800_000_000.0 + 10.0 * place, size) for place, size in enumerate([max(high, sizes[0]), *sizes[1:]])]
+
+
+@pytest.mark.parametrize(
+    ("lows", "high", "growing_on"),
+    [
+        ((100.0, 200.0, 300.0), 150.0, True),
+        ((100.0, 200.0, 300.0), 300.0, False),  # as large as that it was at first
+        ((100.0, 100.6, 101.2), 0.0, True),  # slowly, but it does
+        ((100.0, 200.0, 269.0), 0.0, False),  # slower than 0.7 of before
+        ((100.0, 200.0, 271.0), 0.0, True),
+        ((100.0, 100.0, 200.0), 0.0, False),
+    ],
+)
+def test_a_state_grows_on_where_its_lows_do(lows: tuple[float, ...], high: float, growing_on: bool) -> None:
+    assert still_growing(points(*lows, high=high)) is growing_on
+
+
+@pytest.mark.parametrize(("seconds", "sure"), [(SURE_AFTER_SECONDS - 1.0, 0.65), (SURE_AFTER_SECONDS, 0.85)])
+def test_a_trend_is_sure_after_ten_minutes(seconds: float, sure: float) -> None:
+    assert SURE_AFTER_SECONDS == 600.0
+    assert confidence(Case(evidence()), [(0.0, 1.0), (seconds, 2.0)]) == sure
+    lived = job(configuration={"table.exec.state.ttl": "1 h"})
+    assert confidence(Case(evidence(lived)), [(0.0, 1.0), (seconds, 2.0)]) == sure - 0.1
+
+
+def test_what_rocksdb_keeps_is_known_to_the_second() -> None:
+    """Its size at each poll, where no checkpoint completes: a million bytes in ten seconds."""
+    polls = [sample(100 - 10 * place, stored_bytes=2_000_000 + 1_000_000 * place) for place in range(10)]
+    steady = [msgspec.structs.replace(each, records_in_per_second=200.0) for each in polls]
+    facts = job(checkpoints=checkpoints(history=(), latest_completed=None))
+    told = finding("state-bloat", facts, steady)
+    assert told.evidence[0].value == pytest.approx(360_000_000, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("idle", "paused", "told"), [(0.5, 0.1, []), (0.51, 0.1, [0.51]), (0.5, 0.11, [0.11]), (0.51, 0.11, [0.11, 0.51])]
+)
+def test_splits_that_wait_are_told_with_a_watermark_that_trails(idle: float, paused: float, told: list[float]) -> None:
+    facts = with_vertex(
+        job(), "src", watermark_ms=Spread(min=NOW_MS - 900_000, max=NOW_MS - 900_000),
+        split_idle_ratio=spread(idle), split_paused_ratio=spread(paused),
+    )  # fmt: skip
+    named = finding("watermark-delay", facts)
+    assert [each.value for each in named.evidence if each.value in (idle, paused)] == told

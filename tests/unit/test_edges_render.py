@@ -6,14 +6,15 @@ import pytest
 from flinkops.assess import assess
 from flinkops.config.policy import Policy
 from flinkops.model.assessment import Checkpoints
-from flinkops.model.findings import Diagnosis, Finding, Remedy
+from flinkops.model.findings import Answer, Diagnosis, Finding, Remedy
 from flinkops.model.plan import Plan, Result, Target
 from flinkops.model.rehearsal import Rehearsal, RehearsedOperator
 from flinkops.model.timeline import Entry, Timeline
 from flinkops.plan.preconditions import JobInState, VertexParallelism
 from flinkops.render.delivery_card import card_lines
-from flinkops.render.doctor import CHANGES_SHOWN, doctor_text
-from flinkops.render.glyphs import ASCII, UNICODE, Glyphs, lanes
+from flinkops.render.doctor import CHANGES_SHOWN, FORMATS, answers_text, doctor_text
+from flinkops.render.glyphs import ASCII, UNICODE, Glyphs, lanes, usage_bar
+from flinkops.render.lines import fit, line, plain
 from flinkops.render.plan import plan_parts, result_lines
 from flinkops.render.rehearsal import rehearsal_lines
 from flinkops.render.timeline import timeline_document, timeline_lines
@@ -148,3 +149,31 @@ def test_the_space_between_two_lanes_is_drawn_where_an_edge_runs(glyphs: Glyphs)
         ASCII.node: ["o    ", "| o  ", "| | o", "o-|-+", "o-+  "],
     }
     assert drawn == expected[glyphs.node]
+
+
+def test_wide_shows_all_that_was_found_in_each_form() -> None:
+    two = [diagnosed("a", ILL), diagnosed("b", NOTED)]
+    assert FORMATS["wide"](two) == doctor_text(two, wide=True) != FORMATS["table"](two)
+
+
+@pytest.mark.parametrize("verdict", ["named", "not-named", "not-assessed"])
+def test_an_answer_says_whether_it_is_named(verdict: str) -> None:
+    told = answers_text([("orders", Answer("key-skew", "".join(list(verdict)), "so it is", (), (ILL,), 1))])  # type: ignore[arg-type]
+    words = {
+        "named": "is named, in place 1: warning, 50% sure",
+        "not-named": "is not named",
+        "not-assessed": "is not assessed",
+    }
+    assert told.startswith(f"orders: key-skew {words[verdict]}: so it is")
+
+
+def test_of_a_bar_only_what_is_known_is_drawn() -> None:
+    glyphs = ASCII
+    assert usage_bar(None, None, 4, glyphs) == (("    ", "idle"),)
+    assert usage_bar(None, 0.5, 4, glyphs) == ((glyphs.pressed * 2, "pressed"), (glyphs.idle * 2, "idle"))
+    assert usage_bar(0.5, None, 4, glyphs) == ((glyphs.busy * 2, "busy"), (glyphs.idle * 2, "idle"))
+
+
+@pytest.mark.parametrize(("ellipsis", "cells"), [("…", 0), ("...", 2), ("...", 0)])
+def test_where_no_ellipsis_fits_it_is_blank(ellipsis: str, cells: int) -> None:
+    assert plain(fit(line("abcdef"), cells, ellipsis=ellipsis)) == " " * cells

@@ -171,12 +171,43 @@ def test_without_an_image() -> None:
         ("path /data/sp", {}, {53}),
         ("path s3://b/sp", {}, {53, 443, 80}),
         ("path s3://b/sp", {"s3.endpoint": "http://minio:9000"}, {53, 443, 9000, 80}),
+        ("path s3://b/sp", {"fs.s3a.endpoint": "http://minio:9000"}, {53, 443, 9000, 80}),
         ("path hdfs://nn/sp", {}, None),
     ],
 )
 def test_it_reaches_dns_and_its_storage(state: str, settings: dict[str, str], ports: set[int] | None) -> None:
     egress = rehearsal_pod(spec(flinkConfiguration=settings), [state], defaults={}).egress
     assert (None if egress is None else {p["port"] for rule in egress for p in rule["ports"]}) == ports
+
+
+@pytest.mark.parametrize(
+    ("jar", "ports"),
+    [("local:///a.jar", {53}), ("https://repo/x.jar", {53, 443, 80}), ("http://repo:8081/x.jar", {53, 8081, 80})],
+)
+def test_it_reaches_where_its_jar_is_fetched_from(jar: str, ports: set[int]) -> None:
+    egress = rehearsal_pod(spec(job={"jarURI": jar}), ["path /data/sp"], defaults={}).egress
+    assert egress is not None
+    assert {p["port"] for rule in egress for p in rule["ports"]} == ports
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "both"),
+    [
+        ({"a": {"b": 1, "c": 2}}, {"a": {"c": 3}}, {"a": {"b": 1, "c": 3}}),
+        ({"a": {"b": 1}}, {"a": [1]}, {"a": [1]}),
+        ({"a": [1]}, {"a": {"b": 1}}, {"a": {"b": 1}}),
+        ({"a": [1, 2]}, {"a": [3]}, {"a": [3]}),
+        (
+            {"a": [{"name": "x", "v": 1, "w": 1}, {"name": "y"}]},
+            {"a": [{"name": "z"}, {"name": "x", "v": 2}]},
+            {"a": [{"name": "x", "v": 2, "w": 1}, {"name": "y"}, {"name": "z"}]},
+        ),
+        ({"a": [{"name": "x"}]}, {"a": [{"value": "x"}]}, {"a": [{"value": "x"}]}),
+    ],
+)
+def test_one_pod_template_is_laid_over_another(first: Any, second: Any, both: Any) -> None:
+    template = made(spec(podTemplate={"spec": first}, jobManager={"podTemplate": {"spec": second}})).template
+    assert {"a": template["spec"]["a"]} == both
 
 
 def test_what_to_restore() -> None:

@@ -105,9 +105,9 @@ def _of(phases: CheckpointPhases) -> Phase:
     whole = amount(phases.end_to_end_seconds) or 0.0
     parts = {CheckpointPhase.WAITING: waiting, CheckpointPhase.SYNC: sync, CheckpointPhase.ASYNC: asynchronous}
     name = max(parts, key=lambda part: parts[part])
-    if parts[name] <= 0 and phases.acknowledged is not None and phases.subtasks and phases.acknowledged == 0:
+    if not parts[name] and phases.subtasks and phases.acknowledged == 0:
         return Phase(CheckpointPhase.UNKNOWN, whole, phases.vertex, whole)
-    known = name if parts[name] > 0 else CheckpointPhase.UNKNOWN
+    known = name if parts[name] else CheckpointPhase.UNKNOWN
     return Phase(known, parts[name], phases.vertex, whole)
 
 

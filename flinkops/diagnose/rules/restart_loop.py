@@ -107,10 +107,11 @@ def _restarts_since(case: Case) -> int:
     """How often it restarted over the polls that are remembered; not where Flink counts rescales among restarts."""
     if case.job.restarts_include_rescales:
         return 0
+    now = case.job.restarts or 0
     known = [
         each.restarts for each in case.evidence.history if each.job_id == case.job.id and each.restarts is not None
     ]
-    return max(0, (case.job.restarts or 0) - min(known)) if known else 0
+    return max(0, now - min(known, default=now))
 
 
 RULE = Rule("restart-loop", judge, running=False)

@@ -55,7 +55,7 @@ def judge(case: Case) -> Verdict:
         return ()
     if not case.holds("what is largest is not emptied by windows whose watermark moves", not _is_emptied(case)):
         return ()
-    if not case.holds("growth does not slow: the lows of three thirds of the time rise alike", _still_growing(points)):
+    if not case.holds("growth does not slow: the lows of three thirds of the time rise alike", still_growing(points)):
         return ()
     if not _as_fast_as_ever(case, slope, size):
         return ()
@@ -168,7 +168,7 @@ def _ttl_seconds(case: Case) -> float | None:
         return None
 
 
-def _still_growing(points: Points) -> bool:
+def still_growing(points: Points) -> bool:
     """The lows of three thirds of the time rise, hardly slower at the end, and the last third lies above the first.
 
     RocksDB's size rises with each overwritten key and falls with each compaction: its lows say what it holds.
@@ -235,7 +235,7 @@ def _finding(case: Case, points: Points, slope: float, size: float) -> Finding:
     return Finding(
         code=CODE,
         severity=severity,
-        confidence=_confidence(case, points),
+        confidence=confidence(case, points),
         title="The state grows without slowing, although the input does not grow",
         vertex=largest,
         evidence=tuple(lines),
@@ -246,7 +246,7 @@ def _finding(case: Case, points: Points, slope: float, size: float) -> Finding:
     )
 
 
-def _confidence(case: Case, points: Points) -> float:
+def confidence(case: Case, points: Points) -> float:
     """A trend of minutes may be a key space that fills; what harms now comes before it."""
     seen_seconds = points[-1][0] - points[0][0]
     sure = 0.85 if seen_seconds >= SURE_AFTER_SECONDS else 0.65

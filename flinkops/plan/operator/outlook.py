@@ -79,7 +79,10 @@ def settled(case: Situation, question: Callable[[View], bool]) -> bool | None:
         except Unparsable:
             return None
 
-    answers = {answer for answer, _ in explore(ask)}
+    try:
+        answers = {answer for answer, _ in explore(ask)}
+    except TooManyWorlds:
+        return None
     return answers.pop() if len(answers) == 1 else None
 
 

@@ -210,7 +210,8 @@ class FieldType(NamedTuple):
     is_map: bool = False
 
 
-def _field(text: str) -> tuple[str, FieldType]:
+def field_of(text: str) -> tuple[str, FieldType]:
+    """Name and type of one entry: ``name:type``, ``name:[type]`` for a list, ``name:{type}`` for a map."""
     name, _, kind = text.partition(":")
     if kind.startswith("["):
         return name, FieldType(kind[1:-1], is_list=True)
@@ -219,5 +220,5 @@ def _field(text: str) -> tuple[str, FieldType]:
     return name, FieldType(kind or "s")
 
 
-CLASSES = {name: dict(_field(one) for one in fields.split(",")) for name, fields in _SCHEMA.items()}
+CLASSES = {name: dict(field_of(one) for one in fields.split(",")) for name, fields in _SCHEMA.items()}
 """Class name to its fields."""

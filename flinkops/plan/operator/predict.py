@@ -165,7 +165,7 @@ def _situation(
         status=joined(resource, cluster).get("status") or {},
         features=features,
         observed=observed,
-        accepted=spec if _taken_up(resource) else None,
+        accepted=spec if taken_up(resource) else None,
         session_job=session_job,
         cluster=cluster,
         not_ready=why_not_ready(resource, cluster) if session_job else None,
@@ -174,7 +174,7 @@ def _situation(
     )
 
 
-def _taken_up(resource: Mapping[str, Any]) -> bool:
+def taken_up(resource: Mapping[str, Any]) -> bool:
     """Whether the operator has seen this spec and its validation had nothing against it (1.7 does not say so)."""
     status, generation = resource.get("status") or {}, (resource.get("metadata") or {}).get("generation")
     observed = status.get("observedGeneration")

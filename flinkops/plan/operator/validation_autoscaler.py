@@ -133,7 +133,7 @@ def _excluded(settings: Settings, world: World) -> Iterator[str]:
         shown = f"Invalid value {period.strip()} in the autoscaler config {option.key}"
         if len(parts) > 2:
             yield shown
-        elif not all(one or other for one, other in zip(daily, cron, strict=True)):
+        elif not all(is_daily(part) or is_cron(part) for part in parts):
             yield f"{shown}, the value is neither a valid daily expression nor a valid cron expression"
         elif len(parts) == 2 and not (any(daily) and any(cron)):
             yield (

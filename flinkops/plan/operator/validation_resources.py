@@ -110,7 +110,7 @@ def _requirements(component: str, resources: Spec) -> Iterator[str]:
     errors: list[str] = []
     for section in ("requests", "limits"):
         for key, quantity in (resources.get(section) or {}).items():
-            errors += _requirement(f"{component} resource requirements {section} {key}", key, quantity)
+            errors += requirement(f"{component} resource requirements {section} {key}", key, quantity)
     for key in ("cpu", "memory"):
         asked, limit = ((resources.get(section) or {}).get(key) for section in ("requests", "limits"))
         if not errors and asked is not None and limit is not None and asked.value > limit.value:
@@ -122,7 +122,8 @@ def _requirements(component: str, resources: Spec) -> Iterator[str]:
         yield "; ".join(errors)
 
 
-def _requirement(where: str, key: str, quantity: Quantity) -> Iterator[str]:
+def requirement(where: str, key: str, quantity: Quantity) -> Iterator[str]:
+    """Of one amount: it has to be one, positive or at least not negative."""
     try:
         value = quantity.value
     except BadQuantity as problem:
