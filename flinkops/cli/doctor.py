@@ -20,32 +20,36 @@ if TYPE_CHECKING:
     from flinkops.model.findings import Diagnosis
 
 
+JobArgument = Annotated[
+    str | None,
+    typer.Argument(help="A name, namespace/name, or job id.", autocompletion=complete_job, show_default=False),
+]
+ReplayOption = Annotated[
+    str | None, typer.Option("--replay", metavar="FILE", help="A recording or a bundle instead of the live fleet.")
+]
+BundleOption = Annotated[
+    str | None, typer.Option("--bundle", metavar="FILE.tar.gz", help="Also keep all evidence; secrets withheld.")
+]
+LogsOption = Annotated[
+    bool, typer.Option("--logs", help="In the bundle: all lines of the logs, not only from WARN on.")
+]
+WhyNotOption = Annotated[
+    str | None, typer.Option("--why-not", metavar="CODE", help="What the rule of this code asked, and what it missed.")
+]
+SelfOption = Annotated[bool, typer.Option("--self", help="Check reach, permissions and versions instead of jobs.")]
+ExitCodeOption = Annotated[bool, typer.Option("--exit-code", help="Exit with 10 when a finding is more than info.")]
+
+
 @with_common
 def doctor(
     common: Common,
-    job: Annotated[
-        str | None,
-        typer.Argument(help="A name, namespace/name, or job id.", autocompletion=complete_job, show_default=False),
-    ] = None,
-    replay: Annotated[
-        str | None, typer.Option("--replay", metavar="FILE", help="A recording or a bundle instead of the live fleet.")
-    ] = None,
-    bundle: Annotated[
-        str | None, typer.Option("--bundle", metavar="FILE.tar.gz", help="Also keep all evidence; secrets withheld.")
-    ] = None,
-    logs: Annotated[
-        bool, typer.Option("--logs", help="In the bundle: all lines of the logs, not only from WARN on.")
-    ] = False,
-    why_not: Annotated[
-        str | None,
-        typer.Option("--why-not", metavar="CODE", help="What the rule of this code asked, and what it missed."),
-    ] = None,
-    self_check: Annotated[
-        bool, typer.Option("--self", help="Check reach, permissions and versions instead of jobs.")
-    ] = False,
-    exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="Exit with 10 when a finding is more than info.")
-    ] = False,
+    job: JobArgument = None,
+    replay: ReplayOption = None,
+    bundle: BundleOption = None,
+    logs: LogsOption = False,
+    why_not: WhyNotOption = None,
+    self_check: SelfOption = False,
+    exit_code: ExitCodeOption = False,
 ) -> None:
     r"""Ranked causes with evidence, remedy and next command; and what could not be assessed, with the reason.
 
@@ -62,12 +66,7 @@ def doctor(
         return
     if why_not is not None:
         _check_code(why_not)
-    if logs and bundle is None:
-        raise UsageError("--logs is for a bundle", next_step="flinkops doctor --bundle FILE.tar.gz --logs")
-    if bundle is not None:
-        from flinkops.bundle import check_free
-
-        check_free(Path(bundle))
+    _check_bundle(bundle, logs=logs)
     evidence, ends_of_logs = _replayed(common, replay, job) if replay is not None else _examined(common, job, bundle)
     if why_not is not None:
         _explain(common, evidence, why_not)
@@ -78,6 +77,16 @@ def doctor(
     _print(common, diagnoses)
     if exit_code and any(each.severity != "info" for found in diagnoses for each in found.findings):
         raise typer.Exit(ExitCode.NOT_HEALTHY)
+
+
+def _check_bundle(bundle: str | None, *, logs: bool) -> None:
+    """Raises UsageError for a file that is there, and for logs that would stand in none."""
+    if logs and bundle is None:
+        raise UsageError("--logs is for a bundle", next_step="flinkops doctor --bundle FILE.tar.gz --logs")
+    if bundle is not None:
+        from flinkops.bundle import check_free
+
+        check_free(Path(bundle))
 
 
 def _check_code(code: str) -> None:

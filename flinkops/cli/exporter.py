@@ -12,23 +12,29 @@ if TYPE_CHECKING:
     from flinkops.exporter.server import Tls
 
 
+ListenOption = Annotated[str, typer.Option("--listen", metavar="HOST:PORT", help="Where to serve.")]
+ShardOption = Annotated[str, typer.Option("--shard", metavar="I/N", help="Only the I-th of N shares of the jobs.")]
+VerticesOption = Annotated[bool, typer.Option("--vertices", help="Metrics of each vertex too.")]
+TlsCertOption = Annotated[Path | None, typer.Option("--tls-cert", metavar="FILE", help="PEM; serve HTTPS.")]
+TlsKeyOption = Annotated[Path | None, typer.Option("--tls-key", metavar="FILE", help="PEM of its key.")]
+TlsClientCaOption = Annotated[
+    Path | None, typer.Option("--tls-client-ca", metavar="FILE", help="PEM; scrapers show a certificate of it.")
+]
+BasicAuthOption = Annotated[
+    Path | None, typer.Option("--basic-auth-file", metavar="FILE", help="Lines user:password who may scrape.")
+]
+
+
 @with_common
 def exporter(
     common: Common,
-    listen: Annotated[str, typer.Option("--listen", metavar="HOST:PORT", help="Where to serve.")] = "127.0.0.1:9249",
-    shard: Annotated[
-        str, typer.Option("--shard", metavar="I/N", help="Only the I-th of N shares of the jobs.")
-    ] = "1/1",
-    vertices: Annotated[bool, typer.Option("--vertices", help="Metrics of each vertex too.")] = False,
-    tls_cert: Annotated[Path | None, typer.Option("--tls-cert", metavar="FILE", help="PEM; serve HTTPS.")] = None,
-    tls_key: Annotated[Path | None, typer.Option("--tls-key", metavar="FILE", help="PEM of its key.")] = None,
-    tls_client_ca: Annotated[
-        Path | None,
-        typer.Option("--tls-client-ca", metavar="FILE", help="PEM; scrapers show a certificate of it."),
-    ] = None,
-    basic_auth_file: Annotated[
-        Path | None, typer.Option("--basic-auth-file", metavar="FILE", help="Lines user:password who may scrape.")
-    ] = None,
+    listen: ListenOption = "127.0.0.1:9249",
+    shard: ShardOption = "1/1",
+    vertices: VerticesOption = False,
+    tls_cert: TlsCertOption = None,
+    tls_key: TlsKeyOption = None,
+    tls_client_ca: TlsClientCaOption = None,
+    basic_auth_file: BasicAuthOption = None,
     keep: KeepOption = None,
     keep_dir: KeepDirOption = None,
 ) -> None:

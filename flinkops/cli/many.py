@@ -63,8 +63,7 @@ def request_for_many(
     are already as asked are left alone, so the same command does the rest after a failure. With a rehearsal one goes
     first alone, and rehearses for all that get the same change to the same program.
     """
-    from flinkops.plan.operator.rehearsal_once import rehearsed_once
-    from flinkops.plan.waves import Member, max_unavailable, plan_waves, summarise
+    from flinkops.plan.waves import summarise
 
     if consent.out is not None:
         raise UsageError("--out keeps the plan of one job", next_step="give --plan to see them all")
@@ -75,30 +74,44 @@ def request_for_many(
         raise OperationFailed(f"no job has the labels {common.settings.selector}", next_step="flinkops status -A")
     with ExitStack() as stack:
         members = [_planned(common, place, job, request, journal, stack) for job in jobs]
-        moving = [one for one in members if one.changes]
-        most = max_unavailable(pace.max_unavailable, len(members))
-        sizes = [Member(one.key, _parallelism(one.job)) for one in moving]
-        waves = plan_waves(sizes, most_at_once=most, canary=pace.canary or request.terms.rehearse)
-        plans = rehearsed_once(waves, {one.key: one.plan for one in moving})
-        members = [replace(one, plan=plans.get(one.key, one.plan)) for one in members]
-        moving = [one for one in members if one.changes]
-        by_key = {one.key: one for one in members}
-        refused = {one.key: one.plan.refused for one in moving if one.plan.refused}
-        if consent.only_plan or refused or not waves:
-            _show(common, members, waves, {}, None)
-            if refused:
-                raise Refused("; ".join(f"{key}: {', '.join(why)}" for key, why in refused.items()))
-            raise typer.Exit(ExitCode.OK)
-        for one in moving:
-            executor(common, one.control, journal).refuse_unfit(one.plan)
-        if not consent.yes:
-            severe = any(one.plan.severe for one in moving)
-            ask_to_go_on(_plan_lines(members, waves), (common.settings.selector or "") if severe else "")
-        results = _carry_out(common, by_key, waves, journal)
+        members, waves = _in_waves(members, pace, rehearse=request.terms.rehearse)
+        _agree(common, members, waves, consent, journal)
+        results = _carry_out(common, {one.key: one for one in members}, waves, journal)
         ended = {key: _outcome(found) for key, found in results.items()}
         summary = summarise(waves, ended)
         _show(common, members, waves, results, summary)
         raise typer.Exit(_exit_code(summary, ended))
+
+
+def _in_waves(members: list[_Member], pace: Pace, *, rehearse: bool) -> "tuple[list[_Member], list[Wave]]":
+    """The order in which they are changed; where one rehearses for others, their plans do not."""
+    from flinkops.plan.operator.rehearsal_once import rehearsed_once
+    from flinkops.plan.waves import Member, max_unavailable, plan_waves
+
+    moving = [one for one in members if one.changes]
+    most = max_unavailable(pace.max_unavailable, len(members))
+    sizes = [Member(one.key, _parallelism(one.job)) for one in moving]
+    waves = plan_waves(sizes, most_at_once=most, canary=pace.canary or rehearse)
+    plans = rehearsed_once(waves, {one.key: one.plan for one in moving})
+    return [replace(one, plan=plans.get(one.key, one.plan)) for one in members], waves
+
+
+def _agree(
+    common: Common, members: list[_Member], waves: "Sequence[Wave]", consent: Consent, journal: "Journal"
+) -> None:
+    """Returns where all may be carried out; else shows the plans and ends the process."""
+    moving = [one for one in members if one.changes]
+    refused = {one.key: one.plan.refused for one in moving if one.plan.refused}
+    if consent.only_plan or refused or not waves:
+        _show(common, members, waves, {}, None)
+        if refused:
+            raise Refused("; ".join(f"{key}: {', '.join(why)}" for key, why in refused.items()))
+        raise typer.Exit(ExitCode.OK)
+    for one in moving:
+        executor(common, one.control, journal).refuse_unfit(one.plan)
+    if not consent.yes:
+        severe = any(one.plan.severe for one in moving)
+        ask_to_go_on(_plan_lines(members, waves), (common.settings.selector or "") if severe else "")
 
 
 def _planned(

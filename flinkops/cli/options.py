@@ -45,91 +45,100 @@ def finite(value: float | None) -> float | None:
     return value
 
 
+_Texts = list[str] | None
+RestOption = Annotated[
+    _Texts,
+    typer.Option(
+        "--rest",
+        metavar="URL",
+        help="A Flink REST endpoint; repeatable.",
+        rich_help_panel=TARGET,
+        autocompletion=complete_source,
+    ),
+]
+ContextOption = Annotated[
+    _Texts,
+    typer.Option(
+        "--context",
+        metavar="NAME",
+        help="A context of the kubeconfig, or a pattern such as 'prod-*'; repeatable.",
+        rich_help_panel=TARGET,
+        autocompletion=complete_context,
+    ),
+]
+KubeconfigOption = Annotated[
+    _Texts, typer.Option("--kubeconfig", metavar="FILE", help="A kubeconfig; repeatable.", rich_help_panel=TARGET)
+]
+NamespaceOption = Annotated[
+    _Texts, typer.Option("--namespace", "-n", metavar="NAME", help="A namespace; repeatable.", rich_help_panel=TARGET)
+]
+AllNamespacesOption = Annotated[
+    bool | None,
+    typer.Option("--all-namespaces", "-A", help="Every namespace.", show_default=False, rich_help_panel=TARGET),
+]
+SelectorOption = Annotated[
+    str | None, typer.Option("--selector", "-l", metavar="LABELS", help="Labels.", rich_help_panel=TARGET)
+]
+RestViaOption = Annotated[
+    str | None,
+    typer.Option(
+        "--rest-via",
+        metavar="WAY",
+        help="To Flink in Kubernetes: proxy (of the API server), direct or ingress.",
+        rich_help_panel=TARGET,
+    ),
+]
+OutputOption = Annotated[
+    str | None,
+    typer.Option(
+        "--output", "-o", metavar="FORMAT", help="table, wide, json, yaml, jsonl, csv or name.", rich_help_panel=SHARED
+    ),
+]
+TimeoutOption = Annotated[
+    str | None,
+    typer.Option(
+        "--timeout",
+        metavar="DURATION",
+        help="Of an action as a whole; of each source for reads.",
+        rich_help_panel=SHARED,
+    ),
+]
+IntervalOption = Annotated[
+    str | None,
+    typer.Option("--interval", metavar="DURATION", help="Between polls; 10s unless set.", rich_help_panel=SHARED),
+]
+ReadOnlyOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--read-only/--no-read-only",
+        help="Refuse every action; --no-: none, not even at production sources.",
+        show_default=False,
+        rich_help_panel=SHARED,
+    ),
+]
+ConfigOption = Annotated[
+    str | None,
+    typer.Option("--config", metavar="FILE", help="Instead of the project's flinkops.toml.", rich_help_panel=SHARED),
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No words on stderr.", rich_help_panel=SHARED)]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Tracebacks.", rich_help_panel=SHARED)]
+
+
 def _options(
-    rest: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--rest",
-            metavar="URL",
-            help="A Flink REST endpoint; repeatable.",
-            rich_help_panel=TARGET,
-            autocompletion=complete_source,
-        ),
-    ] = None,
-    context: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--context",
-            metavar="NAME",
-            help="A context of the kubeconfig, or a pattern such as 'prod-*'; repeatable.",
-            rich_help_panel=TARGET,
-            autocompletion=complete_context,
-        ),
-    ] = None,
-    kubeconfig: Annotated[
-        list[str] | None,
-        typer.Option("--kubeconfig", metavar="FILE", help="A kubeconfig; repeatable.", rich_help_panel=TARGET),
-    ] = None,
-    namespace: Annotated[
-        list[str] | None,
-        typer.Option("--namespace", "-n", metavar="NAME", help="A namespace; repeatable.", rich_help_panel=TARGET),
-    ] = None,
-    all_namespaces: Annotated[
-        bool | None,
-        typer.Option("--all-namespaces", "-A", help="Every namespace.", show_default=False, rich_help_panel=TARGET),
-    ] = None,
-    selector: Annotated[
-        str | None, typer.Option("--selector", "-l", metavar="LABELS", help="Labels.", rich_help_panel=TARGET)
-    ] = None,
-    rest_via: Annotated[
-        str | None,
-        typer.Option(
-            "--rest-via",
-            metavar="WAY",
-            help="To Flink in Kubernetes: proxy (of the API server), direct or ingress.",
-            rich_help_panel=TARGET,
-        ),
-    ] = None,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FORMAT",
-            help="table, wide, json, yaml, jsonl, csv or name.",
-            rich_help_panel=SHARED,
-        ),
-    ] = None,
-    timeout: Annotated[
-        str | None,
-        typer.Option(
-            "--timeout",
-            metavar="DURATION",
-            help="Of an action as a whole; of each source for reads.",
-            rich_help_panel=SHARED,
-        ),
-    ] = None,
-    interval: Annotated[
-        str | None,
-        typer.Option("--interval", metavar="DURATION", help="Between polls; 10s unless set.", rich_help_panel=SHARED),
-    ] = None,
-    read_only: Annotated[
-        bool | None,
-        typer.Option(
-            "--read-only/--no-read-only",
-            help="Refuse every action; --no-: none, not even at production sources.",
-            show_default=False,
-            rich_help_panel=SHARED,
-        ),
-    ] = None,
-    config: Annotated[
-        str | None,
-        typer.Option(
-            "--config", metavar="FILE", help="Instead of the project's flinkops.toml.", rich_help_panel=SHARED
-        ),
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No words on stderr.", rich_help_panel=SHARED)] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Tracebacks.", rich_help_panel=SHARED)] = False,
+    rest: RestOption = None,
+    context: ContextOption = None,
+    kubeconfig: KubeconfigOption = None,
+    namespace: NamespaceOption = None,
+    all_namespaces: AllNamespacesOption = None,
+    selector: SelectorOption = None,
+    rest_via: RestViaOption = None,
+    output: OutputOption = None,
+    timeout: TimeoutOption = None,
+    interval: IntervalOption = None,
+    read_only: ReadOnlyOption = None,
+    config: ConfigOption = None,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
     *,
     untrusted_too: bool = False,
 ) -> Common:

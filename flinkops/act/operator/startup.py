@@ -173,45 +173,56 @@ def _await_running(run: StepRun, given: VerifyNewJob, control: KubeControl, *, r
 
     Keeps when the old one was last seen running while this waited: a rollback may follow, and has its downtime too.
     """
-    watch, nothing_restored = StuckWatch(control), Absence()
-    olds = {(given.job_id, given.started_ms)}
-    if (begun := run.findings.last(RollbackBegun)) is not None and begun.bad_job_id is not None:
-        olds.add((begun.bad_job_id, begun.bad_started_ms))
-
-    running_ms = run.clock.now_ms() if _was_just_running(run, given) else None
-
-    def ask() -> JobFacts | None:
-        nonlocal running_ms
-        try:
-            short = control.newest()
-            job = control.job(short.id) if short is not None else None
-        except Unreachable:
-            watch.poll()
-            raise
-        if job is None or _is_one_of(olds, job):
-            if job is not None and job.id == given.job_id and all_running(job):
-                running_ms = run.clock.now_ms()
-            watch.poll()
-            return None
-        if job.ended_ms is not None or job.state == "FAILED":
-            raise OperationFailed(f"the new job is {job.state}{why_failed(run, job.id)}")
-        if (job.restarts or 0) >= _RESTARTS_OF_A_LOOP:
-            raise OperationFailed(f"the new job restarts instead of running{why_failed(run, job.id)}")
-        if all_running(job) and job.vertices and job.checkpoints is not None:
-            found = control.resource()
-            told = not restores or job.checkpoints.restored or nothing_restored.is_known((job.id, job.started_ms))
-            return job if told and acted_on(found) and operator_sees_it_run(found) is None else None
-        watch.poll()
-        return None
-
+    watch = _StartWatch(run, given, control, restores=restores)
     try:
-        return run.until("waiting until the new job runs", ask, within_seconds=_RUNNING_WITHIN_SECONDS)
+        return run.until("waiting until the new job runs", watch.ask, within_seconds=_RUNNING_WITHIN_SECONDS)
     except OperationFailed as problem:
-        why = f"; {watch.last}" if watch.last and watch.last not in problem.what else ""
+        last = watch.stuck.last
+        why = f"; {last}" if last and last not in problem.what else ""
         raise OperationFailed(f"{problem.what}{why}") from None
     finally:
-        if running_ms is not None:
-            run.keep(OldJobSeen(running_ms))
+        if watch.old_running_ms is not None:
+            run.keep(OldJobSeen(watch.old_running_ms))
+
+
+class _StartWatch:
+    """Tells the new job from those before it. ``old_running_ms``: when the one before was last seen running."""
+
+    def __init__(self, run: StepRun, given: VerifyNewJob, control: KubeControl, *, restores: bool) -> None:
+        self._run, self._given, self._control, self._restores = run, given, control, restores
+        self._nothing_restored = Absence()
+        self._olds = {(given.job_id, given.started_ms)}
+        if (begun := run.findings.last(RollbackBegun)) is not None and begun.bad_job_id is not None:
+            self._olds.add((begun.bad_job_id, begun.bad_started_ms))
+        self.stuck = StuckWatch(control)
+        self.old_running_ms = run.clock.now_ms() if _was_just_running(run, given) else None
+
+    def ask(self) -> JobFacts | None:
+        """The new job once it runs; None while it does not. Raises OperationFailed where it never will."""
+        try:
+            short = self._control.newest()
+            job = self._control.job(short.id) if short is not None else None
+        except Unreachable:
+            self.stuck.poll()
+            raise
+        if job is not None and not _is_one_of(self._olds, job):
+            return self._running(job)
+        if job is not None and job.id == self._given.job_id and all_running(job):
+            self.old_running_ms = self._run.clock.now_ms()
+        self.stuck.poll()
+        return None
+
+    def _running(self, job: JobFacts) -> JobFacts | None:
+        if job.ended_ms is not None or job.state == "FAILED":
+            raise OperationFailed(f"the new job is {job.state}{why_failed(self._run, job.id)}")
+        if (job.restarts or 0) >= _RESTARTS_OF_A_LOOP:
+            raise OperationFailed(f"the new job restarts instead of running{why_failed(self._run, job.id)}")
+        if not all_running(job) or not job.vertices or job.checkpoints is None:
+            self.stuck.poll()
+            return None
+        found, restored = self._control.resource(), job.checkpoints.restored
+        told = not self._restores or restored or self._nothing_restored.is_known((job.id, job.started_ms))
+        return job if told and acted_on(found) and operator_sees_it_run(found) is None else None
 
 
 def _was_just_running(run: StepRun, given: VerifyNewJob) -> bool:

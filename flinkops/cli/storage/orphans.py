@@ -21,24 +21,30 @@ if TYPE_CHECKING:
     from flinkops.sources.protocol import Source
 
 
+FoldersArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="FOLDER", help="Else all that are declared, or that Flink is configured to use."),
+]
+DeleteOption = Annotated[
+    bool, typer.Option("--delete", help="List them; what an earlier run has listed for a day is deleted.")
+]
+OlderThanOption = Annotated[
+    str | None, typer.Option("--older-than", metavar="DURATION", help="Delete only what is so old: 7d.")
+]
+WithLastStatesOption = Annotated[
+    bool,
+    typer.Option("--with-last-states", help="Also the newest state of jobs that no source knows: it is lost then."),
+]
+
+
 @with_common
 @acts()
 def orphans(
     common: Common,
-    folders: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="FOLDER", help="Else all that are declared, or that Flink is configured to use."),
-    ] = None,
-    delete: Annotated[
-        bool, typer.Option("--delete", help="List them; what an earlier run has listed for a day is deleted.")
-    ] = False,
-    older_than: Annotated[
-        str | None, typer.Option("--older-than", metavar="DURATION", help="Delete only what is so old: 7d.")
-    ] = None,
-    with_last_states: Annotated[
-        bool,
-        typer.Option("--with-last-states", help="Also the newest state of jobs that no source knows: it is lost then."),
-    ] = False,
+    folders: FoldersArgument = None,
+    delete: DeleteOption = False,
+    older_than: OlderThanOption = None,
+    with_last_states: WithLastStatesOption = False,
     *,
     consent: Consent,
     journal_folder: JournalOption = None,

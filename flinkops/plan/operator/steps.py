@@ -107,11 +107,9 @@ def plan_for_resource(
         course = _created_anew(resource, found, start_from, terms)
     mode, refused = course.mode, course.refused
     restarts = mode not in _LEFT_RUNNING and desired_state(_wanted(resource, found)) == "running"
+    undeletable = found.not_deletable if mode == "savepoint" and restarts and verb != "resume" else ()
     text, back = course.rollback or (rollback_text(mode, features), ())
-    risks = [*found.risks, *_transaction_risks(mode, resource, seen, found, restarts=restarts)]
     if restarts and verb != "resume":
-        undeletable = found.not_deletable if mode == "savepoint" else ()
-        risks += [f"{NO_ROLLBACK}: {problem}" for problem in undeletable]
         back = () if undeletable else back or _rollback_steps(resource, seen, found, features, terms)
     return Plan(
         id=stamp.plan_id,
@@ -123,7 +121,11 @@ def plan_for_resource(
         requested_mode=found.requested_mode,
         effective_mode=Mode.FAIL.value if refused and mode is not Mode.UNKNOWN else mode.value,
         why=course.why,
-        risks=tuple(risks),
+        risks=(
+            *found.risks,
+            *_transaction_risks(mode, resource, seen, found, restarts=restarts),
+            *(f"{NO_ROLLBACK}: {problem}" for problem in undeletable),
+        ),
         refused=refused,
         preconditions=course.preconditions,
         steps=() if refused else course.steps,
