@@ -18,7 +18,7 @@ _THOROUGH = "(hypothesis or scaled or thorough) and not local and not cluster an
 _LOCAL = "local and not long and not by_hand"
 _LONG = "chaos or (local and long and not by_hand)"
 _CLUSTER = "cluster and not by_hand"  # those by hand: ./dev test cluster -m "cluster and by_hand"
-_WORKERS = "4"  # on two cores: some tests wait for other processes; each worker imports all tests, 4 s
+_WORKERS = "3"  # on two cores: some tests wait for other processes; each worker imports all tests, 4 s
 _HERE = [f"--ignore=tests/{folder}" for folder in ("local", "cluster", "chaos")]  # 4 s a worker to find none there
 _NO_TESTS = 5  # pytest's exit code when nothing was collected
 _LONG_HINT = "not run: kills, pages and the demo from end to end; ./dev test long runs them"
@@ -69,7 +69,12 @@ def _check_beside() -> Iterator[Callable[[], int]]:
 
 
 def _compile_tests(python: str | Path) -> None:
-    """Once, before each worker would do it for itself: on a fresh copy most of a worker's first seconds."""
+    """Once, before each worker would do it for itself: on a fresh copy most of a worker's first seconds.
+
+    Where any test has its byte code, few others lack theirs, and to look for them takes as long as a worker's start.
+    """
+    if any((REPOSITORY / "tests" / "unit" / "__pycache__").glob("*-pytest-*.pyc")):
+        return
     command = [str(python), "-m", "pytest", "--collect-only", "-q", "-m", _QUICK, *_HERE]
     subprocess.run(command, check=False, capture_output=True)  # what cannot be imported the tests themselves tell
 

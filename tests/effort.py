@@ -9,7 +9,7 @@ from typing import TypeVar
 from hypothesis import settings
 
 T = TypeVar("T")
-QUICK_EXAMPLES = 15
+QUICK_EXAMPLES = 10
 THOROUGH_EXAMPLES = 150
 
 

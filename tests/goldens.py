@@ -31,3 +31,14 @@ def same_as_golden(name: str, text: str) -> None:
 def numbers_of(text: str) -> str:
     """The numbers in a sentence, in their order: its words may change."""
     return " ".join(re.findall(r"\d[\d.,]*", text))
+
+
+def same_as_part(page: Path, name: str, made_from: str, text: str) -> None:
+    """The same for the part of a page between ``<!-- NAME: made from FILE; a test compares -->`` and its end."""
+    begin, end = f"<!-- {name}: made from {made_from}; a test compares -->\n", f"<!-- {name} end -->"
+    before, rest = page.read_text(encoding="utf-8").split(begin)
+    shown, after = rest.split(end)
+    if updating():
+        page.write_text(before + begin + text + end + after, encoding="utf-8")
+        return
+    assert shown == text, f"{page.name} is not what {made_from} says; FLINKOPS_UPDATE_GOLDEN=1 writes it"

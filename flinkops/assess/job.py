@@ -234,22 +234,13 @@ def _vertex(
     running = not_running(job)
     ended = "the vertex has finished" if vertex.status == ExecutionState.FINISHED else None
     absent = not_applicable if ended or job.state in ENDED else unknown
-    values: dict[str, float | None] = {
-        "busy_ratio": _ratio(worst(vertex.busy_ratio)),
-        "backpressured_ratio": _ratio(worst(vertex.backpressured_ratio)),
-        "idle_ratio": _ratio(worst(vertex.idle_ratio)),
-        "records_in_per_second": total(vertex.records_in_per_second),
-        "records_out_per_second": total(vertex.records_out_per_second),
-    }
-    for field, metric in _VERTEX_METRICS.items():
-        if running:
-            values[field] = None
-        if values[field] is None:
-            why = f"Flink does not report {metric} for it"
-            if field == BUSY and vertex.source_is_legacy and not running:
-                not_applicable[f"{path}.{field}"] = "a legacy source: Flink cannot measure how busy it is"
-                continue
-            absent[f"{path}.{field}"] = running or vertex_reason(job, vertex, field, ended or why)
+    values = _vertex_values(vertex, measured=not running)
+    for field in (field for field, value in values.items() if value is None):
+        if field == BUSY and vertex.source_is_legacy and not running:
+            not_applicable[f"{path}.{field}"] = "a legacy source: Flink cannot measure how busy it is"
+            continue
+        why = f"Flink does not report {_VERTEX_METRICS[field]} for it"
+        absent[f"{path}.{field}"] = running or vertex_reason(job, vertex, field, ended or why)
     if not vertex.parallelism:
         unknown[f"{path}.parallelism"] = NOT_DECIDED
     watermark = iso_utc(time.watermark_ms)
@@ -268,6 +259,18 @@ def _vertex(
         state_keys=whole(total(vertex.state_keys)),
         **values,
     )
+
+
+def _vertex_values(vertex: VertexFacts, *, measured: bool) -> dict[str, float | None]:
+    """Those of ``_VERTEX_METRICS``; none of them where nothing is measured."""
+    values: dict[str, float | None] = {
+        "busy_ratio": _ratio(worst(vertex.busy_ratio)),
+        "backpressured_ratio": _ratio(worst(vertex.backpressured_ratio)),
+        "idle_ratio": _ratio(worst(vertex.idle_ratio)),
+        "records_in_per_second": total(vertex.records_in_per_second),
+        "records_out_per_second": total(vertex.records_out_per_second),
+    }
+    return values if measured else dict.fromkeys(_VERTEX_METRICS)
 
 
 def _ratio(value: float | None) -> float | None:

@@ -83,7 +83,7 @@ def request_for_many(
         raise typer.Exit(_exit_code(summary, ended))
 
 
-def _in_waves(members: list[_Member], pace: Pace, *, rehearse: bool) -> "tuple[list[_Member], list[Wave]]":
+def _in_waves(members: list[_Member], pace: Pace, *, rehearse: bool) -> "tuple[list[_Member], Sequence[Wave]]":
     """The order in which they are changed; where one rehearses for others, their plans do not."""
     from flinkops.plan.operator.rehearsal_once import rehearsed_once
     from flinkops.plan.waves import Member, max_unavailable, plan_waves

@@ -113,17 +113,26 @@ class Backpressure(Value, frozen=True):
 
 
 class Checkpoints(Value, frozen=True):
-    """Health of checkpoints. ``age_seconds`` counts from the last completed one."""
+    """Health of checkpoints; what stands below each field is its row in docs/signals.md."""
 
     status: Literal["COMPLETED", "IN_PROGRESS", "FAILED", "NONE", "DISABLED"]
+    """of the newest *finished* checkpoint (savepoints aside); IN_PROGRESS only before the first; NONE; DISABLED"""
     duration_seconds: float | None = None
+    """of the last completed one, from its trigger to the last acknowledgement"""
     age_seconds: float | None = None
+    """since the last subtask acknowledged the last completed one"""
     size_bytes: int | None = None
+    """full size of the last completed one"""
     interval_seconds: float | None = None
+    """as configured; null without periodic checkpoints"""
     failed_in_a_row: int | None = None
+    """failures since the last completed one; Flink remembers ten, beyond that the last poll's count holds"""
     completed: int | None = None
+    """Flink's counter: it starts at zero when the JobManager restarts"""
     failed: int | None = None
+    """Flink's counter, likewise"""
     failure: str | None = None
+    """the cause of the newest failure, while failures are in a row"""
 
 
 class Commit(Value, frozen=True):
@@ -152,11 +161,14 @@ class VertexAssessment(Value, frozen=True):
 
 
 class Backlog(Value, frozen=True):
-    """What waits before the sources: records, how that changes (negative: it gets less), and when it is gone."""
+    """What waits before the sources; what stands below each field is its row in docs/signals.md."""
 
     records: float
+    """`pending_records`, over all sources"""
     change_per_second: float | None = None
+    """median slope (Theil–Sen) of the polls of the last minute, three at least; negative: it gets less"""
     catch_up_seconds: float | None = None
+    """records by that change; does not apply while what waits falls by less than a hundredth a minute"""
 
 
 class StateOutlook(Value, frozen=True):

@@ -107,12 +107,7 @@ def plan_redeploy(
         requested_mode="savepoint",
         effective_mode="savepoint" if steps else "fail",
         why=(*_rehearsed(job, terms), "the job stops with a savepoint and starts from just that one") if steps else (),
-        risks=(
-            *_risks(job, terms),
-            *_unrehearsed(verb, job, terms),
-            *overrides_risk(job, new, cluster),
-            *(() if old else (_NO_ROLLBACK,)),
-        ),
+        risks=_redeploy_risks(verb, job, old, new, cluster, terms),
         refused=tuple(refused),
         preconditions=preconditions,
         steps=steps,
@@ -120,6 +115,17 @@ def plan_redeploy(
         rollback_steps=rollback_steps,
         severe=old is None,
         command=stamp.command,
+    )
+
+
+def _redeploy_risks(
+    verb: RedeployVerb, job: JobFacts, old: Launch | None, new: Launch | None, cluster: ClusterFacts, terms: Terms
+) -> tuple[str, ...]:
+    return (
+        *_risks(job, terms),
+        *_unrehearsed(verb, job, terms),
+        *overrides_risk(job, new, cluster),
+        *(() if old else (_NO_ROLLBACK,)),
     )
 
 

@@ -175,6 +175,11 @@ class Prompt(Window[str | None]):
         self.dismiss(None)
 
 
+def sheet_cells(screen_cells: int) -> int:
+    """How wide the text of a window is on a screen of that width (``.sheet`` of the style sheet)."""
+    return min(screen_cells * 9 // 10, 120) - 4
+
+
 class Reader(Window[None]):
     """A text to read and scroll."""
 

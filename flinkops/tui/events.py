@@ -13,12 +13,11 @@ from flinkops.render.lines import Line, join, line
 from flinkops.sources.protocol import HasResourceEvents
 from flinkops.tui.choice import Choice
 from flinkops.tui.context import Context
-from flinkops.tui.dialogs import Reader
 from flinkops.tui.fetching import FetchingScreen
 from flinkops.tui.grid import Column, Grid
-from flinkops.tui.job_tables import row_lines
 from flinkops.tui.keys import Where
 from flinkops.tui.lineview import Pane
+from flinkops.tui.row_reader import RowReader
 from flinkops.tui.view import View
 
 
@@ -65,8 +64,7 @@ class EventsScreen(FetchingScreen[ResourceEvents]):
     def _on_chosen(self, event: Grid.Chosen) -> None:
         row = cast("KubeEvent | None", event.grid.cursor_row)
         if row is not None:
-            cells = min(self.app.size.width * 9 // 10, 120) - 4
-            self.app.push_screen(Reader(self.host.context, row_lines(row, cells)))
+            self.app.push_screen(RowReader(self.host.context, row, self.app.size.width))
 
     def copies(self) -> Sequence[Choice]:
         """The text of the event."""

@@ -20,6 +20,7 @@ from flinkops.tui.actions.catalog import KINDS, Kind
 from flinkops.tui.actions.messages import AskAction
 from flinkops.tui.choice import Choice
 from flinkops.tui.context import Context
+from flinkops.tui.dialogs import sheet_cells
 from flinkops.tui.fetching import FetchingScreen
 from flinkops.tui.grid import Column, Grid
 from flinkops.tui.keys import Where
@@ -152,7 +153,7 @@ class FindingSheet(Window[bool]):
 
     def on_mount(self) -> None:
         """Fill."""
-        cells = min(self.app.size.width * 9 // 10, 120) - 4
+        cells = sheet_cells(self.app.size.width)
         self.query_one("#finding", Pane).show(finding_lines(self._finding, cells))
         keys: Line = (("esc", "accent"), (" back", "text"))
         if self._move is not None:

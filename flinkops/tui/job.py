@@ -17,11 +17,10 @@ from flinkops.render.lines import Line, Span, join, line, width
 from flinkops.tui.actions.catalog import SAVEPOINT
 from flinkops.tui.actions.messages import AskAction, ChooseAction
 from flinkops.tui.choice import Choice
-from flinkops.tui.dialogs import Reader
 from flinkops.tui.fetching import FetchingScreen
 from flinkops.tui.findings import brief_lines
 from flinkops.tui.grid import Grid
-from flinkops.tui.job_tables import TABS, VertexRow, checkpoint_rows, phase_lines, row_lines
+from flinkops.tui.job_tables import TABS, VertexRow, checkpoint_rows, phase_lines
 from flinkops.tui.job_view import card, certainty, chain_lines, job_copies, job_links, reason_lines, signal_lines
 from flinkops.tui.keys import Where, bindings
 from flinkops.tui.lineview import Pane
@@ -36,6 +35,7 @@ from flinkops.tui.messages import (
     OpenVertex,
     WriteIncident,
 )
+from flinkops.tui.row_reader import RowReader
 from flinkops.tui.view import View
 
 TALL_ROWS = 45
@@ -202,8 +202,7 @@ class JobScreen(FetchingScreen[JobDetail]):
         if isinstance(row, VertexRow):
             self.post_message(OpenVertex(job, row.of))
         elif isinstance(row, (msgspec.Struct, tuple)):
-            cells = min(self.app.size.width * 9 // 10, 120) - 4
-            self.app.push_screen(Reader(self.host.context, row_lines(row, cells)))
+            self.app.push_screen(RowReader(self.host.context, row, self.app.size.width))
 
     # ---- actions
 

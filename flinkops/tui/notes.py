@@ -7,8 +7,8 @@ import msgspec
 
 from flinkops.clock import Clock, iso_utc
 from flinkops.model.facts import JobKey
-from flinkops.ownership import current_user, make_private
-from flinkops.private_file import write_private
+from flinkops.ownership import current_user
+from flinkops.tui.kept_list import KeptList
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -25,20 +25,17 @@ class Note(msgspec.Struct, frozen=True):
 
 
 class Notes:
-    """All notes, read once and written whole at each change (atomically: a crash leaves the old file)."""
+    """All notes, of one file."""
 
     def __init__(self, path: Path | None, clock: Clock) -> None:
-        self._path = path
+        self._kept = KeptList(path, Note, "note")
         self._clock = clock
-        self._notes: dict[JobKey, Note] = {}
-        self.problem: str | None = None
-        if path is not None and path.exists():
-            try:
-                read = msgspec.json.decode(path.read_bytes(), type=list[Note])
-                self._notes = {note.key: note for note in read}
-            except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                self.problem = f"notes are not kept: {path.name} cannot be read ({type(error).__name__})"
-                self._path = None
+        self._notes: dict[JobKey, Note] = {note.key: note for note in self._kept.read}
+
+    @property
+    def problem(self) -> str | None:
+        """Why they are not kept."""
+        return self._kept.problem
 
     def keys(self) -> frozenset[JobKey]:
         """The jobs that have one."""
@@ -61,13 +58,4 @@ class Notes:
                 self._notes[key] = Note(key, text.strip(), current_user(), self._clock.now_ms())
             else:
                 self._notes.pop(key, None)
-        self._save()
-
-    def _save(self) -> None:
-        if self._path is None:
-            return
-        try:
-            make_private(self._path.parent)
-            write_private(self._path, msgspec.json.encode(list(self._notes.values())))
-        except OSError as error:
-            self.problem = f"the note is not kept: {error.strerror}"
+        self._kept.write(self._notes.values())

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from flinkops.ownership import make_private
-from flinkops.private_file import write_private
+from flinkops.tui.kept_list import KeptList
 
 
 class SavedView(msgspec.Struct, frozen=True):
@@ -32,19 +31,16 @@ class SavedView(msgspec.Struct, frozen=True):
 
 
 class SavedViews:
-    """All of them, by name; written whole at each change. A file that cannot be read is left alone."""
+    """All of them, by name, of one file."""
 
     def __init__(self, path: Path | None) -> None:
-        self._path = path
-        self._views: dict[str, SavedView] = {}
-        self.problem: str | None = None
-        if path is not None and path.exists():
-            try:
-                read = msgspec.json.decode(path.read_bytes(), type=list[SavedView])
-                self._views = {view.name: view for view in read}
-            except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                self.problem = f"views are not kept: {path.name} cannot be read ({type(error).__name__})"
-                self._path = None
+        self._kept = KeptList(path, SavedView, "view")
+        self._views: dict[str, SavedView] = {view.name: view for view in self._kept.read}
+
+    @property
+    def problem(self) -> str | None:
+        """Why they are not kept."""
+        return self._kept.problem
 
     def all(self) -> list[SavedView]:
         """By name."""
@@ -57,19 +53,10 @@ class SavedViews:
     def save(self, view: SavedView) -> None:
         """Keep it, in place of one of the same name."""
         self._views[view.name] = view
-        self._write()
+        self._kept.write(self._views.values())
 
     def delete(self, name: str) -> bool:
         """Whether there was one."""
         known = self._views.pop(name, None) is not None
-        self._write()
+        self._kept.write(self._views.values())
         return known
-
-    def _write(self) -> None:
-        if self._path is None:
-            return
-        try:
-            make_private(self._path.parent)
-            write_private(self._path, msgspec.json.encode(list(self._views.values())))
-        except OSError as error:
-            self.problem = f"the view is not kept: {error.strerror}"

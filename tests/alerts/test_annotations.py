@@ -43,6 +43,7 @@ def words(case: Case, folder: Path) -> str:
     return "\n".join((f"{case.alert} {case.severity}", *lines, ""))
 
 
+@pytest.mark.thorough
 def test_words(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     found = "\n".join(words(case, tmp_path) for case in CASES)
     assert "error" not in found.lower()

@@ -40,6 +40,7 @@ def lines_of(prometheus: Backfilled, panel: dict[str, Any], **variables: str) ->
     return panel_lines(prometheus, panel, EVERYTHING | variables)
 
 
+@pytest.mark.thorough
 def test_every_panel_has_data_of_the_fleet(prometheus: Backfilled) -> None:
     assert len(PANELS) > 50
     assert [name_of(one) for one in PANELS if not lines_of(prometheus, one[1])] == []
@@ -113,6 +114,7 @@ def test_panels_lie_beside_each_other(board: dict[str, Any]) -> None:
         assert panel["fieldConfig"]["defaults"]["noValue"]
 
 
+@pytest.mark.thorough
 def test_what_the_linter_leaves_out_is_there_and_explained() -> None:
     rules = yaml.safe_load((DASHBOARDS / ".lint").read_text(encoding="utf-8"))["exclusions"]
     assert all(rule["reason"] for rule in rules.values())

@@ -29,7 +29,7 @@ REPOSITORY = Path(__file__).parents[2]
 CLIENT = Subscription(client="a", url="https://a.example", secret=SECRET)
 SMALL = Limits(concurrency=2, tidy_seconds=0.01, in_memory_per_client=4, drain_seconds=0.01)
 RECORDS = 200
-DAMAGES = 60 if is_thorough() else 20
+DAMAGES = 60 if is_thorough() else 10
 
 
 class Fake(Sender):

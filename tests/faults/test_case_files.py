@@ -123,7 +123,7 @@ def test_names_that_become_one_job_are_told(tmp_path: Path) -> None:
         read_folder(tmp_path)
 
 
-@pytest.mark.parametrize("made", [False, True])
+@pytest.mark.parametrize("made", [pytest.param(False, marks=pytest.mark.thorough), True])
 def test_a_folder_without_files_is_one_line_and_exit_2(tmp_path: Path, made: bool) -> None:
     wanted = tmp_path / "cases"
     if made:

@@ -9,6 +9,7 @@ from flinkops.model.facts import JobFacts, RescaleFacts
 from flinkops.model.observation import Observation
 from flinkops.model.overrides import OVERRIDES
 from flinkops.tui.autoscaling import AutoscalingScreen
+from tests.effort import some
 from tests.tui.fleet import T0_MS, fleet
 from tests.tui.screen import make_app, press, running, text_of, view_of
 from tests.unit.autoscale_cases import source_and_work
@@ -70,6 +71,7 @@ def test_what_is_missing_holds() -> None:
     assert "not known" in text
 
 
+@pytest.mark.thorough
 def test_what_if_it_had_more_room() -> None:
     text = shown(*(facts(poll) for poll in range(4)), keys=("minus",) * 8)
     assert "what if: target utilization 30%" in text
@@ -92,6 +94,7 @@ def test_beside_the_operators_autoscaler_nothing_is_planned() -> None:
     assert "two controllers" in shown(*(facts(poll, configuration=settings) for poll in range(4)), keys=("a",))
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+@pytest.mark.scaled
+@pytest.mark.parametrize("size", some([(80, 24), (120, 40), (200, 60)], 2))
 def test_every_size_shows_the_verdict(size: tuple[int, int]) -> None:
     assert "1 -> 2" in shown(*(facts(poll) for poll in range(4)), size=size)

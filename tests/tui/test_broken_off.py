@@ -117,6 +117,7 @@ def test_sigterm_says_how_the_job_is_left_and_how_to_resume(on_screen: OnScreen)
     assert record.resumable
 
 
+@pytest.mark.thorough
 def test_leaving_asks_twice_and_says_it_too(on_screen: OnScreen) -> None:
     plan_id = on_screen.suspend_begun()
     on_screen.press("h")  # leaves the action's sheet

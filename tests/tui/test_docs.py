@@ -1,18 +1,13 @@
 """docs/tui.md lists the columns and the keys that there are."""
 
-import os
 from pathlib import Path
 
 from flinkops.render.columns import COLUMNS
 from flinkops.tui.dialogs import PLACE_TITLES
 from flinkops.tui.keys import KEYS
+from tests.goldens import same_as_part
 
 PAGE = Path(__file__).parents[2] / "docs" / "tui.md"
-BEGIN, END = "<!-- keys: made from flinkops/tui/keys.py; a test compares -->\n", "<!-- keys end -->"
-
-
-BEGIN_COLUMNS = "<!-- columns: made from flinkops/render/columns.py; a test compares -->\n"
-END_COLUMNS = "<!-- columns end -->"
 
 
 def column_table() -> str:
@@ -25,13 +20,7 @@ def column_table() -> str:
 
 
 def test_the_page_lists_the_columns() -> None:
-    text = PAGE.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN_COLUMNS)
-    shown, after = rest.split(END_COLUMNS)
-    if os.environ.get("FLINKOPS_UPDATE_GOLDEN"):
-        PAGE.write_text(before + BEGIN_COLUMNS + column_table() + END_COLUMNS + after, encoding="utf-8")
-        return
-    assert shown == column_table(), "FLINKOPS_UPDATE_GOLDEN=1 writes it"
+    same_as_part(PAGE, "columns", "flinkops/render/columns.py", column_table())
 
 
 def key_table() -> str:
@@ -41,13 +30,8 @@ def key_table() -> str:
 
 
 def test_the_page_lists_the_keys() -> None:
+    same_as_part(PAGE, "keys", "flinkops/tui/keys.py", key_table())
     text = PAGE.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    shown, after = rest.split(END)
-    if os.environ.get("FLINKOPS_UPDATE_GOLDEN"):
-        PAGE.write_text(before + BEGIN + key_table() + END + after, encoding="utf-8")
-        return
-    assert shown == key_table(), "FLINKOPS_UPDATE_GOLDEN=1 writes it"
     for picture in ("fleet", "job"):
         assert f"screenshots/{picture}.svg" in text
         assert (PAGE.parent / "screenshots" / f"{picture}.svg").exists()

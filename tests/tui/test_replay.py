@@ -49,6 +49,7 @@ def test_keys_move_through_the_recording(recording: Path) -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.thorough
 def test_going_back_shows_what_was_shown(recording: Path) -> None:
     forward = ReplayObserver(Replay(recording), Policy())
     pictures = [forward.observe() for _ in range(FRAMES)]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
+from tests.effort import some
 from tests.tui.details import FakeSource
 from tests.tui.fleet import fleet
 from tests.tui.screen import SIZES, Picture, check_picture, picture_of, press, running, text_of
@@ -32,8 +33,9 @@ def shown(keys: tuple[str, ...], size: tuple[int, int], **options: Any) -> Pictu
     return asyncio.run(run())
 
 
+@pytest.mark.scaled
 @pytest.mark.parametrize("name", ["fleet", "job"])
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("size", some(SIZES, 2), ids=lambda size: f"{size[0]}x{size[1]}")
 def test_main_screens(name: str, size: tuple[int, int]) -> None:
     check_picture(f"{name}-{size[0]}x{size[1]}", shown(SCREENS[name], size))
 
@@ -43,6 +45,7 @@ def test_further_screens(name: str) -> None:
     check_picture(f"{name}-80x24", shown(SCREENS[name], (80, 24)))
 
 
+@pytest.mark.thorough
 def test_ascii_screens_are_ascii() -> None:
     for name in ("fleet", "job", "help"):
         picture = shown(SCREENS[name], (120, 40), ascii_only=True)
@@ -100,6 +103,7 @@ def test_deep_screens() -> None:
     asyncio.run(run())
 
 
+@pytest.mark.thorough
 def test_detail_that_fails_is_said_and_retried() -> None:
     async def run() -> None:
         source = FakeSource("flink-00", failing=True)

@@ -18,6 +18,7 @@ from tests.tui.screen import fleet_screen, press, running, text_of
 RUNBOOK_FOLDER = Path(__file__).parents[2] / "docs" / "runbooks"
 
 
+@pytest.mark.thorough
 def test_a_view_is_saved_taken_again_in_another_session_and_forgotten(tmp_path: Path) -> None:
     path = tmp_path / "state" / "views.json"
 

@@ -7,13 +7,14 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 from flinkops.plan.operator.merge_patch import merged
 from flinkops.plan.operator.rules import Rules
 from flinkops.plan.operator.spec import desired_state
+from tests.served import served
 from tests.unit.cr_samples import resource
 from tests.unit.fake_flink import BAD_IMAGE, LOOPING_IMAGE, WRONG_STATE_IMAGE, Answer, Died, FakeFlink, refusal
 from tests.unit.true_operator import TrueOperator
@@ -307,17 +308,5 @@ def operating(fake: Answering) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    class Server(ThreadingHTTPServer):
-        def handle_error(self, *_: object) -> None:
-            """A client that was killed in the middle."""
-
-    server = Server(("127.0.0.1", 0), Requests)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with served(Requests) as url:
+        yield url

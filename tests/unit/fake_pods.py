@@ -6,12 +6,13 @@ import json
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from flinkops.model.endpoint import RestEndpoint
 from flinkops.sources.kubernetes.access import KubeAccess
+from tests.served import served
 
 JOBS = "/apis/batch/v1/namespaces/pricing/jobs"
 PODS = "/api/v1/namespaces/pricing/pods"
@@ -121,19 +122,8 @@ def serving(pods: FakePods) -> Iterator[KubeAccess]:
         def log_message(self, *_: object) -> None:
             pass
 
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-    server = Server(("127.0.0.1", 0), Requests)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    url = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
+    with served(Requests) as url:
         yield KubeAccess("prod", "pricing", lambda: RestEndpoint(url=url, name="prod"), server=url)
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def stamped(*lines: str) -> bytes:

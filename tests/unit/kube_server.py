@@ -1,18 +1,18 @@
 """A small server that answers as a Kubernetes API server does, and a kubeconfig for it."""
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import yaml
 
+from tests.served import served
 from tests.unit.cr_samples import resource
 
 Answer = tuple[int, Any]
@@ -97,21 +97,8 @@ def serving(api: ApiServer) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, *_: object) -> None:
-            pass  # a client that gave up is what some tests are about
-
-    server = Server(("127.0.0.1", 0), Requests)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with served(Requests) as url:
+        yield url
 
 
 def write_kubeconfig(url: str, folder: Path) -> str:

@@ -42,6 +42,7 @@ done.set()
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel")
 def test_ten_threads_keep_nothing_of_an_answer_of_32_mib() -> None:
     ran = subprocess.run([sys.executable, "-c", PROGRAM, "yes"], capture_output=True, text=True, check=True)

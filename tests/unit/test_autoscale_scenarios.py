@@ -84,6 +84,7 @@ def test_a_spike_does_not_make_it_flap() -> None:
     assert outcome.moments[-1].parallelism["work"] <= least(100.0) + 1
 
 
+@pytest.mark.thorough
 def test_a_day_costs_less_than_the_peak_and_lags_little() -> None:
     def load(at: float) -> float:
         return 500.0 + 400.0 * math.sin(at / DAY * 2 * math.pi)
@@ -354,6 +355,7 @@ def test_after_a_gap_the_window_begins_anew() -> None:
     assert decision.blocked_by
 
 
+@pytest.mark.thorough
 def test_a_restart_that_was_measured_counts_instead_of_the_expected_one() -> None:
     """The job stands still for 10 s, not for the 300 s of the setting: no room is kept for what does not happen."""
     expected = msgspec.structs.replace(QUICK, restart_seconds=300.0)

@@ -165,7 +165,7 @@ def ran_in_shell(words: str, redirection: str) -> subprocess.CompletedProcess[st
             pytest.param("config view", ">/dev/full", 1, "cannot write to stdout: No space left", marks=needs_full),
             pytest.param(f"status --rest {DEAD}", "2>/dev/full", 3, "", marks=needs_full),
         ],
-        4,
+        2,
     ),
 )
 def test_streams_that_take_nothing(words: str, redirection: str, code: int, said: str) -> None:

@@ -120,6 +120,7 @@ def test_an_upgrade_is_verified_on_the_new_child_and_its_overlap_is_measured(tmp
         assert it.fake.template()["image"] == "count:2"
 
 
+@pytest.mark.thorough
 def test_a_second_upgrade_goes_back_to_blue(tmp_path: Path) -> None:
     with bench(tmp_path) as it:
         assert it.run(it.plan(image="count:2")).outcome == "verified"
@@ -128,6 +129,7 @@ def test_a_second_upgrade_goes_back_to_blue(tmp_path: Path) -> None:
         assert result.found.by_name()["restored_from"] == "s3://bucket/bg-1"
 
 
+@pytest.mark.thorough
 def test_with_a_deletion_delay_the_new_job_is_verified_while_the_old_one_is_still_there(tmp_path: Path) -> None:
     with bench(tmp_path, **{DELETION_DELAY: "20 s"}) as it:
         plan = it.plan(image="count:2")
@@ -136,6 +138,7 @@ def test_with_a_deletion_delay_the_new_job_is_verified_while_the_old_one_is_stil
         assert it.fake.state == "ACTIVE_GREEN"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("image", [BAD_IMAGE, WRONG_STATE_IMAGE, LOOPING_IMAGE])
 def test_a_bad_child_is_aborted_before_the_operator_would_and_the_old_job_never_stops(
     image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -161,6 +164,7 @@ def test_a_bad_child_is_aborted_before_the_operator_would_and_the_old_job_never_
         assert again.found.by_name()["restored_from"] == "s3://bucket/bg-1"
 
 
+@pytest.mark.thorough
 def test_an_abort_does_not_delete_the_old_child_while_the_new_ones_status_is_old(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

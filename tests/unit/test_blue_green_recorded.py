@@ -88,6 +88,7 @@ def test_an_abort_leaves_the_child_suspended_and_the_old_template_as_the_one_tha
     assert (seen.act, seen.refused, seen.deletion_delay_seconds) == (BlueGreenAct.TRANSITION, (), 20.0)
 
 
+@pytest.mark.thorough
 def test_the_fake_operator_goes_through_the_same_states(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("flinkops.act.operator.startup._STUCK_SECONDS", {"image": 0.0})
     with bench(tmp_path, **{DELETION_DELAY: "20 s"}) as it:

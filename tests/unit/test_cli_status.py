@@ -190,6 +190,7 @@ def watching(flink: FakeFlink, interval: str) -> "subprocess.Popen[str]":
     return subprocess.Popen([*command, "--rest", flink.url], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.thorough
 def test_a_reader_that_leaves_is_no_error(flink: FakeFlink) -> None:
     with watching(flink, "0.1s") as process:
         assert process.stdout is not None

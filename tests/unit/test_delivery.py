@@ -1,9 +1,8 @@
 """What a dispatcher measures, from its metrics to the document, the card, and the reasons where it is not known."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 from hypothesis import given
@@ -17,6 +16,7 @@ from flinkops.model.facts import DeliveryFacts, JobFacts, SourceStatus
 from flinkops.render.delivery_card import card_lines, card_text, delivers
 from flinkops.sources.delivery import URL_KEY, Deliveries, read_quantiles
 from flinkops.sources.protocol import SourceSnapshot
+from tests.served import served
 from tests.unit.builders import job, snapshot
 
 METRICS = """# TYPE flinkops_alerts_delivery_latency_recent_seconds gauge
@@ -41,15 +41,8 @@ def serving(status: int, body: str) -> Iterator[tuple[str, list[str]]]:
 
         def log_message(self, *_: object) -> None: ...
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/metrics", asked
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with served(Handler) as url:
+        yield f"{url}/metrics", asked
 
 
 def named(url: str, **fields: object) -> JobFacts:

@@ -3,12 +3,15 @@
 import msgspec
 import pytest
 
+from flinkops.config.alerts import AlertSettings
 from flinkops.config.policy import Policy
 from flinkops.model.assessment import FleetAssessment
 from flinkops.model.facts import SourceStatus
 from flinkops.model.overrides import OVERRIDES
+from flinkops.observability.alerts import ratio_name
 from flinkops.observability.metrics.flow import drifted_vertices
 from flinkops.observability.reporter import _skew_limit
+from flinkops.observability.rules import DIRECT_MINUTES, LONG_MINUTES, groups
 from tests.unit import builders
 from tests.unit.assessments import fleet, job
 from tests.unit.test_exporter_families import expose, scraped
@@ -50,3 +53,13 @@ def test_the_limit_of_skew_follows_the_delay_that_a_class_declares(
 )
 def test_an_override_that_cannot_be_read_is_no_drift(overrides: str, drifted: int | None) -> None:
     assert drifted_vertices(builders.job(configuration={OVERRIDES: overrides})) == drifted
+
+
+def test_windows_of_up_to_an_hour_are_read_from_the_gauge_itself() -> None:
+    assert (DIRECT_MINUTES, LONG_MINUTES) == (60, 12 * 60)
+    rules = {
+        rule["record"]: rule["expr"] for group in groups(AlertSettings()) for rule in group["rules"] if "record" in rule
+    }
+    assert {record for record, expr in rules.items() if "flinkops_job_slo_good" in expr} == {
+        ratio_name(minutes) for minutes in (5, 30, 60)
+    }

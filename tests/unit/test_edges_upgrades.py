@@ -220,7 +220,7 @@ def test_a_type_of_a_pods_field_is_read_without_its_brackets() -> None:
     ]
 
 
-# ---- how it is started anew, and taken back
+# ---- how it is started anew, and rolled back
 
 
 def test_a_foreign_finalizer_may_hold_up_a_deletion() -> None:

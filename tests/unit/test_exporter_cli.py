@@ -51,6 +51,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path, capsys: pyt
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
 
+@pytest.mark.thorough
 def test_generating_needs_nothing_beyond_the_base_installation() -> None:
     script = (
         "import sys; sys.modules.update(dict.fromkeys(('grafana_foundation_sdk', 'promql_parser', 'pyflink')));"

@@ -278,7 +278,9 @@ print("stopped", flush=True)
 """
 
 
-@pytest.mark.parametrize(("host", "warnings"), [("127.0.0.1", 0), ("0.0.0.0", 1)])
+@pytest.mark.parametrize(
+    ("host", "warnings"), [pytest.param("127.0.0.1", 0, marks=pytest.mark.thorough), ("0.0.0.0", 1)]
+)
 def test_a_scrape_under_way_is_answered_before_the_stop(host: str, warnings: int) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", STOPPABLE, host],

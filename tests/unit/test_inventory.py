@@ -111,6 +111,7 @@ def test_two_submissions_are_one_job_when_a_chain_of_actions_leads_from_one_to_t
     assert (lineage.of_job(running(str(one))) == lineage.of_job(running(str(other)))) == (other in reached)
 
 
+@pytest.mark.thorough
 @given(ahead_ms=st.integers(-(10**13), 10**13), again=st.integers(0, 2))
 def test_the_latest_is_the_latest_though_flink_s_clock_and_ours_differ(
     tmp_path_factory: pytest.TempPathFactory, ahead_ms: int, again: int

@@ -33,6 +33,7 @@ def quiet(line: str) -> None:
 
 
 class TestKeeper:
+    @pytest.mark.thorough
     def test_keeps_at_least_what_was_asked_for_and_not_much_more(self, tmp_path: Path) -> None:
         keeper = Keeper(600, tmp_path / "kept", quiet)
         for second in range(0, 6_000, 10):

@@ -11,6 +11,7 @@ import pytest
 from typer.main import get_command
 
 from flinkops.cli.main import build
+from tests.effort import some
 from tests.unit.command_line import Cli
 
 ALWAYS = {"flinkops.cli", "flinkops.cli.main", "flinkops.cli.lazy", "flinkops.cli.output"}
@@ -71,6 +72,7 @@ def imported(*arguments: str, **environment: str) -> set[str]:
     return set(ran.stderr.split()) - ALWAYS
 
 
+@pytest.mark.thorough
 def test_help_and_completion_of_names_import_no_command() -> None:
     assert imported("--help") == set()
     assert imported("savepoint", "--help") == {"flinkops.cli.savepoint", "flinkops.cli.savepoint.app"}
@@ -86,14 +88,18 @@ def test_a_call_imports_its_command_alone() -> None:
     assert not upgrade & others
 
 
+@pytest.mark.scaled
 @pytest.mark.parametrize(
     ("words", "suggested"),
-    [
-        ("flinkops sus", {"suspend"}),
-        ("flinkops savepoint l", {"list"}),
-        ("flinkops upgrade --sav", {"--savepoint"}),
-        ("flinkops config v", {"view"}),
-    ],
+    some(
+        [
+            ("flinkops sus", {"suspend"}),
+            ("flinkops savepoint l", {"list"}),
+            ("flinkops config v", {"view"}),
+            ("flinkops upgrade --sav", {"--savepoint"}),
+        ],
+        2,
+    ),
 )
 def test_completion_knows_names_and_options(words: str, suggested: set[str]) -> None:
     environment = {

@@ -37,6 +37,7 @@ def test_the_past_comes_in_event_order_and_stays_in_its_bounds() -> None:
     assert 60_900 <= times[-1] < 61_000
 
 
+@pytest.mark.thorough
 def test_prices_change_as_often_as_asked() -> None:
     last: dict[tuple[str, str], float] = {}
     changed = repeated = 0

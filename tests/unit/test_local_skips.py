@@ -40,6 +40,7 @@ def run(project: Path, *, allowed: str, ci: bool) -> "subprocess.CompletedProces
     return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.thorough
 def test_skips_are_named_before_the_last_line(project: Path) -> None:
     result = run(project, allowed="", ci=False)
     assert result.returncode == 0, result.stdout
@@ -55,6 +56,7 @@ def test_in_ci_an_unlisted_skip_fails(project: Path) -> None:
     assert "no moon" not in result.stdout.partition("FAILED")[2]
 
 
+@pytest.mark.thorough
 def test_in_ci_listed_skips_pass(project: Path) -> None:
     result = run(project, allowed="no moon; wait for the night\nno sun at *; wait for the morning\n", ci=True)
     assert result.returncode == 0, result.stdout

@@ -1,7 +1,6 @@
 """Measures: one entry in model/measures.py, and every face has the number."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +24,11 @@ from flinkops.render.columns import CSV_COLUMNS, TEXT_COLUMNS
 from flinkops.render.status_json import JOB_FIELDS, job_document
 from flinkops.sources.flink.metric_plan import combined, metric_plan
 from flinkops.sources.flink.wire import Aggregate
+from tests.goldens import same_as_part
 from tests.unit.builders import NOW_MS, job, snapshot, spread, with_vertex
 from tests.unit.test_exporter_families import view
 
 PAGE = Path(__file__).parents[2] / "docs" / "signals.md"
-BEGIN, END = "<!-- measures: made from flinkops/model/measures.py; a test compares -->\n", "<!-- measures end -->"
 FIELDS = msgspec.structs.fields(JobClass)
 
 
@@ -45,13 +44,7 @@ def table() -> str:
 
 
 def test_the_page_lists_the_measures() -> None:
-    text = PAGE.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    shown, after = rest.split(END)
-    if os.environ.get("FLINKOPS_UPDATE_GOLDEN"):
-        PAGE.write_text(before + BEGIN + table() + END + after, encoding="utf-8")
-        return
-    assert shown == table(), "FLINKOPS_UPDATE_GOLDEN=1 writes it"
+    same_as_part(PAGE, "measures", "flinkops/model/measures.py", table())
 
 
 def of_vertex(measure: Measure, value: Spread | None) -> JobFacts:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from flinkops.model.plan import Plan
 from flinkops.plan.operator.predict import Edit, Prediction
@@ -73,6 +74,7 @@ EDITS: dict[str, Edit] = {
 }
 
 
+@pytest.mark.thorough
 def test_every_prediction_is_as_it_was() -> None:
     same_as_golden("operator-predictions.txt", "".join(f"{line}\n" for line in predictions()))
 

@@ -236,6 +236,7 @@ def test_replay_seeks_and_stays_at_the_end(path: Path) -> None:
     replay.close()
 
 
+@pytest.mark.thorough
 def test_what_a_fleet_of_120_jobs_costs(tmp_path: Path) -> None:
     """Under 1 MiB a minute at a refresh of 5 s, with every metric changing at every poll."""
     cluster = FakeFlink(RestRecording.load("flink-1.20-windows"))

@@ -201,6 +201,7 @@ def test_bad_good_bad_rollback_never_goes_back_in_state(bench: Bench) -> None:
     assert bench.restored() == newest == result.seen["savepoint"]
 
 
+@pytest.mark.thorough
 def test_suspend_edit_resume_rollback_undoes_the_edit_and_leaves_the_job_running(bench: Bench) -> None:
     assert bench.run(bench.plan(ActionRequest("suspend"), "p1")).outcome == "verified"
     assert bench.run(bench.upgrade("p2", image="count:2")).outcome == "verified"
@@ -212,6 +213,7 @@ def test_suspend_edit_resume_rollback_undoes_the_edit_and_leaves_the_job_running
     assert bench.restored() == "s3://bucket/savepoint-2"
 
 
+@pytest.mark.thorough
 def test_a_second_rollback_goes_back_one_change_more(bench: Bench) -> None:
     for number, image in (("p1", "count:2"), ("p2", "count:3")):
         assert bench.run(bench.upgrade(number, image=image)).outcome == "verified"

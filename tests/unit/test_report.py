@@ -89,6 +89,7 @@ class TestWhatIsTold:
                 assert "nothing is known to have happened" in page
                 assert ("Every job was healthy" in page) == (number == 1)
 
+    @pytest.mark.thorough
     def test_a_damaged_snapshot_is_counted(self, night: Path, tmp_path: Path) -> None:
         content = bytearray(night.read_bytes())
         content[-10] ^= 0xFF

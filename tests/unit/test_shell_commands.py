@@ -79,9 +79,17 @@ QUOTED = re.compile(r"shell_\w+\(|selector|resume_command\(")
 def unquoted() -> Iterator[str]:
     """Values in the text of a command that no function has quoted."""
     for path in (REPOSITORY / "flinkops").rglob("*.py"):
-        tree = ast.parse(path.read_text("utf-8"))
-        for function in ast.walk(tree):
+        content = path.read_text("utf-8")
+        for function in ast.walk(ast.parse(content)) if COMMAND.search(content) else ():
             if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                continue
+            values = [
+                (node.lineno, value)
+                for node in ast.walk(function)
+                if isinstance(node, ast.JoinedStr)
+                for value in _values_of_commands(node)
+            ]
+            if not values:
                 continue
             quoted = {
                 target.id
@@ -90,11 +98,9 @@ def unquoted() -> Iterator[str]:
                 for target in node.targets
                 if isinstance(target, ast.Name)
             }
-            for node in ast.walk(function):
-                if isinstance(node, ast.JoinedStr):
-                    for value in _values_of_commands(node):
-                        if value not in quoted and not QUOTED.search(value):
-                            yield f"{path.relative_to(REPOSITORY)}:{node.lineno}: {value}"
+            for line, value in values:
+                if value not in quoted and not QUOTED.search(value):
+                    yield f"{path.relative_to(REPOSITORY)}:{line}: {value}"
 
 
 def _values_of_commands(text: ast.JoinedStr) -> Iterator[str]:

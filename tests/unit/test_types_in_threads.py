@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.effort import is_thorough
 from tests.unit.test_executor import Bench
 
@@ -31,6 +33,7 @@ assert len(read) == len(journals) and len(set(read)) == 1 and read[0] > 0, read
 """
 
 
+@pytest.mark.thorough
 def test_threads_that_read_the_journal_at_once_do_not_end_the_process(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     assert bench.executor().run(bench.plan()).outcome == "verified"

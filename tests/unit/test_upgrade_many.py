@@ -187,6 +187,7 @@ def test_a_mistake_in_one_is_a_failure(run: Run, monkeypatch: pytest.MonkeyPatch
     assert "failed: default/a: unexpected ZeroDivisionError" in out
 
 
+@pytest.mark.thorough
 def test_refused_before_anything_is_changed(run: Run, changed: list[str]) -> None:
     assert run(*ALL)[0] == 5  # nobody confirms
     code, _, err = run(*ALL, "--yes", "--read-only")

@@ -1,5 +1,6 @@
 """The field's own words (docs/glossary.md): what this project once called otherwise stays out of names and texts."""
 
+import functools
 import re
 import subprocess
 from pathlib import Path
@@ -21,6 +22,7 @@ OTHERWISE = {
 }
 
 
+@functools.cache
 def texts() -> list[tuple[str, str]]:
     """Every text file of the repository that says what it is now, by path."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=False)

@@ -1,6 +1,5 @@
 """Rehearsing a job of the Flink operator in a pod of the new spec's image: which state, which pod, what came of it."""
 
-import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,7 +12,7 @@ from flinkops.act.operator.control import KubeControl, kube_control
 from flinkops.act.rest.launch_failures import last_cause
 from flinkops.act.rest.outcomes import Rehearsed
 from flinkops.act.rest.rehearsal_steps import rehearsed, savepoint_to_rehearse
-from flinkops.act.rest.rehearsing import NoGraph, Note, TakeSavepoint, of_its_graph, usable_paths
+from flinkops.act.rest.rehearsing import NoGraph, Note, TakeSavepoint, of_its_graph, timed_verdict, usable_paths
 from flinkops.act.running import StepKind, StepRun
 from flinkops.clock import Clock, SystemClock
 from flinkops.errors import FlinkopsError, OperationFailed, Refused, UsageError
@@ -89,14 +88,13 @@ def rehearse_spec(
 
     `old` is the spec that runs, to compare with. What stands in the way is a verdict of its own.
     """
-    began = time.monotonic()
-    try:
+
+    def ask() -> Rehearsal:
         refuse_too_large(newest_state_bytes(job), None, "the pod", sample=sample)
         asked = Asked(against, flink_home, clock or SystemClock(), take_savepoint, sample)
-        found = _rehearse(control, job, new, old, asked, note)
-    except FlinkopsError as problem:
-        found = cannot_tell(job.name, problem.what, remedy=problem.next_step, against=against or "")
-    return msgspec.structs.replace(found, seconds=round(time.monotonic() - began, 1))
+        return _rehearse(control, job, new, old, asked, note)
+
+    return timed_verdict(job.name, against, ask)
 
 
 def _rehearse(

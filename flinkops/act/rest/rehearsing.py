@@ -60,17 +60,22 @@ def rehearse(
     `take_savepoint` is asked for one where there is none else; with `sample` some
     key groups only are restored. What stands in the way is a verdict of its own.
     """
+
+    def ask() -> Rehearsal:
+        folder = tempfile.gettempdir()
+        refuse_too_large(newest_state_bytes(job), shutil.disk_usage(folder).free, folder, sample=sample)
+        return _rehearse(control, job, launch, old, against, flink_home, note, take_savepoint, sample)
+
+    return timed_verdict(job.name, against, ask)
+
+
+def timed_verdict(job_name: str, against: str | None, ask: Callable[[], Rehearsal]) -> Rehearsal:
+    """With how long it took; what stands in the way is a verdict, too."""
     began = time.monotonic()
     try:
-        refuse_too_large(
-            newest_state_bytes(job),
-            shutil.disk_usage(tempfile.gettempdir()).free,
-            tempfile.gettempdir(),
-            sample=sample,
-        )
-        rehearsal = _rehearse(control, job, launch, old, against, flink_home, note, take_savepoint, sample)
+        rehearsal = ask()
     except FlinkopsError as problem:
-        rehearsal = cannot_tell(job.name, problem.what, remedy=problem.next_step, against=against or "")
+        rehearsal = cannot_tell(job_name, problem.what, remedy=problem.next_step, against=against or "")
     return msgspec.structs.replace(rehearsal, seconds=round(time.monotonic() - began, 1))
 
 

@@ -58,7 +58,8 @@ def _error(case: Case) -> Verdict:
 def _deletion(case: Case) -> Verdict:
     resource = case.job.resource
     seconds = None if resource is None else deleting_seconds(resource, case.job.seen_ms)
-    if not case.holds("the resource is being deleted", seconds is not None) or resource is None or seconds is None:
+    case.holds("the resource is being deleted", seconds is not None)
+    if resource is None or seconds is None:
         return ()
     severity: Severity = "info" if seconds < PATIENCE_SECONDS else "warning"
     if seconds >= DELETION_GRAVE_SECONDS:
@@ -81,8 +82,8 @@ def _deletion(case: Case) -> Verdict:
 def _no_jobmanager(case: Case) -> Verdict:
     resource = case.job.resource
     seconds = None if resource is None else jobmanager_missing_seconds(resource, case.job.seen_ms)
-    missing = case.holds("there is no JobManager, and none is deployed", seconds is not None)
-    if not missing or resource is None or seconds is None:
+    case.holds("there is no JobManager, and none is deployed", seconds is not None)
+    if resource is None or seconds is None:
         return ()
     severity: Severity = "critical" if seconds >= PATIENCE_SECONDS else "info"
     evidence = (
