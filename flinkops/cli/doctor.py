@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flinkops.cli.complete import complete_job, remember_names
-from flinkops.cli.options import Common, with_common
+from flinkops.cli.complete import remember_names
+from flinkops.cli.options import Common, OneJobArgument, with_common
 from flinkops.cli.output import emit_text, is_terminal
 from flinkops.errors import ExitCode, Unreachable, UsageError, did_you_mean
 
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from flinkops.model.findings import Diagnosis
 
 
-JobArgument = Annotated[
-    str | None,
-    typer.Argument(help="A name, namespace/name, or job id.", autocompletion=complete_job, show_default=False),
-]
 ReplayOption = Annotated[
     str | None, typer.Option("--replay", metavar="FILE", help="A recording or a bundle instead of the live fleet.")
 ]
@@ -43,7 +39,7 @@ ExitCodeOption = Annotated[bool, typer.Option("--exit-code", help="Exit with 10 
 @with_common
 def doctor(
     common: Common,
-    job: JobArgument = None,
+    job: OneJobArgument = None,
     replay: ReplayOption = None,
     bundle: BundleOption = None,
     logs: LogsOption = False,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flinkops.cli.complete import complete_context, complete_source
+from flinkops.cli.complete import complete_context, complete_job, complete_source
 from flinkops.cli.output import say
 
 if TYPE_CHECKING:
@@ -44,6 +44,12 @@ def finite(value: float | None) -> float | None:
         raise typer.BadParameter(f"{value} is no number of seconds from 0 to ten years")
     return value
 
+
+OneJobArgument = Annotated[
+    str | None,
+    typer.Argument(help="A name, namespace/name, or job id.", autocompletion=complete_job, show_default=False),
+]
+"""Of commands that show one job, or without it all."""
 
 _Texts = list[str] | None
 RestOption = Annotated[

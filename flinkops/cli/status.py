@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flinkops.cli.complete import complete_job, remember_names
+from flinkops.cli.complete import remember_names
 from flinkops.cli.keeping import KeepOption, open_keeper
-from flinkops.cli.options import Common, with_common
+from flinkops.cli.options import Common, OneJobArgument, with_common
 from flinkops.cli.output import emit_text, is_terminal
 from flinkops.cli.repeat import repeated
 from flinkops.errors import ExitCode, UsageError
@@ -22,10 +22,7 @@ if TYPE_CHECKING:
 @with_common
 def status(
     common: Common,
-    job: Annotated[
-        str | None,
-        typer.Argument(help="A name, namespace/name, or job id.", autocompletion=complete_job, show_default=False),
-    ] = None,
+    job: OneJobArgument = None,
     once: Annotated[bool, typer.Option("--once", help="One poll, on a terminal too.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Poll again each interval, until Ctrl-C.")] = False,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 10 unless all is healthy.")] = False,

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flinkops.cli.action_options import JournalOption
-from flinkops.cli.complete import complete_job
-from flinkops.cli.options import Common, with_common
+from flinkops.cli.options import Common, OneJobArgument, with_common
 from flinkops.cli.output import emit, emit_document, emit_text
 from flinkops.errors import Unreachable, UsageError
 
@@ -23,10 +22,7 @@ SINCE = "2h"
 @with_common
 def timeline(
     common: Common,
-    job: Annotated[
-        str | None,
-        typer.Argument(help="A name, namespace/name, or job id.", autocompletion=complete_job, show_default=False),
-    ] = None,
+    job: OneJobArgument = None,
     since: Annotated[str, typer.Option("--since", metavar="DURATION", help="How far back.")] = SINCE,
     recording: Annotated[
         list[str] | None,

@@ -18,14 +18,14 @@ class KeptList(Generic[T]):
     A file that cannot be read is left alone, and nothing is kept; ``problem`` says so. `path` None: nothing is kept.
     """
 
-    def __init__(self, path: Path | None, kind: type[T], what: str) -> None:
+    def __init__(self, path: Path | None, decoder: msgspec.json.Decoder[list[T]], what: str) -> None:
         self._path = path
         self._what = what
         self.problem: str | None = None
         self.read: list[T] = []
         if path is not None and path.exists():
             try:
-                self.read = msgspec.json.decode(path.read_bytes(), type=list[kind])  # type: ignore[valid-type]
+                self.read = decoder.decode(path.read_bytes())
             except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 self.problem = f"{what}s are not kept: {path.name} cannot be read ({type(error).__name__})"
                 self._path = None

@@ -28,7 +28,7 @@ class Notes:
     """All notes, of one file."""
 
     def __init__(self, path: Path | None, clock: Clock) -> None:
-        self._kept = KeptList(path, Note, "note")
+        self._kept = KeptList(path, msgspec.json.Decoder(list[Note]), "note")
         self._clock = clock
         self._notes: dict[JobKey, Note] = {note.key: note for note in self._kept.read}
 

@@ -34,7 +34,7 @@ class SavedViews:
     """All of them, by name, of one file."""
 
     def __init__(self, path: Path | None) -> None:
-        self._kept = KeptList(path, SavedView, "view")
+        self._kept = KeptList(path, msgspec.json.Decoder(list[SavedView]), "view")
         self._views: dict[str, SavedView] = {view.name: view for view in self._kept.read}
 
     @property
