@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from flinkops.assess.backpressure import BUSY, HIGH, LOW, level
-from flinkops.diagnose.case import START_UP_SECONDS, Case
+from flinkops.diagnose.case import BUSY_RATIO, START_UP_SECONDS, Case
 from flinkops.diagnose.changes import LEAST_LOAD_PER_SECOND, LOAD_FACTOR, LOAD_POLLS, Load
 from flinkops.diagnose.rules import checkpoint_storage, checkpoint_timeout, serialization
 from flinkops.diagnose.rules.backpressure import CRITICAL_RATIO
@@ -164,7 +164,7 @@ LIMITS = {
     ),
     "serialization is much": Limit(serialization.SHARE_RATIO, serialization.SHARE_RATIO, serialized, "info", "warning"),
     "busy with serialization": Limit(
-        serialization.BUSY_RATIO, BUSY, lambda busy: serialized(serialization.SHARE_RATIO, busy), "info", "warning"
+        BUSY_RATIO, BUSY, lambda busy: serialized(serialization.SHARE_RATIO, busy), "info", "warning"
     ),
     "samples of a flame graph": Limit(
         MIN_SAMPLES, 20, lambda n: bool(shares(FlameGraphNode("root", int(n)), lambda _: None)), False, True, 1
