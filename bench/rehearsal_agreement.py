@@ -265,13 +265,15 @@ def _judged(
             file = _made(bench, title, program, "unchanged", unchanged)
             same = name == "unchanged"
             base[change.against] = seen if same else _rehearsed(bench, program, file, unchanged, job, against, alone)
+    except TimedOut:
+        raise
     except NoGraph as problem:
         return "fails" if program.by_client else "cannot-tell", problem.what
     except FlinkopsError as problem:
         return "cannot-tell", problem.what
     drops = any(key.endswith("ignore-unclaimed-state") for key in change.settings)
     found = judge(job, seen, control=base.get(change.against), drops=drops)
-    return found.verdict, found.cause
+    return found.verdict, found.cause or "; ".join(f"risk: {one}" for one in found.risks) or None
 
 
 def _rehearsed(bench: Bench, program: Program, file: Path, change: Change, job: str, against: str, alone: bool) -> Seen:

@@ -33,8 +33,8 @@ _RUNS_SECONDS = 10.0  # so long the new job is watched before the next change
 _PATIENCE_SECONDS = 240.0
 _WAYS = {
     "kubectl patch": (),
-    "--savepoint": ("upgrade", "--savepoint"),
-    "--last-state": ("upgrade", "--last-state"),
+    "upgrade, savepoint": ("upgrade", "--savepoint"),
+    "upgrade, last-state": ("upgrade", "--last-state"),
     "rescale": ("rescale",),
 }
 """flinkops' own by their first words."""
@@ -110,7 +110,7 @@ def main() -> None:
             time.sleep(_RUNS_SECONDS)
             observer.stop()
             seconds = observer.downtime_seconds()
-            print(f"{way:<17} parallelism -> {parallelism}: downtime {seconds or float('nan'):.1f} s", flush=True)
+            print(f"{way:<19} parallelism -> {parallelism}: downtime {seconds or float('nan'):.1f} s", flush=True)
             if trace:
                 print(f"  {trace}", flush=True)
             found[way] += [] if seconds is None else [seconds]
@@ -118,7 +118,7 @@ def main() -> None:
     for way, values in found.items():
         if values:
             median = statistics.median(values)
-            print(f"{way:<17} median of {len(values)}: {median:.1f} s, {median / beside:.2f} of {given.ways[0]}")
+            print(f"{way:<19} median of {len(values)}: {median:.1f} s, {median / beside:.2f} of {given.ways[0]}")
 
 
 def _settled(verbs: KubeVerbs, ref: ResourceRef) -> Json:
@@ -146,10 +146,10 @@ def _change(way: str, kubeconfig: str, name: str, parallelism: int) -> str:
         sys.exit(f"{way}: {done.stderr[-1000:]} {done.stdout[-1000:]}")
     if way == "kubectl patch":
         return ""
-    steps = json.loads(done.stdout)["result"]["steps"]
-    seen = [f"{one['name']} {one['seconds']:.1f}" for one in steps]
-    traces = [str(one["seen"]["downtime_trace"]) for one in steps if (one.get("seen") or {}).get("downtime_trace")]
-    return "; ".join([f"steps: {', '.join(seen)}", *traces])
+    result = json.loads(done.stdout)["result"]
+    steps = ", ".join(f"{one['name']} {one['seconds']:.1f}" for one in result["steps"])
+    trace = ", ".join(f"{one['phase']} {one['seconds']:.1f}" for one in result["downtime_phases"])
+    return f"steps: {steps}" + (f"\n  trace: {trace}" if trace else "")
 
 
 if __name__ == "__main__":

@@ -6,12 +6,12 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import yaml
 
-from flinkops.errors import OperationFailed
+from flinkops.errors import OperationFailed, TimedOut
 from flinkops.local.client import executor_jar
 from flinkops.local.jars import ensure
 from flinkops.local.java import clean_environment, find_java
@@ -19,12 +19,12 @@ from flinkops.local.javac import compile_jar
 
 TARGET = "flinkops-agreement"
 _SOURCES = Path(__file__).with_name("server")
-_PATIENCE_SECONDS = 300.0
+_PATIENCE_SECONDS = 900.0
 _POLL_SECONDS = 0.02
 
 
 class Server:
-    """One request at a time."""
+    """One request at a time. Each raises TimedOut when the server gives no answer, which says nothing of the program."""
 
     def __init__(self, home: Path, distribution: Path) -> None:
         libraries = sorted((distribution / "lib").glob("*.jar"))
@@ -68,7 +68,8 @@ class Server:
     def close(self) -> None:
         """It ends with its standard input."""
         assert self._process.stdin is not None
-        self._process.stdin.close()
+        with suppress(OSError):  # it has ended already
+            self._process.stdin.close()
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:
@@ -95,7 +96,7 @@ class Server:
         ends = time.monotonic() + _PATIENCE_SECONDS
         while not done.exists():
             if self._process.poll() is not None:
-                raise OperationFailed("the server has ended")
+                raise TimedOut("the server has ended")
             if time.monotonic() > ends:
-                raise OperationFailed(f"no answer within {_PATIENCE_SECONDS:.0f} s")
+                raise TimedOut(f"no answer within {_PATIENCE_SECONDS:.0f} s")
             time.sleep(_POLL_SECONDS)

@@ -97,7 +97,9 @@ public final class Server {
                 problem.printStackTrace();
                 failure = Causes.root(problem);
             }
-            write(folder, "done", failure);
+            if (Files.isDirectory(folder)) { // else nobody waits any more
+                write(folder, "done", failure);
+            }
         }
         Runtime.getRuntime().halt(0);
     }
