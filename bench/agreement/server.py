@@ -24,7 +24,7 @@ _POLL_SECONDS = 0.02
 
 
 class Server:
-    """One request at a time. Each raises TimedOut when the server gives no answer, which says nothing of the program."""
+    """One request at a time. TimedOut, where the server gives no answer, says nothing of the program."""
 
     def __init__(self, home: Path, distribution: Path) -> None:
         libraries = sorted((distribution / "lib").glob("*.jar"))
