@@ -8,26 +8,41 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
 from flinkops.collect import Collector
 from flinkops.diagnose.changes import of_events, of_facts, recent_changes
-from flinkops.diagnose.evidence import Evidence, FlameSample, gathered
+from flinkops.diagnose.evidence import Evidence, FlameSample, Twin, gathered
+from flinkops.diagnose.partition_pace import PartitionPace
 from flinkops.diagnose.rules.checkpoint_storage import storage_is_suspected
+from flinkops.diagnose.rules.restart_loop import lost_taskmanager_ms
+from flinkops.diagnose.rules.source_idle import reads_nothing
+from flinkops.diagnose.twins import topics_of, twins_of
 from flinkops.errors import FlinkopsError
 from flinkops.model.assessment import JobAssessment
-from flinkops.model.detail import FlameGraph, JobDetail, StorageSign
+from flinkops.model.detail import FatalError, FlameGraph, JobDetail, StorageSign
 from flinkops.model.facts import JobKey, SourceStatus
 from flinkops.model.identity import flink_cluster, matching
 from flinkops.model.numbers import worst
 from flinkops.model.observation import Observation
 from flinkops.model.states import JobState
 from flinkops.observer import Observer
-from flinkops.sources.protocol import HasJobDetails, HasResourceEvents, HasStorageSigns, details_of
+from flinkops.sources.protocol import HasFatalErrors, HasJobDetails, HasResourceEvents, HasStorageSigns, details_of
 
 T = TypeVar("T")
+
+
+class Further(NamedTuple):
+    """What is asked for on suspicion alone."""
+
+    storage: tuple[StorageSign, ...] = ()
+    fatal: tuple[FatalError, ...] = ()
+    twins: tuple[Twin, ...] = ()
+
+
+NOTHING_FURTHER = Further()
 _Run = tuple[JobKey, str]  # a job, and the id of this submission of it
 
 BUDGET_SECONDS = 3.0
@@ -49,6 +64,9 @@ STACKS_AFTER_SECONDS = 20.0
 """Flink keeps stacks for a minute: those of the start, which loads and compiles, would stand for what comes after."""
 LOGGED_TASKMANAGERS = 4
 _THREADS = 8
+FATAL_BEFORE_MS = 60_000
+"""The log of a process that ended was written last when its loss was noted, or a little before."""
+TWINS = 3
 
 
 Pick = Callable[[Sequence[JobAssessment]], Sequence[JobAssessment]]
@@ -62,6 +80,7 @@ class EvidenceCollector:
         """`sources` by the name of their clusters (JobFacts.cluster)."""
         self._sources = sources
         self._sampled: set[tuple[JobKey, str, str]] = set()
+        self._pace = PartitionPace()
 
     def collect(self, observation: Observation, job: JobAssessment) -> Evidence:
         """Everything about one job of an observation, as the TUI and the doctor show it."""
@@ -73,8 +92,14 @@ class EvidenceCollector:
         ask = partial(source.detail, job.id, deadline_seconds=DEEP_SECONDS)
         detail = _attempt(unknown, "detail", ask)
         flames = self._flames(source, job, unknown)
-        storage = _storage_signs(source, job, detail, unknown)
-        return _evidence(observation, job, detail=detail, flames=flames, storage=storage, unknown=unknown)
+        further = Further(
+            _storage_signs(source, job, detail, unknown),
+            _fatal_errors(source, job, unknown),
+            _twins(observation, job, source),
+        )
+        if detail is not None:
+            detail = self._pace.told(detail)
+        return _evidence(observation, job, detail=detail, flames=flames, further=further, unknown=unknown)
 
     def logs(self, evidence: Sequence[Evidence]) -> dict[str, str]:
         """The ends of the logs of the JobManagers and of a few TaskManagers that run these jobs, by a name for each."""
@@ -198,7 +223,8 @@ class PollingEvidenceCollector(EvidenceCollector):
         unknown = {"flame_graphs": "a poll of the whole fleet takes none: flinkops doctor JOB does"}
         if why is not None:
             unknown["detail"] = why
-        return _evidence(observation, job, detail=detail, unknown=unknown)
+        further = Further(twins=_twins(observation, job, None))
+        return _evidence(observation, job, detail=detail, further=further, unknown=unknown)
 
     def _start_sampling(self, jobs: Iterable[JobAssessment]) -> None:
         """The first request makes Flink sample; by the second poll its answer is there, and not an old one."""
@@ -225,6 +251,7 @@ def is_suspicious(job: JobAssessment) -> bool:
         or (held is not None and held.level == "high")
         or (points is not None and bool(points.failed_in_a_row))
         or any((vertex.busy_ratio or 0.0) >= SUSPICIOUS_BUSY_RATIO for vertex in job.vertices)
+        or (job.facts is not None and reads_nothing(job.facts))
     )
 
 
@@ -267,6 +294,27 @@ def _storage_signs(
     return _attempt(unknown, "storage", ask) or ()
 
 
+def _fatal_errors(source: HasJobDetails, job: JobAssessment, unknown: dict[str, str]) -> tuple[FatalError, ...]:
+    """Asked for only where a TaskManager of the job was lost: it costs the ends of a few logs."""
+    facts = job.facts
+    if facts is None or not isinstance(source, HasFatalErrors) or (lost_ms := lost_taskmanager_ms(facts)) is None:
+        return ()
+    vertices = frozenset(each.id for each in facts.vertices)
+    ask = partial(source.fatal_errors, vertices, lost_ms - FATAL_BEFORE_MS, deadline_seconds=DEEP_SECONDS)
+    return _attempt(unknown, "fatal", ask) or ()
+
+
+def _twins(observation: Observation, job: JobAssessment, source: HasJobDetails | None) -> tuple[Twin, ...]:
+    """With `source`, the topics that a few of them read are asked for."""
+    found = twins_of(job.facts, observation.snapshot.jobs) if job.facts else ()
+    asked = []
+    for each in found[:TWINS]:
+        detail = _attempt({}, "", partial(source.detail, each.id, deadline_seconds=DEEP_SECONDS)) if source else None
+        topics = None if detail is None else topics_of(detail)
+        asked.append(Twin(each.id, each.started_ms, topics))
+    return tuple(asked)
+
+
 def _once(source: HasJobDetails, job_id: str, vertex_id: str) -> FlameGraph:
     return source.flame_graph(job_id, vertex_id, deadline_seconds=0.5)
 
@@ -305,7 +353,7 @@ def _evidence(
     *,
     detail: JobDetail | None = None,
     flames: Sequence[FlameSample] = (),
-    storage: Sequence[StorageSign] = (),
+    further: Further = NOTHING_FURTHER,
     unknown: dict[str, str],
 ) -> Evidence:
     where = job.cluster if job.facts is None else "/".join(flink_cluster(job.facts)[1:]) or job.cluster
@@ -321,7 +369,9 @@ def _evidence(
         observation.history.get(job.key, ()),
         detail=detail,
         flame_graphs=flames,
-        storage=storage,
+        storage=further.storage,
+        fatal=further.fatal,
+        twins=further.twins,
         cluster=cluster,
         changes=recent_changes(of_facts(job.facts), observation.snapshot.taken_ms) if job.facts else (),
         unknown=unknown,

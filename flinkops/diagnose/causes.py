@@ -14,7 +14,7 @@ SYMPTOM_PENALTY = 5
 """Alibaba's scale: from 100; green above 80, yellow 60 to 80, red below 60. A symptom counts little."""
 _AT_A_VERTEX = frozenset({"key-skew", "serialization", "managed-memory-full"})
 """Causes of backpressure at the vertex that they are named at; what holds up another one is another matter."""
-_ENDS_TASKMANAGERS = frozenset({FailureKind.OUT_OF_MEMORY, FailureKind.KAFKA_TRANSACTION})
+_ENDS_TASKMANAGERS = frozenset({FailureKind.OUT_OF_MEMORY, FailureKind.KAFKA_TRANSACTION, FailureKind.FATAL})
 """Errors after which a TaskManager ends itself: Kafka's writer throws again while its task is being closed."""
 _FAIL_BY: dict[str, tuple[FailureKind | None, ...]] = {
     "checkpoint-timeout": (FailureKind.CHECKPOINTS,),
@@ -25,6 +25,7 @@ _FAIL_BY: dict[str, tuple[FailureKind | None, ...]] = {
         FailureKind.DISK_FULL,
         FailureKind.UNREACHABLE,
     ),
+    "runs-twice": (FailureKind.KAFKA_TRANSACTION,),
     "out-of-slots": (FailureKind.NO_SLOTS, FailureKind.TASKMANAGER_LOST),
     "gc-pressure": (FailureKind.OUT_OF_MEMORY, FailureKind.TASKMANAGER_LOST, FailureKind.UNREACHABLE),
 }

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from flinkops.model.assessment import JobAssessment
-from flinkops.model.detail import FlameGraph, JobDetail, StorageSign
+from flinkops.model.detail import FatalError, FlameGraph, JobDetail, StorageSign
 from flinkops.model.facts import ClusterFacts, Facts, JobFacts
 from flinkops.model.history import JobSample
 from flinkops.model.timeline import Entry
@@ -20,6 +20,17 @@ class FlameSample(Facts, frozen=True):
 
     vertex: str  # the id
     graph: FlameGraph
+
+
+class Twin(Facts, frozen=True):
+    """Another job that lives in the same cluster, of the same name and the same vertices.
+
+    ``topics``: the Kafka topics that it reads; None where it was not asked.
+    """
+
+    id: str
+    started_ms: int | None = None
+    topics: tuple[str, ...] | None = None
 
 
 class Evidence(Facts, frozen=True):
@@ -38,6 +49,8 @@ class Evidence(Facts, frozen=True):
     cluster: ClusterFacts | None = None
     changes: tuple[Entry, ...] = ()  # of the last hour, oldest first
     storage: tuple[StorageSign, ...] = ()  # asked for where checkpoints fail or wait
+    fatal: tuple[FatalError, ...] = ()  # asked for where a TaskManager of the job was lost
+    twins: tuple[Twin, ...] = ()
     unknown: dict[str, str] = {}
 
 
@@ -51,6 +64,8 @@ def gathered(
     cluster: ClusterFacts | None = None,
     changes: Sequence[Entry] = (),
     storage: Sequence[StorageSign] = (),
+    fatal: Sequence[FatalError] = (),
+    twins: Sequence[Twin] = (),
     unknown: dict[str, str] | None = None,
 ) -> Evidence:
     """Evidence from one poll of a job. ValueError when the assessment does not carry the facts that it stands on."""
@@ -66,6 +81,8 @@ def gathered(
         cluster=cluster,
         changes=tuple(changes),
         storage=tuple(storage),
+        fatal=tuple(fatal),
+        twins=tuple(twins),
         unknown=unknown or {},
     )
 

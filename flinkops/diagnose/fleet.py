@@ -10,6 +10,7 @@ from flinkops.diagnose.diagnosis import diagnose
 from flinkops.diagnose.evidence import Evidence
 from flinkops.diagnose.rule import FLINK_DOCS, line, remedy
 from flinkops.diagnose.rules.restart_loop import said, since_stable
+from flinkops.diagnose.writers import with_writers
 from flinkops.model.findings import Diagnosis, Finding
 from flinkops.model.identity import full_name
 
@@ -21,7 +22,7 @@ NAMED = 5
 
 def diagnose_fleet(evidence: Sequence[Evidence]) -> list[Diagnosis]:
     """Each job by itself, and to those that share a cause with others, info that says so; worst first."""
-    diagnoses = [diagnose(each) for each in evidence]
+    diagnoses = with_writers(evidence, [diagnose(each) for each in evidence])
     for what, key in _SHARED:
         groups: dict[str, list[int]] = defaultdict(list)
         for index, each in enumerate(evidence):

@@ -74,6 +74,10 @@ class PartitionDetail(Facts, frozen=True):
     subtask: int
     offset: int | None = None  # of the next record to read
     pending_records: float | None = None
+    # since an earlier detail of the same run; None where there is none that is old enough
+    read_per_second: float | None = None
+    pending_change_per_second: float | None = None
+    catch_up_seconds: float | None = None  # until nothing waits, at that pace; None: what waits does not get less
 
 
 class ResourceRequirement(Facts, frozen=True):
@@ -136,6 +140,18 @@ class StorageSign(Facts, frozen=True):
     place: str | None = None
     checkpoint_id: int | None = None
     waiting: int | None = None
+
+
+class FatalError(Facts, frozen=True):
+    """What ended a TaskManager: a task threw again while it was being closed. All are texts from outside.
+
+    ``message`` is the first line of the chain, and one for each cause, as of ExceptionFacts; ``source`` the log's name.
+    """
+
+    name: str
+    message: str
+    source: str
+    task: str
 
 
 class AsyncOutcome(Facts, frozen=True):

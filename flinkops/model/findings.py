@@ -37,6 +37,7 @@ class FailureKind(StrEnum):
     TASKMANAGER_LOST = "taskmanager-lost"
     NO_SLOTS = "no-slots"
     UNREACHABLE = "unreachable"
+    FATAL = "fatal"
 
 
 class EvidenceLine(Value, frozen=True):

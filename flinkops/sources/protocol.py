@@ -1,9 +1,10 @@
 """What every source gives, and what some give besides: ask for the capability, never for the class."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from flinkops.model.detail import (
+    FatalError,
     FlameGraph,
     FlameGraphKind,
     JobDetail,
@@ -88,6 +89,17 @@ class HasStorageSigns(Protocol):
         self, job_id: str, taskmanager_ids: Sequence[str], *, deadline_seconds: float = ...
     ) -> tuple[StorageSign, ...]:
         """Of the end of the JobManager's log, and of the threads of these TaskManagers."""
+        ...
+
+
+@runtime_checkable
+class HasFatalErrors(Protocol):
+    """A source that can be asked what ended TaskManagers, by logs of theirs that are still there. Blocks."""
+
+    def fatal_errors(
+        self, vertices: Container[str], since_ms: int, *, deadline_seconds: float = ...
+    ) -> tuple[FatalError, ...]:
+        """Of tasks of these vertices, oldest first. Raises errors.Unreachable where no log can be read."""
         ...
 
 

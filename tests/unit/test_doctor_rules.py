@@ -35,6 +35,7 @@ def test_a_healthy_job_has_nothing_and_all_that_can_be_asked_was_asked() -> None
     assert diagnosis.score == 100
     assert {each.code for each in diagnosis.not_assessed} == {
         "serialization",
+        "clock-skew",
         "partitions-below-parallelism",
         "state-bloat",
     }

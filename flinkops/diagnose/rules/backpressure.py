@@ -1,18 +1,21 @@
 """backpressure: a vertex takes less than it is given; which one, and what kind of reason."""
 
 from flinkops.diagnose.backlog_lines import backlog_lines
-from flinkops.diagnose.case import HIGH_BACKPRESSURE_RATIO, Case
+from flinkops.diagnose.case import BUSY_RATIO, HIGH_BACKPRESSURE_RATIO, Case
 from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
 from flinkops.diagnose.waiting import CALL_RATIO, waits_outside
 from flinkops.model.facts import VertexFacts
 from flinkops.model.findings import EvidenceLine, Finding, NotAssessed, Remedy, Severity
-from flinkops.model.numbers import total, worst
+from flinkops.model.numbers import least, total, worst
 
 RECENT_POLLS = 2
 """At so many polls in a row it is high; Flink's own ratio is a mean over a minute."""
 FIRST_STACKS_SECONDS = 90.0
 """By then Flink has sampled the stacks of a job, on a busy machine too."""
 KEY_SKEW = "key-skew"
+NETWORK = "network"
+IDLE_RATIO = 0.9
+"""Each of its subtasks waits for records so much of its time."""
 FULL_BUSY_RATIO = 0.9
 """A source that works so much of its time takes in as much as it can (as in key-skew)."""
 CRITICAL_RATIO = 0.9
@@ -36,7 +39,7 @@ def judge(case: Case) -> Verdict:
     severity: Severity = "critical" if ratio >= CRITICAL_RATIO and _waiting_grows(case) else "warning"
     if (too_early := _stacks_to_come(case, vertex, kind)) is not None:
         severity = "info"
-    step = case.scaled_or_shown(None if kind == KEY_SKEW else vertex)
+    step = case.scaled_or_shown(None if kind in (KEY_SKEW, NETWORK) else vertex)
     blame = f'"{named.vertex}" holds the others up ({kind})' if named else "no vertex takes the blame at this poll"
     return [
         Finding(
@@ -45,7 +48,10 @@ def judge(case: Case) -> Verdict:
             confidence=0.9 if named else 0.5,
             title=f"Backpressure: {blame}",
             vertex=named.vertex if named else None,
-            evidence=(*_evidence(case, vertex, ratio, named.why if named else ""), *([too_early] if too_early else [])),
+            evidence=(
+                *_evidence(case, vertex, ratio, named.why if named else "", kind),
+                *([too_early] if too_early else []),
+            ),
             remedy=tuple(_remedies(case, vertex, kind)),
             next=step.command,
             move=step.move,
@@ -91,8 +97,35 @@ def _is_new(case: Case) -> bool:
 
 def _kind(case: Case, vertex: VertexFacts | None, kind: str) -> str:
     """A call that blocks its thread seems busy to Flink; only the stacks tell it from work."""
+    if vertex is not None and _gets_nothing(case, vertex):
+        return NETWORK
     share = waits_outside(case, vertex) if vertex else None
     return "external" if share is not None and share >= CALL_RATIO and kind == "capacity" else kind
+
+
+def _gets_nothing(case: Case, vertex: VertexFacts) -> bool:
+    """It waits for records while all before it cannot send theirs: with free buffers, only the way between is left.
+
+    Not where all runs in one TaskManager, nor where another vertex is busy: a barrier that comes late from there has
+    the inputs wait that have theirs.
+    """
+    ups = [case.graph.by_id[each] for each in case.graph.upstream[vertex.id]]
+    held = [worst(each.backpressured_ratio) or 0.0 for each in ups]
+    busiest = worst(case.busiest.busy_ratio) if case.busiest else None
+    return (
+        bool(held)
+        and min(held) > HIGH_BACKPRESSURE_RATIO
+        and case.above("its idlest time, of the vertex to blame", least(vertex.idle_ratio), IDLE_RATIO, "ratio")
+        and case.at_most("busiest subtask of the job", busiest, BUSY_RATIO, "ratio")
+        and case.above("TaskManagers that run it", _taskmanagers(case), 1, "count")
+    )
+
+
+def _taskmanagers(case: Case) -> int | None:
+    detail = case.evidence.detail
+    if detail is None:
+        return None
+    return len({each.taskmanager for vertex in detail.vertices for each in vertex.subtasks if each.taskmanager})
 
 
 def _stacks_to_come(case: Case, vertex: VertexFacts | None, kind: str) -> EvidenceLine | None:
@@ -106,7 +139,7 @@ def _stacks_to_come(case: Case, vertex: VertexFacts | None, kind: str) -> Eviden
     return line("its stacks are still being sampled: what it spends its time on is not known yet")
 
 
-def _evidence(case: Case, vertex: VertexFacts | None, ratio: float, why: str) -> list[EvidenceLine]:
+def _evidence(case: Case, vertex: VertexFacts | None, ratio: float, why: str, kind: str) -> list[EvidenceLine]:
     lines = [line("share of time that the worst subtask is backpressured", ratio, HIGH_BACKPRESSURE_RATIO, "ratio")]
     if vertex is not None:
         lines.append(
@@ -117,6 +150,8 @@ def _evidence(case: Case, vertex: VertexFacts | None, ratio: float, why: str) ->
             )
         )
         lines.append(line(f'"{vertex.name}": {why}'))
+        if kind == NETWORK:
+            lines.append(line("it waits for records, and all before it cannot send theirs: they do not get through"))
         share = waits_outside(case, vertex)
         if share is not None and share >= CALL_RATIO:
             lines.append(line("share of its samples that wait for something outside", share, CALL_RATIO, "ratio"))
@@ -128,6 +163,8 @@ def _remedies(case: Case, vertex: VertexFacts | None, kind: str) -> list[Remedy]
     if vertex is None:
         return [remedy("Run it again while it lasts: the vertex to scale shows in a poll where one is the slowest")]
     more = case.more_subtasks(vertex)
+    if kind == NETWORK:
+        return [_NETWORK]
     scale = remedy(
         f'Scale "{vertex.name}" from {vertex.parallelism} to {more} subtasks; costs {more - vertex.parallelism} slots '
         "and a restart from the last checkpoint",
@@ -148,6 +185,13 @@ def _remedies(case: Case, vertex: VertexFacts | None, kind: str) -> list[Remedy]
         value="true",
     )
     return [scale, debloat] if more > vertex.parallelism and kind != KEY_SKEW else [debloat]
+
+
+_NETWORK = remedy(
+    "Check the network between the machines of these TaskManagers: their data ports (taskmanager.data.port), network "
+    "policies, firewalls, a full link. Heartbeats go another way, so that Flink notes nothing for many minutes; a "
+    "restart may move the job to other machines"
+)
 
 
 def _pending(case: Case) -> float | None:

@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from flinkops.diagnose.case import Case, NextStep
 from flinkops.diagnose.failures import known_failure
 from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
-from flinkops.model.facts import ExceptionFacts
-from flinkops.model.findings import Finding, NotAssessed, Severity
+from flinkops.model.detail import FatalError
+from flinkops.model.facts import ExceptionFacts, JobFacts
+from flinkops.model.findings import FailureKind, Finding, NotAssessed, Severity
 from flinkops.model.root_cause import root_cause
 from flinkops.model.states import JobState
 
@@ -31,7 +34,7 @@ def judge(case: Case) -> Verdict:
         if failed or (restarts and not case.job.restarts_include_rescales):
             return NotAssessed("restart-loop", case.why_missing("exceptions", "Flink keeps no exception of it"))
         return ()
-    newest, root = since[-1], since[0]
+    newest, root = since[-1], root_of(case) or since[0]
     ago_seconds = (case.job.seen_ms - newest.at_ms) / 1000
     if not case.at_most("since its newest exception", ago_seconds, RECENT_MS / 1000, "seconds") and not failed:
         return ()
@@ -43,12 +46,14 @@ def _finding(case: Case, root: ExceptionFacts, newest: ExceptionFacts, count: in
     step = _next(case, root)
     down = case.job.state != JobState.RUNNING and (case.job.seen_ms - newest.at_ms) / 1000 >= DOWN_SECONDS
     severity: Severity = "critical" if failed or count >= LOOP_FAILURES else "warning" if count >= 2 or down else "info"
-    known = known_failure(root)
+    known, ended = known_failure(root), _end_of_taskmanager(case, since_stable(case.job.exceptions)[0])
     times = f"The job has failed {count} times" if count > 1 else "The job restarted"
     lines = [
         line("failures since the job was last stable", float(count), float(LOOP_FAILURES), "count"),
         line(f"the first of them, the root cause: {said(root)}"),
         *([line(f"it means: {known.meaning}")] if known else []),
+        *([line(f"it ended its TaskManager, by {ended.source}")] if ended else []),
+        *([_WHY_LOST] if known and known.kind is FailureKind.TASKMANAGER_LOST else []),
         *([line(f"in {root.vertex}")] if root.vertex else []),
         *([line(f"at TaskManager {root.taskmanager}")] if root.taskmanager else []),
         *([line(f"the newest: {said(newest)}")] if said(newest) != said(root) else []),
@@ -64,10 +69,39 @@ def _finding(case: Case, root: ExceptionFacts, newest: ExceptionFacts, count: in
         next=step.command,
         move=step.move,
         reference=FLINK_DOCS + "ops/state/task_failure_recovery/",
-        failure=known.kind if known else None,
+        failure=known.kind if known else FailureKind.FATAL if ended else None,
     )
 
 
+def root_of(case: Case) -> ExceptionFacts | None:
+    """The earliest exception since the job was last stable; where that is the end of a TaskManager, what ended it."""
+    since = since_stable(case.job.exceptions)
+    if not since or (ended := _end_of_taskmanager(case, since[0])) is None:
+        return since[0] if since else None
+    return msgspec.structs.replace(since[0], name=ended.name, message=ended.message)
+
+
+def lost_taskmanager_ms(job: JobFacts) -> int | None:
+    """When the earliest of its TaskManagers was lost, if its failures begin with that, and the newest is recent."""
+    since = since_stable(job.exceptions)
+    if not since or job.seen_ms - since[-1].at_ms > RECENT_MS or not _is_lost(since[0]):
+        return None
+    return since[0].at_ms
+
+
+def _is_lost(exception: ExceptionFacts) -> bool:
+    known = known_failure(exception)
+    return known is not None and known.kind is FailureKind.TASKMANAGER_LOST
+
+
+def _end_of_taskmanager(case: Case, root: ExceptionFacts) -> FatalError | None:
+    return case.evidence.fatal[0] if case.evidence.fatal and _is_lost(root) else None
+
+
+_WHY_LOST = line(
+    "why it is gone only its log and its pod tell: no log of it could be read that says so. What a task throws again "
+    "while it is closed ends its TaskManager, too, such as an expired transaction of Kafka's sink"
+)
 _FIRST_EXCEPTION = remedy(
     "Remove the cause that the first exception names: a record that cannot be read goes to a dead letter, not to an "
     "exception; the later exceptions only follow from it"

@@ -6,7 +6,8 @@ from itertools import pairwise
 from flinkops.diagnose.backlog_lines import backlog_lines
 from flinkops.diagnose.case import HIGH_BACKPRESSURE_RATIO, Case
 from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
-from flinkops.model.facts import VertexFacts
+from flinkops.diagnose.twins import topics_of
+from flinkops.model.facts import JobFacts, VertexFacts
 from flinkops.model.findings import Finding, NotAssessed, Severity
 from flinkops.model.numbers import add_known, least, total
 from flinkops.model.states import ExecutionState
@@ -15,10 +16,18 @@ IDLE_SECONDS = 30.0
 """Alibaba alerts after 60 s, five times over; the cause is looked for sooner."""
 STEADY_RECORDS_PER_SECOND = 0.5
 """What flowed at this rate before and stopped, did not stop by design..."""
+MOST_TOPICS = 3
 METRICS_SECONDS = 10.0
 """Flink's counters are so old at most: what came at once may show at two polls so far apart."""
 FLOWED_SECONDS = 10.0
 """... if it flowed for so long: a source of files, or of a table, reads what there is at once, and waits for more."""
+
+
+def reads_nothing(job: JobFacts) -> bool:
+    """All sources that read topics do not, by Flink's own count: worth asking which topics."""
+    sources = [each for each in job.vertices if not each.upstream and each.source_partitions]
+    idle = [least(each.source_idle_seconds) for each in sources]
+    return bool(idle) and all(each is not None and each >= IDLE_SECONDS for each in idle)
 
 
 def judge(case: Case) -> Verdict:
@@ -62,7 +71,10 @@ def _finding(
     if pending:
         lines.append(line("records wait to be read", pending, 0, "count"))
         lines += backlog_lines(case)[1:]
-    elif paused:
+    if topics := topics_of(case.evidence.detail) if case.evidence.detail else ():
+        lines.append(line(f"it reads {', '.join(topics[:MOST_TOPICS])}; which jobs write there Flink does not say"))
+        lines.append(line(_OPEN_TRANSACTION))
+    if paused and not pending:
         lines.append(line("it had paused before, and went on"))
     return Finding(
         code="source-idle",
@@ -77,6 +89,10 @@ def _finding(
     )
 
 
+_OPEN_TRANSACTION = (
+    "a reader of committed records stops before a transaction that is not ended, and what waits behind it is not "
+    "counted: kafka-transactions.sh find-hanging tells"
+)
 _REMEDIES = (
     remedy("Check what writes to the source: its producers, its topic, its permissions"),
     remedy(

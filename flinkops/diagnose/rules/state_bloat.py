@@ -102,9 +102,22 @@ def _points(case: Case) -> list[tuple[float, float]]:
 
 
 def _stored_points(case: Case) -> list[tuple[float, float]]:
-    """Where checkpoints do not complete: what RocksDB itself keeps, at each poll that knew."""
+    """Where no checkpoints complete: what RocksDB itself keeps, at each poll that knew.
+
+    Not where they complete and are only few yet: overwritten records stay in its files until it compacts them.
+    """
+    if _checkpoints_complete(case):
+        return []
     known = [(each.at_ms / 1000, float(each.stored_bytes)) for each in case.polls if each.stored_bytes is not None]
     return known if len(known) >= MIN_POINTS else []
+
+
+def _checkpoints_complete(case: Case) -> bool:
+    """The newest periodic one that is over did."""
+    facts = case.job.checkpoints
+    over = (each for each in (facts.history if facts else ()) if not each.is_savepoint and each.status != "IN_PROGRESS")
+    newest = next(over, None)
+    return newest is not None and newest.status == "COMPLETED"
 
 
 def _too_young(case: Case, points: Points) -> str | None:

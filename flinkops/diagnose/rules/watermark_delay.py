@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from flinkops.diagnose.backlog_lines import silent_partition_lines
 from flinkops.diagnose.case import Case
 from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
 from flinkops.model.assessment import VertexAssessment
@@ -142,6 +143,7 @@ def _standing(case: Case) -> Cause | None:
         line("event-time skew in seconds", skew, _skew_worth(case), "seconds"),
         *_split_lines(case),
         *_straggler_lines(furthest),
+        *silent_partition_lines(case),
     ]
     fixes = [_ALIGNMENT] if _is_paused(case) else [_IDLENESS, _partitions()]
     name = furthest.name if furthest else None

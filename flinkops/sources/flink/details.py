@@ -3,7 +3,7 @@
 import html
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import partial
 from itertools import chain
 from typing import NamedTuple, TypeVar
@@ -12,6 +12,7 @@ from urllib.parse import quote
 from flinkops.clock import Clock
 from flinkops.errors import Unreachable
 from flinkops.model.detail import (
+    FatalError,
     FlameGraph,
     FlameGraphKind,
     FlameGraphNode,
@@ -24,6 +25,7 @@ from flinkops.model.detail import (
     VertexDetail,
 )
 from flinkops.model.facts import CheckpointPhases
+from flinkops.outside.fatal_errors import fatal_errors_in_log
 from flinkops.outside.storage_signs import signs_in_log, signs_in_threads
 from flinkops.sources.deadline import Deadline
 from flinkops.sources.flink import wire, wire_detail
@@ -41,6 +43,7 @@ FLAME_GRAPH_SECONDS = 30.0
 MAX_TASKMANAGERS = 16
 MAX_PHASED_VERTICES = 8
 LOG_TAIL_BYTES = 256 * 1024
+MOST_FATAL_LOGS = 4
 STORAGE_LOG_BYTES = 2 * 1024 * 1024
 """A failed checkpoint has some 20 KiB of stack there, between what other jobs write."""
 _ASK_AGAIN_SECONDS = 0.5
@@ -208,6 +211,39 @@ class FlinkDetails(FlinkVerbs):
         if problem is not None and not found:
             raise problem
         return tuple(found)
+
+    def fatal_errors(
+        self, vertices: Container[str], since_ms: int, *, deadline_seconds: float = DETAIL_SECONDS
+    ) -> tuple[FatalError, ...]:
+        """By the newest logs in the folders of the JobManager and of the TaskManagers that are left.
+
+        Processes of one machine share a folder: there the log of one that is gone can be read. Raises Unreachable where
+        no folder can.
+        """
+        deadline = Deadline(deadline_seconds)
+        files: dict[str, tuple[int, str]] = {}
+        problem: Unreachable | None = None
+        for folder in ("/jobmanager/logs", *self._taskmanager_log_folders(deadline)):
+            try:
+                listed = self._client.get(folder, wire_detail.logs, deadline).logs
+            except Unreachable as refused:
+                problem = problem or refused
+                continue
+            for each in listed:
+                if ".log" in each.name and each.mtime is not None and each.mtime >= since_ms:
+                    files.setdefault(each.name, (each.mtime, f"{folder}/{quote(each.name, safe='')}"))
+        if problem is not None and not files:
+            raise problem
+        newest = sorted(files.items(), key=lambda item: -item[1][0])[:MOST_FATAL_LOGS]
+        found: list[FatalError] = []
+        for name, (_, path) in reversed(newest):
+            text = self._log(path, LOG_TAIL_BYTES, deadline.remaining_seconds)
+            found += fatal_errors_in_log(text, vertices, name)
+        return tuple(found)
+
+    def _taskmanager_log_folders(self, deadline: Deadline) -> list[str]:
+        managers = self._client.get("/taskmanagers", wire_detail.taskmanagers, deadline).taskmanagers
+        return [f"/taskmanagers/{quote(each.id, safe='')}/logs" for each in managers[:MOST_FATAL_LOGS]]
 
     def _log(self, path: str, tail_bytes: int, deadline_seconds: float) -> str:
         deadline = Deadline(deadline_seconds)

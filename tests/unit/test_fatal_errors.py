@@ -1,0 +1,65 @@
+"""A TaskManager that ended itself: what its log says, and what the doctor makes of it."""
+
+import msgspec
+import pytest
+
+from flinkops.diagnose.diagnosis import diagnose
+from flinkops.model.detail import FatalError
+from flinkops.model.facts import ClusterFacts
+from flinkops.outside.fatal_errors import fatal_errors_in_log
+from tests.unit.doctor_cases import above_info, evidence, found, job, thrown
+
+VERTEX, OTHER = "b" * 32, "c" * 32
+GONE = "java.lang.Exception: TaskExecutor with id tm-1 is gone\nCaused by: x.Y: The TaskExecutor is shutting down."
+FENCED = "org.apache.kafka.common.errors.InvalidProducerEpochException"
+
+
+def log(vertex: str, *causes: str) -> str:
+    chain = "\n\tat a.B.c(B.java:1)\nCaused by: ".join(causes)
+    return (
+        "2026-11-29 08:00:00,000 INFO  a.B [] - fine\n"
+        "2026-11-29 08:00:01,000 ERROR org.apache.flink.runtime.taskmanager.Task [] - FATAL - exception in exception "
+        f"handler of task out: Writer (1/2)#3 ({'e' * 32}_{vertex}_0_3).\n{chain}\n\tat a.B.c(B.java:2)\n"
+        "2026-11-29 08:00:02,000 INFO  a.B [] - Caused by nobody\n"
+    )
+
+
+def test_the_chain_of_a_fatal_error_of_ours_and_of_no_other_job() -> None:
+    text = log(OTHER, "a.OtherException: no") + log(VERTEX, "a.B: closing failed", f"{FENCED}: Producer attempted")
+    assert fatal_errors_in_log(text, {VERTEX}, "taskmanager-2.log") == (
+        FatalError(
+            "a.B",
+            f"a.B: closing failed\nCaused by: {FENCED}: Producer attempted",
+            "taskmanager-2.log",
+            "out: Writer (1/2)#3",
+        ),
+    )
+    assert fatal_errors_in_log(text, set(), "x") == ()
+    assert fatal_errors_in_log(log(VERTEX).splitlines()[1], {VERTEX}, "x") == ()
+
+
+def lost(*fatal: FatalError) -> list[str]:
+    ill = job(state="RESTARTING", exceptions=(thrown(20, GONE), thrown(40, GONE)))
+    no_slots = ClusterFacts("prod", "2.3.0", 0, 0, 0)
+    return above_info(diagnose(msgspec.structs.replace(evidence(ill, cluster=no_slots), fatal=fatal)))
+
+
+@pytest.mark.parametrize("name", [FENCED, "java.lang.IllegalStateException"])
+def test_what_ended_the_taskmanager_comes_before_the_slots_that_are_missing(name: str) -> None:
+    fatal = FatalError(name, f"{name}: Producer attempted", "taskmanager-2.log", "out: Writer (1/2)#3")
+    assert lost(fatal)[:2] == ["restart-loop", "out-of-slots"]
+    assert lost() == ["out-of-slots", "restart-loop"]
+
+
+def test_the_finding_says_what_ended_it_or_that_it_is_not_known() -> None:
+    ill = evidence(job(exceptions=(thrown(20, GONE), thrown(40, GONE))))
+    plain = found("restart-loop", ill)
+    fatal = FatalError(FENCED, f"{FENCED}: Producer attempted", "taskmanager-2.log", "out")
+    told = found("restart-loop", msgspec.structs.replace(ill, fatal=(fatal,)))
+    assert plain is not None
+    assert told is not None
+    assert any("only its log and its pod tell" in each.text for each in plain.evidence)
+    assert "InvalidProducerEpochException" in told.title
+    assert told.failure == "kafka-transaction"
+    own = evidence(job(exceptions=(thrown(20), thrown(40))))
+    assert found("restart-loop", msgspec.structs.replace(own, fatal=(fatal,))) == found("restart-loop", own)
