@@ -1,12 +1,21 @@
 """A TaskManager that ended itself: what its log says, and what the doctor makes of it."""
 
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
+
 import msgspec
 import pytest
 
 from flinkops.diagnose.diagnosis import diagnose
+from flinkops.errors import Unreachable
 from flinkops.model.detail import FatalError
+from flinkops.model.endpoint import parse_endpoint
 from flinkops.model.facts import ClusterFacts
 from flinkops.outside.fatal_errors import fatal_errors_in_log
+from flinkops.sources.flink.source import FlinkRestSource
 from tests.unit.doctor_cases import above_info, evidence, found, job, thrown
 
 VERTEX, OTHER = "b" * 32, "c" * 32
@@ -63,3 +72,59 @@ def test_the_finding_says_what_ended_it_or_that_it_is_not_known() -> None:
     assert told.failure == "kafka-transaction"
     own = evidence(job(exceptions=(thrown(20), thrown(40))))
     assert found("restart-loop", msgspec.structs.replace(own, fatal=(fatal,))) == found("restart-loop", own)
+
+
+class _Flink(BaseHTTPRequestHandler):
+    """One TaskManager that is left, and a folder that all processes share; ``folders`` maps paths to answers."""
+
+    folders: ClassVar[dict[str, str]] = {}
+
+    def do_GET(self) -> None:
+        answer = self.folders.get(self.path)
+        self.send_response(404 if answer is None else 200)
+        self.end_headers()
+        self.wfile.write((answer or '{"errors": []}').encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Not on the terminal."""
+
+
+@pytest.fixture
+def flink() -> Iterator[FlinkRestSource]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Flink)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    source = FlinkRestSource(parse_endpoint(f"http://127.0.0.1:{server.server_address[1]}", name="x"))
+    yield source
+    source.close()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.thorough
+def test_the_log_of_one_that_is_gone_is_read_where_processes_share_a_folder(
+    flink: FlinkRestSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = [
+        {"name": "taskmanager-1.log", "size": 9, "mtime": 2000},
+        {"name": "taskmanager-1.out", "size": 9, "mtime": 2000},
+        {"name": "taskmanager-0.log", "size": 9, "mtime": 500},
+        {"name": "a b.log", "size": 9, "mtime": 1500},
+    ]
+    answers = {
+        "/taskmanagers": json.dumps({"taskmanagers": [{"id": "tm 2", "slotsNumber": 1, "freeSlots": 1}]}),
+        "/jobmanager/logs": json.dumps({"logs": listed}),
+        "/jobmanager/logs/taskmanager-1.log": log(VERTEX, f"{FENCED}: old"),
+        "/jobmanager/logs/taskmanager-0.log": log(VERTEX, "a.TooOldException: no"),
+        "/jobmanager/logs/a%20b.log": log(VERTEX, "a.EarlierException: no"),
+    }
+    monkeypatch.setattr(_Flink, "folders", answers)
+    found_ = flink.fatal_errors({VERTEX}, 1000)
+    assert [(each.source, each.name) for each in found_] == [
+        ("a b.log", "a.EarlierException"),
+        ("taskmanager-1.log", FENCED),
+    ]
+    monkeypatch.setattr(_Flink, "folders", {"/taskmanagers": answers["/taskmanagers"]})
+    with pytest.raises(Unreachable):
+        flink.fatal_errors({VERTEX}, 1000)
