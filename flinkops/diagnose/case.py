@@ -11,7 +11,7 @@ from flinkops.model.facts import CheckpointFacts, JobFacts, VertexFacts
 from flinkops.model.findings import Condition, FirstMove, Relation, Unit
 from flinkops.model.graph import Graph
 from flinkops.model.history import JobSample
-from flinkops.model.numbers import amount
+from flinkops.model.numbers import amount, total, worst
 from flinkops.outside.shell import shell_word
 
 START_UP_SECONDS = 45.0
@@ -21,6 +21,8 @@ WORKED_OFF_RATIO = 0.1
 """What waits has fallen by so much over the polls of the last minute, and rose at none: it is gone in 9 min at most."""
 SAVEPOINT_SECONDS = 30.0
 """So long after a savepoint its extra work still shows in rates over a minute."""
+WORTH_A_LAG_SECONDS = 10.0
+"""Flink's metrics are so old at most (as in assess.backpressure)."""
 HIGH_BACKPRESSURE_RATIO = 0.5
 """Flink's own limit of "high" (JobVertexBackPressureHandler)."""
 BUSY_RATIO = 0.7
@@ -158,6 +160,27 @@ class Case:
         if seconds <= 0 or first - last < WORKED_OFF_RATIO * first or not last:
             return None
         return f"it works off a backlog: {last:,.0f} records wait, {first:,.0f} did {seconds:.0f} s ago"
+
+    @property
+    def caught_up(self) -> str | None:
+        """That nothing waits any more, and something did within the last minute, or it started so: None: not so.
+
+        Flink's ratios and rates are means over that minute.
+        """
+        waits = [total(each.pending_records) for each in self.graph.sources]
+        if not waits or any(each is None or each > 0 for each in waits):
+            return None
+        lags = [worst(each.source_emit_lag_seconds) for each in self.graph.sources]
+        if any(lag is not None and lag >= WORTH_A_LAG_SECONDS for lag in lags):  # what waits is of its last fetch
+            return None
+        since_ms = self.job.seen_ms - round(WORKING_OFF_SECONDS * 1000)
+        most = max((each.pending_records or 0 for each in self.past if each.at_ms >= since_ms), default=0)
+        if most > 0:
+            return f"it has worked off a backlog: nothing waits, {most:,.0f} records did within the last minute"
+        uptime = self.uptime_seconds
+        if uptime is not None and uptime < START_UP_SECONDS + WORKING_OFF_SECONDS:
+            return "nothing waits, and the last minute, over which Flink measures, holds its start"
+        return None
 
     @property
     def savepoint_near(self) -> bool:

@@ -75,7 +75,11 @@ def _is_fresh(case: Case) -> bool:
 
 def _softened(case: Case, findings: Sequence[Finding], steady: set[str]) -> list[Finding]:
     """What a job shows while it starts or catches up is not yet its fault, unless something hard follows from it."""
-    why = (case.unsettled or case.working_off) if case.job.state == JobState.RUNNING else None
+    if case.job.state != JobState.RUNNING:
+        return list(findings)
+    why, caught_up = case.unsettled or case.working_off, case.caught_up
+    if why is None and caught_up is not None:
+        steady, why = steady & {"backpressure"}, caught_up
     if why is None:
         return list(findings)
     hard = {each.caused_by for each in findings if each.code not in steady and each.severity != "info"}

@@ -83,7 +83,8 @@ def test_a_busy_vertex_that_waits_for_a_call_is_told_from_one_that_works() -> No
 
 
 def test_of_a_young_job_whose_stacks_are_still_sampled_backpressure_is_info() -> None:
-    young = msgspec.structs.replace(held_up(), running_since_ms=NOW_MS - 60_000)
+    waiting = with_vertex(held_up(), "src", pending_records=Spread(sum=900.0, max=900.0))
+    young = msgspec.structs.replace(waiting, running_since_ms=NOW_MS - 60_000)
     sampling = FlameSample("work", FlameGraph(why="later", pending=True))
     off = FlameSample("work", FlameGraph(why="switched off"))
     severities = [

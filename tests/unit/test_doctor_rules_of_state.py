@@ -274,6 +274,37 @@ def test_without_completed_checkpoints_what_rocksdb_keeps_is_watched() -> None:
     assert "too young" in (why_not("state-bloat", evidence(stored, past[-7:])) or "")
 
 
+@pytest.mark.parametrize(
+    ("uptime_seconds", "bytes_in", "restored", "is_named"),
+    [
+        (101, 20_000_000, False, False),  # 190 kB/s stay of 2 MB/s that come in: a tenth
+        (101, 9_000_000, False, True),
+        (601, 120_000_000, False, True),
+        (101, 20_000_000, True, True),
+        (101, 0, False, True),
+    ],
+)
+def test_of_a_young_start_a_growth_of_which_little_stays_may_be_keys_that_fill(
+    uptime_seconds: int, bytes_in: int, restored: bool, is_named: bool
+) -> None:
+    size = 1_900_000
+    facts = growing(*(size * (each + 1) for each in range(10)))
+    facts = msgspec.structs.replace(facts, running_since_ms=NOW_MS - 1000 * uptime_seconds, restarts=0)
+    if restored:
+        assert facts.checkpoints is not None
+        of_state = RestoredFacts(1, NOW_MS - 101_000, is_savepoint=True)
+        facts = msgspec.structs.replace(
+            facts, checkpoints=msgspec.structs.replace(facts.checkpoints, restored=of_state)
+        )
+    rate = Spread(min=50.0, max=50.0, avg=50.0, sum=100.0)
+    for each in facts.vertices:
+        facts = with_vertex(facts, each.id, records_in_per_second=rate, records_in=1_000, bytes_in=bytes_in)
+    flat = [sample(20, records_in_per_second=100.0), sample(10, records_in_per_second=100.0)]
+    largest = CheckpointPhases("vertex work", state_size_bytes=9)
+    ill = evidence(facts, flat, detail=detail(checkpoint_phases=(largest,)))
+    assert (found("state-bloat", ill) is not None) is is_named, why_not("state-bloat", ill)
+
+
 def test_where_checkpoints_complete_files_that_are_not_compacted_yet_are_no_growth() -> None:
     """As first seen on a job of a hundred keys, whose sixth checkpoint was its last: its network was cut."""
     few = msgspec.structs.replace(

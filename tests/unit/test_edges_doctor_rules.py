@@ -65,7 +65,8 @@ def test_a_vertex_that_takes_turns_is_scaled_and_one_of_uneven_keys_is_not() -> 
 )
 def test_stacks_are_waited_for_until_flink_must_have_them(seconds: float, severity: str) -> None:
     assert FIRST_STACKS_SECONDS == 90.0
-    young = msgspec.structs.replace(held_up(), running_since_ms=NOW_MS - round(seconds * 1000))
+    waiting = with_vertex(held_up(), "src", pending_records=spread(900.0))
+    young = msgspec.structs.replace(waiting, running_since_ms=NOW_MS - round(seconds * 1000))
     sampling = FlameSample("work", FlameGraph(why="later", pending=True))
     assert finding("backpressure", young, flame_graphs=[sampling]).severity == severity
 
@@ -85,6 +86,31 @@ def test_a_backlog_is_worked_off_over_the_last_minute() -> None:
     assert waits((60.001, 2_000.0)) is None
     assert waits((20.0, 1_111.0)) is None, "a tenth less is the least"
     assert waits((20.0, 1_112.0)) is not None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "waits", "waited", "lag", "severity"),
+    [
+        (104.0, 0.0, None, None, "info"),  # as a demo on a machine that had no time: 13,275 had waited, none did then
+        (105.0, 0.0, None, None, "warning"),
+        (104.0, 1.0, None, None, "warning"),
+        (104.0, None, None, None, "warning"),
+        (104.0, 0.0, None, 10.0, "warning"),
+        (500.0, 0.0, (60.0, 5_000.0), None, "info"),
+        (500.0, 0.0, (61.0, 5_000.0), None, "warning"),
+        (500.0, 0.0, (60.0, 0.0), None, "warning"),
+    ],
+)
+def test_backpressure_is_of_the_minute_before_once_nothing_waits(
+    seconds: float, waits: float | None, waited: tuple[float, float] | None, lag: float | None, severity: str
+) -> None:
+    pending = None if waits is None else spread(waits)
+    facts = with_vertex(
+        held_up(), "src", pending_records=pending, source_emit_lag_seconds=None if lag is None else spread(lag)
+    )
+    facts = msgspec.structs.replace(facts, running_since_ms=NOW_MS - round(seconds * 1000))
+    past = [sample(waited[0], pending_records=waited[1], backpressured_ratio=0.9)] if waited else []
+    assert finding("backpressure", facts, past).severity == severity
 
 
 def test_two_polls_of_one_moment_tell_no_pace() -> None:

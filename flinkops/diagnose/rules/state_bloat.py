@@ -30,6 +30,10 @@ FLAT_INPUT_RATIO = 0.3
 """The input's rate stays within this of its mean."""
 START_RATIO = 0.5
 """Growth over this share of the run is that of its start: what waited then came in faster than what comes now."""
+FILLED_SECONDS = 600.0
+"""By then most key spaces are filled as far as a growth that matters tonight goes..."""
+KEPT_RATIO = 0.2
+"""... and before it, growth is of an input that stays: a fifth leaves room for what compresses."""
 CRITICAL_SECONDS_TO_LIMIT = 3600.0
 SURE_AFTER_SECONDS = 600.0
 STORED_RATIO, ANEW_RATIO = 0.5, 0.8
@@ -59,7 +63,7 @@ def judge(case: Case) -> Verdict:
         return ()
     if not _as_fast_as_ever(case, slope, size):
         return ()
-    if (why := _input_moves(case, points)) is not None:
+    if (why := _input_moves(case, points) or _may_fill(case, slope)) is not None:
         return NotAssessed(CODE, why)
     return [_finding(case, points, slope, size)]
 
@@ -219,6 +223,27 @@ def _input_moves(case: Case, points: Points) -> str | None:
     if since_start is not None and of_the_start and rate < since_start * (1 - FLAT_INPUT_RATIO):
         return f"the input fell ({rate:.0f}/s, {since_start:.0f}/s since the start): the state may be what that brought"
     return None
+
+
+def _may_fill(case: Case, slope: float) -> str | None:
+    """Of a young job that started without state: most records find their key there already, or add little.
+
+    A key space that fills and one without an end grow alike for a while; one where each record stays needs no waiting.
+    """
+    facts, uptime = case.job.checkpoints, case.uptime_seconds
+    largest = next((each for each in case.job.vertices if each.name == _largest(case)), None)
+    if facts is None or facts.restored is not None or case.job.restarts or uptime is None or largest is None:
+        return None
+    rate, read, size = total(largest.records_in_per_second), largest.records_in, largest.bytes_in
+    if uptime >= FILLED_SECONDS or not rate or not read or not size:
+        return None
+    kept = slope / (rate * size / read)
+    if case.at_least("of each byte that its largest vertex gets, so much stays", kept, KEPT_RATIO, "ratio"):
+        return None
+    return (
+        f"too young: {kept:.0%} of what comes in stays, as where a key space fills; judged after "
+        f"{human_seconds(FILLED_SECONDS)} of running"
+    )
 
 
 def _mean_rate(case: Case) -> float | None:
