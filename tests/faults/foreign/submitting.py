@@ -113,7 +113,10 @@ class Submitter:
         if not any("kafka" in each for each in statements):
             return {}
         jars = sorted((self._lab.home / "flink" / "lib").glob("*kafka*.jar"))
-        return {"pipeline.jars": ";".join(each.resolve().as_uri() for each in jars)}
+        return {
+            "pipeline.jars": ";".join(each.resolve().as_uri() for each in jars),
+            "classloader.resolve-order": "parent-first",  # the cluster has the same classes
+        }
 
     def _one(self, name: str, each: ForeignJob) -> str:
         if each.entry is not None:
