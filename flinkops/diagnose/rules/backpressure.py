@@ -111,7 +111,7 @@ def _gets_nothing(case: Case, vertex: VertexFacts) -> bool:
     """
     ups = [case.graph.by_id[each] for each in case.graph.upstream[vertex.id]]
     held = [worst(each.backpressured_ratio) or 0.0 for each in ups]
-    busiest = worst(case.busiest.busy_ratio) if case.busiest else None
+    busiest = max((busy for each in case.job.vertices if (busy := worst(each.busy_ratio)) is not None), default=None)
     return (
         bool(held)
         and min(held) > HIGH_BACKPRESSURE_RATIO
