@@ -21,8 +21,8 @@ from tests.local.test_price_streaming import await_true
 
 NAME = "on-object-storage"
 GONE = "e" * 32
-# By hand until it has been seen to pass as a whole.
-pytestmark = [pytest.mark.local, pytest.mark.by_hand, pytest.mark.timeout(900)]
+# The first three are CI's: S3 has three minutes of it in all. The others take four more.
+pytestmark = [pytest.mark.local, pytest.mark.long, pytest.mark.timeout(900)]
 
 
 def file_of(home: Path, path: str) -> Path:
@@ -94,6 +94,7 @@ def test_what_nothing_depends_on_is_removed_and_seen_to_be_gone(shell: Shell, ho
     assert shell.json("savepoint", "verify", paths[0], code=1)["verdict"] == "bad"
 
 
+@pytest.mark.by_hand
 def test_a_copy_of_a_savepoint_on_the_disk_is_one_that_flink_starts_from(shell: Shell, home: Path) -> None:
     """Out of the bucket, with nothing but relative paths in its metadata; a checkpoint is refused."""
     taken = shell.json("savepoint", "create", NAME, "--yes", "--format", "native")["result"]["savepoint"]
@@ -130,6 +131,7 @@ def a_day_ago(journal: Path) -> None:
         path.write_text(json.dumps(found), encoding="utf-8")
 
 
+@pytest.mark.by_hand
 def test_what_nobody_refers_to_goes_after_a_day_and_all_else_stays(shell: Shell, home: Path, tmp_path: Path) -> None:
     """A job that is gone left checkpoints behind; those of the job that runs stay, and so does its newest state."""
     (running,) = shell.live()
@@ -165,6 +167,7 @@ def test_what_nobody_refers_to_goes_after_a_day_and_all_else_stays(shell: Shell,
     del shell.environment["FLINKOPS_CONFIG"]
 
 
+@pytest.mark.by_hand
 def test_what_the_job_comes_back_from_is_found_in_the_bucket(shell: Shell, home: Path) -> None:
     """The JobManager dies in the middle of an upgrade: what the job comes back from is found in the bucket."""
     result = upgrade_with_a_killed_jobmanager(shell, home, 3)
