@@ -33,6 +33,6 @@ def test_defaults_are_the_contract(tmp_path: Path) -> None:
     chosen = job.parse([])
     assert (chosen.source, chosen.topic, chosen.alerts_topic) == ("kafka", "raw-scrapes-in", "price-alerts")
     assert (chosen.state_ttl, chosen.buffer_timeout, chosen.transactional) == (86_400_000, 1, False)
-    assert (chosen.start, chosen.parallelism, chosen.name) == ("earliest", 1, "price-alerts")
+    assert (chosen.start, chosen.parallelism, chosen.name) == ("earliest", None, "price-alerts")  # as the resource says
     chosen = job.parse(["--source", "files", "--input", "x", "--sink", "files", "--warehouse", "/w", "--name", "n"])
     assert chosen.output == "/w/alerts/n"
