@@ -18,7 +18,7 @@ import pytest
 from flinkops.local.s3_server import S3Access
 from tests.cluster.accounts import OPERATOR as OPERATOR_ACCOUNT
 from tests.cluster.accounts import kubeconfig_of, pod_role, shipped_roles
-from tests.cluster.acting import ACTION_SECONDS, CommandLine, another_parallelism, restored_from, settled
+from tests.cluster.acting import CommandLine, another_parallelism, restored_from, settled
 from tests.cluster.broker import broker
 from tests.cluster.kit import FLINK, Cluster, wait_for
 from tests.cluster.object_store import BUCKET, add_layers, catalog, object_store, on_s3, plugin_layer, secret
@@ -32,6 +32,8 @@ pytestmark = [pytest.mark.timeout(2400), pytest.mark.by_hand]
 
 NAME = "price-aggregation"
 IMAGE = "price-aggregation:s3"
+KILLED_SECONDS = 900.0
+"""The stop that fails, the way back and a start more than an upgrade has: 8 minutes at a load of 35."""
 QUICK = ("--yes", "--watch-for", "5s", "--checkpoints", "1")
 
 
@@ -98,7 +100,7 @@ def test_the_savepoint_that_nobody_noted_is_found_in_the_bucket(cluster: Cluster
             taken = cluster.stop_with_savepoint(NAME, running["jid"])
             kill_jobmanager(cluster, NAME)
             cluster.kubectl(*OPERATOR, "--replicas=1")
-            said, complaint = process.communicate(timeout=ACTION_SECONDS)
+            said, complaint = process.communicate(timeout=KILLED_SECONDS)
             assert said, complaint
             told = json.loads(said)
     finally:
