@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.timeout(2400), pytest.mark.by_hand]
 NAME = "price-aggregation"
 IMAGE = "price-aggregation:s3"
 KILLED_SECONDS = 900.0
-"""The stop that fails, the way back and a start more than an upgrade has: 8 minutes at a load of 35."""
+"""The stop that fails, the rollback and one more start than an upgrade has: 8 minutes at a load of 35."""
 QUICK = ("--yes", "--watch-for", "5s", "--checkpoints", "1")
 
 
