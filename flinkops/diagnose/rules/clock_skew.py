@@ -15,7 +15,8 @@ def judge(case: Case) -> Verdict:
     phases = detail.checkpoint_phases if detail else ()
     if not phases and case.job.checkpoints is not None and case.job.checkpoints.phases is not None:
         phases = (case.job.checkpoints.phases,)
-    if case.job.checkpoints is not None and not case.job.checkpoints.enabled:
+    facts = case.job.checkpoints
+    if facts is not None and not case.holds("it takes checkpoints", facts.enabled):
         return ()
     known = [(ahead, each) for each in phases if (ahead := _ahead_seconds(each)) is not None]
     if not known:
