@@ -6,7 +6,7 @@ costs a second poll and the flame graphs of the vertices that work most.
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple, TypeVar
 
@@ -44,6 +44,7 @@ class Further(NamedTuple):
 
 NOTHING_FURTHER = Further()
 _Run = tuple[JobKey, str]  # a job, and the id of this submission of it
+_Sampled = tuple[FlameGraph | None, str | None]  # or why there is none
 
 BUDGET_SECONDS = 3.0
 """For the details of a whole fleet, after the poll."""
@@ -51,13 +52,16 @@ DEEP_SECONDS = 10.0
 FLAME_SECONDS = 10.0
 """Flink samples for some five seconds, on a busy machine for longer."""
 FLAME_AGAIN_SECONDS = 1.0
-SECOND_POLL_SECONDS = 6.0
-"""Flink collects metrics each 10 s at most; the poll itself makes it collect again."""
+SECOND_POLL_SECONDS = 5.0
+"""After the first, and while Flink samples stacks. It collects metrics each 10 s at most; a poll makes it collect."""
 SUSPECTS = 24
 EVENTS_OF_JOBS = 8
 """Each costs two requests of the API server."""
 FLAMES = 2
+EARLY_FLAMES = 4
+"""Sampled from the first poll on: those that the second one will most likely find worth it."""
 WORTH_A_FLAME_RATIO = 0.5
+WORTH_AN_EARLY_FLAME_RATIO = 0.25
 SUSPICIOUS_BUSY_RATIO = 0.85
 STALE_FLAME_MS = 60_000
 STACKS_AFTER_SECONDS = 20.0
@@ -81,6 +85,8 @@ class EvidenceCollector:
         self._sources = sources
         self._sampled: set[tuple[JobKey, str, str]] = set()
         self._pace = PartitionPace()
+        self._early: dict[tuple[JobKey, str, str], Future[_Sampled]] = {}
+        """Flame graphs that were asked for before it was known whether they are wanted."""
 
     def collect(self, observation: Observation, job: JobAssessment) -> Evidence:
         """Everything about one job of an observation, as the TUI and the doctor show it."""
@@ -136,6 +142,11 @@ class EvidenceCollector:
     ) -> FlameGraph | None:
         """Waits for the first one; when it did not come, later requests find it ready or do without."""
         asked = (*_identity(job), vertex)
+        if (early := self._early.pop(asked, None)) is not None:
+            graph, why = early.result()
+            if why is not None:
+                unknown["flame_graphs"] = why
+            return graph
         seconds = FLAME_AGAIN_SECONDS if asked in self._sampled else FLAME_SECONDS
         self._sampled.add(asked)
         return _fresh(source, job, vertex, unknown, seconds)
@@ -169,11 +180,19 @@ class PollingEvidenceCollector(EvidenceCollector):
         """Of the jobs that `pick` chooses, in full. The second poll is spared where an earlier one is remembered."""
         observation = self._observe()
         chosen = pick(observation.assessment.jobs)
-        if second_poll_seconds and any(_is_new(observation, job) for job in chosen):
-            self._start_sampling(chosen)
+        if not second_poll_seconds or not any(_is_new(observation, job) for job in chosen):
+            return self._collected(observation, chosen)
+        threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="flinkops early flame")
+        try:
+            self._start_sampling(chosen, threads)
             time.sleep(second_poll_seconds)
             observation = self._observe()
-            chosen = pick(observation.assessment.jobs)
+            return self._collected(observation, pick(observation.assessment.jobs))
+        finally:
+            self._early.clear()
+            threads.shutdown(wait=False, cancel_futures=True)
+
+    def _collected(self, observation: Observation, chosen: Sequence[JobAssessment]) -> list[Evidence]:
         return [self.collect(observation, job) for job in chosen if job.facts is not None]
 
     def with_events(self, evidence: Sequence[Evidence]) -> list[Evidence]:
@@ -226,15 +245,16 @@ class PollingEvidenceCollector(EvidenceCollector):
         further = Further(twins=_twins(observation, job, None))
         return _evidence(observation, job, detail=detail, further=further, unknown=unknown)
 
-    def _start_sampling(self, jobs: Iterable[JobAssessment]) -> None:
-        """The first request makes Flink sample; by the second poll its answer is there, and not an old one."""
+    def _start_sampling(self, jobs: Iterable[JobAssessment], threads: ThreadPoolExecutor) -> None:
+        """Flink samples for five seconds from the first request on: by the second poll it is done."""
         for job in jobs:
-            if (job.uptime_seconds or 0.0) < STACKS_AFTER_SECONDS:
-                continue
             source = self._source(job)
-            for vertex_id in busiest_vertices(job):
-                if source is not None:
-                    _attempt({}, "", partial(_once, source, job.id, vertex_id))
+            if source is None or (job.uptime_seconds or 0.0) < STACKS_AFTER_SECONDS:
+                continue
+            for vertex in early_vertices(job):
+                asked = (*_identity(job), vertex)
+                self._sampled.add(asked)
+                self._early[asked] = threads.submit(_sample, source, job, vertex)
 
 
 def _sources(observer: Observer) -> dict[str, object]:
@@ -263,6 +283,22 @@ def busiest_vertices(job: JobAssessment) -> list[str]:
     loads = [(each.name == blamed, worst(each.busy_ratio) or 0.0, each.id) for each in vertices]
     chosen = sorted((each for each in loads if each[0] or each[1] >= WORTH_A_FLAME_RATIO), reverse=True)
     return [vertex_id for _, _, vertex_id in chosen[:FLAMES]]
+
+
+def early_vertices(job: JobAssessment) -> list[str]:
+    """The ids of those that :func:`busiest_vertices` may name at the next poll: a wider choice, the unknown with it."""
+    vertices = job.facts.vertices if job.facts else ()
+    likely = busiest_vertices(job)
+    loads = [(worst(each.busy_ratio), each.id) for each in vertices if each.id not in likely]
+    others = [(1.0 if load is None else load, name) for load, name in loads]
+    likely += [name for load, name in sorted(others, reverse=True) if load >= WORTH_AN_EARLY_FLAME_RATIO]
+    return likely[:EARLY_FLAMES]
+
+
+def _sample(source: HasJobDetails, job: JobAssessment, vertex: str) -> _Sampled:
+    unknown: dict[str, str] = {}
+    graph = _fresh(source, job, vertex, unknown, FLAME_SECONDS)
+    return graph, unknown.get("flame_graphs")
 
 
 def _fresh(
@@ -313,10 +349,6 @@ def _twins(observation: Observation, job: JobAssessment, source: HasJobDetails |
         topics = None if detail is None else topics_of(detail)
         asked.append(Twin(each.id, each.started_ms, topics))
     return tuple(asked)
-
-
-def _once(source: HasJobDetails, job_id: str, vertex_id: str) -> FlameGraph:
-    return source.flame_graph(job_id, vertex_id, deadline_seconds=0.5)
 
 
 def _attempt(unknown: dict[str, str], part: str, ask: Callable[[], T]) -> T | None:

@@ -3,13 +3,14 @@
 import json
 import tarfile
 from pathlib import Path
+from threading import Event
 
 import msgspec
 import pytest
 
 from flinkops.bundle import read_evidence, write_bundle
 from flinkops.config.policy import Policy
-from flinkops.errors import OperationFailed, UsageError
+from flinkops.errors import OperationFailed, Unreachable, UsageError
 from flinkops.evidence_collector import EvidenceCollector, PollingEvidenceCollector
 from flinkops.model.detail import FlameGraph, FlameGraphNode, JobDetail, LogFile, VertexDetail
 from flinkops.model.facts import FleetSnapshot, JobFacts
@@ -202,6 +203,7 @@ class Source:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.samples = Event()
 
     def detail(self, job_id: str, *, deadline_seconds: float = 0) -> JobDetail:
         self.asked.append(f"detail {job_id[0]}")
@@ -209,6 +211,7 @@ class Source:
 
     def flame_graph(self, job_id: str, vertex_id: str, *, deadline_seconds: float = 0) -> FlameGraph:
         self.asked.append(f"flame {vertex_id}")
+        self.samples.set()
         return FlameGraph(at_ms=NOW_MS, root=FlameGraphNode("root", 100))
 
     def subtasks(self, job_id: str, vertex_id: str, *, deadline_seconds: float = 0) -> VertexDetail:
@@ -263,6 +266,62 @@ def test_the_stacks_of_a_job_that_starts_are_not_taken() -> None:
     found = EvidenceCollector({"prod": source}).collect(observation, observation.assessment.jobs[0])
     assert source.asked == ["detail a"]
     assert "how it starts" in found.unknown["flame_graphs"]
+
+
+class Busier(Still):
+    """At the first poll nothing is known of how busy the vertices are; later one is busy."""
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(snapshot(ill()))
+        self.source = source
+
+    def collect(self) -> FleetSnapshot:
+        self.source.asked.append("poll")
+        if self.source.asked.count("poll") > 1:
+            assert self.source.samples.wait(5)
+            return self.taken
+        unknown = [msgspec.structs.replace(each, busy_ratio=None) for each in self.taken.jobs[0].vertices]
+        return snapshot(msgspec.structs.replace(ill(), vertices=tuple(unknown)))
+
+
+def test_flink_samples_stacks_from_the_first_poll_on_and_each_vertex_once() -> None:
+    source = Source()
+    examiner = PollingEvidenceCollector(Observer(Busier(source), Policy()))
+    examiner._sources = {"prod": source}
+    (found,) = examiner.jobs(list, second_poll_seconds=0.001)
+    assert source.asked.count("flame work") == 1
+    assert [each.vertex for each in found.flame_graphs] == ["work"]
+    assert examiner._early == {}
+
+
+def test_what_is_busy_only_at_the_second_poll_is_sampled_then() -> None:
+    source = Source()
+    still = [
+        msgspec.structs.replace(each, busy_ratio=spread(0.1), backpressured_ratio=spread(0.0))
+        for each in ill().vertices
+    ]
+    quiet = msgspec.structs.replace(job(), vertices=tuple(still))
+    polls = Busier(source)
+    polls.collect = iter([snapshot(quiet), snapshot(ill())]).__next__  # type: ignore[method-assign]
+    examiner = PollingEvidenceCollector(Observer(polls, Policy()))
+    examiner._sources = {"prod": source}
+    (found,) = examiner.jobs(list, second_poll_seconds=0.001)
+    assert source.asked == ["detail a", "flame work"]
+    assert [each.vertex for each in found.flame_graphs] == ["work"]
+
+
+def test_why_an_early_sample_failed_is_told() -> None:
+    class Refusing(Source):
+        def flame_graph(self, job_id: str, vertex_id: str, *, deadline_seconds: float = 0) -> FlameGraph:
+            self.samples.set()
+            raise Unreachable("no stacks today")
+
+    source = Refusing()
+    examiner = PollingEvidenceCollector(Observer(Busier(source), Policy()))
+    examiner._sources = {"prod": source}
+    (found,) = examiner.jobs(list, second_poll_seconds=0.001)
+    assert found.flame_graphs == ()
+    assert found.unknown["flame_graphs"] == "no stacks today"
 
 
 def test_a_fleet_that_is_asked_for_too_much_keeps_its_time() -> None:
