@@ -1,7 +1,8 @@
 """Commands that are imported when they are called: `--help` and completion list them from a table."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -31,6 +32,10 @@ def lazy_group(commands: Mapping[str, Lazy]) -> type[typer.core.TyperGroup]:
             """Of the parser, on the way to a command and to the completion of its arguments."""
             name, listed, rest = super().resolve_command(ctx, args)
             return name, listed and load(str(name), commands[str(name)].target), rest
+
+        def get_params(self, ctx: Any) -> Any:
+            """Of the parser: the options, --help too."""
+            return _sparing_conversions(super().get_params(ctx))
 
         def make_context(self, *given: Any, **named: Any) -> Any:
             """Of the parser: reads the words of a group."""
@@ -71,4 +76,42 @@ def load(name: str, target: str) -> Any:
         alone.add_typer(found, name=name)
     else:
         alone.command(name)(found)
-    return typer.main.get_group(alone).commands[name]
+    command = typer.main.get_group(alone).commands[name]
+    for each in (command, *getattr(command, "commands", {}).values()):
+        each.get_params = partial(_params, each.get_params)
+    return command
+
+
+def _params(get_params: Callable[[Any], Any], ctx: Any) -> Any:
+    return _sparing_conversions(get_params(ctx))
+
+
+def _sparing_conversions(parameters: Any) -> Any:
+    """The same, of which typer converts only values of another type than their option's, since that imports pydantic.
+
+    Its import is a quarter of the CPU of a whole `status --once`; text that shall be text needs no conversion.
+    """
+    for parameter in parameters:
+        convert = getattr(parameter, "get_runtime_param", None)  # typer before 0.29 converts without pydantic
+        if convert is not None and not isinstance(convert, partial):
+            parameter.get_runtime_param = partial(_OnlyOtherTypes, convert)
+    return parameters
+
+
+class _OnlyOtherTypes:
+    """Stands for what typer converts values with, which is made when the first value needs it."""
+
+    def __init__(self, convert: Callable[[], Any]) -> None:
+        self._convert = convert
+
+    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Of typer: the value of a parameter as its function gets it."""
+        several = param.multiple or param.nargs == -1
+        if value is None:
+            return () if several else None
+        wanted = param.type_descriptor.annotation
+        if wanted is str and isinstance(value, str) and not several:
+            return value
+        if wanted == list[str] and isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
+            return list(value)
+        return self._convert().coerce(value, param=param, ctx=ctx)

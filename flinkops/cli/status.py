@@ -49,7 +49,8 @@ def status(
             _run_tui(common, observer, job)
             return
         code = ExitCode.OK
-        for fleet in _polls(observer, common.settings.interval_seconds, watch=watch):
+        fleets = _replayed(observer, watch=watch) if replay is not None else _polls(common, observer, watch=watch)
+        for fleet in fleets:
             code = _show(common, fleet, job)
     finally:
         if replay is None:
@@ -93,21 +94,25 @@ def _open(common: Common, replay: str | None, keep: str | None, say: "Callable[[
     return Observer(Replay(replay), common.settings.policy)
 
 
-def _polls(observer: "Observer", interval_seconds: float, *, watch: bool) -> "Iterator[FleetAssessment]":
-    """One poll, or one after the other; of a recording the last frame, or all of them as fast as they are read."""
-    from flinkops.recording import Replay
-
-    collector = observer.collector
-    if isinstance(collector, Replay):
-        while not collector.at_end:
-            fleet = observer.observe().assessment
-            if watch or collector.at_end:
-                yield fleet
-    elif watch:
-        for observation in repeated(observer.observe, interval_seconds):
+def _polls(common: Common, observer: "Observer", *, watch: bool) -> "Iterator[FleetAssessment]":
+    """One poll, or one after the other."""
+    if watch:
+        for observation in repeated(observer.observe, common.settings.interval_seconds):
             yield observation.assessment
     else:
         yield observer.observe().assessment
+
+
+def _replayed(observer: "Observer", *, watch: bool) -> "Iterator[FleetAssessment]":
+    """Of a recording the last frame, or all of them as fast as they are read."""
+    from flinkops.recording import Replay
+
+    recording = observer.collector
+    assert isinstance(recording, Replay)
+    while not recording.at_end:
+        fleet = observer.observe().assessment
+        if watch or recording.at_end:
+            yield fleet
 
 
 def _on_screen(common: Common, *, once: bool) -> bool:

@@ -5,11 +5,13 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 from typer.main import get_command
 
+from flinkops.cli.lazy import _OnlyOtherTypes
 from flinkops.cli.main import build
 from tests.effort import some
 from tests.unit.command_line import Cli
@@ -86,6 +88,54 @@ def test_a_call_imports_its_command_alone() -> None:
     assert "flinkops.cli.upgrade" in upgrade
     others = {f"flinkops.cli.{name}" for name in ("status", "doctor", "suspend", "autoscale.app", "savepoint.app")}
     assert not upgrade & others
+
+
+@pytest.mark.thorough
+def test_a_call_whose_options_are_text_imports_no_library_for_conversion() -> None:
+    code = (
+        "import sys\n"
+        "from flinkops.cli.main import main\n"
+        "try:\n    main(['status', '--once', '--rest', 'http://127.0.0.1:1', '-o', 'json'])\n"
+        "finally:\n    print('pydantic' in sys.modules)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ran.returncode == 3
+    assert ran.stdout.endswith("False\n")
+
+
+class TypeDescriptor(NamedTuple):
+    annotation: Any
+
+
+class Given(NamedTuple):
+    """A parameter as typer has it."""
+
+    type_descriptor: TypeDescriptor
+    multiple: bool = False
+    nargs: int = 1
+
+
+@pytest.mark.parametrize(
+    ("wanted", "several", "value", "got"),
+    [
+        (str, False, "5", "5"),
+        (str, False, None, None),
+        (list[str], True, None, ()),
+        (list[str], True, ("a", "b"), ["a", "b"]),
+        (float, False, None, None),
+        (float, False, "5", "converted 5"),
+        (Path, False, "a", "converted a"),
+        (bool, False, "yes", "converted yes"),
+        (list[int], True, ("5",), "converted ('5',)"),
+    ],
+)
+def test_only_values_of_another_type_are_converted(wanted: Any, several: bool, value: Any, got: Any) -> None:
+    class Converter:
+        def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
+            return f"converted {value}"
+
+    parameter = Given(TypeDescriptor(wanted), several)
+    assert _OnlyOtherTypes(Converter).coerce(value, param=parameter, ctx=None) == got
 
 
 @pytest.mark.scaled
