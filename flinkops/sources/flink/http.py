@@ -18,7 +18,14 @@ import urllib3
 
 from flinkops.errors import UNAUTHORIZED, Denied, Unreachable
 from flinkops.model.endpoint import RestEndpoint
-from flinkops.sources.connections import CONNECTION_ERRORS, AbortableConnections, PoolAdapter, explain, hung_up
+from flinkops.sources.connections import (
+    CONNECTION_ERRORS,
+    AbortableConnections,
+    PoolAdapter,
+    explain,
+    hung_up,
+    short_target,
+)
 from flinkops.sources.deadline import Deadline
 
 T = TypeVar("T")
@@ -176,7 +183,7 @@ class RestClient:
         headers = self._headers if body is None else {**self._headers, "Content-Type": body_type}
         response = pool.urlopen(
             method,
-            prefix + path,
+            short_target(prefix + path),
             body=body,
             headers=headers,
             retries=False,

@@ -115,6 +115,8 @@ SPLIT_ENDINGS: dict[str, Fact] = {
     ".watermark.pausedTimeMsPerSecond": Fact("split_paused_ratio", worst, 0.001),
     ".watermark.idleTimeMsPerSecond": Fact("split_idle_ratio", worst, 0.001),
 }
+_PREFIXES, _ENDINGS = tuple(OPERATOR_PREFIXES), (*OPERATOR_ENDINGS, *SPLIT_ENDINGS)
+"""Most of the hundreds of names are none of these: told in one step each, since a first poll reads all of them."""
 MARKER_ENDINGS: dict[str, Fact] = {
     ".latency_median": Fact("marker_p50_seconds", worst, 0.001),
     ".latency_p99": Fact("marker_p99_seconds", worst, 0.001),
@@ -166,7 +168,7 @@ def metric_plan(names: Iterable[str], *, vertex_name: str, is_source: bool) -> M
 
 def _source_partitions(names: Iterable[str]) -> int | None:
     """Kafka's reader has a metric for each partition that it was given; none of them: not known."""
-    found = {match[1] for name in names if (match := _PARTITION.search(name))}
+    found = {match[1] for name in names if name.endswith(".currentOffset") and (match := _PARTITION.search(name))}
     return len(found) or None
 
 
@@ -210,9 +212,10 @@ def _operator_fact(name: str, is_source: bool) -> Fact | None:
         return WRITTEN
     if metric in OPERATOR_METRICS:
         return OPERATOR_METRICS[metric]
-    for prefix, fact in OPERATOR_PREFIXES.items():
-        if metric.startswith(prefix):
-            return fact
+    if metric.startswith(_PREFIXES):
+        return next(fact for prefix, fact in OPERATOR_PREFIXES.items() if metric.startswith(prefix))
+    if not name.endswith(_ENDINGS):
+        return None
     if ".split." in name:
         return next((fact for ending, fact in SPLIT_ENDINGS.items() if name.endswith(ending)), None)
     if "_timer_state/" in name and name.endswith("_estimate-num-keys"):  # timers, not keys
@@ -267,7 +270,7 @@ def queries_of(names: Iterable[str]) -> list[str]:
     for name in names:
         if "," in name:
             continue
-        escaped = quote(name, safe="/[]")
+        escaped = quote(name, safe="/")
         if current and len(current) + len(escaped) + 1 > MAX_URL_CHARACTERS:
             queries.append(current)
             current = ""
