@@ -28,6 +28,8 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     skus: int = 1_000_000
     change_ratio: float = 0.1
     seed: int = 0
+    topics: tuple[str, ...] = ()
+    """Of each phase, where they are not all `topic`; the prices of another one are none of the changes of `topic`."""
 
 
 class Fed(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,8 +136,10 @@ def _feed(load: Load) -> None:
                     producer.poll(0.1)
         if producer.flush(300):
             raise SystemExit("Kafka did not take the first prices within 300 s")
-    for rate_per_second, seconds in load.phases:
-        fed = _feed_live(load.topic, shelf, producer, rate_per_second, seconds)
+    shelves = {load.topic: shelf} | {topic: _Shelf(load) for topic in set(load.topics) - {load.topic}}
+    for number, (rate_per_second, seconds) in enumerate(load.phases):
+        topic = load.topics[number] if load.topics else load.topic
+        fed = _feed_live(topic, shelves[topic], producer, rate_per_second, seconds)
         print(msgspec.json.encode(fed).decode(), flush=True)
 
 

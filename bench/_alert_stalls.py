@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from itertools import repeat
 from typing import Any
 
+from bench._alert_trace import Acknowledged, acknowledged
 from flinkops.local.probe import get_json
 from flinkops.local.state import FleetInfo
 
@@ -21,8 +22,11 @@ Times = tuple[float, float]
 class Checkpoints(threading.Thread):
     """Collects when a job's checkpoints began and ended, and how long they held up its tasks."""
 
-    def __init__(self, info: FleetInfo, job_id: str) -> None:
+    def __init__(self, info: FleetInfo, job_id: str, *, in_detail: bool = False) -> None:
         super().__init__(daemon=True)
+        self._in_detail = in_detail
+        self.parts: list[Acknowledged] = []
+        """Of each subtask, where details were asked for; after `end`."""
         self._info, self._path = info, f"/jobs/{job_id}"
         self._times: dict[int, Times] = {}
         self._held_up_ms: dict[int, int] = {}
@@ -50,6 +54,9 @@ class Checkpoints(threading.Thread):
             began = each["trigger_timestamp"]
             self._times[each["id"]] = (began, began + max(0, each["end_to_end_duration"]))
             if each["status"] == "COMPLETED" and each["id"] not in self._held_up_ms:
+                if self._in_detail:
+                    for vertex in self._vertices():
+                        self.parts += acknowledged(self._info.rest_url, self._path, each, vertex)
                 parts = map(self._synchronous_ms, self._vertices(), repeat(each["id"]))
                 self._held_up_ms[each["id"]] = max(parts, default=0)
 

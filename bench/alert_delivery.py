@@ -8,25 +8,31 @@ own account. Bars: p50 < 15 ms, p99 < 50 ms, nothing lost, nothing twice.
 
 `--kills` instead kills TaskManager, JobManager (there is high availability then), dispatcher and broker in turn while
 scrapes come in, and says how long no alert arrived, and what was lost, repeated or out of order.
+
+`--explain` says what held each slow alert up (bench/_alert_causes.py). `--relay-seconds N` lets a bare relay in Java
+(bench/java/relay) bring as many records to the same receiver after each rate: the machine's own noise.
 """
 
 import argparse
 import json
 import os
 import signal
-import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import requests
 
 from bench import _alert_load as alert_load
+from bench._alert_account import Arrival, account, appended, counted, explained, quantiles
+from bench._alert_explain import Tracing
+from bench._alert_relay import ONE_OF, phases_of, relaying
 from bench._alert_stalls import Checkpoints, Times, stalls
-from bench.price_alerts import PATIENCE_SECONDS, SETTLE_SECONDS, Latency, Shares, ingested_at_ms, prime
+from bench.price_alerts import PATIENCE_SECONDS, SETTLE_SECONDS, Latency, Shares, prime
 from bench.price_alerts_kills import recovery
 from flinkops.local import fleet, job, kafka
 from flinkops.local.flink import TASKMANAGER_PREFIX
@@ -38,7 +44,7 @@ from flinkops.local.state import JOBMANAGER, FleetInfo, read_info
 REPOSITORY = Path(__file__).parents[1]
 SECRET = "the secret of the bench, which is none"
 P50_BAR_MS, P99_BAR_MS = 15.0, 50.0
-DISPATCHER = "dispatcher"
+DISPATCHER, PATH = "dispatcher", "/all"
 KILLED = (TASKMANAGER_PREFIX, JOBMANAGER, DISPATCHER, kafka.ROLE)
 APART_SECONDS = 45.0
 STILL_SECONDS = 60.0
@@ -46,29 +52,20 @@ STILL_SECONDS = 60.0
 _TOLD = ("delivered", "parked", "retries", "repeats_dropped")
 
 
-class Arrival(NamedTuple):
-    """A line of the receiver's log."""
-
-    received_ms: int
-    ingested_ms: int
-    alert_id: str
-    sku: str
-    scraped_at: str
-    again: bool
-
-
 class Post:
     """The dispatcher and its receiver, on a fleet."""
 
-    def __init__(self, info: FleetInfo, folder: Path, dispatcher_options: Sequence[str]) -> None:
-        self.info, self.folder = info, folder
+    def __init__(
+        self, info: FleetInfo, folder: Path, dispatcher_options: Sequence[str], trace: Path | None = None
+    ) -> None:
+        self.info, self.folder, self.trace = info, folder, trace
         self.log = folder / "arrivals"
         self.told: dict[str, int] = {}
-        receiver_port, self.metrics_port = free_ports(2)
-        subscription = {"client": "all", "url": f"http://{HOST}:{receiver_port}/all", "secret": SECRET}
+        self.receiver_port, self.metrics_port = free_ports(2)
+        subscription = {"client": "all", "url": f"http://{HOST}:{self.receiver_port}{PATH}", "secret": SECRET}
         (folder / "subscriptions.json").write_text(json.dumps([subscription]))
         self._options = list(dispatcher_options)
-        options = ["--port", str(receiver_port), "--secret", SECRET, "--log", str(self.log)]
+        options = ["--port", str(self.receiver_port), "--secret", SECRET, "--log", str(self.log)]
         self.receiver = self._spawn("receiver", "jobs.price_alerts.dispatcher.receiver", options)
         self.dispatcher = self.start_dispatcher()
 
@@ -78,7 +75,11 @@ class Post:
             *("--subscriptions", str(self.folder / "subscriptions.json")),
             *("--listen", f"{HOST}:{self.metrics_port}", "--allow-http", "--allow-address", f"{HOST}/32"),
         ]
-        self.dispatcher = self._spawn(DISPATCHER, "jobs.price_alerts.dispatcher", [*options, *self._options])
+        options += self._options
+        if self.trace is None:
+            self.dispatcher = self._spawn(DISPATCHER, "jobs.price_alerts.dispatcher", options)
+        else:
+            self.dispatcher = self._spawn(DISPATCHER, "bench._alert_traced_dispatcher", [str(self.trace), *options])
         return self.dispatcher
 
     def _spawn(self, role: str, module: str, options: Sequence[str]) -> Process:
@@ -90,8 +91,8 @@ class Post:
         """What the receiver wrote so far; all of it only after `end`."""
         fields = (line.split("\t") for line in self.log.read_text().splitlines())
         return [
-            Arrival(int(received), int(ingested), alert_id, sku, scraped_at, again == "again")
-            for received, ingested, alert_id, sku, scraped_at, _, again in fields
+            Arrival(int(received), int(ingested), alert_id, sku, scraped_at, again == "again", path)
+            for received, ingested, alert_id, sku, scraped_at, path, again in fields
         ]
 
     def requests(self) -> int:
@@ -139,66 +140,51 @@ def await_alerts(post: Post, changes: int) -> list[Arrival]:
     return post.arrivals()
 
 
-def jobs_own_part(info: FleetInfo) -> list[Latency]:
-    """Of every alert: when Kafka took in its scrape, and how long after that the alert itself; milliseconds."""
-    from confluent_kafka import Consumer, KafkaError, TopicPartition
-
-    reading = {"bootstrap.servers": info.kafka_bootstrap, "group.id": "bench", "enable.partition.eof": True}
-    consumer = Consumer(reading)
-    unread = set(consumer.list_topics(kafka.ALERTS_TOPIC, timeout=10).topics[kafka.ALERTS_TOPIC].partitions)
-    consumer.assign([TopicPartition(kafka.ALERTS_TOPIC, number, 0) for number in unread])
-    found = []
-    while unread:
-        for message in consumer.consume(1000, 1.0):
-            error = message.error()
-            if error is None:
-                ingested_ms = ingested_at_ms(message.value() or b"")
-                found.append((float(ingested_ms), float(message.timestamp()[1] - ingested_ms)))
-            elif error.code() == KafkaError._PARTITION_EOF:
-                unread.discard(message.partition())
-    consumer.close()
-    return found
-
-
-def account(arrivals: list[Arrival], changes: int) -> dict[str, int]:
-    last: dict[str, str] = {}
-    out_of_order = 0
-    for each in arrivals:
-        if not each.again:
-            out_of_order += each.scraped_at <= last.get(each.sku, "")
-            last[each.sku] = each.scraped_at
-    effects = {each.alert_id for each in arrivals}
-    return {
-        "changes_fed": changes,
-        "effects": len(effects),
-        "lost": changes - len(effects),
-        "repeated_requests": len(arrivals) - len(effects),
-        "out_of_order": out_of_order,
-    }
-
-
 def measure(info: FleetInfo, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
-    post = Post(info, folder, options.dispatcher_option)
-    try:
+    tracing = Tracing(info, folder) if options.explain else None
+    post = Post(info, folder, options.dispatcher_option, tracing.dispatcher_trace if tracing is not None else None)
+    phases = phases_of(options.rates, options.seconds, options.relay_seconds)
+    with ExitStack() as beside:
+        beside.callback(post.end)
         job_id = _submit(info, options)
-        phases = tuple((rate, options.seconds + SETTLE_SECONDS) for rate in options.rates)
         load = alert_load.Load(
-            bootstrap=info.kafka_bootstrap, topic=kafka.INPUT_TOPIC, phases=phases, skus=options.skus
+            bootstrap=info.kafka_bootstrap,
+            topic=kafka.INPUT_TOPIC,
+            phases=tuple((each.rate_per_second, each.seconds) for each in phases),
+            topics=tuple(each.topic for each in phases),
+            skus=options.skus,
         )
         prime(info, job_id, load)
         pids = {DISPATCHER: post.dispatcher.pid, "receiver": post.receiver.pid}
-        going_on = Checkpoints(info, job_id)
+        if options.relay_seconds:
+            pids["relay"] = beside.enter_context(relaying(info, folder, post.receiver_port, SECRET))
+        going_on = Checkpoints(info, job_id, in_detail=options.explain)
         going_on.start()
+        if tracing is not None:
+            tracing.start(pids)
         fed_phases, shares = feed(info, load, pids, lambda _seconds: None)
         times = going_on.end()
-        changes = sum(fed.changes for fed in fed_phases)
-        arrivals = await_alerts(post, changes)
-        before_delivery = jobs_own_part(info)
-    finally:
-        post.end()
-    rates = [rate(fed, arrivals, before_delivery, shares, times) for fed in fed_phases]
-    counted = account(arrivals, changes) | {"dispatcher": post.told}
-    return {"rates": rates, "tasks_held_up_ms": going_on.held_up_ms()} | counted
+        if tracing is not None:
+            tracing.stop()
+        jobs = [fed for fed, phase in zip(fed_phases, phases, strict=True) if phase.topic == kafka.INPUT_TOPIC]
+        relays = [fed for fed in fed_phases if fed not in jobs]
+        changes = sum(fed.changes for fed in jobs)
+        everything = await_alerts(post, changes + sum(fed.records // ONE_OF - ONE_OF for fed in relays))
+        before_delivery = appended(info)
+    arrivals = [each for each in everything if each.path == PATH]
+    rates = [rate(fed, arrivals, list(before_delivery.values()), shares, times) for fed in jobs]
+    held_up = {"tasks_held_up_ms": going_on.held_up_ms(), "dispatcher": post.told}
+    found: dict[str, Any] = {"rates": rates, **held_up, **account(arrivals, changes)}
+    relayed = [
+        (float(each.ingested_ms), float(each.received_ms - each.ingested_ms))
+        for each in everything
+        if each.path != PATH
+    ]
+    found["relay"] = [quantiles([each for each in relayed if counted(fed, each[0])]) for fed in relays]
+    if tracing is not None:
+        seen = tracing.intervals(going_on)
+        found["causes"] = [each._asdict() for each in explained(jobs, arrivals, before_delivery, seen)]
+    return found
 
 
 def _submit(info: FleetInfo, options: argparse.Namespace) -> str:
@@ -222,20 +208,12 @@ def rate(
         "fed_per_second": round(fed.records / (fed.ended_ms - fed.started_ms) * 1000),
         "seconds": round((fed.ended_ms - from_ms) / 1000),
         "alerts": len(alerts),
-        **_quantiles(alerts),
-        "jobs_own_part": _quantiles(own_part),
+        **quantiles(alerts),
+        "jobs_own_part": quantiles(own_part),
         "feeder_behind_seconds": round(fed.behind_seconds, 3),
         "cores": shares.between(from_ms, fed.ended_ms),
         **stalls(alerts, checkpoints),
     }
-
-
-def _quantiles(latencies: list[Latency]) -> dict[str, float]:
-    cuts = statistics.quantiles((latency for _, latency in latencies), n=1000)
-    named = {
-        f"p{name}_ms": round(cuts[at - 1], 1) for name, at in (("50", 500), ("90", 900), ("99", 990), ("999", 999))
-    }
-    return named | {"max_ms": max(latency for _, latency in latencies)}
 
 
 def kill_in_turn(info: FleetInfo, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
@@ -297,6 +275,10 @@ def main() -> int:
     parser.add_argument("--rates", type=float, nargs="+", default=[12_400.0], metavar="N", help="scrapes a second")
     parser.add_argument("--seconds", type=float, default=120.0, help="of each rate, after its first 15")
     parser.add_argument("--skus", type=int, default=1_000_000)
+    parser.add_argument(
+        "--explain", action="store_true", help="what held slow alerts up; costs a few hundredths of a core"
+    )
+    parser.add_argument("--relay-seconds", type=float, default=0.0, help="of a bare relay in Java after each rate")
     parser.add_argument("--kills", action="store_true", help="kill everything in turn, at the first rate")
     parser.add_argument("--job-option", action="append", default=[], help="such as --buffer-timeout=1ms")
     parser.add_argument("--flink", action="append", default=[], metavar="KEY=VALUE", help="Flink's settings of the job")
@@ -331,6 +313,12 @@ def _print(found: dict[str, Any]) -> None:
             f"  slower than 50 ms: {each['slow_alerts']:,} alerts in {each['slow_stretches']} stretches, "
             f"{each['slow_alerts_at_a_checkpoint']:,} of them while a checkpoint was going on"
         )
+    for each in found.get("relay", ()):
+        figures = ", ".join(f"p{name} {each[f'p{name}_ms']:g}" for name in ("50", "90", "99", "999"))
+        print(f"the bare relay: {figures} ms, longest {each['max_ms']:g} ms")
+    for each in found.get("causes", ()):
+        counts = f"{each['alerts']:>6,} alerts {each['stretches']:>4} stretches {each['held_ms']:>8,.0f} ms"
+        print(f"{each['share']:>6.1%} {counts}  {each['name']}")
     for each in found.get("kills", ()):
         silent, again = each["silence_seconds"], each["caught_up_seconds"]
         print(f"{each['killed']:12} no alert for {silent} s, in time again after {again} s", end="")

@@ -66,7 +66,7 @@ class Reader(threading.Thread):
         consumer.close()
 
     def take(self, value: bytes, now_ms: float) -> None:
-        self.ids.add(value[_IDS_FROM : _IDS_FROM + _ID_CHARACTERS].decode())
+        self.ids.add(alert_id(value))
         self.ingested_ms.append(ingested_at_ms(value))
         self.latency_ms.append(now_ms - self.ingested_ms[-1])
 
@@ -74,6 +74,11 @@ class Reader(threading.Thread):
         """Of the scrapes that Kafka took in between."""
         pairs = zip(self.ingested_ms, self.latency_ms, strict=False)
         return [(ingested, latency) for ingested, latency in pairs if from_ms <= ingested < to_ms]
+
+
+def alert_id(value: bytes) -> str:
+    """The id of an alert, with which it begins."""
+    return value[_IDS_FROM : _IDS_FROM + _ID_CHARACTERS].decode()
 
 
 def ingested_at_ms(value: bytes) -> int:
