@@ -40,7 +40,6 @@ class Scrape(NamedTuple):
     resident_mib: float
     series: int
     jobs: int
-    answer_bytes: int
 
 
 @contextmanager
@@ -91,7 +90,6 @@ def scrape(pid: int, address: str) -> Scrape:
         round(int(resident.split()[1]) / 1024),
         len(lines),
         sum(line.startswith(_JOB_SERIES) for line in lines),
-        len(answer.content),
     )
 
 
