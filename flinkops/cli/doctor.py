@@ -51,7 +51,7 @@ def doctor(
 
     \b
     flinkops doctor                         every job, in one poll
-    flinkops doctor orders                  one job in depth, flame graphs too: about eight seconds
+    flinkops doctor orders                  one job in depth, flame graphs too: about ten seconds
     flinkops doctor orders -o json
     flinkops doctor --replay incident.rec
     flinkops doctor orders --why-not key-skew
@@ -130,7 +130,7 @@ def _examined(common: Common, job: str | None, bundle: str | None) -> "tuple[lis
         if job is None:
             evidence = examiner.fleet()
         else:
-            common.say("flinkops: two polls and the flame graphs of the busiest vertices: some eight seconds")
+            common.say("flinkops: two polls and the flame graphs of the busiest vertices: some ten seconds")
             evidence = examiner.jobs(pick)
         _say_sources(common, examiner)
         evidence = examiner.with_events(evidence)
