@@ -18,14 +18,13 @@ from flinkops.diagnose.evidence import Evidence, FlameSample, Twin, gathered
 from flinkops.diagnose.partition_pace import PartitionPace
 from flinkops.diagnose.rules.checkpoint_storage import storage_is_suspected
 from flinkops.diagnose.rules.restart_loop import lost_taskmanager_ms
-from flinkops.diagnose.rules.source_idle import reads_nothing
+from flinkops.diagnose.suspects import WORTH_A_FLAME_RATIO, busiest_vertices, early_vertices, is_suspicious
 from flinkops.diagnose.twins import topics_of, twins_of
 from flinkops.errors import FlinkopsError
 from flinkops.model.assessment import JobAssessment
 from flinkops.model.detail import FatalError, FlameGraph, JobDetail, StorageSign
 from flinkops.model.facts import JobKey, SourceStatus
 from flinkops.model.identity import flink_cluster, matching
-from flinkops.model.numbers import worst
 from flinkops.model.observation import Observation
 from flinkops.model.states import JobState
 from flinkops.observer import Observer
@@ -57,12 +56,6 @@ SECOND_POLL_SECONDS = 5.0
 SUSPECTS = 24
 EVENTS_OF_JOBS = 8
 """Each costs two requests of the API server."""
-FLAMES = 2
-EARLY_FLAMES = 4
-"""Sampled from the first poll on: those that the second one will most likely find worth it."""
-WORTH_A_FLAME_RATIO = 0.5
-WORTH_AN_EARLY_FLAME_RATIO = 0.25
-SUSPICIOUS_BUSY_RATIO = 0.85
 STALE_FLAME_MS = 60_000
 STACKS_AFTER_SECONDS = 20.0
 """Flink keeps stacks for a minute: those of the start, which loads and compiles, would stand for what comes after."""
@@ -260,39 +253,6 @@ class PollingEvidenceCollector(EvidenceCollector):
 def _sources(observer: Observer) -> dict[str, object]:
     collector = observer.collector
     return {source.name: source for source in collector.sources} if isinstance(collector, Collector) else {}
-
-
-def is_suspicious(job: JobAssessment) -> bool:
-    """Whether the cheap facts point at something that its details would explain."""
-    held, points = job.backpressure, job.checkpoints
-    return (
-        job.health.level != "ok"
-        or job.state != JobState.RUNNING
-        or (held is not None and held.level == "high")
-        or (points is not None and bool(points.failed_in_a_row))
-        or any((vertex.busy_ratio or 0.0) >= SUSPICIOUS_BUSY_RATIO for vertex in job.vertices)
-        or (job.facts is not None and reads_nothing(job.facts))
-    )
-
-
-def busiest_vertices(job: JobAssessment) -> list[str]:
-    """The ids of those that work most, and of the bottleneck."""
-    held = job.backpressure
-    blamed = held.bottleneck.vertex if held and held.bottleneck else None
-    vertices = job.facts.vertices if job.facts else ()
-    loads = [(each.name == blamed, worst(each.busy_ratio) or 0.0, each.id) for each in vertices]
-    chosen = sorted((each for each in loads if each[0] or each[1] >= WORTH_A_FLAME_RATIO), reverse=True)
-    return [vertex_id for _, _, vertex_id in chosen[:FLAMES]]
-
-
-def early_vertices(job: JobAssessment) -> list[str]:
-    """The ids of those that :func:`busiest_vertices` may name at the next poll: a wider choice, the unknown with it."""
-    vertices = job.facts.vertices if job.facts else ()
-    likely = busiest_vertices(job)
-    loads = [(worst(each.busy_ratio), each.id) for each in vertices if each.id not in likely]
-    others = [(1.0 if load is None else load, name) for load, name in loads]
-    likely += [name for load, name in sorted(others, reverse=True) if load >= WORTH_AN_EARLY_FLAME_RATIO]
-    return likely[:EARLY_FLAMES]
 
 
 def _sample(source: HasJobDetails, job: JobAssessment, vertex: str) -> _Sampled:
