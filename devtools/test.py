@@ -18,7 +18,7 @@ _THOROUGH = "(hypothesis or scaled or thorough) and not local and not cluster an
 _LOCAL = "local and not long and not by_hand"
 _LONG = "chaos or (local and long and not by_hand)"
 _CLUSTER = "cluster and not by_hand"  # those by hand: ./dev test cluster -m "cluster and by_hand"
-_WORKERS = "3"  # on two cores: some tests wait for other processes; each worker imports all tests, 4 s
+_WORKERS = "5"  # on two cores: many tests wait for other processes; each worker imports all tests, 4 s
 _HERE = [f"--ignore=tests/{folder}" for folder in ("local", "cluster", "chaos")]  # 4 s a worker to find none there
 _NO_TESTS = 5  # pytest's exit code when nothing was collected
 _LONG_HINT = "not run: kills, pages and the demo from end to end; ./dev test long runs them"

@@ -31,6 +31,7 @@ def test_every_alert_has_its_cases() -> None:
         assert tuple(test["name"] for test in case.tests()) == SCENARIOS
 
 
+@pytest.mark.thorough
 def test_prometheus_accepts_the_rules(rules: Path) -> None:
     checked = promtool("check", "rules", "--lint-fatal", str(rules))
     assert checked.returncode == 0, checked.stdout + checked.stderr
@@ -46,6 +47,7 @@ def _slow(case: Case) -> bool:
     [pytest.param(case, marks=[pytest.mark.thorough] if _slow(case) else []) for case in CASES],
     ids=lambda case: f"{case.alert}-{case.severity}",
 )
+@pytest.mark.thorough
 def test_alert(case: Case, rules: Path, tmp_path: Path) -> None:
     run_promtool(rules, case, tmp_path)
 

@@ -46,6 +46,7 @@ def test_every_panel_has_data_of_the_fleet(prometheus: Backfilled) -> None:
     assert [name_of(one) for one in PANELS if not lines_of(prometheus, one[1])] == []
 
 
+@pytest.mark.thorough
 def test_panels_are_empty_only_for_what_a_job_does_not_do(prometheus: Backfilled) -> None:
     (board,) = (board for board in boards() if board["uid"] == "flinkops-job")
     empty = {panel["title"] for panel in board["panels"] if not lines_of(prometheus, panel, job="orders")}

@@ -103,6 +103,7 @@ def damaged(file: Path, chance: random.Random) -> None:
 
 
 @pytest.mark.scaled
+@pytest.mark.thorough
 def test_whatever_is_damaged_it_is_one_line_or_nothing(world: Path, tmp_path: Path) -> None:
     errors: list[FlinkopsError] = []
     for seed in range(DAMAGES):
@@ -120,6 +121,7 @@ def test_whatever_is_damaged_it_is_one_line_or_nothing(world: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize("content", [b"no database at all", b"SQLite format 3\0" + b"\xff" * 5000])
+@pytest.mark.thorough
 def test_the_command_says_it_in_one_line(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "deliveries.db").write_bytes(content)

@@ -69,6 +69,7 @@ def requests_by_id(box: Inbox) -> Counter[str]:
     return Counter(each.alert_id for each in box.arrivals)
 
 
+@pytest.mark.thorough
 def test_only_what_was_in_flight_is_sent_again(tmp_path: Path) -> None:
     topic, state = a_topic(tmp_path), tmp_path / "state"
 
@@ -111,6 +112,7 @@ def test_killed_again_and_again_in_full_flow_it_repeats_less_than_twice_its_conc
     asyncio.run(scenario())
 
 
+@pytest.mark.thorough
 def test_answered_but_not_yet_durable_comes_again_as_the_same_request(tmp_path: Path) -> None:
     topic, state = a_topic(tmp_path), tmp_path / "state"
 

@@ -143,6 +143,7 @@ def test_nobody_listens() -> None:
     assert (outcome.kind, outcome.reason) == ("retry", "no_connection")
 
 
+@pytest.mark.thorough
 def test_no_answer_in_time() -> None:
     async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()

@@ -187,6 +187,7 @@ def test_a_savepoint_is_planned_confirmed_done_and_seen(tmp_path: Path, cluster:
     scenario(steps, tmp_path)
 
 
+@pytest.mark.thorough
 def test_every_action_is_offered_and_a_severe_one_wants_the_name(tmp_path: Path, cluster: FakeCluster) -> None:
     async def steps(app: FlinkopsApp, pilot: Pilot[None]) -> None:
         await press(pilot, ["x"])

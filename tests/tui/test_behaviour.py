@@ -80,6 +80,7 @@ def test_a_refresh_paints_only_lines_that_changed(monkeypatch: pytest.MonkeyPatc
     run(scenario())
 
 
+@pytest.mark.thorough
 def test_filter_follows_the_keys_and_escape_undoes_it() -> None:
     async def scenario() -> None:
         async with running(fleet(140), size=(120, 40)) as (app, pilot):
@@ -139,6 +140,7 @@ def test_a_job_is_followed_over_restarts_and_said_to_be_gone() -> None:
     run(scenario())
 
 
+@pytest.mark.thorough
 def test_copy_offers_ids_paths_and_commands() -> None:
     async def scenario() -> None:
         async with running(fleet(140), size=(120, 40)) as (app, pilot):
@@ -155,6 +157,7 @@ def test_copy_offers_ids_paths_and_commands() -> None:
     run(scenario())
 
 
+@pytest.mark.thorough
 def test_marked_rows_are_copied_together_and_noted_together(tmp_path: Path) -> None:
     async def scenario() -> None:
         path = tmp_path / "state" / "notes.json"

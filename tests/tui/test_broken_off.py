@@ -104,6 +104,7 @@ def on_screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OnScr
             terminal.close()
 
 
+@pytest.mark.thorough
 def test_sigterm_says_how_the_job_is_left_and_how_to_resume(on_screen: OnScreen) -> None:
     plan_id = on_screen.suspend_begun()
     on_screen.terminal.child.send_signal(signal.SIGTERM)

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 
 import msgspec
+import pytest
 
 from flinkops.errors import Unreachable
 from flinkops.model.facts import SourceStatus
@@ -13,6 +14,7 @@ from tests.tui.fleet import fleet
 from tests.tui.screen import fleet_screen, make_app, press, run, running, text_of, until, view_of
 
 
+@pytest.mark.thorough
 def test_stale_rows_say_so_and_are_dim() -> None:
     async def scenario() -> None:
         async with running(fleet(140), size=(120, 40)) as (app, pilot):

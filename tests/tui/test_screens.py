@@ -75,6 +75,7 @@ def test_hostile_names(size: tuple[int, int]) -> None:
         assert cells[right_edge - 2 : right_edge] in ("ms", " s"), row
 
 
+@pytest.mark.thorough
 def test_deep_screens() -> None:
     async def run() -> None:
         async with running(fleet(140), size=(120, 40), sources=[FakeSource("flink-00")]) as (app, pilot):

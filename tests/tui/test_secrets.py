@@ -81,6 +81,7 @@ def test_not_in_the_fleet_nor_in_what_is_written_of_it(tmp_path: Path, monkeypat
 
 
 @pytest.mark.scaled
+@pytest.mark.thorough
 def test_not_on_a_jobs_screens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 

@@ -44,6 +44,7 @@ def shown(tmp_path: Path, *keys: str) -> str:
 
 
 @pytest.mark.parametrize("keys", [("T",), ("enter", "T")], ids=["of the fleet", "of the job"])
+@pytest.mark.thorough
 def test_what_happened_stands_newest_first_with_its_source(tmp_path: Path, keys: tuple[str, ...]) -> None:
     screen = shown(tmp_path, *keys)
     action, failure = screen.index("restart p1"), screen.index("PriceException")

@@ -193,6 +193,7 @@ def test_a_rescale_that_cannot_be_tried_does_not_end_the_loop(
 
 
 @pytest.mark.parametrize(("keep", "parallelism", "stopped"), [(True, 4, False), (False, 4, True)])
+@pytest.mark.thorough
 def test_switching_off_keeps_what_the_operator_has_set(
     bench: Bench, fake: ScalingOperator, keep: bool, parallelism: int, stopped: bool
 ) -> None:

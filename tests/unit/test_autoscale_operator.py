@@ -156,6 +156,7 @@ def test_instants(value: object) -> None:
     assert abs(instant_ms(value) - 1_795_422_878_195) <= 1
 
 
+@pytest.mark.thorough
 def test_a_bomb_is_refused() -> None:
     bomb = base64.b64encode(gzip.compress(b" " * (17 * 1024 * 1024))).decode()
     with pytest.raises(ValueError, match="more than"):

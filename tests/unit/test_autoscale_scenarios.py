@@ -49,6 +49,7 @@ def least(rate: float, settings: Settings = QUICK) -> int:
 
 @pytest.mark.parametrize("noise", [0.0, 0.03])
 @pytest.mark.parametrize("steps", [(50.0, 400.0), (400.0, 80.0), (100.0, 900.0, 250.0)])
+@pytest.mark.thorough
 def test_each_step_converges_within_two_rescales(steps: tuple[float, ...], noise: float) -> None:
     """To the least sufficient parallelism or one more (balanced over the key groups), and then there is none."""
     phase = 30 * MINUTE
@@ -65,6 +66,7 @@ def test_each_step_converges_within_two_rescales(steps: tuple[float, ...], noise
 
 @pytest.mark.scaled
 @pytest.mark.parametrize("seed", some(range(5), 2))
+@pytest.mark.thorough
 def test_steady_load_with_noise_is_left_alone(seed: int) -> None:
     world = World(step_seconds=10.0, pause_seconds=10.0, noise=0.1, seed=seed)
     assert run(lambda _at: 300.0, 6 * HOUR, world=world, parallelism=5).rescales == 0

@@ -168,6 +168,7 @@ def ran_in_shell(words: str, redirection: str) -> subprocess.CompletedProcess[st
         2,
     ),
 )
+@pytest.mark.thorough
 def test_streams_that_take_nothing(words: str, redirection: str, code: int, said: str) -> None:
     ran = ran_in_shell(words, redirection)
     assert ran.returncode == code, ran.stderr

@@ -246,6 +246,7 @@ STEPS = ("dry-run", "measure", "patch", "transition", "check", "running", "switc
 
 @pytest.mark.scaled
 @pytest.mark.parametrize(("step", "kind"), some([*product(STEPS, KINDS)], 3))
+@pytest.mark.thorough
 def test_killed_at_any_step_it_is_resumed_to_the_same_end(step: str, kind: str, tmp_path: Path) -> None:
     with bench(tmp_path) as it:
         assert it.dies_at(it.plan(image="count:2"), step, kind)

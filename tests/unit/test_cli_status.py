@@ -201,6 +201,7 @@ def test_a_reader_that_leaves_is_no_error(flink: FakeFlink) -> None:
         assert process.stderr.read() == ""
 
 
+@pytest.mark.thorough
 def test_ctrl_c_is_130_and_quiet(flink: FakeFlink) -> None:
     import signal
 

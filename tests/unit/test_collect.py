@@ -110,6 +110,7 @@ def test_a_source_that_hangs_holds_up_nobody(
     assert status(collector.collect(), "a").state == "ok"
 
 
+@pytest.mark.thorough
 def test_a_source_that_goes_on_failing_holds_up_the_others_for_a_second_only(
     sources: list[ScriptedSource], clock: FixedClock
 ) -> None:
@@ -198,6 +199,7 @@ FAULTS = ["401", "500", "302", "html", "not-json", "wrong-types", "truncated", "
 
 
 @pytest.mark.parametrize("kind", FAULTS)
+@pytest.mark.thorough
 def test_one_lying_endpoint_leaves_the_others_correct(kind: str) -> None:
     good, bad = FakeFlink(Recording.load("flink-2.3-count")), FakeFlink(Recording.load("flink-2.3-count"))
     with serving(good, bad):

@@ -150,6 +150,7 @@ def ended(client: socket.socket) -> bool:
         return True
 
 
+@pytest.mark.thorough
 def test_a_client_that_never_ends_its_request_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "REQUEST_SECONDS", 0.2)
     with serving() as server, talking(server, b"GET /metrics HTTP/1.0\r\nX-A: ") as slow:
@@ -170,6 +171,7 @@ def test_a_client_that_never_ends_its_request_is_cut_off(monkeypatch: pytest.Mon
         assert get(server)[0] == 200
 
 
+@pytest.mark.thorough
 def test_a_client_that_does_not_read_its_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "ANSWER_SECONDS", 0.2)
     many = fleet(*(msgspec.structs.replace(HEALTHY, name=f"job-{n}-{'x' * 150}") for n in range(2_000)))

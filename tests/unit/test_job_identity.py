@@ -79,6 +79,7 @@ def two_with_one_id(api: ApiServer) -> str:
     return str(recorded_id)
 
 
+@pytest.mark.thorough
 def test_two_namespaces_with_one_job_id_keep_their_evidence_apart(
     api: ApiServer, source: Callable[..., KubernetesSource]
 ) -> None:

@@ -79,6 +79,7 @@ def test_a_plugin_has_a_limited_time(tmp_path: Path, monkeypatch: pytest.MonkeyP
         access.endpoint()
 
 
+@pytest.mark.thorough
 def test_a_plugin_that_hangs_ends_with_the_command(cli: Cli, tmp_path: Path) -> None:
     note = tmp_path / "began"
     hang = f"import time, pathlib; pathlib.Path({str(note)!r}).touch(); time.sleep(600)"

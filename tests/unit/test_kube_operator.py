@@ -275,6 +275,7 @@ CREATED, LATER = "2026-11-28T12:00:00Z", "2026-11-28T12:00:09Z"
         ({"type": "Progressing", "status": "False", "lastTransitionTime": CREATED}, False),
     ],
 )
+@pytest.mark.thorough
 def test_a_jobmanager_that_was_never_available(
     api: ApiServer, access: KubeAccess, condition: dict[str, str], never: bool
 ) -> None:

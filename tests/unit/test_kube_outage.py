@@ -71,6 +71,7 @@ def state(snapshot: FleetSnapshot) -> str:
 
 
 @pytest.mark.parametrize("how", ["cut", "hold"])
+@pytest.mark.thorough
 def test_it_goes_away_and_comes_back(relay: Relay, source: KubernetesSource, collector: Collector, how: str) -> None:
     until(lambda: state(collector.collect()) == "ok" and source.watches == 2)
     (relay.cut if how == "cut" else relay.hold)()

@@ -171,6 +171,7 @@ def test_a_slow_api_server_ends_at_the_deadline(api: ApiServer, open_source: Cal
     assert seconds < HANGS_SECONDS
 
 
+@pytest.mark.thorough
 def test_a_slow_jobmanager_costs_its_own_row_only(api: ApiServer, open_source: Callable[..., KubernetesSource]) -> None:
     release = threading.Event()
     other = resource("1.15.0", 5)

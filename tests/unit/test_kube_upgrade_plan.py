@@ -123,6 +123,7 @@ def test_going_back_is_part_of_the_plan(run: Run) -> None:
         ("rescale", "count", "--parallelism", "2"),
     ],
 )
+@pytest.mark.thorough
 def test_no_action_meant_for_kubernetes_reaches_another_flink(
     run: Run, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
 ) -> None:
@@ -180,6 +181,7 @@ def test_a_session_job_is_planned_with_its_cluster(run: Run, api: ApiServer, man
         ("--savepoint --jar local:///new.jar --arg --x", ("--savepoint", "--jar", "local:///new.jar", "--arg", "--x")),
     ],
 )
+@pytest.mark.thorough
 def test_a_screen_plans_what_the_command_plans(run: Run, tmp_path: Path, text: str, options: tuple[str, ...]) -> None:
     _, out, _ = run("upgrade", "count", *options, "--plan", "-o", "json")
     by_command = plan(out)

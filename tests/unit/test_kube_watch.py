@@ -138,6 +138,7 @@ def test_a_watch_that_the_server_ends_is_taken_up_where_it_was(source: Kubernete
 
 
 @pytest.mark.parametrize("how", ["in the stream", "at once"])
+@pytest.mark.thorough
 def test_a_version_that_is_too_old_leads_to_a_new_list(source: KubernetesSource, kind: WatchedKind, how: str) -> None:
     start_watching(source, kind)
     kind.listed = [named("new")]

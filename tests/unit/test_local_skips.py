@@ -49,6 +49,7 @@ def test_skips_are_named_before_the_last_line(project: Path) -> None:
     assert "1 passed, 2 skipped" in result.stdout.splitlines()[-1]
 
 
+@pytest.mark.thorough
 def test_in_ci_an_unlisted_skip_fails(project: Path) -> None:
     result = run(project, allowed="# agreed\nno moon; wait for the night  # in summer\n", ci=True)
     assert result.returncode == 1

@@ -104,6 +104,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.scaled
 @pytest.mark.parametrize("name", some(unfinished("operator"), 12))
+@pytest.mark.thorough
 def test_an_old_action_on_a_job_of_the_operator_is_resumed(name: str, tmp_path: Path) -> None:
     case = cases("operator")[name]
     with on_operator(case, tmp_path) as bench:

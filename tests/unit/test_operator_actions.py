@@ -63,6 +63,7 @@ def test_a_newer_operator_redeploys_the_old_spec_from_the_savepoint(bench: Bench
 
 @pytest.mark.parametrize("redeploys", [False, True])
 @pytest.mark.parametrize("step", ["patch", "rollback", "old-remove", "old-create"])
+@pytest.mark.thorough
 def test_killed_before_the_outcome_is_noted_nothing_is_done_twice(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, step: str, redeploys: bool
 ) -> None:
@@ -99,6 +100,7 @@ AT_EACH_STEP = pytest.mark.parametrize(
 
 @pytest.mark.scaled
 @AT_EACH_STEP
+@pytest.mark.thorough
 def test_an_api_server_that_is_away_for_a_while_at_any_step_changes_nothing(
     bench: Bench, image: str, step: str
 ) -> None:
@@ -113,6 +115,7 @@ def test_an_api_server_that_is_away_for_a_while_at_any_step_changes_nothing(
 
 @pytest.mark.scaled
 @AT_EACH_STEP
+@pytest.mark.thorough
 def test_killed_at_any_step_it_goes_on_and_does_nothing_twice(bench: Bench, image: str, step: str) -> None:
     plan = bench.upgrade(image=image)
     assert bench.run_and_die_at(plan, step)
@@ -238,6 +241,7 @@ def test_somebody_elses_edit_is_kept_and_named_by_the_rollback(bench: Bench, min
 
 
 @pytest.mark.parametrize("again", [False, True])
+@pytest.mark.thorough
 def test_what_somebody_else_deletes_is_not_created_again(bench: Bench, again: bool) -> None:
     plan = bench.upgrade(image=BAD_IMAGE)
 

@@ -112,6 +112,7 @@ def test_nothing_that_is_needed_is_an_orphan(world: World, with_last_states: boo
 
 @given(worlds())
 @settings(max_examples=examples(2), deadline=None)
+@pytest.mark.thorough
 def test_a_job_that_nobody_knows_keeps_its_newest_whole_state(world: World) -> None:
     decision = decide(world.files, world.contents, world.references)
     gone = {one.path for unit in decision.orphans for one in unit.files}

@@ -102,6 +102,7 @@ def test_a_rollback_of_its_own_gives_the_old_job_its_overrides_too(
     assert (result.outcome, fake.parallelism) == ("rolled-back", 3), result.error
 
 
+@pytest.mark.thorough
 def test_overrides_that_do_not_come_about_are_no_success(bench: Bench, fake: ForgettingFlink) -> None:
     fake.slots = 2
     result = bench.run(bench.plan(REDEPLOYMENTS["restart"]), seconds=3.0)

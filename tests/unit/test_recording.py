@@ -123,6 +123,7 @@ def test_a_torn_tail_is_left_out_and_written_over(path: Path) -> None:
     assert [each.taken_ms for each in read_all(path)] == [START_MS + second * 1000 for second in (*range(9), 99)]
 
 
+@pytest.mark.thorough
 def test_it_survives_kill_9(tmp_path: Path) -> None:
     path = tmp_path / "killed.rec"
     program = """

@@ -52,6 +52,7 @@ def killed_at(bench: Bench, place: str, jar: str) -> Bench:
         "intent stable",
     ],
 )
+@pytest.mark.thorough
 def test_killed_at_a_step_the_upgrade_goes_on_to_its_end(bench: Bench, place: str) -> None:
     after = killed_at(bench, place, "new.jar")
     result = after.executor().resume("p1")

@@ -186,6 +186,7 @@ def manifest(bench: Bench, **job: Any) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.thorough
 def test_bad_good_bad_rollback_never_goes_back_in_state(bench: Bench) -> None:
     assert bench.run(bench.upgrade("p1", image=BAD_IMAGE)).outcome == "rolled-back"
     assert bench.run(bench.upgrade("p2", image="count:2")).outcome == "verified"

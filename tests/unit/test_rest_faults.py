@@ -66,6 +66,7 @@ def test_every_failure_is_one_sentence(flink: FakeFlink, kind: str, state: str, 
 
 
 @pytest.mark.parametrize("kind", ["slow", "trickle", "headers"])
+@pytest.mark.thorough
 def test_the_deadline_is_for_the_whole_poll(flink: FakeFlink, kind: str) -> None:
     flink.faults = [Fault(kind)]
     begun = time.monotonic()
@@ -76,6 +77,7 @@ def test_the_deadline_is_for_the_whole_poll(flink: FakeFlink, kind: str) -> None
 
 
 @pytest.mark.parametrize("kind", ["slow", "trickle", "headers"])
+@pytest.mark.thorough
 def test_slow_details_give_what_there_was_in_time(flink: FakeFlink, kind: str) -> None:
     flink.faults = [Fault(kind, "/subtasks/metrics")]
     source = FlinkRestSource(parse_endpoint(flink.url))

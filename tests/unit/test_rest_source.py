@@ -174,6 +174,7 @@ def test_a_metric_that_is_gone_does_not_empty_the_answer_for_good(flink_2_3: Fak
     assert "mailbox_latency_seconds" not in aggregate.measured
 
 
+@pytest.mark.thorough
 def test_metrics_that_come_late_are_unknown_until_then(flink_2_3: FakeFlink) -> None:
     aggregates, flink_2_3.recording.aggregates = flink_2_3.recording.aggregates, {}
     job = poll(flink_2_3)["count"]
@@ -194,6 +195,7 @@ def test_metrics_that_come_late_are_unknown_until_then(flink_2_3: FakeFlink) -> 
         ("/metrics?get=numRestarts", "restarts", "restarts"),
     ],
 )
+@pytest.mark.thorough
 def test_a_failing_request_costs_its_facts_not_the_row(
     flink_2_3: FakeFlink, kind: str, where: str, unknown: str, lost: str
 ) -> None:

@@ -136,6 +136,7 @@ def test_all_is_well(check: Check) -> None:
     assert any("count" in one for one in found(checks, "rest", "warning"))  # its JobManager does not answer
 
 
+@pytest.mark.thorough
 def test_each_missing_permission_is_a_line(check: Check, api: ApiServer) -> None:
     missing = {("leases", "update"), ("flinkdeployments", "patch"), ("services", "get"), ("services", "create")}
     api.allows = lambda attributes: (attributes["resource"], attributes["verb"]) not in missing
@@ -156,6 +157,7 @@ def test_without_the_list_of_deployments_nothing_works(check: Check, api: ApiSer
     assert any("in all namespaces: no job is seen" in one for one in found(checks, "permission", "failed"))
 
 
+@pytest.mark.thorough
 def test_clock_and_operator_of_a_real_answer(check: Check, api: ApiServer) -> None:
     api.clock_ahead_seconds = 120.0
     api.answers[OPERATORS] = lambda *_: status(403, 'User "ann" cannot list')
@@ -171,6 +173,7 @@ def test_an_api_server_that_is_away(check: Check, api: ApiServer) -> None:
     assert found(checks, "reach", "failed")
 
 
+@pytest.mark.thorough
 def test_for_all_namespaces_leases_are_asked_about_where_jobs_are(check: Check, api: ApiServer) -> None:
     here, there = resource("1.15.0", 5), resource("1.15.0", 5)
     there["metadata"]["namespace"] = "alerts"

@@ -108,6 +108,7 @@ def test_the_api_server_may_be_away_for_a_while() -> None:
         ([without_node("0/1 nodes: Insufficient memory")], "unschedulable", "no node has room for the pod"),
     ],
 )
+@pytest.mark.thorough
 def test_what_keeps_it_from_starting(states: list[dict[str, Any]], why: str, words: str) -> None:
     found = failure(FakePods(states), task(room_seconds=0.02))
     assert (found.why, found.exit_code) == (why, ExitCode.FAILED)

@@ -129,6 +129,7 @@ def test_all_are_changed_and_verified(run: Run, changed: list[str]) -> None:
 
 
 @pytest.mark.parametrize(("outcome", "code"), [("rolled-back", 1), ("failed", 1), ("timed-out", 4)])
+@pytest.mark.thorough
 def test_the_first_that_does_not_go_well_is_the_last(
     run: Run, changed: list[str], ends: Ends, outcome: Outcome, code: int
 ) -> None:
@@ -155,6 +156,7 @@ def test_an_error_of_one_is_told_and_ends_it(run: Run, changed: list[str], ends:
     ]
 
 
+@pytest.mark.thorough
 def test_ctrl_c_waits_for_nobody(run: Run, changed: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     never = threading.Event()
     ids: list[str] = []
@@ -177,6 +179,7 @@ def test_ctrl_c_waits_for_nobody(run: Run, changed: list[str], monkeypatch: pyte
     never.set()
 
 
+@pytest.mark.thorough
 def test_a_mistake_in_one_is_a_failure(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(self: FakeExecutor, plan: Plan) -> Result:
         raise ZeroDivisionError("x")

@@ -96,6 +96,7 @@ def run_without(bench: Bench, field: str, request: ActionRequest, plan_id: str =
         ("flinkConfiguration", {"settings": {"state.backend.type": None}}, "state.backend.type: it is as before"),
     ],
 )
+@pytest.mark.thorough
 def test_an_upgrade_that_leaves_things_as_they_were_is_timed_out(
     bench: Bench, field: str, change: dict[str, Any], told: str
 ) -> None:
@@ -137,6 +138,7 @@ def test_an_api_server_that_is_away_while_the_effect_is_read_is_waited_for(bench
     assert (result.outcome, result.seen["image"][:7]) == ("verified", "count:2"), result.error
 
 
+@pytest.mark.thorough
 def test_a_rollback_and_a_resume_read_the_change_back_too(bench: Bench) -> None:
     assert bench.run(bench.plan(upgraded(image="count:2"))).outcome == "verified"
     back = run_without(bench, "image", ActionRequest("rollback", terms=QUICK), "p2")
@@ -182,6 +184,7 @@ def test_an_operator_that_does_nothing(bench: Bench, name: str) -> None:
 @pytest.mark.parametrize(
     "name", some([one for one in REQUESTS if one not in ("an ignored setting", "autoscale enable")], 2)
 )
+@pytest.mark.thorough
 def test_an_operator_that_says_done_and_has_done_nothing(bench: Bench, name: str) -> None:
     plan = bench.plan(REQUESTS[name])
     bench.fake.asleep = True
