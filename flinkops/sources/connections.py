@@ -151,10 +151,10 @@ def short_target(target: str) -> str:
     for by names of 3,500 characters. What is escaped already is spared that.
     """
     request = getattr(_current, "request", None)
-    if request is None or not _ESCAPED.fullmatch(target):
+    if request is None:
         return target
-    request.target = target
-    return "/"
+    request.target = target if _ESCAPED.fullmatch(target) else None
+    return "/" if request.target else target
 
 
 _ESCAPED = re.compile(r"/(?:[\w./?=&,~:@!$'()*+;-]|%[0-9A-F]{2})*", re.ASCII)
