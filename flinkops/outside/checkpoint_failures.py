@@ -1,5 +1,6 @@
 """Why Flink gave a checkpoint up, by the wording of its CheckpointFailureReason: its REST API has no code for it."""
 
+import re
 from enum import Enum
 from typing import Final
 
@@ -14,14 +15,14 @@ class CheckpointFailure(Enum):
 
 
 _WORDINGS: Final = (
-    ("checkpoint expired", CheckpointFailure.EXPIRED),
-    ("io-problem detected", CheckpointFailure.WRITING),
-    ("asynchronous task checkpoint failed", CheckpointFailure.WRITING),
-    ("failure to finalize checkpoint", CheckpointFailure.WRITING),
-    ("channelstate file", CheckpointFailure.SNAPSHOT),
-    ("checkpoint was declined.", CheckpointFailure.SNAPSHOT),
-    ("task local checkpoint failure", CheckpointFailure.SNAPSHOT),
-    ("trigger checkpoint failure", CheckpointFailure.SNAPSHOT),
+    (re.compile(r"checkpoint expired"), CheckpointFailure.EXPIRED),
+    (re.compile(r"io-problem detected"), CheckpointFailure.WRITING),
+    (re.compile(r"asynchronous task checkpoint failed"), CheckpointFailure.WRITING),
+    (re.compile(r"failure to finalize checkpoint"), CheckpointFailure.WRITING),
+    (re.compile(r"channelstate file"), CheckpointFailure.SNAPSHOT),
+    (re.compile(r"checkpoint was declined\."), CheckpointFailure.SNAPSHOT),
+    (re.compile(r"task local checkpoint failure"), CheckpointFailure.SNAPSHOT),
+    (re.compile(r"trigger checkpoint failure"), CheckpointFailure.SNAPSHOT),
 )
 
 
@@ -32,4 +33,4 @@ def kind_of_failure(said: str | None) -> CheckpointFailure:
     (<CheckpointFailure.EXPIRED: 'expired'>, <CheckpointFailure.OTHER: 'other'>)
     """
     text = (said or "").lower()
-    return next((kind for wording, kind in _WORDINGS if wording in text), CheckpointFailure.OTHER)
+    return next((kind for wording, kind in _WORDINGS if wording.search(text)), CheckpointFailure.OTHER)
