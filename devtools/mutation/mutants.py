@@ -124,7 +124,8 @@ def _positions(text: str) -> Iterator[tuple[str, int, tuple[int, int]]]:
         operator, occurrence = get_operator(name)(), 0
         for node in nodes:
             for start, *_ in operator.mutation_positions(node):
-                yield name, occurrence, start
+                if node.type != "except_clause" or _catches_names(node):
+                    yield name, occurrence, start
                 occurrence += 1
 
 
@@ -132,6 +133,13 @@ def _may_change(node: Any) -> bool:
     if node.type == "operator":  # the `*` that parts parameters is none either
         return node.value not in _NO_OPERATION and node.parent.type not in {"parameters", "lambdef", "typedargslist"}
     return node.type in _NODES
+
+
+def _catches_names(node: Any) -> bool:
+    """cosmic-ray cannot replace a dotted name, alone or among several."""
+    caught = node.children[1]
+    names = caught.children[1].children[::2] if caught.type == "atom" else [caught]
+    return all(each.type == "name" for each in names)
 
 
 def _type_ranges(tree: ast.Module) -> list[tuple[tuple[int, int], tuple[int, int]]]:

@@ -104,3 +104,10 @@ def test_the_report_has_the_share_and_each_survivor_with_its_reason() -> None:
 def test_what_was_made_at_the_import_is_not_patched(before: str, after: str, patched: bool) -> None:
     code = changed_function(f"def outer(found):\n    {before}\n", f"def outer(found):\n    {after}\n", "m.py")
     assert (code is not None) is patched
+
+
+def test_an_exception_of_a_dotted_name_is_left_alone(tmp_path: Path) -> None:
+    source = "try:\n    a()\nexcept b.Error:\n    c()\nexcept KeyError:\n    d()\nexcept (OSError, b.Other):\n    e()\n"
+    mutants, _ = sample(_tree(tmp_path, source), ["code"], 100, seed=1)
+    assert [each.line for each in mutants if "Exception" in each.operator] == [5]
+    assert all(each.source(tmp_path) != source for each in mutants)
