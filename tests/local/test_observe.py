@@ -161,6 +161,7 @@ def test_every_metric_is_in_a_real_scrape(stack: Stack) -> None:
         "flinkops_job_override_drift_vertices",
         "flinkops_job_bottleneck_info",
         "flinkops_job_health_reason",
+        "flinkops_job_finding",
         "flinkops_job_delivery_latency_seconds",
     }
     assert {metric.name for metric in METRICS} - scraped <= optional
