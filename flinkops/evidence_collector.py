@@ -97,7 +97,7 @@ class EvidenceCollector:
             _twins(observation, job, source),
         )
         if detail is not None:
-            detail = self._pace.told(detail)
+            detail = self._pace.told(job.key, detail)
         return _evidence(observation, job, detail=detail, flames=flames, further=further, unknown=unknown)
 
     def logs(self, evidence: Sequence[Evidence]) -> dict[str, str]:

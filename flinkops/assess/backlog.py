@@ -10,15 +10,13 @@ from flinkops.model.assessment import Backlog
 from flinkops.model.facts import JobFacts
 from flinkops.model.history import JobSample
 from flinkops.model.measures import PENDING_RECORDS
-from flinkops.model.trend import theil_sen
+from flinkops.model.trend import seconds_until_read, theil_sen
 
 PATH = "backlog"
 CHANGE, CATCH_UP = f"{PATH}.change_per_second", f"{PATH}.catch_up_seconds"
 WINDOW_MS = 60_000
 """Flink's own rates are over a minute."""
 FEWEST_POLLS = 3
-FALLING_RATIO = 0.01
-"""Of what waits, each minute: what falls slower is as good as steady, and would take hours."""
 
 
 def backlog(
@@ -37,9 +35,10 @@ def backlog(
         return Signal(Backlog(records, None, 0.0 if records == 0 else None), {CHANGE: few, **left})
     if records == 0:
         return Signal(Backlog(records, change, 0.0))
-    if change * 60 > -FALLING_RATIO * records:
+    left_seconds = seconds_until_read(records, change)
+    if left_seconds is None:
         return Signal(Backlog(records, change, None), not_applicable={CATCH_UP: "what waits does not get less"})
-    return Signal(Backlog(records, change, records / -change))
+    return Signal(Backlog(records, change, left_seconds))
 
 
 def _change_per_second(job: JobFacts, records: float, past: Sequence[JobSample]) -> float | None:

@@ -5,26 +5,27 @@ from collections.abc import Sequence
 import msgspec
 
 from flinkops.model.detail import JobDetail, PartitionDetail
+from flinkops.model.facts import JobKey
+from flinkops.model.trend import seconds_until_read
 
 LEAST_MS = 20_000
 """Flink's metrics are up to 10 s old: from nearer answers comes no rate."""
 MOST_MS = 180_000
-FALLING_RATIO = 0.01
-"""Of what waits, each minute (as of the whole backlog): what falls slower is as good as steady."""
 
 
 class PartitionPace:
-    """Remembers what was told of each job. From one thread at a time."""
+    """Remembers for MOST_MS what was told of each job. From one thread at a time."""
 
     def __init__(self) -> None:
-        self._told: dict[str, list[JobDetail]] = {}
+        self._told: dict[tuple[JobKey, str], list[JobDetail]] = {}
 
-    def told(self, detail: JobDetail) -> JobDetail:
-        """The detail with the pace of its partitions, where an earlier one is old enough for that."""
+    def told(self, key: JobKey, detail: JobDetail) -> JobDetail:
+        """The detail with the pace of its partitions, where an earlier one of this run is old enough for that."""
         if not detail.partitions:
             return detail
-        before = [each for each in self._told.get(detail.id, ()) if 0 < detail.seen_ms - each.seen_ms <= MOST_MS]
-        self._told[detail.id] = [*before, detail]
+        self._told = {run: kept for run, kept in self._told.items() if detail.seen_ms - kept[-1].seen_ms <= MOST_MS}
+        before = [each for each in self._told.get((key, detail.id), ()) if 0 < detail.seen_ms - each.seen_ms <= MOST_MS]
+        self._told[key, detail.id] = [*before, detail]
         return paced(detail, before)
 
 
@@ -63,4 +64,4 @@ def _catch_up(waits: float | None, change: float | None) -> float | None:
         return None
     if waits <= 0:
         return 0.0
-    return waits / -change if change * 60 <= -FALLING_RATIO * waits else None
+    return seconds_until_read(waits, change)

@@ -29,3 +29,16 @@ def thinned(points: Sequence[tuple[float, float]], limit: int) -> list[tuple[flo
         return list(points)
     step = (len(points) - 1) / (limit - 1)
     return [points[round(index * step)] for index in range(limit)]
+
+
+FALLING_RATIO = 0.01
+"""Of what waits, each minute: what falls slower is as good as steady, and would take hours."""
+
+
+def seconds_until_read(records: float, change_per_second: float) -> float | None:
+    """Until nothing waits, at this pace; None: what waits does not get less.
+
+    >>> seconds_until_read(600.0, -10.0), seconds_until_read(600.0, 0.0)
+    (60.0, None)
+    """
+    return None if change_per_second * 60 > -FALLING_RATIO * records else records / -change_per_second

@@ -11,7 +11,7 @@ from flinkops.diagnose.partition_pace import PartitionPace, paced
 from flinkops.diagnose.twins import twins_of
 from flinkops.diagnose.writers import writes_to
 from flinkops.model.detail import JobDetail, PartitionDetail, SubtaskDetail, VertexDetail
-from flinkops.model.facts import CheckpointPhases, JobFacts, Spread
+from flinkops.model.facts import CheckpointPhases, JobFacts, JobKey, Spread
 from flinkops.model.findings import Finding
 from tests.unit.builders import NOW_MS, spread, with_vertex
 from tests.unit.doctor_cases import detail, evidence, found, held_up, job, sample, thrown
@@ -151,6 +151,9 @@ def at(seconds: float, offset: int | None, pending: float | None, subtask: int =
     return JobDetail("a" * 32, NOW_MS + round(seconds * 1000), partitions=(part,))
 
 
+KEY = JobKey("lab", "", "orders")
+
+
 @pytest.mark.parametrize(
     ("now", "expected"),
     [
@@ -169,9 +172,15 @@ def test_the_pace_of_a_partition_is_of_two_answers_far_enough_apart(
     now: JobDetail, expected: tuple[float | None, float | None, float | None]
 ) -> None:
     pace = PartitionPace()
-    pace.told(at(0, 100, 500.0))
-    part = pace.told(now).partitions[0]
+    pace.told(KEY, at(0, 100, 500.0))
+    part = pace.told(KEY, now).partitions[0]
     assert (part.read_per_second, part.pending_change_per_second, part.catch_up_seconds) == expected
+
+
+def test_a_job_with_the_id_of_another_one_has_its_own_pace() -> None:
+    pace = PartitionPace()
+    pace.told(JobKey("lab", "shop", "orders"), at(0, 100, 500.0))
+    assert pace.told(KEY, at(20, 600, 300.0)).partitions[0].read_per_second is None
 
 
 def test_a_job_without_partitions_has_no_pace() -> None:
