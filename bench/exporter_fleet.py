@@ -28,6 +28,9 @@ BAR_SECONDS = 15.0
 FRESH_SECONDS = 2.5
 """An exporter answers with the last poll while that is less than two seconds old."""
 PATIENCE_SECONDS = 120.0
+SCRAPE_TIMEOUT_SECONDS = 60.0
+"""A shard at rest while the others are measured has no fresh poll: a scrape is measured until its poll's end."""
+_TIMEOUT_HEADER = "X-Prometheus-Scrape-Timeout-Seconds"
 CLUSTERS_A_SERVER = 100
 _JOB_SERIES = "flinkops_job_info{"
 
@@ -79,7 +82,7 @@ def first(pid: int, address: str) -> Scrape:
 def scrape(pid: int, address: str) -> Scrape:
     """As Prometheus would."""
     begun, used = time.monotonic(), cpu_seconds(pid)
-    answer = requests.get(address, timeout=PATIENCE_SECONDS)
+    answer = requests.get(address, timeout=PATIENCE_SECONDS, headers={_TIMEOUT_HEADER: f"{SCRAPE_TIMEOUT_SECONDS:g}"})
     answer.raise_for_status()
     seconds = time.monotonic() - begun
     lines = [line for line in answer.text.splitlines() if not line.startswith("#")]

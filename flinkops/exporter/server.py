@@ -8,6 +8,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from socketserver import TCPServer, ThreadingMixIn
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 
 from flinkops.errors import OperationFailed, UsageError
 from flinkops.exporter.collector import DEADLINE_SECONDS, scrape_deadline_seconds
-from flinkops.exporter.connections import Connections
+from flinkops.exporter.connections import ANSWER_SECONDS, Connections
 from flinkops.input_file import read_input_text
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ log = logging.getLogger(__name__)
 
 _MOST_CREDENTIALS_BYTES = 2**20
 _IDLE_SECONDS = 15.0
+_SHARE_OF_TIMEOUT = 0.8
+_LONGEST_SECONDS = ANSWER_SECONDS * _SHARE_OF_TIMEOUT
+"""What is left of the time of an answer is for the client's reading it."""
 _TIMEOUT_HEADER = "HTTP_X_PROMETHEUS_SCRAPE_TIMEOUT_SECONDS"
 _HEALTH = "/healthz"
 _LANDING = b"""<!doctype html><html lang="en"><title>flinkops exporter</title>
@@ -99,7 +103,7 @@ def application(
             challenge = ("WWW-Authenticate", 'Basic realm="flinkops"')
             return _plain(start_response, "401 Unauthorized", b"user and password, please\n", challenge)
         if path == "/metrics":
-            scrape_deadline_seconds.set(_deadline_seconds(environ))
+            scrape_deadline_seconds.set(deadline_seconds(environ))
             return metrics(environ, start_response)
         if path == "/":
             start_response("200 OK", [("Content-Type", "text/html; charset=utf-8")])
@@ -114,13 +118,15 @@ def _plain(start_response: "StartResponse", status: str, body: bytes, *headers: 
     return [body]
 
 
-def _deadline_seconds(environ: "WSGIEnvironment") -> float:
-    """Somewhat less than the scraper waits, never more than the default."""
+def deadline_seconds(environ: "WSGIEnvironment") -> float:
+    """Somewhat less than the scraper waits; the default for one that does not say."""
     try:
         timeout_seconds = float(environ.get(_TIMEOUT_HEADER, ""))
     except ValueError:
         return DEADLINE_SECONDS
-    return min(DEADLINE_SECONDS, max(0.1, timeout_seconds * 0.8))
+    if not isfinite(timeout_seconds):
+        return DEADLINE_SECONDS
+    return min(_LONGEST_SECONDS, max(0.1, timeout_seconds * _SHARE_OF_TIMEOUT))
 
 
 class _Handler(WSGIRequestHandler):

@@ -22,7 +22,7 @@ from flinkops.exporter import connections
 from flinkops.exporter.connections import Connections
 from flinkops.exporter.families import Options
 from flinkops.exporter.run import Listen, build, parse_listen
-from flinkops.exporter.server import Credentials, MetricsServer, Tls, read_credentials
+from flinkops.exporter.server import Credentials, MetricsServer, Tls, deadline_seconds, read_credentials
 from flinkops.exporter.shard import parse_shard
 from flinkops.model.facts import FleetSnapshot
 from flinkops.model.observation import Observation
@@ -236,6 +236,25 @@ def test_the_scraper_s_own_timeout_is_kept() -> None:
     assert status == 200
     assert "flinkops_exporter_overdue_scrapes_total 1.0" in text
     assert "flinkops_job" not in text
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("0.2", 0.16),
+        ("10", 8.0),
+        ("30", 24.0),
+        ("600", 48.0),
+        ("0", 0.1),
+        ("", 8.0),
+        ("ten", 8.0),
+        ("nan", 8.0),
+        ("inf", 8.0),
+    ],
+)
+def test_a_large_fleet_s_longer_timeout_is_used_to_its_end(header: str, seconds: float) -> None:
+    """Up to what an answer may take at all; what is no number of seconds leaves the default."""
+    assert deadline_seconds({"HTTP_X_PROMETHEUS_SCRAPE_TIMEOUT_SECONDS": header}) == pytest.approx(seconds)
 
 
 def test_a_taken_port_is_one_line() -> None:
