@@ -64,7 +64,8 @@ from flinkops.local.ports import free_ports
 from flinkops.local.processes import Process, terminate
 from flinkops.model.endpoint import parse_endpoint
 from flinkops.plan.identity import derived_id
-from flinkops.plan.rehearsal import Seen, judge, needs_control
+from flinkops.plan.rehearsal import judge, needs_control
+from flinkops.plan.rehearsal_seen import Seen
 
 _ENTRY = "flinkops.changed.Job"
 _STATE_SECONDS = 5.0  # until each of the 100 keys has state
@@ -164,16 +165,16 @@ def _row(
     began = time.monotonic()
     file = _made(bench, title, program, name, change)
     job = _job_name(title)
-    before = _rows(bench, program)
+    before = _outside(bench, program)
     with ThreadPoolExecutor(1) as pool:
         judging = pool.submit(_judged, bench, title, program, name, change, places[change.against], base)
         if before is not None or change.claims:  # the real one writes to the table, or removes what it has claimed
             judging.exception()
-        written = None if before is None else (_rows(bench, program) or 0) - before
+        written = None if before is None else (_outside(bench, program) or 0) - before
         real, cause = _really(bench, program, file, change, job, places[change.against])
         verdict, why = judging.result()
     agrees = AGREES.get(verdict) == real
-    wrote = "" if written is None else f"[the rehearsal changed the table by {written}] "
+    wrote = "" if written is None else f"[the rehearsal changed what is outside by {written}] "
     about = " | real: ".join(filter(None, [why, cause])).replace("\n", " ")[:220]
     seconds = f"{time.monotonic() - began:4.0f} s"
     row = f"{title + ': ' + name:<52} {verdict:<12} {real:<11} {'yes' if agrees else 'NO ':<4}{seconds} {wrote}{about}"
@@ -241,15 +242,30 @@ def _client_options(bench: Bench, program: Program, file: Path, change: Change, 
     """Behind ``flink run``, but for the target."""
     options = ["-p", str(change.parallelism)]
     options += [f"-D{key}={value}" for key, value in (program.settings | change.settings).items()]
-    arguments = [name, bench.postgres or ""] if program.postgres else [name]
     if program.postgres:
         jars = [
             one for one in ensure((f"flink-{bench.line}", "connectors")) if "jdbc" in one.name or "postgres" in one.name
         ]
         options += [word for one in jars for word in ("-C", one.as_uri())]
     if file.suffix == ".py":
-        return [*options, "-pyclientexec", bench.python, "-pyexec", bench.python, "-py", str(file), *arguments]
-    return [*options, "-c", _ENTRY, str(file), *arguments]
+        return [
+            *options,
+            "-pyclientexec",
+            bench.python,
+            "-pyexec",
+            bench.python,
+            "-py",
+            str(file),
+            *_arguments(bench, program, name),
+        ]
+    return [*options, "-c", _ENTRY, str(file), *_arguments(bench, program, name)]
+
+
+def _arguments(bench: Bench, program: Program, name: str) -> tuple[str, ...]:
+    """Of the program's main: its name, and where it writes."""
+    if program.files:
+        return (name, (bench.home / "outside").as_uri())
+    return (name, bench.postgres or "") if program.postgres else (name,)
 
 
 def _judged(
@@ -296,7 +312,7 @@ def _submitted(bench: Bench, program: Program, file: Path, change: Change, name:
     if not program.by_client:
         job_id = derived_id(str(time.time_ns()), name)
         settings = program.settings | change.settings | ({"restart-strategy.type": "none"} if against else {})
-        run = JarRun(bench.control.upload_jar(str(file)), _ENTRY, (name,))
+        run = JarRun(bench.control.upload_jar(str(file)), _ENTRY, _arguments(bench, program, name))
         bench.control.run_jar(run, job_id=job_id, savepoint=against, parallelism=change.parallelism, settings=settings)
         return job_id
     began_ms = time.time() * 1000
@@ -338,11 +354,14 @@ def _really(
     cancel_all(bench.control)
     if not ran:
         return "fails", cause
-    return ("lost state" if change.loses else "runs"), None
+    return ("lost state" if bench.line in change.loses else "runs"), None
 
 
-def _rows(bench: Bench, program: Program) -> int | None:
-    """Rows and sum of the sink's table; None without one."""
+def _outside(bench: Bench, program: Program) -> int | None:
+    """Rows and sum of the sink's table, or its files and their bytes; None without either."""
+    if program.files:
+        files = [one for one in (bench.home / "outside").rglob("*") if one.is_file()]
+        return len(files) + sum(one.stat().st_size for one in files)
     if not program.postgres or bench.postgres is None:
         return None
     url = bench.postgres.removeprefix("jdbc:").replace("://", "://postgres@")

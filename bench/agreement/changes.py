@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from bench.agreement.others import OTHERS
-from bench.agreement.rows import CHECKPOINTS, Change, Program
+from bench.agreement.rows import CHECKPOINTS, LINES, Change, Program
+from bench.agreement.strangers import STRANGERS
 
 _HERE = Path(__file__).parent
 _CHANGED_JOB = _HERE.parents[1] / "tests" / "local" / "changed_job"
@@ -24,7 +25,7 @@ _KEYED: dict[str, Change] = {
     "POJO field added": Change({"public int seen; // POJO": "public int seen; public String note;"}),
     "POJO field's type": Change({"public int seen; // POJO": "public String seen;"}),
     "uid renamed": Change(_UID),
-    "uid renamed, allowed": Change(_UID, {"execution.savepoint.ignore-unclaimed-state": "true"}, loses=True),
+    "uid renamed, allowed": Change(_UID, {"execution.savepoint.ignore-unclaimed-state": "true"}, loses=LINES),
     "type of a value state": Change(
         {
             "ValueState<Long> count": "ValueState<String> count",
@@ -47,8 +48,8 @@ _KEYED: dict[str, Change] = {
             "Last one = new Last();": "Newest one = new Newest();",
         }
     ),
-    "state renamed": Change(_LIST_RENAMED, loses=True),
-    "state not opened any more": Change({_OPEN_LATEST: "", "latest.add(number);": ""}, loses=True),
+    "state renamed": Change(_LIST_RENAMED, loses=LINES),
+    "state not opened any more": Change({_OPEN_LATEST: "", "latest.add(number);": ""}, loses=LINES),
     "a further state": Change(
         {
             "latest.add(number);": 'latest.add(number); getRuntimeContext().getState(new ValueStateDescriptor<>("more",'
@@ -73,19 +74,19 @@ _KEYED: dict[str, Change] = {
     "native savepoint, list type": Change(_LIST_TYPE, against="native"),
     "newest checkpoint": Change(against="newest"),
     "retained checkpoint": Change(against="retained"),
-    "retained, state renamed": Change(_LIST_RENAMED, against="retained", loses=True),
+    "retained, state renamed": Change(_LIST_RENAMED, against="retained", loses=LINES),
 }
 _SHORT: dict[str, Change] = {
     "unchanged": Change(against="retained"),
     "type of a list state": Change(_LIST_TYPE, against="retained"),
     "uid renamed": Change(_UID, against="retained"),
-    "state renamed": Change(_LIST_RENAMED, against="retained", loses=True),
+    "state renamed": Change(_LIST_RENAMED, against="retained", loses=LINES),
 }
 _CLAIMED = {"execution.savepoint-restore-mode": "CLAIM", "execution.state-recovery.claim-mode": "CLAIM"}
 _CHANGELOG: dict[str, Change] = {
     "unchanged, not claimed": Change(against="retained"),  # fails at its first checkpoint
     "unchanged, claimed": Change(settings=_CLAIMED, against="native"),
-    "state renamed, claimed": Change(_LIST_RENAMED, _CLAIMED, against="savepoint", loses=True),
+    "state renamed, claimed": Change(_LIST_RENAMED, _CLAIMED, against="savepoint", loses=LINES),
     "from retained, claimed": Change(settings=_CLAIMED, against="retained"),
 }
 """What is claimed may be gone afterwards, so that each is restored once, but for what failed."""
@@ -125,7 +126,7 @@ _WINDOWS: dict[str, Change] = {
             "put(number % 1000, number)": 'put(number % 1000, "x")',
         }
     ),
-    "broadcast state renamed": Change({'"rules", Types.LONG': '"rules-2", Types.LONG'}, loses=True),
+    "broadcast state renamed": Change({'"rules", Types.LONG': '"rules-2", Types.LONG'}, loses=LINES),
 }
 _QUERY: dict[str, Change] = {
     "unchanged": Change(),
@@ -159,7 +160,7 @@ _ASYNCHRONOUS: dict[str, Change] = {
         },
         against="retained",
     ),
-    "state renamed": Change(_LIST_RENAMED, against="retained", loses=True),
+    "state renamed": Change(_LIST_RENAMED, against="retained", loses=LINES),
 }
 """Flink 2.3 gives no canonical savepoint of asynchronous state."""
 
@@ -192,5 +193,6 @@ PROGRAMS: dict[str, Program] = {
     ),
     "Python, process mode": Program(_HERE / "python", _PYTHON, CHECKPOINTS, by_client=True, alone=True),
     **OTHERS,
+    **STRANGERS,
 }
 """Each is started once, then stopped, and its changes restored from what it has left."""

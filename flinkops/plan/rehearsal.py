@@ -1,11 +1,7 @@
-"""From what a rehearsal saw to its verdict. Pure.
-
-What was seen is the file that flinkops.rehearsal (Java, in flinkops/local/executors) writes.
-"""
+"""From what a rehearsal saw to its verdict. Pure."""
 
 import re
 from collections.abc import Collection, Iterable
-from typing import Literal
 
 import msgspec
 
@@ -13,131 +9,22 @@ from flinkops.model.quantities import human_bytes
 from flinkops.model.rehearsal import (
     Rehearsal,
     RehearsedOperator,
-    RehearsedSample,
     RehearsedState,
     StateOutcome,
     Verdict,
 )
 from flinkops.outside.text import clean
+from flinkops.plan.rehearsal_seen import DeclaredState, OpenedState, SavedState, Seen, SeenOperator
 
 _TIMERS = "_timer_state/"
 _OPERATOR_STATE, _LIST = "OPERATOR", "LIST"  # how a savepoint and a program name the same
 _BROADCAST = "BROADCAST"
 
-# By class: failures that say something of this machine or of the network, and nothing of the program's state.
-_OF_THE_SURROUNDINGS = frozenset(
-    {
-        "java.lang.OutOfMemoryError",
-        "java.net.BindException",
-        "java.net.ConnectException",
-        "java.net.NoRouteToHostException",
-        "java.net.SocketTimeoutException",
-        "java.net.UnknownHostException",
-        "java.nio.file.AccessDeniedException",
-        "java.util.concurrent.TimeoutException",
-        "org.apache.flink.runtime.io.network.buffer.InsufficientNumberOfBuffersException",
-        "org.apache.flink.runtime.jobmanager.scheduler.NoResourceAvailableException",
-        "org.apache.flink.runtime.memory.MemoryAllocationException",
-    }
-)
-_GONE = frozenset({"java.io.FileNotFoundException", "java.nio.file.NoSuchFileException"})
-_READING = "java.io.IOException"
 _MIGRATION = "org.apache.flink.util.StateMigrationException"
+_KEEP_TYPE = "keep the type of the state, or give it a new name and migrate it"
 _LONGEST_LINE = 500
 _OBJECT = re.compile(r"(?<![\w.$@])((?:[a-z_][\w$]{0,80}\.){0,20})([A-Z][\w$]{0,200})(?:@[0-9a-f]{1,8}\b)?")
 _OF_FLINK = "org.apache.flink."
-
-
-class Cause(msgspec.Struct, frozen=True):
-    """One exception of a chain."""
-
-    kind: str = msgspec.field(name="class")
-    message: str | None = None
-    deserializing: bool = False  # thrown by a serializer itself, not by what it reads from
-
-
-class SeenOperator(msgspec.Struct, frozen=True):
-    """Of the program, of the savepoint, or of both. ``replaced``: source, sink, async, or kept."""
-
-    id: str
-    has_state: bool = False
-    in_graph: bool = True
-    name: str | None = None
-    uid: str | None = None
-    runs_as: str | None = None
-    replaced: str | None = None
-    parallelism: int | None = None
-    max_parallelism: int | None = None
-    state_bytes: int | None = None
-    saved_parallelism: int | None = None
-    saved_max_parallelism: int | None = None
-
-
-class SavedState(msgspec.Struct, frozen=True):
-    """A state that the savepoint holds."""
-
-    operator: str
-    name: str
-    kind: Literal["keyed", "operator"]
-    type: str = ""
-    serializer: str | None = None
-
-
-class OpenedState(msgspec.Struct, frozen=True):
-    """A state that the program opened."""
-
-    operator: str
-    name: str
-    kind: Literal["keyed", "operator"]
-    type: str = ""
-    serializer: str = ""
-    compatibility: Literal["as-is", "after-migration", "incompatible"] = "as-is"
-    restored: bool = False
-    keys_read: int = 0
-    error: str | None = None
-    dropped_fields: tuple[str, ...] = ()  # of its class, whose values a migration leaves out
-
-
-class Seen(msgspec.Struct, frozen=True):
-    """One run. ``impossible``: it could not be rehearsed; ``phase`` is how far it came."""
-
-    schema_version: int
-    outcome: Literal["restored", "failed", "impossible"]
-    phase: str
-    job: str = ""
-    against: str = ""
-    flink: str = ""
-    restore_ms: int | None = None
-    causes: tuple[Cause, ...] = ()
-    operators: tuple[SeenOperator, ...] = ()
-    saved: tuple[SavedState, ...] = ()
-    opened: tuple[OpenedState, ...] = ()
-    unreadable: tuple[str, ...] = ()
-    as_they_are: tuple[str, ...] = ()
-    not_replaced: tuple[str, ...] = ()
-    peers: tuple[str, ...] = ()  # host:port that its process was connected to while it built its graph
-    sample: RehearsedSample | None = None
-    other_jobs: tuple[str, ...] = ()  # names of further jobs of the program
-    job_number: int = 0  # which of them was rehearsed
-
-    @property
-    def state_is_gone(self) -> bool:
-        """Whether files of the state were not there: a checkpoint that was subsumed meanwhile is no verdict."""
-        return self.outcome != "restored" and (self._reading_broke or any(one.kind in _GONE for one in self.causes))
-
-    @property
-    def of_the_surroundings(self) -> bool:
-        """Whether it failed for a reason that lies in this machine, not in the program and its state."""
-        return self._reading_broke or any(cause.kind in _OF_THE_SURROUNDINGS for cause in self.causes)
-
-    @property
-    def _reading_broke(self) -> bool:
-        """Whether a plain I/O problem is all that is told: of a missing file the first task tells, not the next one.
-
-        A serializer that does not know the version of what it is given is none: that lies in the program.
-        """
-        last = self.causes[-1] if self.causes else None
-        return self.outcome != "restored" and last is not None and last.kind == _READING and not last.deserializing
 
 
 def cannot_tell(job: str, cause: str, *, against: str = "", remedy: str | None = None) -> Rehearsal:
@@ -206,12 +93,24 @@ def judge(job: str, seen: Seen, *, control: Seen | None = None, drops: bool = Fa
     broken = [one for one in seen.opened if one.error is not None]
     if broken and not seen.of_the_surroundings:
         what = f"{_named(seen, broken[0].operator)}: state {broken[0].name}: {broken[0].error}"
-        return _with(base, "fails", what, remedy="keep the type of the state, or give it a new name and migrate it")
+        return _with(base, "fails", what, remedy=_KEEP_TYPE)
     if seen.outcome == "failed" and not seen.of_the_surroundings:
         return _with(base, "fails", _root(seen), remedy=_remedy(seen))
     if seen.outcome != "restored":
         return _with(base, "cannot-tell", _root(seen) or f"the rehearsal did not get beyond: {seen.phase}")
+    late = _refused_late(seen, control)
+    if late is not None:
+        what = f"{_named(seen, late.operator)}: state {late.name}, opened with its first record: {late.error}"
+        return _with(base, "fails", what, remedy=_KEEP_TYPE)
     return _losses(base, seen, control, drops=drops)
+
+
+def _refused_late(seen: Seen, control: Seen | None) -> DeclaredState | None:
+    """A state that was not opened, and that its operator will not be able to read; the old program could."""
+    if control is None:
+        return None  # a risk: an unchanged program may declare another state of that name
+    left = {(one.operator, one.name) for one in unopened(seen)} - {(one.operator, one.name) for one in control.declared}
+    return next((one for one in seen.declared if (one.operator, one.name) in left), None)
 
 
 def accepted(rehearsal: Rehearsal, names: Collection[str]) -> bool:
@@ -234,8 +133,10 @@ def _losses(base: Rehearsal, seen: Seen, control: Seen | None, *, drops: bool) -
     dropped = [one for one in seen.operators if not one.in_graph and one.has_state]
     left = unopened(seen)
     gone = [one for one in left if (_opened_by(control, one) if control is not None else renamed(seen, one))]
+    late = {(one.operator, one.name): f"may not be readable then: {one.error}" for one in seen.declared}
     risks = [
-        f"{_named(seen, one.operator)}: state {one.name} is not opened before its first record: it was not tried"
+        f"{_named(seen, one.operator)}: state {one.name} is not opened before its first record: "
+        + late.get((one.operator, one.name), "it was not tried")
         for one in left
         if one not in gone
     ]
@@ -313,7 +214,7 @@ def _root(seen: Seen) -> str | None:
 
 def _remedy(seen: Seen) -> str:
     if any(cause.kind == _MIGRATION for cause in seen.causes):
-        return "keep the type of the state, or give it a new name and migrate it"
+        return _KEEP_TYPE
     limited = [
         one
         for one in seen.operators

@@ -22,7 +22,8 @@ from flinkops.plan.operator.spec import compared
 from flinkops.plan.operator.steps import stopped_with
 from flinkops.plan.operator.validation_resources import requirement
 from flinkops.plan.redeploy import changed_launch, plan_resume
-from flinkops.plan.rehearsal import OpenedState, state_outcome
+from flinkops.plan.rehearsal import state_outcome
+from flinkops.plan.rehearsal_seen import OpenedState
 from flinkops.plan.rehearsal_size import estimate
 from tests.unit.builders import NOW_MS, checkpoint, checkpoints, job
 from tests.unit.operator_cases import (

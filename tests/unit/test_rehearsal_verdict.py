@@ -10,18 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flinkops.model.rehearsal import Rehearsal
-from flinkops.plan.rehearsal import (
-    Cause,
-    OpenedState,
-    SavedState,
-    Seen,
-    SeenOperator,
-    accepted,
-    judge,
-    needs_control,
-    refusal,
-    unopened,
-)
+from flinkops.plan.rehearsal import accepted, judge, needs_control, refusal, unopened
+from flinkops.plan.rehearsal_seen import Cause, DeclaredState, OpenedState, SavedState, Seen, SeenOperator
 
 COUNT, SOURCE, SINK = "a" * 32, "b" * 32, "c" * 32
 MIGRATION = Cause("org.apache.flink.util.StateMigrationException", "the new serializer is incompatible")
@@ -109,6 +99,28 @@ def test_an_unopened_state_is_a_risk_unless_the_running_program_opens_it() -> No
     assert lazy.risks == ("count: state lazy is not opened before its first record: it was not tried",)
     old = seen(saved=new.saved, opened=(opened("count"), opened("lazy")))
     assert judge("orders", new, control=old).verdict == "loses-state"
+
+
+def test_a_state_that_its_first_record_would_fail_to_read_fails_where_the_old_program_reads_it() -> None:
+    refused = DeclaredState(COUNT, "lazy", "it cannot be read by the serializer declared")
+    new = seen(
+        saved=(saved("count"), saved("lazy")), declared=(refused, DeclaredState(COUNT, "count", "opened, so no"))
+    )
+    old = seen(saved=new.saved)
+    found = judge("orders", new, control=old)
+    assert (found.verdict, found.cause) == (
+        "fails",
+        "count: state lazy, opened with its first record: it cannot be read by the serializer declared",
+    )
+    assert judge("orders", new, control=new).verdict == "restores", "so it was, and no evidence"
+    alone = judge("orders", new)
+    assert (alone.verdict, alone.risks) == (
+        "restores",
+        (
+            "count: state lazy is not opened before its first record:"
+            " may not be readable then: it cannot be read by the serializer declared",
+        ),
+    )
 
 
 def test_a_broadcast_state_does_not_take_over_the_list_of_its_name() -> None:

@@ -20,7 +20,8 @@ from flinkops.plan.effect import readings
 from flinkops.plan.identity import Stamp
 from flinkops.plan.preconditions import unmet
 from flinkops.plan.redeploy import changed_launch, launch_changes, plan_redeploy, plan_resume, plan_suspend
-from flinkops.plan.rehearsal import Seen, accepted, judge, needs_control, refusal
+from flinkops.plan.rehearsal import accepted, judge, needs_control, refusal
+from flinkops.plan.rehearsal_seen import Seen
 from flinkops.plan.rescale import plan_rescale
 from flinkops.plan.savepoint import plan_delete, plan_savepoint
 from flinkops.render.plan import plan_lines

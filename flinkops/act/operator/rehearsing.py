@@ -36,7 +36,8 @@ from flinkops.plan.operator.rehearsal_pod import (
 from flinkops.plan.operator.spec import desired_state, job_of, savepoint_directory, upgrade_mode
 from flinkops.plan.operator.step_inputs import PatchResource, RehearseSpec
 from flinkops.plan.program_graphs import ProgramGraph
-from flinkops.plan.rehearsal import Seen, cannot_tell, judge, needs_control, refusal
+from flinkops.plan.rehearsal import cannot_tell, judge, needs_control, refusal
+from flinkops.plan.rehearsal_seen import Seen
 from flinkops.plan.rehearsal_size import SAMPLE_BYTES, estimate, newest_state_bytes, refuse_too_large
 from flinkops.sources.kubernetes.plan_inputs import read_for_plan
 from flinkops.sources.kubernetes.pod_task import Payload, PodTask

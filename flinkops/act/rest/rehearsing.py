@@ -20,7 +20,8 @@ from flinkops.model.launch import Launch, drops_state
 from flinkops.model.rehearsal import Rehearsal
 from flinkops.model.request import Terms
 from flinkops.plan.program_graphs import ProgramGraph, graph_of
-from flinkops.plan.rehearsal import Seen, cannot_tell, judge, needs_control
+from flinkops.plan.rehearsal import cannot_tell, judge, needs_control
+from flinkops.plan.rehearsal_seen import Seen
 from flinkops.plan.rehearsal_size import HEAP_MEBIBYTES, SAMPLE_BYTES, newest_state_bytes, refuse_too_large
 from flinkops.plan.state_loss import place_of
 

@@ -70,7 +70,22 @@ final class Recorder {
         STATES.clear();
     }
 
-    static synchronized List<Opened> states() {
-        return new ArrayList<>(STATES.values());
+    static synchronized List<Map<String, Object>> told() {
+        List<Map<String, Object>> all = new ArrayList<>();
+        for (Opened one : STATES.values()) {
+            Map<String, Object> state = new LinkedHashMap<>();
+            state.put("operator", one.operator);
+            state.put("name", one.name);
+            state.put("kind", one.kind);
+            state.put("type", one.type);
+            state.put("serializer", one.serializer);
+            state.put("compatibility", one.compatibility);
+            state.put("restored", one.restored);
+            state.put("keys_read", one.valuesRead);
+            state.put("error", one.error);
+            state.put("dropped_fields", List.copyOf(one.droppedFields));
+            all.add(state);
+        }
+        return all;
     }
 }

@@ -142,7 +142,7 @@ final class Rehearsal {
         verdict.put("against", against);
         verdict.put("outcome", outcome);
         verdict.put("phase", phase);
-        verdict.put("opened", opened());
+        verdict.put("opened", Recorder.told());
         verdict.put("as_they_are", replacements == null ? List.of() : replacements.asTheyAre);
         verdict.put("not_replaced", replacements == null ? List.of() : replacements.failed);
         asker.said(number, Json.of(verdict), unread);
@@ -237,6 +237,7 @@ final class Rehearsal {
         saved.getOperatorStates().forEach(state -> states.put(state.getOperatorID().toHexString(), state));
         List<Map<String, Object>> operators = new ArrayList<>();
         List<Map<String, Object>> all = new ArrayList<>();
+        List<Map<String, Object>> declared = new ArrayList<>();
         List<String> unreadable = new ArrayList<>();
         Set<String> seen = new HashSet<>();
         for (JobVertex vertex : job.getVertices()) {
@@ -252,6 +253,10 @@ final class Rehearsal {
                 operator.put("in_graph", true);
                 operator.put("parallelism", vertex.getParallelism());
                 operator.put("replaced", node == null ? null : replacements.made.get(node.getId()));
+                if (node != null && states.containsKey(there)) {
+                    declared.addAll(new Declared(graph.getExecutionConfig(), loader).refused(
+                            node.getOperatorFactory(), there, SavedStates.keyed(states.get(there), loader)));
+                }
                 if (node != null) {
                     Object most = Fields.get(node, "maxParallelism");
                     operator.put("max_parallelism", ((Integer) most) > 0 ? most : null);
@@ -263,7 +268,7 @@ final class Rehearsal {
         states.forEach((id, state) -> {
             if (seen.add(id)) {
                 Map<String, Object> operator = operator(id, state, unreadable, all);
-                operator.put("name", savedName(state));
+                operator.put("name", SavedStates.operatorName(state));
                 operator.put("in_graph", false);
                 operators.add(operator);
             }
@@ -271,6 +276,7 @@ final class Rehearsal {
         sharesState = operators.stream().anyMatch(one -> (Boolean) one.get("in_graph") && (Boolean) one.get("has_state"));
         verdict.put("operators", operators);
         verdict.put("saved", all);
+        verdict.put("declared", declared);
         verdict.put("unreadable", unreadable);
     }
 
@@ -286,16 +292,6 @@ final class Rehearsal {
             all.addAll(SavedStates.of(state, loader, unreadable));
         }
         return operator;
-    }
-
-    /** Flink 2.x writes names into savepoints. */
-    private static String savedName(OperatorState state) {
-        try {
-            Method method = OperatorState.class.getMethod("getOperatorName");
-            return ((java.util.Optional<?>) method.invoke(state)).map(String::valueOf).orElse(null);
-        } catch (ReflectiveOperationException older) {
-            return null;
-        }
     }
 
     /** What Flink refuses before anything starts; then with the parallelism that this machine bears. */
@@ -389,24 +385,5 @@ final class Rehearsal {
         var statistics = job.getCheckpointStatsSnapshot();
         // The restored one is not counted as completed.
         return statistics == null ? 0 : statistics.getCounts().getNumberOfCompletedCheckpoints();
-    }
-
-    private static List<Map<String, Object>> opened() {
-        List<Map<String, Object>> all = new ArrayList<>();
-        for (Recorder.Opened one : Recorder.states()) {
-            Map<String, Object> state = new LinkedHashMap<>();
-            state.put("operator", one.operator);
-            state.put("name", one.name);
-            state.put("kind", one.kind);
-            state.put("type", one.type);
-            state.put("serializer", one.serializer);
-            state.put("compatibility", one.compatibility);
-            state.put("restored", one.restored);
-            state.put("keys_read", one.valuesRead);
-            state.put("error", one.error);
-            state.put("dropped_fields", List.copyOf(one.droppedFields));
-            all.add(state);
-        }
-        return all;
     }
 }

@@ -2,6 +2,7 @@ package flinkops.rehearsal;
 
 import java.io.DataInputStream;
 import java.io.IOException;
+import java.lang.reflect.Method;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashMap;
@@ -57,6 +58,23 @@ final class SavedStates {
         }
         found.values().forEach(one -> one.put("operator", operator.getOperatorID().toHexString()));
         return new ArrayList<>(found.values());
+    }
+
+    /** Flink 2.x writes names into savepoints. */
+    static String operatorName(OperatorState state) {
+        try {
+            Method method = OperatorState.class.getMethod("getOperatorName");
+            return ((java.util.Optional<?>) method.invoke(state)).map(String::valueOf).orElse(null);
+        } catch (ReflectiveOperationException older) {
+            return null;
+        }
+    }
+
+    /** Its keyed states; none where they cannot be read. */
+    static Collection<StateMetaInfoSnapshot> keyed(OperatorState operator, ClassLoader loader) {
+        List<KeyedStateHandle> handles = new ArrayList<>();
+        operator.getStates().forEach(subtask -> handles.addAll(subtask.getManagedKeyedState()));
+        return byName(handles, loader).values();
     }
 
     private interface Reading {
