@@ -45,6 +45,7 @@ from bench.agreement.real import (
     failure,
     newest_checkpoint,
     runs,
+    started,
     until,
     worked,
 )
@@ -54,15 +55,11 @@ from flinkops.act.control import JarRun
 from flinkops.act.rest.client_runs import ClientRun
 from flinkops.act.rest.control import RestControl
 from flinkops.act.rest.rehearsing import NoGraph, restored
-from flinkops.clock import SystemClock
 from flinkops.errors import FlinkopsError, OperationFailed, TimedOut
 from flinkops.local import flink
 from flinkops.local.client import SAMPLE_VARIABLE, installed_client
 from flinkops.local.jars import ensure
-from flinkops.local.java import find_java
-from flinkops.local.ports import free_ports
 from flinkops.local.processes import Process, terminate
-from flinkops.model.endpoint import parse_endpoint
 from flinkops.plan.identity import derived_id
 from flinkops.plan.rehearsal import judge, needs_control
 from flinkops.plan.rehearsal_seen import Seen
@@ -106,7 +103,7 @@ def main() -> None:
     with patch.object(flink, "distribution", lambda: given.distribution), patch.object(flink, "JAR_GROUPS", ()):
         try:
             print(f"Flink {flink.version()}", flush=True)
-            control = _started(home, processes)
+            control = started(home, processes)
             server = Server(home, given.distribution)
             bench = Bench(home, given.distribution, given.python, given.postgres, given.alone, control, server)
             began, agreed = time.monotonic(), list(_table(bench, given.only))
@@ -116,20 +113,6 @@ def main() -> None:
                 server.close()
             terminate(processes)
             shutil.rmtree(home, ignore_errors=True)
-
-
-def _started(home: Path, processes: list[Process]) -> RestControl:
-    rest_port, rpc_port = free_ports(2)
-    flink.write_config(home, rest_port, rpc_port)
-    with (home / "flink" / "conf" / "config.yaml").open("a") as settings:
-        settings.write(f"dstl.dfs.base-path: 'file://{home}/flink/changelog'\n")
-    (home / "logs").mkdir()
-    java = find_java()
-    processes.append(flink.start_jobmanager(home, java))
-    processes.append(flink.start_taskmanager(home, java, f"{flink.TASKMANAGER_PREFIX}1"))
-    control = RestControl(parse_endpoint(f"http://127.0.0.1:{rest_port}"), SystemClock())
-    until(lambda: (control.cluster().slots_total or 0) > 0 or None, "a TaskManager")
-    return control
 
 
 def _table(bench: Bench, only: str) -> Iterator[bool]:

@@ -7,7 +7,7 @@ from bench.agreement.rows import CHECKPOINTS, LINES, Change, Program
 from bench.agreement.strangers import STRANGERS
 
 _HERE = Path(__file__).parent
-_CHANGED_JOB = _HERE.parents[1] / "tests" / "local" / "changed_job"
+CHANGED_JOB = _HERE.parents[1] / "tests" / "local" / "changed_job"
 
 _OPEN_LATEST = 'latest = getRuntimeContext().getListState(new ListStateDescriptor<>("latest", Types.LONG));'
 _LIST_TYPE = {
@@ -174,15 +174,15 @@ _PYTHON: dict[str, Change] = {
 }
 
 PROGRAMS: dict[str, Program] = {
-    "keyed state": Program(_CHANGED_JOB, _KEYED, {"state.backend.type": "rocksdb", **CHECKPOINTS}),
-    "heap": Program(_CHANGED_JOB, _SHORT, {"state.backend.type": "hashmap", **CHECKPOINTS}),
-    "unaligned": Program(_CHANGED_JOB, _SHORT, {"execution.checkpointing.unaligned.enabled": "true", **CHECKPOINTS}),
+    "keyed state": Program(CHANGED_JOB, _KEYED, {"state.backend.type": "rocksdb", **CHECKPOINTS}),
+    "heap": Program(CHANGED_JOB, _SHORT, {"state.backend.type": "hashmap", **CHECKPOINTS}),
+    "unaligned": Program(CHANGED_JOB, _SHORT, {"execution.checkpointing.unaligned.enabled": "true", **CHECKPOINTS}),
     "changelog": Program(
-        _CHANGED_JOB,
+        CHANGED_JOB,
         _CHANGELOG,
         {"state.changelog.enabled": "true", "state.changelog.storage": "filesystem", **CHECKPOINTS},
     ),
-    "ForSt": Program(_CHANGED_JOB, _SHORT, {"state.backend.type": "forst", **CHECKPOINTS}, lines=("2.3",)),
+    "ForSt": Program(CHANGED_JOB, _SHORT, {"state.backend.type": "forst", **CHECKPOINTS}, lines=("2.3",)),
     "windows, broadcast": Program(_HERE / "windows", _WINDOWS, CHECKPOINTS),
     "SQL": Program(_HERE / "query", _QUERY, CHECKPOINTS),
     "SQL to PostgreSQL": Program(_HERE / "query", _QUERY, CHECKPOINTS, by_client=True, postgres=True),

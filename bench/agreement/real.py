@@ -2,11 +2,18 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Literal, TypeVar
 
 from flinkops.act.rest.control import RestControl
 from flinkops.act.stability_steps import all_running
+from flinkops.clock import SystemClock
 from flinkops.errors import FlinkopsError, OperationFailed, TimedOut
+from flinkops.local import flink
+from flinkops.local.java import find_java
+from flinkops.local.ports import free_ports
+from flinkops.local.processes import Process
+from flinkops.model.endpoint import parse_endpoint
 from flinkops.model.facts import JobFacts
 from flinkops.model.states import ENDED
 from flinkops.plan.state_loss import place_of
@@ -22,6 +29,21 @@ AGREES: dict[str, Real] = {"restores": "runs", "fails": "fails", "loses-state": 
 
 class NoSavepoint(OperationFailed):
     """Flink has answered so."""
+
+
+def started(home: Path, processes: list[Process]) -> RestControl:
+    """A cluster of the distribution that `flink` names; its processes are added as they start."""
+    rest_port, rpc_port = free_ports(2)
+    flink.write_config(home, rest_port, rpc_port)
+    with (home / "flink" / "conf" / "config.yaml").open("a") as settings:
+        settings.write(f"dstl.dfs.base-path: 'file://{home}/flink/changelog'\n")
+    (home / "logs").mkdir()
+    java = find_java()
+    processes.append(flink.start_jobmanager(home, java))
+    processes.append(flink.start_taskmanager(home, java, f"{flink.TASKMANAGER_PREFIX}1"))
+    control = RestControl(parse_endpoint(f"http://127.0.0.1:{rest_port}"), SystemClock())
+    until(lambda: (control.cluster().slots_total or 0) > 0 or None, "a TaskManager")
+    return control
 
 
 def newest_checkpoint(control: RestControl, job_id: str) -> str | None:

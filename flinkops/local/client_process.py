@@ -14,6 +14,7 @@ from flinkops.local.client import FOLDER_VARIABLE, Client
 from flinkops.local.peers import peers_of_group
 
 _MOST_OUTPUT_BYTES = 1 << 20
+_MOST_OUTPUT_ON_DISK_BYTES = 32 << 20
 _END_SECONDS = 5.0
 
 
@@ -31,7 +32,7 @@ class ClientProcess:
         self.folder = Path(tempfile.mkdtemp(prefix="flinkops-"))
         environment = client.environment | {FOLDER_VARIABLE: str(self.folder)} | dict(variables or {})
         try:
-            with (self.folder / "output").open("wb") as output:
+            with (self.folder / "output").open("ab") as output:
                 self._process = subprocess.Popen(
                     [*client.command, "run", *options],
                     stdin=subprocess.PIPE,
@@ -60,6 +61,13 @@ class ClientProcess:
             content = (self.folder / "output").read_bytes()[-_MOST_OUTPUT_BYTES:]
             return content.decode("utf-8", "replace")
         return ""
+
+    def keep_output_small(self) -> None:
+        """To be called now and then: a program that prints without end would fill the disk."""
+        file = self.folder / "output"
+        with suppress(OSError):
+            if file.stat().st_size > _MOST_OUTPUT_ON_DISK_BYTES:
+                os.truncate(file, 0)  # it appends
 
     def peers(self) -> frozenset[str]:
         """``host:port`` of each TCP connection that it has now to others; empty where the system does not tell."""

@@ -17,6 +17,7 @@ from flinkops.act.rest.client_runs import ClientRun
 from flinkops.act.rest.held import CannotHold, hold
 from flinkops.act.rest.rehearsing import rehearse
 from flinkops.errors import OperationFailed, TimedOut
+from flinkops.local import client_process
 from flinkops.local.client import Client
 from flinkops.local.client_process import ClientProcess
 from flinkops.model.launch import Launch
@@ -315,6 +316,28 @@ def test_a_main_that_submits_nothing_is_ended(
     assert found.verdict == "cannot-tell"
     assert "submitted no job graph within" in (found.cause or "")
     assert list(scratch.iterdir()) == []
+
+
+def test_a_main_that_prints_without_end_does_not_fill_the_disk(
+    play: Play, control: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_process, "_MOST_OUTPUT_ON_DISK_BYTES", 1 << 16)
+    job = control.job(JOB_ID)
+    assert job is not None
+    play(f"""
+        import time
+        output, most = folder / "output", 0
+        ends = time.monotonic() + 20
+        while output.stat().st_size >= most and time.monotonic() < ends:
+            most = output.stat().st_size
+            print("x" * (1 << 12) if most <= 1 << 17 else "", end="", flush=True)
+        say("ready")
+        heard()
+        say("verdict-0.json", {seen("restored")!r} if most < 1 << 20 and time.monotonic() < ends else "")
+        heard()
+    """)
+    found = rehearse(control, job, LAUNCH, old=None, against="file:/sp", flink_home=None, note=quietly)
+    assert found.verdict == "restores", found.cause
 
 
 def test_a_sample_is_asked_for_and_told(play: Play, control: FakeCluster) -> None:

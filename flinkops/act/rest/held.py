@@ -87,5 +87,6 @@ def _await(
             raise OperationFailed(last_cause(process.output, own))
         if time.monotonic() > ends:
             raise TimedOut(f"{what}: not within {seconds:.0f} s")
+        process.keep_output_small()
         note(f"waiting for {what}")
         time.sleep(_POLL_SECONDS)

@@ -316,6 +316,7 @@ def _await(
             raise OperationFailed(f"the rehearsal did not end within {limit:.0f} s")
         if peers is not None and next(polls) % _POLLS_A_LIST == 0:
             peers |= process.peers()
+        process.keep_output_small()
         note("rehearsing")
         time.sleep(_POLL_SECONDS)
 
