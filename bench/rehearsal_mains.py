@@ -21,7 +21,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from bench.agreement.changes import CHANGED_JOB
@@ -202,7 +202,7 @@ def _row(stage: Stage, name: str, row: Row) -> bool:
         assert done.stderr is not None
         out, err = done.stdout.read(), done.stderr.read()
     seconds = time.monotonic() - began
-    document = json.loads(out) if out else {"verdict": "none", "cause": err[-300:], "outside": []}
+    document: dict[str, Any] = json.loads(out) if out else {"verdict": "none", "cause": err[-300:], "outside": []}
     wrong = [] if document["verdict"] == row.verdict else [f"not {row.verdict}"]
     wrong += _left(stage, scratch, before)
     wrong += ["too late"] if row.never and seconds > stage.limit_seconds + _SLACK_SECONDS else []
