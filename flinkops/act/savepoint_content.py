@@ -102,7 +102,7 @@ def savepoint_content(path: str, stores: Stores, names: Mapping[str, str] | None
         checkpoint_id=metadata.checkpoint_id,
         metadata_version=metadata.version,
         seen_with_flink=_WRITTEN_BY.get(metadata.version),
-        written_ms=file.modified_ms,
+        written_ms=file.written_ms(),
         total_bytes=sum(one.total_bytes for one in operators),
         operators=operators,
     )

@@ -28,6 +28,13 @@ class MetadataFile(msgspec.Struct, frozen=True):
     content: bytes
     modified_ms: int | None
 
+    def written_ms(self) -> int | None:
+        """When it was written; asked for where the storage does not say so as it is read."""
+        if self.modified_ms is not None:
+            return self.modified_ms
+        entry = self.storage.entry(self.folder.child(METADATA_FILE))
+        return None if entry is None else entry.modified_ms
+
     def same_as(self, other: "MetadataFile") -> bool:
         """Whether nobody has written it since."""
         return hashlib.sha256(self.content).digest() == hashlib.sha256(other.content).digest()

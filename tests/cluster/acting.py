@@ -78,6 +78,13 @@ class CommandLine:
         return any(one["event"] == "intent" and one["step"] == step for one in self.entries()[before:])
 
 
+def shown(name: str, document: dict[str, Any]) -> dict[str, Any]:
+    """The result; also as evidence."""
+    result: dict[str, Any] = document["result"]
+    print(f"\n{name}: {json.dumps({key: value for key, value in result.items() if value is not None})}")  # noqa: T201
+    return result
+
+
 def settled(cluster: Cluster, name: str) -> bool:
     """The operator sees the job RUNNING, and has nothing to do."""
     status = cluster.deployment(name).get("status") or {}  # none until the operator has reconciled it first

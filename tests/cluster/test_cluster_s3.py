@@ -11,14 +11,14 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
 from flinkops.local.s3_server import S3Access
 from tests.cluster.accounts import OPERATOR as OPERATOR_ACCOUNT
 from tests.cluster.accounts import kubeconfig_of, pod_role, shipped_roles
-from tests.cluster.acting import CommandLine, another_parallelism, restored_from, settled
+from tests.cluster.acting import CommandLine, another_parallelism, restored_from, settled, shown
 from tests.cluster.broker import broker
 from tests.cluster.kit import FLINK, Cluster, wait_for
 from tests.cluster.object_store import BUCKET, add_layers, catalog, object_store, on_s3, plugin_layer, secret
@@ -64,13 +64,6 @@ def job(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         finally:
             cluster.delete_deployment(NAME)
             cluster.kubectl("delete", "secret", NAME, "--ignore-not-found")
-
-
-def shown(name: str, document: dict[str, Any]) -> dict[str, Any]:
-    """The result; also as evidence."""
-    result: dict[str, Any] = document["result"]
-    print(f"\n{name}: {json.dumps({key: value for key, value in result.items() if value is not None})}")  # noqa: T201
-    return result
 
 
 def test_a_savepoint_upgrade_is_verified(cluster: Cluster, job: Running) -> None:

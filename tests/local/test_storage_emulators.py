@@ -7,15 +7,19 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
+from uuid import uuid4
 
+import msgspec
 import pytest
 
 from flinkops.act.savepoint_check import check_savepoint
+from flinkops.act.savepoint_content import savepoint_content
 from flinkops.act.savepoint_metadata import parse_metadata
 from flinkops.act.storage import newer_beside, savepoints_in
 from flinkops.sources.storage.location import parse_location
 from flinkops.sources.storage.port import OutOfReach
 from flinkops.sources.storage.stores import Stores, place_of
+from tests.local.storage_changes import copies_there_and_back, removes_what_nobody_refers_to
 from tests.local.storage_port import FILES, holds_the_port
 from tests.unit.test_savepoint_check import JOB, relative
 
@@ -121,3 +125,24 @@ def test_a_savepoint_of_many_files(root: str, stores: Stores) -> None:
     place = place_of(f"{root}/large/00177 file")
     stores.at(place).delete(place)
     assert check_savepoint(f"{root}/large", stores).problems == ("00177 file: missing",)
+
+
+@pytest.mark.parametrize("real", sorted(path.stem for path in SAVEPOINTS.glob("*.metadata")))
+def test_what_is_in_it_is_what_is_seen_on_the_disk(root: str, stores: Stores, real: str, tmp_path: Path) -> None:
+    content = (SAVEPOINTS / f"{real}.metadata").read_bytes()
+    for folder in (f"{root}/shown/{real}", str(tmp_path / real)):
+        write(
+            stores, folder, {"_metadata": content, **{one.path: one.end_bytes for one in parse_metadata(content).files}}
+        )
+    there, here = savepoint_content(f"{root}/shown/{real}", stores), savepoint_content(str(tmp_path / real), stores)
+    assert there.operators
+    assert there.written_ms is not None
+    assert there == msgspec.structs.replace(here, path=there.path, written_ms=there.written_ms)
+
+
+def test_a_savepoint_is_copied_there_and_back(root: str, stores: Stores, tmp_path: Path) -> None:
+    copies_there_and_back(f"{root}/{uuid4().hex}", stores, tmp_path)
+
+
+def test_what_nobody_refers_to_goes_and_the_rest_stays(root: str, stores: Stores, tmp_path: Path) -> None:
+    removes_what_nobody_refers_to(f"{root}/{uuid4().hex}", stores, tmp_path)

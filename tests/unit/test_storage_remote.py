@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from flinkops.act.savepoint_check import check_savepoint
+from flinkops.act.storage import read_metadata_file
 from flinkops.sources.storage.location import Kind, Location, parse_location
 from flinkops.sources.storage.port import Entry, OutOfReach, Storage
 from flinkops.sources.storage.remote import RemoteStorage
@@ -20,6 +21,7 @@ TIMES: dict[Kind, dict[str, Any]] = {
     "azure": {"last_modified": MOMENT},
     "hdfs": {"mtime": MOMENT},
 }
+WRITTEN = {"gs": "gs://bucket/sp/1", "azure": "abfss://data@account/sp/1", "hdfs": "hdfs://nn:8020/sp/1"}
 
 
 class FakeLibrary:
@@ -109,8 +111,9 @@ def test_every_method_of_the_port(storage: RemoteStorage, root: Location) -> Non
 
 
 def test_a_savepoint_is_checked_there(storage: RemoteStorage, library: FakeLibrary, root: Location) -> None:
-    text = {"gs": "gs://bucket/sp/1", "azure": "abfss://data@account/sp/1", "hdfs": "hdfs://nn:8020/sp/1"}[root.kind]
+    text = WRITTEN[root.kind]
     assert check_savepoint(text, OneStore(storage)).verdict == "ok"
+    assert read_metadata_file(text, OneStore(storage)).written_ms() == MOMENT_MS
     name = next(one for one in library.files if one.endswith(".sst"))
     library.files[name] = b"123"
     assert check_savepoint(text, OneStore(storage)).verdict == "bad"

@@ -86,7 +86,7 @@ def _written(path: str, stores: Stores) -> tuple[int | None, int | None]:
     """Its number, and when its metadata was written, as its storage has it; None: not to be read from here."""
     try:
         file = read_metadata_file(path, stores)
-        return parse_metadata(file.content).checkpoint_id, file.modified_ms
+        return parse_metadata(file.content).checkpoint_id, file.written_ms()
     except (Absent, MetadataError, Unreachable):
         return None, None
 
