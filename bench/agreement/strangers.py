@@ -165,6 +165,25 @@ _DEVICES: dict[str, Change] = {
             )
         }
     ),
+    "type of a state that is opened late": Change(
+        {'("first", Types.LONG)).update(reading.atMillis); // lazy': '("first", Types.STRING)).update("x");'}
+    ),
+    "trigger: type of its state": Change(
+        {
+            "ValueStateDescriptor<Long> count": "ValueStateDescriptor<String> count",
+            '"few", Types.LONG': '"few", Types.STRING',
+            "ValueState<Long> seen": "ValueState<String> seen",
+            "long now = seen.value() == null ? 1 : seen.value() + 1;": "seen.value(); long now = 1;",
+            "seen.update(now % 5);": 'seen.update("x");',
+        }
+    ),
+    "window: type of its own state": Change(
+        {
+            "ValueState<Long> fired": "ValueState<String> fired",
+            '"fired", Types.LONG': '"fired", Types.STRING',
+            "fired.update(1L);": 'fired.value(); fired.update("x");',
+        }
+    ),
     "trigger removed": Change({"\n                .trigger(new EveryFew())": ""}),
     "lateness longer": Change({"Duration.ofMinutes(1)) // lateness": "Duration.ofMinutes(9))"}),
     "late records not aside": Change(

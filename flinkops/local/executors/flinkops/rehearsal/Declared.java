@@ -9,6 +9,7 @@ import java.util.Arrays;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.Deque;
+import java.util.HashSet;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -22,9 +23,8 @@ import org.apache.flink.runtime.state.metainfo.StateMetaInfoSnapshot;
 import org.apache.flink.util.InstantiationUtil;
 
 /**
- * Descriptors of states that an operator's objects and their classes hold. A function or a trigger that opens a state with
- * its first record mostly keeps its descriptor in a field: whether that one can read what was saved is known without a
- * record.
+ * Descriptors of states that an operator's objects and their classes hold, or make of constants. What a function or a
+ * trigger opens with its first record is mostly described so: whether that can read what was saved is known without one.
  */
 final class Declared {
     private static final int MOST_OBJECTS = 5_000;
@@ -33,6 +33,7 @@ final class Declared {
             List.of("java.", "javax.", "jdk.", "sun.", "org.apache.flink.", "org.slf4j.", "org.apache.logging.");
 
     private final Set<Object> visited = Collections.newSetFromMap(new IdentityHashMap<>());
+    private final Set<Class<?>> classes = new HashSet<>();
     private final Deque<Object> open = new ArrayDeque<>();
     private final Map<String, List<StateDescriptor<?, ?>>> byName = new LinkedHashMap<>();
 
@@ -110,17 +111,18 @@ final class Declared {
             } else if (!within(one.getClass(), OF_JAVA)) {
                 for (Class<?> type = one.getClass(); type != null; type = type.getSuperclass()) {
                     fields(type, one);
+                    code(type);
                 }
-                constants(one.getClass());
             }
         }
     }
 
-    /** Of the classes that it is written in. */
-    private void constants(Class<?> type) {
-        if (within(type, NOT_OF_THE_PROGRAM)) {
+    /** What the program's own classes hold, and what they make. */
+    private void code(Class<?> type) {
+        if (within(type, NOT_OF_THE_PROGRAM) || !classes.add(type)) {
             return;
         }
+        Written.in(type).forEach(this::add);
         fields(type, null);
         if (type.getNestHost() != type) {
             fields(type.getNestHost(), null);
