@@ -244,7 +244,7 @@ _LEDGER: dict[str, Change] = {
     "row: type of a field": Change(
         {
             "Types.INT, Types.LONG))); // row": "Types.INT, Types.STRING)));",
-            'row.getField("account"), row.getField("m"));': 'row.getField("account"), "x");',
+            'row.getField("account"), row.getField("m")));': 'row.getField("account"), "x"));',
         }
     ),
     "row: field added": Change(
@@ -252,7 +252,7 @@ _LEDGER: dict[str, Change] = {
             '{"account", "m"}, Types.INT, Types.LONG))); // row': (
                 '{"account", "m", "n"}, Types.INT, Types.LONG, Types.LONG)));'
             ),
-            'row.getField("account"), row.getField("m"));': 'row.getField("account"), row.getField("m"), 1L);',
+            'row.getField("account"), row.getField("m")));': 'row.getField("account"), row.getField("m"), 1L));',
         }
     ),
     "uid of the stream's operator forgotten": Change({'.uid("last")': ""}),

@@ -107,10 +107,11 @@ def judge(job: str, seen: Seen, *, control: Seen | None = None, drops: bool = Fa
 
 def _refused_late(seen: Seen, control: Seen | None) -> DeclaredState | None:
     """A state that was not opened, and that its operator will not be able to read; the old program could."""
-    if control is None:
-        return None  # a risk: an unchanged program may declare another state of that name
-    left = {(one.operator, one.name) for one in unopened(seen)} - {(one.operator, one.name) for one in control.declared}
-    return next((one for one in seen.declared if (one.operator, one.name) in left), None)
+    left = {(one.operator, one.name) for one in unopened(seen)}
+    if control is not None:
+        left -= {(one.operator, one.name) for one in control.declared}
+    counts = (one for one in seen.declared if one.own or control is not None)
+    return next((one for one in counts if (one.operator, one.name) in left), None)
 
 
 def accepted(rehearsal: Rehearsal, names: Collection[str]) -> bool:

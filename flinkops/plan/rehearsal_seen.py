@@ -77,11 +77,15 @@ class OpenedState(msgspec.Struct, frozen=True):
 
 
 class DeclaredState(msgspec.Struct, frozen=True):
-    """A keyed state that no descriptor of its name can read, of those that its operator holds; and why."""
+    """A keyed state that no descriptor of its name can read, of those that its operator holds; and why.
+
+    ``own``: such a descriptor is the operator's, not one of the class around it alone, where others may use it.
+    """
 
     operator: str
     name: str
     error: str
+    own: bool = False
 
 
 class Seen(msgspec.Struct, frozen=True):

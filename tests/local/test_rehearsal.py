@@ -89,6 +89,15 @@ CHANGES: dict[str, tuple[dict[str, str], str, str | None]] = {
     ),
     "POJO field added": ({"public int seen; // POJO": "public int seen; public String note;"}, "restores", None),
     "state renamed": ({'"latest", Types.LONG': '"newest", Types.LONG'}, "loses-state", "count does not open its state"),
+    "type of a state that the first record opens": (
+        {
+            "ValueState<Long> lazy": "ValueState<String> lazy",
+            '"lazy", Types.LONG': '"lazy", Types.STRING',
+            "lazy.update(number);": 'lazy.update("x");',
+        },
+        "fails",
+        "count: state lazy, opened with its first record",
+    ),
     "max parallelism": (
         {'.uid("count").name("count")': '.uid("count").name("count").setMaxParallelism(64)'},
         "fails",

@@ -121,6 +121,9 @@ def test_a_state_that_its_first_record_would_fail_to_read_fails_where_the_old_pr
             " may not be readable then: it cannot be read by the serializer declared",
         ),
     )
+    own = seen(saved=new.saved, declared=(msgspec.structs.replace(refused, own=True),))
+    assert judge("orders", own).verdict == "fails", "nobody else uses it"
+    assert judge("orders", own, control=own).verdict == "restores"
 
 
 def test_a_broadcast_state_does_not_take_over_the_list_of_its_name() -> None:

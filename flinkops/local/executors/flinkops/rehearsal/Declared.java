@@ -34,6 +34,7 @@ final class Declared {
 
     private final Set<Object> visited = Collections.newSetFromMap(new IdentityHashMap<>());
     private final Set<Class<?>> classes = new HashSet<>();
+    private final Set<Object> around = Collections.newSetFromMap(new IdentityHashMap<>());
     private final Deque<Object> open = new ArrayDeque<>();
     private final Map<String, List<StateDescriptor<?, ?>>> byName = new LinkedHashMap<>();
 
@@ -56,7 +57,8 @@ final class Declared {
         for (StateMetaInfoSnapshot one : saved) {
             String why = refused(one);
             if (why != null) {
-                all.add(Map.of("operator", id, "name", one.getName(), "error", why));
+                boolean own = byName.get(one.getName()).stream().anyMatch(each -> !around.contains(each));
+                all.add(Map.of("operator", id, "name", one.getName(), "error", why, "own", own));
             }
         }
         return all;
@@ -125,7 +127,11 @@ final class Declared {
         Written.in(type).forEach(this::add);
         fields(type, null);
         if (type.getNestHost() != type) {
+            Deque<Object> own = new ArrayDeque<>(open);
+            open.clear();
             fields(type.getNestHost(), null);
+            around.addAll(open);
+            open.addAll(own);
         }
     }
 
