@@ -52,7 +52,12 @@ class ClientProcess:
     @property
     def ended(self) -> bool:
         """Whether it has ended, for whatever reason."""
-        return self._process.poll() is not None
+        return self.exit_code is not None
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self._process.poll()
 
     @property
     def output(self) -> str:

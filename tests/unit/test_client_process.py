@@ -318,6 +318,14 @@ def test_a_main_that_submits_nothing_is_ended(
     assert list(scratch.iterdir()) == []
 
 
+def test_a_main_that_exits_in_silence_is_told_by_its_code(play: Play, control: FakeCluster) -> None:
+    job = control.job(JOB_ID)
+    assert job is not None
+    play("sys.exit(3)")
+    found = rehearse(control, job, LAUNCH, old=None, against="file:/sp", flink_home=None, note=quietly)
+    assert (found.verdict, found.cause) == ("fails", "the program builds no job graph: it has ended with exit code 3")
+
+
 def test_a_main_that_prints_without_end_does_not_fill_the_disk(
     play: Play, control: FakeCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -307,7 +307,7 @@ def _await(
         if process.ended and not any(map(process.says, files)):
             if process.says("bypassed"):
                 raise OperationFailed("the program sets execution.target itself: it cannot be rehearsed")
-            raise NoGraph(last_cause(process.output))
+            raise NoGraph(last_cause(process.output or f"it has ended with exit code {process.exit_code}"))
         if time.monotonic() > ends:
             if building and not process.says(_graph(0)):
                 raise OperationFailed(
