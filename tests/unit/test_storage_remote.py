@@ -1,7 +1,10 @@
 """GCS, Azure and HDFS through fsspec's interface: what the libraries answer, and what they raise."""
 
+import os
+import subprocess
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -166,3 +169,39 @@ def test_a_library_that_is_missing_is_named(path: str, monkeypatch: pytest.Monke
     assert (found.verdict, "not installed" in found.why) == ("unknown", True)
     assert found.next_step is not None
     assert found.next_step.startswith("pip install 'flinkops[")
+
+
+CHATTY = """
+import logging
+
+class GCSFileSystem:
+    def __init__(self, **options):
+        pass
+
+    def cat_file(self, path, start, end):
+        logging.getLogger("gcsfs").error("retrying", exc_info=OSError("a traceback"))
+        raise FileNotFoundError(path)
+
+    def isdir(self, path):
+        return not path.endswith("sp")
+
+    exists = isdir
+"""
+
+
+def test_what_a_library_logs_is_not_printed(tmp_path: Path) -> None:
+    (tmp_path / "gcsfs.py").write_text(CHATTY)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    command = [
+        sys.executable,
+        "-m",
+        "flinkops",
+        "savepoint",
+        "verify",
+        "gs://bucket/sp",
+        "--journal",
+        str(tmp_path / "j"),
+    ]
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, ""), done
+    assert "there is no such folder" in done.stdout

@@ -1,5 +1,6 @@
 """Google Cloud Storage, Azure and HDFS, through fsspec's common interface."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from http import HTTPStatus
@@ -13,6 +14,7 @@ from flinkops.sources.storage.upload import write_pieces
 _PAGE: Final = 5000
 _TIMES: Final = ("mtime", "updated", "last_modified", "LastModified")
 """Where each of the libraries has the time of a file."""
+_LOGGERS: Final = ("gcsfs", "google", "adlfs", "azure", "fsspec")
 CREDENTIALS: Final[Mapping[Kind, str]] = {
     "gs": "gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS",
     "azure": "az login, or set AZURE_STORAGE_ACCOUNT_KEY, or AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_CLIENT_SECRET",
@@ -106,6 +108,7 @@ class RemoteStorage:
 
 def open_remote(kind: Kind, storage: str, root: str, settings: StorageSettings) -> RemoteStorage:
     """With the usual credentials of each cloud. Raises ImportError without its library, OSError where it says no."""
+    _log_nothing_unasked()
     connection: Any
     if kind == "gs":
         from gcsfs import GCSFileSystem
@@ -128,6 +131,14 @@ def open_remote(kind: Kind, storage: str, root: str, settings: StorageSettings) 
         host, _, port = root.partition(":")
         connection = HadoopFileSystem(host=host or "default", port=int(port or 0), skip_instance_cache=True)
     return RemoteStorage(connection, kind, storage)
+
+
+def _log_nothing_unasked() -> None:
+    """Their warnings and tracebacks of each retry: without a handler logging prints them to stderr."""
+    for name in _LOGGERS:
+        logger = logging.getLogger(name)
+        if not logger.handlers:
+            logger.addHandler(logging.NullHandler())
 
 
 def _status(problem: Exception) -> object:
