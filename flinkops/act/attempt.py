@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol
 
 from flinkops.act.control import JobControl
 from flinkops.act.journal import ActionRecord, Journal
-from flinkops.act.running import Beside, StepKind, StepKinds, StepRun
+from flinkops.act.running import ACTION_SECONDS, Beside, StepKind, StepKinds, StepRun
 from flinkops.act.standing import Standing, standing
 from flinkops.clock import Clock
 from flinkops.errors import Denied, FlinkopsError, OperationFailed, Refused, TimedOut
@@ -116,6 +116,7 @@ class Attempt:
             findings=self.findings,
             stores=around.stores,
             beside=self.beside,
+            stretch=max(1.0, around.timeout_seconds / ACTION_SECONDS),
         )
         found: StepOutcome | None = None
         problem: FlinkopsError | None = None

@@ -14,7 +14,7 @@ from flinkops.act.attempt import Attempt, Surroundings
 from flinkops.act.control import JobControl, PlaceControl
 from flinkops.act.journal import ActionRecord, Journal, JournalFailed
 from flinkops.act.lock import job_lock
-from flinkops.act.running import StepKinds
+from flinkops.act.running import ACTION_SECONDS, StepKinds
 from flinkops.act.standing import Standing
 from flinkops.act.step_kinds import step_kinds
 from flinkops.clock import Clock
@@ -62,7 +62,7 @@ class Executor:
         stores: Stores | None = None,
         kinds: StepKinds | None = None,
         guard: str | None = None,
-        timeout_seconds: float = 600.0,
+        timeout_seconds: float = ACTION_SECONDS,
         poll_seconds: float = 0.5,
         progress: Callable[[Progress], None] = _silent,
         resume_options: str = "",

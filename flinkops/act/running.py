@@ -50,9 +50,13 @@ class Beside:
             self._running.popitem()[1].close()
 
 
+ACTION_SECONDS = 600.0
+"""The time of an action, unless --timeout says another; the patience of a step is made for it."""
+
+
 @dataclass(frozen=True)
 class StepRun:
-    """The surroundings of one step. ``ends`` is a monotonic time.
+    """The surroundings of one step. ``ends`` is a monotonic time; ``stretch``: how often its patience is given.
 
     ``findings`` are those of the steps before it, and what this one has :meth:`keep`-t so far.
     """
@@ -67,6 +71,7 @@ class StepRun:
     stores: Stores = field(default_factory=Stores)
     kept: dict[type[StepOutcome], StepOutcome] = field(default_factory=dict)
     beside: Beside = field(default_factory=Beside)
+    stretch: float = 1.0
 
     @property
     def job_id(self) -> str:

@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from flinkops.model.request import ActionRequest
     from flinkops.plan.identity import Stamp
 
-ACTION_SECONDS = 600.0
-"""--timeout of an action, unless it is given."""
-
 
 def open_journal(folder: Path | None) -> "Journal":
     """The journal in `folder`, else the user's own."""
@@ -106,6 +103,7 @@ def executor(common: Common, control: "PlaceControl", journal: "Journal") -> "Ex
     """The executor with this command's settings."""
     from flinkops.act.backend import named_in
     from flinkops.act.executor import Executor
+    from flinkops.act.running import ACTION_SECONDS
     from flinkops.cli.guarding import guard_at
     from flinkops.clock import SystemClock
     from flinkops.sources.storage.stores import Stores

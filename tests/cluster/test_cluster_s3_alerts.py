@@ -19,7 +19,7 @@ from tests.local.alert_records import by_sku
 from tests.local.alert_reference import Alert, alerts
 from tests.local.topics import read, send
 
-pytestmark = [pytest.mark.timeout(1800), pytest.mark.by_hand]
+pytestmark = [pytest.mark.timeout(3600), pytest.mark.by_hand]
 
 IMAGE = "price-alerts:s3"
 HALF = len(RECORDS) // 2
@@ -63,7 +63,18 @@ def test_a_savepoint_upgrade_is_verified_and_each_alert_is_raised_once(
     send(bootstrap, kafka.INPUT_TOPIC, RECORDS[:HALF])
     wait_for(lambda: raised(bootstrap) == before, "the alerts of the first half", seconds=300)
     completed(cluster, NAME, 1)
-    change = ("--savepoint", "--parallelism", "2", "--yes", "--watch-for", "5s", "--checkpoints", "1")
+    change = (
+        "--savepoint",
+        "--parallelism",
+        "2",
+        "--yes",
+        "--watch-for",
+        "5s",
+        "--checkpoints",
+        "1",
+        "--timeout",
+        "40m",
+    )
     done = shown("alerts", CommandLine(cluster, tmp_path / "journal").run("upgrade", NAME, *change))
     assert done["outcome"] == "verified"
     assert done["savepoint"].startswith(f"s3://{BUCKET}/{NAME}/savepoints/")

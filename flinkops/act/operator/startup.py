@@ -175,7 +175,9 @@ def _await_running(run: StepRun, given: VerifyNewJob, control: KubeControl, *, r
     """
     watch = _StartWatch(run, given, control, restores=restores)
     try:
-        return run.until("waiting until the new job runs", watch.ask, within_seconds=_RUNNING_WITHIN_SECONDS)
+        return run.until(
+            "waiting until the new job runs", watch.ask, within_seconds=_RUNNING_WITHIN_SECONDS * run.stretch
+        )
     except OperationFailed as problem:
         last = watch.stuck.last
         why = f"; {last}" if last and last not in problem.what else ""

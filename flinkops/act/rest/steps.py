@@ -131,7 +131,7 @@ def verify_restored(run: StepRun, _given: VerifyRestored) -> RestoreVerified:
             return None
         return job if job.checkpoints.restored or nothing_restored.is_known((job.id, job.started_ms)) else None
 
-    job = run.until("waiting until all tasks run", ask, within_seconds=_RUNNING_WITHIN_SECONDS)
+    job = run.until("waiting until all tasks run", ask, within_seconds=_RUNNING_WITHIN_SECONDS * run.stretch)
     restored = job.checkpoints.restored if job.checkpoints else None
     path = restored.external_path if restored else None
     if not same_place(path, savepoint):

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from flinkops.act.backend import Backend, JobHandle
     from flinkops.act.executor import Progress
 
-ACTION_SECONDS = 600.0
-
 
 def backend_of(source: TakesActions, clock: Clock) -> "Backend":
     """What acts on the jobs of this source."""
@@ -83,7 +81,6 @@ def carry_out(
             clock,
             stores=stores,
             guard="nothing may be changed at this source" if read_only else None,
-            timeout_seconds=ACTION_SECONDS,
             poll_seconds=handle.control.poll_seconds,
             progress=tell,
             resume_options=shell_words(place.where),
