@@ -42,7 +42,9 @@ def cluster() -> Iterator[Cluster]:
         kit.run("up", seconds=900)
     try:
         kit.run("flink-image", FLINK, "python", seconds=900)
-        yield Cluster(kit)
+        cluster = Cluster(kit)
+        cluster.spare_operator()
+        yield cluster
     finally:
         if started:
             kit.run("down")

@@ -89,6 +89,16 @@ class Cluster:
         labels = "app=flink-kubernetes-operator"
         return self.kubectl("-n", "flink-operator", "get", "pods", "-l", labels, "-o", "name").split()
 
+    def spare_operator(self) -> None:
+        """Its probes wait longer: on a machine that is busy it answers late, and was restarted in mid-upgrade."""
+        names = ("-n", "flink-operator", "deployment/flink-kubernetes-operator")
+        failures = {"livenessProbe": 30, "startupProbe": 300}
+        probes = {probe: {"timeoutSeconds": 10, "failureThreshold": count} for probe, count in failures.items()}
+        container = {"name": "operator", **probes}
+        spec = {"spec": {"template": {"spec": {"containers": [container]}}}}
+        self.kubectl("patch", *names, "--patch", json.dumps(spec))
+        self.kubectl("rollout", "status", *names, "--timeout=300s", seconds=330)
+
     def stop_with_savepoint(self, name: str, job_id: str) -> str:
         """As the operator does it, over REST through the API server; the savepoint's path."""
         proxy = f"/api/v1/namespaces/default/services/{name}-rest:8081/proxy/jobs/{job_id}"
