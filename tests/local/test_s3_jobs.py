@@ -19,7 +19,7 @@ from tests.local.price_reference import Meaning, in_order, reference
 from tests.local.s3 import table
 from tests.local.test_price_streaming import await_true, checkpoints, closers, dead_letters, send, shuffled
 
-# By hand until it has been seen to pass.
+# By hand: six minutes.
 pytestmark = [pytest.mark.local, pytest.mark.by_hand, pytest.mark.timeout(1500)]
 
 
