@@ -18,9 +18,12 @@ def is_thorough() -> bool:
     return settings.default is not None and settings.default.max_examples >= THOROUGH_EXAMPLES
 
 
-def examples(times: float) -> int:
-    """So many times the profile's examples, for a property that is cheap, or that matters more than most."""
-    return round(times * (THOROUGH_EXAMPLES if is_thorough() else QUICK_EXAMPLES))
+def examples(times: float, *, quick: float | None = None) -> int:
+    """So many times the profile's examples, for a property that is cheap, or that matters more than most.
+
+    `quick`: in the quick part so many times, where one example takes long.
+    """
+    return round(times * THOROUGH_EXAMPLES if is_thorough() else (quick or times) * QUICK_EXAMPLES)
 
 
 def some(cases: Sequence[T], count: int) -> list[T]:

@@ -1,5 +1,6 @@
 """A generator of fleets in all kinds of state: deterministic, from a seed, at any size."""
 
+import functools
 import random
 
 from flinkops.clock import iso_utc
@@ -52,6 +53,7 @@ _WORDS = ("orders", "prices", "clicks", "stock", "payments", "sessions", "fraud"
 _VERBS = ("enrich", "aggregate", "join", "dedup", "score", "index", "alert", "archive", "route", "count")
 
 
+@functools.cache
 def fleet(jobs: int, *, poll: int = 0, seed: int = 7, hostile: bool = False, all_ok: bool = False) -> Observation:
     """`jobs` jobs at the poll number `poll`, five seconds apart; every value moves from poll to poll."""
     now_ms = T0_MS + round(poll * INTERVAL_SECONDS * 1000)

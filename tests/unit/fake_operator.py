@@ -7,14 +7,17 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler
+from io import BytesIO
 from typing import Any, Protocol
+from unittest.mock import patch
 from urllib.parse import parse_qs, urlsplit
+
+from urllib3 import HTTPConnectionPool, HTTPResponse
 
 from flinkops.plan.operator.merge_patch import merged
 from flinkops.plan.operator.rules import Rules
 from flinkops.plan.operator.spec import desired_state
-from tests.served import served
+from flinkops.sources.flink import http
 from tests.unit.cr_samples import resource
 from tests.unit.fake_flink import BAD_IMAGE, LOOPING_IMAGE, WRONG_STATE_IMAGE, Answer, Died, FakeFlink, refusal
 from tests.unit.true_operator import TrueOperator
@@ -281,32 +284,21 @@ class Answering(Protocol):
 
 @contextmanager
 def operating(fake: Answering) -> Iterator[str]:
-    """Its address."""
+    """Its address, for clients of this process: they call it where others send bytes.
 
-    class Requests(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        wbufsize = -1  # one packet an answer: small ones wait for each other's acknowledgement
-        disable_nagle_algorithm = True
+    Half of the time of these tests was HTTP, which tests of their own have (test_rest_faults.py, test_kube_source.py).
+    """
 
-        def _any(self) -> None:
-            length = int(self.headers.get("Content-Length") or 0)
-            sent = json.loads(self.rfile.read(length) or b"{}")
-            if self.command == "PATCH" and "/proxy/" not in self.path:
-                assert self.headers["Content-Type"] == "application/merge-patch+json"
-            code, body = fake.answer(self.command, self.path, sent)
-            content = json.dumps(body).encode()
-            self.send_response_only(code)
-            self.send_header("Content-Type", "application/json")
-            if fake.date is not None:
-                self.send_header("Date", fake.date)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+    def urlopen(_pool: object, method: str, target: str, *, body: bytes | None, **request: Any) -> HTTPResponse:
+        if method == "PATCH" and "/proxy/" not in target:
+            assert request["headers"]["Content-Type"] == "application/merge-patch+json"
+        code, answer = fake.answer(method, target, json.loads(body or b"{}"))
+        content = json.dumps(answer).encode()
+        headers = {"Content-Type": "application/json", "Content-Length": str(len(content))}
+        if fake.date is not None:
+            headers["Date"] = fake.date
+        return HTTPResponse(BytesIO(content), headers, code, preload_content=False, decode_content=False)
 
-        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _any  # noqa: N815
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with served(Requests) as url:
-        yield url
+    # What is escaped already is kept from urllib3 on the way to a connection: here there is none.
+    with patch.object(HTTPConnectionPool, "urlopen", urlopen), patch.object(http, "short_target", str):
+        yield "http://127.0.0.1:1"

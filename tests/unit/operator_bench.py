@@ -1,8 +1,10 @@
 """A fake operator, a control of its one job, and a journal: for tests of what is done to custom resources."""
 
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -30,6 +32,13 @@ PATIENT_SECONDS = 60.0
 QUICK = Terms(checkpoints=1, watch_seconds=0.0)
 
 
+@functools.cache
+def access_of(url: str) -> KubeAccess:
+    """To read a kubeconfig takes longer than many an action here."""
+    with TemporaryDirectory() as folder:
+        return open_access(write_kubeconfig(url, Path(folder)))
+
+
 class Killed(BaseException):
     """The process ends here: nothing of its own runs any more but what Python cannot help."""
 
@@ -41,7 +50,7 @@ class Bench:
         self.fake = fake
         self.stores = Stores()
         self.journal = Journal(folder / "journal", SystemClock())
-        self.access = open_access(write_kubeconfig(url, folder)) if access is None else access
+        self.access = access_of(url) if access is None else access
         assert fake.resource is not None
         self.ref = ResourceRef(fake.resource["kind"], "default", fake.resource["metadata"]["name"])
         control = open_control(self.access, self.ref, SystemClock())

@@ -20,14 +20,12 @@ from flinkops.model.request import ActionRequest, Change, Terms
 from flinkops.plan.identity import Stamp
 from flinkops.plan.operator.blue_green import ABORT_GRACE, DELETION_DELAY
 from flinkops.plan.operator.blue_green_inputs import AwaitTransition
-from flinkops.sources.kubernetes.access import open_access
 from flinkops.sources.kubernetes.verbs import ResourceRef
 from tests.effort import some
 from tests.unit.fake_blue_green import FakePair
 from tests.unit.fake_flink import BAD_IMAGE, LOOPING_IMAGE, WRONG_STATE_IMAGE
 from tests.unit.fake_operator import operating
-from tests.unit.kube_server import write_kubeconfig
-from tests.unit.operator_bench import QUICK, Killed
+from tests.unit.operator_bench import QUICK, Killed, access_of
 
 
 class Bench:
@@ -36,7 +34,7 @@ class Bench:
     def __init__(self, fake: FakePair, url: str, folder: Path) -> None:
         self.fake = fake
         self.journal = Journal(folder / "journal", SystemClock())
-        access = open_access(write_kubeconfig(url, folder))
+        access = access_of(url)
         control = open_blue_green(access, ResourceRef("FlinkBlueGreenDeployment", "default", "bg"), SystemClock())
         assert control is not None
         self.control = control

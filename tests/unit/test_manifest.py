@@ -78,7 +78,7 @@ def test_the_kind_picks_between_two_of_one_name(write: Write) -> None:
         ("kind: FlinkDeployment\nmetadata: 7", "orders", "it has: FlinkDeployment None"),
         (SEVERAL.replace("name: prices, namespace: pricing", "name: orders"), "orders", "several objects"),
         ("{", "orders", "is no YAML"),
-        ("[" * 1500, "orders", "is no YAML"),
+        ("[" * 600, "orders", "is no YAML"),
         ("", "orders", "is not about"),
     ],
 )

@@ -100,7 +100,7 @@ def needed(world: World) -> set[str]:
 
 
 @given(worlds(), st.booleans())
-@settings(max_examples=examples(2), deadline=None)
+@settings(max_examples=examples(2, quick=1), deadline=None)
 def test_nothing_that_is_needed_is_an_orphan(world: World, with_last_states: bool) -> None:
     decision = decide(world.files, world.contents, world.references, with_last_states=with_last_states)
     gone = {one.path for unit in decision.orphans for one in unit.files}

@@ -20,7 +20,7 @@ SUSPEND_EDIT_RESUME_ROLLBACK = [("suspend", 0), ("upgrade", 2), ("resume", 0), (
 OLD_MANIFEST = [("bad-image", 1), ("upgrade", 2), ("bad-loop", 1), ("apply-old", 1), ("apply-old-keep-nonce", 1)]
 
 
-@settings(max_examples=examples(2), suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(2, quick=1), suppress_health_check=[HealthCheck.too_slow])
 @given(KINDS, SEQUENCES)
 @example(Kind(15), BAD_GOOD_BAD_ROLLBACK)
 @example(Kind(7), BAD_GOOD_BAD_ROLLBACK)

@@ -212,7 +212,7 @@ def specs(draw: st.DrawFn, kind: str) -> dict[str, Any]:
     return {**spec, "mode": "standalone"} if kind == "standalone" else spec
 
 
-@settings(max_examples=examples(6))
+@settings(max_examples=examples(6, quick=2))
 @given(cases())
 def test_the_prediction_comes_true(case: Case) -> None:
     """Any two specs in any situation, by the rules of any version."""
