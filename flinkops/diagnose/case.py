@@ -168,7 +168,7 @@ class Case:
         Flink's ratios and rates are means over that minute.
         """
         waits = [total(each.pending_records) for each in self.graph.sources]
-        if not waits or any(each is None or each > 0 for each in waits):
+        if not waits or any(each != 0 for each in waits):
             return None
         lags = [worst(each.source_emit_lag_seconds) for each in self.graph.sources]
         if any(lag is not None and lag >= WORTH_A_LAG_SECONDS for lag in lags):  # what waits is of its last fetch

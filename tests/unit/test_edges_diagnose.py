@@ -29,6 +29,7 @@ def told(was: JobFacts, now: JobFacts) -> list[str]:
 def test_another_image_is_told_where_both_are_known() -> None:
     old, new = job(resource=resource("count:1")), job(resource=resource("count:2"))
     assert told(old, new) == ["image count:1 -> count:2"]
+    assert told(new, old) == ["image count:2 -> count:1"]
     assert told(old, old) == []
     assert told(job(), new) == []
     assert told(old, job()) == []

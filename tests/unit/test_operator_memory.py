@@ -54,6 +54,8 @@ def test_jobmanager(settings: dict[str, str], found: bool | None) -> None:
         ({f"{TM}task.heap.size": "1g", f"{TM}managed.size": "1g", f"{TM}flink.size": "3g"}, True),
         ({f"{TM}task.heap.size": "1g", f"{TM}flink.size": "2g"}, False),  # too little network is left
         ({f"{TM}task.heap.size": "512m", f"{TM}flink.size": "2g"}, True),
+        ({f"{TM}task.heap.size": "512m", f"{TM}flink.size": "2g", f"{TM}task.off-heap.size": "1g"}, False),
+        ({f"{TM}task.heap.size": "1g", f"{TM}managed.size": "1g", f"{TM}flink.size": "1g"}, False),
         ({f"{TM}task.heap.size": "512m", f"{TM}flink.size": "2g", f"{TM}network.max": "128m"}, False),
         ({f"{TM}flink.size": "2g", f"{TM}network.min": "2g"}, False),
         ({f"{TM}flink.size": "2g", "taskmanager.network.memory.min": "2g"}, False),  # its older name

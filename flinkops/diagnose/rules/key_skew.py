@@ -38,7 +38,7 @@ def share_of_fullest(vertex: VertexFacts) -> float | None:
 
 def _finding(case: Case, vertex: VertexFacts) -> Finding | None:
     share = share_of_fullest(vertex)
-    limit = min(0.95, TIMES_ITS_SHARE / vertex.parallelism)
+    limit = TIMES_ITS_SHARE / vertex.parallelism
     busy = worst(vertex.busy_ratio)
     fullest = case.at_least(f'share of the input at the fullest subtask of "{vertex.name}"', share, limit, "ratio")
     worked = case.at_least(f'share of time that a subtask of "{vertex.name}" is busy', busy, BUSY_RATIO, "ratio")
@@ -91,7 +91,7 @@ def _is_second(case: Case, vertex: VertexFacts) -> bool:
 
 def _of_source(case: Case, source: VertexFacts) -> Finding | None:
     """Uneven partitions: one subtask reads all it can and leaves records waiting, while the others have time."""
-    share, limit = share_of_fullest(source), min(0.95, TIMES_ITS_SHARE / source.parallelism)
+    share, limit = share_of_fullest(source), TIMES_ITS_SHARE / source.parallelism
     busy, average, waiting = worst(source.busy_ratio), mean(source.busy_ratio), total(source.pending_records)
     name = source.name
     uneven = (

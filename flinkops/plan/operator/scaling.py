@@ -80,16 +80,18 @@ def _native(view: View) -> Scaling:
 
 
 def _adaptive(view: View) -> bool:
+    return view.observe.word(SCHEDULER, view.world, _SCHEDULERS, _likely_schedulers(view)) == "adaptive"
+
+
+def _likely_schedulers(view: View) -> tuple[str | None, ...]:
     seen = view.case.observed.adaptive
-    likely = (None, "adaptive") if seen is None else (("adaptive",) if seen else (None,))
-    return view.observe.word(SCHEDULER, view.world, _SCHEDULERS, likely) == "adaptive"
+    return (None, "adaptive") if seen is None else (("adaptive",) if seen else (None,))
 
 
 def rescales_once_started(view: View) -> bool:
     """Whether bounds that are required over REST change the parallelism of a job that the wanted spec has started."""
     settings, world = view.deploy, view.world
-    seen = view.case.observed.adaptive
-    likely = (None, "adaptive") if seen is None else (("adaptive",) if seen else (None,))
+    likely = _likely_schedulers(view)
     mode = settings.word(SCHEDULER_MODE, world, frozenset({"reactive"}), (None, "reactive"))
     return mode != "reactive" and settings.word(SCHEDULER, world, _SCHEDULERS, likely) == "adaptive"
 
