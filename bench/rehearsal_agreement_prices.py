@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -53,6 +54,7 @@ _OPTIONS: dict[str, dict[str, list[str]]] = {
 
 def main() -> None:
     """One line a change."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # so that the feeder ends too
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="")
     only = parser.parse_args().only
