@@ -168,6 +168,12 @@ _PYTHON: dict[str, Change] = {
     "unchanged": Change(),
     "uid renamed": Change({'.uid("count")': '.uid("counted")'}),
     "filter after it": Change({"lambda _: False": "lambda one: one < 0"}),
+    "type of a state": Change(
+        {
+            '"count", Types.LONG()': '"count", Types.STRING()',
+            "self.count.update((self.count.value() or 0) + 1)": 'self.count.update((self.count.value() or "") + "x")',
+        }
+    ),
     "type of the key": Change(
         {"lambda one: one % 100, key_type=Types.LONG()": "lambda one: str(one % 100), key_type=Types.STRING()"}
     ),

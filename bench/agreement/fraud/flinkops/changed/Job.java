@@ -1,6 +1,7 @@
 package flinkops.changed;
 
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -64,7 +65,7 @@ public final class Job {
         public String card; // first
         public long cents; // second
         public long atMillis;
-        public Map<String, String> tags = Map.of(); // third
+        public Map<String, String> tags = new HashMap<>(); // third
 
         static Payment of(long number) {
             Payment one = new Payment();
