@@ -1,5 +1,6 @@
 """What one rehearsal saw: the file that flinkops.rehearsal (Java, in flinkops/local/executors) writes."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -24,6 +25,7 @@ _OF_THE_SURROUNDINGS = frozenset(
 )
 _GONE = frozenset({"java.io.FileNotFoundException", "java.nio.file.NoSuchFileException"})
 _READING = "java.io.IOException"
+_CHAINED = " -> "  # in the name of a vertex, behind each operator but the last
 
 
 class Cause(msgspec.Struct, frozen=True):
@@ -120,6 +122,18 @@ class Seen(msgspec.Struct, frozen=True):
     def of_the_surroundings(self) -> bool:
         """Whether it failed for a reason that lies in this machine, not in the program and its state."""
         return self._reading_broke or any(cause.kind in _OF_THE_SURROUNDINGS for cause in self.causes)
+
+    def named(self, vertices: Mapping[str, str]) -> "Seen":
+        """Operators without a name get that of the running job's chain that they begin, by the ids of its vertices.
+
+        Flink 1.20 saves no names: what the new program does not take would be told by its id alone.
+        """
+        heads = {id_: name.partition(_CHAINED)[0] for id_, name in vertices.items()}
+        operators = (
+            msgspec.structs.replace(one, name=heads[one.id]) if not one.name and one.id in heads else one
+            for one in self.operators
+        )
+        return msgspec.structs.replace(self, operators=tuple(operators))
 
     @property
     def _reading_broke(self) -> bool:

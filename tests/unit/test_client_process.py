@@ -318,6 +318,22 @@ def test_a_main_that_submits_nothing_is_ended(
     assert list(scratch.iterdir()) == []
 
 
+def test_what_a_savepoint_of_1_20_does_not_name_has_the_name_of_the_running_chain(
+    play: Play, control: FakeCluster
+) -> None:
+    job = control.job(JOB_ID)
+    assert job is not None
+    answer = seen("restored", operators=[{"id": job.vertices[0].id, "has_state": True, "in_graph": False}])
+    play(f"""
+        say("ready")
+        heard()
+        say("verdict-0.json", {answer!r})
+        heard()
+    """)
+    found = rehearse(control, job, LAUNCH, old=None, against="file:/sp", flink_home=None, note=quietly)
+    assert found.cause == "no operator of the program takes the state of all of it"
+
+
 def test_a_main_that_exits_in_silence_is_told_by_its_code(play: Play, control: FakeCluster) -> None:
     job = control.job(JOB_ID)
     assert job is not None

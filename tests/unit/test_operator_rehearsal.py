@@ -13,6 +13,7 @@ from flinkops.act.operator import rehearsing
 from flinkops.act.operator.rehearsing import rehearse_spec, with_rehearsal
 from flinkops.act.rest.rehearsing import refuse_unasked
 from flinkops.errors import Denied, UsageError
+from flinkops.model.facts import VertexFacts
 from flinkops.model.plan import Plan
 from flinkops.model.request import Terms
 from flinkops.plan.identity import Stamp
@@ -185,6 +186,16 @@ def test_a_loss_is_accepted_only_where_the_spec_lets_state_go(bench: Bench, pods
     assert result.outcome == "refused"
     assert "allowNonRestoredState" in json.dumps(msgspec.to_builtins(result))
     assert image(bench) == before
+
+
+def test_what_a_savepoint_of_1_20_does_not_name_has_the_name_of_the_running_chain(bench: Bench, pods: Pods) -> None:
+    pods.prints = [verdict(operators=[{"id": COUNT, "has_state": True, "in_graph": False}], saved=[], opened=[])]
+    job = bench.control.job(bench.fake.job_id)
+    assert job is not None
+    job = msgspec.structs.replace(job, vertices=(VertexFacts(COUNT, "count -> discard: Writer", 1),))
+    given: dict[str, Any] = {"old": None, "against": "s3://b/x", "flink_home": None, "note": lambda _text: None}
+    found = rehearse_spec(bench.control, job, bench.spec(), **given)
+    assert found.cause == "no operator of the program takes the state of count"
 
 
 def test_an_acceptance_without_a_rehearsal_is_refused() -> None:

@@ -73,6 +73,15 @@ def test_an_operator_that_nothing_takes_over_is_the_refusal_that_flink_gives() -
     assert refusal(found, (COUNT,)) is None
 
 
+def test_an_operator_that_a_savepoint_of_1_20_does_not_name_has_the_name_of_the_running_chain() -> None:
+    gone, other = operator(name=None, in_graph=False), operator(SOURCE, name=None, in_graph=False)
+    nameless = seen(operators=(gone, other, operator(SINK, "kept")), opened=())
+    found = judge("orders", nameless.named({COUNT: "count -> discard: Writer", SINK: "sink", "e" * 32: "more"}))
+    assert found.cause == f"no operator of the program takes the state of count, operator {SOURCE}"
+    assert [one.name for one in found.operators] == ["count", None, "kept"]
+    assert accepted(found, ["count", SOURCE])
+
+
 def test_what_may_be_dropped_is_a_loss_all_the_same() -> None:
     found = judge("orders", seen(operators=(operator(in_graph=False),), opened=()), drops=True)
     assert (found.verdict, found.lost) == ("loses-state", (COUNT,))

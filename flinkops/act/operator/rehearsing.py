@@ -121,6 +121,7 @@ def _rehearse(
             control_seen = _restored(control, around, job, old, _paths(job, around, against), note)
         except FlinkopsError:
             control_seen = None  # then its unopened states are a risk, and named as such
+    seen = seen.named({one.id: one.name for one in job.vertices})
     return judge(job.name, seen, control=control_seen, drops=drops_state_of(new))
 
 

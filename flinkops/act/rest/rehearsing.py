@@ -108,6 +108,7 @@ def _rehearse(
             control_seen = _restored(before, lambda: states(None), note, job.name, variables)
         except FlinkopsError:
             control_seen = None  # then its unopened states are a risk, and named as such
+    seen = seen.named({one.id: one.name for one in job.vertices})
     return judge(job.name, seen, control=control_seen, drops=drops_state(launch.settings))
 
 
