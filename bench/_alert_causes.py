@@ -4,6 +4,7 @@ An alert is on its way in two parts: until the broker has it (broker and job), a
 dispatcher, receiver). Of what went on in those processes during a part, that which took longest is its cause.
 """
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
@@ -11,6 +12,8 @@ from typing import Literal, NamedTuple
 SLOW_MS = 50.0
 LEAST_MS = 10.0
 """A cause explains at least so much of an alert: all parts of an alert in time take about that long together."""
+_SHORT_MS = 250.0
+"""Intervals up to this length are looked up by their start; the few longer ones are asked each time."""
 APART_MS = 250.0
 """A stretch ends where for so long every alert was in time."""
 UNEXPLAINED_BEFORE, UNEXPLAINED_AFTER = "not explained: before the broker had the alert", "not explained: in delivery"
@@ -56,6 +59,23 @@ class Interval(NamedTuple):
         return self.busy_ms if length <= 0 else self.busy_ms * common / length
 
 
+class Intervals:
+    """Those of a run, by time: a busy machine has a hundred thousand of them, and as many slow alerts."""
+
+    def __init__(self, intervals: Iterable[Interval]) -> None:
+        ordered = sorted(intervals, key=lambda each: each.from_ms)
+        self._short = [each for each in ordered if each.to_ms - each.from_ms <= _SHORT_MS]
+        self._long = [each for each in ordered if each.to_ms - each.from_ms > _SHORT_MS]
+        self._starts = [each.from_ms for each in self._short]
+
+    def near(self, from_ms: float, to_ms: float) -> list[Interval]:
+        """All that have a part of the time, and perhaps others."""
+        first = bisect_left(self._starts, from_ms - _SHORT_MS)
+        return self._short[first : bisect_right(self._starts, to_ms)] + [
+            each for each in self._long if each.from_ms <= to_ms and each.to_ms >= from_ms
+        ]
+
+
 class Cause(NamedTuple):
     """Summed over all stretches; one that two causes share counts for that with more of its alerts."""
 
@@ -81,12 +101,11 @@ def causes(alerts: Iterable[Alert], intervals: Sequence[Interval]) -> list[Cause
     """The table: what held up how many of the slow alerts, the most first."""
     counted: dict[str, list[float]] = defaultdict(lambda: [0, 0.0, 0])
     total = 0
+    by_time = Intervals(intervals)
     for stretch in stretches(alerts):
-        first, last = stretch[0].ingested_ms, max(each.received_ms for each in stretch)
-        near = [each for each in intervals if each.from_ms <= last and each.to_ms >= first]
         of_stretch: dict[str, list[float]] = defaultdict(list)
         for alert in stretch:
-            name, held_ms = cause_of(alert, near)
+            name, held_ms = cause_of(alert, by_time.near(alert.ingested_ms, alert.received_ms))
             of_stretch[name].append(held_ms)
         for name, held in of_stretch.items():
             counted[name][1] += max(held)

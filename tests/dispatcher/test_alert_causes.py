@@ -1,6 +1,8 @@
 """What the price-alerts bench says held slow alerts up."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bench._alert_causes import (
     COLLECTS,
@@ -12,6 +14,7 @@ from bench._alert_causes import (
     Alert,
     Cause,
     Interval,
+    Intervals,
     cause_of,
     causes,
     stretches,
@@ -79,6 +82,15 @@ def test_the_table_counts_alerts_and_stretches_by_cause() -> None:
         Cause(UNEXPLAINED_BEFORE, 1, 0.0, 1, 0.25),
     ]
     assert causes([Alert(0, 10, 50)], intervals) == []
+
+
+@given(st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 900))), st.integers(0, 3000), st.integers(0, 900))
+def test_intervals_near_a_time_are_all_found(drawn: list[tuple[int, int]], from_ms: int, length_ms: int) -> None:
+    intervals = [Interval("job", "x", "held", start, start + length, length) for start, length in drawn]
+    to_ms = from_ms + length_ms
+    near = Intervals(intervals).near(from_ms, to_ms)
+    for each in intervals:
+        assert each in near or each.from_ms > to_ms or each.to_ms < from_ms
 
 
 def test_a_pause_ends_as_its_line_is_written() -> None:
