@@ -192,3 +192,28 @@ def test_a_history_that_flink_remembers_from_before_a_rescale_is_asked_again(
         source.close()
     old, new = ["INITIAL_SCHEDULE"], ["UPDATE_REQUIREMENT", "INITIAL_SCHEDULE"]
     assert (causes, asked) == (([old, new, new], [1, 2, 3]) if settled_ms else ([old, old, old], [1, 1, 1]))
+
+
+@pytest.mark.parametrize("settled_ms", [60_000, 0])
+def test_exceptions_that_flink_remembers_from_before_a_failure_are_asked_again(
+    settled_ms: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job whose TaskManager ended, and that waits for another, changes no more: the first answer was kept for good."""
+    monkeypatch.setattr(job_poller, "SETTLED_MS", settled_ms)
+    content = Recording.load("flink-2.3-count")
+    job_id = next(one["jid"] for one in content.jobs if one["state"] == "RUNNING")
+    content.values[f"/jobs/{job_id}"].update({"numRestarts": "1"})
+    path = f"/jobs/{job_id}/exceptions"
+    failure = {"exceptionName": "x.Failed", "stacktrace": "x.Failed: no", "timestamp": 1_000, "concurrentExceptions": []}
+    cluster = FakeFlink(content)
+    names, asked = [], []
+    with serving(cluster):
+        source = FlinkRestSource(parse_endpoint(cluster.url))
+        for entries in ([], [failure], [failure]):
+            content.answers[path] = {"exceptionHistory": {"entries": entries, "truncated": False}}
+            facts = next(one for one in source.poll(10.0).jobs if one.id == job_id)
+            names.append([each.name for each in facts.exceptions])
+            asked.append(sum(path in each for each in cluster.requests))
+        source.close()
+    new = ["x.Failed"]
+    assert (names, asked) == (([[], new, new], [1, 2, 3]) if settled_ms else ([[], [], []], [1, 1, 1]))

@@ -30,6 +30,29 @@ SETTLED_MS = 5_000
 """Flink answers from caches of 3 s (web.refresh-interval): only then what is said of an ended job is its last word."""
 
 
+class _AskedAgain:
+    """A history, which Flink remembers for some seconds: after each change it is asked until an answer is newer."""
+
+    def __init__(self) -> None:
+        self._change: object = None
+        self._final_from: float | None = None  # monotonic; None: nothing is to be asked
+
+    def due(self, change: object, now: float) -> bool:
+        """Whether to ask, where this is the newest change."""
+        if change != self._change:
+            self._change, self._final_from = change, now + SETTLED_MS / 1000
+        return self._final_from is not None
+
+    def answered(self, now: float) -> None:
+        """To a question of that time."""
+        if self._final_from is not None and now >= self._final_from:
+            self._final_from = None
+
+    def needless(self, change: object) -> None:
+        """This change has no history."""
+        self._change, self._final_from = change, None
+
+
 class JobWatch:
     """One job id at one cluster. `outline` is called before `measure` in each poll, by one thread at a time."""
 
@@ -49,10 +72,9 @@ class JobWatch:
         self._vertices: dict[str, VertexWatch] = {}
         self._metrics: dict[str, str] = {}
         self._exceptions: tuple[ExceptionFacts, ...] = ()
-        self._exceptions_of: object = None
+        self._exceptions_asked = _AskedAgain()
         self._rescales: tuple[RescaleFacts, ...] = ()
-        self._rescales_of: object = None
-        self._rescales_final_from: float | None = None  # monotonic; None: nothing is to be asked
+        self._rescales_asked = _AskedAgain()
         self._unknown: dict[str, str] = {}
         self._final: JobFacts | None = None
 
@@ -190,32 +212,29 @@ class JobWatch:
         restarts = self._metrics.get("numRestarts")
         happened = (self._row.state, restarts, self._row.last_modification)
         if self._row.state == JobState.RUNNING and restarts == "0":
-            self._exceptions_of = happened  # nothing has failed since the JobManager knows the job
-        if happened != self._exceptions_of:
+            self._exceptions_asked.needless(happened)  # nothing has failed since the JobManager knows the job
+        now = time.monotonic()
+        if self._exceptions_asked.due(happened, now):
             path = f"{self._path}/exceptions?maxExceptions={MAX_EXCEPTIONS}"
             answer = self._try("exceptions", lambda: self._client.get(path, wire.exceptions, deadline))
             if answer is not None:
-                self._exceptions, self._exceptions_of = exceptions_facts(answer), happened
+                self._exceptions = exceptions_facts(answer)
+                self._exceptions_asked.answered(now)
         self._read_rescales((self._metrics.get("numRescales"), restarts), deadline)
 
     def _read_rescales(self, counted: tuple[str | None, str | None], deadline: Deadline) -> None:
-        """After each change until an answer was given that Flink did not remember from before it."""
         now = time.monotonic()
-        if counted[0] in (None, "0"):
+        if counted[0] in (None, "0") or not self._rescales_asked.due(counted, now):
             return
-        if counted != self._rescales_of:
-            self._rescales_of, self._rescales_final_from = counted, now + SETTLED_MS / 1000
-        if self._rescales_final_from is not None:
-            try:
-                history = self._client.get(f"{self._path}/rescales/history", wire.rescales, deadline)
-                self._rescales = rescales_facts(history)
-            except NotFound:
-                self._unknown["rescales"] = "this Flink keeps no history of rescales"
-            except Unreachable as problem:
-                self._unknown["rescales"] = problem.what
-                return
-            if now >= self._rescales_final_from:
-                self._rescales_final_from = None
+        try:
+            history = self._client.get(f"{self._path}/rescales/history", wire.rescales, deadline)
+            self._rescales = rescales_facts(history)
+        except NotFound:
+            self._unknown["rescales"] = "this Flink keeps no history of rescales"
+        except Unreachable as problem:
+            self._unknown["rescales"] = problem.what
+            return
+        self._rescales_asked.answered(now)
 
     def _vertex_facts(self, job: wire.Job) -> tuple[VertexFacts, ...]:
         upstream, ships = _upstream(job), _ships(job)
