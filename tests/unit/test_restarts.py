@@ -204,7 +204,12 @@ def test_exceptions_that_flink_remembers_from_before_a_failure_are_asked_again(
     job_id = next(one["jid"] for one in content.jobs if one["state"] == "RUNNING")
     content.values[f"/jobs/{job_id}"].update({"numRestarts": "1"})
     path = f"/jobs/{job_id}/exceptions"
-    failure = {"exceptionName": "x.Failed", "stacktrace": "x.Failed: no", "timestamp": 1_000, "concurrentExceptions": []}
+    failure = {
+        "exceptionName": "x.Failed",
+        "stacktrace": "x.Failed: no",
+        "timestamp": 1_000,
+        "concurrentExceptions": [],
+    }
     cluster = FakeFlink(content)
     names, asked = [], []
     with serving(cluster):
