@@ -198,7 +198,7 @@ def test_a_history_that_flink_remembers_from_before_a_rescale_is_asked_again(
 def test_exceptions_that_flink_remembers_from_before_a_failure_are_asked_again(
     settled_ms: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A job whose TaskManager ended, and that waits for another, changes no more: the first answer was kept for good."""
+    """A job whose TaskManager ended, and that waits for another, changes no more: the empty answer was kept."""
     monkeypatch.setattr(job_poller, "SETTLED_MS", settled_ms)
     content = Recording.load("flink-2.3-count")
     job_id = next(one["jid"] for one in content.jobs if one["state"] == "RUNNING")
