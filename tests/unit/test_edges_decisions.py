@@ -12,7 +12,7 @@ from flinkops.assess.rates import RATE_WINDOW_MS, _earlier
 from flinkops.assess.skew import _has_flowed
 from flinkops.autoscale.alignment import aligned
 from flinkops.autoscale.controller import Controller, advise
-from flinkops.autoscale.decide import Decision, VertexAdvice, scalings
+from flinkops.autoscale.decide import Decision, VertexAdvice, _Judge, scalings
 from flinkops.autoscale.document import RIGHT
 from flinkops.autoscale.settings import Settings
 from flinkops.autoscale.simulate import Stage
@@ -29,6 +29,7 @@ from flinkops.plan.operator.reading import Unreadable, _switch
 from flinkops.plan.operator.recorded import TakenSavepoint, recorded_savepoints
 from flinkops.plan.operator.rehearsal_pod import _scratch
 from flinkops.plan.operator.rules import features
+from flinkops.plan.orphans import References, SnapshotContent, StoredFile, decide
 from flinkops.plan.preconditions import OperatorIdle
 from flinkops.plan.redeploy import _refusals
 from flinkops.plan.rehearsal_size import _BYTES_PER_SECOND, _START_SECONDS, _seconds, refuse_too_large
@@ -247,3 +248,29 @@ def test_a_day_is_written_once() -> None:
     lines = list(timeline_lines(Timeline(since_ms=0, until_ms=NOW_MS, entries=entries, not_covered=())))
     assert lines.count("2027-01-15") == 1
     assert len(lines) == 3
+
+
+# ---- decided: ties
+
+
+@pytest.mark.parametrize(
+    ("rate", "outside"),
+    [(100.0 * (1 + part), abs(part) > 1e-9) for part in (-2e-9, -5e-10, 0.0, 5e-10, 2e-9)],
+)
+def test_a_rate_at_a_bound_is_within_it(rate: float, outside: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flinkops.autoscale.decide.capacity", lambda *_, **__: 100.0)
+    judge = SimpleNamespace(_backlog=False, _settings=Settings(), _rates=None)
+    assert _Judge._is_outside(cast("_Judge", judge), rate) is outside
+
+
+def test_of_a_job_that_nobody_knows_the_newest_whole_snapshot_is_kept() -> None:
+    job_id = "1" * 32
+    files = [StoredFile(f"c/{job_id}/chk-{number}/_metadata", 10, 0) for number in (1, 2, 3)]
+    contents = {
+        f"c/{job_id}/chk-1": SnapshotContent(modified_ms=1),
+        f"c/{job_id}/chk-2": SnapshotContent(modified_ms=2),
+        f"c/{job_id}/chk-3": SnapshotContent(modified_ms=3, problem="cut off"),
+    }
+    kept = decide(files, contents, References({}, {}, {}))
+    gone = {one.path for unit in kept.orphans for one in unit.files}
+    assert gone == {f"c/{job_id}/chk-1/_metadata"}

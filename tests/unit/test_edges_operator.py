@@ -247,3 +247,26 @@ def test_only_facts_that_change_the_result_matter() -> None:
         return "a" if metadata else "b"
 
     assert that_matter(explore(decide)) == [Fact(FactKind.HA_METADATA)]
+
+
+def test_a_job_that_is_upgraded_by_its_last_state_already_needs_no_directory_for_that() -> None:
+    def why(deployed: str) -> str:
+        found = deployed_with(running("1.7.0"), settings=HA_OFF, job_upgradeMode=deployed)
+        wanted = {**found["spec"], "image": "c:2", "job": {**found["spec"]["job"], "upgradeMode": "last-state"}}
+        wanted["job"].pop("savepointTriggerNonce", None)
+        settings = {**wanted["flinkConfiguration"], "high-availability.type": "kubernetes"}
+        wanted["flinkConfiguration"] = {key: settings[key] for key in settings if "savepoint" not in key}
+        return " ".join(told(found, Edit(manifest=wanted), NO_METADATA, OLD).why)
+
+    refusal = "Job could not be upgraded to last-state"
+    assert refusal in why("stateless")
+    assert refusal not in why("last-state")
+
+
+def test_an_empty_period_hides_no_bad_one_behind_it() -> None:
+    def act(periods: str) -> Act:
+        settings = {"job.autoscaler.enabled": "true", "job.autoscaler.excluded.periods": periods}
+        return told(running("1.15.0"), Edit(settings=settings), SEEN, NEW).act
+
+    assert act("9:30-10:30; ;nonsense") is Act.REFUSED
+    assert act("9:30-10:30; ;10:31-10:32") is not Act.REFUSED

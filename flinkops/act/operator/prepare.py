@@ -203,7 +203,7 @@ def _told_of_redeployment(
         return found
     if settled.warning is not None:
         found = msgspec.structs.replace(found, risks=(*found.risks, settled.warning))
-    if settled.orders is None or found.change != Change.SAVEPOINT_REDEPLOY.word:
+    if settled.orders is None or found.change != Change.SAVEPOINT_REDEPLOY.value:
         return found
     lost = what_is_lost(settled.orders, job, resource, journal, stores)
     if found.refused:

@@ -45,7 +45,7 @@ def downtime_phases(
     ]
     found, before = [], stopped_ms
     for phase, end_ms in ends:
-        if end_ms is None or (end_ms < before - 1000 and phase != ends[-1][0]):
+        if end_ms is None or end_ms < before - 1000:
             continue  # not told, or over before what is told first
         end_ms = min(max(end_ms, before), all_running_ms)
         found.append(DowntimePhase(phase, round((end_ms - before) / 1000, 1)))

@@ -186,7 +186,6 @@ def _taskmanager_fine(memory: _Memory) -> int:
     others = _framework(memory) + memory.size("task.heap.size") + memory.size("managed.size")
     if memory.has("flink.size"):
         total = memory.size("flink.size")
-        _require(total >= others)
         _check_network(memory, total - others)
         return total
     legacy = _legacy_network(memory)
@@ -198,7 +197,6 @@ def _taskmanager_total(memory: _Memory, total: int) -> None:
     others = _framework(memory) + managed
     if memory.has("task.heap.size"):
         others += memory.size("task.heap.size")
-        _require(total >= others)
         _check_network(memory, total - others)
         return
     legacy = _legacy_network(memory)
@@ -214,6 +212,7 @@ def _network(memory: _Memory) -> _Range:
 
 
 def _check_network(memory: _Memory, size: int) -> None:
+    """It is what the other parts leave of the total; less than nothing is never enough."""
     legacy = _legacy_network(memory)
     if legacy is None:
         _network(memory).check(size)

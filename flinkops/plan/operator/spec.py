@@ -30,11 +30,6 @@ class Change(StrEnum):
         """Its place in the order."""
         return _ORDER.index(self)
 
-    @property
-    def word(self) -> str:
-        """As the contract's ``change`` says it."""
-        return self.value
-
 
 _ORDER = list(Change)
 
