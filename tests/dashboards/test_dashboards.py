@@ -54,12 +54,14 @@ def test_panels_are_empty_only_for_what_a_job_does_not_do(prometheus: Backfilled
     assert picture(prometheus, board, variables_of(board)).count(">not reported by these jobs, or not known<") == 2
 
 
+@pytest.mark.thorough
 def test_every_query_alone_has_data(prometheus: Backfilled) -> None:
     for one in PANELS:
         for target in one[1]["targets"]:
             assert lines_of(prometheus, one[1] | {"targets": [target]}), (name_of(one), target["expr"])
 
 
+@pytest.mark.thorough
 def test_legends_are_complete_and_tell_the_series_of_a_panel_apart(prometheus: Backfilled) -> None:
     for one in PANELS:
         if one[1]["type"] == "table":
@@ -69,6 +71,7 @@ def test_legends_are_complete_and_tell_the_series_of_a_panel_apart(prometheus: B
         assert all(legend and "  " not in legend for legend in legends), (name_of(one), legends)
 
 
+@pytest.mark.thorough
 def test_values_fit_their_axis_and_states_have_words(prometheus: Backfilled) -> None:
     for one in PANELS:
         defaults = one[1]["fieldConfig"]["defaults"]
@@ -82,6 +85,7 @@ def test_values_fit_their_axis_and_states_have_words(prometheus: Backfilled) -> 
             assert len({each["color"] for each in words.values()}) == len(words)
 
 
+@pytest.mark.thorough
 def test_tables_show_their_columns_and_no_other(prometheus: Backfilled) -> None:
     for one in PANELS:
         if one[1]["type"] == "table":
@@ -91,12 +95,14 @@ def test_tables_show_their_columns_and_no_other(prometheus: Backfilled) -> None:
             assert labels | {"Time", "Value"} == set(arranged["indexByName"]) | hidden, name_of(one)
 
 
+@pytest.mark.thorough
 def test_each_kind_of_event_is_marked(prometheus: Backfilled) -> None:
     for board in boards():
         notes = {note["name"]: note["iconColor"] for note in board["annotations"]["list"]}
         assert {note.color for note in board_notes(prometheus, board, EVERYTHING)} == set(notes.values())
 
 
+@pytest.mark.thorough
 def test_a_query_that_prometheus_refuses_says_why(prometheus: Backfilled) -> None:
     with pytest.raises(OperationFailed, match="parse error"):
         prometheus.instant("max by (")

@@ -11,10 +11,12 @@ from tests.fake_flink import FakeFlink, Recording, serving
 from tests.unit.command_line import Cli
 
 
-@pytest.fixture(autouse=True)
-def caches_renewed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="package")
+def caches_renewed_at_once() -> Iterator[None]:
     """What the fakes do not say, there is not: they have no caches, unless a test gives them one."""
-    monkeypatch.setattr(rest_cache, "CACHE_SECONDS", 0.0)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(rest_cache, "CACHE_SECONDS", 0.0)
+        yield
 
 
 @pytest.fixture
