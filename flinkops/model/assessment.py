@@ -194,8 +194,8 @@ class Limits(Value, frozen=True):
     availability_ratio: float | None = None
 
 
-class JobAssessment(Value, frozen=True):
-    """One job of the contract's ``jobs``. ``facts``, ``restored``, ``history`` and ``outlook`` are for the screens."""
+class JobAssessment(Value, frozen=True, kw_only=True):
+    """One job of the contract's ``jobs``: its document has these fields, in this order, down to ``not_applicable``."""
 
     id: str
     name: str
@@ -215,6 +215,7 @@ class JobAssessment(Value, frozen=True):
     late_records: int | None
     late_ratio: float | None
     processing_latency_seconds: Latency | None
+    delivery_latency_seconds: Delivery | None = None
     event_time_skew_seconds: float | None
     watermark: str | None
     state_bytes: int | None
@@ -222,20 +223,19 @@ class JobAssessment(Value, frozen=True):
     state_bytes_per_key: float | None
     state_growth_bytes_per_hour: float | None
     backpressure: Backpressure | None
+    backlog: Backlog | None = None
     checkpoints: Checkpoints | None
     commits: dict[str, Commit] | None
     vertices: tuple[VertexAssessment, ...]
+    job_class: str = "windowed"
+    data_age_seconds: float | None = None
     unknown: dict[str, str]
     not_applicable: dict[str, str] = {}
-    delivery_latency_seconds: Delivery | None = None
-    backlog: Backlog | None = None
+    # what follows is no field of the document by itself
     measures: dict[str, float | None] = {}
-    """Each of model/measures.py, as fields of the document; their units are in the names."""
-    # not part of the document
-    job_class: str = "windowed"
+    """Each of model/measures.py is a field of the document; their units are in the names."""
     limits: Limits = Limits()
     outlook: StateOutlook | None = None
-    data_age_seconds: float | None = None
     facts: JobFacts | None = None
     restored: RestoredFacts | None = None
     recent_checkpoints: tuple[CheckpointFacts, ...] = ()

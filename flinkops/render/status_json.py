@@ -20,42 +20,8 @@ _DIGITS = 6
 _UNSEEN = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
 
 # Those of the job itself; the measures follow by themselves.
-JOB_FIELDS = (
-    "id",
-    "name",
-    "namespace",
-    "cluster",
-    "flink_version",
-    "kind",
-    "state",
-    "lifecycle_state",
-    "uptime_seconds",
-    "parallelism",
-    "restarts",
-    "health",
-    "records_in_per_second",
-    "records_out_per_second",
-    "records_dropped_per_second",
-    "late_records",
-    "late_ratio",
-    "processing_latency_seconds",
-    "delivery_latency_seconds",
-    "event_time_skew_seconds",
-    "watermark",
-    "state_bytes",
-    "state_keys",
-    "state_bytes_per_key",
-    "state_growth_bytes_per_hour",
-    "backpressure",
-    "backlog",
-    "checkpoints",
-    "commits",
-    "vertices",
-    "job_class",
-    "data_age_seconds",
-    "unknown",
-    "not_applicable",
-)
+_FIELDS = JobAssessment.__struct_fields__
+JOB_FIELDS = _FIELDS[: _FIELDS.index("not_applicable") + 1]
 RESOURCE_FIELDS = (
     "image",
     "upgrade_mode",
