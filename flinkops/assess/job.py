@@ -18,7 +18,6 @@ from flinkops.model.assessment import Commit, Delivery, Health, JobAssessment, V
 from flinkops.model.event_time import may_need
 from flinkops.model.facts import JobFacts, SourceStatus, VertexFacts
 from flinkops.model.history import JobSample
-from flinkops.model.measures import MEASURES
 from flinkops.model.numbers import amount, total, whole, worst
 from flinkops.model.states import ENDED, ExecutionState, JobState
 
@@ -96,31 +95,15 @@ def _described(job: JobFacts, found: Signals) -> JobAssessment:
         parallelism=max((vertex.parallelism for vertex in job.vertices if vertex.parallelism), default=None),
         restarts=whole(job.restarts),
         health=Health("unknown"),
-        records_in_per_second=found.rates.records_in_per_second,
-        records_out_per_second=found.rates.records_out_per_second,
-        records_dropped_per_second=found.rates.records_dropped_per_second,
-        late_records=found.rates.late_records,
-        late_ratio=found.rates.late_ratio,
-        processing_latency_seconds=found.latency,
-        event_time_skew_seconds=found.event_time.skew_seconds,
-        watermark=iso_utc(found.event_time.watermark_ms),
-        state_bytes=found.state.state_bytes,
-        state_keys=found.state.state_keys,
-        state_bytes_per_key=found.state.bytes_per_key,
-        state_growth_bytes_per_hour=found.state.growth_bytes_per_hour,
-        backpressure=found.backpressure,
-        checkpoints=found.checkpoints,
         commits=_commits(job),
         vertices=_vertices(job, found, unknown, not_applicable),
         unknown=unknown,
         not_applicable=not_applicable,
         delivery_latency_seconds=_delivery(job),
-        backlog=found.backlog,
-        measures={each.name: found.measures.get(each.name) for each in MEASURES},
-        outlook=found.state.outlook,
         facts=job,
         restored=job.checkpoints.restored if job.checkpoints else None,
         recent_checkpoints=job.checkpoints.history if job.checkpoints else (),
+        **found.fields(),
     )
     _explain(job, described, unknown, not_applicable)
     return described

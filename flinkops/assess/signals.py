@@ -1,7 +1,7 @@
 """All signals of one job at one poll, computed once."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from flinkops.assess.backlog import backlog
 from flinkops.assess.backpressure import backpressure, emit_lag_seconds, held_ratio
@@ -11,13 +11,14 @@ from flinkops.assess.measured import measured
 from flinkops.assess.rates import Rates, rates
 from flinkops.assess.skew import EventTime, event_time
 from flinkops.assess.state import StateSize, state_size
+from flinkops.clock import iso_utc
 from flinkops.config.policy import JobClass
 from flinkops.model.assessment import Backlog, Backpressure, Checkpoints, Latency
 from flinkops.model.event_time import has_watermark
 from flinkops.model.facts import JobFacts
 from flinkops.model.graph import Graph
 from flinkops.model.history import JobSample
-from flinkops.model.measures import PENDING_RECORDS
+from flinkops.model.measures import MEASURES, PENDING_RECORDS
 from flinkops.model.numbers import add_known, total, whole, worst
 from flinkops.model.states import ENDED
 
@@ -36,6 +37,28 @@ class Signals(NamedTuple):
     backlog: Backlog | None
     unknown: dict[str, str]
     not_applicable: dict[str, str]
+
+    def fields(self) -> dict[str, Any]:
+        """What they give, by the fields of JobAssessment; a test holds the types."""
+        return {
+            "records_in_per_second": self.rates.records_in_per_second,
+            "records_out_per_second": self.rates.records_out_per_second,
+            "records_dropped_per_second": self.rates.records_dropped_per_second,
+            "late_records": self.rates.late_records,
+            "late_ratio": self.rates.late_ratio,
+            "processing_latency_seconds": self.latency,
+            "event_time_skew_seconds": self.event_time.skew_seconds,
+            "watermark": iso_utc(self.event_time.watermark_ms),
+            "state_bytes": self.state.state_bytes,
+            "state_keys": self.state.state_keys,
+            "state_bytes_per_key": self.state.bytes_per_key,
+            "state_growth_bytes_per_hour": self.state.growth_bytes_per_hour,
+            "outlook": self.state.outlook,
+            "backpressure": self.backpressure,
+            "checkpoints": self.checkpoints,
+            "backlog": self.backlog,
+            "measures": {each.name: self.measures.get(each.name) for each in MEASURES},
+        }
 
     def asked(self, path: str, limit: float | None) -> float | None:
         """The limit, unless this job cannot have what it is for."""

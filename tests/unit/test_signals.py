@@ -3,18 +3,19 @@
 import msgspec
 import pytest
 
+from flinkops.assess import assess
 from flinkops.assess.backpressure import backpressure
 from flinkops.assess.checkpoints import checkpoints as assess_checkpoints
 from flinkops.assess.latency import latency
 from flinkops.assess.rates import rates
 from flinkops.assess.skew import event_time
 from flinkops.assess.state import state_size
-from flinkops.config.policy import JobClass
-from flinkops.model.assessment import Bottleneck
+from flinkops.config.policy import JobClass, Policy
+from flinkops.model.assessment import Bottleneck, JobAssessment
 from flinkops.model.facts import JobFacts, Spread
 from flinkops.model.graph import Graph
 from flinkops.model.history import JobSample
-from tests.unit.builders import NOW_MS, checkpoint, checkpoints, failing, job, spread, vertex, with_vertex
+from tests.unit.builders import NOW_MS, checkpoint, checkpoints, failing, job, snapshot, spread, vertex, with_vertex
 
 WINDOWED = JobClass(name="windowed")
 
@@ -299,3 +300,9 @@ class TestRates:
         facts = with_vertex(job(), "work", late_records=spread(1, sum=25.0), accepted=spread(1, sum=75.0))
         value, _ = self.of(facts)
         assert (value.late_records, value.late_ratio) == (25, 0.25)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("facts", [job(), job(vertices=(), checkpoints=None), job(state="FINISHED")])
+def test_what_signals_give_has_the_types_that_the_document_says(facts: JobFacts) -> None:
+    (found,) = assess(snapshot(facts), {}, Policy()).jobs
+    assert msgspec.convert(msgspec.to_builtins(found), JobAssessment) == found
