@@ -67,6 +67,15 @@ def test_out_of_slots_while_it_waits() -> None:
     assert why_not("out-of-slots", evidence(waiting, cluster=None, unknown={"cluster": "not said"})) == "not said"
 
 
+@pytest.mark.parametrize(("ran_seconds_ago", "named"), [(3, False), (14, False), (16, True)])
+def test_a_job_waits_for_slots_since_it_was_last_seen_running(ran_seconds_ago: int, named: bool) -> None:
+    """Not since its submission: the exception that says when it failed comes seconds later."""
+    full = ClusterFacts("prod", "2.3.0", 0, 0, 0)
+    restarting = job(state="RESTARTING", started_ms=NOW_MS - 600_000, vertices=(), exceptions=())
+    past = [sample(ran_seconds_ago + 60), sample(ran_seconds_ago)]
+    assert (found("out-of-slots", evidence(restarting, past, cluster=full)) is not None) is named
+
+
 def test_fewer_subtasks_than_were_asked_for() -> None:
     wanted = detail(resource_requirements=(ResourceRequirement("work", 1, 8),))
     finding = found("out-of-slots", evidence(detail=wanted, cluster=ClusterFacts("prod", "2.3.0", 1, 8, 0)))

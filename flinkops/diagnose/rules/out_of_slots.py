@@ -54,8 +54,11 @@ def _waits_seconds(case: Case) -> float | None:
     job = case.job
     if job.state in WAITING_FOR_SLOTS and not (job.state == JobState.SUSPENDED and job.stopped_on_request):
         since = job.started_ms
-        restarts = [each.at_ms for each in job.exceptions]
-        since = max([*restarts, since]) if since is not None else max(restarts, default=None)
+        # It has run as late as a poll saw it run, or as it last failed.
+        ran = [each.at_ms for each in case.past if each.state == JobState.RUNNING] + [
+            each.at_ms for each in job.exceptions
+        ]
+        since = max([*ran, since]) if since is not None else max(ran, default=None)
         return None if since is None else (job.seen_ms - since) / 1000
     waiting = [each for each in job.vertices if each.status in WAITING_FOR_A_SLOT]
     if job.state != JobState.RUNNING or not waiting or _a_stage_runs(job):
