@@ -21,7 +21,11 @@ def holds_the_port(folder: Location, stores: Stores) -> None:
     ranges = [storage.read(folder.child(name), start, length) for name, start, length in asked]
     assert [found.raw if found else None for found in ranges] == [b"234", b"89", b""]
     assert storage.read(folder.child("none"), 0, 1) is None
-    assert [storage.is_folder(folder.other(path)) for path in ("port", "por", "")] == [True, False, True]
+    assert [storage.is_folder(one) for one in (folder, folder.parent.child("por"), folder.parent)] == [
+        True,
+        False,
+        True,
+    ]
     storage.delete(folder.child("a b"))
     storage.delete(folder.child("a b"))
     assert storage.entry(folder.child("a b")) is None

@@ -1,6 +1,7 @@
 """Writing a file through fsspec: whole, or not at all."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, Final
 
 _PART_BYTES: Final = 16 * 2**20
@@ -14,8 +15,17 @@ def write_pieces(connection: Any, path: str, pieces: Iterable[bytes]) -> None:
         for piece in pieces:
             file.write(piece)
     except BaseException:
-        if hasattr(file, "discard"):  # of uploads in parts, which a plain close would put together
-            file.discard()
-        file.closed = True  # or its finalizer sends what is left
+        _give_up(connection, file, path)
         raise
     file.close()
+
+
+def _give_up(connection: Any, file: Any, path: str) -> None:
+    if hasattr(file, "discard"):  # of uploads in parts, which a plain close would put together
+        file.discard()
+    try:
+        file.closed = True  # or its finalizer sends what is left
+    except AttributeError:  # a file of HDFS, which is there already
+        with suppress(Exception):
+            file.close()
+            connection.rm_file(path)
