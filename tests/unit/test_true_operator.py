@@ -16,6 +16,7 @@ from flinkops.plan.operator.scaling import Bounds
 from flinkops.plan.operator.situation import ObservedJob
 from flinkops.plan.operator.spec import compared
 from tests.effort import examples
+from tests.effort import some as a_part
 from tests.unit.oracle_cases import Case, of_mode, situation_of
 from tests.unit.true_operator import Outcome, TrueOperator
 from tests.unit.true_upgrade_modes import Suspend
@@ -26,6 +27,10 @@ _ACTS = {
     Suspend.CANCEL: "last-state-by-cancel",
     Suspend.STATELESS: "stateless",
 }
+
+
+QUICK_CASES = 100
+"""Of each file, in the quick part; that the product predicts each is in test_operator_oracle.py."""
 
 
 class Recorder:
@@ -115,18 +120,20 @@ def _act(operator: TrueOperator, outcomes: list[Outcome], flink: Recorder) -> st
     return _ACTS[mode]
 
 
+@pytest.mark.scaled
 def test_it_decides_as_the_real_one_did() -> None:
     wrong = []
-    for case in read_cases(RECORDED / "modes-1.15.0.jsonl.gz"):
+    for case in a_part(list(read_cases(RECORDED / "modes-1.15.0.jsonl.gz")), QUICK_CASES):
         found = decided(case)
         wrong += [(case["id"], key, case[key], found[key]) for key in found if key in case and found[key] != case[key]]
     assert wrong == []
 
 
+@pytest.mark.scaled
 @pytest.mark.parametrize("name", ["diffs-1.7.0", "diffs-1.15.0", "diffs-1.16-snapshot"])
 def test_it_restarts_only_what_the_real_one_restarts(name: str) -> None:
     """These cases asked for the class of a change alone: what is ignored changes nothing, the rest is acted on."""
-    for case in read_cases(RECORDED / f"{name}.jsonl.gz"):
+    for case in a_part(list(read_cases(RECORDED / f"{name}.jsonl.gz")), QUICK_CASES):
         situation = situation_of(case)
         rules = Rules(int(case["operator"].split(".")[1].partition("-")[0]))
         change = compared(case["deployed"], case["wanted"], rules, native=situation.native).change
