@@ -14,6 +14,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -111,6 +112,7 @@ class Stage(NamedTuple):
 
 def main() -> None:
     """One line a row, and how many are as they should be."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # so that the cluster ends too
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--distribution", type=Path, default=flink.distribution())
     parser.add_argument("--only", default="")
