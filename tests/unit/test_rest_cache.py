@@ -7,6 +7,7 @@ import pytest
 
 from flinkops.act import rest_cache
 from flinkops.act.rest_cache import Absence
+from flinkops.model.facts import JobFacts
 from flinkops.model.request import Change
 from tests.unit.fake_operator import FakeOperator, operating
 from tests.unit.operator_bench import SAVEPOINT, Bench
@@ -55,3 +56,20 @@ def test_an_absence_is_known_of_each_subject_by_itself(monkeypatch: pytest.Monke
     assert absence.is_known("a")
     monkeypatch.setattr(rest_cache, "CACHE_SECONDS", 60.0)
     assert not absence.is_known("b")
+
+
+def test_the_end_of_a_job_is_not_read_from_what_flink_remembers_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What /jobs/ID says is up to three seconds old; the list of jobs is not: the job is down meanwhile."""
+    bench = RestBench(tmp_path)
+    plan, job = bench.plan(Change(parallelism=2)), bench.cluster.job
+    running = job(plan.target.job_id)
+
+    def remembered(job_id: str) -> JobFacts | None:
+        known = job(job_id)
+        return running if known is not None and known.ended_ms is not None else known
+
+    monkeypatch.setattr(bench.cluster, "job", remembered)
+    result = bench.executor(seconds=2.0).run(plan)
+    assert "stopped" in {step.name for step in result.steps if step.outcome == "ok"}

@@ -51,13 +51,14 @@ def stop(run: StepRun, given: StopWithSavepoint) -> StopBegun:
 def await_end(run: StepRun, _given: AwaitEnd) -> JobEnded:
     """The old job has ended well. One that runs on after its savepoint was not stopped: nothing was lost.
 
-    A JobManager that answers and does not know it any more has died with it: its savepoint is whole, nothing is lost.
+    Asked of the list of jobs: what Flink says of a single job it remembers for 3 s (``web.refresh-interval``), which
+    was more than half of the downtime. A JobManager that answers and does not know it any more has died with it: its savepoint is whole, nothing is lost.
     """
     last_seen_ms, gone = run.clock.now_ms(), Absence()
 
     def ask() -> tuple[JobFacts | None] | None:
         nonlocal last_seen_ms
-        job = run.control.job(run.job_id)
+        job = next((one for one in run.control.jobs() if one.id == run.job_id), None)
         if job is None:
             return (None,) if gone.is_known(run.job_id) else None
         last_seen_ms = run.clock.now_ms()
