@@ -52,7 +52,8 @@ def await_end(run: StepRun, _given: AwaitEnd) -> JobEnded:
     """The old job has ended well. One that runs on after its savepoint was not stopped: nothing was lost.
 
     Asked of the list of jobs: what Flink says of a single job it remembers for 3 s (``web.refresh-interval``), which
-    was more than half of the downtime. A JobManager that answers and does not know it any more has died with it: its savepoint is whole, nothing is lost.
+    was more than half of the downtime. A JobManager that answers and does not know it any more has died with it: its
+    savepoint is whole, nothing is lost.
     """
     last_seen_ms, gone = run.clock.now_ms(), Absence()
 
