@@ -5,6 +5,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+_END_SECONDS = 10.0
+
 
 class Relay:
     """Passes bytes between its port on 127.0.0.1 and `target`."""
@@ -17,6 +19,7 @@ class Relay:
         self._flowing.set()
         self._refusing = False
         self._sockets: list[socket.socket] = []
+        self._passing: list[threading.Thread] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
     def hold(self) -> None:
@@ -39,6 +42,10 @@ class Relay:
         self.cut()
         self._flowing.set()
         self._listener.close()
+        for each in self._passing:
+            each.join(_END_SECONDS)
+        for one in self._sockets:
+            one.close()
 
     def _accept(self) -> None:
         while True:
@@ -53,7 +60,8 @@ class Relay:
             server.settimeout(None)
             self._sockets += [client, server]
             for source, sink in ((client, server), (server, client)):
-                threading.Thread(target=self._pass_on, args=(source, sink), daemon=True).start()
+                self._passing.append(threading.Thread(target=self._pass_on, args=(source, sink), daemon=True))
+                self._passing[-1].start()
 
     def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
