@@ -23,7 +23,7 @@ from tests.chaos.operator_fakes import (
     TrappedSnapshots,
     TrappedWave,
 )
-from tests.unit.fake_operator import BAD_IMAGE, operating
+from tests.unit.fake_operator import BAD_IMAGE, served_operator
 from tests.unit.kube_server import write_kubeconfig
 
 QUICKLY = ("--yes", "--timeout", "15s")
@@ -187,6 +187,6 @@ class Stage:
 def _stage(home: Path, minor: int, runner: Runner, action: Action) -> Iterator[Stage]:
     home.mkdir(mode=0o700, parents=True)
     fake = action.fake(minor)
-    with operating(fake) as url:
+    with served_operator(fake) as url:
         yield Stage(fake, home, url, runner, action)
     shutil.rmtree(home, ignore_errors=True)

@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
 from io import BytesIO
 from typing import Any, Protocol
 from unittest.mock import patch
@@ -18,6 +19,7 @@ from flinkops.plan.operator.merge_patch import merged
 from flinkops.plan.operator.rules import Rules
 from flinkops.plan.operator.spec import desired_state
 from flinkops.sources.flink import http
+from tests.served import served
 from tests.unit.cr_samples import resource
 from tests.unit.fake_flink import BAD_IMAGE, LOOPING_IMAGE, WRONG_STATE_IMAGE, Answer, Died, FakeFlink, refusal
 from tests.unit.true_operator import TrueOperator
@@ -302,3 +304,34 @@ def operating(fake: Answering) -> Iterator[str]:
     # What is escaped already is kept from urllib3 on the way to a connection: here there is none.
     with patch.object(HTTPConnectionPool, "urlopen", urlopen), patch.object(http, "short_target", str):
         yield "http://127.0.0.1:1"
+
+
+@contextmanager
+def served_operator(fake: Answering) -> Iterator[str]:
+    """Its address, for other processes."""
+
+    class Requests(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        wbufsize = -1  # one packet an answer: small ones wait for each other's acknowledgement
+        disable_nagle_algorithm = True
+
+        def _any(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            sent = json.loads(self.rfile.read(length) or b"{}")
+            code, body = fake.answer(self.command, self.path, sent)
+            content = json.dumps(body).encode()
+            self.send_response_only(code)
+            self.send_header("Content-Type", "application/json")
+            if fake.date is not None:
+                self.send_header("Date", fake.date)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _any  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with served(Requests) as url:
+        yield url
