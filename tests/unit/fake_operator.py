@@ -284,6 +284,18 @@ class Answering(Protocol):
         """Status and JSON."""
 
 
+def _answered(
+    fake: Answering, method: str, target: str, content_type: str | None, sent: bytes | None
+) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body of its answer, whichever way it is asked."""
+    if method == "PATCH" and "/proxy/" not in target:
+        assert content_type == "application/merge-patch+json"
+    code, body = fake.answer(method, target, json.loads(sent or b"{}"))
+    content = json.dumps(body).encode()
+    headers = {"Content-Type": "application/json", "Content-Length": str(len(content))}
+    return code, headers if fake.date is None else {**headers, "Date": fake.date}, content
+
+
 @contextmanager
 def operating(fake: Answering) -> Iterator[str]:
     """Its address, for clients of this process: they call it where others send bytes.
@@ -292,13 +304,8 @@ def operating(fake: Answering) -> Iterator[str]:
     """
 
     def urlopen(_pool: object, method: str, target: str, *, body: bytes | None, **request: Any) -> HTTPResponse:
-        if method == "PATCH" and "/proxy/" not in target:
-            assert request["headers"]["Content-Type"] == "application/merge-patch+json"
-        code, answer = fake.answer(method, target, json.loads(body or b"{}"))
-        content = json.dumps(answer).encode()
-        headers = {"Content-Type": "application/json", "Content-Length": str(len(content))}
-        if fake.date is not None:
-            headers["Date"] = fake.date
+        content_type = request["headers"].get("Content-Type")
+        code, headers, content = _answered(fake, method, target, content_type, body)
         return HTTPResponse(BytesIO(content), headers, code, preload_content=False, decode_content=False)
 
     # What is escaped already is kept from urllib3 on the way to a connection: here there is none.
@@ -316,15 +323,12 @@ def served_operator(fake: Answering) -> Iterator[str]:
         disable_nagle_algorithm = True
 
         def _any(self) -> None:
-            length = int(self.headers.get("Content-Length") or 0)
-            sent = json.loads(self.rfile.read(length) or b"{}")
-            code, body = fake.answer(self.command, self.path, sent)
-            content = json.dumps(body).encode()
+            sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            content_type = self.headers.get("Content-Type")
+            code, headers, content = _answered(fake, self.command, self.path, content_type, sent)
             self.send_response_only(code)
-            self.send_header("Content-Type", "application/json")
-            if fake.date is not None:
-                self.send_header("Date", fake.date)
-            self.send_header("Content-Length", str(len(content)))
+            for name, value in headers.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(content)
 

@@ -1,6 +1,7 @@
 """A rescale is no restart: what verifies a change, what health and the doctor say of it, on Flink 1.20 and 2.x."""
 
 import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -168,30 +169,39 @@ def test_the_poller_counts_rescales_apart_where_flink_does(
     assert (facts.restarts, facts.restarts_include_rescales) == (restarts, mixed)
 
 
+def polled(
+    metrics: dict[str, str], path: str, answers: Sequence[Any], told: Callable[[JobFacts], list[Any]]
+) -> tuple[list[list[Any]], list[int]]:
+    """What each poll tells as the answer of that path changes, and how often it has been asked by then."""
+    content = Recording.load("flink-2.3-count")
+    job_id = next(one["jid"] for one in content.jobs if one["state"] == "RUNNING")
+    content.values[f"/jobs/{job_id}"].update(metrics)
+    path = f"/jobs/{job_id}/{path}"
+    cluster = FakeFlink(content)
+    seen, asked = [], []
+    with serving(cluster):
+        source = FlinkRestSource(parse_endpoint(cluster.url))
+        for answer in answers:
+            content.answers[path] = answer
+            seen.append(told(next(one for one in source.poll(10.0).jobs if one.id == job_id)))
+            asked.append(sum(path in each for each in cluster.requests))
+        source.close()
+    return seen, asked
+
+
 @pytest.mark.parametrize("settled_ms", [60_000, 0])
 def test_a_history_that_flink_remembers_from_before_a_rescale_is_asked_again(
     settled_ms: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Flink answers from a cache of 3 s: the first answer after a rescale may be without it; later none is asked."""
     monkeypatch.setattr(job_poller, "SETTLED_MS", settled_ms)
-    content = Recording.load("flink-2.3-count")
-    job_id = next(one["jid"] for one in content.jobs if one["state"] == "RUNNING")
-    content.values[f"/jobs/{job_id}"].update({"numRestarts": "0", "numRescales": "1"})
-    history = f"/jobs/{job_id}/rescales/history"
     before = {"startTimestampInMillis": 1_000, "triggerCause": "INITIAL_SCHEDULE"}
     after = {"startTimestampInMillis": 2_000, "triggerCause": "UPDATE_REQUIREMENT"}
-    cluster = FakeFlink(content)
-    causes, asked = [], []
-    with serving(cluster):
-        source = FlinkRestSource(parse_endpoint(cluster.url))
-        for answer in ([before], [after, before], [after, before]):
-            content.answers[history] = answer
-            facts = next(one for one in source.poll(10.0).jobs if one.id == job_id)
-            causes.append([each.cause for each in facts.rescales])
-            asked.append(sum(history in each for each in cluster.requests))
-        source.close()
+    answers = ([before], [after, before], [after, before])
+    metrics = {"numRestarts": "0", "numRescales": "1"}
+    seen = polled(metrics, "rescales/history", answers, lambda facts: [each.cause for each in facts.rescales])
     old, new = ["INITIAL_SCHEDULE"], ["UPDATE_REQUIREMENT", "INITIAL_SCHEDULE"]
-    assert (causes, asked) == (([old, new, new], [1, 2, 3]) if settled_ms else ([old, old, old], [1, 1, 1]))
+    assert seen == (([old, new, new], [1, 2, 3]) if settled_ms else ([old, old, old], [1, 1, 1]))
 
 
 @pytest.mark.parametrize("settled_ms", [60_000, 0])
@@ -200,25 +210,13 @@ def test_exceptions_that_flink_remembers_from_before_a_failure_are_asked_again(
 ) -> None:
     """A job whose TaskManager ended, and that waits for another, changes no more: the empty answer was kept."""
     monkeypatch.setattr(job_poller, "SETTLED_MS", settled_ms)
-    content = Recording.load("flink-2.3-count")
-    job_id = next(one["jid"] for one in content.jobs if one["state"] == "RUNNING")
-    content.values[f"/jobs/{job_id}"].update({"numRestarts": "1"})
-    path = f"/jobs/{job_id}/exceptions"
     failure = {
         "exceptionName": "x.Failed",
         "stacktrace": "x.Failed: no",
         "timestamp": 1_000,
         "concurrentExceptions": [],
     }
-    cluster = FakeFlink(content)
-    names, asked = [], []
-    with serving(cluster):
-        source = FlinkRestSource(parse_endpoint(cluster.url))
-        for entries in ([], [failure], [failure]):
-            content.answers[path] = {"exceptionHistory": {"entries": entries, "truncated": False}}
-            facts = next(one for one in source.poll(10.0).jobs if one.id == job_id)
-            names.append([each.name for each in facts.exceptions])
-            asked.append(sum(path in each for each in cluster.requests))
-        source.close()
+    answers = [{"exceptionHistory": {"entries": entries, "truncated": False}} for entries in ([], [failure], [failure])]
+    seen = polled({"numRestarts": "1"}, "exceptions", answers, lambda facts: [each.name for each in facts.exceptions])
     new = ["x.Failed"]
-    assert (names, asked) == (([[], new, new], [1, 2, 3]) if settled_ms else ([[], [], []], [1, 1, 1]))
+    assert seen == (([[], new, new], [1, 2, 3]) if settled_ms else ([[], [], []], [1, 1, 1]))
