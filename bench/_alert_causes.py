@@ -7,13 +7,14 @@ dispatcher, receiver). Of what went on in those processes during a part, that wh
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import Literal, NamedTuple
 
 SLOW_MS = 50.0
 LEAST_MS = 10.0
 """A cause explains at least so much of an alert: all parts of an alert in time take about that long together."""
-_SHORT_MS = 250.0
-"""Intervals up to this length are looked up by their start; the few longer ones are asked each time."""
+_NOTHING_MS = 1e-6
+"""What sums of floats leave of nothing."""
 APART_MS = 250.0
 """A stretch ends where for so long every alert was in time."""
 UNEXPLAINED_BEFORE, UNEXPLAINED_AFTER = "not explained: before the broker had the alert", "not explained: in delivery"
@@ -50,30 +51,53 @@ class Interval(NamedTuple):
     to_ms: float
     busy_ms: float
 
-    def within(self, from_ms: float, to_ms: float) -> float:
-        """How much of it falls in between."""
-        common = min(self.to_ms, to_ms) - max(self.from_ms, from_ms)
-        length = self.to_ms - self.from_ms
-        if common < 0:
-            return 0.0
-        return self.busy_ms if length <= 0 else self.busy_ms * common / length
+
+class _Busy:
+    """How busy something was between two times, of any number of intervals, by sums over those that began and ended."""
+
+    def __init__(self, intervals: Sequence[Interval]) -> None:
+        self._zero_ms = min(each.from_ms for each in intervals)  # times since the epoch are too large to be summed
+        spread = [each for each in intervals if each.to_ms > each.from_ms]
+        rates = [each.busy_ms / (each.to_ms - each.from_ms) for each in spread]
+        self._began = self._sums((each.from_ms, rate) for each, rate in zip(spread, rates, strict=True))
+        self._ended = self._sums((each.to_ms, rate) for each, rate in zip(spread, rates, strict=True))
+        self._instants = self._sums((each.from_ms, each.busy_ms) for each in intervals if each.to_ms <= each.from_ms)
+
+    def _sums(self, changes: Iterable[tuple[float, float]]) -> tuple[list[float], list[float], list[float]]:
+        ordered = sorted((at_ms - self._zero_ms, by) for at_ms, by in changes)
+        return (
+            [at_ms for at_ms, _ in ordered],
+            [0.0, *accumulate(by for _, by in ordered)],
+            [0.0, *accumulate(at_ms * by for at_ms, by in ordered)],
+        )
+
+    def between(self, from_ms: float, to_ms: float) -> float:
+        from_ms, to_ms = from_ms - self._zero_ms, to_ms - self._zero_ms
+        times, sums, _ = self._instants
+        instants = sums[bisect_right(times, to_ms)] - sums[bisect_left(times, from_ms)]
+        return max(0.0, instants + self._until(to_ms) - self._until(from_ms))
+
+    def _until(self, at_ms: float) -> float:
+        total = 0.0
+        for sign, (times, rates, starts) in ((1, self._began), (-1, self._ended)):
+            count = bisect_right(times, at_ms)
+            total += sign * (at_ms * rates[count] - starts[count])
+        return total
 
 
 class Intervals:
-    """Those of a run, by time: a busy machine has a hundred thousand of them, and as many slow alerts."""
+    """Those of a run, by process, what it did, and kind: a busy machine has millions, and thousands of slow alerts."""
 
     def __init__(self, intervals: Iterable[Interval]) -> None:
-        ordered = sorted(intervals, key=lambda each: each.from_ms)
-        self._short = [each for each in ordered if each.to_ms - each.from_ms <= _SHORT_MS]
-        self._long = [each for each in ordered if each.to_ms - each.from_ms > _SHORT_MS]
-        self._starts = [each.from_ms for each in self._short]
+        by_key: dict[tuple[str, str, Kind], list[Interval]] = defaultdict(list)
+        for each in intervals:
+            by_key[(each.process, each.what, each.kind)].append(each)
+        self._busy = {key: _Busy(each) for key, each in by_key.items()}
 
-    def near(self, from_ms: float, to_ms: float) -> list[Interval]:
-        """All that have a part of the time, and perhaps others."""
-        first = bisect_left(self._starts, from_ms - _SHORT_MS)
-        return self._short[first : bisect_right(self._starts, to_ms)] + [
-            each for each in self._long if each.from_ms <= to_ms and each.to_ms >= from_ms
-        ]
+    def between(self, from_ms: float, to_ms: float) -> dict[tuple[str, str, Kind], float]:
+        """How many milliseconds of it fall in between; what does not is left out."""
+        found = {key: busy.between(from_ms, to_ms) for key, busy in self._busy.items()}
+        return {key: busy_ms for key, busy_ms in found.items() if busy_ms > _NOTHING_MS}
 
 
 class Cause(NamedTuple):
@@ -97,7 +121,7 @@ def stretches(alerts: Iterable[Alert]) -> list[list[Alert]]:
     return found
 
 
-def causes(alerts: Iterable[Alert], intervals: Sequence[Interval]) -> list[Cause]:
+def causes(alerts: Iterable[Alert], intervals: Iterable[Interval]) -> list[Cause]:
     """The table: what held up how many of the slow alerts, the most first."""
     counted: dict[str, list[float]] = defaultdict(lambda: [0, 0.0, 0])
     total = 0
@@ -105,7 +129,7 @@ def causes(alerts: Iterable[Alert], intervals: Sequence[Interval]) -> list[Cause
     for stretch in stretches(alerts):
         of_stretch: dict[str, list[float]] = defaultdict(list)
         for alert in stretch:
-            name, held_ms = cause_of(alert, by_time.near(alert.ingested_ms, alert.received_ms))
+            name, held_ms = cause_of(alert, by_time)
             of_stretch[name].append(held_ms)
         for name, held in of_stretch.items():
             counted[name][1] += max(held)
@@ -116,14 +140,14 @@ def causes(alerts: Iterable[Alert], intervals: Sequence[Interval]) -> list[Cause
     return sorted(rows, key=lambda row: -row.alerts)
 
 
-def cause_of(alert: Alert, intervals: Sequence[Interval]) -> tuple[str, float]:
+def cause_of(alert: Alert, intervals: Intervals) -> tuple[str, float]:
     """What took longest of an alert's way, and how long, in milliseconds."""
     parts = (alert.ingested_ms, alert.appended_ms, BEFORE), (alert.appended_ms, alert.received_ms, AFTER)
     found: dict[_Key, float] = defaultdict(float)
     for number, (from_ms, to_ms, processes) in enumerate(parts):
-        for each in intervals:
-            if each.kind != "ran" and each.process in processes:
-                found[(each.process, each.what, each.kind, number)] += each.within(from_ms, to_ms)
+        for (process, what, kind), busy_ms in intervals.between(from_ms, to_ms).items():
+            if kind != "ran" and process in processes:
+                found[(process, what, kind, number)] = busy_ms
         late: _Key = ("dispatcher", LATE, "held", number)
         if late in found:  # that it waits or collects makes it late
             reasons: tuple[_Key, ...] = (
@@ -142,11 +166,9 @@ def cause_of(alert: Alert, intervals: Sequence[Interval]) -> tuple[str, float]:
     return f"{process} {WAITS}, most used by {who or 'work itself'}", found[best]
 
 
-def _who_ran(intervals: Sequence[Interval], from_ms: float, to_ms: float) -> str | None:
+def _who_ran(intervals: Intervals, from_ms: float, to_ms: float) -> str | None:
     """Which background work used most CPU in between."""
-    used: dict[str, float] = defaultdict(float)
-    for each in intervals:
-        if each.kind == "ran":
-            used[f"{each.process}'s {each.what}"] += each.within(from_ms, to_ms)
+    ran = intervals.between(from_ms, to_ms).items()
+    used = {f"{process}'s {what}": busy_ms for (process, what, kind), busy_ms in ran if kind == "ran"}
     most = max(used, key=lambda name: (used[name], name), default=None)
     return most if most is not None and used[most] >= 1.0 else None

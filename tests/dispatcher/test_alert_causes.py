@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench import _alert_causes
 from bench._alert_causes import (
     COLLECTS,
     LATE,
@@ -15,7 +16,6 @@ from bench._alert_causes import (
     Cause,
     Interval,
     Intervals,
-    cause_of,
     causes,
     stretches,
 )
@@ -24,6 +24,11 @@ from bench._alert_trace import WORK, Acknowledged, group_of, phases, safepoints
 
 def held(process: str, what: str, from_ms: float, to_ms: float) -> Interval:
     return Interval(process, what, "held", from_ms, to_ms, to_ms - from_ms)
+
+
+def cause_of(alert: Alert, intervals: list[Interval]) -> tuple[str, float]:
+    name, held_ms = _alert_causes.cause_of(alert, Intervals(intervals))
+    return name, round(held_ms, 6)
 
 
 SLOW_JOB, SLOW_DELIVERY = Alert(0, 80, 90), Alert(0, 10, 90)
@@ -84,13 +89,27 @@ def test_the_table_counts_alerts_and_stretches_by_cause() -> None:
     assert causes([Alert(0, 10, 50)], intervals) == []
 
 
-@given(st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 900))), st.integers(0, 3000), st.integers(0, 900))
-def test_intervals_near_a_time_are_all_found(drawn: list[tuple[int, int]], from_ms: int, length_ms: int) -> None:
-    intervals = [Interval("job", "x", "held", start, start + length, length) for start, length in drawn]
-    to_ms = from_ms + length_ms
-    near = Intervals(intervals).near(from_ms, to_ms)
-    for each in intervals:
-        assert each in near or each.from_ms > to_ms or each.to_ms < from_ms
+@given(
+    st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 900), st.integers(0, 900))),
+    st.integers(0, 3000),
+    st.integers(0, 900),
+)
+def test_of_each_interval_counts_what_falls_in_between(
+    drawn: list[tuple[int, int, int]], from_ms: int, length_ms: int
+) -> None:
+    epoch_ms, to_ms = 1_795_971_600_000, from_ms + length_ms
+    intervals = [
+        Interval("job", "x", "ran", epoch_ms + start, epoch_ms + start + length, busy) for start, length, busy in drawn
+    ]
+    within = 0.0
+    for start, length, busy in drawn:
+        common = min(start + length, to_ms) - max(start, from_ms)
+        if length == 0:
+            within += busy if common >= 0 else 0
+        else:
+            within += busy * max(0, common) / length
+    found = Intervals(intervals).between(epoch_ms + from_ms, epoch_ms + to_ms)
+    assert found.get(("job", "x", "ran"), 0.0) == pytest.approx(within, abs=1e-4)
 
 
 def test_a_pause_ends_as_its_line_is_written() -> None:
