@@ -41,6 +41,14 @@ def stuck() -> dict[str, Any]:
     return _read("stuck.json")
 
 
+def quota() -> dict[str, Any]:
+    """``pods`` and ``quotas`` of a native deployment on Flink 1.20 that waits for a second TaskManager, of 2 pods.
+
+    Flink's request for the pod is refused (403): there is no third pod, and no event.
+    """
+    return copy.deepcopy(_read("quota.json"))
+
+
 @functools.cache
 def _read(name: str) -> dict[str, Any]:
     content: dict[str, Any] = json.loads((FOLDER / name).read_text(encoding="utf-8"))

@@ -7,10 +7,10 @@ each field, what it does, and what it starts the job from.
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from flinkops.outside.kubernetes_quantities import BadQuantity
 from flinkops.plan.operator.configuration import Unparsable
 from flinkops.plan.operator.decision import Act, Start, StartKind
 from flinkops.plan.operator.outlook import Outlook, outlook, versions_of
-from flinkops.plan.operator.quantities import BadQuantity
 from flinkops.plan.operator.reading import Unreadable
 from flinkops.plan.operator.rules import Features
 from flinkops.plan.operator.scaling import scaled

@@ -12,10 +12,10 @@ from flinkops.model.facts import ClusterFacts, RestoredFacts, SnapshotFacts
 from flinkops.model.launch import Launch
 from flinkops.model.request import Terms
 from flinkops.observability.timing import Timing
+from flinkops.outside.kubernetes_quantities import Quantity
 from flinkops.plan.identity import Stamp, decode_plan_file, encode_plan_file
 from flinkops.plan.launch_effect import effect_step
 from flinkops.plan.operator.configuration import parse_duration
-from flinkops.plan.operator.quantities import Quantity
 from flinkops.plan.operator.rules import Features, Rules
 from flinkops.plan.operator.validation_autoscaler import is_cron, is_daily
 from flinkops.plan.redeploy import plan_suspend

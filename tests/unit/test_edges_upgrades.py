@@ -8,12 +8,12 @@ import pytest
 from flinkops.model.facts import ClusterFacts, VertexFacts
 from flinkops.model.launch import Launch
 from flinkops.model.request import Change, Terms
+from flinkops.outside.kubernetes_quantities import Quantity
 from flinkops.plan.identity import Stamp
 from flinkops.plan.operator.decision import Act
 from flinkops.plan.operator.effects import expected_of
 from flinkops.plan.operator.pod_schema import field_of
 from flinkops.plan.operator.predict import Edit, predict, taken_up
-from flinkops.plan.operator.quantities import Quantity
 from flinkops.plan.operator.reasons import ReasonCode
 from flinkops.plan.operator.recorded import lost_stop_savepoint
 from flinkops.plan.operator.rollback import deletion_problems

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from flinkops.model.endpoint import RestEndpoint
+from flinkops.outside.kubernetes_quantities import BadQuantity, Quantity
 from flinkops.plan.operator.configuration import (
     HA_TYPE,
     OVERRIDES,
@@ -17,7 +18,6 @@ from flinkops.plan.operator.configuration import (
     savepoint_option,
 )
 from flinkops.plan.operator.map_option import read_map
-from flinkops.plan.operator.quantities import BadQuantity, Quantity
 from flinkops.plan.operator.rules import Rules
 from flinkops.plan.operator.worlds import Fact, FactKind, TooManyWorlds, World, explore
 from flinkops.sources.deadline import Deadline

@@ -11,9 +11,9 @@ from enum import StrEnum
 from typing import Any
 
 from flinkops.model.operator_marks import LAST_STATE_DUMMY
+from flinkops.outside.kubernetes_quantities import BadQuantity
 from flinkops.plan.operator.configuration import IGNORE_PENDING, Unparsable
 from flinkops.plan.operator.deploy_configuration import unbuildable
-from flinkops.plan.operator.quantities import BadQuantity
 from flinkops.plan.operator.reading import Unreadable
 from flinkops.plan.operator.scaling import scaled, with_autoscaler
 from flinkops.plan.operator.situation import View

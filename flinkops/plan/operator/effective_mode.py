@@ -11,6 +11,7 @@ import msgspec
 
 from flinkops.model.operator_marks import LAST_STATE_DUMMY
 from flinkops.model.states import ENDED, JobState
+from flinkops.outside.kubernetes_quantities import BadQuantity
 from flinkops.plan.operator.configuration import (
     CANCEL,
     FALLBACK,
@@ -29,7 +30,6 @@ from flinkops.plan.operator.decision import (
     StartKind,
 )
 from flinkops.plan.operator.deploy_configuration import unbuildable
-from flinkops.plan.operator.quantities import BadQuantity
 from flinkops.plan.operator.reading import Spec, Unreadable
 from flinkops.plan.operator.reasons import Reason, ReasonCode, because
 from flinkops.plan.operator.recorded import last_savepoint, pending_savepoint

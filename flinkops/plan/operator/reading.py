@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from flinkops.outside.kubernetes_quantities import Quantity
 from flinkops.plan.operator.pod_schema import CLASSES, FieldType
-from flinkops.plan.operator.quantities import Quantity
 from flinkops.plan.operator.rules import Rules
 
 Spec = Mapping[str, Any]

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from flinkops.model.places import DEFAULT_SCHEME_KEY, qualified
-from flinkops.plan.operator.quantities import BadQuantity, Quantity
+from flinkops.outside.kubernetes_quantities import BadQuantity, Quantity
 from flinkops.plan.operator.reading import Spec, Unreadable, read_configuration, read_spec
 from flinkops.plan.operator.rules import NEWEST, Rules
 

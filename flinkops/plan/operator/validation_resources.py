@@ -6,9 +6,9 @@ Source: ``validateJmSpec``, ``validateTmSpec`` and what they call, of operator 1
 import re
 from collections.abc import Iterator, Mapping
 
+from flinkops.outside.kubernetes_quantities import BadQuantity, Quantity
 from flinkops.plan.operator.configuration import Option, Settings
 from flinkops.plan.operator.memory import jobmanager_adds_up, memory_size, taskmanager_adds_up
-from flinkops.plan.operator.quantities import BadQuantity, Quantity
 from flinkops.plan.operator.reading import Spec, read_spec
 from flinkops.plan.operator.situation import View, settings_of
 

@@ -7,6 +7,7 @@ import msgspec
 
 from flinkops.model.facts import ClusterFacts, JobFacts, JobKind, ResourceFacts, SnapshotFacts, StuckFacts
 from flinkops.model.states import COMING_UP, ENDED, JobState
+from flinkops.sources.kubernetes.quota import lacks_slots
 from flinkops.sources.kubernetes.resources import (
     Json,
     identity,
@@ -55,7 +56,7 @@ def suspects(listing: Listing, snapshots: Mapping[Key, SourceSnapshot | None]) -
         jobs = snapshot.jobs if snapshot is not None and snapshot.status.state in _ANSWERED else None
         fine = jobs is not None and not facts.error and facts.jobmanager_status in ("READY", None)
         empty = jobs == () and not is_session_cluster(deployment)
-        if not fine or empty or any(job.state in COMING_UP for job in jobs or ()):
+        if not fine or empty or lacks_slots(snapshot) or any(job.state in COMING_UP for job in jobs or ()):
             found.append(key)
     return found
 

@@ -60,6 +60,7 @@ RULES: tuple[Rule, ...] = (
     Rule("reader", "", "services/proxy", ("get",), "jobs are seen without measurements (unless --rest-via says else)"),
     Rule("reader", "", "pods", ("list",), "why a deployment does not come up is unknown"),
     Rule("reader", "", "events", ("list",), "events, and why a deployment does not come up, are unknown"),
+    Rule("reader", "", "resourcequotas", ("list",), "a quota that keeps TaskManagers from being created is not named"),
     Rule(
         "cluster",
         "apiextensions.k8s.io",

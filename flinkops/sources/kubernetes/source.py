@@ -26,6 +26,7 @@ from flinkops.sources.kubernetes.api import KubeClient, core_path, custom_path, 
 from flinkops.sources.kubernetes.events import events_of
 from flinkops.sources.kubernetes.join import Cluster, Listing, job_rows, suspects
 from flinkops.sources.kubernetes.login import end_plugins
+from flinkops.sources.kubernetes.quota import lacks_slots, used_up
 from flinkops.sources.kubernetes.resource_cache import Resources
 from flinkops.sources.kubernetes.resources import Json, identity, section, text
 from flinkops.sources.kubernetes.rest_route import RestVia, rest_endpoint
@@ -145,7 +146,8 @@ class KubernetesSource:
         try:
             with client.enforced(deadline):
                 events = list_all(client, core_path("events", resource.namespace), deadline)
-                stuck, unknown = self._why_stuck(client, (resource.namespace, cluster), deadline)
+                lacking = any(each.code == "quota" for each in resource.stuck)
+                stuck, unknown = self._why_stuck(client, (resource.namespace, cluster), deadline, lacking=lacking)
         except Denied as problem:
             line = denied_line("list", "events", resource.namespace, problem)
             return ResourceEvents(unknown={"events": line})
@@ -239,7 +241,8 @@ class KubernetesSource:
         wait(futures.values(), timeout=rest_seconds)
         snapshots = {key: _result(future) for key, future in futures.items()}
         reading = {
-            key: self._pool.submit(self._why_stuck, client, key, deadline) for key in suspects(listing, snapshots)
+            key: self._pool.submit(self._why_stuck, client, key, deadline, lacking=lacks_slots(snapshots[key]))
+            for key in suspects(listing, snapshots)
         }
         wait(reading.values(), timeout=max(0.0, deadline.remaining_seconds))
         found: dict[Key, Cluster] = {}
@@ -249,18 +252,30 @@ class KubernetesSource:
         return found
 
     def _why_stuck(
-        self, client: KubeClient, key: tuple[str, str], deadline: Deadline
+        self, client: KubeClient, key: tuple[str, str], deadline: Deadline, *, lacking: bool
     ) -> tuple[tuple[StuckFacts, ...], str | None]:
         """The reasons that hold up a Flink cluster, or why they could not be read."""
         namespace, name = key
         try:
             pods = list_all(client, core_path("pods", namespace), deadline, labelSelector=f"app={name}")
             events = list_all(client, core_path("events", namespace), deadline, fieldSelector="type=Warning")
+            quotas = self._quotas(client, namespace, deadline) if lacking else []
         except Denied as problem:
             return (), denied_line("list", "pods and events", namespace, problem)
         except FlinkopsError as problem:
             return (), problem.line()
-        return stuck_reasons(pods, events, cluster=name, now_ms=self._clock.now_ms()), None
+        found = stuck_reasons(pods, events, cluster=name, now_ms=self._clock.now_ms())
+        if all(each.code != "quota" for each in found):
+            found += used_up(quotas, pods)
+        return found, None
+
+    @staticmethod
+    def _quotas(client: KubeClient, namespace: str, deadline: Deadline) -> list[Json]:
+        """None without the right to list them: a deployment that is held up for another reason is told all the same."""
+        try:
+            return list_all(client, core_path("resourcequotas", namespace), deadline)
+        except Denied:
+            return []
 
     def _rest_for(self, key: Key, deployment: Json | None) -> FlinkRestSource:
         endpoint = rest_endpoint(self._access, key, deployment, self._rest_via)
