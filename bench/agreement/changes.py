@@ -174,6 +174,17 @@ _PYTHON: dict[str, Change] = {
             "self.count.update((self.count.value() or 0) + 1)": 'self.count.update((self.count.value() or "") + "x")',
         }
     ),
+    "state renamed": Change({'"count", Types.LONG()': '"counted", Types.LONG()'}, loses=LINES),
+    "state not opened at the start": Change(
+        {
+            "    def open(self, runtime_context: RuntimeContext) -> None:\n": (
+                "    def open(self, runtime_context: RuntimeContext) -> None:\n"
+                "        self.context, self.first = runtime_context, True\n\n"
+                "    def described(self, runtime_context: RuntimeContext) -> None:\n"
+            ),
+            "        self.count.update(": "        self.described(self.context)\n        self.count.update(",
+        }
+    ),
     "type of the key": Change(
         {"lambda one: one % 100, key_type=Types.LONG()": "lambda one: str(one % 100), key_type=Types.STRING()"}
     ),

@@ -153,6 +153,12 @@ _PYTHON: dict[str, Change] = {
         }
     ),
     "broadcast state renamed": Change({'"rules", Types.LONG()': '"rules-2", Types.LONG()'}, loses=LINES),
+    "type of the broadcast state": Change(
+        {
+            '"rules", Types.LONG(), Types.LONG()': '"rules", Types.LONG(), Types.STRING()',
+            ".put(value % 10, value)": ".put(value % 10, str(value))",
+        }
+    ),
 }
 
 OTHERS: dict[str, Program] = {

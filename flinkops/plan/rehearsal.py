@@ -14,6 +14,7 @@ from flinkops.model.rehearsal import (
     Verdict,
 )
 from flinkops.outside.text import clean
+from flinkops.plan.rehearsal_python import given_up, is_as_before, rewritten, why_unknown
 from flinkops.plan.rehearsal_seen import DeclaredState, OpenedState, SavedState, Seen, SeenOperator
 
 _TIMERS = "_timer_state/"
@@ -100,18 +101,19 @@ def judge(job: str, seen: Seen, *, control: Seen | None = None, drops: bool = Fa
         return _with(base, "cannot-tell", _root(seen) or f"the rehearsal did not get beyond: {seen.phase}")
     late = _refused_late(seen, control)
     if late is not None:
-        what = f"{_named(seen, late.operator)}: state {late.name}, opened with its first record: {late.error}"
+        what = f"{_named(seen, late[0].operator)}: state {late[0].name}, opened with its first record: {late[1]}"
         return _with(base, "fails", what, remedy=_KEEP_TYPE)
     return _losses(base, seen, control, drops=drops)
 
 
-def _refused_late(seen: Seen, control: Seen | None) -> DeclaredState | None:
-    """A state that was not opened, and that its operator will not be able to read; the old program could."""
+def _refused_late(seen: Seen, control: Seen | None) -> tuple[DeclaredState | SavedState, str] | None:
+    """A state that was not opened, and that its operator will not be able to read; the old program could. And why."""
     left = {(one.operator, one.name) for one in unopened(seen)}
     if control is not None:
         left -= {(one.operator, one.name) for one in control.declared}
     counts = (one for one in seen.declared if one.own or control is not None)
-    return next((one for one in counts if (one.operator, one.name) in left), None)
+    found = next((one for one in counts if (one.operator, one.name) in left), None)
+    return (found, found.error) if found is not None else rewritten(seen, control, unopened(seen))
 
 
 def accepted(rehearsal: Rehearsal, names: Collection[str]) -> bool:
@@ -134,12 +136,11 @@ def _losses(base: Rehearsal, seen: Seen, control: Seen | None, *, drops: bool) -
     dropped = [one for one in seen.operators if not one.in_graph and one.has_state]
     left = unopened(seen)
     gone = [one for one in left if (_opened_by(control, one) if control is not None else renamed(seen, one))]
-    late = {(one.operator, one.name): f"may not be readable then: {one.error}" for one in seen.declared}
+    gone += [one for one in left if one not in gone and given_up(seen, control, one)]
     risks = [
-        f"{_named(seen, one.operator)}: state {one.name} is not opened before its first record: "
-        + late.get((one.operator, one.name), "it was not tried")
+        f"{_named(seen, one.operator)}: state {one.name} is not opened before its first record: {_untried(seen, one)}"
         for one in left
-        if one not in gone
+        if one not in gone and not is_as_before(seen, control, one)
     ]
     risks += [
         f"{_named(seen, one.operator)}: state {one.name}: {_dropped(one)}; a field that was renamed begins empty"
@@ -162,6 +163,14 @@ def _losses(base: Rehearsal, seen: Seen, control: Seen | None, *, drops: bool) -
     what = [f"the state of {_named(seen, one.id)} is dropped" for one in dropped]
     what += [f"{_named(seen, one.operator)} does not open its state {one.name} any more" for one in gone]
     return _with(base, "loses-state", "; ".join(what), remedy=f"keep uid and name of the state, or {accept}")
+
+
+def _untried(seen: Seen, state: SavedState) -> str:
+    declared = (one.error for one in seen.declared if (one.operator, one.name) == (state.operator, state.name))
+    if (error := next(declared, None)) is not None:
+        return f"may not be readable then: {error}"
+    why = why_unknown(seen, state)
+    return f"it was not tried, its function does not open here: {why}" if why else "it was not tried"
 
 
 def _of_the_way(seen: Seen) -> tuple[str, ...]:

@@ -90,6 +90,19 @@ class DeclaredState(msgspec.Struct, frozen=True):
     own: bool = False
 
 
+class PythonState(msgspec.Struct, frozen=True):
+    """A state that a PyFlink function opens, and how its bytes are written there.
+
+    ``unknown``: the function does not open without records; its name says why. ``mentioned``: a text of the function's
+    code, which may be the name of a state that it opens with a record.
+    """
+
+    operator: str
+    kind: Literal["list", "map", "broadcast", "mentioned", "unknown"]
+    name: str
+    coder: str = ""
+
+
 class Seen(msgspec.Struct, frozen=True):
     """One run. ``impossible``: it could not be rehearsed; ``phase`` is how far it came."""
 
@@ -105,6 +118,7 @@ class Seen(msgspec.Struct, frozen=True):
     saved: tuple[SavedState, ...] = ()
     opened: tuple[OpenedState, ...] = ()
     declared: tuple[DeclaredState, ...] = ()
+    python: tuple[PythonState, ...] = ()
     unreadable: tuple[str, ...] = ()
     as_they_are: tuple[str, ...] = ()
     not_replaced: tuple[str, ...] = ()

@@ -61,6 +61,7 @@ final class Rehearsal {
     private Map<String, Object> verdict = new LinkedHashMap<>();
     private String phase = "graph";
     private boolean sharesState;
+    private PythonStates python;
 
     Rehearsal(Path folder, Asker asker, StreamGraph graph, Configuration given, ClassLoader loader) {
         this.folder = folder;
@@ -194,10 +195,13 @@ final class Rehearsal {
             return "failed";
         }
         sample(saved);
+        python.start();
         enter("restore");
         long begun = System.nanoTime();
         submit(cluster, job);
-        return watch(cluster, job.getJobID(), begun);
+        String outcome = watch(cluster, job.getJobID(), begun);
+        verdict.put("python", python.told());
+        return outcome;
     }
 
     /** Where some key groups only are restored. */
@@ -239,6 +243,7 @@ final class Rehearsal {
         List<Map<String, Object>> all = new ArrayList<>();
         List<Map<String, Object>> declared = new ArrayList<>();
         List<String> unreadable = new ArrayList<>();
+        python = new PythonStates(folder);
         Set<String> seen = new HashSet<>();
         for (JobVertex vertex : job.getVertices()) {
             for (OperatorIDPair pair : vertex.getOperatorIDs()) {
@@ -253,6 +258,10 @@ final class Rehearsal {
                 operator.put("in_graph", true);
                 operator.put("parallelism", vertex.getParallelism());
                 operator.put("replaced", node == null ? null : replacements.made.get(node.getId()));
+                if (node != null && all.stream().anyMatch(one -> there.equals(one.get("operator"))
+                        && one.get("name").toString().startsWith(PythonStates.PREFIX))) {
+                    python.add(there, node);
+                }
                 if (node != null && states.containsKey(there)) {
                     declared.addAll(new Declared(graph.getExecutionConfig(), loader).refused(
                             node.getOperatorFactory(), there, SavedStates.keyed(states.get(there), loader)));
