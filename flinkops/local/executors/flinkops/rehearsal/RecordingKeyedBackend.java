@@ -160,7 +160,7 @@ final class RecordingKeyedBackend implements InvocationHandler {
     }
 
     @SuppressWarnings({"rawtypes", "unchecked"})
-    private static <K> long read(CheckpointableKeyedStateBackend<K> backend, String name, State state) throws Exception {
+    private <K> long read(CheckpointableKeyedStateBackend<K> backend, String name, State state) throws Exception {
         List<Tuple2<K, Object>> some;
         try (Stream<Tuple2<K, Object>> all = backend.getKeysAndNamespaces(name)) {
             some = all.limit(Recorder.VALUES_READ).collect(Collectors.toList());
@@ -175,9 +175,9 @@ final class RecordingKeyedBackend implements InvocationHandler {
         return some.size();
     }
 
-    private static void value(State state) throws Exception {
+    private void value(State state) throws Exception {
         if (state instanceof ValueState<?> value) {
-            value.value();
+            Patterns.check(operator, value.value());
         } else if (state instanceof MapState<?, ?> map) {
             some(map.iterator());
         } else if (state instanceof ListState<?> list) {

@@ -267,6 +267,7 @@ final class Rehearsal {
                             node.getOperatorFactory(), there, SavedStates.keyed(states.get(there), loader)));
                 }
                 if (node != null) {
+                    Patterns.note(id, node);
                     Object most = Fields.get(node, "maxParallelism");
                     operator.put("max_parallelism", ((Integer) most) > 0 ? most : null);
                 }
