@@ -9,10 +9,13 @@ from flinkops.autoscale.decide import Decision, decide
 from flinkops.autoscale.memory import Memory, Scaling
 from flinkops.autoscale.settings import PREFIX, Settings, operator_defaults, settings_of
 from flinkops.autoscale.window import PolledJob, Sample, Vertex, VertexSample, window_of
+from flinkops.model.detail import KubeEvent
 from flinkops.model.overrides import OVERRIDES, parse_overrides
 from flinkops.model.switches import is_on
 
 ENABLED, SCALING = PREFIX + "enabled", PREFIX + "scaling.enabled"
+_FAILS = "autoscalererror"
+"""The reason of an event, in any case: it is AutoscalerError in operator 1.7."""
 
 
 class VertexState(msgspec.Struct, frozen=True):
@@ -49,6 +52,22 @@ class Explanation(msgspec.Struct, frozen=True):
     settings: Settings
     decision: Decision | None
     notes: tuple[str, ...]
+
+
+def why_not_evaluated(spec_settings: Mapping[str, str], events: Sequence[KubeEvent]) -> tuple[str, bool]:
+    """Of a job without the autoscaler's ConfigMap: why, and whether switching the autoscaler on would help.
+
+    `events` are those of the job's resource, newest first; their text is hostile, and empty where what failed has no
+    message (operator 1.7 with a Flink that is newer than it).
+    """
+    if not is_on(spec_settings, ENABLED, default=False):
+        return "the operator's autoscaler has not evaluated it, and its spec does not switch it on", True
+    failed = [each for each in events if each.reason.lower() == _FAILS]
+    if not failed:
+        return "the operator's autoscaler is on and has not evaluated it yet: it polls a job once a minute", False
+    times = sum(each.count for each in failed)
+    told = f": {failed[0].text}" if failed[0].text else ", without a word of what failed"
+    return f"the operator's autoscaler is on and fails ({failed[0].reason}, {times} times of late{told})", False
 
 
 def explanation_of(

@@ -5,15 +5,17 @@ import gzip
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from flinkops.autoscale.configmap import decode_configmap, instant_ms, unpacked
-from flinkops.autoscale.explain import explanation_of, polls_of_collected
+from flinkops.autoscale.explain import ENABLED, explanation_of, polls_of_collected, why_not_evaluated
 from flinkops.autoscale.replay import measured, replayed
 from flinkops.autoscale.settings import operator_defaults
 from flinkops.autoscale.window import Vertex
+from flinkops.model.detail import KubeEvent
 from flinkops.model.overrides import OVERRIDES, parse_overrides
 
 SAMPLE = Path(__file__).parent.parent / "cr_samples" / "autoscaler-1.15.json"
@@ -180,3 +182,20 @@ def test_an_empty_configmap_says_that_nothing_was_collected() -> None:
     found = explanation_of("count", VERTICES, ON, decode_configmap({}), SEEN_MS)
     assert found.decision is None
     assert any("collected nothing" in note for note in found.notes)
+
+
+def test_why_there_is_no_state_of_the_autoscaler() -> None:
+    """As operator 1.7 did with a job on Flink 1.20: an event without any text, and no ConfigMap."""
+    on = {ENABLED: "true"}
+    failed = KubeEvent(1, "Warning", "AutoscalerError", "FlinkDeployment/busy", "", count=3)
+    other = KubeEvent(2, "Normal", "SpecChanged", "FlinkDeployment/busy", "x")
+    assert why_not_evaluated({}, [failed]) == (
+        "the operator's autoscaler has not evaluated it, and its spec does not switch it on",
+        True,
+    )
+    waits, switch_on = why_not_evaluated(on, [other])
+    assert ("has not evaluated it yet" in waits, switch_on) == (True, False)
+    fails, switch_on = why_not_evaluated(on, [other, failed, msgspec.structs.replace(failed, count=2, at_ms=0)])
+    assert ("fails (AutoscalerError, 5 times of late, without a word" in fails, switch_on) == (True, False)
+    told, _ = why_not_evaluated(on, [msgspec.structs.replace(failed, reason="AUTOSCALERERROR", text="no metric")])
+    assert "(AUTOSCALERERROR, 3 times of late: no metric)" in told

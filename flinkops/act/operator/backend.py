@@ -38,11 +38,13 @@ from flinkops.act.operator.storage_pod import ask_there, flink_deployment, stora
 from flinkops.act.rest.rehearsing import refuse_unasked
 from flinkops.autoscale.configmap import decode_configmap
 from flinkops.autoscale.decide import Decision
+from flinkops.autoscale.explain import why_not_evaluated
 from flinkops.autoscale.settings import PREFIX
 from flinkops.autoscale.window import graph_of
 from flinkops.clock import Clock
 from flinkops.config.settings import Settings
 from flinkops.errors import Denied, OperationFailed, Unreachable, UsageError
+from flinkops.model.detail import KubeEvent
 from flinkops.model.facts import JobFacts, ResourceFacts
 from flinkops.model.plan import Plan, Target
 from flinkops.model.rehearsal import Rehearsal
@@ -286,6 +288,11 @@ class OperatorBackend:
             raise UsageError(f"{ref.kind} {ref.namespace}/{ref.name} does not exist in {self.access.context}")
         return control
 
+    def events_of(self, job: JobFacts) -> tuple[KubeEvent, ...]:
+        """Those of its resource and pods, newest first; none where they cannot be read."""
+        with closing(self._open_source()) as source:
+            return source.events(job, deadline_seconds=_AUTOSCALER_SECONDS).events
+
     def _jobs(self) -> tuple[JobFacts, ...]:
         source = self._open_source()
         try:
@@ -320,10 +327,10 @@ class _OperatorAutoscaler:
             self._backend.access, ref.namespace, ref.name, deadline_seconds=_AUTOSCALER_SECONDS
         )
         if data is None:
-            raise OperationFailed(
-                f"no ConfigMap autoscaler-{ref.name} in {ref.namespace}: its autoscaler has not evaluated it",
-                next_step=shell_command("flinkops", "autoscale", "enable", wanted),
-            )
+            why, switch_on = why_not_evaluated(configuration(spec), self._backend.events_of(handle.job))
+            enable = shell_command("flinkops", "autoscale", "enable", wanted)
+            next_step = enable if switch_on else "read the operator's log, or ask again in a minute"
+            raise OperationFailed(f"no ConfigMap autoscaler-{ref.name} in {ref.namespace}: {why}", next_step=next_step)
         return Autoscaled(graph_of(handle.job), configuration(spec), decode_configmap(data))
 
     def overrides(self, wanted: str) -> dict[str, str]:
