@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from flinkops.autoscale.explain import ENABLED
 from flinkops.diagnose.case import SAVEPOINT_SECONDS, Case
 from flinkops.diagnose.causes import in_order
 from flinkops.diagnose.changes import MANY_CHECKPOINTS, between, gaps_of_facts, gaps_of_recording
@@ -12,6 +13,7 @@ from flinkops.diagnose.fleet import diagnose_fleet
 from flinkops.diagnose.rules.deployment_stuck import STUCK_SECONDS
 from flinkops.model.facts import CheckpointFacts, JobFacts, ResourceFacts, StuckFacts
 from flinkops.model.findings import CheckpointPhase, Finding
+from flinkops.model.overrides import OVERRIDES
 from tests.unit import doctor_cases
 from tests.unit.builders import NOW_MS, checkpoint, checkpoints, job, snapshot
 
@@ -103,6 +105,27 @@ def test_a_stuck_pod_is_grave_once_it_lasts(seconds: float | None, severity: str
     assert finding is not None
     assert finding.severity == severity
     assert [each.value for each in finding.evidence[1:]] == ([] if seconds is None else [seconds])
+
+
+@pytest.mark.parametrize(
+    ("code", "settings", "bounded"),
+    [
+        ("quota", {ENABLED: "true", OVERRIDES: "a:3"}, True),
+        ("unschedulable", {ENABLED: "true", OVERRIDES: "a:3"}, True),
+        ("image", {ENABLED: "true", OVERRIDES: "a:3"}, False),  # it asks for nothing that is not there
+        ("quota", {ENABLED: "false", OVERRIDES: "a:3"}, False),
+        ("quota", {OVERRIDES: "a:3"}, False),
+        ("quota", {ENABLED: "true"}, False),  # it has decided nothing
+    ],
+)
+def test_an_autoscaler_that_asks_for_more_than_there_is_room_for_is_to_be_bounded(
+    code: str, settings: dict[str, str], bounded: bool
+) -> None:
+    stuck = StuckFacts(code=code, object="team-quota", text="no room")
+    facts = job(configuration=settings, resource=msgspec.structs.replace(resource("count:1"), stuck=(stuck,)))
+    finding = doctor_cases.found("deployment-stuck", doctor_cases.evidence(facts))
+    assert finding is not None
+    assert (finding.remedy[0].key == "job.autoscaler.vertex.max-parallelism") is bounded
 
 
 @pytest.mark.parametrize("first", [True, False])

@@ -4,6 +4,8 @@ from flinkops.diagnose.case import Case
 from flinkops.diagnose.rule import Rule, Verdict, line, remedy
 from flinkops.model.facts import StuckFacts
 from flinkops.model.findings import Finding, Remedy
+from flinkops.model.overrides import OVERRIDES
+from flinkops.model.switches import is_on
 
 CODE = "deployment-stuck"
 _DEBUGGING = "https://kubernetes.io/docs/tasks/debug/debug-application/debug-pods/"
@@ -46,6 +48,13 @@ _REMEDIES: dict[str, tuple[str, Remedy]] = {
 }
 
 
+_LACKS_ROOM = frozenset({"quota", "unschedulable"})
+_BOUND = remedy(
+    "The operator's autoscaler scales this job: keep it within what there is room for; costs throughput",
+    "job.autoscaler.vertex.max-parallelism",
+)
+
+
 def judge(case: Case) -> Verdict:
     """One finding for each reason that the cluster gives, however many pods have it."""
     resource = case.job.resource
@@ -67,10 +76,15 @@ def _finding(case: Case, code: str, stuck: list[StuckFacts]) -> Finding:
         confidence=0.95 if code in _REMEDIES else 0.7,
         title=f"Of {len(stuck)} pods, {what}" if len(stuck) > 1 else f"{stuck[0].object}: {what}",
         evidence=(*(line(f"{each.object}: {each.text}"[:300]) for each in stuck[:3]), *lasts),
-        remedy=(fix,),
+        remedy=(_BOUND, fix) if code in _LACKS_ROOM and _autoscaled(case) else (fix,),
         next=f"flinkops status {case.selector}",
         reference=_DEBUGGING,
     )
+
+
+def _autoscaled(case: Case) -> bool:
+    """The operator's autoscaler is on, and has decided a parallelism."""
+    return is_on(case.job.configuration, "job.autoscaler.enabled", default=False) and bool(case.setting(OVERRIDES))
 
 
 RULE = Rule(CODE, judge, running=False, unseen=True)
