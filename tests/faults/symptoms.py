@@ -94,6 +94,13 @@ def watermark_stands_seconds(seen: Sequence[Seen]) -> float | None:
     return seen[-1].at_seconds - since.at_seconds if flowing else 0.0
 
 
+def late_records(seen: Sequence[Seen]) -> float | None:
+    """How many records Flink has dropped for being late."""
+    counts = [vertex.late_records.sum for vertex in seen[-1].job.vertices if vertex.late_records]
+    known = [each for each in counts if each is not None]
+    return sum(known) if known else None
+
+
 def restarts(seen: Sequence[Seen]) -> float | None:
     """Flink's numRestarts."""
     count = seen[-1].job.restarts
@@ -167,6 +174,7 @@ FACTS: Mapping[str, Fact] = {
         watermark_skew_seconds,
         watermark_ahead_seconds,
         watermark_stands_seconds,
+        late_records,
         restarts,
         gc_ratio,
         idle_seconds,
