@@ -63,10 +63,21 @@ class Lab:
     def ensure_taskmanager(self) -> None:
         """Start one when none is known: the one before may have died of a fault, or of a machine that is too busy."""
         if self._slots() == 0:
-            terminate(each for each in self._processes if flink.is_taskmanager(each.role))
-            self._data_ports.clear()
-            self._start_taskmanager({})
-        _await("TaskManager", lambda: self._slots() > 0)
+            self._replace_taskmanagers()
+        _await("TaskManager", self._has_taskmanager)
+
+    def _has_taskmanager(self) -> bool:
+        """One that ended meanwhile is started anew: another process may have taken its port before it did."""
+        if self._slots() > 0:
+            return True
+        if not any(each.alive for each in self._processes if flink.is_taskmanager(each.role)):
+            self._replace_taskmanagers()
+        return False
+
+    def _replace_taskmanagers(self) -> None:
+        terminate(each for each in self._processes if flink.is_taskmanager(each.role))
+        self._data_ports.clear()
+        self._start_taskmanager({})
 
     @contextmanager
     def second_taskmanager(self, kind: SecondTaskManager) -> Iterator[None]:
