@@ -131,6 +131,38 @@ def test_a_source_that_read_what_there_was_at_once_is_not_idle_by_fault(flowed_s
     assert finding.severity == severity
 
 
+RECORDED_FLOW = (
+    (114.2, 0),
+    (110.8, 1452),
+    (107.9, 1913),
+    (104.6, 2920),
+    (102.2, 3431),
+    (99.0, 4434),
+    (96.2, 4940),
+    (92.8, 5476),
+)
+"""Seconds ago and records, of a stream of 22 s in the lab."""
+
+
+@pytest.mark.parametrize(
+    ("counts", "severity"),
+    [
+        (RECORDED_FLOW, "warning"),
+        (RECORDED_FLOW[:5], "info"),
+        (((120.0, 0), (110.0, 900), (98.0, 1000)), "info"),
+        (((130.0, 0), (120.0, 900), (98.0, 1000)), "warning"),
+    ],
+)
+def test_a_stream_that_rose_at_many_polls_was_not_read_at_once(
+    counts: tuple[tuple[float, int], ...], severity: str
+) -> None:
+    past = [sample(ago, accepted_records=count, records_in_per_second=91.0 * bool(count)) for ago, count in counts]
+    facts = msgspec.structs.replace(dry(90.0), running_since_ms=NOW_MS - 118_000)
+    finding = found("source-idle", evidence(facts, [*past, sample(50, accepted_records=counts[-1][1])]))
+    assert finding is not None
+    assert finding.severity == severity
+
+
 def test_a_source_that_has_paused_before_and_went_on_comes_in_bursts() -> None:
     steady = [sample(200, records_in_per_second=9.0), sample(100, records_in_per_second=9.0)]
     stopped = found("source-idle", evidence(dry(90.0), steady))

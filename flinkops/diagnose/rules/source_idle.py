@@ -122,12 +122,14 @@ def _idle_seconds(case: Case, sources: list[VertexFacts]) -> float | None:
 def _flowed_seconds(case: Case, idle_seconds: float) -> float:
     """For how long records came: by the polls at which there were more; else at most so long as the job ran before.
 
-    Without end where neither is known. A file is read at once: there are more at one poll, or at two.
+    Without end where neither is known. A file is read at once: there are more at one poll, or, where Flink's metrics of
+    its subtasks are of different times, at two. How far apart such times are shows in the longest pause between rises.
     """
     counts = [(each.at_ms, each.accepted_records) for each in case.past if each.accepted_records is not None]
     rises = [later_ms for (_, earlier), (later_ms, later) in pairwise(counts) if later > earlier]
     if rises:
-        return (rises[-1] - rises[0]) / 1000 - METRICS_SECONDS
+        longest = max(((later - earlier) / 1000 for earlier, later in pairwise(rises)), default=0.0)
+        return (rises[-1] - rises[0]) / 1000 - min(METRICS_SECONDS, longest)
     return math.inf if case.uptime_seconds is None else case.uptime_seconds - idle_seconds
 
 
