@@ -14,7 +14,7 @@ from flinkops.model.facts import (
     StuckFacts,
 )
 from tests.unit.builders import NOW_MS, spread, vertex, with_vertex
-from tests.unit.doctor_cases import detail, evidence, flames, found, job, manager, sample, thrown, why_not
+from tests.unit.doctor_cases import above_info, detail, evidence, flames, found, job, manager, sample, thrown, why_not
 
 
 def test_a_restart_loop_names_the_earliest_exception_after_the_last_stable_time() -> None:
@@ -277,3 +277,34 @@ def test_memory_of_its_own_is_no_managed_memory() -> None:
         settings = {**BIG.configuration, "state.backend.rocksdb.memory.managed": value}
         big = msgspec.structs.replace(BIG, configuration=settings)
         assert bool(found("managed-memory-full", evidence(big, **parts))) is asked
+
+
+WRITES = {"org__rocksdb__RocksDB__put:-2": 150, "org__rocksdb__Checkpoint__createCheckpoint:-2": 7}
+"""Of 160 samples of the vertex of a job in the lab that only writes, faster than RocksDB flushes and compacts."""
+
+
+@pytest.mark.parametrize(
+    ("stacks", "codes", "kind"),
+    [
+        ({**WRITES, "orders__Work__run": 3}, ["backpressure"], "(state writes)"),
+        ({"org__rocksdb__RocksDB__get": 123, **WRITES}, ["backpressure"], "(state writes)"),
+        (
+            {"org__rocksdb__RocksDB__get": 157, **WRITES, "a__Work__run": 1},
+            ["managed-memory-full", "backpressure"],
+            "(capacity)",
+        ),
+        ({"org__rocksdb__RocksDB__put:-2": 39, "orders__Work__run": 61}, ["backpressure"], "(capacity)"),
+    ],
+)
+def test_memory_spares_reads_and_not_the_writes_that_wait_for_the_disk(
+    stacks: dict[str, int], codes: list[str], kind: str
+) -> None:
+    slow = with_vertex(BIG, "work", busy_ratio=spread(0.84))
+    slow = with_vertex(slow, "src", backpressured_ratio=spread(0.75), busy_ratio=spread(0.1))
+    ill = evidence(slow, detail=detail(taskmanagers=(FEW,)), flame_graphs=[flames("work", **stacks)])
+    assert above_info(diagnose(ill)) == codes
+    held = found("backpressure", ill)
+    assert held is not None
+    assert kind in held.title
+    told = [each.key for each in held.remedy]
+    assert ("state.backend.rocksdb.thread.num" in told) is (kind == "(state writes)")

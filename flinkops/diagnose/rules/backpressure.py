@@ -3,6 +3,7 @@
 from flinkops.diagnose.backlog_lines import backlog_lines
 from flinkops.diagnose.case import BUSY_RATIO, HIGH_BACKPRESSURE_RATIO, Case
 from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
+from flinkops.diagnose.state_access import ACCESS_RATIO, state_access
 from flinkops.diagnose.waiting import CALL_RATIO, waits_outside
 from flinkops.model.facts import VertexFacts
 from flinkops.model.findings import EvidenceLine, Finding, NotAssessed, Remedy, Severity
@@ -14,6 +15,7 @@ FIRST_STACKS_SECONDS = 90.0
 """By then Flink has sampled the stacks of a job, on a busy machine too."""
 KEY_SKEW = "key-skew"
 NETWORK = "network"
+STATE_WRITES = "state writes"
 IDLE_RATIO = 0.9
 """Each of its subtasks waits for records so much of its time."""
 FULL_BUSY_RATIO = 0.9
@@ -99,8 +101,16 @@ def _kind(case: Case, vertex: VertexFacts | None, kind: str) -> str:
     """A call that blocks its thread seems busy to Flink; only the stacks tell it from work."""
     if vertex is not None and _gets_nothing(case, vertex):
         return NETWORK
+    if vertex is not None and kind == "capacity" and _writes_state(case, vertex):
+        return STATE_WRITES
     share = waits_outside(case, vertex) if vertex else None
     return "external" if share is not None and share >= CALL_RATIO and kind == "capacity" else kind
+
+
+def _writes_state(case: Case, vertex: VertexFacts) -> bool:
+    """Its state backend makes it wait: what is written is not flushed and compacted as fast."""
+    access, what = state_access(case, vertex), f'share of the samples of "{vertex.name}" that write its state'
+    return access is not None and case.at_least(what, access.of_writing, ACCESS_RATIO, "ratio")
 
 
 def _gets_nothing(case: Case, vertex: VertexFacts) -> bool:
@@ -152,6 +162,8 @@ def _evidence(case: Case, vertex: VertexFacts | None, ratio: float, why: str, ki
         lines.append(line(f'"{vertex.name}": {why}'))
         if kind == NETWORK:
             lines.append(line("it waits for records, and all before it cannot send theirs: they do not get through"))
+        if kind == STATE_WRITES and (access := state_access(case, vertex)):
+            lines.append(line("share of its samples that write its state", access.writes, ACCESS_RATIO, "ratio"))
         share = waits_outside(case, vertex)
         if share is not None and share >= CALL_RATIO:
             lines.append(line("share of its samples that wait for something outside", share, CALL_RATIO, "ratio"))
@@ -171,6 +183,8 @@ def _remedies(case: Case, vertex: VertexFacts | None, kind: str) -> list[Remedy]
         key="pipeline.jobvertex-parallelism-overrides",
         value=f"{vertex.id}:{more}",
     )
+    if kind == STATE_WRITES:
+        return [_WRITES, scale]
     if kind == "external":
         wait = remedy(
             f'"{vertex.name}" waits for something outside (a database, a service, a disk): call it asynchronously '
@@ -187,6 +201,13 @@ def _remedies(case: Case, vertex: VertexFacts | None, kind: str) -> list[Remedy]
     return [scale, debloat] if more > vertex.parallelism and kind != KEY_SKEW else [debloat]
 
 
+_WRITES = remedy(
+    "RocksDB flushes and compacts more slowly than it is written to, and makes its writers wait: give it more threads, "
+    "larger write buffers (state.backend.rocksdb.writebuffer.size, or more managed memory), a faster disk; or write "
+    "less: smaller values, fewer updates of a key; costs cores and memory",
+    key="state.backend.rocksdb.thread.num",
+    value="4",
+)
 _NETWORK = remedy(
     "Check the network between the machines of these TaskManagers: their data ports (taskmanager.data.port), network "
     "policies, firewalls, a full link. Heartbeats go another way, so that Flink notes nothing for many minutes; a "

@@ -1,10 +1,8 @@
 """managed-memory-full: RocksDB has no more room in memory and lives off the disk."""
 
-import re
-
 from flinkops.diagnose.case import BUSY_RATIO, Case
 from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
-from flinkops.diagnose.stacks import shares
+from flinkops.diagnose.state_access import ACCESS_RATIO, state_access
 from flinkops.model.detail import TaskManagerDetail
 from flinkops.model.facts import VertexFacts
 from flinkops.model.findings import EvidenceLine, Finding, NotAssessed
@@ -13,18 +11,13 @@ from flinkops.model.numbers import add_known, total, worst
 CODE = "managed-memory-full"
 STATE_TO_MEMORY_RATIO = 3.0
 """State on disk this many times the managed memory: most accesses miss the cache (own proposal)."""
-ACCESS_RATIO = 0.4
-"""Of the on-CPU samples of a vertex: as for serialization, more than a third of the work is not the job's own."""
 BACKENDS = frozenset({"rocksdb", "forst"})
-_ACCESS = re.compile(r"org\.rocksdb\.|org\.forstdb\.")
-
-
 MANAGED = "state.backend.rocksdb.memory.managed"
 """false: each column family has buffers and caches of its own size, and managed memory is not used."""
 
 
 def judge(case: Case) -> Verdict:
-    """Info by size alone, since Flink reserves all managed memory at once; a warning where accesses take the time."""
+    """Info by size alone, since Flink reserves all managed memory at once; a warning where reading takes the time."""
     backend = (case.setting("state.backend.type", "state.backend") or "").lower()
     if not case.holds(f"the state backend is RocksDB or ForSt ({backend or 'none is set'})", backend in BACKENDS):
         return ()
@@ -45,7 +38,12 @@ def judge(case: Case) -> Verdict:
         return [_finding(case, None, 0.5, lines)]
     share, vertex = max(slowed, key=lambda pair: pair[0])
     lines.append(
-        line(f'share of the on-CPU samples of "{vertex.name}" in its state backend', share, ACCESS_RATIO, "ratio")
+        line(
+            f'share of the on-CPU samples of "{vertex.name}" that access its state, mostly to read',
+            share,
+            ACCESS_RATIO,
+            "ratio",
+        )
     )
     lines.append(line("share of time that its worst subtask is busy", worst(vertex.busy_ratio), BUSY_RATIO, "ratio"))
     return [_finding(case, vertex, min(0.95, 0.5 + share / 2), lines)]
@@ -72,12 +70,16 @@ def _state_bytes(case: Case) -> float | None:
 
 
 def _slowed(case: Case, vertex: VertexFacts) -> float | None:
-    """The share of its samples in the state backend, where that is much and it has no time left."""
-    graph, busy = case.flame_graph(vertex.id), worst(vertex.busy_ratio)
-    if graph is None or graph.root is None or busy is None:
+    """The share of its samples in its state, where most of them read, it is much, and the vertex has no time left.
+
+    What writes waits for flushes and compactions of the disk, however much is cached (see backpressure).
+    """
+    access, busy = state_access(case, vertex), worst(vertex.busy_ratio)
+    if access is None or busy is None:
         return None
-    share = shares(graph.root, lambda frame: "access" if _ACCESS.search(frame) else None).get("access", 0.0)
-    return share if share >= ACCESS_RATIO and (busy >= BUSY_RATIO or case.holds_up(vertex)) else None
+    share, what = access.of_reading, f'share of the samples of "{vertex.name}" that access its state, mostly to read'
+    much = case.at_least(what, share, ACCESS_RATIO, "ratio")
+    return share if much and (busy >= BUSY_RATIO or case.holds_up(vertex)) else None
 
 
 def _finding(case: Case, vertex: VertexFacts | None, confidence: float, lines: list[EvidenceLine]) -> Finding:
@@ -87,7 +89,7 @@ def _finding(case: Case, vertex: VertexFacts | None, confidence: float, lines: l
         code=CODE,
         severity="warning" if vertex else "info",
         confidence=confidence,
-        title=f'{title}, and "{vertex.name}" spends its time on reading and writing it' if vertex else title,
+        title=f'{title}, and "{vertex.name}" spends its time on reading it' if vertex else title,
         vertex=vertex.name if vertex else None,
         evidence=tuple(lines),
         remedy=(
