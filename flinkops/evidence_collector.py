@@ -18,16 +18,18 @@ from flinkops.diagnose.evidence import Evidence, FlameSample, Twin, gathered
 from flinkops.diagnose.partition_pace import PartitionPace
 from flinkops.diagnose.rules.checkpoint_storage import storage_is_suspected
 from flinkops.diagnose.rules.restart_loop import lost_taskmanager_ms
+from flinkops.diagnose.rules.source_idle import reads_nothing
 from flinkops.diagnose.suspects import WORTH_A_FLAME_RATIO, busiest_vertices, early_vertices, is_suspicious
 from flinkops.diagnose.twins import topics_of, twins_of
 from flinkops.errors import FlinkopsError
 from flinkops.model.assessment import JobAssessment
-from flinkops.model.detail import FatalError, FlameGraph, JobDetail, StorageSign
+from flinkops.model.detail import FatalError, FlameGraph, JobDetail, LostTopic, StorageSign
 from flinkops.model.facts import JobKey, SourceStatus
 from flinkops.model.identity import flink_cluster, matching
 from flinkops.model.observation import Observation
 from flinkops.model.states import JobState
 from flinkops.observer import Observer
+from flinkops.sources.lost_topics import lost_topics
 from flinkops.sources.protocol import HasFatalErrors, HasJobDetails, HasResourceEvents, HasStorageSigns, details_of
 
 T = TypeVar("T")
@@ -39,6 +41,7 @@ class Further(NamedTuple):
     storage: tuple[StorageSign, ...] = ()
     fatal: tuple[FatalError, ...] = ()
     twins: tuple[Twin, ...] = ()
+    lost_topics: tuple[LostTopic, ...] = ()
 
 
 NOTHING_FURTHER = Further()
@@ -95,6 +98,7 @@ class EvidenceCollector:
             _storage_signs(source, job, detail, unknown),
             _fatal_errors(source, job, unknown),
             _twins(observation, job, source),
+            _lost_topics(source, job, detail, unknown),
         )
         if detail is not None:
             detail = self._pace.told(job.key, detail)
@@ -300,6 +304,18 @@ def _fatal_errors(source: HasJobDetails, job: JobAssessment, unknown: dict[str, 
     return _attempt(unknown, "fatal", ask) or ()
 
 
+def _lost_topics(
+    source: HasJobDetails, job: JobAssessment, detail: JobDetail | None, unknown: dict[str, str]
+) -> tuple[LostTopic, ...]:
+    """Asked for only where its sources read nothing: it costs the end of a log or two."""
+    if job.facts is None or detail is None or not reads_nothing(job.facts):
+        return ()
+    managers = list(dict.fromkeys(one.taskmanager for each in detail.vertices for one in each.subtasks))
+    ids = [each for each in managers if each]
+    ask = partial(lost_topics, source, ids, topics_of(detail), job.facts.seen_ms, deadline_seconds=DEEP_SECONDS)
+    return _attempt(unknown, "lost_topics", ask) or ()
+
+
 def _twins(observation: Observation, job: JobAssessment, source: HasJobDetails | None) -> tuple[Twin, ...]:
     """With `source`, the topics that a few of them read are asked for."""
     found = twins_of(job.facts, observation.snapshot.jobs) if job.facts else ()
@@ -364,6 +380,7 @@ def _evidence(
         storage=further.storage,
         fatal=further.fatal,
         twins=further.twins,
+        lost_topics=further.lost_topics,
         cluster=cluster,
         changes=recent_changes(of_facts(job.facts), observation.snapshot.taken_ms) if job.facts else (),
         unknown=unknown,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from flinkops.model.assessment import JobAssessment
-from flinkops.model.detail import FatalError, FlameGraph, JobDetail, StorageSign
+from flinkops.model.detail import FatalError, FlameGraph, JobDetail, LostTopic, StorageSign
 from flinkops.model.facts import ClusterFacts, Facts, JobFacts
 from flinkops.model.history import JobSample
 from flinkops.model.timeline import Entry
@@ -51,6 +51,7 @@ class Evidence(Facts, frozen=True):
     storage: tuple[StorageSign, ...] = ()  # asked for where checkpoints fail or wait
     fatal: tuple[FatalError, ...] = ()  # asked for where a TaskManager of the job was lost
     twins: tuple[Twin, ...] = ()
+    lost_topics: tuple[LostTopic, ...] = ()  # asked for where its sources read nothing
     unknown: dict[str, str] = {}
 
 
@@ -66,6 +67,7 @@ def gathered(
     storage: Sequence[StorageSign] = (),
     fatal: Sequence[FatalError] = (),
     twins: Sequence[Twin] = (),
+    lost_topics: Sequence[LostTopic] = (),
     unknown: dict[str, str] | None = None,
 ) -> Evidence:
     """Evidence from one poll of a job. ValueError when the assessment does not carry the facts that it stands on."""
@@ -83,6 +85,7 @@ def gathered(
         storage=tuple(storage),
         fatal=tuple(fatal),
         twins=tuple(twins),
+        lost_topics=tuple(lost_topics),
         unknown=unknown or {},
     )
 

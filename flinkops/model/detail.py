@@ -154,6 +154,13 @@ class FatalError(Facts, frozen=True):
     task: str
 
 
+class LostTopic(Facts, frozen=True):
+    """A topic that a source reads and that is gone; ``source``: what says so."""
+
+    name: str
+    source: str
+
+
 class AsyncOutcome(Facts, frozen=True):
     """How far a savepoint or a stop that was triggered has come. `location` when completed, `failure` when failed."""
 

@@ -64,26 +64,30 @@ def _finding(
         and case.at_least("they came for at least", _flowed_seconds(case, idle), FLOWED_SECONDS, "seconds")
         and not paused
     )
-    severity: Severity = "warning" if pending or stopped else "info"
+    lost = case.evidence.lost_topics
+    gone = case.holds("a TaskManager's log says that a topic it reads is gone", bool(lost))
+    severity: Severity = "critical" if gone else "warning" if pending or stopped else "info"
     lines = [line("seconds since the last record", idle, IDLE_SECONDS, "seconds")]
     if before is not None:
         lines.append(line("records per second before", before, STEADY_RECORDS_PER_SECOND, "per_second"))
     if pending:
         lines.append(line("records wait to be read", pending, 0, "count"))
         lines += backlog_lines(case)[1:]
+    lines += [line(f"{each.name} is gone, by {each.source}") for each in lost[:MOST_TOPICS]]
     if topics := topics_of(case.evidence.detail) if case.evidence.detail else ():
         lines.append(line(f"it reads {', '.join(topics[:MOST_TOPICS])}; which jobs write there Flink does not say"))
-        lines.append(line(_OPEN_TRANSACTION))
+        lines += [] if gone else [line(_OPEN_TRANSACTION)]
     if paused and not pending:
         lines.append(line("it had paused before, and went on"))
     return Finding(
         code="source-idle",
         severity=severity,
-        confidence=0.9 if pending else 0.8 if stopped else 0.4,
-        title="No records come in" + (", though some wait" if pending else " any more" if stopped else ""),
+        confidence=0.95 if gone else 0.9 if pending else 0.8 if stopped else 0.4,
+        title="No records come in"
+        + (": a topic is gone" if gone else ", though some wait" if pending else " any more" if stopped else ""),
         vertex=source.name,
         evidence=tuple(lines),
-        remedy=_REMEDIES,
+        remedy=(_MAKE_ANEW, *_REMEDIES[:1]) if gone else _REMEDIES,
         next=f"flinkops status {case.selector}",
         reference=FLINK_DOCS + "dev/datastream/event-time/generating_watermarks/#dealing-with-idle-sources",
     )
@@ -92,6 +96,10 @@ def _finding(
 _OPEN_TRANSACTION = (
     "a reader of committed records stops before a transaction that is not ended, and what waits behind it is not "
     "counted: kafka-transactions.sh find-hanging tells"
+)
+_MAKE_ANEW = remedy(
+    "Make the topic anew with as many partitions, or have the job read what took its place; then restart the job: it "
+    "looks for partitions again after some minutes only, and the offsets in its state may be of records that are gone"
 )
 _REMEDIES = (
     remedy("Check what writes to the source: its producers, its topic, its permissions"),

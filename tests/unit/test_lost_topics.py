@@ -1,0 +1,114 @@
+"""A topic that was deleted under a job that reads it: what a log says, and what the doctor makes of it."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
+
+import msgspec
+import pytest
+
+from flinkops.errors import Unreachable
+from flinkops.model.detail import LostTopic
+from flinkops.model.endpoint import parse_endpoint
+from flinkops.outside.lost_topics import lost_topics_in_log
+from flinkops.sources.flink.source import FlinkRestSource
+from flinkops.sources.lost_topics import lost_topics
+from tests.unit.builders import NOW_MS, spread, with_vertex
+from tests.unit.doctor_cases import evidence, found, job, sample
+
+# of the lab, as they were written but for their times
+FETCH = (
+    "WARN  org.apache.kafka.clients.consumer.internals.FetchCollector   [] - [Consumer clientId=a-0, groupId=a] "
+    "Received unknown topic or partition error in fetch for partition orders-of-2026-3"
+)
+METADATA = (
+    "WARN  org.apache.kafka.clients.NetworkClient                       [] - [Consumer clientId=a-0, groupId=a] The "
+    "metadata response from the cluster reported a recoverable issue with correlation id 151183 : "
+    "{orders-of-2026=UNKNOWN_TOPIC_OR_PARTITION}"
+)
+TOPICS = ("orders-of-2026", "paid")
+
+
+def log(*lines: tuple[str, str]) -> str:
+    return "".join(f"2026-11-30 {time},811 {line}\n" for time, line in lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "gone"),
+    [
+        (log(("02:58:00", FETCH)), ("orders-of-2026",)),
+        (log(("02:58:00", METADATA)), ("orders-of-2026",)),
+        (log(("02:58:00", METADATA), ("02:59:00", "INFO  a.B [] - fine")), ("orders-of-2026",)),
+        (log(("02:58:00", METADATA), ("02:59:01", "INFO  a.B [] - fine")), ()),
+        (log(("02:58:00", FETCH.replace("orders-of-2026", "another"))), ()),
+        (log(("02:58:00", METADATA.replace("UNKNOWN_TOPIC_OR_PARTITION", "LEADER_NOT_AVAILABLE"))), ()),
+        (FETCH, ()),
+        (f"2026-13-30 02:58:00,811 {FETCH}", ()),
+        ("", ()),
+    ],
+)
+def test_topics_that_a_log_says_are_gone_now(text: str, gone: tuple[str, ...]) -> None:
+    assert lost_topics_in_log(text, TOPICS) == gone
+
+
+class _Flink(BaseHTTPRequestHandler):
+    """TaskManagers with their logs; ``answers`` by path."""
+
+    answers: ClassVar[dict[str, str]] = {}
+
+    def do_GET(self) -> None:
+        answer = self.answers.get(self.path)
+        self.send_response(404 if answer is None else 200)
+        self.end_headers()
+        self.wfile.write((answer or '{"errors": []}').encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Not on the terminal."""
+
+
+@pytest.fixture
+def flink() -> Iterator[FlinkRestSource]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Flink)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    source = FlinkRestSource(parse_endpoint(f"http://127.0.0.1:{server.server_address[1]}", name="x"))
+    yield source
+    source.close()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize(("written_ms", "gone"), [(NOW_MS - 60_000, True), (NOW_MS - 60_001, False), (None, False)])
+def test_the_newest_log_is_read_while_it_is_written(
+    flink: FlinkRestSource, monkeypatch: pytest.MonkeyPatch, written_ms: int | None, gone: bool
+) -> None:
+    files = [("taskmanager.log", written_ms), ("older.log", 5), ("taskmanager.log.1", NOW_MS), ("out", NOW_MS)]
+    listed = [{"name": name, "size": 9, "mtime": at} for name, at in files]
+    answers = {
+        "/taskmanagers/tm%201/logs": json.dumps({"logs": listed}),
+        "/taskmanagers/tm%201/logs/taskmanager.log": log(("02:58:00", FETCH)),
+    }
+    monkeypatch.setattr(_Flink, "answers", answers)
+    told = lost_topics(flink, ["tm 1"], TOPICS, NOW_MS, deadline_seconds=10.0)
+    assert told == ((LostTopic("orders-of-2026", "the log of TaskManager tm 1"),) if gone else ())
+    with pytest.raises(Unreachable):
+        lost_topics(flink, ["tm 1", "tm 2"], TOPICS, NOW_MS, deadline_seconds=10.0)
+    assert lost_topics(flink, [], TOPICS, NOW_MS, deadline_seconds=10.0) == ()
+
+
+def test_a_source_whose_topic_is_gone_is_critical_however_little_came_before() -> None:
+    quiet = with_vertex(job(), "src", records_in_per_second=spread(0.0), source_idle_seconds=spread(90.0))
+    past = [sample(100, accepted_records=2048), sample(95, accepted_records=2524)]
+    plain = evidence(quiet, past)
+    told = found("source-idle", msgspec.structs.replace(plain, lost_topics=(LostTopic("orders", "the log"),)))
+    before = found("source-idle", plain)
+    assert before is not None
+    assert before.severity == "info"
+    assert told is not None
+    assert told.severity == "critical"
+    assert told.title == "No records come in: a topic is gone"
+    assert "orders is gone, by the log" in [each.text for each in told.evidence]
+    assert "Make the topic anew" in told.remedy[0].text
