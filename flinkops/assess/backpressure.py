@@ -15,6 +15,7 @@ from flinkops.model.graph import Graph
 from flinkops.model.history import JobSample
 from flinkops.model.numbers import mean, worst
 from flinkops.model.states import ExecutionState
+from flinkops.model.trend import theil_sen
 
 PATH = "backpressure"
 LOW, HIGH = 0.1, 0.5
@@ -25,6 +26,8 @@ UNEVEN = 0.3
 """The busiest subtask is this much above the mean: the keys are uneven."""
 RISING_POLLS = 3
 LAG_POLLS = 4
+TREND_SECONDS, TREND_POLLS = 60.0, 8
+"""Of a source that reads partition by partition, or fetch by fetch, the age rises and falls: only its trend tells."""
 WORTH_A_LAG_SECONDS = 10.0
 """Flink's metrics are up to 10 s old: below it the age of records may be theirs."""
 RISEN_RATIO = 0.1
@@ -195,15 +198,23 @@ def falls_behind(graph: Graph, past: Sequence[JobSample], now_ms: int) -> str | 
     What Kafka's consumer says to wait is of its last fetch: with small records it falls for minutes while more come.
     """
     now = emit_lag_seconds(graph)
-    recent = past[-(LAG_POLLS - 1) :]
-    known = [(each.at_ms, each.emit_lag_seconds) for each in recent if each.emit_lag_seconds is not None]
-    if now is None or now < WORTH_A_LAG_SECONDS or len(known) < LAG_POLLS - 1:
+    if now is None or now < WORTH_A_LAG_SECONDS:
         return None
-    lags = [*(lag for _, lag in known), now]
-    passed_seconds = (now_ms - known[0][0]) / 1000
-    if any(later < earlier for earlier, later in pairwise(lags)) or now - lags[0] < RISEN_RATIO * passed_seconds:
-        return None
-    return f"the records that it emits are {now:.0f} s old, and get older at each poll"
+    lags = [(each.at_ms / 1000, each.emit_lag_seconds) for each in past if each.emit_lag_seconds is not None]
+    lags.append((now_ms / 1000, now))
+    told = f"the records that it emits are {now:.0f} s old, and get older"
+    if _rises_at_each_poll(lags[-LAG_POLLS:]):
+        return f"{told} at each poll"
+    recent = [each for each in lags if now_ms / 1000 - each[0] <= TREND_SECONDS]
+    slope = theil_sen(recent) if recent[-1][0] - recent[0][0] >= TREND_SECONDS / 2 else None
+    return f"{told} by the minute" if len(recent) >= TREND_POLLS and slope and slope >= RISEN_RATIO else None
+
+
+def _rises_at_each_poll(lags: Sequence[tuple[float, float]]) -> bool:
+    (first_at, first), (last_at, last) = lags[0], lags[-1]
+    if len(lags) < LAG_POLLS or any(later < earlier for (_, earlier), (_, later) in pairwise(lags)):
+        return False
+    return last - first >= RISEN_RATIO * (last_at - first_at)
 
 
 def _pending(graph: Graph) -> float | None:

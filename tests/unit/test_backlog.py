@@ -67,6 +67,30 @@ def late(lag_seconds: float, busy: float = 0.99) -> JobFacts:
     )
 
 
+STAIRS = (5.8, 5.7, 10.9, 11.1, 10.9, 17.1, 16.9, 16.4, 20.1, 20.0, 19.7, 26.5, 26.3, 25.9, 25.7, 25.2, 25.0)
+"""The age of what a source emitted in the lab, each three seconds: it falls within a fetch, and rises by the minute."""
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "each_seconds", "behind"),
+    [
+        (STAIRS, 37.0, 3.0, True),
+        (STAIRS[3:10], 26.5, 5.0, True),
+        (STAIRS[3:10], 26.5, 4.0, False),
+        (STAIRS[4:10], 26.5, 6.0, False),
+        ((5.0, 6.0, 5.5, 7.0, 6.5, 8.0, 7.5), 9.9, 5.0, False),
+        ((20.0, 29.0, 21.0, 30.0, 20.0, 29.0, 21.0, 30.0, 20.0), 29.0, 6.0, False),
+        (tuple(reversed(STAIRS)), 20.0, 3.0, False),
+    ],
+)
+def test_a_source_falls_behind_by_the_trend_of_what_rises_and_falls(
+    before: tuple[float, ...], now: float, each_seconds: float, behind: bool
+) -> None:
+    facts, past = late(now), polls(*before, field="emit_lag_seconds", each_seconds=each_seconds)
+    assert (falls_behind(Graph(facts.vertices), past, facts.seen_ms) is not None) is behind
+    assert bool(found("backpressure", evidence(facts, past))) is behind
+
+
 @pytest.mark.parametrize(
     ("before", "now", "behind"),
     [

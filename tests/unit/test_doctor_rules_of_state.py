@@ -338,3 +338,41 @@ def test_the_list_of_rocksdbs_files_is_no_state(
     if stored is not None:
         facts = with_vertex(facts, "work", state_sst_bytes=Spread(sum=float(stored), max=float(stored)))
     assert bool(found("state-bloat", evidence(facts, FLAT_INPUT))) is bloated
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_checkpoints_that_share_nothing_are_of_a_state_on_the_heap(whole: bool) -> None:
+    """A job's own state.backend.type is not shown: the cluster's settings say RocksDB, incremental."""
+    facts = msgspec.structs.replace(growing(*STEADY), configuration={"execution.checkpointing.incremental": "true"})
+    points = facts.checkpoints
+    assert points is not None
+    anew = [
+        msgspec.structs.replace(each, checkpointed_size_bytes=(each.state_size_bytes or 0) - (index == 4 and not whole))
+        for index, each in enumerate(points.history)
+    ]
+    points = msgspec.structs.replace(points, history=tuple(anew), latest_completed=anew[0])
+    ill = evidence(msgspec.structs.replace(facts, checkpoints=points), FLAT_INPUT)
+    assert bool(found("state-bloat", ill)) is whole
+
+
+KEPT = [
+    (63, 420, 99),
+    (60, 1700, 411),
+    (57, 3000, 722),
+    (54, 4300, 1036),
+    (51, 5000, 1192),
+    (42, 7700, 1817),
+    (39, 9000, 2131),
+]
+"""Seconds ago, records and thousands of bytes of a job in the lab whose records have each a key of their own."""
+
+
+@pytest.mark.parametrize(("last_bytes", "bloated"), [(4_260_000, True), (3_700_000, True), (3_600_000, False)])
+def test_a_record_that_leaves_less_than_those_before_it_met_its_key(last_bytes: int, bloated: bool) -> None:
+    past = [sample(ago, accepted_records=count, state_bytes=1000 * size) for ago, count, size in KEPT[:5]]
+    for step in range(1, 7):
+        size = round(1_192_000 + (last_bytes - 1_192_000) * step / 6)
+        past.append(sample(48 - 7 * step, accepted_records=5000 + round(2170 * step), state_bytes=size))
+    facts = growing(*STEADY)
+    ill = evidence(facts, past)
+    assert bool(found("state-bloat", ill)) is bloated
