@@ -17,6 +17,11 @@ def test_nexmark_has_all_its_queries_but_the_one_that_flink_does_not_plan() -> N
     assert set(fleet("nexmark").jobs) == {f"q{number}" for number in range(24)} - {"q6"}
 
 
+def test_the_shared_tables_give_so_many_times_the_rows() -> None:
+    tables = fleet("nexmark", 100).tables
+    assert [tables.count(f"'rows-per-second' = '{rate}'") for rate in (1000, 200, 100, 10)] == [1, 1, 1, 0]
+
+
 @pytest.mark.parametrize(
     ("alarms", "hours", "bound"), [(0, 6.0, 0.4993), (0, 1.0, 2.9957), (1, 6.0, 0.7906), (3, 2.0, 3.8768)]
 )

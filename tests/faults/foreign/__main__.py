@@ -32,11 +32,12 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--only", action="append", metavar="JOB")
     parser.add_argument("--parallelism", type=int, default=1)
+    parser.add_argument("--times", type=int, default=1, help="so many times the rows of the tables in SQL")
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--raw", type=Path)
     parser.add_argument("--capture", type=Path)
     options = parser.parse_args()
-    chosen = {each: fleet(each) for each in options.fleets}
+    chosen = {each: fleet(each, options.times) for each in options.fleets}
     jobs = {name: job for each in chosen.values() for name, job in each.jobs.items()}
     names = options.only or list(jobs)
     if options.capture:
