@@ -30,7 +30,7 @@ import requests
 from bench import _alert_load as alert_load
 from bench._alert_account import Arrival, account, appended, counted, explained, quantiles
 from bench._alert_explain import Tracing
-from bench._alert_relay import ONE_OF, phases_of, relaying
+from bench._alert_relay import ONE_OF, Phase, phases_of, relaying
 from bench._alert_stalls import Checkpoints, Times, stalls
 from bench.price_alerts import PATIENCE_SECONDS, SETTLE_SECONDS, Latency, Shares, prime
 from bench.price_alerts_kills import recovery
@@ -147,13 +147,7 @@ def measure(info: FleetInfo, folder: Path, options: argparse.Namespace) -> dict[
     with ExitStack() as beside:
         beside.callback(post.end)
         job_id = _submit(info, options)
-        load = alert_load.Load(
-            bootstrap=info.kafka_bootstrap,
-            topic=kafka.INPUT_TOPIC,
-            phases=tuple((each.rate_per_second, each.seconds) for each in phases),
-            topics=tuple(each.topic for each in phases),
-            skus=options.skus,
-        )
+        load = _load(info, phases, options.skus)
         prime(info, job_id, load)
         pids = {DISPATCHER: post.dispatcher.pid, "receiver": post.receiver.pid}
         if options.relay_seconds:
@@ -175,16 +169,29 @@ def measure(info: FleetInfo, folder: Path, options: argparse.Namespace) -> dict[
     rates = [rate(fed, arrivals, list(before_delivery.values()), shares, times) for fed in jobs]
     held_up = {"tasks_held_up_ms": going_on.held_up_ms(), "dispatcher": post.told}
     found: dict[str, Any] = {"rates": rates, **held_up, **account(arrivals, changes)}
-    relayed = [
-        (float(each.ingested_ms), float(each.received_ms - each.ingested_ms))
-        for each in everything
-        if each.path != PATH
-    ]
-    found["relay"] = [quantiles([each for each in relayed if counted(fed, each[0])]) for fed in relays]
+    found["relay"] = _relayed(relays, everything)
     if tracing is not None:
         seen = tracing.intervals(going_on)
         found["causes"] = [each._asdict() for each in explained(jobs, arrivals, before_delivery, seen)]
     return found
+
+
+def _load(info: FleetInfo, phases: Sequence[Phase], skus: int) -> alert_load.Load:
+    return alert_load.Load(
+        bootstrap=info.kafka_bootstrap,
+        topic=kafka.INPUT_TOPIC,
+        phases=tuple((each.rate_per_second, each.seconds) for each in phases),
+        topics=tuple(each.topic for each in phases),
+        skus=skus,
+    )
+
+
+def _relayed(relays: Sequence[alert_load.Fed], arrivals: Sequence[Arrival]) -> list[dict[str, Any]]:
+    """Of each rate, how long its records took through the bare relay."""
+    relayed = [
+        (float(each.ingested_ms), float(each.received_ms - each.ingested_ms)) for each in arrivals if each.path != PATH
+    ]
+    return [quantiles([each for each in relayed if counted(fed, each[0])]) for fed in relays]
 
 
 def _submit(info: FleetInfo, options: argparse.Namespace) -> str:

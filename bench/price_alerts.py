@@ -70,6 +70,15 @@ class Reader(threading.Thread):
         self.ingested_ms.append(ingested_at_ms(value))
         self.latency_ms.append(now_ms - self.ingested_ms[-1])
 
+    def end(self, alerts: int) -> None:
+        """Wait until so many have come, or none will any more, and a second longer for repeated ones."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while len(self.ids) < alerts and time.monotonic() < deadline:
+            time.sleep(0.2)
+        time.sleep(1)
+        self.ended.set()
+        self.join()
+
     def between(self, from_ms: float, to_ms: float) -> list[Latency]:
         """Of the scrapes that Kafka took in between."""
         pairs = zip(self.ingested_ms, self.latency_ms, strict=False)
@@ -148,12 +157,7 @@ def measure(info: FleetInfo, options: argparse.Namespace) -> dict[str, Any]:
         time.sleep(1)
     fed_phases = alert_load.finish(feeder)
     changes = sum(fed.changes for fed in fed_phases)
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while len(reader.ids) < changes and time.monotonic() < deadline:
-        time.sleep(0.2)
-    time.sleep(1)
-    reader.ended.set()
-    reader.join()
+    reader.end(changes)
     times = going_on.end()
     checkpoints = get_json(info.rest_url, f"/jobs/{job_id}/checkpoints") or {}
     latest = checkpoints["latest"]["completed"]

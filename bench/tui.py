@@ -9,6 +9,7 @@ Bars: first paint < 1 s; key to paint p95 < 50 ms; memory flat over 1,000 refres
 import argparse
 import contextlib
 import fcntl
+import itertools
 import json
 import os
 import pty
@@ -121,8 +122,6 @@ def in_child(mode: str, *arguments: str, keys: int = 0, seconds: float = 600) ->
 
 def fleets() -> Any:
     """An endless supply of observations of 1,000 jobs, every one of which changes from each to the next."""
-    import itertools
-
     import msgspec
 
     from flinkops.model.observation import Observation
@@ -147,8 +146,32 @@ class Supply:
         return next(self._fleets)
 
 
+class KeyTimes:
+    """From the key's arrival to the paint that shows the moved cursor; CPU is what it costs on a busy machine, too."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+        self.cpu_seconds: list[float] = []
+        self.refreshes = 0
+        self._arrived: tuple[float, float] | None = None
+        self._moved: tuple[float, float] | None = None
+
+    def arrive(self, at_seconds: float) -> None:
+        self._arrived = at_seconds, time.thread_time()
+
+    def move(self) -> None:
+        self._moved, self._arrived = self._arrived or self._moved, None
+
+    def paint(self, at_seconds: float) -> None:
+        if self._moved is not None:
+            at, cpu = self._moved
+            self._moved = None
+            self.seconds.append(at_seconds - at)
+            self.cpu_seconds.append(time.thread_time() - cpu)
+
+
 def child_keys(result: Path) -> None:
-    """Refreshes each second; measures from the key's arrival to the paint that shows the moved cursor."""
+    """Refreshes each second, and writes down the times of keys."""
     from textual._time import get_time
     from textual.events import Key
 
@@ -156,28 +179,20 @@ def child_keys(result: Path) -> None:
     from flinkops.tui.grid import Grid
     from flinkops.tui.options import Options
 
-    seconds: list[float] = []
-    cpu_seconds: list[float] = []  # what a key costs whatever else runs on the machine
-    arrived: list[tuple[float, float]] = []
-    moved: list[tuple[float, float]] = []
-    refreshes = 0
+    times = KeyTimes()
 
     class Measured(FlinkopsApp):
         async def on_event(self, event: Any) -> None:
             if isinstance(event, Key):
-                arrived[:] = [(event.time, time.thread_time())]
+                times.arrive(event.time)
             await super().on_event(event)
 
         def _display(self, screen: Any, renderable: Any) -> None:
             super()._display(screen, renderable)
-            if moved:
-                at, cpu = moved.pop()
-                seconds.append(get_time() - at)
-                cpu_seconds.append(time.thread_time() - cpu)
+            times.paint(get_time())
 
         def watch_view(self, view: Any) -> None:
-            nonlocal refreshes
-            refreshes += 1
+            times.refreshes += 1
             super().watch_view(view)
 
     move_to = Grid.move_to
@@ -185,15 +200,19 @@ def child_keys(result: Path) -> None:
     def moving(grid: Any, index: int) -> None:
         before = grid.cursor
         move_to(grid, index)
-        if grid.cursor != before and arrived:
-            moved[:] = [arrived.pop()]
+        if grid.cursor != before:
+            times.move()
 
     Grid.move_to = moving  # type: ignore[method-assign,assignment]
-    app = Measured(Supply(), Options(interval_seconds=1.0))
+    _run(Measured(Supply(), Options(interval_seconds=1.0)))
+    document = {"seconds": times.seconds, "cpu_seconds": times.cpu_seconds, "refreshes": times.refreshes}
+    result.write_text(json.dumps(document))
+
+
+def _run(app: Any) -> None:
     app.run()
     if app.crash is not None:
         raise app.crash
-    result.write_text(json.dumps({"seconds": seconds, "cpu_seconds": cpu_seconds, "refreshes": refreshes}))
 
 
 def child_memory(result: Path, refreshes: int) -> None:
@@ -203,7 +222,7 @@ def child_memory(result: Path, refreshes: int) -> None:
     from flinkops.tui.view import View
 
     resident: list[int] = []
-    written = 0
+    paints = itertools.count()
     supply = Supply()
 
     class Fed(FlinkopsApp):
@@ -223,19 +242,15 @@ def child_memory(result: Path, refreshes: int) -> None:
             self.call_after_refresh(self.feed)
 
         def _display(self, screen: Any, renderable: Any) -> None:
-            nonlocal written
-            written += 1
+            next(paints)
             super()._display(screen, renderable)
 
     began, used = time.monotonic(), time.process_time()
-    app = Fed(supply, Options(polling=False))
-    app.run()
-    if app.crash is not None:
-        raise app.crash
+    _run(Fed(supply, Options(polling=False)))
     document = {
         "resident_bytes": resident,
         "refreshes": refreshes,
-        "paints": written,
+        "paints": next(paints),
         "seconds": time.monotonic() - began,
         "cpu_seconds": time.process_time() - used,
         "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,

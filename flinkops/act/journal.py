@@ -169,13 +169,16 @@ class Journal:
             error=error,
             plan=plan if event == "planned" else None,
         )
+        self._write(entry)
+        return entry
+
+    def _write(self, entry: Entry) -> None:
         # The plan has to go into the file itself: without room for it nothing begins.
-        reserve = None if event == "planned" else self._reserves.get(plan.id)
+        reserve = None if entry.event == "planned" else self._reserves.get(entry.plan_id)
         try:
             self._file.append(msgspec.json.encode(entry) + b"\n", reserve)
         except OSError as problem:
             raise JournalFailed(f"the journal {self.path} cannot be written: {problem.strerror or problem}") from None
-        return entry
 
     @contextmanager
     def room_for(self, plan: Plan) -> Iterator[None]:

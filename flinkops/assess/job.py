@@ -56,10 +56,7 @@ def assess_job(
     reasons = lifecycle(job, past, job_class)
     if job.state == JobState.RUNNING:
         reasons += checkpoint_reasons(job, found.checkpoints, job_class)
-    age = max(0.0, (taken_ms - job.seen_ms) / 1000)
-    ahead = job.seen_ms > taken_ms + AHEAD_MS  # seen before the clock was set back
-    if ahead and source is not None:
-        age = source.age_seconds or 0.0
+    age, ahead = _age_seconds(job, source, taken_ms)
     blind = unseen(
         job, source, age, policy.stale_after_seconds, fresh=job.seen_ms >= fresh_ms and not ahead, ahead=ahead
     )
@@ -77,6 +74,14 @@ def assess_job(
         data_age_seconds=age,
         sample=to_sample(job, found, breached),
     )
+
+
+def _age_seconds(job: JobFacts, source: SourceStatus | None, taken_ms: int) -> tuple[float, bool]:
+    """How old the facts are, and whether the clock was set back since they were seen: the source knows then."""
+    ahead = job.seen_ms > taken_ms + AHEAD_MS
+    if ahead and source is not None:
+        return source.age_seconds or 0.0, ahead
+    return max(0.0, (taken_ms - job.seen_ms) / 1000), ahead
 
 
 def _described(job: JobFacts, found: Signals) -> JobAssessment:

@@ -76,25 +76,15 @@ def explanation_of(
     """`vertices` as Flink runs them, `spec_settings` as the resource's flinkConfiguration has them; None: not seen."""
     seen = spec_settings is not None
     spec_settings = spec_settings or {}
-    settings, unread = settings_of(spec_settings, {}, operator_defaults())
-    notes = [f"not read: {each}" for each in (*(f"{key}: {why}" for key, why in state.unread.items()), *unread)]
+    settings, unread_settings = settings_of(spec_settings, {}, operator_defaults())
+    unread = [*(f"{key}: {why}" for key, why in state.unread.items()), *unread_settings]
     spec: dict[str, int] = {}
     try:
         spec = parse_overrides(spec_settings.get(OVERRIDES, ""))
     except ValueError as problem:
-        notes.append(f"not read: {OVERRIDES}: {problem}")
+        unread.append(f"{OVERRIDES}: {problem}")
     enabled = is_on(spec_settings, ENABLED, default=False)
     acts = enabled and is_on(spec_settings, SCALING, default=True)
-    if state.restart_seconds is not None:
-        notes.append(f"the longest restart after a rescale that it measured took {state.restart_seconds:.1f} s")
-    if enabled and not state.collected:
-        notes.append("it has collected nothing yet: it polls once a minute, and at no job that lacks a metric it needs")
-    if not seen:
-        notes.append("the spec was not seen: the operator's default settings are assumed")
-    if enabled and not acts and state.overrides:
-        notes.append(
-            f"{SCALING} is false, yet its stored overrides still apply: spec.job.autoscalerResetNonce drops them"
-        )
     shown = tuple(
         VertexState(each.id, each.name, each.parallelism, spec.get(each.id), state.overrides.get(each.id))
         for each in vertices
@@ -112,8 +102,24 @@ def explanation_of(
         collected=len(state.collected),
         settings=settings,
         decision=_decision(job, vertices, state, settings, now_ms),
-        notes=tuple(notes),
+        notes=(*(f"not read: {each}" for each in unread), *_notes(state, seen=seen, enabled=enabled, acts=acts)),
     )
+
+
+def _notes(state: OperatorState, *, seen: bool, enabled: bool, acts: bool) -> list[str]:
+    """What of the operator's state and of the settings has to be known beside the numbers."""
+    notes = []
+    if state.restart_seconds is not None:
+        notes.append(f"the longest restart after a rescale that it measured took {state.restart_seconds:.1f} s")
+    if enabled and not state.collected:
+        notes.append("it has collected nothing yet: it polls once a minute, and at no job that lacks a metric it needs")
+    if not seen:
+        notes.append("the spec was not seen: the operator's default settings are assumed")
+    if enabled and not acts and state.overrides:
+        notes.append(
+            f"{SCALING} is false, yet its stored overrides still apply: spec.job.autoscalerResetNonce drops them"
+        )
+    return notes
 
 
 def _drift(

@@ -39,6 +39,10 @@ def record(
         return
     if keep_dir is not None:
         raise UsageError("--keep-dir is the folder that --last reads", next_step="flinkops record --last 2h FILE")
+    _record(common, file, seconds)
+
+
+def _record(common: Common, file: str, seconds: float | None) -> None:
     from flinkops.cli.repeat import repeated
     from flinkops.cli.targets import open_collector
     from flinkops.recording import Recorder

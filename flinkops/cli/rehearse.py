@@ -12,6 +12,7 @@ from flinkops.cli.run_action import backend, document_format, open_journal
 from flinkops.errors import ExitCode
 
 if TYPE_CHECKING:
+    from flinkops.model.rehearsal import Rehearsal
     from flinkops.model.request import ActionRequest
 
 _SAY_EVERY_SECONDS = 5.0
@@ -43,10 +44,8 @@ def rehearse(
     """
     import msgspec
 
-    from flinkops.act.rehearsal_document import rehearsal_document
     from flinkops.act.request_reading import rehearsed
     from flinkops.plan.rehearsal import refusal
-    from flinkops.render.rehearsal import rehearsal_lines
 
     if request.mode is None:
         request = msgspec.structs.replace(request, mode="savepoint")
@@ -55,12 +54,19 @@ def rehearse(
     place.prerequisites(request)
     with place.reach(job) as handle:
         found = handle.rehearse(request, journal, against=against, note=_Notes(common))
+    _show(common, found)
+    refused = refusal(found, request.terms.accept_loss) is not None
+    raise typer.Exit(ExitCode.REFUSED if refused else ExitCode.OK)
+
+
+def _show(common: Common, found: "Rehearsal") -> None:
+    from flinkops.act.rehearsal_document import rehearsal_document
+    from flinkops.render.rehearsal import rehearsal_lines
+
     if form := document_format(common):
         emit_document(rehearsal_document(found), form)
     else:
         emit([found.verdict] if common.settings.output == "name" else rehearsal_lines(found))
-    refused = refusal(found, request.terms.accept_loss) is not None
-    raise typer.Exit(ExitCode.REFUSED if refused else ExitCode.OK)
 
 
 class _Notes:

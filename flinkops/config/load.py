@@ -3,7 +3,7 @@
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,12 @@ from flinkops.user_folders import config_folder
 FILE_NAME = "flinkops.toml"
 CONFIG_VARIABLE = "FLINKOPS_CONFIG"
 _MOST_BYTES = 1 << 20
+_BY_NAME: Mapping[str, Callable[[object, str], Mapping[str, Any]]] = {
+    "storage": read_storage,
+    "folders": read_folders,
+    "links": read_links,
+}
+"""Tables of named entries: those of a later file replace the ones of the same name alone."""
 _DEEP_KEY = re.compile(r"(?:[\w\-\"' ]{1,64}+\.){100}")
 
 
@@ -146,20 +152,14 @@ def _lay(
     if "alerts" in data:
         fields["alerts"] = read_alerts(data["alerts"], str(path))
         origins["alerts"] = origin
-    if "storage" in data:
-        storage = read_storage(data["storage"], str(path))
-        fields["storage"] = {**fields.get("storage", {}), **storage}
-        origins.update({f"storage.{name}": origin for name in storage})
-        if POD_IMAGE in data["storage"]:
-            fields["pod_image"] = read_pod_image(data["storage"], str(path))
-            origins["pod_image"] = origin
-    if "folders" in data:
-        folders = read_folders(data["folders"], str(path))
-        fields["folders"] = {**fields.get("folders", {}), **folders}
-        origins.update({f"folders.{name}": origin for name in folders})
-    if "links" in data:
-        fields["links"] = {**fields.get("links", {}), **read_links(data["links"], str(path))}
-        origins.update({f"links.{name}": origin for name in data["links"]})
+    for table, read in _BY_NAME.items():
+        if table in data:
+            named = read(data[table], str(path))
+            fields[table] = {**fields.get(table, {}), **named}
+            origins.update({f"{table}.{name}": origin for name in named})
+    if POD_IMAGE in data.get("storage", {}):
+        fields["pod_image"] = read_pod_image(data["storage"], str(path))
+        origins["pod_image"] = origin
     if "upgrade" in data:
         fields.update(read_fields(data["upgrade"], UPGRADE_KEYS, f"[upgrade] of {path}"))
         origins.update({f"upgrade.{key}": origin for key in data["upgrade"]})

@@ -2,7 +2,7 @@
 
 import ipaddress
 from typing import Literal
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 import msgspec
 
@@ -51,14 +51,11 @@ def parse_endpoint(
         text = f"http://{text}"
     try:
         parts = urlsplit(text)
-        port = parts.port
+        scheme, address = _scheme(parts.scheme), _address(parts)
     except ValueError:  # its words may hold part of a password
-        raise ValueError(f"not a URL of a Flink REST API: {_without_userinfo(url)!r} (want http://HOST:PORT)") from None
-    scheme = _scheme(parts.scheme)
-    if scheme is None or not parts.hostname or not text.isprintable() or " " in text or not _is_host(parts.hostname):
+        scheme = address = None
+    if scheme is None or address is None or not text.isprintable() or " " in text:
         raise ValueError(f"not a URL of a Flink REST API: {_without_userinfo(url)!r} (want http://HOST:PORT)")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else _ascii(parts.hostname)
-    address = host if port is None else f"{host}:{port}"
     path = parts.path.rstrip("/")
     return RestEndpoint(
         url=urlunsplit((scheme, address, path, "", "")),
@@ -71,6 +68,15 @@ def parse_endpoint(
         ca_file=ca_file,
         verify=verify,
     )
+
+
+def _address(parts: SplitResult) -> str | None:
+    """Host and port, as a URL has them; None for what is no host. Raises ValueError for what is no port."""
+    port, host = parts.port, parts.hostname
+    if not host or not _is_host(host):
+        return None
+    host = f"[{host}]" if ":" in host else _ascii(host)
+    return host if port is None else f"{host}:{port}"
 
 
 def _is_host(text: str) -> bool:

@@ -204,13 +204,7 @@ def plan_resume(
     old: Launch | None = None,
 ) -> Plan:
     """Start a stopped job from its latest savepoint. `running` are live jobs of the same name, `old` is how it ran."""
-    refused = []
-    if job.ended_ms is None or running:
-        refused.append(f"job {job.name} is {running[0].state if running else job.state}: it has not been stopped")
-    if launch is None:
-        refused.append(UNKNOWN_LAUNCH)
-    if savepoint is None:
-        refused.append("no savepoint of it is known: it would start with empty state")
+    refused = _resume_refusals(job, launch, savepoint, running)
     steps: tuple[Step, ...] = ()
     if not refused and launch is not None and savepoint is not None:
         steps = (
@@ -233,6 +227,19 @@ def plan_resume(
         steps=steps,
         command=stamp.command,
     )
+
+
+def _resume_refusals(
+    job: JobFacts, launch: Launch | None, savepoint: str | None, running: Sequence[JobFacts]
+) -> list[str]:
+    refused = []
+    if job.ended_ms is None or running:
+        refused.append(f"job {job.name} is {running[0].state if running else job.state}: it has not been stopped")
+    if launch is None:
+        refused.append(UNKNOWN_LAUNCH)
+    if savepoint is None:
+        refused.append("no savepoint of it is known: it would start with empty state")
+    return refused
 
 
 def stop_steps(plan_id: str, directory: str, terms: Terms) -> tuple[Step, ...]:

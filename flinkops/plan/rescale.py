@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from flinkops.model.detail import ResourceRequirement
 from flinkops.model.facts import ClusterFacts, JobFacts, VertexFacts
-from flinkops.model.plan import Plan, Step
+from flinkops.model.plan import Plan, Precondition, Step
 from flinkops.plan.identity import Stamp
 from flinkops.plan.preconditions import (
     AdaptiveScheduler,
@@ -31,20 +31,14 @@ def plan_rescale(
     checkpoints: int = 1,
 ) -> Plan:
     """All vertices to `parallelism` (each at most to its own maximum), or the named ones to theirs."""
-    preconditions = (
-        SameJob(job.id),
-        JobInState("RUNNING"),
-        AdaptiveScheduler(),
-        NoSavepointInProgress(),
-        *(VertexParallelism(vertex.id, vertex.parallelism) for vertex in job.vertices),
-    )
+    preconditions = _preconditions(job)
     wanted = _wanted(job, parallelism, vertices or {})
+    before = {vertex.id: vertex.parallelism for vertex in job.vertices}
+    changed = {vertex: after for vertex, after in wanted.items() if after != before[vertex]}
     refused = (*unmet(preconditions, job), *_refusals(job, requirements, cluster, wanted, vertices or {}))
-    changed = {vertex.id: wanted[vertex.id] for vertex in job.vertices if wanted[vertex.id] != vertex.parallelism}
     if not changed and not refused:
         refused = ("every vertex runs with that parallelism already",)
     after = tuple(_bounds(one, wanted[one.vertex]) for one in requirements if one.vertex in wanted)
-    before = {vertex.id: vertex.parallelism for vertex in job.vertices}
     return Plan(
         id=stamp.plan_id,
         verb="rescale",
@@ -62,6 +56,16 @@ def plan_rescale(
         rollback=("the old bounds are required again, and seen to hold",),
         rollback_steps=() if refused else _steps("undo-", tuple(requirements), before, checkpoints),
         command=stamp.command,
+    )
+
+
+def _preconditions(job: JobFacts) -> tuple[Precondition, ...]:
+    return (
+        SameJob(job.id),
+        JobInState("RUNNING"),
+        AdaptiveScheduler(),
+        NoSavepointInProgress(),
+        *(VertexParallelism(vertex.id, vertex.parallelism) for vertex in job.vertices),
     )
 
 

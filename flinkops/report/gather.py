@@ -48,6 +48,34 @@ def make_report(path: Path, wanted: Wanted, policy: Policy, journal: Journal) ->
 
     Raises UsageError for a file that is no recording, a job that is not in it, or a time that it has no snapshot of.
     """
+    found, last = _walked(path, wanted, policy)
+    records, timeline = _told(found, path, policy, journal)
+    actions = {key: [_done(record) for record in records if _is_of(record, key)] for key in found.tracks}
+    briefs = {key: track.brief(found.until_ms) for key, track in found.tracks.items()}
+    worst_first = sorted(briefs, key=lambda key: briefs[key].rank)
+    full = [key for key in worst_first if wanted.jobs or briefs[key].worst != "ok" or actions[key]][:JOBS_IN_FULL]
+    full = full or (worst_first if len(worst_first) == 1 else [])
+    jobs = [found.tracks[key].report(found.until_ms, wanted.objective_ratio, actions[key]) for key in full]
+    others = tuple(_brief(briefs[key]) for key in worst_first if key not in full)
+    export = Export()
+    export.learn(last.snapshot, *(record.plan for record in records))
+    return export.value(
+        Report(
+            source=path.name,
+            since_ms=found.since_ms,
+            until_ms=found.until_ms,
+            snapshots=found.snapshots,
+            damaged=found.damaged,
+            jobs=tuple(jobs),
+            others=others,
+            timeline=timeline,
+            version=__version__,
+        )
+    )
+
+
+def _walked(path: Path, wanted: Wanted, policy: Policy) -> "tuple[_Walk, Observation]":
+    """The recording read to its end, and its last snapshot. Raises UsageError where it has none of the wanted jobs."""
     replay = Replay(path)
     observer = Observer(replay, policy)
     try:
@@ -62,29 +90,7 @@ def make_report(path: Path, wanted: Wanted, policy: Policy, journal: Journal) ->
             f"{path} has no {who} in this time",
             next_step=f"{shell_command('flinkops', 'status', '--replay', str(path))} shows its jobs",
         )
-    records, timeline = _told(found, path, policy, journal)
-    actions = {key: [_done(record) for record in records if _is_of(record, key)] for key in found.tracks}
-    briefs = {key: track.brief(found.until_ms) for key, track in found.tracks.items()}
-    worst_first = sorted(briefs, key=lambda key: briefs[key].rank)
-    full = [key for key in worst_first if wanted.jobs or briefs[key].worst != "ok" or actions[key]][:JOBS_IN_FULL]
-    full = full or (worst_first if len(worst_first) == 1 else [])
-    jobs = [found.tracks[key].report(found.until_ms, wanted.objective_ratio, actions[key]) for key in full]
-    others = tuple(_brief(briefs[key]) for key in worst_first if key not in full)
-    export = Export()
-    export.learn(found.last.snapshot, *(record.plan for record in records))
-    return export.value(
-        Report(
-            source=path.name,
-            since_ms=found.since_ms,
-            until_ms=found.until_ms,
-            snapshots=found.snapshots,
-            damaged=found.damaged,
-            jobs=tuple(jobs),
-            others=others,
-            timeline=timeline,
-            version=__version__,
-        )
-    )
+    return found, found.last
 
 
 def _span(replay: Replay, wanted: Wanted, path: Path) -> tuple[int, int]:

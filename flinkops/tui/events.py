@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from typing import ClassVar, cast
 
-from textual import on
 from textual.widget import Widget
 
 from flinkops.model.assessment import JobAssessment
@@ -13,15 +12,14 @@ from flinkops.render.lines import Line, join, line
 from flinkops.sources.protocol import HasResourceEvents
 from flinkops.tui.choice import Choice
 from flinkops.tui.context import Context
-from flinkops.tui.fetching import FetchingScreen
 from flinkops.tui.grid import Column, Grid
 from flinkops.tui.keys import Where
 from flinkops.tui.lineview import Pane
-from flinkops.tui.row_reader import RowReader
+from flinkops.tui.rows_screen import RowsScreen
 from flinkops.tui.view import View
 
 
-class EventsScreen(FetchingScreen[ResourceEvents]):
+class EventsScreen(RowsScreen[ResourceEvents]):
     """Newest first; asked again with each poll."""
 
     PLACES: ClassVar[tuple[Where, ...]] = ("rows",)
@@ -37,10 +35,6 @@ class EventsScreen(FetchingScreen[ResourceEvents]):
         yield Pane(context, grow=True, id="stuck")
         empty = "no event of it is left: Kubernetes keeps them for an hour"
         yield Grid(context, event_columns(context, self), _key, empty=empty, id="events")
-
-    def on_mount(self) -> None:
-        """Keys go to the table."""
-        self.query_one(Grid).focus()
 
     def title_line(self, view: View | None, cells: int) -> Line:
         """Whose events."""
@@ -59,12 +53,6 @@ class EventsScreen(FetchingScreen[ResourceEvents]):
         lines = [*waiting, *(stuck_lines(found, self.host.context, self.now_ms) if found else ())]
         self.query_one("#stuck", Pane).show(lines)
         self.query_one(Grid).show(found.events if found else ())
-
-    @on(Grid.Chosen)
-    def _on_chosen(self, event: Grid.Chosen) -> None:
-        row = cast("KubeEvent | None", event.grid.cursor_row)
-        if row is not None:
-            self.app.push_screen(RowReader(self.host.context, row, self.app.size.width))
 
     def copies(self) -> Sequence[Choice]:
         """The text of the event."""

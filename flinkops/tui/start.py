@@ -53,6 +53,11 @@ def start(
     )
     shown = ReplayObserver(collector, observer.policy) if isinstance(collector, Replay) else observer
     app = FlinkopsApp(shown, options, sources=getattr(collector, "sources", ()), links=links)
+    _run(app)
+
+
+def _run(app: FlinkopsApp) -> None:
+    """To its end; an action that was going on then is interrupted, and raised where nothing else went wrong."""
     try:
         app.run()
     finally:

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, cast
 
-from textual import on
 from textual.widget import Widget
 
 from flinkops.model.assessment import JobAssessment
@@ -13,11 +12,10 @@ from flinkops.render.cells import moment_text, short_age, tidy
 from flinkops.render.lines import Line, Role, join, line
 from flinkops.tui.choice import Choice
 from flinkops.tui.context import Context
-from flinkops.tui.fetching import FetchingScreen
 from flinkops.tui.grid import Column, Grid
 from flinkops.tui.keys import Where
 from flinkops.tui.lineview import Pane
-from flinkops.tui.row_reader import RowReader
+from flinkops.tui.rows_screen import RowsScreen
 from flinkops.tui.view import View
 
 SINCE_SECONDS = 7_200.0
@@ -25,7 +23,7 @@ GAPS_SHOWN = 3
 _ROLES: dict[str, Role] = {"failure": "critical", "checkpoint": "warning", "finding": "warning", "health": "warning"}
 
 
-class TimelineScreen(FetchingScreen[Timeline]):
+class TimelineScreen(RowsScreen[Timeline]):
     """Asked again with each poll. `job` None: the whole fleet."""
 
     PLACES: ClassVar[tuple[Where, ...]] = ("rows",)
@@ -42,10 +40,6 @@ class TimelineScreen(FetchingScreen[Timeline]):
         yield Pane(context, grow=True, id="gaps")
         columns = timeline_columns(context, self, whole_fleet=self._job is None)
         yield Grid(context, columns, _key, empty="nothing is known to have happened", id="entries")
-
-    def on_mount(self) -> None:
-        """Keys go to the table."""
-        self.query_one(Grid).focus()
 
     def title_line(self, view: View | None, cells: int) -> Line:
         """Whose timeline."""
@@ -71,12 +65,6 @@ class TimelineScreen(FetchingScreen[Timeline]):
         return live_timeline(
             view.observation, self._sources, journal, SINCE_SECONDS, lambda job: key is None or job.key == key
         )
-
-    @on(Grid.Chosen)
-    def _on_chosen(self, event: Grid.Chosen) -> None:
-        row = cast("Entry | None", event.grid.cursor_row)
-        if row is not None:
-            self.app.push_screen(RowReader(self.host.context, row, self.app.size.width))
 
     def copies(self) -> Sequence[Choice]:
         """The text of the entry."""

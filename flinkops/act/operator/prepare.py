@@ -63,29 +63,45 @@ def prepare_for_resource(
         raise UsageError("Flink itself takes a savepoint: its operator is not asked")
     if request.verb == "rescale" and (adaptive or request.vertices):
         return _prepared(_in_place(control, job, request, stamp), {})
-    edit, settled = _edit(journal, control, resource, request)
-    abilities = features(read.definition, read.operator.version)
     observed = observed_job(job, read, stopped_by=_suspended_with(journal, control))
     start_from = request.start_from or _lost_savepoint(request, resource, observed)
-    accepted = _accepted(request, start_from)
-    found = predict(resource, edit, observed=observed, features=abilities, cluster=read.cluster, accepted=accepted)
-    found = _told_of_redeployment(found, settled, job, resource, journal, stores)
-    ordered = settled is not None and settled.orders is not None and request.terms.redeploy_from is None
-    if ordered and not abilities.savepoint_redeploy:
-        found = msgspec.structs.replace(found, refused=(*found.refused, _no_nonce(control.ref.name)))
+    found = _predicted(control, journal, job, read, request, observed, stores, start_from)
     plan = plan_for_resource(
         request.verb,
         control.name,
         resource,
         _seen(job, stamp),
         found,
-        abilities,
+        features(read.definition, read.operator.version),
         stamp,
         request.terms,
         start_from=start_from,
         backup_directory=_backup_directory(request, read),
     )
     return _prepared(plan, found.patch)
+
+
+def _predicted(
+    control: KubeControl,
+    journal: Journal,
+    job: JobFacts,
+    read: Read,
+    request: ActionRequest,
+    observed: ObservedJob,
+    stores: Stores,
+    start_from: str | None,
+) -> Prediction:
+    """What the operator will do with the edit that is asked for, and what of an earlier redeployment goes with it."""
+    resource = read.resource
+    edit, settled = _edit(journal, control, resource, request)
+    abilities = features(read.definition, read.operator.version)
+    accepted = _accepted(request, start_from)
+    found = predict(resource, edit, observed=observed, features=abilities, cluster=read.cluster, accepted=accepted)
+    found = _told_of_redeployment(found, settled, job, resource, journal, stores)
+    ordered = settled is not None and settled.orders is not None and request.terms.redeploy_from is None
+    if ordered and not abilities.savepoint_redeploy:
+        found = msgspec.structs.replace(found, refused=(*found.refused, _no_nonce(control.ref.name)))
+    return found
 
 
 def _lost_savepoint(request: ActionRequest, resource: Mapping[str, Any], observed: ObservedJob) -> str | None:

@@ -15,7 +15,7 @@ from flinkops.act.rest.rehearsal_steps import rehearsed, savepoint_to_rehearse
 from flinkops.act.rest.rehearsing import NoGraph, Note, TakeSavepoint, of_its_graph, timed_verdict, usable_paths
 from flinkops.act.running import StepKind, StepRun
 from flinkops.clock import Clock, SystemClock
-from flinkops.errors import FlinkopsError, OperationFailed, Refused, UsageError
+from flinkops.errors import FlinkopsError, OperationFailed, UsageError
 from flinkops.model.facts import JobFacts
 from flinkops.model.plan import Step
 from flinkops.model.rehearsal import Rehearsal
@@ -233,14 +233,10 @@ def rehearse_resource(run: StepRun, given: RehearseSpec) -> Rehearsed:
         clock=run.clock,
         take_savepoint=(lambda: savepoint_to_rehearse(run, directory, given.trigger_id)) if directory else None,
     )
-    seen = rehearsed(found)
     why = refusal(found, given.accepted)
     if why is None and found.refuses and found.verdict == "fails":
         why = "the loss is accepted, and the spec does not let state go: set job.allowNonRestoredState to true in it"
-    if why is not None:
-        run.keep(seen)
-        raise Refused(why)
-    return seen
+    return rehearsed(run, found, why)
 
 
 def with_rehearsal(made: Prepared, job: JobFacts, terms: Terms, stamp: Stamp) -> Prepared:

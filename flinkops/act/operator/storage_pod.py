@@ -86,21 +86,23 @@ def storage_task(resource: Json, command: StorageCommand) -> PodTask:
         ],
         "resources": _RESOURCES,
     }
-    metadata = {
-        kind: {key: value for one in templates for key, value in section(section(one, "metadata"), kind).items()}
-        for kind in ("labels", "annotations")
-    }
     return PodTask(
         namespace,
         PURPOSE,
-        {
-            "metadata": {kind: found for kind, found in metadata.items() if found},
-            "spec": {**pod, "containers": [container]},
-        },
+        {"metadata": _metadata(templates), "spec": {**pod, "containers": [container]}},
         command.deadline_seconds,
         payloads=(settings,),
         owner=resource,
     )
+
+
+def _metadata(templates: Sequence[Json]) -> dict[str, dict[str, Any]]:
+    """Labels and annotations of the resource's template and the JobManager's; a kind without any is left out."""
+    metadata = {
+        kind: {key: value for one in templates for key, value in section(section(one, "metadata"), kind).items()}
+        for kind in ("labels", "annotations")
+    }
+    return {kind: found for kind, found in metadata.items() if found}
 
 
 def _pod(templates: Sequence[Json]) -> dict[str, Any]:

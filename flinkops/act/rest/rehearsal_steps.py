@@ -32,23 +32,23 @@ def rehearse_launch(run: StepRun, given: RehearseLaunch) -> Rehearsed:
         note=run.note,
         take_savepoint=(lambda: savepoint_to_rehearse(run, directory, given.trigger_id)) if directory else None,
     )
-    seen = rehearsed(found)
-    if (why := refusal(found, given.accepted)) is not None:
-        run.keep(seen)
-        raise Refused(why)
-    if found.job_number:
-        run.keep(seen)
-        raise Refused(
+    why = refusal(found, given.accepted)
+    if why is None and found.job_number:
+        why = (
             f"the state belongs to the job number {found.job_number + 1} that the program submits, and a submission "
             f"gives the savepoint to the first: {found.other_jobs[0]}; make it a program of its own"
         )
-    return seen
+    return rehearsed(run, found, why)
 
 
-def rehearsed(found: Rehearsal) -> Rehearsed:
-    """What the journal keeps of it."""
+def rehearsed(run: StepRun, found: Rehearsal, why_refused: str | None) -> Rehearsed:
+    """What the journal keeps of it, also where it is refused. Raises Refused then."""
     told = "; ".join((*found.risks, *found.outside)) or None
-    return Rehearsed(found.verdict, found.cause, found.against or None, found.restore_seconds, told)
+    seen = Rehearsed(found.verdict, found.cause, found.against or None, found.restore_seconds, told)
+    if why_refused is not None:
+        run.keep(seen)
+        raise Refused(why_refused)
+    return seen
 
 
 def savepoint_to_rehearse(run: StepRun, directory: str, trigger_id: str) -> str:

@@ -11,14 +11,10 @@ AHEAD_SECONDS = 5.0
 
 def judge(case: Case) -> Verdict:
     """A subtask's start delay is by its own clock, the whole of its checkpoint by the JobManager's, and no shorter."""
-    detail = case.evidence.detail
-    phases = detail.checkpoint_phases if detail else ()
-    if not phases and case.job.checkpoints is not None and case.job.checkpoints.phases is not None:
-        phases = (case.job.checkpoints.phases,)
     facts = case.job.checkpoints
     if facts is not None and not case.holds("it takes checkpoints", facts.enabled):
         return ()
-    known = [(ahead, each) for each in phases if (ahead := _ahead_seconds(each)) is not None]
+    known = [(ahead, each) for each in _phases(case) if (ahead := _ahead_seconds(each)) is not None]
     if not known:
         return NotAssessed("clock-skew", case.why_missing("detail", "no checkpoint says when its barriers came"))
     ahead, worst = max(known, key=lambda pair: pair[0])
@@ -52,6 +48,14 @@ def judge(case: Case) -> Verdict:
             reference=FLINK_DOCS + "ops/monitoring/checkpoint_monitoring/",
         )
     ]
+
+
+def _phases(case: Case) -> tuple[CheckpointPhases, ...]:
+    """Of each vertex where the detail was asked for, else the one that every poll has."""
+    detail, facts = case.evidence.detail, case.job.checkpoints
+    if detail and detail.checkpoint_phases:
+        return detail.checkpoint_phases
+    return (facts.phases,) if facts is not None and facts.phases is not None else ()
 
 
 def _ahead_seconds(phases: CheckpointPhases) -> float | None:

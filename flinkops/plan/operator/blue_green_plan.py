@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flinkops.model.facts import JobFacts
-from flinkops.model.plan import Plan, Step
+from flinkops.model.plan import Plan, Precondition, Step
 from flinkops.model.quantities import human_seconds
 from flinkops.model.request import Terms
 from flinkops.outside.shell import shell_command
@@ -69,11 +69,7 @@ def plan_blue_green(
     `leftover` is the other child, where an aborted transition has left it behind.
     """
     preconditions = (*same_spec(resource), BlueGreenIdle())
-    refused = [*found.refused, *_not_ours(found.act, resource)]
-    if not patch or found.act is BlueGreenAct.NONE:
-        refused.append("nothing would change")
-    elif found.act is not BlueGreenAct.UNREADABLE:
-        refused += [one for one in unmet_of_resource(preconditions, resource)[0] if one not in refused]
+    refused = _refused(resource, patch, found, preconditions)
     transition = found.act is BlueGreenAct.TRANSITION
     mode: ChildMode = "stateless" if upgrade_mode(wanted) == "stateless" else "savepoint"
     effective = (mode if transition else "none") if not refused else "fail"
@@ -89,7 +85,7 @@ def plan_blue_green(
         effective_mode=effective,
         why=_why(found, transition=transition, kept_time=ready_time_kept(resource)),
         risks=_risks(found, job, mode, leftover) if transition else (),
-        refused=tuple(refused),
+        refused=refused,
         preconditions=preconditions,
         steps=() if refused else steps or _patch_steps(resource, patch, found, job),
         rollback=_ROLLBACK if transition and not refused else (),
@@ -97,6 +93,17 @@ def plan_blue_green(
         severe=transition and mode == "stateless",
         command=stamp.command,
     )
+
+
+def _refused(
+    resource: Resource, patch: Mapping[str, Any], found: BlueGreenOutlook, preconditions: tuple[Precondition, ...]
+) -> tuple[str, ...]:
+    refused = [*found.refused, *_not_ours(found.act, resource)]
+    if not patch or found.act is BlueGreenAct.NONE:
+        refused.append("nothing would change")
+    elif found.act is not BlueGreenAct.UNREADABLE:
+        refused += [one for one in unmet_of_resource(preconditions, resource)[0] if one not in refused]
+    return tuple(refused)
 
 
 def _not_ours(act: BlueGreenAct, resource: Resource) -> list[str]:

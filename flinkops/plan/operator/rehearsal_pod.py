@@ -117,18 +117,16 @@ def rehearsal_pod(
     if secrets := full.get("kubernetes.container.image.pull-secrets"):
         given.setdefault("imagePullSecrets", [{"name": one.strip()} for one in secrets.split(";") if one.strip()])
     metadata = {key: value for key, value in (pod.get("metadata") or {}).items() if key in ("labels", "annotations")}
-    text = "".join(f"{key}: {json.dumps(value)}\n" for key, value in sorted(settings.items()))
-    # Flink 1.x reads the older file, whose lists have another form, as the operator writes it; 2.x the newer alone.
-    older = "".join(f"{key}: {' '.join(value.split())}\n" for key, value in sorted(settings.items()))
-    files = {
-        CONF_MOUNT: {
-            "config.yaml": text.encode(),
-            "flink-conf.yaml": older.encode(),
-            STATES_FILE: "".join(f"{one}\n" for one in states).encode(),
-        }
-    }
+    files = {CONF_MOUNT: {**_settings_files(settings), STATES_FILE: "".join(f"{one}\n" for one in states).encode()}}
     egress = _egress([*(one.split(" ", 1)[1] for one in states), *([fetched] if fetched else ())], full)
     return RehearsalPod({"metadata": metadata, "spec": given}, files, egress)
+
+
+def _settings_files(settings: Mapping[str, str]) -> dict[str, bytes]:
+    """Flink 1.x reads the older file, whose lists have another form, as the operator writes it; 2.x the newer alone."""
+    text = "".join(f"{key}: {json.dumps(value)}\n" for key, value in sorted(settings.items()))
+    older = "".join(f"{key}: {' '.join(value.split())}\n" for key, value in sorted(settings.items()))
+    return {"config.yaml": text.encode(), "flink-conf.yaml": older.encode()}
 
 
 def with_cluster(spec: Mapping[str, Any], cluster: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -201,15 +199,6 @@ def _container(
     if not image:
         raise OperationFailed("the spec names no image")
     kept = {key: value for key, value in main.items() if key not in _SHOWN_ONCE}
-    names = {"FLINKOPS_REHEARSAL": "1", "FLINKOPS_EXECUTOR_FOLDER": f"{_WORK}/run"}
-    names |= {
-        **variables,
-        "FLINKOPS_REHEARSAL_STATES": f"{_HOME}/conf/{STATES_FILE}",
-        "FLINKOPS_FETCH": _literal(fetched or ""),
-    }
-    prefix = "containerized.master.env."
-    of_settings = {key.removeprefix(prefix): _literal(value) for key, value in full.items() if key.startswith(prefix)}
-    env = [{"name": key, "value": value} for key, value in {**of_settings, **names}.items()]
     policy = spec.get("imagePullPolicy") or main.get("imagePullPolicy")
     return {
         **kept,
@@ -218,7 +207,7 @@ def _container(
         **({"imagePullPolicy": policy} if policy else {}),
         "command": [full.get("kubernetes.entry.path", "/docker-entrypoint.sh")],
         "args": ["bash", "-c", _literal(_SCRIPT), "rehearsal", *map(_literal, words)],
-        "env": [*(one for one in kept.get("env") or () if one.get("name") not in names), *env],
+        "env": _environment(kept.get("env") or (), full, fetched, variables),
         "volumeMounts": [
             *(kept.get("volumeMounts") or ()),
             {"name": "flinkops-work", "mountPath": _WORK},
@@ -231,6 +220,22 @@ def _container(
             "limits": {"cpu": "2", "memory": f"{_MEMORY_MEBIBYTES}Mi"},
         },
     }
+
+
+def _environment(
+    own: Iterable[dict[str, Any]], full: Mapping[str, str], fetched: str | None, variables: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """The container's own variables, those of Flink's settings, and ours, which no other may change."""
+    ours = {"FLINKOPS_REHEARSAL": "1", "FLINKOPS_EXECUTOR_FOLDER": f"{_WORK}/run"}
+    ours |= {
+        **variables,
+        "FLINKOPS_REHEARSAL_STATES": f"{_HOME}/conf/{STATES_FILE}",
+        "FLINKOPS_FETCH": _literal(fetched or ""),
+    }
+    prefix = "containerized.master.env."
+    of_settings = {key.removeprefix(prefix): _literal(value) for key, value in full.items() if key.startswith(prefix)}
+    added = [{"name": key, "value": value} for key, value in {**of_settings, **ours}.items()]
+    return [*(one for one in own if one.get("name") not in ours), *added]
 
 
 def _literal(word: str) -> str:

@@ -107,10 +107,8 @@ def plan_for_resource(
         course = _created_anew(resource, found, start_from, terms)
     mode, refused = course.mode, course.refused
     restarts = mode not in _LEFT_RUNNING and desired_state(_wanted(resource, found)) == "running"
-    undeletable = found.not_deletable if mode == "savepoint" and restarts and verb != "resume" else ()
-    text, back = course.rollback or (rollback_text(mode, features), ())
-    if restarts and verb != "resume":
-        back = () if undeletable else back or _rollback_steps(resource, seen, found, features, terms)
+    replaces = restarts and verb != "resume"
+    text, back, undeletable = _rollback(course, resource, seen, found, features, terms, replaces=replaces)
     return Plan(
         id=stamp.plan_id,
         verb=_verb(verb),
@@ -121,29 +119,44 @@ def plan_for_resource(
         requested_mode=found.requested_mode,
         effective_mode=Mode.FAIL.value if refused and mode is not Mode.UNKNOWN else mode.value,
         why=course.why,
-        risks=(
-            *found.risks,
-            *_transaction_risks(mode, resource, seen, found, restarts=restarts),
-            *(f"{NO_ROLLBACK}: {problem}" for problem in undeletable),
-        ),
+        risks=_all_risks(mode, resource, seen, found, undeletable, restarts=restarts),
         refused=refused,
         preconditions=course.preconditions,
         steps=() if refused else course.steps,
         rollback=() if refused or not back else (text,),
         rollback_steps=() if refused else back,
-        severe=mode in ("stateless", "savepoint-redeploy") or (restarts and verb != "resume" and not back),
+        severe=mode in ("stateless", "savepoint-redeploy") or (replaces and not back),
         command=stamp.command,
     )
 
 
-def _transaction_risks(
-    mode: Mode, resource: Resource, seen: Seen, found: Prediction, *, restarts: bool
+def _rollback(
+    course: "_Course",
+    resource: Resource,
+    seen: Seen,
+    found: Prediction,
+    features: Features,
+    terms: Terms,
+    *,
+    replaces: bool,
+) -> tuple[str, tuple[Step, ...], tuple[str, ...]]:
+    """In words and in steps; and, where the resource would have to be deleted for it, why it cannot be."""
+    undeletable = found.not_deletable if course.mode == "savepoint" and replaces else ()
+    text, steps = course.rollback or (rollback_text(course.mode, features), ())
+    if replaces:
+        steps = () if undeletable else steps or _rollback_steps(resource, seen, found, features, terms)
+    return text, steps, undeletable
+
+
+def _all_risks(
+    mode: Mode, resource: Resource, seen: Seen, found: Prediction, undeletable: tuple[str, ...], *, restarts: bool
 ) -> tuple[str, ...]:
-    """Of a start from the last checkpoint: a broker may have ended the transactions that belong to it."""
-    if not restarts or mode not in (Mode.LAST_STATE, Mode.SAVEPOINT_REDEPLOY):
-        return ()
-    told = configuration(_wanted(resource, found))
-    return transaction_risks(seen.committing, told, down_seconds=seen.down_seconds, from_savepoint=False)
+    """Of the change, of transactions that a broker may have ended before the start, of a missing rollback."""
+    transactions: tuple[str, ...] = ()
+    if restarts and mode in (Mode.LAST_STATE, Mode.SAVEPOINT_REDEPLOY):
+        told = configuration(_wanted(resource, found))
+        transactions = transaction_risks(seen.committing, told, down_seconds=seen.down_seconds, from_savepoint=False)
+    return (*found.risks, *transactions, *(f"{NO_ROLLBACK}: {problem}" for problem in undeletable))
 
 
 class _Course(NamedTuple):

@@ -3,10 +3,10 @@
 import html
 import re
 import time
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Container, Sequence
 from functools import partial
 from itertools import chain
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 from urllib.parse import quote
 
 from flinkops.clock import Clock
@@ -34,9 +34,8 @@ from flinkops.sources.flink.exception_facts import exceptions_facts
 from flinkops.sources.flink.http import NotFound, RestClient
 from flinkops.sources.flink.metric_plan import queries_of
 from flinkops.sources.flink.partitions import MOST_PARTITIONS, partition_details, partition_metrics
+from flinkops.sources.flink.parts import Parts
 from flinkops.sources.flink.verbs import FlinkVerbs
-
-T = TypeVar("T")
 
 DETAIL_SECONDS = 10.0
 FLAME_GRAPH_SECONDS = 30.0
@@ -61,20 +60,6 @@ _TASKMANAGER_METRICS = {
 }
 
 
-class _Parts:
-    """The parts of a detail. One that cannot be read is None, and ``unknown`` has the reason under its name."""
-
-    def __init__(self) -> None:
-        self.unknown: dict[str, str] = {}
-
-    def ask(self, what: str, request: Callable[[], T]) -> T | None:
-        try:
-            return request()
-        except Unreachable as problem:
-            self.unknown[what] = problem.what
-            return None
-
-
 class _TaskManagers(NamedTuple):
     asked: tuple[TaskManagerDetail, ...] = ()
     left_out: int = 0
@@ -91,7 +76,7 @@ class FlinkDetails(FlinkVerbs):
         """Everything about one job. Raises errors.Unreachable when not even the job itself can be read."""
         deadline = Deadline(deadline_seconds)
         path = _job(job_id)
-        parts = _Parts()
+        parts = Parts()
         with self._client.enforced(deadline):
             job = self._client.get(path, wire.job, deadline)
             vertices = tuple(
@@ -109,11 +94,8 @@ class FlinkDetails(FlinkVerbs):
                 lambda: self.resource_requirements(job_id, deadline_seconds=deadline.remaining_seconds),
             )
             plan = parts.ask("plan", lambda: self._plan(path, deadline))
-            partitions = [
-                parts.ask("partitions", partial(self._partitions, path, each, deadline))
-                for each in job.vertices
-                if each.name.startswith("Source:")
-            ]
+            sources = [each for each in job.vertices if each.name.startswith("Source:")]
+            partitions = [parts.ask("partitions", partial(self._partitions, path, each, deadline)) for each in sources]
         return JobDetail(
             id=job.jid,
             seen_ms=self._clock.now_ms(),
@@ -305,7 +287,7 @@ class FlinkDetails(FlinkVerbs):
             phases.append(phases_facts(names.get(vertex_id, vertex_id), task, summary))
         return newest.id, tuple(phases)
 
-    def _those_that_run(self, vertices: Sequence[VertexDetail], parts: _Parts, deadline: Deadline) -> _TaskManagers:
+    def _those_that_run(self, vertices: Sequence[VertexDetail], parts: Parts, deadline: Deadline) -> _TaskManagers:
         """The TaskManagers of these vertices; none where Flink does not tell them."""
         managers = parts.ask("taskmanagers", lambda: self._taskmanagers(_taskmanagers_of(vertices), deadline))
         if managers is not None and managers.left_out:

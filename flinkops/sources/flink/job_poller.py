@@ -6,8 +6,6 @@ A request that fails makes its facts unknown, with the reason; the job keeps its
 """
 
 import time
-from collections.abc import Callable
-from typing import TypeVar
 
 import msgspec
 
@@ -19,12 +17,11 @@ from flinkops.sources.flink import wire
 from flinkops.sources.flink.checkpoint_facts import checkpoints_facts
 from flinkops.sources.flink.exception_facts import MAX_EXCEPTIONS, exceptions_facts, rescales_facts
 from flinkops.sources.flink.http import NotFound, RestClient
+from flinkops.sources.flink.parts import Parts
 from flinkops.sources.flink.plan_facts import NOT_TOLD, event_time_uses
 from flinkops.sources.flink.settings_facts import job_settings, scheduler_of
 from flinkops.sources.flink.vertex_facts import vertex_facts
 from flinkops.sources.flink.vertex_poller import VertexWatch
-
-T = TypeVar("T")
 
 SETTLED_MS = 5_000
 """Flink answers from caches of 3 s (web.refresh-interval): only then what is said of an ended job is its last word."""
@@ -75,7 +72,7 @@ class JobWatch:
         self._exceptions_asked = _AskedAgain()
         self._rescales: tuple[RescaleFacts, ...] = ()
         self._rescales_asked = _AskedAgain()
-        self._unknown: dict[str, str] = {}
+        self._parts = Parts()
         self._final: JobFacts | None = None
 
     @property
@@ -93,11 +90,11 @@ class JobWatch:
         self._row = row
         if self._final is not None:
             return
-        self._unknown = {}
-        self._job = self._try("vertices", lambda: self._client.get(self._path, wire.job, deadline))
+        self._parts = Parts()
+        self._job = self._parts.ask("vertices", lambda: self._client.get(self._path, wire.job, deadline))
         self._read_checkpoints(deadline)
         if self._job_config is None:
-            self._job_config = self._try(
+            self._job_config = self._parts.ask(
                 "configuration", lambda: self._client.get(f"{self._path}/config", wire.job_config, deadline)
             )
 
@@ -111,7 +108,7 @@ class JobWatch:
             if job is not None:
                 self._read_vertices(job, deadline)
         else:
-            self._unknown["restarts"] = "the job has ended: Flink keeps no metrics of it"
+            self._parts.unknown["restarts"] = "the job has ended: Flink keeps no metrics of it"
             self._metrics, self._vertices = {}, {}
         self._read_history(deadline)
 
@@ -141,7 +138,7 @@ class JobWatch:
             exceptions=self._exceptions,
             rescales=self._rescales,
             configuration=self._settings(cluster_configuration),
-            unknown=dict(self._unknown),
+            unknown=dict(self._parts.unknown),
         )
         if job is not None and job.now - row.end_time >= SETTLED_MS and self._is_complete(job):
             self._final = facts
@@ -149,14 +146,9 @@ class JobWatch:
 
     def _is_complete(self, job: wire.Job) -> bool:
         """It has ended, and nothing failed that reading once more could mend."""
-        return self._row.state in TERMINAL and job.state == self._row.state and self._unknown.keys() <= {"restarts"}
-
-    def _try(self, path: str, ask: Callable[[], T]) -> T | None:
-        try:
-            return ask()
-        except Unreachable as problem:
-            self._unknown[path] = problem.what
-            return None
+        return (
+            self._row.state in TERMINAL and job.state == self._row.state and self._parts.unknown.keys() <= {"restarts"}
+        )
 
     def _read_checkpoints(self, deadline: Deadline) -> None:
         self._checkpoints = None
@@ -168,8 +160,8 @@ class JobWatch:
                 if self._takes_none(problem, deadline):
                     self._checkpoints = CheckpointsFacts(enabled=False)
                     return
-                self._unknown["checkpoints.interval_seconds"] = problem.what
-        answer = self._try("checkpoints", lambda: self._client.get(base, wire.checkpoints, deadline))
+                self._parts.unknown["checkpoints.interval_seconds"] = problem.what
+        answer = self._parts.ask("checkpoints", lambda: self._client.get(base, wire.checkpoints, deadline))
         if answer is not None:
             self._checkpoints = checkpoints_facts(answer, self._checkpoint_config)
 
@@ -182,16 +174,16 @@ class JobWatch:
             self._without_checkpoints = False
         elif not self._without_checkpoints:
             self._without_checkpoints = (
-                self._try("checkpoints", lambda: self._client.get(self._path, wire.job, deadline)) is not None
+                self._parts.ask("checkpoints", lambda: self._client.get(self._path, wire.job, deadline)) is not None
             )
         return self._without_checkpoints
 
     def _read_metrics(self, deadline: Deadline) -> None:
         path = f"{self._path}/metrics?get=numRestarts,numRescales"
-        answer = self._try("restarts", lambda: self._client.get(path, wire.metric_values, deadline))
+        answer = self._parts.ask("restarts", lambda: self._client.get(path, wire.metric_values, deadline))
         self._metrics = {metric.id: metric.value for metric in answer or ()}
         if answer is not None and "numRestarts" not in self._metrics:
-            self._unknown["restarts"] = "Flink publishes no numRestarts for this job yet"
+            self._parts.unknown["restarts"] = "Flink publishes no numRestarts for this job yet"
 
     def _read_vertices(self, job: wire.Job, deadline: Deadline) -> None:
         upstream = _upstream(job)
@@ -216,7 +208,7 @@ class JobWatch:
         now = time.monotonic()
         if self._exceptions_asked.due(happened, now):
             path = f"{self._path}/exceptions?maxExceptions={MAX_EXCEPTIONS}"
-            answer = self._try("exceptions", lambda: self._client.get(path, wire.exceptions, deadline))
+            answer = self._parts.ask("exceptions", lambda: self._client.get(path, wire.exceptions, deadline))
             if answer is not None:
                 self._exceptions = exceptions_facts(answer)
                 self._exceptions_asked.answered(now)
@@ -230,9 +222,9 @@ class JobWatch:
             history = self._client.get(f"{self._path}/rescales/history", wire.rescales, deadline)
             self._rescales = rescales_facts(history)
         except NotFound:
-            self._unknown["rescales"] = "this Flink keeps no history of rescales"
+            self._parts.unknown["rescales"] = "this Flink keeps no history of rescales"
         except Unreachable as problem:
-            self._unknown["rescales"] = problem.what
+            self._parts.unknown["rescales"] = problem.what
             return
         self._rescales_asked.answered(now)
 
@@ -243,9 +235,11 @@ class JobWatch:
         for vertex in job.vertices:
             watch = self._vertices.get(vertex.id)
             if watch is not None and watch.unknown is not None:
-                self._unknown[f"vertices.{vertex.id}"] = watch.unknown
+                self._parts.unknown[f"vertices.{vertex.id}"] = watch.unknown
             if watch is not None:
-                self._unknown |= {f"vertices.{vertex.id}.{field}": why for field, why in watch.unknown_fields.items()}
+                self._parts.unknown |= {
+                    f"vertices.{vertex.id}.{field}": why for field, why in watch.unknown_fields.items()
+                }
             facts.append(
                 vertex_facts(
                     vertex,
@@ -268,7 +262,7 @@ class JobWatch:
 
     def _settings(self, cluster: dict[str, str] | None) -> dict[str, str]:
         if cluster is None:
-            self._unknown.setdefault("configuration", "the cluster does not show its configuration")
+            self._parts.unknown.setdefault("configuration", "the cluster does not show its configuration")
         parts = (cluster, self._job_config, self._checkpoint_config)
         if self._configuration is None or any(a is not b for a, b in zip(parts, self._configuration_of, strict=True)):
             self._configuration = job_settings(cluster or {}, self._job_config, self._checkpoint_config)

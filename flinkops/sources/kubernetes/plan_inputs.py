@@ -96,12 +96,16 @@ def _autoscaler(client: KubeClient, namespace: str, name: str, deadline: Deadlin
 
 def _ha_metadata(client: KubeClient, namespace: str, name: str, deadline: Deadline) -> bool | None:
     """Whether there is a ConfigMap of Flink's high availability that the operator takes for a job's metadata."""
-    labels = f"app={name},configmap-type=high-availability"
+    found = _labelled(client, "configmaps", namespace, f"app={name},configmap-type=high-availability", deadline)
+    return None if found is None else any(is_ha_metadata(one) for one in found)
+
+
+def _labelled(client: KubeClient, kind: str, namespace: str, labels: str, deadline: Deadline) -> list[Json] | None:
+    """Those of the core API with these labels; None where they could not be read."""
     try:
-        found = list_all(client, core_path("configmaps", namespace), deadline, labelSelector=labels)
+        return list_all(client, core_path(kind, namespace), deadline, labelSelector=labels)
     except FlinkopsError:
         return None
-    return any(is_ha_metadata(one) for one in found)
 
 
 def is_ha_metadata(configmap: Json) -> bool:
@@ -146,10 +150,8 @@ def was_never_available(deployment: Json) -> bool:
 
 
 def _no_container_ran(client: KubeClient, namespace: str, name: str, deadline: Deadline) -> bool | None:
-    labels = f"app={name},component=jobmanager"
-    try:
-        pods = list_all(client, core_path("pods", namespace), deadline, labelSelector=labels)
-    except FlinkopsError:
+    pods = _labelled(client, "pods", namespace, f"app={name},component=jobmanager", deadline)
+    if pods is None:
         return None
     containers = [one for pod in pods for one in items(section(pod, "status"), "containerStatuses")]
     ran = any(

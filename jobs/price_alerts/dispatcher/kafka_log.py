@@ -26,6 +26,29 @@ _IDENTITY_SECONDS = 5.0
 _POLL_SECONDS = 0.1
 _BATCH_RECORDS = 256
 _BATCHES_AHEAD = 4
+_CONSUMER_TUNING = {
+    # A few alerts at a time: each request, and each turn of the loop, has its price in CPU.
+    "fetch.min.bytes": 4096,
+    "fetch.wait.max.ms": 5,
+    "fetch.queue.backoff.ms": 5,
+    "queued.max.messages.kbytes": 8192,
+    "reconnect.backoff.max.ms": 1000,
+}
+"""Defaults, which the user's own settings go before; the two below go before these."""
+_CONSUMER = {
+    "enable.auto.commit": False,
+    "auto.offset.reset": "earliest",
+    "isolation.level": "read_committed",
+    "allow.auto.create.topics": False,
+}
+_PRODUCER = {
+    "enable.idempotence": True,
+    "linger.ms": 0,
+    "batch.num.messages": 1,  # a topic refuses whole batches: no letter for the size of another
+    "message.timeout.ms": 0,  # as long as it takes
+    "queue.buffering.max.kbytes": 16_384,
+    "reconnect.backoff.max.ms": 1000,
+}
 
 
 class KafkaLog:
@@ -74,52 +97,35 @@ class KafkaLog:
         return bounds
 
     def _connect(self) -> dict[int, Bounds]:
-        from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
+        from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 
-        tuning: dict[str, Any] = {
-            # A few alerts at a time: each request, and each turn of the loop, has its price in CPU.
-            "fetch.min.bytes": 4096,
-            "fetch.wait.max.ms": 5,
-            "fetch.queue.backoff.ms": 5,
-            "queued.max.messages.kbytes": 8192,
-            "reconnect.backoff.max.ms": 1000,
-        }
-        reading: dict[str, Any] = {
-            "group.id": self._group,
-            "enable.auto.commit": False,
-            "auto.offset.reset": "earliest",
-            "isolation.level": "read_committed",
-            "allow.auto.create.topics": False,
-            "error_cb": _log_error,
-        }
-        writing: dict[str, Any] = {
-            "enable.idempotence": True,
-            "linger.ms": 0,
-            "batch.num.messages": 1,  # a topic refuses whole batches: no letter for the size of another
-            "message.timeout.ms": 0,  # as long as it takes
-            "queue.buffering.max.kbytes": 16_384,
-            "reconnect.backoff.max.ms": 1000,
-            "error_cb": _log_error,
-        }
+        errors = {"error_cb": _log_error}
         try:
-            self._consumer = Consumer({**tuning, **self._settings, **reading})
-            self._producer = Producer({**self._settings, **writing})
+            self._consumer = Consumer(
+                {**_CONSUMER_TUNING, **self._settings, **_CONSUMER, "group.id": self._group, **errors}
+            )
+            self._producer = Producer({**self._settings, **_PRODUCER, **errors})
             partitions = self._find_topics(self._consumer)
             self._identity = f"{self._topic} {self._topic_id()}".strip()
-            mine = [TopicPartition(self._topic, number) for number in partitions]
-            bounds = {}
-            for each in _committed(self._consumer, mine):
-                low, high = self._consumer.get_watermark_offsets(each, timeout=_ANSWER_SECONDS)
-                bounds[each.partition] = Bounds(each.offset if low <= each.offset <= high else low, high)
-            self._consumer.assign(
-                [TopicPartition(self._topic, each, bounds[each].start or OFFSET_BEGINNING) for each in partitions]
-            )
+            return self._assign(self._consumer, partitions)
         except (TypeError, ValueError) as error:
             raise UsageError(f"--kafka: {error}") from None
         except KafkaException as error:
             if error.args[0].code() == KafkaError._INVALID_ARG:
                 raise UsageError(f"--kafka: {error.args[0].str()}") from None
             raise Unreachable(f"Kafka at {self._settings['bootstrap.servers']}: {error.args[0].str()}") from None
+
+    def _assign(self, consumer: "Consumer", partitions: Sequence[int]) -> dict[int, Bounds]:
+        """Read each partition from the committed offset, from its beginning where that is no longer kept."""
+        from confluent_kafka import OFFSET_BEGINNING, TopicPartition
+
+        bounds: dict[int, Bounds] = {}
+        for each in _committed(consumer, [TopicPartition(self._topic, number) for number in partitions]):
+            low, high = consumer.get_watermark_offsets(each, timeout=_ANSWER_SECONDS)
+            bounds[each.partition] = Bounds(each.offset if low <= each.offset <= high else low, high)
+        consumer.assign(
+            [TopicPartition(self._topic, each, bounds[each].start or OFFSET_BEGINNING) for each in partitions]
+        )
         return bounds
 
     def _find_topics(self, consumer: "Consumer") -> list[int]:
