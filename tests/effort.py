@@ -6,10 +6,11 @@
 from collections.abc import Sequence
 from typing import TypeVar
 
+import pytest
 from hypothesis import settings
 
 T = TypeVar("T")
-QUICK_EXAMPLES = 10
+QUICK_EXAMPLES = 6
 THOROUGH_EXAMPLES = 150
 
 
@@ -31,3 +32,9 @@ def some(cases: Sequence[T], count: int) -> list[T]:
     if is_thorough() or count >= len(cases):
         return list(cases)
     return [cases[number * (len(cases) - 1) // (count - 1)] for number in range(count)]
+
+
+def variants(first: object, *others: object) -> list[object]:
+    """For `parametrize` and `params` of fixtures: the first in the quick part, the others in the thorough one alone."""
+    rows = (each if isinstance(each, tuple) else (each,) for each in others)
+    return [first, *(pytest.param(*row, marks=pytest.mark.thorough) for row in rows)]

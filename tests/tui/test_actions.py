@@ -314,7 +314,8 @@ def test_what_is_typed_is_what_the_command_line_takes() -> None:
             request_of(BY_TITLE[title], job, text)
 
 
-@pytest.mark.parametrize("rule", ["always", pytest.param("offered", marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("rule", ["always", "offered"])
+@pytest.mark.thorough
 def test_a_site_that_rehearses_every_upgrade_does_so_here_too(rule: str, tmp_path: Path, cluster: FakeCluster) -> None:
     async def steps(app: FlinkopsApp, pilot: Pilot[None]) -> None:
         await press(pilot, ["x", "j", "j", "enter", *"--jar other.jar", "enter"])

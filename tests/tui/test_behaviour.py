@@ -17,6 +17,7 @@ from flinkops.tui.job import JobScreen
 from flinkops.tui.keys import KEYS
 from flinkops.tui.notes import Notes
 from flinkops.tui.window import Window
+from tests.effort import variants
 from tests.tui.fleet import T0_MS, fleet
 from tests.tui.screen import fleet_screen, make_app, press, run, running, text_of, until, view_of
 
@@ -313,7 +314,7 @@ def test_it_leaves_by_itself_when_its_time_is_limited() -> None:
     run(scenario())
 
 
-@pytest.mark.parametrize("key", [":", "n", "?"])
+@pytest.mark.parametrize("key", variants(":", "n", "?"))
 def test_a_second_key_behind_the_one_that_ended_a_window_does_nothing(key: str) -> None:
     """On a busy machine two enters wait in one queue: the second broke the screen with InvalidStateError."""
 

@@ -40,7 +40,8 @@ def test_main_screens(name: str, size: tuple[int, int]) -> None:
     check_picture(f"{name}-{size[0]}x{size[1]}", shown(SCREENS[name], size))
 
 
-@pytest.mark.parametrize("name", [name for name in SCREENS if name not in ("fleet", "job")])
+@pytest.mark.scaled
+@pytest.mark.parametrize("name", some([name for name in SCREENS if name not in ("fleet", "job")], 3))
 def test_further_screens(name: str) -> None:
     check_picture(f"{name}-80x24", shown(SCREENS[name], (80, 24)))
 
@@ -53,7 +54,8 @@ def test_ascii_screens_are_ascii() -> None:
         check_picture(f"{name}-ascii-120x40", picture)
 
 
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.scaled
+@pytest.mark.parametrize("size", some(SIZES, 2), ids=lambda size: f"{size[0]}x{size[1]}")
 def test_hostile_names(size: tuple[int, int]) -> None:
     async def run() -> Picture:
         async with running(fleet(12, hostile=True), size=size) as (app, _):

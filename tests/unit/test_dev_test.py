@@ -70,6 +70,8 @@ def test_every_file_of_tests_is_in_one_part() -> None:
 
 def test_parts_take_about_as_long() -> None:
     assert test_parts.dealt({"a": 5.0, "b": 4.0, "c": 3.0, "d": 2.0}, 2) == [["a", "d"], ["b", "c"]]
+    small = {"x/a": 3.0, "x/b": 2.0}
+    assert test_parts.dealt({**small, "y/a": 4.0, "y/b": 6.0}, 2) == [["y/b"], ["x/a", "x/b", "y/a"]]
     assert test_parts.dealt({"a": 1.0}, 4) == [["a"]]
 
 
@@ -78,23 +80,26 @@ def test_a_new_file_takes_as_long_as_others_of_its_size() -> None:
     assert test_parts.weights({"a": 100, "b": 50}, {}) == {"a": 100.0, "b": 50.0}
 
 
-def test_how_long_files_took_is_known_in_the_next_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_part_runs_its_files_alone_and_how_long_they_took_is_known_in_the_next_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(test_parts, "_KEPT", tmp_path)
     (tmp_path / "quick-1.json").write_text("cut o", encoding="utf-8")
-    arguments = test_parts.arguments_of("quick", 2, [])
-    assert arguments[0][:3] == ["-p", "devtools.test_parts", f"--seconds-file={tmp_path / 'quick-0.json'}"]
-    this = str(Path(__file__).relative_to(REPOSITORY))
-    one = [sys.executable, "-m", "pytest", "-k", "parts_take_about_as_long", *arguments[0][:3], this]
-    with _beside(one) as ended:
+    files = ["tests/dispatcher/test_sources.py", "tests/unit/test_fingerprint.py"]
+    monkeypatch.setattr(test_parts, "split", lambda *_: [files])
+    (arguments,) = test_parts.arguments_of("quick", 1, [])
+    with _beside([sys.executable, "-m", "pytest", *arguments]) as ended:
         assert ended() == 0
-    assert 0 < test_parts.last_seconds("quick")[this] < 60
+    took = test_parts.last_seconds("quick")
+    assert sorted(took) == sorted(files)
+    assert all(0 < seconds < 60 for seconds in took.values())
 
 
 def test_who_names_files_has_one_part_of_them() -> None:
     named = "tests/unit/test_dev_test.py::test_a"
     assert [each[-2:] for each in test_parts.arguments_of("quick", 3, ["-x", named])] == [["-x", named]]
     parts = test_parts.arguments_of("quick", 3, ["-x"])
-    assert [each[0] for each in parts] == ["-x"] * 3
+    assert [each[-2:] for each in parts] == [["-x", "tests"]] * 3
 
 
 @pytest.mark.parametrize(

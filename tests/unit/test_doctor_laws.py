@@ -4,7 +4,7 @@ import random
 from typing import Any
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from flinkops.diagnose.causes import SEVERITY_ORDER, in_order, score
@@ -12,6 +12,7 @@ from flinkops.diagnose.diagnosis import diagnose
 from flinkops.diagnose.rules import RULES
 from flinkops.model.facts import CheckpointsFacts, JobFacts, Spread, VertexFacts
 from flinkops.model.findings import Finding
+from flinkops.outside.masking import masked_text
 from flinkops.render.doctor import doctor_csv, doctor_json, doctor_text
 from tests.effort import examples
 from tests.unit.builders import NOW_MS, failing, spread, with_vertex
@@ -97,6 +98,7 @@ def test_what_is_taken_away_adds_no_finding(fields: set[str]) -> None:
 
 
 @given(st.text(max_size=40))
+@example("0/0@0")
 def test_hostile_names_reach_no_terminal_and_no_shell(name: str) -> None:
     facts = with_vertex(job(name=name, checkpoints=failing(3)), "src", backpressured_ratio=spread(0.9))
     ill = evidence(facts, detail=detail(taskmanagers=(manager(0.7),)))
@@ -104,7 +106,7 @@ def test_hostile_names_reach_no_terminal_and_no_shell(name: str) -> None:
     text = doctor_text([diagnosis])
     assert all(char.isprintable() or char in "\n\u200d" for char in text)  # the joiner only joins what is shown
     assert "\x1b" not in text
-    assert msgspec.json.decode(doctor_json([diagnosis]))["jobs"][0]["name"] == name
+    assert msgspec.json.decode(doctor_json([diagnosis]))["jobs"][0]["name"] == masked_text(name)  # `a/b@c` is a login
     assert all(not row.startswith(("=", "@", "+")) for row in doctor_csv([diagnosis]).splitlines())
     for each in diagnosis.findings:
         assert not each.next.split(" ", 2)[-1].startswith("--")

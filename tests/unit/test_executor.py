@@ -22,6 +22,7 @@ from flinkops.model.steps import UnknownInput
 from flinkops.plan.identity import Stamp
 from flinkops.plan.savepoint import plan_delete, plan_savepoint
 from flinkops.plan.step_inputs import AwaitSavepoint, TriggerSavepoint
+from tests.effort import variants
 from tests.unit.fake_cluster import JOB_ID, SAVEPOINTS, FakeCluster
 from tests.unit.rest_bench import Bench as RedeployBench
 from tests.victim import waiting_at
@@ -245,7 +246,10 @@ def test_ctrl_c_leaves_a_journal_to_go_on_from(bench: Bench) -> None:
 
 @pytest.mark.parametrize(
     "place",
-    ["planned", "intent trigger", "outcome trigger", "note await", "intent await", "outcome await", "intent verify"],
+    [
+        *variants("intent await", "planned", "intent trigger", "note await", "outcome await", "intent verify"),
+        "outcome trigger",
+    ],
 )
 def test_killed_at_a_step_it_goes_on_and_takes_no_second_savepoint(bench: Bench, place: str) -> None:
     def act(progress: Callable[[Progress], None]) -> None:
@@ -327,7 +331,7 @@ def as_a_command(folder: Path, progress: Callable[[Progress], None]) -> None:
         main.main([])
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("number", variants(signal.SIGTERM, signal.SIGHUP, signal.SIGINT))
 @pytest.mark.parametrize(
     ("place", "words"),
     [

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from flinkops.errors import ExitCode
+from tests.effort import variants
 
 COMMAND = """
 import os, signal, sys, threading
@@ -43,13 +44,13 @@ def test_outside_of_the_parser_it_is_one_line() -> None:
     assert (done.returncode, done.stderr) == (ExitCode.INTERRUPTED, "flinkops: interrupted\n")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", variants(signal.SIGINT, signal.SIGTERM))
 def test_in_a_finalizer_it_is_not_swallowed(number: signal.Signals) -> None:
     done = run("Ends(); threading.Event().wait(20); print('went on')", number=number)
     assert (done.returncode, done.stdout, done.stderr) == (ExitCode.INTERRUPTED, "", "flinkops: interrupted\n")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", variants(signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
 def test_while_only_threads_are_waited_for_it_ends_the_process(number: signal.Signals) -> None:
     body = "print('said'); threading.Thread(target=signals, args=(threading.main_thread(),)).start()"
     done = run(body, number=number)

@@ -86,7 +86,7 @@ def test_no_planted_secret_survives(face: str, capsys: pytest.CaptureFixture[str
 
 @pytest.mark.scaled
 @pytest.mark.parametrize("face", FACES)
-@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+@pytest.mark.parametrize("text", some(HOSTILE, 4))
 def test_hostile_names_are_harmless(face: str, text: str, capsys: pytest.CaptureFixture[str]) -> None:
     FACES[face](text)
     assert _CONTROL.search(capsys.readouterr().out) is None

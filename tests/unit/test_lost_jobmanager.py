@@ -13,6 +13,7 @@ from flinkops.act.savepoint_metadata import parse_metadata
 from flinkops.model.facts import CheckpointFacts
 from flinkops.model.request import ActionRequest, Change
 from flinkops.plan.identity import derived_id
+from tests.effort import variants
 from tests.unit.fake_cluster import JOB_ID
 from tests.unit.fake_operator import FakeOperator, operating
 from tests.unit.fake_storage import FakeObjects, FakeStores
@@ -290,7 +291,7 @@ def kept_here(bench: Bench, folder: Path, number: int) -> str:
     return place.as_uri()
 
 
-@pytest.mark.parametrize("minor", [7, 15])
+@pytest.mark.parametrize("minor", variants(15, 7))
 def test_a_start_by_last_state_that_was_empty_comes_back_from_the_last_checkpoint(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, minor: int
 ) -> None:

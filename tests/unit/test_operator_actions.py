@@ -13,7 +13,7 @@ from flinkops.act.journal import Entry, EventName
 from flinkops.act.operator import rollback_steps, stop
 from flinkops.errors import Refused
 from flinkops.model.request import ActionRequest, Change, Terms
-from tests.effort import some
+from tests.effort import some, variants
 from tests.unit.fake_operator import (
     BAD_IMAGE,
     LOOPING_IMAGE,
@@ -40,7 +40,7 @@ def test_an_upgrade_is_verified_by_what_the_new_job_was_restored_from(bench: Ben
     assert bench.fake.leases == {}
 
 
-@pytest.mark.parametrize("image", [BAD_IMAGE, LOOPING_IMAGE, WRONG_STATE_IMAGE])
+@pytest.mark.parametrize("image", variants(BAD_IMAGE, LOOPING_IMAGE, WRONG_STATE_IMAGE))
 def test_a_bad_new_job_gives_way_to_the_old_one_from_the_same_savepoint(bench: Bench, image: str) -> None:
     result = bench.run(bench.upgrade(image=image))
     assert result.outcome == "rolled-back", result.error
@@ -49,7 +49,7 @@ def test_a_bad_new_job_gives_way_to_the_old_one_from_the_same_savepoint(bench: B
     assert bench.fake.orders[-3:-1] == ["delete", f"create from {SAVEPOINT}"]
 
 
-@pytest.mark.parametrize("image", [BAD_IMAGE, LOOPING_IMAGE, WRONG_STATE_IMAGE])
+@pytest.mark.parametrize("image", variants(BAD_IMAGE, LOOPING_IMAGE, WRONG_STATE_IMAGE))
 def test_a_newer_operator_redeploys_the_old_spec_from_the_savepoint(bench: Bench, image: str) -> None:
     bench.fake.minor = 15
     result = bench.run(bench.upgrade(image=image))
@@ -228,7 +228,7 @@ def edit_at(bench: Bench, step: str, **changed: Any) -> Callable[[Progress], Non
     return edit
 
 
-@pytest.mark.parametrize("minor", [7, 15])
+@pytest.mark.parametrize("minor", variants(15, 7))
 def test_somebody_elses_edit_is_kept_and_named_by_the_rollback(bench: Bench, minor: int) -> None:
     bench.fake.minor = minor
     old = copy.deepcopy(bench.spec())
@@ -311,7 +311,7 @@ def test_claim_mode_and_foreign_finalizers_leave_no_rollback(bench: Bench) -> No
     assert any("CLAIM" in risk for risk in plan.risks)
 
 
-@pytest.mark.parametrize("minor", [7, 15])
+@pytest.mark.parametrize("minor", variants(15, 7))
 @pytest.mark.parametrize("image", ["count:2", BAD_IMAGE])
 def test_downtime_is_measured_by_last_state_too_and_when_it_is_rolled_back(
     bench: Bench, minor: int, image: str, monkeypatch: pytest.MonkeyPatch

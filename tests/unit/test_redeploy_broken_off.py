@@ -11,6 +11,7 @@ from flinkops.act.executor import Progress
 from flinkops.errors import Interrupted, Refused
 from flinkops.model.request import Change
 from flinkops.plan.identity import derived_id
+from tests.effort import variants
 from tests.unit.fake_cluster import SAVEPOINTS
 from tests.unit.rest_bench import Bench, rescale, rolled_back
 from tests.victim import waiting_at
@@ -61,7 +62,9 @@ def test_killed_at_a_step_the_upgrade_goes_on_to_its_end(bench: Bench, place: st
     assert after.cluster.state.orders == ["stop", f"run new.jar from {SAVEPOINTS}/savepoint-1"]
 
 
-@pytest.mark.parametrize("place", ["outcome stable", "intent stop-new", "intent old-submit", "intent old-stable"])
+@pytest.mark.parametrize(
+    "place", variants("intent old-submit", "outcome stable", "intent stop-new", "intent old-stable")
+)
 def test_killed_in_the_rollback_it_resumes_it(bench: Bench, place: str) -> None:
     after = killed_at(bench, place, "loop.jar")
     rolled_back(after, after.executor().resume("p1"))

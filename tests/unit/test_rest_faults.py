@@ -146,7 +146,7 @@ def test_login_headers_prefix_and_gzip(flink: FakeFlink) -> None:
 
 def test_a_compressed_bomb_is_cut(flink: FakeFlink) -> None:
     flink.compress = True
-    flink.recording.answers["/overview"]["padding"] = "0" * 50_000_000
+    flink.recording.answers["/overview"]["padding"] = "0" * 34_000_000
     assert "sends more than 32 MiB" in (status_of(flink.url).error or "")
 
 

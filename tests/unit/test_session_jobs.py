@@ -15,6 +15,7 @@ from flinkops.model.request import ActionRequest
 from flinkops.plan.operator.predict import Edit, Prediction, predict
 from flinkops.plan.operator.rules import Features
 from flinkops.sources.kubernetes.verbs import Leftover
+from tests.effort import variants
 from tests.unit.fake_operator import LOOPING_IMAGE, WRONG_STATE_IMAGE, operating
 from tests.unit.fake_session import BAD_JAR, OTHERS_JOB, OTHERS_SAVEPOINT, FakeSession
 from tests.unit.operator_bench import QUICK, SAVEPOINT, Bench
@@ -80,7 +81,7 @@ def test_a_jar_that_cannot_be_had_gives_way_to_the_old_job_from_the_same_savepoi
     assert fake.orders[-3:-1] == ["delete", f"create from {SAVEPOINT}"]
 
 
-@pytest.mark.parametrize("jar", [LOOPING_IMAGE, WRONG_STATE_IMAGE])
+@pytest.mark.parametrize("jar", variants(LOOPING_IMAGE, WRONG_STATE_IMAGE))
 @pytest.mark.parametrize("redeploys", [False, True])
 def test_a_bad_new_job_gives_way_to_the_old_one(bench: Bench, fake: FakeSession, jar: str, redeploys: bool) -> None:
     fake.minor = 14 if redeploys else 7  # 1.15 takes jars by https alone
@@ -90,7 +91,7 @@ def test_a_bad_new_job_gives_way_to_the_old_one(bench: Bench, fake: FakeSession,
     assert ("delete" in fake.orders) is not redeploys
 
 
-@pytest.mark.parametrize("step", ["patch", "savepoint", "running", "rollback", "old-remove", "old-create"])
+@pytest.mark.parametrize("step", variants("running", "patch", "savepoint", "rollback", "old-remove", "old-create"))
 def test_killed_at_any_step_it_goes_on_and_does_nothing_twice(bench: Bench, fake: FakeSession, step: str) -> None:
     assert bench.run_and_die_at(bench.upgrade(jar=BAD_JAR), step)
     result = bench.executor().resume("p1")

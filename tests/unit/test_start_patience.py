@@ -10,6 +10,7 @@ from flinkops.act.operator import startup
 from flinkops.act.rest import steps as rest_steps
 from flinkops.act.running import ACTION_SECONDS, StepRun
 from flinkops.model.request import ActionRequest, Change
+from tests.effort import variants
 from tests.unit.fake_operator import FakeOperator, operating
 from tests.unit.operator_bench import QUICK
 from tests.unit.operator_bench import Bench as OperatorBench
@@ -32,7 +33,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> Waits:
     return found
 
 
-@pytest.mark.parametrize(("seconds", "times"), [(60.0, 1), (ACTION_SECONDS, 1), (4 * ACTION_SECONDS, 4)])
+@pytest.mark.parametrize(("seconds", "times"), variants((4 * ACTION_SECONDS, 4), (60.0, 1), (ACTION_SECONDS, 1)))
 def test_the_operators_job(waits: Waits, tmp_path: Path, seconds: float, times: int) -> None:
     fake = FakeOperator(15)
     with operating(fake) as url:

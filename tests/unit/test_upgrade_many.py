@@ -143,6 +143,7 @@ def test_the_first_that_does_not_go_well_is_the_last(
     assert document["jobs"]["default/c"]["result"] is None
 
 
+@pytest.mark.thorough
 def test_an_error_of_one_is_told_and_ends_it(run: Run, changed: list[str], ends: Ends) -> None:
     ends["a"] = OperationFailed("the journal is full")
     code, out, err = run(*ALL, "--yes")
@@ -202,6 +203,7 @@ def test_refused_before_anything_is_changed(run: Run, changed: list[str]) -> Non
     assert changed == []
 
 
+@pytest.mark.thorough
 def test_what_makes_no_sense(run: Run, changed: list[str]) -> None:
     code, _, err = run(*ALL, "--max-unavailable", "0", "--yes")
     assert (code, "--max-unavailable 0" in err) == (2, True)
@@ -239,6 +241,7 @@ def test_nobody_has_the_labels(run: Run, api: ApiServer) -> None:
     assert "no job has the labels team=pricing" in err
 
 
+@pytest.mark.thorough
 def test_one_rehearses_for_all_that_get_the_same_change(run: Run, api: ApiServer) -> None:
     """The first goes alone; c has another program, so that it rehearses for itself."""
     other = deployment("c")

@@ -19,7 +19,7 @@ from flinkops.plan.identity import Stamp
 from flinkops.plan.redeploy import plan_suspend
 from flinkops.plan.rescale import plan_rescale
 from flinkops.plan.savepoint import plan_savepoint
-from tests.effort import some
+from tests.effort import some, variants
 from tests.unit.fake_cluster import JOB_ID
 from tests.unit.fake_operator import FakeOperator, operating
 from tests.unit.operator_bench import QUICK, Bench
@@ -62,7 +62,7 @@ def on(fake: FakeOperator, folder: Path) -> Iterator[Bench]:
         bench.control.close()
 
 
-@pytest.fixture(params=[7, 15])
+@pytest.fixture(params=variants(15, 7))
 def bench(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Bench]:
     yield from on(FakeOperator(request.param), tmp_path)
 
