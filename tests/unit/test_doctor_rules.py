@@ -139,6 +139,17 @@ def test_uneven_partitions_are_named_at_the_source() -> None:
     assert not [each for each in finding.remedy if "salt" in each.text]
 
 
+@pytest.mark.parametrize(("seconds", "named"), [(25.0, True), (10.0, True), (9.9, False)])
+@pytest.mark.parametrize("waiting", [Spread(min=0.0, max=0.0, avg=0.0, sum=0.0), None])
+def test_uneven_partitions_are_named_by_the_age_of_what_is_emitted_where_nothing_waits_at_this_fetch(
+    seconds: float, named: bool, waiting: Spread | None
+) -> None:
+    lag = Spread(min=0.05, max=seconds)
+    assert bool(found("key-skew", evidence(uneven_source(pending_records=waiting, source_emit_lag_seconds=lag)))) is (
+        named
+    )
+
+
 @pytest.mark.parametrize(
     "fields",
     [

@@ -12,6 +12,9 @@ TIMES_ITS_SHARE = 1.6
 FEWEST_RECORDS_PER_SECOND = 1.0
 PENDING_RECORDS = 1000.0
 """Fewer are on their way at any time: what one fetch of Kafka's brings, and more."""
+LAG_SECONDS = 10.0
+"""What waits is known of the last fetch only, and may be gone at a poll; what is emitted late then says it (Flink's
+metrics are so old at most)."""
 FULL_BUSY_RATIO = 0.9
 """A source that works so much of its time takes in as much as it can."""
 
@@ -93,12 +96,15 @@ def _of_source(case: Case, source: VertexFacts) -> Finding | None:
     """Uneven partitions: one subtask reads all it can and leaves records waiting, while the others have time."""
     share, limit = share_of_fullest(source), TIMES_ITS_SHARE / source.parallelism
     busy, average, waiting = worst(source.busy_ratio), mean(source.busy_ratio), total(source.pending_records)
-    name = source.name
+    name, lag = source.name, worst(source.source_emit_lag_seconds)
     uneven = (
         case.at_least(f'share of the records at the fullest subtask of "{name}"', share, limit, "ratio")
         and case.at_least(f'share of time that a subtask of "{name}" is busy', busy, FULL_BUSY_RATIO, "ratio")
         and case.at_most("mean over its subtasks", average, BUSY_RATIO, "ratio")
-        and case.above(f'records that wait before "{name}"', waiting, PENDING_RECORDS, "count")
+        and (
+            case.above(f'records that wait before "{name}"', waiting, PENDING_RECORDS, "count")
+            or case.at_least(f'age of the oldest records that a subtask of "{name}" emits', lag, LAG_SECONDS, "seconds")
+        )
     )
     if not uneven or share is None:
         return None
@@ -106,13 +112,14 @@ def _of_source(case: Case, source: VertexFacts) -> Finding | None:
         code="key-skew",
         severity="warning",
         confidence=0.8,
-        title=f'Partition skew: one subtask of "{name}" reads {share:.0%} of the records, and more wait',
+        title=f'Partition skew: one subtask of "{name}" reads {share:.0%} of the records, and falls behind',
         vertex=name,
         evidence=(
             line(f"share of the records at the fullest of {source.parallelism} subtasks", share, limit, "ratio"),
             line("share of time that the busiest subtask is busy", busy, FULL_BUSY_RATIO, "ratio"),
             line("mean over the subtasks", average, BUSY_RATIO, "ratio"),
-            line("records that wait", waiting, PENDING_RECORDS, "count"),
+            *([line("records that wait", waiting, PENDING_RECORDS, "count")] if waiting is not None else []),
+            *([line("age of the oldest that a subtask emits", lag, LAG_SECONDS, "seconds")] if lag is not None else []),
             *backlog_lines(case)[1:],
         ),
         remedy=(
