@@ -191,22 +191,26 @@ class Runner:
 
     def _control(self, control: Control) -> ControlResult:
         answers: list[Answer] = []
-        job_id, problem = "", None
+        problem = None
         try:
-            job_id = self._lab.submit(control.job)
-            if control.during:
-                self._stop.wait(_SETTLED_SECONDS)
-            self._watch(control, job_id, answers)
+            with self._fed(control.job):
+                self._run_control(control, answers)
         except (FlinkopsError, requests.RequestException) as error:
             problem = str(error)
-        finally:
-            if job_id:
-                with suppress(FlinkopsError, requests.RequestException):  # it ends with the lab then
-                    self._lab.cancel(job_id)
         found = tuple(dict.fromkeys(code for answer in answers for code in answer.codes))
         told = f"{len(answers)} asks, above info: {', '.join(found) or 'none'} {problem or ''}"
         self._report(f"control {control.name}: {told}")
         return ControlResult(control.name, found, len(answers), problem, tuple(answers))
+
+    def _run_control(self, control: Control, answers: list[Answer]) -> None:
+        job_id = self._lab.submit(control.job)
+        try:
+            if control.during:
+                self._stop.wait(_SETTLED_SECONDS)
+            self._watch(control, job_id, answers)
+        finally:
+            with suppress(FlinkopsError, requests.RequestException):  # it ends with the lab then
+                self._lab.cancel(job_id)
 
     def _watch(self, control: Control, job_id: str, answers: list[Answer]) -> None:
         begun = time.monotonic()
