@@ -59,11 +59,15 @@ def runs(control: RestControl, job_id: str) -> bool:
 
 
 def worked(control: RestControl, job_id: str) -> bool | None:
-    """True once it has taken records in and completed a checkpoint; False when it has failed."""
+    """True once it has taken records in and completed a checkpoint; False when it has failed.
+
+    One that runs and takes no checkpoint has failed, too: so is Flink 2.3's adaptive scheduler where the state of a
+    source's enumerator cannot be read.
+    """
     job = control.job(job_id)
     if job is None:
         return None
-    if job.state in ENDED or job.state == "FAILING":
+    if job.state in ENDED or job.state == "FAILING" or _expired(job):
         return False
     done = job.checkpoints is not None and (job.checkpoints.completed or 0) >= 2
     return True if done and all_running(job) else None
@@ -71,7 +75,19 @@ def worked(control: RestControl, job_id: str) -> bool | None:
 
 def failure(control: RestControl, job_id: str) -> str | None:
     failures = control.failures(job_id)
-    return f"{failures[0].name}: {failures[0].message}" if failures else None
+    if failures:
+        return f"{failures[0].name}: {failures[0].message}"
+    job = control.job(job_id)
+    return _expired(job) if job is not None else None
+
+
+def _expired(job: JobFacts) -> str | None:
+    """What its first checkpoint failed of, when it ran out of time."""
+    seen = job.checkpoints
+    last = seen.latest_failed if seen is not None and not seen.completed else None
+    if last is None or "expired" not in (last.failure or ""):
+        return None
+    return f"it runs and completes no checkpoint: {last.failure}"
 
 
 def cancel_all(control: RestControl) -> None:
