@@ -3,7 +3,10 @@ package flinkops.rehearsal;
 import java.io.IOException;
 import org.apache.flink.core.io.SimpleVersionedSerializer;
 
-/** The real serializer; it writes nothing for null, which an enumerator without restored state has. */
+/**
+ * The real serializer of an enumerator's state; it writes nothing for null, which one without restored state has. That it
+ * cannot read is noted: Flink 2.3's adaptive scheduler runs such a job all the same, and completes no checkpoint.
+ */
 final class NullTolerant<T> implements SimpleVersionedSerializer<T> {
     private final SimpleVersionedSerializer<T> real;
 
@@ -23,6 +26,11 @@ final class NullTolerant<T> implements SimpleVersionedSerializer<T> {
 
     @Override
     public T deserialize(int version, byte[] bytes) throws IOException {
-        return real.deserialize(version, bytes);
+        try {
+            return real.deserialize(version, bytes);
+        } catch (IOException | RuntimeException | LinkageError problem) {
+            Recorder.refused = problem;
+            throw problem;
+        }
     }
 }

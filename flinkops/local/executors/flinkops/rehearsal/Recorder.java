@@ -16,6 +16,9 @@ final class Recorder {
 
     static volatile org.apache.flink.runtime.state.StateBackend backend;
 
+    /** Why a coordinator could not read its state; null: none has said so. */
+    static volatile Throwable refused;
+
     private static final Map<String, Opened> STATES = new LinkedHashMap<>();
 
     private Recorder() {}
@@ -67,6 +70,7 @@ final class Recorder {
 
     /** Before the next restore. */
     static synchronized void forget() {
+        refused = null;
         STATES.clear();
     }
 

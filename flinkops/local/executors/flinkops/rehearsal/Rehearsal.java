@@ -365,6 +365,11 @@ final class Rehearsal {
                         .orElse(List.of()));
                 return "failed";
             }
+            if (Recorder.refused != null) {
+                cluster.cancelJob(id);
+                verdict.put("causes", Causes.chain(Recorder.refused));
+                return "failed";
+            }
             AccessExecutionGraph now = cluster.getExecutionGraph(id).get();
             if (phase.equals("restore") && status == JobStatus.RUNNING && allRun(now)) {
                 verdict.put("restore_ms", TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - begun));

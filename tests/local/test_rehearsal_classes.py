@@ -1,4 +1,7 @@
-"""Matches of a pattern of events that have begun, held against one with a stage renamed; by Flink's own classes."""
+"""What a rehearsal finds that Flink does not refuse at the restore, by Flink's own classes in one JVM.
+
+Matches of a pattern of events whose stage was renamed, and an enumerator's state that cannot be read.
+"""
 
 import subprocess
 from pathlib import Path
@@ -12,7 +15,7 @@ from flinkops.local.javac import compile_jar
 
 pytestmark = pytest.mark.local
 
-PROGRAM = """
+PATTERNS = """
 package flinkops.rehearsal;
 
 import java.util.List;
@@ -64,16 +67,65 @@ public class Program {
 """
 
 
-def test_a_match_at_a_stage_that_the_new_pattern_does_not_have_is_refused(tmp_path: Path) -> None:
-    source = tmp_path / "sources" / "flinkops" / "rehearsal" / "Program.java"
+ENUMERATOR = """
+package flinkops.rehearsal;
+
+import java.io.IOException;
+import org.apache.flink.core.io.SimpleVersionedSerializer;
+
+public class Program {
+    public static void main(String[] arguments) throws Exception {
+        NullTolerant<String> serializer = new NullTolerant<>(new SimpleVersionedSerializer<>() {
+            @Override
+            public int getVersion() {
+                return 2;
+            }
+
+            @Override
+            public byte[] serialize(String rest) {
+                return rest.getBytes();
+            }
+
+            @Override
+            public String deserialize(int version, byte[] bytes) throws IOException {
+                if (version != 2) {
+                    throw new IOException("a rest of version " + version);
+                }
+                return new String(bytes);
+            }
+        });
+        System.out.println(serializer.deserialize(2, serializer.serialize("rest")) + " " + Recorder.refused);
+        try {
+            serializer.deserialize(1, new byte[0]);
+        } catch (IOException problem) {
+            System.out.println(problem == Recorder.refused);
+        }
+        Recorder.forget();
+        System.out.println(Recorder.refused);
+    }
+}
+"""
+
+
+def ran(program: str, folder: Path) -> list[str]:
+    """The lines that it prints, beside the classes of the rehearsal."""
+    source = folder / "sources" / "flinkops" / "rehearsal" / "Program.java"
     source.parent.mkdir(parents=True)
-    source.write_text(PROGRAM)
+    source.write_text(program)
     libraries = sorted((flink.distribution() / "lib").glob("*.jar"))
-    jar = compile_jar([SOURCES, tmp_path / "sources"], tmp_path / "patterns.jar", libraries)
+    jar = compile_jar([SOURCES, folder / "sources"], folder / "program.jar", libraries)
     command = [str(find_java()), "-XX:TieredStopAtLevel=1", "-cp", ":".join(map(str, [jar, *libraries]))]
     done = subprocess.run([*command, "flinkops.rehearsal.Program"], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-3:] == [
+    return done.stdout.splitlines()[-3:]
+
+
+def test_a_match_at_a_stage_that_the_new_pattern_does_not_have_is_refused(tmp_path: Path) -> None:
+    assert ran(PATTERNS, tmp_path) == [
         "fits",
         "fits",
         "the pattern has no stage small any more, where matches have begun",
     ]
+
+
+def test_that_an_enumerator_cannot_read_its_state_is_noted_until_the_next_restore(tmp_path: Path) -> None:
+    assert ran(ENUMERATOR, tmp_path) == ["rest null", "true", "null"]
