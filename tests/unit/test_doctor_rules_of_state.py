@@ -104,6 +104,7 @@ def test_steady_growth_under_flat_input_is_bloat() -> None:
     assert finding.severity == "warning"
     assert finding.evidence[0].value == pytest.approx(360_000_000)
     assert any(each.key == "table.exec.state.ttl" for each in finding.remedy)
+    assert any("no time to live is known" in each.text for each in finding.evidence)
     assert finding.next == "flinkops upgrade orders --savepoint --set 'table.exec.state.ttl=24 h' --plan"
 
 

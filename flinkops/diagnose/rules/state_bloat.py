@@ -289,6 +289,8 @@ def _finding(case: Case, points: Points, slope: float, size: float) -> Finding:
         ),
         line("records per second that come in, no more than before", case.input_per_second, unit="per_second"),
     ]
+    if _ttl_seconds(case) is None:
+        lines.append(line("no time to live is known; one that a client set for this job alone Flink does not show"))
     if left is not None:
         lines.append(line("seconds left at this growth", left, CRITICAL_SECONDS_TO_LIMIT, "seconds"))
     largest = _largest(case)
