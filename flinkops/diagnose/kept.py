@@ -10,22 +10,35 @@ from flinkops.model.trend import theil_sen
 
 MIN_POINTS_A_HALF = 5
 
+_Points = list[tuple[float, float]]
+
 
 def kept_now_and_before(polls: Sequence[JobSample]) -> float | None:
     """Bytes that each record of the later half left in the state, by those that each of the earlier half did.
 
     None where too few polls know both, or the state did not grow before.
     """
+    earlier, later = _halves(polls)
+    if min(len(earlier), len(later)) < MIN_POINTS_A_HALF:
+        return None
+    before, now = theil_sen(earlier), theil_sen(later)
+    return None if before is None or now is None or before <= 0 else now / before
+
+
+def are_enough(polls: Sequence[JobSample]) -> bool:
+    """To tell what each record leaves; where records are not counted, no more would help."""
+    earlier, later = _halves(polls)
+    if not earlier or not later:
+        return len(polls) >= 2 * MIN_POINTS_A_HALF
+    return min(len(earlier), len(later)) >= MIN_POINTS_A_HALF
+
+
+def _halves(polls: Sequence[JobSample]) -> tuple[_Points, _Points]:
+    """(records, bytes) of the polls that know both, by the middle of the records."""
     points = [
         (float(each.accepted_records), float(each.state_bytes))
         for each in polls
         if each.accepted_records is not None and each.state_bytes is not None
     ]
-    if not points:
-        return None
-    middle = (points[0][0] + points[-1][0]) / 2
-    halves = [each for each in points if each[0] <= middle], [each for each in points if each[0] > middle]
-    if min(map(len, halves)) < MIN_POINTS_A_HALF:
-        return None
-    before, now = theil_sen(halves[0]), theil_sen(halves[1])
-    return None if before is None or now is None or before <= 0 else now / before
+    middle = (points[0][0] + points[-1][0]) / 2 if points else 0.0
+    return [each for each in points if each[0] <= middle], [each for each in points if each[0] > middle]

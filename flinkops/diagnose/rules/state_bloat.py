@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from flinkops.diagnose.case import Case
-from flinkops.diagnose.kept import kept_now_and_before
+from flinkops.diagnose.kept import MIN_POINTS_A_HALF, are_enough, kept_now_and_before
 from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
 from flinkops.model.facts import VertexFacts
 from flinkops.model.findings import EvidenceLine, Finding, NotAssessed, Remedy, Severity
@@ -29,8 +29,8 @@ RATE_WINDOW_MS = 60_000
 """Flink's rates are means over a minute: in the first one of a run they rise, whatever comes in."""
 FLAT_INPUT_RATIO = 0.3
 """The input's rate stays within this of its mean."""
-SAME_KEPT_RATIO = 0.8
-"""In the lab 0.9 to 1.1 where each record has a key of its own, and below 0.75 within 50 s where 6,000 keys fill."""
+SAME_KEPT_RATIO = 0.85
+"""In the lab 0.85 to 1.2 where each record has a key of its own, and below 0.75 within 50 s where 6,000 keys fill."""
 START_RATIO = 0.5
 """Growth over this share of the run is that of its start: what waited then came in faster than what comes now."""
 FILLED_SECONDS = 600.0
@@ -260,6 +260,11 @@ def _may_fill(case: Case, slope: float) -> str | None:
     rate, read, size = total(largest.records_in_per_second), largest.records_in, largest.bytes_in
     if uptime >= FILLED_SECONDS or not rate or not read or not size:
         return None
+    if not case.holds("there are polls enough to tell what each record leaves", are_enough(case.polls)):
+        return (
+            f"too young: whether each record leaves as much as those before it takes {2 * MIN_POINTS_A_HALF} polls or "
+            f"more to tell; judged without them after {human_seconds(FILLED_SECONDS)} of running"
+        )
     kept = slope / (rate * size / read)
     if case.at_least("of each byte that its largest vertex gets, so much stays", kept, KEPT_RATIO, "ratio"):
         return None
