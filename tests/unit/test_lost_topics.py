@@ -9,14 +9,18 @@ from typing import ClassVar
 import msgspec
 import pytest
 
+from flinkops.config.policy import Policy
 from flinkops.errors import Unreachable
-from flinkops.model.detail import LostTopic
+from flinkops.evidence_collector import EvidenceCollector
+from flinkops.model.detail import JobDetail, LogFile, LostTopic, PartitionDetail, SubtaskDetail, VertexDetail
 from flinkops.model.endpoint import parse_endpoint
+from flinkops.observer import Observer
 from flinkops.outside.lost_topics import lost_topics_in_log
 from flinkops.sources.flink.source import FlinkRestSource
 from flinkops.sources.lost_topics import lost_topics
-from tests.unit.builders import NOW_MS, spread, with_vertex
+from tests.unit.builders import NOW_MS, snapshot, spread, with_vertex
 from tests.unit.doctor_cases import evidence, found, job, sample
+from tests.unit.test_doctor_command import Source, Still
 
 # of the lab, as they were written but for their times
 FETCH = (
@@ -112,3 +116,28 @@ def test_a_source_whose_topic_is_gone_is_critical_however_little_came_before() -
     assert told.title == "No records come in: a topic is gone"
     assert "orders is gone, by the log" in [each.text for each in told.evidence]
     assert "Make the topic anew" in told.remedy[0].text
+
+
+class Starving(Source):
+    """A TaskManager that reads of a topic that is gone; it notes for which it was asked."""
+
+    def detail(self, job_id: str, *, deadline_seconds: float = 0) -> JobDetail:
+        placed = VertexDetail("src", "vertex src", 1, (SubtaskDetail(0, "RUNNING", taskmanager="tm-1"),))
+        read = PartitionDetail("src", "orders-of-2026", 0, 0, offset=5)
+        return msgspec.structs.replace(super().detail(job_id), vertices=(placed,), partitions=(read,))
+
+    def taskmanager_logs(self, taskmanager_id: str, *, deadline_seconds: float = 0) -> tuple[LogFile, ...]:
+        self.asked.append(f"logs {taskmanager_id}")
+        return (LogFile("taskmanager.log", 9, NOW_MS),)
+
+    def taskmanager_log(self, taskmanager_id: str, file_name: str, *, deadline_seconds: float = 0) -> str:
+        return log(("02:58:00", METADATA))
+
+
+@pytest.mark.parametrize(("idle_seconds", "gone"), [(29.0, False), (30.0, True)])
+def test_logs_are_asked_where_the_sources_of_topics_read_nothing(idle_seconds: float, gone: bool) -> None:
+    quiet = with_vertex(job(), "src", source_idle_seconds=spread(idle_seconds), source_partitions=1)
+    source, observation = Starving(), Observer(Still(snapshot(quiet)), Policy()).observe()
+    found = EvidenceCollector({"prod": source}).collect(observation, observation.assessment.jobs[0])
+    assert [each.name for each in found.lost_topics] == (["orders-of-2026"] if gone else [])
+    assert ("logs tm-1" in source.asked) is gone
