@@ -9,6 +9,7 @@ from flinkops.model.history import JobSample
 from flinkops.model.trend import theil_sen
 
 MIN_POINTS_A_HALF = 5
+ASKS = 3
 
 _Points = list[tuple[float, float]]
 
@@ -16,8 +17,14 @@ _Points = list[tuple[float, float]]
 def kept_now_and_before(polls: Sequence[JobSample]) -> float | None:
     """Bytes that each record of the later half left in the state, by those that each of the earlier half did.
 
-    None where too few polls know both, or the state did not grow before.
+    The least of what this poll and the two before it say: a state's size is that of the last checkpoint, some seconds
+    older than the count of records. None where too few polls know both, or the state did not grow before.
     """
+    known = [kept for left_out in range(ASKS) if (kept := _kept(polls[: len(polls) - left_out])) is not None]
+    return min(known, default=None) if _kept(polls) is not None else None
+
+
+def _kept(polls: Sequence[JobSample]) -> float | None:
     earlier, later = _halves(polls)
     if min(len(earlier), len(later)) < MIN_POINTS_A_HALF:
         return None
