@@ -89,13 +89,14 @@ class _Seconds:
         self._path.write_text(json.dumps(self._seconds), encoding="utf-8")
 
 
-class _Only:
+class OnlyFiles:
     """Leaves out the files that are not these, and the folders that have none of them."""
 
     def __init__(self, files: Sequence[Path]) -> None:
         self._wanted = {*files, *(folder for file in files for folder in file.parents)}
 
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
+        """Of pytest."""
         return None if collection_path in self._wanted else True
 
 
@@ -112,7 +113,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(_Seconds(path), "flinkops-seconds")
     files = config.getoption("--part-files")
     if files is not None:
-        only = _Only([config.rootpath / each for each in files.split(os.pathsep)])
+        only = OnlyFiles([config.rootpath / each for each in files.split(os.pathsep)])
         config.pluginmanager.register(only, "flinkops-part")
 
 

@@ -6,6 +6,7 @@ import random
 import shutil
 import subprocess
 import sys
+import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -22,8 +23,9 @@ from flinkops.errors import OperationFailed
 _RESULTS = "results.jsonl"
 _CPU_SECONDS_MORE = 15.0
 """For imports and fixtures, and for a mutant that makes the tests slower but not endless."""
+_KILLERS_AT_ONCE = 20
 _FIRST_MODULES, _FIRST_TESTS = 2, 60
-"""To import few test modules is most of a mutant's time, and most mutants are killed by the first."""
+"""Most mutants are killed by the first; where all is imported anew, to import few modules is most of its time."""
 
 
 def killed_before(work: Path) -> dict[tuple[str, str], Result]:
@@ -52,6 +54,8 @@ class Runs:
         self._workers = workers
         self._results: dict[Mutant, Result] = {}
         self._unreliable: set[str] = set()
+        self._checked: set[str] = set()
+        self._lock = threading.Lock()
 
     def results(self, mutants: list[Mutant], kept: dict[tuple[str, str], Result]) -> list[Result]:
         """Of every mutant; those that are kept are not run."""
@@ -64,7 +68,9 @@ class Runs:
             random.Random(len(mutants)).shuffle(todo)  # what is known half-way is a sample, too
             _say(f"{len(todo)} mutants to run, {len(self._results)} known")
             self._work_off(todo)
-            self._forget_what_no_reliable_test_killed()
+            self._results = {
+                mutant: result for mutant, result in self._results.items() if result.killed_by not in self._unreliable
+            }
         return list(self._results.values())
 
     def _work_off(self, todo: list[Mutant]) -> None:
@@ -78,6 +84,7 @@ class Runs:
                     try:
                         mutant = waiting.get_nowait()
                     except Empty:
+                        self._check_killers(worker)
                         return
                     self._keep(mutant, self._result(mutant, worker))
                     _say(f"{len(todo) - waiting.qsize()} of {len(todo)} {_told(self._results[mutant])}")
@@ -91,19 +98,26 @@ class Runs:
         with (self._work / _RESULTS).open("a", encoding="utf-8") as file:
             file.write(_line(result))
 
-    def _forget_what_no_reliable_test_killed(self) -> None:
-        """A test that fails without a change, too, has killed nothing."""
-        killers = sorted({result.killed_by for result in self._results.values() if "::" in result.killed_by})
-        with _Workers(self._known, self._work / "worker-0") as worker:
-            while killers:
-                answer = worker.ask({"tests": killers, "cpu_seconds": 1000})
-                if answer["end"] == "survived" or answer["killed_by"] not in killers:
+    def _check_killers(self, worker: "_Workers") -> None:
+        """A test that fails without a change, too, has killed nothing. Every worker takes its share of them."""
+        while tests := self._next_killers():
+            while tests:
+                answer = worker.ask({"tests": tests, "cpu_seconds": 1000})
+                if answer["end"] == "survived":
                     break
-                killers.remove(answer["killed_by"])
+                if answer["killed_by"] not in tests:
+                    _say(f"whether these also fail without a change is not known ({answer['end']}): {', '.join(tests)}")
+                    break
                 self._unreliable.add(answer["killed_by"])
-        self._results = {
-            mutant: result for mutant, result in self._results.items() if result.killed_by not in self._unreliable
-        }
+                tests = tests[tests.index(answer["killed_by"]) + 1 :]  # those before it have passed
+
+    def _next_killers(self) -> list[str]:
+        with self._lock:
+            # A case that only the change made, or that it renamed, cannot be run without it.
+            killers = {result.killed_by for result in tuple(self._results.values())} & self._known.seconds.keys()
+            tests = sorted(killers - self._checked)[:_KILLERS_AT_ONCE]
+            self._checked.update(tests)
+        return tests
 
     def _result(self, mutant: Mutant, worker: "_Workers") -> Result:
         root = self._known.root

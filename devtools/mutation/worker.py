@@ -2,13 +2,13 @@
 
 Imports what is slow and not ours once, and forks for each mutant: the child imports our code with the change, runs the
 tests in the given order and stops at the first that fails. With `--warm` and test modules it imports these and our code
-once, too, and the child puts the changed function into them. One JSON document a line in both directions.
+once, too, and collects their tests; the child puts the changed function into them and runs the collected tests, without
+a pytest session of its own, which took longer than most mutants' tests. One JSON document a line in both directions.
 """
 
 import contextlib
 import gc
 import importlib
-import io
 import itertools
 import json
 import os
@@ -18,6 +18,8 @@ import signal
 import sys
 import time
 import traceback
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ import pytest
 import devtools.mutation.test_lines  # noqa: F401 -- registers the profile of property tests
 from devtools.mutation import PACKAGES
 from devtools.mutation.patching import changed_function, patch
+from devtools.test_parts import OnlyFiles
 
 _SLOW_AND_NOT_OURS = (
     "hypothesis.strategies", "hypothesis.stateful", "pandas", "requests", "yaml", "msgspec", "rich.console",
@@ -38,6 +41,7 @@ _CHANGED = [[name] for name in PACKAGES]
 _WALL_FACTOR = 15
 """A mutant that waits for ever takes no processor time: its clock ends it, generously, since the machine is shared."""
 _COLD = 98
+_FAILURE = ".first-failure"
 _END = {
     0: "survived",
     _COLD: "cold",
@@ -60,28 +64,75 @@ class _FirstFailure:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
             self._path.write_text(report.nodeid, encoding="utf-8")
+            print(report.longreprtext)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
             self._path.write_text(report.nodeid or "the collection", encoding="utf-8")
 
 
-def _run(root: Path, task: dict[str, Any], *, warm: bool) -> dict[str, Any]:
+class _Collected:
+    """Has all tests collected, and serves instead of running them."""
+
+    def __init__(self, root: Path, serve: Callable[["_Collected"], None]) -> None:
+        self._root = root
+        self._serve = serve
+        self._session: pytest.Session
+        self._failed_before = 0  # modules that cannot be imported: nobody's tests
+        self._items: defaultdict[str, list[pytest.Item]] = defaultdict(list)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        self._session, self._failed_before = session, session.testsfailed
+        for item in session.items:
+            self._items[item.nodeid].append(item)
+            if item.nodeid.endswith("]"):
+                self._items[item.nodeid.partition("[")[0]].append(item)
+        self._serve(self)
+        return True
+
+    def has(self, tests: list[str]) -> bool:
+        """Whether all of these were collected: node ids, or those of functions with cases."""
+        return all(test in self._items for test in tests)
+
+    def run(self, tests: list[str]) -> int:
+        """In a child: its exit code as pytest's."""
+        items = [item for test in tests for item in self._items[test]]
+        for item, following in zip(items, [*items[1:], None], strict=True):
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            if self._session.testsfailed > self._failed_before:
+                return int(pytest.ExitCode.TESTS_FAILED)
+        return int(pytest.ExitCode.OK)
+
+    @contextlib.contextmanager
+    def captured_anew(self) -> Iterator[None]:
+        """In a child: what it writes from here on goes where its output went within."""
+        capture: Any = self._session.config.pluginmanager.get_plugin("capturemanager")
+        capture.stop_global_capturing()
+        yield
+        capture.start_global_capturing()
+        capture.suspend_global_capture()
+
+
+def _run(root: Path, task: dict[str, Any], collected: _Collected | None = None) -> dict[str, Any]:
     started = time.monotonic()
-    failure = root / ".first-failure"
+    failure = root / _FAILURE
     failure.unlink(missing_ok=True)
     path = task.get("path")
     code = None
-    if warm and path:
-        code = changed_function((root / path).read_text(encoding="utf-8"), task["source"], str(root / path))
-        if code is None:
-            return {"end": "cold", "killed_by": ""}
-    with _changed(root / path, task["source"]) if path and not warm else contextlib.nullcontext():
+    if collected is not None:
+        if path:
+            code = changed_function((root / path).read_text(encoding="utf-8"), task["source"], str(root / path))
+            if code is None:
+                return {"end": "cold", "killed_by": ""}
+        if not collected.has(task["tests"]):
+            return {"end": "not found", "killed_by": ""}
+    with _changed(root / path, task["source"]) if path and collected is None else contextlib.nullcontext():
         child = os.fork()
         if not child:
             if code is not None and not patch(str(path), code):
                 os._exit(_COLD)
-            _be_the_tests(root, task, failure)
+            _be_the_tests(root, task, collected)
         end, timed_out = _wait(child, started + task["cpu_seconds"] * _WALL_FACTOR)
     killed_by = failure.read_text(encoding="utf-8") if failure.is_file() else ""
     return {
@@ -104,19 +155,21 @@ def _changed(path: Path, source: str) -> Any:
         os.utime(path, (times.st_atime, times.st_mtime))
 
 
-def _be_the_tests(root: Path, task: dict[str, Any], failure: Path) -> None:
+def _be_the_tests(root: Path, task: dict[str, Any], collected: _Collected | None) -> None:
     """The child: never returns."""
     code = 99
     try:
         os.setsid()
         seconds = int(task["cpu_seconds"])
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-        with (root / ".last-output").open("wb") as output:
+        with (root / ".last-output").open("wb") as output, _captured_anew(collected):
             os.dup2(output.fileno(), 1)
             os.dup2(output.fileno(), 2)
-        arguments = [*task["tests"], "-x", "-q", "-p", "no:cacheprovider", "--tb=short"]
-        arguments += _QUIET
-        code = int(pytest.main([*arguments, "--hypothesis-profile=mutation"], plugins=[_FirstFailure(failure)]))
+        if collected is not None:
+            code = collected.run(task["tests"])
+        else:
+            modules = {root / test.partition("::")[0] for test in task["tests"]}
+            code = _pytest([*task["tests"], "-x"], OnlyFiles(sorted(modules)), _FirstFailure(root / _FAILURE))
     except BaseException:  # noqa: BLE001 -- the end of the process: nobody is left to raise it to
         traceback.print_exc()
     sys.stdout.flush()
@@ -158,25 +211,35 @@ def _ours_below() -> list[str]:
     return found
 
 
-def _collect(modules: list[str]) -> None:
-    """Import test modules, and what they test, as pytest does."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        pytest.main([*modules, "--collect-only", "-qq", "-p", "no:cacheprovider", *_QUIET])
+def _captured_anew(collected: _Collected | None) -> contextlib.AbstractContextManager[None]:
+    return contextlib.nullcontext() if collected is None else collected.captured_anew()
+
+
+def _pytest(arguments: list[str], *plugins: object) -> int:
+    usual = ["-q", "-p", "no:cacheprovider", "--tb=short", *_QUIET, "--hypothesis-profile=mutation"]
+    return int(pytest.main([*arguments, *usual], plugins=plugins))
 
 
 def main() -> None:
     """Serve until stdin ends."""
     root = Path.cwd()
-    warm = sys.argv[1:2] == ["--warm"]
-    if warm:
-        _collect(sys.argv[2:])
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    tasks = os.fdopen(os.dup(0), encoding="utf-8")  # pytest's capture takes stdin away
+    os.dup2(2, 1)
+
+    def serve(collected: _Collected | None = None) -> None:
+        gc.freeze()  # pytest collects garbage at its end: nothing from before the fork is
+        for line in tasks:
+            print(json.dumps(_run(root, json.loads(line), collected)), file=answers, flush=True)
+
+    if sys.argv[1:2] == ["--warm"]:
+        modules = sys.argv[2:]
+        only = OnlyFiles([root / module for module in modules])
+        folders = sorted({str(Path(module).parent) for module in modules})
+        _pytest(folders, only, _FirstFailure(root / _FAILURE), _Collected(root, serve))
     else:
         _import_once()
-    gc.freeze()  # pytest collects garbage at its end: nothing from before the fork is
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    for line in sys.stdin:
-        print(json.dumps(_run(root, json.loads(line), warm=warm)), file=answers, flush=True)
+        serve()
 
 
 if __name__ == "__main__":

@@ -80,6 +80,13 @@ def test_a_new_file_takes_as_long_as_others_of_its_size() -> None:
     assert test_parts.weights({"a": 100, "b": 50}, {}) == {"a": 100.0, "b": 50.0}
 
 
+def test_of_a_part_its_files_and_their_folders_are_collected() -> None:
+    only = test_parts.OnlyFiles([REPOSITORY / "tests" / "unit" / "test_a.py"])
+    asked = ("tests", "tests/unit", "tests/unit/test_a.py", "tests/unit/test_b.py", "tests/tui")
+    assert [only.pytest_ignore_collect(REPOSITORY / path) for path in asked] == [None, None, None, True, True]
+
+
+@pytest.mark.thorough
 def test_a_part_runs_its_files_alone_and_how_long_they_took_is_known_in_the_next_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

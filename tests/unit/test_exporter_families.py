@@ -177,9 +177,9 @@ def _level(assessment: FleetAssessment) -> str:
 
 
 def test_shards_are_disjoint_and_together_the_fleet() -> None:
-    jobs = [job(name=f"job-{number}") for number in range(200)]
+    assessment = fleet(*(job(name=f"job-{number}") for number in range(200)))
     shares = [
-        {dict(labels)["job"] for labels in scraped(expose(fleet(*jobs), shard=Shard(i, 4)))["flinkops_job_info"]}
+        {dict(labels)["job"] for labels in scraped(expose(assessment, shard=Shard(i, 4)))["flinkops_job_info"]}
         for i in (1, 2, 3, 4)
     ]
     assert sum(map(len, shares)) == 200
