@@ -378,3 +378,33 @@ def test_a_record_that_leaves_less_than_those_before_it_met_its_key(last_bytes: 
     facts = growing(*STEADY)
     ill = evidence(facts, past)
     assert bool(found("state-bloat", ill)) is bloated
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "uptime_seconds", "limit", "is_named"),
+    [
+        ("Join[11] -> Calc[12]", {}, 599, None, False),
+        ("Join[11] -> Calc[12]", {}, 600, None, True),
+        ("Join[11] -> Calc[12]", {"table.exec.state.ttl": "60 s"}, 599, None, True),
+        ("Join[11] -> Calc[12]", {"table.exec.state.ttl": "0"}, 599, None, False),
+        ("count", {}, 599, None, True),
+        ("join[x] -> prices[1]", {}, 599, None, True),
+        ("Join[11] -> Calc[12]", {}, 599, 40_000_000, True),  # an hour is left at this growth, and less
+    ],
+)
+def test_a_young_state_in_sql_may_have_a_time_to_live_that_flink_does_not_show(
+    name: str, settings: dict[str, str], uptime_seconds: int, limit: int | None, is_named: bool
+) -> None:
+    facts = with_vertex(growing(*STEADY), "work", name=name, state_sst_bytes=Spread(sum=12e6, max=12e6))
+    facts = msgspec.structs.replace(
+        facts, configuration=settings, running_since_ms=NOW_MS - 1000 * uptime_seconds, restarts=0
+    )
+    flat = [sample(10.0 * each, records_in_per_second=200.0) for each in range(20, 0, -1)]
+    given = evidence(facts, flat)
+    if limit is not None:
+        outlook = given.assessment.outlook
+        assert outlook is not None
+        near = msgspec.structs.replace(outlook, limit_bytes=limit)
+        given = msgspec.structs.replace(given, assessment=msgspec.structs.replace(given.assessment, outlook=near))
+    assert (found("state-bloat", given) is not None) is is_named
+    assert ("time to live" in (why_not("state-bloat", given) or "")) is not is_named

@@ -1,5 +1,6 @@
 """state-bloat: the state grows and grows, although the input does not."""
 
+import re
 from collections.abc import Sequence
 
 from flinkops.diagnose.case import Case
@@ -47,6 +48,9 @@ OFF_THE_HEAP = remedy(
     "Until then, keep the state on disk; costs some latency for each access", key="state.backend.type", value="rocksdb"
 )
 
+_SQL_OPERATOR = re.compile(r"(?:^|-> )[A-Z]\w*\[\d+\]")
+"""As the planner of Flink SQL names operators: "Join[11] -> Calc[12]"."""
+
 Points = Sequence[tuple[float, float]]
 
 
@@ -66,7 +70,7 @@ def judge(case: Case) -> Verdict:
         return ()
     if not _as_fast_as_ever(case, slope, size) or _fills(case):
         return ()
-    if (why := _input_moves(case, points) or _may_fill(case, slope)) is not None:
+    if (why := _input_moves(case, points) or _may_fill(case, slope) or _may_expire(case, slope, size)) is not None:
         return NotAssessed(CODE, why)
     return [_finding(case, points, slope, size)]
 
@@ -274,6 +278,28 @@ def _may_fill(case: Case, slope: float) -> str | None:
     )
 
 
+def _may_expire(case: Case, slope: float, size: float) -> str | None:
+    """Of a young job in SQL whose limit is not near: a time to live that its client has set may be about to end it.
+
+    Flink's REST API shows the cluster's settings, not those that a statement was submitted with.
+    """
+    uptime, largest, facts = case.uptime_seconds, _largest(case), case.job.checkpoints
+    in_sql = largest is not None and _SQL_OPERATOR.search(largest) is not None
+    fresh = facts is not None and facts.restored is None and not case.job.restarts
+    if not in_sql or not fresh or _ttl_seconds(case) is not None or uptime is None or uptime >= FILLED_SECONDS:
+        return None
+    if _is_near(_to_limit(case, slope, size)[0]):
+        return None
+    return (
+        "too young: a time to live of its SQL state, which Flink's REST API does not show, may end the growth; judged "
+        f"after {human_seconds(FILLED_SECONDS)} of running"
+    )
+
+
+def _is_near(seconds_left: float | None) -> bool:
+    return seconds_left is not None and seconds_left < CRITICAL_SECONDS_TO_LIMIT
+
+
 def _mean_rate(case: Case) -> float | None:
     """Over the whole run: what the sources have read so far, by how long they have."""
     read, uptime = case.input_records, case.uptime_seconds
@@ -282,8 +308,7 @@ def _mean_rate(case: Case) -> float | None:
 
 def _finding(case: Case, points: Points, slope: float, size: float) -> Finding:
     left, limit = _to_limit(case, slope, size)
-    critical = left is not None and left < CRITICAL_SECONDS_TO_LIMIT
-    severity: Severity = "critical" if critical else "warning"
+    severity: Severity = "critical" if _is_near(left) else "warning"
     lines: list[EvidenceLine] = [
         line("growth of the state in bytes per hour", slope * 3600, MIN_GROWTH_RATIO_PER_HOUR * size, "bytes"),
         line(
