@@ -156,7 +156,10 @@ _PYTHON: dict[str, Change] = {
     "type of the broadcast state": Change(
         {
             '"rules", Types.LONG(), Types.LONG()': '"rules", Types.LONG(), Types.STRING()',
-            ".put(value % 10, value)": ".put(value % 10, str(value))",
+            "ctx.get_broadcast_state(RULES).put(value % 10, value)": (
+                "ctx.get_broadcast_state(RULES).get(value % 10)\n"  # what nobody reads may be of any type
+                "        ctx.get_broadcast_state(RULES).put(value % 10, str(value))"
+            ),
         }
     ),
 }
