@@ -20,7 +20,7 @@ from bench.agreement.real import AGREES, Real, cancel_all, failure, newest_check
 from flinkops.act.rest.control import RestControl
 from flinkops.clock import SystemClock
 from flinkops.errors import FlinkopsError, TimedOut
-from flinkops.local import feeder, job
+from flinkops.local import feeder, job, kafka
 from flinkops.local.feeder import Feed
 from flinkops.local.processes import terminate
 from flinkops.local.state import FleetInfo, find_running
@@ -28,7 +28,7 @@ from flinkops.model.endpoint import parse_endpoint
 from flinkops.plan.identity import derived_id
 
 _STATE_SECONDS = 10.0
-_TOPIC = "raw-scrapes-in"
+_TOPIC, _DEAD = "raw-scrapes-in", "dead"
 _OPTIONS: dict[str, dict[str, list[str]]] = {
     "price-aggregation": {
         "unchanged": [],
@@ -40,7 +40,7 @@ _OPTIONS: dict[str, dict[str, list[str]]] = {
         "in the order of arrival": ["--order", "arrival"],
         "shorter time to live": ["--state-ttl", "12h"],
         "another sink": ["--sink", "print"],
-        "dead letters into a topic": ["--dead-letter", "topic:dead"],
+        "dead letters into a topic": ["--dead-letter", f"topic:{_DEAD}"],
     },
     "price-alerts": {
         "unchanged": [],
@@ -61,6 +61,7 @@ def main() -> None:
     fleet = find_running()
     if fleet is None:
         sys.exit("no embedded fleet runs: ./dev up")
+    kafka.create_topic(fleet.kafka_bootstrap, _DEAD, like="raw-scrapes-dead")
     feed = feeder.start(
         Feed(bootstrap=fleet.kafka_bootstrap, topic=_TOPIC, rate_per_second=100.0, history_seconds=600),
         Path(fleet.home) / "logs" / "agreement-feeder.log",

@@ -48,7 +48,7 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Play:
     def as_client(program: str) -> None:
         script = tmp_path / "client.py"
         script.write_text(PROLOGUE + textwrap.dedent(program))
-        run = ClientRun(Client((sys.executable, str(script)), dict(os.environ), "2.3.0"), [])
+        run = ClientRun(Client((sys.executable, str(script)), dict(os.environ), "2.3.0"), [], "ours")
         monkeypatch.setattr(held, "client_run", lambda *_given, **_named: run)
         monkeypatch.setattr(rehearsing, "client_run", lambda *_given, **_named: run)
 
@@ -340,6 +340,20 @@ def test_a_main_that_exits_in_silence_is_told_by_its_code(play: Play, control: F
     play("sys.exit(3)")
     found = rehearse(control, job, LAUNCH, old=None, against="file:/sp", flink_home=None, note=quietly)
     assert (found.verdict, found.cause) == ("fails", "the program builds no job graph: it has ended with exit code 3")
+
+
+def test_the_line_of_a_program_of_ours_is_the_cause_and_not_the_exception_that_flink_makes_of_its_end(
+    play: Play, control: FakeCluster
+) -> None:
+    job = control.job(JOB_ID)
+    assert job is not None
+    play("""
+        print("ours: no topic dead at 127.0.0.1:1: create it")
+        print("Caused by: java.lang.RuntimeException: Python process exits with code: 1")
+        raise SystemExit(1)
+    """)
+    found = rehearse(control, job, LAUNCH, old=None, against="file:/sp", flink_home=None, note=quietly)
+    assert found.cause == "the program builds no job graph: ours: no topic dead at 127.0.0.1:1: create it"
 
 
 def test_a_main_that_prints_without_end_does_not_fill_the_disk(

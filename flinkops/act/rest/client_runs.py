@@ -22,10 +22,11 @@ _OF_STATE = ("state.backend.", "state.changelog.", "pipeline.", "table.", "paral
 
 
 class ClientRun(NamedTuple):
-    """A client and what goes behind its ``run``."""
+    """A client, what goes behind its ``run``, and how the program's own lines begin where that is known."""
 
     client: "Client"
     options: list[str]
+    own: str | None = None
 
 
 def client_run(
@@ -52,7 +53,7 @@ def client_run(
         fleet = fleet_at(control)
         script, arguments = job.prepare(fleet, launch.command)
         client = fleet_client(fleet, executors=True, heap_mebibytes=heap_mebibytes)
-        return ClientRun(client, job.run_options(options, script, arguments))
+        return ClientRun(client, job.run_options(options, script, arguments), launch.command[0])
     home = installed_home(flink_home)
     client = installed_client(home, executors=True, heap_mebibytes=heap_mebibytes)
     if launch.parallelism:

@@ -251,7 +251,7 @@ def _one_client(
     process = ClientProcess(run.client, run.options, variables={REHEARSAL_VARIABLE: "1", **variables})
     peers: set[str] = set()
     try:
-        _await(process, ("ready", _verdict(0)), note, peers, building=True)
+        _await(process, ("ready", _verdict(0)), note, peers, building=True, own=run.own)
         ready = not process.says(_verdict(0))
         number = 0
         while True:
@@ -299,6 +299,7 @@ def _await(
     peers: set[str] | None = None,
     *,
     building: bool = False,
+    own: str | None = None,
 ) -> None:
     """Until it has left one of these files; with whom it was connected meanwhile goes into `peers`."""
     limit = _GRAPH_SECONDS if building else _RUN_SECONDS
@@ -308,7 +309,7 @@ def _await(
         if process.ended and not any(map(process.says, files)):
             if process.says("bypassed"):
                 raise OperationFailed("the program sets execution.target itself: it cannot be rehearsed")
-            raise NoGraph(last_cause(process.output or f"it has ended with exit code {process.exit_code}"))
+            raise NoGraph(last_cause(process.output or f"it has ended with exit code {process.exit_code}", own))
         if time.monotonic() > ends:
             if building and not process.says(_graph(0)):
                 raise OperationFailed(
