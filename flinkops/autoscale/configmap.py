@@ -114,8 +114,7 @@ def instant_ms(value: object) -> int:
     text = str(value)
     if text.replace(".", "", 1).isdigit():
         return round(float(text) * 1000)
-    head, point, rest = text.partition(".")
-    return parse_iso_utc(f"{head}.{rest.rstrip('Z')[:6]}+00:00" if point else text)
+    return parse_iso_utc(text)
 
 
 class _NoDates(yaml.SafeLoader):

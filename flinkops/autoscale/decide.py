@@ -223,7 +223,7 @@ class _Judge:
                 kept,
             )
         blended_ms = first_ms + round(self._settings.metrics_window_seconds * 1000)
-        inside = [each for each in kept if each.at_ms > since_ms and each.at_ms >= blended_ms]
+        inside = [each for each in kept if each.at_ms >= blended_ms]
         inside = inside or [each for each in kept if each.at_ms > since_ms]
         most = max(inside, key=lambda each: each.parallelism)
         return self._advice(most.parallelism, f"{why}; the most wanted in the interval", outside=most.outside), kept

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from flinkops.assess.availability import BURN_RATE, WINDOW_SECONDS, availability
-from flinkops.assess.backpressure import backpressure
+from flinkops.assess.backpressure import HIGH, backpressure, falls_behind
 from flinkops.assess.catch_up import (
     latency_easing,
     markers_hold_the_start,
@@ -14,15 +14,17 @@ from flinkops.assess.catch_up import (
     started_lately,
     starts_on_old_events,
 )
+from flinkops.assess.checkpoints import AGE_GRACE_SECONDS, age_limit_seconds
 from flinkops.assess.fleet import assess, current_jobs
 from flinkops.assess.health import worst_wins
 from flinkops.assess.latency import latency
 from flinkops.assess.lifecycle import lifecycle
 from flinkops.assess.limits import Check, judge, raised
 from flinkops.assess.rates import LATE, LATE_RATIO, rates
+from flinkops.assess.skew import event_time
 from flinkops.assess.state import MIN_POINTS, MIN_SPAN_SECONDS, state_size
 from flinkops.config.policy import Policy
-from flinkops.model.assessment import JobAssessment, Latency, Reason
+from flinkops.model.assessment import JobAssessment, Latency, NotApplicable, Reason, Unknown
 from flinkops.model.facts import ExceptionFacts, JobFacts
 from flinkops.model.graph import Graph
 from flinkops.model.history import JobSample
@@ -328,3 +330,54 @@ class TestFreshness:
         assert current_jobs((ended, msgspec.structs.replace(again, started_ms=1))) == [
             msgspec.structs.replace(again, started_ms=1)
         ]
+
+
+class TestWhatIsNotKnown:
+    def test_a_skew_without_a_limit_is_over_when_it_is_none(self) -> None:
+        """From 5 s to 2 s in the minute: 40 s more to none at all."""
+        past = [
+            JobSample(at_ms=NOW_MS - ago_ms, state="RUNNING", job_id=job().id, skew_seconds=skew)
+            for ago_ms, skew in ((60_000, 5.0), (30_000, 3.0))
+        ]
+        assert "in about 40 s at" in skew_easing(job(), 2.0, None, past)
+
+    @pytest.mark.parametrize(("ratio", "known"), [(HIGH, False), (HIGH + 0.01, True)])
+    def test_high_backpressure_is_known_whatever_the_others_are(self, ratio: float, known: bool) -> None:
+        facts = with_vertex(job(), "src", backpressured_ratio=spread(ratio))
+        facts = with_vertex(facts, "sink", backpressured_ratio=None)
+        assert (backpressure(facts, Graph(facts.vertices), ()).value is not None) is known
+
+    def test_a_vertex_that_reports_nothing_is_none_that_moves_on(self) -> None:
+        """The first two have no watermark yet; of the third nothing is known."""
+        facts = job(
+            vertices=(
+                vertex("src", watermark_ms=None, watermark_none_yet=True),
+                vertex("work", "src", watermark_ms=None, watermark_none_yet=True, needs_event_time=True),
+                vertex("sink", "work", watermark_ms=None),
+            )
+        )
+        found = event_time(facts, Graph(facts.vertices), (), CLASS)
+        assert found.unknown["event_time_skew_seconds"] == "no vertex has produced a watermark yet"
+
+    @pytest.mark.parametrize(("interval", "limit"), [(0.5, 1.5), (2.0, 6.0)])
+    def test_short_intervals_give_a_short_limit(self, interval: float, limit: float) -> None:
+        facts = checkpoints(interval_seconds=interval, latest_completed=None)
+        assert age_limit_seconds(job(checkpoints=facts), CLASS) == limit + AGE_GRACE_SECONDS
+
+    @pytest.mark.parametrize(("failed", "kind"), [(0, NotApplicable), (1, Unknown)])
+    def test_a_failure_without_a_cause_is_unknown_and_without_a_failure_there_is_none(
+        self, failed: int, kind: type
+    ) -> None:
+        history = tuple(checkpoint(9, NOW_MS - 1_000, status="FAILED") for _ in range(failed))
+        facts = job(checkpoints=checkpoints(history=(*history, checkpoint(8, NOW_MS - 12_000)), failed=failed))
+        (found,) = assess(snapshot(facts), {}, Policy()).jobs
+        assert isinstance(found.absent("checkpoints.failure"), kind)
+
+    def test_a_lag_rises_by_a_tenth_of_the_time_to_the_part_of_a_second(self) -> None:
+        now_ms = NOW_MS + 500
+        past = [
+            JobSample(at_ms=now_ms - 10_000 * ago, state="RUNNING", job_id=job().id, emit_lag_seconds=lag)
+            for ago, lag in ((3, 15.0), (2, 16.0), (1, 17.0))
+        ]
+        facts = with_vertex(job(), "src", source_emit_lag_seconds=spread(18.02))
+        assert "at each poll" in (falls_behind(Graph(facts.vertices), past, now_ms) or "")

@@ -1,5 +1,6 @@
 """The edges of the autoscaler's arithmetic."""
 
+import json
 from typing import Any
 
 import msgspec
@@ -8,14 +9,14 @@ import pytest
 from flinkops.autoscale.alignment import aligned
 from flinkops.autoscale.configmap import OperatorState, decode_configmap
 from flinkops.autoscale.controller import advise, memory_pressure
-from flinkops.autoscale.decide import decide
+from flinkops.autoscale.decide import _usable, decide
 from flinkops.autoscale.document import RIGHT, TITLES
 from flinkops.autoscale.explain import explanation_of
 from flinkops.autoscale.memory import Memory
 from flinkops.autoscale.settings import PREFIX, Settings, operator_defaults, settings_of
 from flinkops.autoscale.simulate import Moment, Outcome, Simulation, Stage, World
 from flinkops.autoscale.taskmanagers import memory_advice
-from flinkops.autoscale.window import Vertex, Window
+from flinkops.autoscale.window import Sample, Vertex, Window
 from flinkops.errors import UsageError
 from flinkops.model.detail import JobDetail, TaskManagerDetail
 from flinkops.plan.operator.autoscaler_options import default_of
@@ -241,3 +242,35 @@ def test_advice_is_of_the_window_that_was_polled(seconds: float, monkeypatch: py
     polls = [job(seen_ms=NOW_MS + 1_000 * second) for second in range(0, round(seconds) + 1, 10)]
     advise(polls, Settings(stabilization_seconds=0.0))
     assert windows == [seconds]
+
+
+@pytest.mark.parametrize(("total", "recommended"), [(0, None), (1, 0)])
+def test_managed_memory_that_is_there_and_not_used_can_go(total: int, recommended: int | None) -> None:
+    assert managed(0, None, total=total) == recommended
+
+
+@pytest.mark.parametrize(
+    ("ages", "kept"),
+    [
+        ((120.0, 50.0, 0.0), (50.0, 0.0)),
+        ((119.999, 50.0, 0.0), (119.999, 50.0, 0.0)),
+        ((90.0, 60.0, 0.0), (60.0, 0.0)),
+        ((90.0, 59.999, 0.0), (90.0, 59.999, 0.0)),
+    ],
+)
+def test_the_poll_before_the_window_counts_when_it_is_less_than_a_window_away(
+    ages: tuple[float, ...], kept: tuple[float, ...]
+) -> None:
+    window = Window("orders", "RUNNING", (), tuple(Sample(NOW_MS - round(age * 1000), {}) for age in ages))
+    usable = _usable(window, AT_ONCE)
+    assert tuple((NOW_MS - each.at_ms) / 1000 for each in usable.samples) == kept
+
+
+def test_a_rescale_of_which_no_restart_was_measured_is_left_out() -> None:
+    def restart(*records: Any) -> OperatorState:
+        tracked = {"scalingRecords": {f"2026-11-23T08:00:0{number}Z": one for number, one in enumerate(records)}}
+        return decode_configmap({"scalingTracking": json.dumps(tracked)})
+
+    found = restart({"endTime": "x"}, "damaged", {"restartDuration": "PT12.5S"}, {"restartDuration": None})
+    assert (found.restart_seconds, found.unread) == (12.5, {})
+    assert restart({"endTime": "x"}).restart_seconds is None

@@ -229,6 +229,12 @@ def test_who_deletes_files_is_told_that_they_do_not_come_back() -> None:
     assert not plan_deletion([], Stamp("x", 1), why=(), refused=()).risks
 
 
+def test_the_folders_that_files_are_deleted_of_are_counted_from_one() -> None:
+    deletions = [FolderDeletion(f"s3://{name}", (), "list", "digest") for name in "ab"]
+    steps = plan_deletion(deletions, Stamp("x", 1), why=(), refused=()).steps
+    assert [one.name for one in steps] == ["delete-1", "delete-2"]
+
+
 # ---- shown
 
 

@@ -10,9 +10,11 @@ from flinkops.diagnose.case import SAVEPOINT_SECONDS, Case
 from flinkops.diagnose.causes import in_order
 from flinkops.diagnose.rules import RULES
 from flinkops.diagnose.rules.checkpoint_storage import _remedies
+from flinkops.diagnose.rules.key_skew import share_of_fullest
 from flinkops.diagnose.rules.out_of_slots import WAITING_SECONDS
 from flinkops.diagnose.rules.restart_loop import said
-from flinkops.diagnose.rules.source_idle import _had_paused
+from flinkops.diagnose.rules.serialization import WORTH_A_LINE_RATIO
+from flinkops.diagnose.rules.source_idle import IDLE_SECONDS, _had_paused, reads_nothing
 from flinkops.diagnose.rules.state_bloat import MIN_POINTS_A_THIRD, RATE_WINDOW_MS, _input_moves
 from flinkops.diagnose.suspects import SUSPICIOUS_BUSY_RATIO, is_suspicious
 from flinkops.diagnose.writers import with_writers
@@ -20,7 +22,7 @@ from flinkops.model.detail import PartitionDetail, ResourceRequirement
 from flinkops.model.facts import ClusterFacts, Spread
 from flinkops.model.findings import Diagnosis, Finding
 from tests.unit.builders import NOW_MS, spread, with_vertex
-from tests.unit.doctor_cases import detail, evidence, found, job, sample, thrown
+from tests.unit.doctor_cases import detail, evidence, flames, found, held_up, job, sample, thrown
 
 
 def of_partition(number: int, rate: float | None, topic: str = "orders") -> PartitionDetail:
@@ -171,3 +173,55 @@ def test_only_who_starves_is_told_who_may_be_why(code: str, severity: Any, told:
     first, second = with_writers([starved, ill], [of_starved, of_ill])
     assert bool(first.findings[0].evidence) is told
     assert second == of_ill
+
+
+# ---- slots, sources, stacks, backpressure
+
+
+@pytest.mark.parametrize(("state", "named"), [("RUNNING", False), ("RESTARTING", True), ("SUSPENDED", True)])
+def test_a_job_that_runs_again_has_found_its_slots(state: str, named: bool) -> None:
+    lacking = thrown(60, "NoResourceAvailableException: Could not acquire the minimum required resources")
+    told = found("out-of-slots", evidence(job(state=state, exceptions=(lacking,))))
+    assert (told is not None) is named
+
+
+@pytest.mark.parametrize(
+    ("idle_seconds", "partitions", "nothing"),
+    [(IDLE_SECONDS, 1, True), (IDLE_SECONDS - 0.001, 1, False), (IDLE_SECONDS, None, False), (None, 1, False)],
+)
+def test_a_source_that_reads_no_topic_is_not_waited_for(
+    idle_seconds: float | None, partitions: int | None, nothing: bool
+) -> None:
+    idle = None if idle_seconds is None else spread(idle_seconds)
+    assert reads_nothing(with_vertex(job(), "src", source_idle_seconds=idle, source_partitions=partitions)) is nothing
+
+
+@pytest.mark.parametrize(("samples", "kinds"), [(19, ["Kryo"]), (20, ["Kryo", "POJO"])])
+def test_a_kind_of_serialization_has_a_line_from_a_fiftieth_of_the_samples_on(samples: int, kinds: list[str]) -> None:
+    assert WORTH_A_LINE_RATIO == 0.02
+    graphs = [flames("work", KryoSerializer=450, PojoSerializer=samples, work=550 - samples)]
+    told = found("serialization", evidence(held_up(), flame_graphs=graphs))
+    assert told is not None
+    named = [each.text.removeprefix("share of its samples in ") for each in told.evidence]
+    assert [each for each in named if each in ("Kryo", "POJO")] == kinds
+
+
+@pytest.mark.parametrize(("ratios", "named"), [((0.1, 0.9), True), ((0.9, 0.1), False), ((0.9, 0.5), False)])
+def test_backpressure_is_named_when_it_was_high_at_the_poll_before(ratios: tuple[float, ...], named: bool) -> None:
+    past = [sample(ago, backpressured_ratio=ratio) for ago, ratio in zip((20, 10), ratios, strict=True)]
+    assert (found("backpressure", evidence(held_up(), past)) is not None) is named
+
+
+@pytest.mark.parametrize(("most", "scaled"), [(3, True), (2, False)])
+def test_a_vertex_that_can_have_no_more_subtasks_is_not_to_be_scaled(most: int, scaled: bool) -> None:
+    told = found("backpressure", evidence(held_up(max_parallelism=most)))
+    assert told is not None
+    keys = [each.key for each in told.remedy]
+    assert keys[-1] == "taskmanager.network.memory.buffer-debloat.enabled"
+    assert ("pipeline.jobvertex-parallelism-overrides" in keys) is scaled
+
+
+def test_a_subtask_gets_no_more_than_all() -> None:
+    """Its rate and the sum are read one after the other."""
+    facts = with_vertex(job(), "work", records_in_per_second=Spread(min=0.0, max=120.0, avg=50.0, sum=100.0))
+    assert share_of_fullest(facts.vertices[1]) == 1.0

@@ -7,9 +7,11 @@ from flinkops.config.alerts import AlertSettings
 from flinkops.config.policy import Policy
 from flinkops.model.assessment import FleetAssessment
 from flinkops.model.facts import SourceStatus
+from flinkops.model.measures import MEASURES
 from flinkops.model.overrides import OVERRIDES
 from flinkops.observability.alerts import ratio_name
 from flinkops.observability.metrics.flow import drifted_vertices
+from flinkops.observability.metrics.measured import MEASURED_METRICS
 from flinkops.observability.reporter import _skew_limit
 from flinkops.observability.rules import DIRECT_MINUTES, LONG_MINUTES, groups
 from tests.unit import builders
@@ -63,3 +65,9 @@ def test_windows_of_up_to_an_hour_are_read_from_the_gauge_itself() -> None:
     assert {record for record, expr in rules.items() if "flinkops_job_slo_good" in expr} == {
         ratio_name(minutes) for minutes in (5, 30, 60)
     }
+
+
+def test_the_help_of_a_measure_is_its_meaning_as_a_sentence() -> None:
+    for each, metric in zip(MEASURES, MEASURED_METRICS, strict=True):
+        first, rest = each.meaning[0], each.meaning[1:]
+        assert metric.help.startswith(f"{first.upper()}{rest}. ")

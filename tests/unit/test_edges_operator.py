@@ -1,12 +1,14 @@
 """The edges of the operator's rules: since which version each holds, and what decides where two are nearly the same."""
 
 import json
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from flinkops.plan.operator.autoscaler_options import known_to
 from flinkops.plan.operator.blue_green import same_template
+from flinkops.plan.operator.checks import ProposedChange, _stateless
 from flinkops.plan.operator.decision import Act
 from flinkops.plan.operator.pod_schema import CLASSES
 from flinkops.plan.operator.predict import Edit
@@ -270,3 +272,16 @@ def test_an_empty_period_hides_no_bad_one_behind_it() -> None:
 
     assert act("9:30-10:30; ;nonsense") is Act.REFUSED
     assert act("9:30-10:30; ;10:31-10:32") is not Act.REFUSED
+
+
+@pytest.mark.parametrize(("nonce", "said"), [(2, True), (1, False), (None, False)])
+def test_state_that_a_new_nonce_would_lose_is_kept_by_a_savepoint_of_its_own(nonce: int | None, said: bool) -> None:
+    proposed = SimpleNamespace(
+        decision=SimpleNamespace(mode="stateless", why="there is none"),
+        accepted=frozenset(),
+        deployed={"job": {"savepointRedeployNonce": 1}},
+        wanted={"job": {"upgradeMode": "savepoint", "savepointRedeployNonce": nonce}},
+    )
+    (refused,) = _stateless(cast("ProposedChange", proposed))
+    assert ("--keep-nonce" in refused, "--redeploy-from PATH" in refused) == (said, said)
+    assert "--stateless" in refused

@@ -3,9 +3,10 @@
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
-from flinkops.act.step_kinds import known_members
+from flinkops.act.step_kinds import known_members, step_kinds
 from flinkops.errors import UsageError
 from flinkops.model.detail import ResourceRequirement
 from flinkops.model.facts import ClusterFacts, RestoredFacts, SnapshotFacts
@@ -247,3 +248,14 @@ def test_a_plan_file_of_today_has_its_numbers_as_numbers() -> None:
 
 def test_a_job_is_submitted_with_all_its_state_unless_it_is_said() -> None:
     assert SubmitJob("j", Launch(kind="jar")).drops_state is False
+
+
+def test_what_a_saved_plan_does_not_say_of_a_step_is_not_asked_of_it() -> None:
+    """So that a plan of an older version is carried out as it was meant."""
+    asked = {
+        (kind.input.__name__, field.name)
+        for kind in step_kinds().values()
+        for field in msgspec.structs.fields(kind.input)
+        if not field.required and (field.default if field.default is not msgspec.NODEFAULT else None)
+    }
+    assert asked == {("VerifyStable", "checkpoints")}

@@ -6,13 +6,13 @@ import pytest
 from flinkops.assess import assess
 from flinkops.config.policy import Policy
 from flinkops.model.assessment import Checkpoints
-from flinkops.model.findings import Answer, Diagnosis, Finding, Remedy
+from flinkops.model.findings import Answer, Condition, Diagnosis, Finding, Remedy
 from flinkops.model.plan import Plan, Result, Target
 from flinkops.model.rehearsal import Rehearsal, RehearsedOperator
 from flinkops.model.timeline import Entry, Timeline
 from flinkops.plan.preconditions import JobInState, VertexParallelism
 from flinkops.render.delivery_card import card_lines
-from flinkops.render.doctor import CHANGES_SHOWN, FORMATS, answers_text, doctor_text
+from flinkops.render.doctor import CHANGES_SHOWN, FORMATS, answers_document, answers_text, doctor_text
 from flinkops.render.glyphs import ASCII, UNICODE, Glyphs, lanes, usage_bar
 from flinkops.render.lines import fit, line, plain
 from flinkops.render.plan import plan_parts, result_lines
@@ -177,3 +177,18 @@ def test_of_a_bar_only_what_is_known_is_drawn() -> None:
 @pytest.mark.parametrize(("ellipsis", "cells"), [("…", 0), ("...", 2), ("...", 0)])
 def test_where_no_ellipsis_fits_it_is_blank(ellipsis: str, cells: int) -> None:
     assert plain(fit(line("abcdef"), cells, ellipsis=ellipsis)) == " " * cells
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(1.23456749, 1.234567), (1.2345675, 1.234568), (5e-7, 0.0), (6e-7, 1e-6), (None, None)]
+)
+def test_a_question_is_answered_with_six_decimals(value: float | None, shown: float | None) -> None:
+    answer = Answer("key-skew", "not-named", conditions=(Condition("so much", False, value, "≥", value),))
+    (condition,) = answers_document([("orders", answer)])["jobs"][0]["conditions"]
+    assert (condition["value"], condition["limit"]) == (shown, shown)
+
+
+def test_text_takes_a_hundred_cells_and_no_more() -> None:
+    titles = ("x" * length + " y" * 100 for length in (1, 2))  # one of them ends a line at each cell
+    told = [doctor_text([diagnosed("a", msgspec.structs.replace(ILL, title=title))]).splitlines() for title in titles]
+    assert max(len(text) for lines in told for text in lines) == 100

@@ -27,8 +27,11 @@ from flinkops.plan.rehearsal_seen import OpenedState
 from flinkops.plan.rehearsal_size import estimate
 from tests.unit.builders import NOW_MS, checkpoint, checkpoints, job
 from tests.unit.operator_cases import (
+    EACH_OPERATOR,
+    FEATURES,
     HA_OFF,
     NEW,
+    NO_DIRECTORY,
     NOT_SEEN,
     OLD,
     SEEN,
@@ -301,3 +304,25 @@ def test_what_became_of_a_state(compatibility: Any, restored: bool, error: str |
 @pytest.mark.parametrize(("state_bytes", "offered"), [((1 << 30) - 1, False), (1 << 30, True)])
 def test_a_sample_is_offered_from_a_gibibyte_on(state_bytes: int, offered: bool) -> None:
     assert ("with --sample" in estimate(state_bytes)) is offered
+
+
+@EACH_OPERATOR
+@pytest.mark.parametrize(("nonce", "asked"), [(1, True), (None, False)])
+def test_a_savepoint_that_is_asked_for_needs_a_directory(operator: str, nonce: int | None, asked: bool) -> None:
+    """Of the job's own there is none; what the operator has by default is not known."""
+    found = deployed_with(running(operator), job_upgradeMode="last-state", job_savepointTriggerNonce=None)
+    settings = {key: value for key, value in found["spec"]["flinkConfiguration"].items() if key not in NO_DIRECTORY}
+    found = deployed_with(found, flinkConfiguration=settings)
+    wanted = {**found["spec"], "image": "c:2", "job": {**found["spec"]["job"], "savepointTriggerNonce": nonce}}
+    prediction = told(found, Edit(manifest=wanted), replaced(operator_configuration=None), FEATURES[operator])
+    assert bool({one.subject for one in prediction.unknown} & set(NO_DIRECTORY)) is asked
+
+
+@EACH_OPERATOR
+@pytest.mark.parametrize(("accepted", "asked"), [({"resource": {"memory": "1g"}}, True), ({}, False)])
+def test_memory_that_is_taken_out_has_to_be_the_operators(operator: str, accepted: dict[str, Any], asked: bool) -> None:
+    """Where the accepted spec has none either, the operator has it: it took that one."""
+    found = deployed_with(running(operator), jobManager=accepted)
+    wanted = {**found["spec"], "image": "c:2", "jobManager": {}}
+    prediction = told(found, Edit(manifest=wanted), replaced(operator_configuration=None), FEATURES[operator])
+    assert ("jobmanager.memory.process.size" in {one.subject for one in prediction.unknown}) is asked

@@ -79,6 +79,24 @@ AUTOSCALED = {"job.autoscaler.enabled": "true"}
         ({"kubernetes.operator.job.autoscaler.utilization.min": "0.8"}, "within the range [0.0, 0.7]", 11),
         ({"job.autoscaler.observed-scalability.coefficient-min": "0"}, "[0.01, 1.0]", 12),
         ({"job.autoscaler.memory.gc-pressure.threshold": "2"}, "[0.0, 1.0]", 16),
+        ({"job.autoscaler.memory.heap-usage.threshold": "1.01"}, "[0.0, 1.0]", 16),
+        ({"job.autoscaler.memory.heap-usage.threshold": "1"}, None, 16),
+        (
+            {
+                "job.autoscaler.memory.tuning.enabled": "true",
+                "job.autoscaler.memory.tuning.overhead": "1.01",
+            },
+            "[0.0, 1.0]",
+            16,
+        ),
+        (
+            {
+                "job.autoscaler.scaling.effectiveness.detection.enabled": "true",
+                "job.autoscaler.scaling.effectiveness.threshold": "1.01",
+            },
+            "[0.0, 1.0]",
+            16,
+        ),
         ({"job.autoscaler.metrics.window": "30 s"}, "must not be smaller than the operator reconcile interval", 16),
         ({"job.autoscaler.excluded.periods": "often"}, "neither a valid daily expression nor a valid cron", 8),
         ({"job.autoscaler.excluded.periods": "9:00-10:00 && 11:00-12:00"}, "dailyExpression && dailyExpression", 8),

@@ -245,3 +245,12 @@ def test_what_checkpoints_of_every_kind_name_is_recognised(name: str) -> None:
     names = [one.path for one in parse_metadata((FOLDER / name).read_bytes()).files if not one.relative]
     units = [unit_of(path) for path in names if "/own/" not in path]
     assert all(unit is not None and unit.job in path for unit, path in zip(units, names, strict=False))
+
+
+def test_a_folder_with_a_file_that_was_not_listed_stays() -> None:
+    folder = chk(JOBS[0], 1)
+    before, after = orphaned(file(f"{folder}/a")), orphaned(file(f"{folder}/a"), file(f"{folder}/b"))
+    current = listed(before, None, "c", ("a",), 0)
+    assert len(select(before, current, older_than_seconds=0, now_ms=DAY_MS).delete) == 1
+    found = select(after, current, older_than_seconds=0, now_ms=DAY_MS)
+    assert (found.delete, found.waiting) == ((), ())

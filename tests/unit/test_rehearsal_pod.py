@@ -180,6 +180,12 @@ def test_it_reaches_dns_and_its_storage(state: str, settings: dict[str, str], po
     assert (None if egress is None else {p["port"] for rule in egress for p in rule["ports"]}) == ports
 
 
+@pytest.mark.parametrize("endpoint", ["http://minio:many", "http://minio:65536"])
+def test_an_endpoint_without_a_port_that_is_one_is_said(endpoint: str) -> None:
+    with pytest.raises(OperationFailed, match=f"{endpoint} is no address"):
+        rehearsal_pod(spec(flinkConfiguration={"s3.endpoint": endpoint}), ["path s3://b/sp"], defaults={})
+
+
 @pytest.mark.parametrize(
     ("jar", "ports"),
     [("local:///a.jar", {53}), ("https://repo/x.jar", {53, 443, 80}), ("http://repo:8081/x.jar", {53, 8081, 80})],
