@@ -18,7 +18,7 @@ def checkpoint_reasons(job: JobFacts, found: Checkpoints | None, job_class: JobC
     """
     if not job_class.checkpoint_age_asked or job.job_type == BATCH:
         return []
-    if found is None or job.checkpoints is None:
+    if found is None:
         why = reason(job, "checkpoints", "Flink gave no answer about checkpoints")
         return [Reason(code=ReasonCode.CHECKPOINTS_UNKNOWN, text=f"checkpoints unknown: {why}", level="unknown")]
     if found.status == "DISABLED":

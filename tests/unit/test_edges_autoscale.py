@@ -13,10 +13,11 @@ from flinkops.autoscale.decide import _usable, decide
 from flinkops.autoscale.document import RIGHT, TITLES
 from flinkops.autoscale.explain import explanation_of
 from flinkops.autoscale.memory import Memory
+from flinkops.autoscale.rates import _observed, evaluate
 from flinkops.autoscale.settings import PREFIX, Settings, operator_defaults, settings_of
 from flinkops.autoscale.simulate import Moment, Outcome, Simulation, Stage, World
 from flinkops.autoscale.taskmanagers import memory_advice
-from flinkops.autoscale.window import Sample, Vertex, Window
+from flinkops.autoscale.window import Sample, Vertex, VertexSample, Window
 from flinkops.errors import UsageError
 from flinkops.model.detail import JobDetail, TaskManagerDetail
 from flinkops.plan.operator.autoscaler_options import default_of
@@ -274,3 +275,24 @@ def test_a_rescale_of_which_no_restart_was_measured_is_left_out() -> None:
     found = restart({"endTime": "x"}, "damaged", {"restartDuration": "PT12.5S"}, {"restartDuration": None})
     assert (found.restart_seconds, found.unread) == (12.5, {})
     assert restart({"endTime": "x"}).restart_seconds is None
+
+
+def test_of_a_source_that_has_finished_nothing_is_expected_though_nothing_is_told() -> None:
+    """Two vertices read of it and of another: of neither edge Flink counts the records."""
+    inputs = {"old": "HASH", "new": "HASH"}
+    window = chain(
+        100.0, Part("old", 1_000), Part("new", 1_000), Part("a", 1_000, inputs=inputs), Part("b", 1_000, inputs=inputs)
+    )
+    vertices = tuple(msgspec.structs.replace(each, finished=each.id == "old") for each in window.vertices)
+    samples = tuple(
+        msgspec.structs.replace(each, vertices={name: one for name, one in each.vertices.items() if name != "old"})
+        for each in window.samples
+    )
+    found = evaluate(msgspec.structs.replace(window, vertices=vertices, samples=samples), AT_ONCE)
+    assert [(found[name].unknown, found[name].target_rate) for name in "ab"] == [(None, 100.0)] * 2
+
+
+@pytest.mark.parametrize(("held", "speed"), [(0.0, 100.0), (0.5, 200.0), (1.0, None), (1.25, None), (None, None)])
+def test_a_source_that_is_held_back_all_the_time_tells_no_speed(held: float | None, speed: float | None) -> None:
+    one = VertexSample(records_in_per_second=100.0, pending_records=3_000.0, backpressured_ratio=held)
+    assert _observed("src", [Sample(NOW_MS + at_ms, {"src": one}) for at_ms in (0, 10_000)], Settings()) == speed

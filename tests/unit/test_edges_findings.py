@@ -16,6 +16,7 @@ from flinkops.diagnose.rules.restart_loop import said
 from flinkops.diagnose.rules.serialization import WORTH_A_LINE_RATIO
 from flinkops.diagnose.rules.source_idle import IDLE_SECONDS, _had_paused, reads_nothing
 from flinkops.diagnose.rules.state_bloat import MIN_POINTS_A_THIRD, RATE_WINDOW_MS, _input_moves
+from flinkops.diagnose.rules.watermark_delay import _furthest
 from flinkops.diagnose.suspects import SUSPICIOUS_BUSY_RATIO, is_suspicious
 from flinkops.diagnose.writers import with_writers
 from flinkops.model.detail import PartitionDetail, ResourceRequirement
@@ -225,3 +226,25 @@ def test_a_subtask_gets_no_more_than_all() -> None:
     """Its rate and the sum are read one after the other."""
     facts = with_vertex(job(), "work", records_in_per_second=Spread(min=0.0, max=120.0, avg=50.0, sum=100.0))
     assert share_of_fullest(facts.vertices[1]) == 1.0
+
+
+@pytest.mark.parametrize(("behind_seconds", "named"), [(100.0, "vertex src"), (99.999, "vertex work")])
+def test_of_those_about_as_far_behind_the_first_in_the_flow_is_the_furthest(behind_seconds: float, named: str) -> None:
+    """A tenth of the skew, or ten seconds, make no difference."""
+    facts = job()
+    for vertex, seconds in (("src", behind_seconds - 10.0), ("work", 100.0), ("sink", 100.0)):
+        at_ms = NOW_MS - round(seconds * 1000)
+        facts = with_vertex(facts, vertex, watermark_ms=Spread(min=at_ms, max=at_ms))
+    furthest = _furthest(Case(evidence(facts)))
+    assert furthest is not None
+    assert furthest.name == named
+
+
+@pytest.mark.parametrize(("before_seconds", "old_events"), [(400.0, True), (399.9, False)])
+def test_a_start_on_old_events_keeps_pace_with_the_clock(before_seconds: float, old_events: bool) -> None:
+    facts = job(running_since_ms=NOW_MS - 100_000)
+    for each in facts.vertices:
+        facts = with_vertex(facts, each.id, watermark_ms=Spread(min=NOW_MS - 400_000, max=NOW_MS - 400_000))
+    told = found("watermark-delay", evidence(facts, [sample(20, skew_seconds=before_seconds)]))
+    assert told is not None
+    assert ("is catching up" in told.title, told.severity) == (old_events, "info" if old_events else "warning")

@@ -1,5 +1,6 @@
 """The edges of the operator's rules: since which version each holds, and what decides where two are nearly the same."""
 
+import copy
 import json
 from types import SimpleNamespace
 from typing import Any, cast
@@ -7,9 +8,9 @@ from typing import Any, cast
 import pytest
 
 from flinkops.plan.operator.autoscaler_options import known_to
-from flinkops.plan.operator.blue_green import same_template
+from flinkops.plan.operator.blue_green import outlook, same_template, template_of
 from flinkops.plan.operator.checks import ProposedChange, _stateless
-from flinkops.plan.operator.decision import Act
+from flinkops.plan.operator.decision import Act, Mode
 from flinkops.plan.operator.pod_schema import CLASSES
 from flinkops.plan.operator.predict import Edit
 from flinkops.plan.operator.reading import Unreadable, read_configuration
@@ -17,12 +18,15 @@ from flinkops.plan.operator.reasons import ReasonCode
 from flinkops.plan.operator.rules import Features, Rules
 from flinkops.plan.operator.worlds import Fact, FactKind, World, explore, that_matter
 from tests.unit.operator_cases import (
+    AGE_KEY,
+    CANCEL_KEY,
     EACH_OPERATOR,
     FEATURES,
     HA_OFF,
     METADATA,
     NEVER_STARTED,
     NEW,
+    NO_DIRECTORY,
     NO_METADATA,
     OLD,
     SEEN,
@@ -32,7 +36,9 @@ from tests.unit.operator_cases import (
     running,
     told,
 )
+from tests.unit.test_blue_green_plan import active, child
 
+AUTOSCALER_OFF = {"job.autoscaler.enabled": "false"}
 SINCE = {
     "savepoint_redeploy": 8,
     "ingress_labels": 8,
@@ -285,3 +291,44 @@ def test_state_that_a_new_nonce_would_lose_is_kept_by_a_savepoint_of_its_own(non
     (refused,) = _stateless(cast("ProposedChange", proposed))
     assert ("--keep-nonce" in refused, "--redeploy-from PATH" in refused) == (said, said)
     assert "--stateless" in refused
+
+
+@EACH_OPERATOR
+@pytest.mark.parametrize("own", [True, False])
+def test_what_a_cluster_runs_with_is_the_operators_where_its_own_spec_has_none(operator: str, own: bool) -> None:
+    """A setting that is taken out of the spec now was the job's own: of the operator's default it tells nothing."""
+    found = running(operator)
+    without = {key: value for key, value in found["spec"]["flinkConfiguration"].items() if key not in HA_OFF}
+    if not own:
+        found = deployed_with(found, flinkConfiguration=without)
+    edit = Edit(manifest={**found["spec"], "flinkConfiguration": without, "image": "c:2"}, mode="last-state")
+    observed = replaced(operator_configuration=None, running_configuration=dict.fromkeys(HA_OFF, "kubernetes"))
+    asked = {one.subject for one in told(found, edit, observed, FEATURES[operator]).unknown}
+    assert (HA_OFF.keys() <= asked) is own
+
+
+@pytest.mark.parametrize(("directory", "mode"), [(None, Mode.UNKNOWN), ("s3://savepoints", Mode.FAIL)])
+def test_a_spec_that_is_refused_is_not_one_that_stops_the_job_for_good(directory: str | None, mode: Mode) -> None:
+    """Where the operator has no directory by default it refuses the savepoint; else it stops the job."""
+    found = deployed_with(running("1.15.0"), job_upgradeMode="last-state", job_savepointTriggerNonce=None)
+    settings = {key: value for key, value in found["spec"]["flinkConfiguration"].items() if key not in NO_DIRECTORY}
+    found = deployed_with(found, flinkConfiguration={**settings, CANCEL_KEY: "false", **AUTOSCALER_OFF})
+    more = {**HA_OFF, AGE_KEY: "1 h", **({} if directory is None else dict.fromkeys(NO_DIRECTORY, directory))}
+    wanted = {
+        **found["spec"],
+        "flinkConfiguration": {**found["spec"]["flinkConfiguration"], **more},
+        "job": {**found["spec"]["job"], "savepointTriggerNonce": 7},
+    }
+    observed = replaced(operator_configuration=None, checkpoint_age_seconds=1.0)
+    prediction = told(found, Edit(manifest=wanted), observed, NEW)
+    assert prediction.effective_mode is mode
+
+
+@pytest.mark.parametrize(("mode", "refused"), [("savepoint", True), ("last-state", True), ("stateless", False)])
+def test_a_trigger_that_was_kept_matters_where_state_comes_over(mode: str, refused: bool) -> None:
+    pair = active()
+    pair["status"]["savepointTriggerId"] = "trigger-of-before"
+    wanted = copy.deepcopy(template_of(pair))
+    wanted = {**wanted, "image": "count:2", "job": {**wanted["job"], "upgradeMode": mode}}
+    found = outlook(pair, wanted, child(), Rules(15), stateless=True)
+    assert any("trigger-of-before" in each for each in found.refused) is refused

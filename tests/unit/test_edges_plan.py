@@ -1,5 +1,6 @@
 """The edges of what a plan reckons with: units, versions, periods, counts."""
 
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from flinkops.act.step_kinds import known_members, step_kinds
 from flinkops.errors import UsageError
+from flinkops.model.assessment import Value
 from flinkops.model.detail import ResourceRequirement
 from flinkops.model.facts import ClusterFacts, RestoredFacts, SnapshotFacts
 from flinkops.model.launch import Launch
@@ -259,3 +261,15 @@ def test_what_a_saved_plan_does_not_say_of_a_step_is_not_asked_of_it() -> None:
         if not field.required and (field.default if field.default is not msgspec.NODEFAULT else None)
     }
     assert asked == {("VerifyStable", "checkpoints")}
+
+
+def below(base: type[msgspec.Struct]) -> Iterator[type[msgspec.Struct]]:
+    direct: list[type[msgspec.Struct]] = base.__subclasses__()
+    for each in direct:
+        yield each
+        yield from below(each)
+
+
+def test_what_plans_journals_and_assessments_hold_is_never_changed() -> None:
+    known_members()  # imports all
+    assert [each.__name__ for each in below(Value) if not each.__struct_config__.frozen] == []

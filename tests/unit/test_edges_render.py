@@ -14,7 +14,7 @@ from flinkops.plan.preconditions import JobInState, VertexParallelism
 from flinkops.render.delivery_card import card_lines
 from flinkops.render.doctor import CHANGES_SHOWN, FORMATS, answers_document, answers_text, doctor_text
 from flinkops.render.glyphs import ASCII, UNICODE, Glyphs, lanes, usage_bar
-from flinkops.render.lines import fit, line, plain
+from flinkops.render.lines import Line, fit, line, plain
 from flinkops.render.plan import plan_parts, result_lines
 from flinkops.render.rehearsal import rehearsal_lines
 from flinkops.render.timeline import timeline_document, timeline_lines
@@ -192,3 +192,9 @@ def test_text_takes_a_hundred_cells_and_no_more() -> None:
     titles = ("x" * length + " y" * 100 for length in (1, 2))  # one of them ends a line at each cell
     told = [doctor_text([diagnosed("a", msgspec.structs.replace(ILL, title=title))]).splitlines() for title in titles]
     assert max(len(text) for lines in told for text in lines) == 100
+
+
+@pytest.mark.parametrize("parts", [line("日本"), (*line("日", "critical"), *line("本"))])
+def test_wide_letters_stand_where_they_are_told_to(parts: Line) -> None:
+    assert plain(fit(parts, 6)) == "日本  "
+    assert plain(fit(parts, 6, align="right")) == "  日本"

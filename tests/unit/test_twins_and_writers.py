@@ -177,6 +177,15 @@ def test_the_pace_of_a_partition_is_of_two_answers_far_enough_apart(
     assert (part.read_per_second, part.pending_change_per_second, part.catch_up_seconds) == expected
 
 
+@pytest.mark.parametrize(("seconds", "per_second"), [(180.0, 10.0), (180.001, 5.0)])
+def test_the_pace_of_a_partition_is_of_the_oldest_answer_of_three_minutes(seconds: float, per_second: float) -> None:
+    pace = PartitionPace()
+    pace.told(KEY, at(0, 0, None))
+    pace.told(KEY, at(100, 1_400, None))
+    told = pace.told(KEY, at(seconds, 1_800, None)).partitions[0]
+    assert told.read_per_second == pytest.approx(per_second, rel=1e-3)
+
+
 def test_a_job_with_the_id_of_another_one_has_its_own_pace() -> None:
     pace = PartitionPace()
     pace.told(JobKey("lab", "shop", "orders"), at(0, 100, 500.0))
