@@ -322,6 +322,7 @@ def test_a_spec_that_is_refused_is_not_one_that_stops_the_job_for_good(directory
     observed = replaced(operator_configuration=None, checkpoint_age_seconds=1.0)
     prediction = told(found, Edit(manifest=wanted), observed, NEW)
     assert prediction.effective_mode is mode
+    assert bool(prediction.unknown) is (mode is Mode.UNKNOWN), "what it depends on is named"
 
 
 @pytest.mark.parametrize(("mode", "refused"), [("savepoint", True), ("last-state", True), ("stateless", False)])

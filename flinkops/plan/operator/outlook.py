@@ -90,7 +90,7 @@ def _common(worlds: list[tuple[Decision, Mapping[Fact, object]]]) -> tuple[Decis
     decisions = [decision for decision, _ in worlds]
     first = decisions[0]
     if len({(one.mode, one.restarts) for one in decisions}) > 1:
-        facts = tuple(that_matter((one.mode, assumed) for one, assumed in worlds))
+        facts = tuple(that_matter(((one.mode, one.restarts), assumed) for one, assumed in worlds))
         outcomes = " or ".join(dict.fromkeys(one.mode.value for one in decisions))
         reason = because(ReasonCode.NOT_KNOWN, outcomes=outcomes, facts=" and ".join(one.text for one in facts))
         stops = any(one.restarts for one in decisions)
