@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -135,7 +136,8 @@ class Seen(msgspec.Struct, frozen=True):
     @property
     def of_the_surroundings(self) -> bool:
         """Whether it failed for a reason that lies in this machine, not in the program and its state."""
-        return self._reading_broke or any(cause.kind in _OF_THE_SURROUNDINGS for cause in self.causes)
+        kinds = {cause.kind for cause in self.causes}
+        return self._reading_broke or self._was_subsumed or not kinds.isdisjoint(_OF_THE_SURROUNDINGS)
 
     def named(self, vertices: Mapping[str, str]) -> "Seen":
         """Operators without a name get that of the running job's chain that they begin, by the ids of its vertices.
@@ -148,6 +150,15 @@ class Seen(msgspec.Struct, frozen=True):
             for one in self.operators
         )
         return msgspec.structs.replace(self, operators=tuple(operators))
+
+    @property
+    def _was_subsumed(self) -> bool:
+        """Whether a file of the state is what was not there (a checkpoint's may lie beside it), not of the program."""
+        path = urlsplit(self.against).path.rstrip("/")
+        folder, _, name = path.rpartition("/")
+        place = folder if name.startswith("chk-") else path
+        missing = (cause.message or "" for cause in self.causes if cause.kind in _GONE)
+        return self.outcome != "restored" and bool(place) and any(place in one for one in missing)
 
     @property
     def _reading_broke(self) -> bool:

@@ -102,6 +102,29 @@ def test_the_settings_are_those_of_the_spec_over_the_operators_without_ha_and_re
     assert not [key for key in found if key.startswith(("high-availability", "metrics.", "kubernetes."))]
 
 
+@pytest.mark.parametrize(
+    ("entry", "arguments", "python"),
+    [
+        (
+            "org.apache.flink.client.python.PythonDriver",
+            ["-pyclientexec", "/usr/bin/python3", "-pyexec", "/opt/python", "-py", "/job.py"],
+            {"python.client.executable": "/usr/bin/python3", "python.executable": "/opt/python"},
+        ),
+        (
+            "org.apache.flink.client.python.PythonDriver",
+            ["-pym", "shop.job", "--pyFiles", "/a.py,/b", "--window", "5", "-pyexec", "its-own"],
+            {"python.files": "/a.py,/b"},
+        ),
+        ("org.apache.flink.client.python.PythonDriver", ["-py"], {}),
+        ("shop.Job", ["-pyexec", "its-own"], {}),
+    ],
+)
+def test_what_the_python_driver_is_told_is_a_setting(entry: str, arguments: list[str], python: dict[str, str]) -> None:
+    job = {"jarURI": "local:///opt/flink/opt/flink-python.jar", "entryClass": entry, "args": arguments}
+    found = settings_of({"job": job}, {})
+    assert {key: value for key, value in found.items() if key.startswith("python.")} == python
+
+
 def test_both_files_of_settings_hold_each_value_on_one_line() -> None:
     files = made().files[CONF_MOUNT]
     older = files["flink-conf.yaml"].decode().splitlines()

@@ -221,6 +221,22 @@ def test_a_checkpoint_that_was_subsumed_is_seen_as_such() -> None:
     assert not seen(causes=(gone,)).state_is_gone
 
 
+@pytest.mark.parametrize(
+    ("against", "missing", "verdict"),
+    [
+        ("file:/cp/1f/chk-7", "Cannot find checkpoint or savepoint file/directory 'file:/cp/1f/chk-7'", "cannot-tell"),
+        ("file:/cp/1f/chk-7", "/cp/1f/shared/0a (No such file or directory)", "cannot-tell"),
+        ("file:/cp/1f/chk-7", "/opt/model.bin (No such file or directory)", "fails"),
+        ("file:/cp/savepoint-1", "/cp/savepoint-1/0a (No such file or directory)", "cannot-tell"),
+        ("file:/cp/savepoint-1", "/cp/model.bin (No such file or directory)", "fails"),
+        ("", "/opt/model.bin (No such file or directory)", "fails"),
+    ],
+)
+def test_a_state_whose_files_are_gone_says_nothing_of_the_program(against: str, missing: str, verdict: str) -> None:
+    causes = (Cause("java.lang.Exception", "could not start"), Cause("java.io.FileNotFoundException", missing))
+    assert judge("orders", seen(outcome="failed", against=against, causes=causes, opened=())).verdict == verdict
+
+
 def test_a_restore_that_broke_off_while_it_read_is_tried_again_and_no_verdict() -> None:
     closed = Cause("java.io.IOException", "Cannot register Closeable, registry is already closed. Closing argument.")
     broken_off = seen(outcome="failed", causes=(Cause("java.lang.Exception", "could not restore"), closed))

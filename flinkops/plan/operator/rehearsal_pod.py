@@ -52,6 +52,24 @@ _LEFT_OUT = (
     "web.",
     "rest.",
 )
+# What Flink's own driver of Python programs takes before the program's arguments. `flink run`, to which the driver is
+# any program, would tell no worker of it.
+_PYTHON_DRIVER = "org.apache.flink.client.python.PythonDriver"
+_PYTHON_SETTINGS = {
+    "-pyexec": "python.executable",
+    "--pyExecutable": "python.executable",
+    "-pyclientexec": "python.client.executable",
+    "--pyClientExecutable": "python.client.executable",
+    "-pyfs": "python.files",
+    "--pyFiles": "python.files",
+    "-pyarch": "python.archives",
+    "--pyArchives": "python.archives",
+    "-pyreq": "python.requirements",
+    "--pyRequirements": "python.requirements",
+    "-pypath": "python.pythonpath",
+    "--pyPythonPath": "python.pythonpath",
+}
+_PYTHON_ENTRIES = ("-py", "--python", "-pym", "--pyModule")
 _CLAIM_MODES = ("execution.savepoint-restore-mode", "execution.state-recovery.claim-mode")
 _CHECKPOINT = re.compile(r"chk-[0-9]+\Z")
 _OBJECT_STORES = frozenset({"s3", "s3a", "s3n", "s3p", "gs", "abfs", "abfss", "wasb", "wasbs", "oss", "cos", "obs"})
@@ -155,7 +173,19 @@ def settings_of(spec: Mapping[str, Any], defaults: Mapping[str, str]) -> dict[st
     kept |= {key: found[key] for key in _CLAIM_MODES if key in found}
     if parallelism := job_of(spec).get("parallelism"):
         kept["parallelism.default"] = str(parallelism)
-    return kept
+    return kept | _python_settings(job_of(spec))
+
+
+def _python_settings(job: Mapping[str, Any]) -> dict[str, str]:
+    """What the arguments of Flink's Python driver say to its workers."""
+    found: dict[str, str] = {}
+    words = [str(one) for one in job.get("args") or ()] if job.get("entryClass") == _PYTHON_DRIVER else []
+    for option, value in zip(words[::2], words[1::2], strict=False):
+        if option in _PYTHON_SETTINGS:
+            found[_PYTHON_SETTINGS[option]] = value
+        elif option not in _PYTHON_ENTRIES:
+            break  # from here on they are the program's
+    return found
 
 
 def drops_state_of(spec: Mapping[str, Any]) -> bool:
