@@ -1,5 +1,6 @@
 """./dev mutation: what is drawn, which tests are run against it, and what is said of it."""
 
+import warnings
 from pathlib import Path
 
 import pytest
@@ -111,3 +112,10 @@ def test_an_exception_of_a_dotted_name_is_left_alone(tmp_path: Path) -> None:
     mutants, _ = sample(_tree(tmp_path, source), ["code"], 100, seed=1)
     assert [each.line for each in mutants if "Exception" in each.operator] == [5]
     assert all(each.source(tmp_path) != source for each in mutants)
+
+
+def test_a_mutant_at_which_python_warns_is_one() -> None:
+    """The tests' own session makes an error of each warning: it ended a whole run."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert changed_function("def f(a):\n    return a == 1\n", "def f(a):\n    return a is 1\n", "m.py") is not None
