@@ -24,6 +24,7 @@ _CLUSTER = "cluster and not by_hand"  # those by hand: ./dev test cluster -m "cl
 _PARTS = max(4, 2 * (os.cpu_count() or 1))  # many tests wait for other processes; to start one takes 1.5 s of CPU
 _FLEETS = "2"  # at once: a fleet waits most of its time; modules have their own, or share one that each worker has
 _LOWEST = 19  # niceness
+_PATIENCE = "--timeout=900"  # of a test at that niceness: a busy machine starves it for minutes
 _INTERRUPTED_SECONDS = 30.0  # for pytest to end what its tests started
 _NO_TESTS = 5  # pytest's exit code when nothing was collected
 _LONG_HINT = "not run: kills, pages and the demo from end to end; ./dev test long runs them"
@@ -134,7 +135,8 @@ def _slower_parts(for_pytest: list[str]) -> list[str]:
 def _thorough(base: Path | None, for_pytest: list[str]) -> AbstractContextManager[Callable[[], int]]:
     if base is None:
         return nullcontext(lambda: 1)
-    return _in_parts(base, "thorough", _THOROUGH, for_pytest, "--hypothesis-profile=thorough", niceness=_LOWEST)
+    options = ("--hypothesis-profile=thorough", _PATIENCE)
+    return _in_parts(base, "thorough", _THOROUGH, for_pytest, *options, niceness=_LOWEST)
 
 
 def _build_gateway() -> None:
