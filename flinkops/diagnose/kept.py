@@ -20,8 +20,11 @@ def kept_now_and_before(polls: Sequence[JobSample]) -> float | None:
     The least of what this poll and the two before it say: a state's size is that of the last checkpoint, some seconds
     older than the count of records. None where too few polls know both, or the state did not grow before.
     """
-    known = [kept for left_out in range(ASKS) if (kept := _kept(polls[: len(polls) - left_out])) is not None]
-    return min(known, default=None) if _kept(polls) is not None else None
+    newest = _kept(polls)
+    if newest is None:
+        return None
+    before = (_kept(polls[: len(polls) - left_out]) for left_out in range(1, ASKS))
+    return min([newest, *(kept for kept in before if kept is not None)])
 
 
 def _kept(polls: Sequence[JobSample]) -> float | None:

@@ -108,12 +108,13 @@ def judge(job: str, seen: Seen, *, control: Seen | None = None, drops: bool = Fa
 
 def _refused_late(seen: Seen, control: Seen | None) -> tuple[DeclaredState | SavedState, str] | None:
     """A state that was not opened, and that its operator will not be able to read; the old program could. And why."""
-    left = {(one.operator, one.name) for one in unopened(seen)}
+    untried = unopened(seen)
+    left = {(one.operator, one.name) for one in untried}
     if control is not None:
         left -= {(one.operator, one.name) for one in control.declared}
     counts = (one for one in seen.declared if one.own or control is not None)
     found = next((one for one in counts if (one.operator, one.name) in left), None)
-    return (found, found.error) if found is not None else rewritten(seen, control, unopened(seen))
+    return (found, found.error) if found is not None else rewritten(seen, control, untried)
 
 
 def accepted(rehearsal: Rehearsal, names: Collection[str]) -> bool:

@@ -1,10 +1,7 @@
 """A TaskManager that ended itself: what its log says, and what the doctor makes of it."""
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import ClassVar
 
 import msgspec
 import pytest
@@ -12,11 +9,11 @@ import pytest
 from flinkops.diagnose.diagnosis import diagnose
 from flinkops.errors import Unreachable
 from flinkops.model.detail import FatalError
-from flinkops.model.endpoint import parse_endpoint
 from flinkops.model.facts import ClusterFacts
 from flinkops.outside.fatal_errors import fatal_errors_in_log
 from flinkops.sources.flink.source import FlinkRestSource
 from tests.unit.doctor_cases import above_info, evidence, found, job, thrown
+from tests.unit.text_flink import TextFlink, text_flink
 
 VERTEX, OTHER = "b" * 32, "c" * 32
 GONE = "java.lang.Exception: TaskExecutor with id tm-1 is gone\nCaused by: x.Y: The TaskExecutor is shutting down."
@@ -74,32 +71,10 @@ def test_the_finding_says_what_ended_it_or_that_it_is_not_known() -> None:
     assert found("restart-loop", msgspec.structs.replace(own, fatal=(fatal,))) == found("restart-loop", own)
 
 
-class _Flink(BaseHTTPRequestHandler):
-    """One TaskManager that is left, and a folder that all processes share; ``folders`` maps paths to answers."""
-
-    folders: ClassVar[dict[str, str]] = {}
-
-    def do_GET(self) -> None:
-        answer = self.folders.get(self.path)
-        self.send_response(404 if answer is None else 200)
-        self.end_headers()
-        self.wfile.write((answer or '{"errors": []}').encode())
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Not on the terminal."""
-
-
 @pytest.fixture
 def flink() -> Iterator[FlinkRestSource]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Flink)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    source = FlinkRestSource(parse_endpoint(f"http://127.0.0.1:{server.server_address[1]}", name="x"))
-    yield source
-    source.close()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with text_flink() as source:
+        yield source
 
 
 @pytest.mark.thorough
@@ -119,12 +94,12 @@ def test_the_log_of_one_that_is_gone_is_read_where_processes_share_a_folder(
         "/jobmanager/logs/taskmanager-0.log": log(VERTEX, "a.TooOldException: no"),
         "/jobmanager/logs/a%20b.log": log(VERTEX, "a.EarlierException: no"),
     }
-    monkeypatch.setattr(_Flink, "folders", answers)
+    monkeypatch.setattr(TextFlink, "answers", answers)
     found_ = flink.fatal_errors({VERTEX}, 1000)
     assert [(each.source, each.name) for each in found_] == [
         ("a b.log", "a.EarlierException"),
         ("taskmanager-1.log", FENCED),
     ]
-    monkeypatch.setattr(_Flink, "folders", {"/taskmanagers": answers["/taskmanagers"]})
+    monkeypatch.setattr(TextFlink, "answers", {"/taskmanagers": answers["/taskmanagers"]})
     with pytest.raises(Unreachable):
         flink.fatal_errors({VERTEX}, 1000)

@@ -1,10 +1,7 @@
 """A topic that was deleted under a job that reads it: what a log says, and what the doctor makes of it."""
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import ClassVar
 
 import msgspec
 import pytest
@@ -13,7 +10,6 @@ from flinkops.config.policy import Policy
 from flinkops.errors import Unreachable
 from flinkops.evidence_collector import EvidenceCollector
 from flinkops.model.detail import JobDetail, LogFile, LostTopic, PartitionDetail, SubtaskDetail, VertexDetail
-from flinkops.model.endpoint import parse_endpoint
 from flinkops.observer import Observer
 from flinkops.outside.lost_topics import lost_topics_in_log
 from flinkops.sources.flink.source import FlinkRestSource
@@ -21,6 +17,7 @@ from flinkops.sources.lost_topics import lost_topics
 from tests.unit.builders import NOW_MS, snapshot, spread, with_vertex
 from tests.unit.doctor_cases import evidence, found, job, sample
 from tests.unit.test_doctor_command import Source, Still
+from tests.unit.text_flink import TextFlink, text_flink
 
 # of the lab, as they were written but for their times
 FETCH = (
@@ -57,32 +54,10 @@ def test_topics_that_a_log_says_are_gone_now(text: str, gone: tuple[str, ...]) -
     assert lost_topics_in_log(text, TOPICS) == gone
 
 
-class _Flink(BaseHTTPRequestHandler):
-    """TaskManagers with their logs; ``answers`` by path."""
-
-    answers: ClassVar[dict[str, str]] = {}
-
-    def do_GET(self) -> None:
-        answer = self.answers.get(self.path)
-        self.send_response(404 if answer is None else 200)
-        self.end_headers()
-        self.wfile.write((answer or '{"errors": []}').encode())
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Not on the terminal."""
-
-
 @pytest.fixture
 def flink() -> Iterator[FlinkRestSource]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Flink)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    source = FlinkRestSource(parse_endpoint(f"http://127.0.0.1:{server.server_address[1]}", name="x"))
-    yield source
-    source.close()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with text_flink() as source:
+        yield source
 
 
 @pytest.mark.parametrize(("written_ms", "gone"), [(NOW_MS - 60_000, True), (NOW_MS - 60_001, False), (None, False)])
@@ -95,7 +70,7 @@ def test_the_newest_log_is_read_while_it_is_written(
         "/taskmanagers/tm%201/logs": json.dumps({"logs": listed}),
         "/taskmanagers/tm%201/logs/taskmanager.log": log(("02:58:00", FETCH)),
     }
-    monkeypatch.setattr(_Flink, "answers", answers)
+    monkeypatch.setattr(TextFlink, "answers", answers)
     told = lost_topics(flink, ["tm 1"], TOPICS, NOW_MS, deadline_seconds=10.0)
     assert told == ((LostTopic("orders-of-2026", "the log of TaskManager tm 1"),) if gone else ())
     with pytest.raises(Unreachable):

@@ -30,7 +30,7 @@ from flinkops.plan.operator.configuration import HA_TYPE, of_running_cluster
 from flinkops.plan.operator.merge_patch import merged
 from flinkops.plan.operator.predict import Edit, Prediction, edited_spec, predict
 from flinkops.plan.operator.recorded import lost_stop_savepoint
-from flinkops.plan.operator.rules import features
+from flinkops.plan.operator.rules import Features, features
 from flinkops.plan.operator.session_cluster import on_cluster
 from flinkops.plan.operator.situation import ObservedJob
 from flinkops.plan.operator.spec import Change, configuration, savepoint_directory, upgrade_mode
@@ -65,14 +65,15 @@ def prepare_for_resource(
         return _prepared(_in_place(control, job, request, stamp), {})
     observed = observed_job(job, read, stopped_by=_suspended_with(journal, control))
     start_from = request.start_from or _lost_savepoint(request, resource, observed)
-    found = _predicted(control, journal, job, read, request, observed, stores, start_from)
+    abilities = features(read.definition, read.operator.version)
+    found = _predicted(control, journal, job, read, request, observed, stores, start_from, abilities)
     plan = plan_for_resource(
         request.verb,
         control.name,
         resource,
         _seen(job, stamp),
         found,
-        features(read.definition, read.operator.version),
+        abilities,
         stamp,
         request.terms,
         start_from=start_from,
@@ -90,11 +91,11 @@ def _predicted(
     observed: ObservedJob,
     stores: Stores,
     start_from: str | None,
+    abilities: Features,
 ) -> Prediction:
     """What the operator will do with the edit that is asked for, and what of an earlier redeployment goes with it."""
     resource = read.resource
     edit, settled = _edit(journal, control, resource, request)
-    abilities = features(read.definition, read.operator.version)
     accepted = _accepted(request, start_from)
     found = predict(resource, edit, observed=observed, features=abilities, cluster=read.cluster, accepted=accepted)
     found = _told_of_redeployment(found, settled, job, resource, journal, stores)

@@ -86,11 +86,17 @@ def _grows_much(case: Case, slope: float | None, size: float) -> bool:
 
 def _as_fast_as_ever(case: Case, slope: float, size: float) -> bool:
     """A state without an end grows now as it did on average since it was empty; one that fills has slowed."""
-    uptime, points = case.uptime_seconds, case.job.checkpoints
-    if not uptime or points is None or points.restored is not None or case.job.restarts:
+    uptime = case.uptime_seconds
+    if not uptime or not _began_empty(case):
         return True
     mean = STEADY_RATIO * size / uptime * 3600
     return case.at_least("growth per hour, against its mean since the start", slope * 3600, mean, "bytes")
+
+
+def _began_empty(case: Case) -> bool:
+    """It started without state, and has run since."""
+    facts = case.job.checkpoints
+    return facts is not None and facts.restored is None and not case.job.restarts
 
 
 def _fills(case: Case) -> bool:
@@ -257,9 +263,9 @@ def _may_fill(case: Case, slope: float) -> str | None:
 
     A key space that fills and one without an end grow alike for a while; one where each record stays needs no waiting.
     """
-    facts, uptime = case.job.checkpoints, case.uptime_seconds
+    uptime = case.uptime_seconds
     largest = next((each for each in case.job.vertices if each.name == _largest(case)), None)
-    if facts is None or facts.restored is not None or case.job.restarts or uptime is None or largest is None:
+    if not _began_empty(case) or uptime is None or largest is None:
         return None
     rate, read, size = total(largest.records_in_per_second), largest.records_in, largest.bytes_in
     if uptime >= FILLED_SECONDS or not rate or not read or not size:
@@ -283,10 +289,15 @@ def _may_expire(case: Case, slope: float, size: float) -> str | None:
 
     Flink's REST API shows the cluster's settings, not those that a statement was submitted with.
     """
-    uptime, largest, facts = case.uptime_seconds, _largest(case), case.job.checkpoints
+    uptime, largest = case.uptime_seconds, _largest(case)
     in_sql = largest is not None and _SQL_OPERATOR.search(largest) is not None
-    fresh = facts is not None and facts.restored is None and not case.job.restarts
-    if not in_sql or not fresh or _ttl_seconds(case) is not None or uptime is None or uptime >= FILLED_SECONDS:
+    if (
+        not in_sql
+        or not _began_empty(case)
+        or _ttl_seconds(case) is not None
+        or uptime is None
+        or uptime >= FILLED_SECONDS
+    ):
         return None
     if _is_near(_to_limit(case, slope, size)[0]):
         return None

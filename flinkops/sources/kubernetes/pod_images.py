@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from flinkops.model.effect import PodImage
-from flinkops.sources.kubernetes.resources import Json, identity, items, section, text, time_ms
+from flinkops.sources.kubernetes.resources import Json, component, identity, items, section, text, time_ms
 
 _MAIN_CONTAINER = "flink-main-container"
 _ENDED = frozenset({"Succeeded", "Failed"})
@@ -16,7 +16,7 @@ def pod_images(pods: Iterable[Json]) -> tuple[PodImage, ...]:
         metadata, image = section(pod, "metadata"), _main_image(pod)
         if image is None or metadata.get("deletionTimestamp") or text(section(pod, "status"), "phase") in _ENDED:
             continue
-        manager = text(section(metadata, "labels"), "component") == "jobmanager"
+        manager = component(pod) == "jobmanager"
         found.append(PodImage(identity(pod)[1], manager, image, time_ms(metadata, "creationTimestamp") or 0))
     return tuple(found)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from flinkops.model.effect import PodTimes
-from flinkops.sources.kubernetes.resources import Json, identity, items, section, text, time_ms
+from flinkops.sources.kubernetes.resources import Json, component, identity, items, section, text, time_ms
 from flinkops.sources.kubernetes.startup_blockers import event_ms
 
 _MAIN_CONTAINER = "flink-main-container"
@@ -22,7 +22,7 @@ def pod_times(pods: Iterable[Json], events: Iterable[Json]) -> tuple[PodTimes, .
         created_ms = time_ms(metadata, "creationTimestamp")
         if created_ms is None:
             continue
-        manager = text(section(metadata, "labels"), "component") == "jobmanager"
+        manager = component(pod) == "jobmanager"
         found.append(PodTimes(name, manager, created_ms, _scheduled(status), pulled.get(name), _started(status)))
     return tuple(found)
 

@@ -10,7 +10,8 @@ from decimal import Decimal
 from flinkops.model.facts import StuckFacts
 from flinkops.model.states import WAITING_FOR_A_SLOT, WAITING_FOR_SLOTS, JobState
 from flinkops.outside.kubernetes_quantities import BadQuantity, Quantity
-from flinkops.sources.kubernetes.resources import Json, identity, items, section, text
+from flinkops.sources.kubernetes.resources import Json, component, identity, items, section
+from flinkops.sources.kubernetes.startup_blockers import is_ready
 from flinkops.sources.protocol import SourceSnapshot
 
 _PODS = frozenset({"pods", "count/pods"})
@@ -37,8 +38,8 @@ def used_up(quotas: Iterable[Json], pods: Sequence[Json]) -> tuple[StuckFacts, .
     waited for, not for the quota: then none. A kind of resource that pods do not have, and a quota of which it is not
     known whether it counts these pods, are left out.
     """
-    taskmanagers = [pod for pod in pods if _label(pod, "component") == "taskmanager"]
-    if not all(_ready(pod) for pod in taskmanagers):
+    taskmanagers = [pod for pod in pods if component(pod) == "taskmanager"]
+    if not all(is_ready(pod) for pod in taskmanagers):
         return ()
     asked = [_requests(pod) for pod in taskmanagers]
     return tuple(found for quota in quotas for found in _of_quota(quota, asked))
@@ -83,12 +84,3 @@ def _requests(pod: Json) -> dict[str, Decimal]:
                     continue
                 found[f"{kind}.{of}"] = found.get(f"{kind}.{of}", Decimal(0)) + value
     return found
-
-
-def _label(pod: Json, key: str) -> str | None:
-    return text(section(section(pod, "metadata"), "labels"), key)
-
-
-def _ready(pod: Json) -> bool:
-    conditions = items(section(pod, "status"), "conditions")
-    return any(text(one, "type") == "Ready" and text(one, "status") == "True" for one in conditions)

@@ -37,6 +37,11 @@ def text(parent: object, key: str) -> str | None:
     return child if isinstance(child, str) and child else None
 
 
+def component(pod: Json) -> str | None:
+    """What of a Flink cluster a pod is: jobmanager, taskmanager."""
+    return text(section(section(pod, "metadata"), "labels"), "component")
+
+
 def number(parent: object, key: str) -> int | None:
     """The integer under `key` (the operator writes some as strings), else None."""
     child = parent.get(key) if isinstance(parent, Mapping) else None

@@ -107,7 +107,7 @@ def _explains(code: str, at_ms: int | None, pods: Sequence[Json], name: str) -> 
         return any(_unscheduled(pod) for pod in pods)
     if code == "quota":  # of a replica set that has not got its pods: one that came since tells that it has
         return not any(identity(pod)[1].startswith(f"{name}-") and not _not_after(pod, at_ms) for pod in pods)
-    return any(not _ready(pod) for pod in pods)
+    return any(not is_ready(pod) for pod in pods)
 
 
 def _not_before(at_ms: int | None, pod: Json) -> bool:
@@ -135,7 +135,8 @@ def _unscheduled(pod: Json) -> bool:
     return _condition(pod, "PodScheduled") == "False" or not section(pod, "spec").get("nodeName")
 
 
-def _ready(pod: Json) -> bool:
+def is_ready(pod: Json) -> bool:
+    """Its condition of this name is True."""
     return _condition(pod, "Ready") == "True"
 
 
