@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from devtools.bootstrap import REPOSITORY
-from devtools.mutation import PACKAGES, covering, report, test_lines
+from devtools.mutation import PACKAGES, covering, report, test_lines, typed
 from devtools.mutation.mutants import Mutant, sample
 from devtools.mutation.runs import Runs, environment, killed_before
 from flinkops.errors import OperationFailed
@@ -29,10 +29,9 @@ def run(options: argparse.Namespace) -> int:
     known = covering.load(tree, work / "lines")
     mutants, places = _sample(tree, work / "sample.json", folders, options)
     kept = killed_before(work) if options.again else {}
-    results = sorted(
-        Runs(known, work, options.seconds, options.workers).results(mutants, kept),
-        key=lambda r: (r.path, r.line, r.key),
-    )
+    found = Runs(known, work, options.seconds, options.workers).results(mutants, kept)
+    _say("what the type checker says of the survivors")
+    results = sorted(typed.judged(tree, found), key=lambda r: (r.path, r.line, r.key))
     head = f"./dev mutation --sample {options.sample} --seed {options.seed}\n{_when()}"
     head += f"; {len(results)} of {places} places"
     text = report.text(results, head, report.read_reasons(REPOSITORY))

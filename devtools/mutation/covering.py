@@ -4,14 +4,17 @@ import ast
 import difflib
 import hashlib
 import json
-import re
 import shutil
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from coverage import CoverageData
+
+from devtools.mutation import PACKAGES
+from devtools.mutation.users import Users, bodies, extent, function_at, statements_at
 
 OF_EVERY_CLASS = "tests/unit/test_frozen_structs.py::test_every_struct_is_frozen"
 """Asks each class how it was made, and runs none of its lines."""
@@ -28,59 +31,76 @@ class Covering:
     seconds: dict[str, float] = field(default_factory=dict)
 
     def tests(self, path: str, line: int) -> list[str]:
-        """The tests that run the line, the fastest first.
+        """The tests that can see the line: the nearest first, of these the ones that import its module, the fastest.
 
-        A line outside functions (a constant, a default) runs once, at the import, for all; for it, those that run a
-        line which names the constant, or the function or class that it belongs to.
+        A line of a function: those that run it. One at the import: those that use what it makes (`Users`).
         """
-        lines = self.lines.get(path, {})
-        around = _around((self.root / path).read_text(encoding="utf-8"), line)
-        owners = [node for node in around if isinstance(node, ast.FunctionDef | ast.ClassDef)]
-        # Some lines leave no trace (`break`, `continue`, a folded constant): the least statement around that does.
-        traces = (lines.get(line, set()), *(_any(lines, _extent(node)) for node in around))
-        found = next((tests for tests in traces if tests), set())
-        if not any(isinstance(owner, ast.FunctionDef) and owner.body[0].lineno <= line for owner in owners):
-            found = found.union(*(_any(lines, _extent(owner)) for owner in owners))
-            found = found.union(*(self._naming(name) for name in _defined(around[0], owners)))
-            if OF_EVERY_CLASS in self.seconds:
-                found = found | {OF_EVERY_CLASS}
-        return sorted(found, key=lambda test: (self.seconds.get(test, 0.0), test))
+        steps = self._running(path, line) if self._in_function(path, line) else self._using(path, line)
+        knowing = {module for module in set(map(module_of, steps)) if path in self._imported_by(module)}
 
-    def _naming(self, name: str) -> set[str]:
-        word = re.compile(rf"\b{re.escape(name)}\b")
-        found: set[str] = set()
-        for path, lines in self.lines.items():
-            for number, text in enumerate((self.root / path).read_text(encoding="utf-8").splitlines(), 1):
-                if word.search(text):
-                    found |= lines.get(number, set())
-        return found
+        def order(test: str) -> tuple[int, bool, float, str]:
+            return steps[test], module_of(test) not in knowing, self.seconds.get(test, 0.0), test
+
+        return sorted(steps, key=order)
+
+    def _in_function(self, path: str, line: int) -> bool:
+        return function_at(self._users.modules[path].tree, line) is not None
+
+    def _running(self, path: str, line: int) -> dict[str, int]:
+        """Some lines leave no trace (`break`, `continue`, a folded constant): the least statement around that does."""
+        lines = self.lines.get(path, {})
+        around = statements_at(self._users.modules[path].tree, line)
+        traces = (lines.get(line, set()), *(_any(lines, extent(node)) for node in around))
+        return dict.fromkeys(next((tests for tests in traces if tests), set()), 0)
+
+    def _using(self, path: str, line: int) -> dict[str, int]:
+        found: dict[str, int] = {}
+        around = statements_at(self._users.modules[path].tree, line)
+        for steps, node in enumerate(around):
+            found |= dict.fromkeys(_any(self.lines.get(path, {}), bodies(node)) - found.keys(), steps)
+        for steps, user, where in self._users.near(path, line):
+            tests = self._running(user, where) if user in self.lines else self._of_function(user, where)
+            for test in tests:
+                found[test] = min(steps, found.get(test, steps))
+        if any(isinstance(node, ast.ClassDef) for node in around) and OF_EVERY_CLASS in self.seconds:
+            found[OF_EVERY_CLASS] = 0
+        return found or dict.fromkeys(self.lines.get(path, {}).get(line, ()), 0)
+
+    def _of_function(self, path: str, line: int) -> list[str]:
+        function = function_at(self._users.modules[path].tree, line)
+        return self._ids.get((path, function.name), []) if function else []
+
+    def _imported_by(self, module: str) -> set[str]:
+        known = self._users.modules.get(module)
+        return {origin for origin, _ in known.imported.values()} if known else set()
+
+    @cached_property
+    def _users(self) -> Users:
+        tests = (str(each.relative_to(self.root)) for each in (self.root / "tests").rglob("*.py"))
+        ours = (
+            str(each.relative_to(self.root))
+            for name in PACKAGES
+            for each in (self.root / "flinkops" / name).rglob("*.py")
+        )
+        return Users(self.root, dict.fromkeys([*self.lines, *sorted(ours), *sorted(tests)]))
+
+    @cached_property
+    def _ids(self) -> dict[tuple[str, str], list[str]]:
+        """The tests of a function of a module: with parameters it has several."""
+        found: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+        for test in self.seconds:
+            module, _, names = test.partition("::")
+            found[module, names.partition("[")[0].rpartition("::")[2]].append(test)
+        return dict(found)
+
+
+def module_of(test: str) -> str:
+    """The file of a node id."""
+    return test.partition("::")[0]
 
 
 def _any(lines: dict[int, set[str]], numbers: Iterable[int]) -> set[str]:
     return set().union(*(lines.get(number, set()) for number in numbers))
-
-
-def _extent(node: ast.stmt) -> range:
-    return range(node.lineno, (node.end_lineno or node.lineno) + 1)
-
-
-def _around(text: str, line: int) -> list[ast.stmt]:
-    """The statements that have this line, the inmost first."""
-    around = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.stmt) and line in _extent(node)] or [
-        # A decorator stands before its definition's first line.
-        node
-        for node in ast.walk(ast.parse(text))
-        if isinstance(node, ast.FunctionDef | ast.ClassDef)
-        and any(decorator.lineno <= line <= (decorator.end_lineno or line) for decorator in node.decorator_list)
-    ]
-    return sorted(around, key=lambda node: node.lineno, reverse=True)
-
-
-def _defined(statement: ast.stmt, owners: Sequence[ast.stmt]) -> list[str]:
-    """What a statement at the import gives a name to."""
-    names = [node.name for node in owners if isinstance(node, ast.FunctionDef | ast.ClassDef)]
-    names += [node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
-    return names
 
 
 def keep(root: Path, folder: Path, sources: list[str], modules: list[str]) -> None:

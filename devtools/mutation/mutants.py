@@ -9,6 +9,7 @@ import ast
 import difflib
 import functools
 import hashlib
+import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -90,10 +91,13 @@ def _rank(seed: int, key: str) -> bytes:
 
 
 def _valid(source: str) -> bool:
-    try:
-        compile(source, "mutant", "exec")
-    except SyntaxError:
-        return False
+    """Whether Python compiles it without a warning (`a is "text"`), which would fail every test (`filterwarnings`)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            compile(source, "mutant", "exec")
+        except SyntaxError:
+            return False
     return True
 
 

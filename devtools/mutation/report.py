@@ -12,7 +12,10 @@ REASONS = Path("devtools/mutation/reasons.toml")
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one mutant. `tests` of the `covering` ones were run; `end` is killed, timeout or survived."""
+    """What became of one mutant. `tests` of the `covering` ones were run.
+
+    `end`: killed, timeout, refused (by the type checker) or survived.
+    """
 
     path: str
     line: int
@@ -26,8 +29,8 @@ class Result:
 
     @property
     def killed(self) -> bool:
-        """Also by the clock: it would not have passed."""
-        return self.end in {"killed", "timeout"}
+        """Also by the clock, or by the type checker alone: it would not have passed."""
+        return self.end in {"killed", "timeout", "refused"}
 
 
 def wilson(killed: int, total: int, z: float = 1.96) -> tuple[float, float]:
@@ -52,7 +55,8 @@ def text(results: list[Result], head: str, reasons: dict[tuple[str, str], str]) 
         _share(f"flinkops/{name}", [r for r in results if r.path.split("/")[1] == name]) for name in _names(results)
     ]
     ends = Counter(result.end for result in results)
-    lines += ["", f"killed by a failing test {ends['killed']}, by the time limit {ends['timeout']}"]
+    by_tests = f"killed by a failing test {ends['killed']}, by the time limit {ends['timeout']}"
+    lines += ["", f"{by_tests}; no test fails, but mypy --strict does: {ends['refused']}"]
     lines += [
         f"survivors: {len(survivors)}, of these {sum(_reason(r, reasons) != '' for r in survivors)} with a reason",
         "",

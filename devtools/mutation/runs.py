@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +16,7 @@ from queue import Empty, Queue
 from typing import Any
 
 from devtools.bootstrap import REPOSITORY
-from devtools.mutation.covering import Covering
+from devtools.mutation.covering import Covering, module_of
 from devtools.mutation.mutants import Mutant, changed_lines
 from devtools.mutation.report import Result
 from flinkops.errors import OperationFailed
@@ -24,8 +25,11 @@ _RESULTS = "results.jsonl"
 _CPU_SECONDS_MORE = 15.0
 """For imports and fixtures, and for a mutant that makes the tests slower but not endless."""
 _KILLERS_AT_ONCE = 20
-_FIRST_MODULES, _FIRST_TESTS = 2, 60
-"""Most mutants are killed by the first; where all is imported anew, to import few modules is most of its time."""
+_FIRST_MODULES, _FIRST_TESTS, _NEAREST = 2, 60, 200
+"""Most mutants are killed by the first: 60 of the 200 nearest tests, from the two modules with the most of these. Where
+all is imported anew, to import few modules is most of its time."""
+_LAST = 3
+"""A mutant that the nearest tests let live has so many times their seconds of all others, of each module in turn."""
 
 
 def killed_before(work: Path) -> dict[tuple[str, str], Result]:
@@ -57,7 +61,7 @@ class Runs:
         self._checked: set[str] = set()
         self._lock = threading.Lock()
 
-    def results(self, mutants: list[Mutant], kept: dict[tuple[str, str], Result]) -> list[Result]:
+    def results(self, mutants: list[Mutant], kept: dict[tuple[str, str], Result]) -> dict[Mutant, Result]:
         """Of every mutant; those that are kept are not run."""
         before = {
             mutant: kept[mutant.key, mutant.operator] for mutant in mutants if (mutant.key, mutant.operator) in kept
@@ -71,7 +75,7 @@ class Runs:
             self._results = {
                 mutant: result for mutant, result in self._results.items() if result.killed_by not in self._unreliable
             }
-        return list(self._results.values())
+        return self._results
 
     def _work_off(self, todo: list[Mutant]) -> None:
         waiting: Queue[Mutant] = Queue()
@@ -123,17 +127,17 @@ class Runs:
         root = self._known.root
         before, source = (root / mutant.path).read_text(encoding="utf-8"), mutant.source(root)
         found = [test for test in self._known.tests(mutant.path, mutant.line) if test not in self._unreliable]
-        first, more = _stages(found, self._known.seconds, self._seconds)
         end, killed_by, ran = "survived", "", 0
-        for tests in (first, more):
-            if tests and end == "survived":
-                end, killed_by = self._verdict(mutant, source, tests, worker)
-                ran += len(tests)
+        for tests in filter(None, _stages(found, self._known.seconds, self._seconds)):
+            end, killed_by = self._verdict(mutant, source, tests, worker)
+            ran += len(tests)
+            if end != "survived":
+                break
         change = tuple(changed_lines(before, source))
         return Result(mutant.path, mutant.line, mutant.operator, mutant.key, change, end, killed_by, ran, len(found))
 
     def _verdict(self, mutant: Mutant, source: str, tests: list[str], worker: "_Workers") -> tuple[str, str]:
-        limit = _CPU_SECONDS_MORE + self._seconds
+        limit = _CPU_SECONDS_MORE + max(self._seconds, sum(self._known.seconds.get(test, 0.0) for test in tests))
         task: dict[str, Any] = {"path": mutant.path, "source": source, "tests": tests, "cpu_seconds": limit}
         task["cold"] = mutant.line in self._known.at_import[mutant.path]  # its result is in place already
         answer = worker.ask(task)
@@ -147,12 +151,26 @@ class Runs:
         return answer["end"], answer["killed_by"]
 
 
-def _stages(tests: list[str], seconds: dict[str, float], limit: float) -> tuple[list[str], list[str]]:
-    """The fastest of the modules with the most of these tests, then all others while they stay within the limit."""
-    modules = [name for name, _ in Counter(map(_module, tests)).most_common(_FIRST_MODULES)]
-    first = _within([test for test in tests if _module(test) in modules][:_FIRST_TESTS], seconds, limit)
-    chosen = set(first)
-    return first, _within([test for test in tests if test not in chosen], seconds, limit)
+def _stages(tests: list[str], seconds: dict[str, float], limit: float) -> Iterator[list[str]]:
+    """The nearest of few modules, then all others while they stay within the limit, then more of all modules."""
+    modules = [name for name, _ in Counter(map(module_of, tests[:_NEAREST])).most_common(_FIRST_MODULES)]
+    first = _within([test for test in tests if module_of(test) in modules][:_FIRST_TESTS], seconds, limit)
+    yield first
+    ran = set(first)
+    more = _within([test for test in tests if test not in ran], seconds, limit)
+    yield more
+    ran.update(more)
+    yield _within(_in_turn([test for test in tests if test not in ran]), seconds, _LAST * limit)
+
+
+def _in_turn(tests: list[str]) -> list[str]:
+    """The first of each module, then the second of each."""
+    taken: Counter[str] = Counter()
+    turns = []
+    for test in tests:
+        taken[module_of(test)] += 1
+        turns.append((taken[module_of(test)], test))
+    return [test for _, test in sorted(turns, key=lambda turn: turn[0])]
 
 
 def _within(tests: list[str], seconds: dict[str, float], limit: float) -> list[str]:
@@ -166,10 +184,6 @@ def _within(tests: list[str], seconds: dict[str, float], limit: float) -> list[s
     return chosen
 
 
-def _module(test: str) -> str:
-    return test.partition("::")[0]
-
-
 def _line(result: Result) -> str:
     return f"{json.dumps(asdict(result))}\n"
 
@@ -180,7 +194,7 @@ class _Workers:
     def __init__(self, known: Covering, folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(known.root, folder, symlinks=True)
-        modules = sorted({_module(test) for test in known.seconds})
+        modules = sorted({module_of(test) for test in known.seconds})
         self._folder = folder
         self._warm = _started(folder, ["--warm", *modules])
         self._cold: subprocess.Popen[str] | None = None

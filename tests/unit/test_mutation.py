@@ -56,14 +56,59 @@ def test_a_sample_is_the_same_again_and_after_a_change_elsewhere(tmp_path: Path)
     assert {mutant.line for mutant in moved} == {mutant.line + 3 for mutant in before}
 
 
-def test_a_line_has_the_tests_that_run_it_the_fastest_first(tmp_path: Path) -> None:
+def test_a_line_of_a_function_has_the_tests_that_run_it(tmp_path: Path) -> None:
     known = Covering(_tree(tmp_path, SOURCE), seconds={"a": 3.0, "b": 1.0, "c": 2.0})
     known.lines["code/late.py"] |= {3: {"imports"}, 8: {"a", "b"}, 9: {"a"}, 10: {"b", "c"}}
-    assert known.tests("code/late.py", 8) == ["b", "a"]
-    # The constant: who happened to import the module, and who runs a line that names it.
-    assert known.tests("code/late.py", 3) == ["imports", "b", "c"]
+    assert known.tests("code/late.py", 8) == ["b", "a"], "the fastest first"
     # The default in the head of the function: all that run any of its lines.
     assert known.tests("code/late.py", 6) == ["b", "c", "a"]
+    assert known.tests("code/late.py", 3) == ["b", "c"], "the constant: not who happened to import the module first"
+
+
+USERS = {
+    "code/table.py": "from code.late import LIMIT, late\n\nROWS = (LIMIT,)\n",
+    "code/shown.py": "from code import table\n\n\ndef shown() -> str:\n    return str(table.ROWS)\n",
+    "code/other.py": "LIMIT = 7\n\n\ndef other() -> int:\n    return LIMIT\n",
+    "tests/test_late.py": "from code.late import LIMIT\n\n\ndef test_limit(a):\n    assert LIMIT == 5\n",
+}
+
+
+def test_a_constant_has_the_tests_of_its_users_the_nearest_first(tmp_path: Path) -> None:
+    _tree(tmp_path, SOURCE)
+    (tmp_path / "tests").mkdir()
+    for path, source in USERS.items():
+        (tmp_path / path).write_text(source, encoding="utf-8")
+    asked = "tests/test_late.py::test_limit[a]"
+    known = Covering(tmp_path, seconds={asked: 9.0, "runs": 2.0, "shows": 1.0, "others": 0.1})
+    known.lines["code/late.py"] |= {3: {"imports"}, 10: {"runs"}}
+    known.lines["code/table.py"] |= {3: {"imports"}}
+    known.lines["code/shown.py"] |= {5: {"shows"}}
+    known.lines["code/other.py"] |= {5: {"others"}}
+    assert known.tests("code/late.py", 3) == [asked, "runs", "shows"]
+    assert known.tests("code/table.py", 3) == ["shows"]
+    assert known.tests("code/other.py", 1) == ["others"]
+
+
+CLASS = '''class Waits(Struct, frozen=True):
+    """Seconds."""
+
+    seconds: float = 1.0
+
+    @property
+    def whole(self) -> int:
+        return int(self.seconds)
+
+
+def made() -> Waits:
+    return Waits()
+'''
+
+
+def test_a_field_has_the_tests_that_make_its_class_or_read_it(tmp_path: Path) -> None:
+    known = Covering(_tree(tmp_path, CLASS), seconds={"reads": 1.0, "makes": 2.0})
+    known.lines["code/late.py"] |= {4: {"imports"}, 8: {"reads"}, 12: {"makes"}}
+    assert known.tests("code/late.py", 4) == ["reads", "makes"]
+    assert known.tests("code/late.py", 6) == ["reads", "makes"], "the decorator of a method"
 
 
 @pytest.mark.parametrize(
@@ -91,6 +136,7 @@ def test_the_report_has_the_share_and_each_survivor_with_its_reason() -> None:
         in said
     )
     assert "x.py:2" not in said
+    assert "mypy --strict does: 1" in text([result(1, "refused")], "head", {})
 
 
 @pytest.mark.parametrize(
@@ -105,6 +151,13 @@ def test_the_report_has_the_share_and_each_survivor_with_its_reason() -> None:
 def test_what_was_made_at_the_import_is_not_patched(before: str, after: str, patched: bool) -> None:
     code = changed_function(f"def outer(found):\n    {before}\n", f"def outer(found):\n    {after}\n", "m.py")
     assert (code is not None) is patched
+
+
+def test_a_change_at_which_python_warns_is_none(tmp_path: Path) -> None:
+    source = 'def f(a: str) -> bool:\n    return a == "x"\n'
+    seen = {each.operator for seed in range(40) for each in sample(_tree(tmp_path, source), ["code"], 9, seed=seed)[0]}
+    assert "core/ReplaceComparisonOperator_Eq_NotEq" in seen
+    assert "core/ReplaceComparisonOperator_Eq_Is" not in seen
 
 
 def test_an_exception_of_a_dotted_name_is_left_alone(tmp_path: Path) -> None:
