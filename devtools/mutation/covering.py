@@ -14,7 +14,8 @@ from pathlib import Path
 from coverage import CoverageData
 
 from devtools.mutation import PACKAGES
-from devtools.mutation.users import Users, bodies, extent, function_at, statements_at
+from devtools.mutation.report import OF_EVERY_NUMBER
+from devtools.mutation.users import FURTHEST, Users, bodies, extent, function_at, statements_at
 
 OF_EVERY_CLASS = "tests/unit/test_frozen_structs.py::test_every_struct_is_frozen"
 """Asks each class how it was made, and runs none of its lines."""
@@ -64,6 +65,8 @@ class Covering:
                 found[test] = min(steps, found.get(test, steps))
         if any(isinstance(node, ast.ClassDef) for node in around) and OF_EVERY_CLASS in self.seconds:
             found[OF_EVERY_CLASS] = 0
+        if found and OF_EVERY_NUMBER in self.seconds:
+            found[OF_EVERY_NUMBER] = FURTHEST + 1
         return found or dict.fromkeys(self.lines.get(path, {}).get(line, ()), 0)
 
     def _of_function(self, path: str, line: int) -> list[str]:

@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+OF_EVERY_NUMBER = "tests/unit/test_numbers_that_are_set.py::test_every_number_is_the_one_that_was_meant"
+"""Holds what is set, not what it does: the last test that is asked of a line at the import."""
 REASONS = Path("devtools/mutation/reasons.toml")
 """Why a survivor stays, by hand: `[[survivor]]` with `path`, `change` (its line after the change) and `reason`."""
 
@@ -57,6 +59,8 @@ def text(results: list[Result], head: str, reasons: dict[tuple[str, str], str]) 
     ends = Counter(result.end for result in results)
     by_tests = f"killed by a failing test {ends['killed']}, by the time limit {ends['timeout']}"
     lines += ["", f"{by_tests}; no test fails, but mypy --strict does: {ends['refused']}"]
+    by_value = sum(result.killed_by == OF_EVERY_NUMBER for result in results)
+    lines += [f"of these by the list of all that is set at the import alone, not by what it does: {by_value}"]
     lines += [
         f"survivors: {len(survivors)}, of these {sum(_reason(r, reasons) != '' for r in survivors)} with a reason",
         "",
