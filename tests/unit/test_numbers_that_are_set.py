@@ -45,9 +45,11 @@ def numbers_of(module: ModuleType) -> Iterator[str]:
 
 
 def made_in(module: ModuleType) -> list[str]:
-    """The names that the file itself gives something, without those that it imports."""
+    """The names that the file itself gives a number, or something with one; what is only reckoned has none."""
     found: list[str] = []
     for node in ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8")).body:
+        if not any(isinstance(each, ast.Constant) and isinstance(each.value, int | float) for each in ast.walk(node)):
+            continue
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             found.append(node.name)
         elif isinstance(node, ast.Assign | ast.AnnAssign):
