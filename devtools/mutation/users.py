@@ -154,7 +154,7 @@ def _statements(node: ast.AST) -> Iterator[ast.AST]:
     """The node where it is a statement, or those in a branch of one."""
     if isinstance(node, ast.stmt):
         yield node
-    elif isinstance(node, ast.excepthandler | ast.match_case):
+    elif isinstance(node, ast.ExceptHandler | ast.match_case):
         yield from node.body
 
 

@@ -92,8 +92,8 @@ def leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 def parts(value: Any) -> list[tuple[Any, Any]]:
     if isinstance(value, msgspec.Struct) or (dataclasses.is_dataclass(value) and not inspect.isclass(value)):
-        names = value.__struct_fields__ if isinstance(value, msgspec.Struct) else vars(value)
-        return [(name, getattr(value, name)) for name in names]
+        fields = value.__struct_fields__ if isinstance(value, msgspec.Struct) else vars(value)
+        return [(name, getattr(value, name)) for name in fields]
     if isinstance(value, Mapping):
         return list(value.items())
     if isinstance(value, Set):
