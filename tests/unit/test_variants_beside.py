@@ -66,7 +66,7 @@ def test_two_polls_that_are_otherwise_are_told_as_they_were(stem: str) -> None:
 
 
 def told(document: Any) -> Outcome:
-    """What has changed, what is exported, what is worth a look, what several jobs share."""
+    """What has changed, what is exported, what is worth more requests, what several jobs share."""
     job = msgspec.convert(document["job"], JobFacts)
     before = msgspec.convert(document.get("before", document["job"]), JobFacts)
     history = msgspec.convert(document.get("history", ()), tuple[JobSample, ...])
