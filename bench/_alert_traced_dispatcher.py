@@ -9,8 +9,10 @@ import gc
 import sqlite3
 import sys
 import time
+from collections import deque
 from contextlib import suppress
-from typing import Any, TextIO
+from pathlib import Path
+from typing import Any
 
 from bench._alert_causes import COLLECTS, LATE
 from jobs.price_alerts.dispatcher import __main__ as dispatcher
@@ -21,8 +23,10 @@ TOLD_MS = 5.0
 
 
 class Trace:
-    def __init__(self, file: TextIO) -> None:
-        self._file = file
+    """Kept in memory until the end: two threads note, and a collection of garbage may come within a note."""
+
+    def __init__(self) -> None:
+        self.lines: deque[str] = deque()
         self._collecting = 0.0
 
     def note(self, from_seconds: float, what: str) -> None:
@@ -30,7 +34,7 @@ class Trace:
         to_ms = time.time() * 1000
         from_ms = from_seconds * 1000
         if to_ms - from_ms > TOLD_MS:
-            self._file.write(f"{from_ms:.1f}\t{to_ms:.1f}\t{what}\n")
+            self.lines.append(f"{from_ms:.1f}\t{to_ms:.1f}\t{what}\n")
 
     def collected(self, phase: str, _info: dict[str, Any]) -> None:
         if phase == "start":
@@ -47,28 +51,30 @@ class Trace:
 
 def main() -> int:
     path, *arguments = sys.argv[1:]
-    with open(path, "w", encoding="utf-8") as file:
-        trace = Trace(file)
-        deliver, write_batch = dispatcher.deliver, Store._write_batch
+    trace = Trace()
+    deliver, write_batch = dispatcher.deliver, Store._write_batch
 
-        async def traced(options: Any) -> None:
-            watching = asyncio.create_task(trace.watch_loop())
-            try:
-                await deliver(options)
-            finally:
-                watching.cancel()
-                with suppress(asyncio.CancelledError):
-                    await watching
+    async def traced(options: Any) -> None:
+        watching = asyncio.create_task(trace.watch_loop())
+        try:
+            await deliver(options)
+        finally:
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
 
-        def timed(store: Store, connection: sqlite3.Connection) -> None:
-            begun = time.time()
-            write_batch(store, connection)
-            trace.note(begun, "the store's commit")
+    def timed(store: Store, connection: sqlite3.Connection) -> None:
+        begun = time.time()
+        write_batch(store, connection)
+        trace.note(begun, "the store's commit")
 
-        dispatcher.deliver = traced
-        Store._write_batch = timed  # type: ignore[method-assign,assignment]
-        gc.callbacks.append(trace.collected)
+    dispatcher.deliver = traced
+    Store._write_batch = timed  # type: ignore[method-assign,assignment]
+    gc.callbacks.append(trace.collected)
+    try:
         return dispatcher.main(arguments)
+    finally:
+        Path(path).write_text("".join(trace.lines), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -143,7 +143,8 @@ def await_alerts(post: Post, changes: int) -> list[Arrival]:
 def measure(info: FleetInfo, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     tracing = Tracing(info, folder) if options.explain else None
     post = Post(info, folder, options.dispatcher_option, tracing.dispatcher_trace if tracing is not None else None)
-    phases = phases_of(options.rates, options.seconds, options.relay_seconds)
+    warm_up = Phase(kafka.INPUT_TOPIC, options.rates[0], options.warm_up_seconds + SETTLE_SECONDS)
+    phases = [warm_up, *phases_of(options.rates, options.seconds, options.relay_seconds)]
     with ExitStack() as beside:
         beside.callback(post.end)
         job_id = _submit(info, options)
@@ -166,13 +167,13 @@ def measure(info: FleetInfo, folder: Path, options: argparse.Namespace) -> dict[
         everything = await_alerts(post, changes + sum(fed.records // ONE_OF - ONE_OF for fed in relays))
         before_delivery = appended(info)
     arrivals = [each for each in everything if each.path == PATH]
-    rates = [rate(fed, arrivals, list(before_delivery.values()), shares, times) for fed in jobs]
+    first, *rates = [rate(fed, arrivals, list(before_delivery.values()), shares, times) for fed in jobs]
     held_up = {"tasks_held_up_ms": going_on.held_up_ms(), "dispatcher": post.told}
-    found: dict[str, Any] = {"rates": rates, **held_up, **account(arrivals, changes)}
+    found: dict[str, Any] = {"warm_up": first, "rates": rates, **held_up, **account(arrivals, changes)}
     found["relay"] = _relayed(relays, everything)
     if tracing is not None:
         seen = tracing.intervals(going_on)
-        found["causes"] = [each._asdict() for each in explained(jobs, arrivals, before_delivery, seen)]
+        found["causes"] = [each._asdict() for each in explained(jobs[1:], arrivals, before_delivery, seen)]
     return found
 
 
@@ -281,6 +282,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rates", type=float, nargs="+", default=[12_400.0], metavar="N", help="scrapes a second")
     parser.add_argument("--seconds", type=float, default=120.0, help="of each rate, after its first 15")
+    parser.add_argument(
+        "--warm-up-seconds",
+        type=float,
+        default=60.0,
+        help="at the first rate, told apart: JIT compilers work, and RocksDB compacts the first prices",
+    )
     parser.add_argument("--skus", type=int, default=1_000_000)
     parser.add_argument(
         "--explain", action="store_true", help="what held slow alerts up; costs a few hundredths of a core"
@@ -303,23 +310,30 @@ def main() -> int:
     print(json.dumps(found))
     held = found["lost"] == found["out_of_order"] == 0
     if not options.kills:
-        first = found["rates"][0]
-        held = held and not found["repeated_requests"] and first["p50_ms"] < P50_BAR_MS and first["p99_ms"] < P99_BAR_MS
+        held = held and not found["repeated_requests"]
+        held = held and all(each["p50_ms"] < P50_BAR_MS and each["p99_ms"] < P99_BAR_MS for each in found["rates"])
     return 0 if held else 1
 
 
+def _print_rate(each: dict[str, Any]) -> None:
+    cores = ", ".join(f"{name} {used:.2f}" for name, used in each["cores"].items())
+    figures = ", ".join(f"{name} {each[f'p{name[1:]}_ms']:g}" for name in ("p50", "p90", "p99", "p999"))
+    print(f"{each['fed_per_second']:,} scrapes/s for {each['seconds']} s, {each['alerts']:,} alerts: {figures} ms,")
+    print(f"  longest {each['max_ms']:g} ms; cores: {cores}")
+    own = each["jobs_own_part"]
+    print(f"  of it the job, until the broker has the alert: p50 {own['p50_ms']:g}, p99 {own['p99_ms']:g} ms")
+    print(
+        f"  slower than 50 ms: {each['slow_alerts']:,} alerts in {each['slow_stretches']} stretches, "
+        f"{each['slow_alerts_at_a_checkpoint']:,} of them while a checkpoint was going on"
+    )
+
+
 def _print(found: dict[str, Any]) -> None:
+    if "warm_up" in found:
+        print("warm-up, not counted: ", end="")
+        _print_rate(found["warm_up"])
     for each in found.get("rates", ()):
-        cores = ", ".join(f"{name} {used:.2f}" for name, used in each["cores"].items())
-        figures = ", ".join(f"{name} {each[f'p{name[1:]}_ms']:g}" for name in ("p50", "p90", "p99", "p999"))
-        print(f"{each['fed_per_second']:,} scrapes/s for {each['seconds']} s, {each['alerts']:,} alerts: {figures} ms,")
-        print(f"  longest {each['max_ms']:g} ms; cores: {cores}")
-        own = each["jobs_own_part"]
-        print(f"  of it the job, until the broker has the alert: p50 {own['p50_ms']:g}, p99 {own['p99_ms']:g} ms")
-        print(
-            f"  slower than 50 ms: {each['slow_alerts']:,} alerts in {each['slow_stretches']} stretches, "
-            f"{each['slow_alerts_at_a_checkpoint']:,} of them while a checkpoint was going on"
-        )
+        _print_rate(each)
     for each in found.get("relay", ()):
         figures = ", ".join(f"p{name} {each[f'p{name}_ms']:g}" for name in ("50", "90", "99", "999"))
         print(f"the bare relay: {figures} ms, longest {each['max_ms']:g} ms")

@@ -33,6 +33,7 @@ _SETTINGS = shared.SHARED_SETTINGS | {
     "execution.checkpointing.aligned-checkpoint-timeout": "5 s",
     # A checkpoint writes out what is in RocksDB's buffer while records wait: little.
     "state.backend.rocksdb.writebuffer.size": "8 mb",
+    "state.backend.rocksdb.options-factory": "flinkops.price.YieldingCompactions",
 }
 # Every request has its price in CPU, and what has to wait for the CPU waits longer than for these few milliseconds.
 _CONSUMER = {
@@ -40,7 +41,7 @@ _CONSUMER = {
     "fetch.max.wait.ms": "5",
 }
 _PRODUCER = {
-    "linger.ms": "1",
+    "linger.ms": "2",
     "acks": "all",
     "enable.idempotence": "true",  # retries keep the order
 }

@@ -88,6 +88,16 @@ def running(info: FleetInfo, job_id: str) -> bool:
     return found["state"] == "RUNNING" and all(vertex["status"] == "RUNNING" for vertex in found["vertices"])
 
 
+def niceness_of_compactions(info: FleetInfo) -> set[int]:
+    """Of the threads that compact RocksDB's files; empty until the first compaction."""
+    now = read_info(Path(info.home))
+    assert now is not None
+    pids = [each.pid for each in now.processes if is_taskmanager(each.role) and each.alive]
+    threads = [thread for pid in pids for thread in Path(f"/proc/{pid}/task").glob("*")]
+    found = [each for each in threads if (each / "comm").read_text().startswith("rocksdb:low")]
+    return {os.getpriority(os.PRIO_PROCESS, int(each.name)) for each in found}
+
+
 @pytest.mark.long
 def test_kills(ha_fleet: FleetInfo) -> None:
     info = ha_fleet
@@ -116,6 +126,14 @@ def test_kills(ha_fleet: FleetInfo) -> None:
     replay = job.submit(info, ["price-alerts", *options])
     job.await_end(info, replay, timeout_seconds=400)
     assert by_sku(json.dumps(alert).encode() for alert in read(info.kafka_bootstrap, REPLAY)) == expected(PARTS)
+
+    def compacted() -> set[int]:
+        send(info.kafka_bootstrap, kafka.INPUT_TOPIC, part(3))
+        checkpoint(info, job_id)
+        return niceness_of_compactions(info)
+
+    await_true("RocksDB compacts", lambda: bool(compacted()))
+    await_true("compactions yield", lambda: niceness_of_compactions(info) == {19})
 
 
 def first_sightings(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
