@@ -9,7 +9,12 @@ from flinkops.cli.keeping import KeepDirOption, KeepOption, open_keeper
 from flinkops.cli.options import Common, with_common
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flinkops.exporter.families import Options
+    from flinkops.exporter.run import Listen
     from flinkops.exporter.server import Tls
+    from flinkops.kept import Keeper
 
 
 ListenOption = Annotated[str, typer.Option("--listen", metavar="HOST:PORT", help="Where to serve.")]
@@ -50,9 +55,8 @@ def exporter(
     Each scrape polls the fleet. Scrape with honor_labels: true, every 15 s or slower (docs/metrics.md).
     """
     from flinkops.allocator import give_back_memory
-    from flinkops.cli.targets import open_observer, open_sources
     from flinkops.exporter.families import Options
-    from flinkops.exporter.run import Listen, build, parse_listen, serve
+    from flinkops.exporter.run import Listen, parse_listen
     from flinkops.exporter.server import read_credentials
     from flinkops.exporter.shard import parse_shard
 
@@ -60,10 +64,15 @@ def exporter(
     host, port = parse_listen(listen)
     credentials = read_credentials(basic_auth_file) if basic_auth_file else None
     where = Listen(host, port, _tls(tls_cert, tls_key, tls_client_ca), credentials)
-    options = Options(parse_shard(shard), vertices)
+    _serve(common, Options(parse_shard(shard), vertices), where, lambda: open_keeper(keep, keep_dir, common.say))
+
+
+def _serve(common: Common, options: "Options", where: "Listen", keep: "Callable[[], Keeper | None]") -> None:
+    from flinkops.cli.targets import open_observer, open_sources
+    from flinkops.exporter.run import build, serve
+
     ours = options.shard.owns if options.shard.count > 1 else None
-    sources = open_sources(common.settings, ours)
-    observer = open_observer(common, sources, keep=lambda: open_keeper(keep, keep_dir, common.say))
+    observer = open_observer(common, open_sources(common.settings, ours), keep=keep)
     try:
         serve(build(observer.observe, options, where), where, common.say)
     finally:

@@ -18,17 +18,21 @@ _PATIENCE_SECONDS = 5.0
 _SHOWN = 12
 
 
+FileOption = Annotated[Path, typer.Option("--out", metavar="FILE", help="The file to write; never one that is there.")]
+RestToPutInOption = Annotated[
+    list[str] | None, typer.Option("--rest", metavar="URL", help="A Flink REST endpoint to put in; repeatable.")
+]
+KubeconfigToReadOption = Annotated[
+    list[str] | None, typer.Option("--kubeconfig", metavar="FILE", help="Look there; repeatable.")
+]
+DefaultsOption = Annotated[bool, typer.Option("--yes", "-y", help="Take the defaults, ask nothing.")]
+
+
 def init(
-    out: Annotated[
-        Path, typer.Option("--out", metavar="FILE", help="The file to write; never one that is there.")
-    ] = Path("flinkops.toml"),
-    rest: Annotated[
-        list[str] | None, typer.Option("--rest", metavar="URL", help="A Flink REST endpoint to put in; repeatable.")
-    ] = None,
-    kubeconfig: Annotated[
-        list[str] | None, typer.Option("--kubeconfig", metavar="FILE", help="Look there; repeatable.")
-    ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Take the defaults, ask nothing.")] = False,
+    out: FileOption = Path("flinkops.toml"),
+    rest: RestToPutInOption = None,
+    kubeconfig: KubeconfigToReadOption = None,
+    yes: DefaultsOption = False,
 ) -> None:
     r"""Find Kubernetes contexts with a Flink operator, ask three questions, write a commented flinkops.toml.
 

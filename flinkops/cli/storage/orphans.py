@@ -1,8 +1,8 @@
 """`flinkops storage orphans`."""
 
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +15,7 @@ from flinkops.errors import ExitCode, Refused, Unreachable, UsageError
 
 if TYPE_CHECKING:
     from flinkops.act.journal import Journal
-    from flinkops.act.orphans import OrphanControl, OrphanReport
+    from flinkops.act.orphans import OrphanControl, OrphanReport, OrphanSearch
     from flinkops.plan.orphan_list import Selection
     from flinkops.plan.storage import FolderDeletion
     from flinkops.sources.protocol import Source
@@ -57,28 +57,40 @@ def orphans(
     Exit codes: 0 shown, listed or deleted, 3 no source answers or a folder cannot be listed, 5 nothing may be deleted.
     """
     age_seconds = _age_seconds(older_than, delete=delete)
-    from flinkops.act.orphans import OrphanControl, OrphanSearch
+    from flinkops.act.orphans import OrphanControl
+
+    journal = open_journal(journal_folder)
+    with _searching(common, journal, with_last_states=with_last_states) as (search, sources):
+        report = search.report(folders or [], _progress(common))
+        if not delete:
+            _show(common, report)
+            raise typer.Exit(_exit_code(report))
+        _delete(common, report, OrphanControl(search, common.say), journal, consent, age_seconds, sources)
+
+
+@contextmanager
+def _searching(
+    common: Common, journal: "Journal", *, with_last_states: bool
+) -> "Iterator[tuple[OrphanSearch, Sequence[Source]]]":
+    from flinkops.act.orphans import OrphanSearch
     from flinkops.cli.targets import open_collector, open_sources
     from flinkops.clock import SystemClock
     from flinkops.sources.storage.stores import Stores
 
-    journal = open_journal(journal_folder)
     sources = open_sources(common.settings)
     try:
         with closing(Stores(common.settings.storage)) as stores:
-            search = OrphanSearch(
-                open_collector(common.settings, sources),
-                journal,
-                stores,
-                SystemClock(),
-                declared=common.settings.folders,
-                with_last_states=with_last_states,
+            yield (
+                OrphanSearch(
+                    open_collector(common.settings, sources),
+                    journal,
+                    stores,
+                    SystemClock(),
+                    declared=common.settings.folders,
+                    with_last_states=with_last_states,
+                ),
+                sources,
             )
-            report = search.report(folders or [], _progress(common))
-            if not delete:
-                _show(common, report)
-                raise typer.Exit(_exit_code(report))
-            _delete(common, report, OrphanControl(search, common.say), journal, consent, age_seconds, sources)
     finally:
         for source in sources:
             source.close()

@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import CodeType, FunctionType, SimpleNamespace
 from typing import Any
 from urllib.parse import quote
@@ -31,6 +31,16 @@ _MOST_OBJECTS = 2_000
 _MOST_SECONDS = 90
 _LONGEST_NAME, _MOST_NAMES = 100, 500
 _NAMES = ("_field_names", "field_names")  # of a row: they are not written
+_CONTEXT = {
+    "task_name": "rehearsal",
+    "task_name_with_subtasks": "rehearsal (1/1)",
+    "number_of_parallel_subtasks": 1,
+    "max_number_of_parallel_subtasks": 128,
+    "index_of_this_subtask": 0,
+    "attempt_number": 0,
+    "job_parameters": (),
+    "in_batch_execution_mode": False,
+}
 
 Found = tuple[str, str, str]
 
@@ -88,18 +98,20 @@ def states_of(kind: int, payload: bytes) -> Iterator[Found]:
         return
     function = pickle.loads(payload)
     backend = Backend()
-    fields = {
-        "task_name": "rehearsal",
-        "task_name_with_subtasks": "rehearsal (1/1)",
-        "number_of_parallel_subtasks": 1,
-        "max_number_of_parallel_subtasks": 128,
-        "index_of_this_subtask": 0,
-        "attempt_number": 0,
-        "job_parameters": (),
-        "in_batch_execution_mode": False,
-    }
+    _open(function, kind, backend)
+    yield from backend.found
+    described, named = held_by(function)
+    if kind in _BROADCAST:
+        keyed_names = {name for _, name, _ in backend.found}
+        yield from _broadcast(one for one in described if one.name not in keyed_names)
+    for name in named:
+        yield "mentioned", name, ""
+
+
+def _open(function: Any, kind: int, backend: Backend) -> None:
+    """As a worker does before the first record."""
     keyed = backend if kind != Kind.CO_BROADCAST_PROCESS else None
-    context = StreamingRuntimeContext.of(SimpleNamespace(**fields), GenericMetricGroup(None, None), keyed)
+    context = StreamingRuntimeContext.of(SimpleNamespace(**_CONTEXT), GenericMetricGroup(None, None), keyed)
     if kind == Kind.WINDOW:
         backend.namespace_coder = function.window_serializer._get_coder()
         WindowOperator(
@@ -114,16 +126,12 @@ def states_of(kind: int, payload: bytes) -> Iterator[Found]:
         ).open(context, None)
     elif hasattr(function, "open"):
         function.open(context)
-    yield from backend.found
-    described, named = held_by(function)
-    keyed_names = {name for _, name, _ in backend.found}
-    for one in described if kind in _BROADCAST else ():
-        if one.name in keyed_names:
-            continue
+
+
+def _broadcast(described: Iterable[Any]) -> Iterator[Found]:
+    for one in described:
         coder = from_type_info(one.type_info)
         yield "broadcast", one.name, f"{coder_text(coder._key_coder)} to {coder_text(coder._value_coder)}"
-    for name in named:
-        yield "mentioned", name, ""
 
 
 def held_by(function: Any) -> tuple[list[Any], list[str]]:
