@@ -23,9 +23,9 @@ from flinkops.act.operator.spec_steps import acted_on
 from flinkops.act.stability_steps import all_running
 from flinkops.clock import SystemClock
 from flinkops.errors import FlinkopsError
+from flinkops.model.json_reading import Json
 from flinkops.plan.preconditions import operator_sees_it_run
 from flinkops.sources.kubernetes.access import open_access
-from flinkops.sources.kubernetes.resources import Json
 from flinkops.sources.kubernetes.verbs import KubeVerbs, ResourceRef
 
 _EVERY_SECONDS = 0.2

@@ -6,10 +6,12 @@ from typing import Any
 import msgspec
 
 from flinkops.autoscale.decide import Decision
-from flinkops.autoscale.explain import ENABLED, SCALING
+from flinkops.autoscale.explain import SCALING_ENABLED
 from flinkops.errors import Refused
 from flinkops.model.detail import ResourceRequirement
 from flinkops.model.facts import ClusterFacts, JobFacts
+from flinkops.model.json_reading import section
+from flinkops.model.option_names import AUTOSCALER_ENABLED
 from flinkops.model.overrides import OVERRIDES
 from flinkops.model.plan import Plan, Step
 from flinkops.model.request import ActionRequest, Change, Terms
@@ -54,7 +56,7 @@ def plan_autoscale(
 def _refusals(decision: Decision, job: JobFacts, *, take_over: bool) -> tuple[str, ...]:
     refused = []
     if operator_acts(job.configuration) and not take_over:
-        refused.append(f"the operator's autoscaler is on for this job ({ENABLED}); --take-over overrules it")
+        refused.append(f"the operator's autoscaler is on for this job ({AUTOSCALER_ENABLED}); --take-over overrules it")
     if decision.verdict == "blocked":
         refused.extend(decision.blocked_by)
     if decision.verdict == "hold":
@@ -64,7 +66,7 @@ def _refusals(decision: Decision, job: JobFacts, *, take_over: bool) -> tuple[st
 
 def operator_acts(settings: Mapping[str, str]) -> bool:
     """By a job's settings: the operator's autoscaler is on for it, and does more than advise."""
-    return is_on(settings, ENABLED, default=False) and is_on(settings, SCALING, default=True)
+    return is_on(settings, AUTOSCALER_ENABLED, default=False) and is_on(settings, SCALING_ENABLED, default=True)
 
 
 def beside_operator(job: str) -> Refused:
@@ -82,7 +84,7 @@ def overrides_in_force(resource: Mapping[str, Any]) -> dict[str, str]:
     parallelism of its spec as soon as the autoscaler is off ("override has been removed, falling back to regular
     upgrade", NativeFlinkService.scale of operator 1.7.0); in the same words as it wrote them they are no change.
     """
-    if not is_on(configuration(resource.get("spec") or {}), ENABLED, default=False):
+    if not is_on(configuration(section(resource, "spec")), AUTOSCALER_ENABLED, default=False):
         return {}
     deployed = configuration(last_reconciled(resource) or {}).get(OVERRIDES)
     return {OVERRIDES: deployed} if deployed else {}
@@ -97,7 +99,7 @@ def request_for(decision: Decision, *, switch_off: bool = False, checkpoints: in
     """The decision as a change of the spec's settings. Raises Refused when there is nothing to do."""
     if not decision.changes:
         raise Refused("; ".join(decision.blocked_by) or "every vertex is within its bounds: nothing to change")
-    off: dict[str, str | None] = {ENABLED: "false"} if switch_off else {}
+    off: dict[str, str | None] = {AUTOSCALER_ENABLED: "false"} if switch_off else {}
     change = Change(settings={OVERRIDES: overrides_of(decision), **off})
     return ActionRequest("upgrade", change, Terms(checkpoints=checkpoints))
 

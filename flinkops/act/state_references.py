@@ -15,6 +15,7 @@ from flinkops.act.state_folder import read_content, walk
 from flinkops.clock import Clock
 from flinkops.errors import FlinkopsError
 from flinkops.model.facts import FleetSnapshot, JobFacts
+from flinkops.model.option_names import CHECKPOINT_DIRECTORY, SAVEPOINT_DIRECTORY
 from flinkops.model.places import DEFAULT_SCHEME_KEY, qualified
 from flinkops.plan.orphans import References
 from flinkops.plan.state_layout import job_ids_in, keys_in, paths_in
@@ -25,10 +26,8 @@ from flinkops.sources.storage.stores import Stores, place_of
 
 HA_KEY: Final = "high-availability.storageDir"
 FOLDER_KEYS: Final = (
-    "execution.checkpointing.savepoint-dir",
-    "state.savepoints.dir",
-    "execution.checkpointing.dir",
-    "state.checkpoints.dir",
+    *SAVEPOINT_DIRECTORY,
+    *CHECKPOINT_DIRECTORY,
     "dstl.dfs.base-path",
     "state.changelog.dstl.dfs.base-path",
 )

@@ -7,13 +7,14 @@ import msgspec
 from flinkops.autoscale.configmap import Collected, OperatorState, PastScaling
 from flinkops.autoscale.decide import Decision, decide
 from flinkops.autoscale.memory import Memory, Scaling
-from flinkops.autoscale.settings import PREFIX, Settings, operator_defaults, settings_of
+from flinkops.autoscale.settings import Settings, operator_defaults, settings_of
 from flinkops.autoscale.window import PolledJob, Sample, Vertex, VertexSample, window_of
 from flinkops.model.detail import KubeEvent
+from flinkops.model.option_names import AUTOSCALER, AUTOSCALER_ENABLED
 from flinkops.model.overrides import OVERRIDES, parse_overrides
 from flinkops.model.switches import is_on
 
-ENABLED, SCALING = PREFIX + "enabled", PREFIX + "scaling.enabled"
+SCALING_ENABLED = f"{AUTOSCALER}scaling.enabled"
 _FAILS = "autoscalererror"
 """The reason of an event, in any case: it is AutoscalerError in operator 1.7."""
 
@@ -60,7 +61,7 @@ def why_not_evaluated(spec_settings: Mapping[str, str], events: Sequence[KubeEve
     `events` are those of the job's resource, newest first; their text is hostile, and empty where what failed has no
     message (operator 1.7 with a Flink that is newer than it).
     """
-    if not is_on(spec_settings, ENABLED, default=False):
+    if not is_on(spec_settings, AUTOSCALER_ENABLED, default=False):
         return "the operator's autoscaler has not evaluated it, and its spec does not switch it on", True
     failed = [each for each in events if each.reason.lower() == _FAILS]
     if not failed:
@@ -83,8 +84,8 @@ def explanation_of(
         spec = parse_overrides(spec_settings.get(OVERRIDES, ""))
     except ValueError as problem:
         unread.append(f"{OVERRIDES}: {problem}")
-    enabled = is_on(spec_settings, ENABLED, default=False)
-    acts = enabled and is_on(spec_settings, SCALING, default=True)
+    enabled = is_on(spec_settings, AUTOSCALER_ENABLED, default=False)
+    acts = enabled and is_on(spec_settings, SCALING_ENABLED, default=True)
     shown = tuple(
         VertexState(each.id, each.name, each.parallelism, spec.get(each.id), state.overrides.get(each.id))
         for each in vertices
@@ -117,7 +118,8 @@ def _notes(state: OperatorState, *, seen: bool, enabled: bool, acts: bool) -> li
         notes.append("the spec was not seen: the operator's default settings are assumed")
     if enabled and not acts and state.overrides:
         notes.append(
-            f"{SCALING} is false, yet its stored overrides still apply: spec.job.autoscalerResetNonce drops them"
+            f"{SCALING_ENABLED} is false, yet its stored overrides still apply:"
+            " spec.job.autoscalerResetNonce drops them"
         )
     return notes
 

@@ -10,9 +10,8 @@ from typing import Any, Literal
 import msgspec
 
 from flinkops.errors import UsageError, did_you_mean
+from flinkops.model.option_names import AUTOSCALER
 from flinkops.model.quantities import parse_duration
-
-PREFIX = "job.autoscaler."
 
 Alignment = Literal["balanced", "evenly-spread", "off"]
 RateMethod = Literal["fit", "ends"]
@@ -100,7 +99,7 @@ def settings_of(
     fields: dict[str, Any] = {}
     unread: list[str] = []
     for key, value in configuration.items():
-        option = OPTIONS.get(key.removeprefix(PREFIX)) if key.startswith(PREFIX) else None
+        option = OPTIONS.get(key.removeprefix(AUTOSCALER)) if key.startswith(AUTOSCALER) else None
         if option is None:
             continue
         try:
@@ -123,12 +122,12 @@ def refuse_unreadable(given: Mapping[str, str]) -> None:
 
     Those that it has and flinkops has not are let pass, and so are the ways to align, of which it has more.
     """
-    known = {key: value for key, value in given.items() if key.removeprefix(PREFIX) in OPTIONS.keys() - _ALIGNMENTS}
+    known = {key: value for key, value in given.items() if key.removeprefix(AUTOSCALER) in OPTIONS.keys() - _ALIGNMENTS}
     settings_of({}, known)
 
 
 def _option(key: str) -> tuple[str, Callable[[str], Any]]:
-    short = key.removeprefix(PREFIX)
+    short = key.removeprefix(AUTOSCALER)
     option = OPTIONS.get(short)
     if option is None:
         known = f"known: {', '.join(sorted(OPTIONS))}"

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Literal
 
+from flinkops.model.json_reading import section
+
 Colour = Literal["blue", "green"]
 OTHER: dict[Colour, Colour] = {"blue": "green", "green": "blue"}
 
@@ -62,7 +64,7 @@ class BlueGreenState(StrEnum):
 
 def told_state(resource: Mapping[str, Any]) -> str:
     """``status.blueGreenState`` as the resource has it; before the operator's first word, as it begins."""
-    return str((resource.get("status") or {}).get("blueGreenState") or BlueGreenState.INITIALIZING_BLUE.value)
+    return str(section(resource, "status").get("blueGreenState") or BlueGreenState.INITIALIZING_BLUE.value)
 
 
 def state_of(resource: Mapping[str, Any]) -> BlueGreenState:

@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from flinkops.model.assessment import Value
+from flinkops.model.option_names import IGNORE_UNCLAIMED_STATE
 
 
 class Launch(Value, frozen=True):
@@ -32,15 +33,14 @@ class Launch(Value, frozen=True):
 
 LOCAL_JAR = "file:"
 
-DROPPING_KEYS = ("execution.state-recovery.ignore-unclaimed-state", "execution.savepoint.ignore-unclaimed-state")
-"""State that no operator takes is left behind when one of them is true (allowNonRestoredState); Flink 2.x's, 1.x's."""
-
 
 def drops_state(settings: Mapping[str, str]) -> bool:
     """Whether a submission with these settings leaves state behind that no operator takes."""
-    return any(settings.get(key, "").lower() == "true" for key in DROPPING_KEYS)
+    return any(settings.get(key, "").lower() == "true" for key in IGNORE_UNCLAIMED_STATE)
 
 
 def dropping(launch: Launch) -> Launch:
     """The launch, leaving behind what no operator takes."""
-    return msgspec.structs.replace(launch, settings={**launch.settings, **dict.fromkeys(DROPPING_KEYS, "true")})
+    return msgspec.structs.replace(
+        launch, settings={**launch.settings, **dict.fromkeys(IGNORE_UNCLAIMED_STATE, "true")}
+    )

@@ -7,6 +7,7 @@ from flinkops.model.facts import ClusterFacts, JobFacts
 from flinkops.model.launch import Launch
 from flinkops.model.overrides import OVERRIDES, lost_at_start, parse_overrides
 from flinkops.model.plan import Step
+from flinkops.plan.launch_change import changed_settings, parallelism_before, same_program
 from flinkops.plan.rescale import SCHEDULER_MODE
 from flinkops.plan.step_inputs import RequireOverrides, VerifyEffect
 
@@ -19,18 +20,17 @@ def effect_step(prefix: str, job: JobFacts, old: Launch | None, new: Launch) -> 
 
 def _expected(job: JobFacts, old: Launch, new: Launch) -> Iterator[Expected]:
     yield from _of_parallelism(job, old, new)
-    for key in sorted({*old.settings, *new.settings}):
-        if old.settings.get(key) != new.settings.get(key) and key != OVERRIDES:
+    for key in changed_settings(old.settings, new.settings):
+        if key != OVERRIDES:
             yield Expected("setting", key, old.settings.get(key), new.settings.get(key))
-    if (old.kind, old.jar_id, old.entry_class) != (new.kind, new.jar_id, new.entry_class):
+    if not same_program(old, new):
         yield Expected("other", "program", None, None)
     elif old.command != new.command and new.kind != "embedded":
         yield Expected("other", "arguments", None, None)
 
 
 def _of_parallelism(job: JobFacts, old: Launch | None, new: Launch) -> Iterator[Expected]:
-    widest = max((vertex.parallelism for vertex in job.vertices), default=None)
-    before = old.parallelism if old is not None and old.parallelism else widest
+    before = parallelism_before(job, old)
     overrides = _overrides(new)
     if old is not None and overrides != _overrides(old):
         yield from (Expected("vertex", vertex, None, str(number)) for vertex, number in overrides.items())

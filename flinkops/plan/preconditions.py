@@ -11,6 +11,7 @@ from typing import Any
 from flinkops.model.assessment import Value
 from flinkops.model.blue_green_state import not_idle
 from flinkops.model.facts import JobFacts
+from flinkops.model.json_reading import section
 from flinkops.model.plan import Precondition
 from flinkops.plan.identity import canonical_json
 
@@ -139,7 +140,7 @@ class SameSpec(ResourcePrecondition, Value, frozen=True, tag_field="requires", t
         """By :func:`spec_hash`."""
         if spec_hash(resource) == self.hash:
             return None
-        generation = (resource.get("metadata") or {}).get("generation")
+        generation = section(resource, "metadata").get("generation")
         return f"the spec was edited by somebody else (generation {generation} now): plan again"
 
 
@@ -148,7 +149,7 @@ class OperatorIdle(ResourcePrecondition, Value, frozen=True, tag_field="requires
 
     def unmet(self, resource: Mapping[str, Any]) -> str | None:
         """By its reconciliation state."""
-        state = ((resource.get("status") or {}).get("reconciliationStatus") or {}).get("state")
+        state = section(section(resource, "status"), "reconciliationStatus").get("state")
         return f"another upgrade is running ({state})" if state in _UPGRADING else None
 
 
@@ -167,7 +168,7 @@ class BlueGreenIdle(ResourcePrecondition, Value, frozen=True, tag_field="require
         """By its status."""
         if (busy := not_idle(resource)) is not None:
             return busy
-        trigger = (resource.get("status") or {}).get("savepointTriggerId")
+        trigger = section(resource, "status").get("savepointTriggerId")
         return f"the operator has kept the trigger {trigger} of an earlier savepoint" if trigger else None
 
 
@@ -193,7 +194,7 @@ def same_spec(resource: Mapping[str, Any]) -> tuple[Precondition, ...]:
 
 def spec_hash(resource: Mapping[str, Any]) -> str:
     """Of the spec without the nonces that only ask for a savepoint or a checkpoint."""
-    spec = dict(resource.get("spec") or {})
+    spec = dict(section(resource, "spec"))
     if isinstance(job := spec.get("job"), Mapping):
         spec["job"] = {key: value for key, value in job.items() if not key.endswith("TriggerNonce")}
     return hashlib.sha256(canonical_json(spec).encode()).hexdigest()[:16]
@@ -204,8 +205,8 @@ def operator_sees_it_run(resource: Mapping[str, Any]) -> str | None:
 
     While it does not see the job RUNNING it falls back to last-state; seen on a real 1.7.0 after a start.
     """
-    status = resource.get("status") or {}
-    state, manager = (status.get("jobStatus") or {}).get("state"), status.get("jobManagerDeploymentStatus")
+    status = section(resource, "status")
+    state, manager = section(status, "jobStatus").get("state"), status.get("jobManagerDeploymentStatus")
     if state == "RUNNING" and manager in ("READY", None):
         return None
     return f"the operator does not see the job RUNNING yet (job {state}, JobManager {manager}): wait a little"
@@ -242,4 +243,4 @@ def _unmet(precondition: Precondition, job: JobFacts) -> str | None:
 
 
 def _uid(resource: Mapping[str, Any]) -> str:
-    return str((resource.get("metadata") or {}).get("uid") or "")
+    return str(section(resource, "metadata").get("uid") or "")

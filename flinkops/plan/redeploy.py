@@ -3,16 +3,15 @@
 The savepoint that counts is the one that stops the job; the old job comes back from it when the new one is bad.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
-
-import msgspec
+from collections.abc import Sequence
+from typing import Literal
 
 from flinkops.model.facts import ClusterFacts, JobFacts
 from flinkops.model.launch import Launch, dropping
 from flinkops.model.plan import Plan, Step
-from flinkops.model.request import Change, Terms
+from flinkops.model.request import Terms
 from flinkops.plan.identity import Stamp, derived_id
+from flinkops.plan.launch_change import change_class, launch_changes
 from flinkops.plan.launch_effect import effect_step, overrides_risk, overrides_step
 from flinkops.plan.preconditions import JobInState, NoSavepointInProgress, SameJob, unmet
 from flinkops.plan.rehearsal_size import estimate, newest_state_bytes
@@ -36,7 +35,6 @@ from flinkops.plan.step_inputs import (
 from flinkops.plan.transactions import committing_sinks, is_checkpoint, transaction_risks
 
 RedeployVerb = Literal["upgrade", "restart", "rollback"]
-_NOT_SET = "(not set)"
 
 UNKNOWN_LAUNCH = (
     "how this job was submitted is not known: say it with --jar ID [--entry-class C] or --py FILE, with its --arg"
@@ -44,34 +42,6 @@ UNKNOWN_LAUNCH = (
 
 _NO_ROLLBACK = "how the running job was submitted is not known: if the new one is bad, the old one stays stopped"
 _ROLLBACK = "the new job is cancelled, the old one submitted as it was, from the same savepoint"
-
-
-def changed_launch(launch: Launch | None, change: Change) -> Launch | None:
-    """The launch after the change; None when nothing says how the job can be submitted."""
-    if change.jar is not None:
-        launch = Launch("jar", jar_id=change.jar, settings=launch.settings if launch else {})
-    elif change.script is not None:
-        launch = Launch("client", (change.script,), settings=launch.settings if launch else {})
-    if launch is None:
-        return None
-    command = launch.command
-    if change.arguments is not None:
-        kept = 0 if launch.kind == "jar" else 1  # the script, or the job's name
-        command = (*command[:kept], *change.arguments)
-    if change.parallelism is not None and launch.kind == "embedded":
-        command = _with_option(command, "--parallelism", str(change.parallelism))
-    return msgspec.structs.replace(
-        launch,
-        command=command,
-        entry_class=change.entry_class or launch.entry_class,
-        parallelism=change.parallelism or launch.parallelism,
-        settings=_with_settings(launch.settings, change.settings),
-    )
-
-
-def _with_settings(old: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:
-    """A setting that is changed to None is taken away."""
-    return {key: value for key, value in {**old, **changes}.items() if value is not None}
 
 
 def plan_redeploy(
@@ -90,12 +60,12 @@ def plan_redeploy(
     preconditions = (SameJob(job.id), JobInState("RUNNING"), NoSavepointInProgress())
     directory = savepoint_directory(job, terms.target_directory)
     changes = launch_changes(job, old, new)
-    refused = [*unmet(preconditions, job), *_refusals(job, old, new, cluster, directory)]
+    refused = (*unmet(preconditions, job), *_refusals(job, old, new, cluster, directory))
     if verb == "upgrade" and not changes and not refused:
-        refused.append("nothing would change: `flinkops restart` restarts it as it is")
-    steps: tuple[Step, ...] = ()
-    if not refused and directory is not None and new is not None:
-        steps = _redeploy_steps(job, old, new, cluster, directory, stamp.plan_id, terms)
+        refused = ("nothing would change: `flinkops restart` restarts it as it is",)
+    steps = (
+        _redeploy_steps(job, old, new, cluster, directory, stamp, terms) if directory and new and not refused else ()
+    )
     rollback_steps = _rollback_steps(stamp.plan_id, old, terms, job, cluster) if steps and old else ()
     return Plan(
         id=stamp.plan_id,
@@ -108,7 +78,7 @@ def plan_redeploy(
         effective_mode="savepoint" if steps else "fail",
         why=(*_rehearsed(job, terms), "the job stops with a savepoint and starts from just that one") if steps else (),
         risks=_redeploy_risks(verb, job, old, new, cluster, terms),
-        refused=tuple(refused),
+        refused=refused,
         preconditions=preconditions,
         steps=steps,
         rollback=(_ROLLBACK,) if rollback_steps else (),
@@ -150,9 +120,10 @@ def _redeploy_steps(
     new: Launch,
     cluster: ClusterFacts,
     directory: str,
-    plan_id: str,
+    stamp: Stamp,
     terms: Terms,
 ) -> tuple[Step, ...]:
+    plan_id = stamp.plan_id
     tried = dropping(new) if terms.accept_loss else new
     return (
         Step("prepare", PrepareLaunch(new), only_reads=True),
@@ -299,55 +270,6 @@ def _refusals(
     return refused
 
 
-class LaunchChange(NamedTuple):
-    """One thing that is submitted otherwise than before."""
-
-    part: Literal["program", "parallelism", "setting", "arguments"]
-    name: str
-    old: str
-    new: str
-
-    def line(self) -> str:
-        """As the plan shows it."""
-        return f"{self.name}: {self.old} -> {self.new}"
-
-
-def launch_changes(job: JobFacts, old: Launch | None, new: Launch | None) -> tuple[LaunchChange, ...]:
-    """All that is; none where it is not known how to submit the new job."""
-    if new is None:
-        return ()
-    changes = []
-    if old is None or (old.kind, old.jar_id, old.entry_class) != (new.kind, new.jar_id, new.entry_class):
-        changes.append(LaunchChange("program", "program", _program(old), _program(new)))
-    now = max((vertex.parallelism for vertex in job.vertices), default=None)
-    before = old.parallelism if old and old.parallelism else now
-    if new.parallelism is not None and new.parallelism != before:
-        changes.append(LaunchChange("parallelism", "parallelism", str(before), str(new.parallelism)))
-    settings = old.settings if old else {}
-    changes += [
-        LaunchChange("setting", key, settings.get(key, _NOT_SET), new.settings.get(key, _NOT_SET))
-        for key in sorted({*settings, *new.settings})
-        if settings.get(key) != new.settings.get(key)
-    ]
-    parts = [_without_option(one.command, "--parallelism") if one else () for one in (old, new)]
-    if parts[0] != parts[1]:
-        changes.append(LaunchChange("arguments", "arguments", " ".join(parts[0]), " ".join(parts[1])))
-    return tuple(changes)
-
-
-def change_class(changes: Sequence[LaunchChange]) -> str:
-    """As a plan names it: none, scale (the parallelism alone), upgrade."""
-    if not changes:
-        return "none"
-    return "scale" if all(change.part == "parallelism" for change in changes) else "upgrade"
-
-
-def _program(launch: Launch | None) -> str:
-    if launch is None:
-        return "(unknown)"
-    return launch.jar_id or (launch.command[0] if launch.command else launch.kind)
-
-
 def _open_transactions(job: JobFacts, path: str | None, stamp: Stamp) -> tuple[str, ...]:
     """Of a resume: from a checkpoint it finds transactions that nobody has committed."""
     if path is None or job.ended_ms is None:
@@ -386,25 +308,3 @@ def _unrehearsed(verb: RedeployVerb, job: JobFacts, terms: Terms) -> tuple[str, 
         return ()
     takes = estimate(newest_state_bytes(job))
     return (f"whether the new program can read the state shows after the stop; --rehearse tries it before: {takes}",)
-
-
-def _with_option(command: tuple[str, ...], option: str, value: str) -> tuple[str, ...]:
-    """The command with this option set once.
-
-    >>> _with_option(("job", "--p", "1", "--x"), "--p", "2")
-    ('job', '--x', '--p', '2')
-    """
-    return (*_without_option(command, option), option, value)
-
-
-def _without_option(command: tuple[str, ...], option: str) -> tuple[str, ...]:
-    kept: list[str] = []
-    skip = False
-    for part in command:
-        if skip:
-            skip = False
-        elif part == option:
-            skip = True
-        elif not part.startswith(f"{option}="):
-            kept.append(part)
-    return tuple(kept)

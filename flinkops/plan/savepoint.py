@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from flinkops.model.facts import JobFacts, SnapshotFacts
+from flinkops.model.option_names import SAVEPOINT_DIRECTORY
 from flinkops.model.places import DEFAULT_SCHEME_KEY, qualified
 from flinkops.model.plan import Plan, Step, Target
 from flinkops.model.savepoint import SavepointFormat
@@ -16,9 +17,6 @@ from flinkops.plan.step_inputs import (
     TriggerSavepoint,
     VerifySavepoint,
 )
-
-DIRECTORY_KEYS = ("execution.checkpointing.savepoint-dir", "state.savepoints.dir")
-"""Flink 2.x's key, then 1.x's."""
 
 
 def target_of(job: JobFacts) -> Target:
@@ -37,14 +35,14 @@ def savepoint_directory(job: JobFacts, requested: str | None) -> str | None:
     """Where savepoints of this job go: as asked, else as the cluster is configured, else nowhere."""
     if requested:
         return requested
-    directory = next((job.configuration[key] for key in DIRECTORY_KEYS if job.configuration.get(key)), None)
+    directory = next((job.configuration[key] for key in SAVEPOINT_DIRECTORY if job.configuration.get(key)), None)
     return None if directory is None else qualified(directory, job.configuration.get(DEFAULT_SCHEME_KEY))
 
 
 def directory_problem(directory: str | None) -> str | None:
     """Why savepoints cannot go there; None when nothing speaks against it from here."""
     if directory is None:
-        return f"no savepoint directory is known: give --target DIR or set {DIRECTORY_KEYS[0]}"
+        return f"no savepoint directory is known: give --target DIR or set {SAVEPOINT_DIRECTORY[0]}"
     if not directory.isprintable() or directory != directory.strip():
         return "the savepoint directory has characters that no path should have"
     scheme = urlsplit(directory).scheme

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from flinkops.autoscale.explain import ENABLED
+from flinkops.model.option_names import AUTOSCALER_ENABLED
 from tests.unit.fake_flink import Answer
 from tests.unit.fake_operator import PROXY, RESOURCES, FakeOperator, refusal
 from tests.unit.test_autoscale_on_operator import ScalingOperator
@@ -143,7 +143,7 @@ class TrappedScaling(TrappedOperator):
         found = _Busy()
         found.minor = minor
         # Written down, as the operator's own defaults are not to be seen here.
-        in_place = {"kubernetes.operator.job.upgrade.inplace-scaling.enabled": "true", ENABLED: "false"}
+        in_place = {"kubernetes.operator.job.upgrade.inplace-scaling.enabled": "true", AUTOSCALER_ENABLED: "false"}
         found.settings().update(in_place)
         found._reconciled("DEPLOYED", "RUNNING", "STABLE")
         return found

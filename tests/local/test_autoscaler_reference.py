@@ -16,11 +16,12 @@ import pytest
 from flinkops.autoscale.decide import Decision, capacity, decide
 from flinkops.autoscale.memory import Memory, Scaling
 from flinkops.autoscale.rates import evaluate
-from flinkops.autoscale.settings import PREFIX, Settings, operator_defaults, settings_of
+from flinkops.autoscale.settings import Settings, operator_defaults, settings_of
 from flinkops.autoscale.window import Sample, Vertex, VertexSample, Window, in_order
 from flinkops.local.jars import Jar, cache_folder, ensure_jars
 from flinkops.local.java import SHORT_LIVED, clean_environment, find_java
 from flinkops.local.javac import compile_jar
+from flinkops.model.option_names import AUTOSCALER
 
 pytestmark = pytest.mark.local
 
@@ -165,7 +166,7 @@ def _recorded() -> list[Case]:
     return [
         {
             **window,
-            "settings": {PREFIX + key: value for key, value in ({"scale-down.interval": "0 s"} | chosen).items()},
+            "settings": {AUTOSCALER + key: value for key, value in ({"scale-down.interval": "0 s"} | chosen).items()},
         }
         for window in windows
         for chosen in choices
@@ -262,7 +263,7 @@ def _settings(chance: random.Random, vertices: list[Case]) -> dict[str, str]:
     }
     if chance.random() < 0.2:
         chosen["vertex.exclude.ids"] = chance.choice(vertices)["id"]
-    return {PREFIX + key: value for key, value in chosen.items()}
+    return {AUTOSCALER + key: value for key, value in chosen.items()}
 
 
 def _history(chance: random.Random, vertices: list[Case]) -> list[Case]:

@@ -7,7 +7,7 @@ from one is there again. `durable` is the newest that was kept: a job that start
 from collections.abc import Mapping
 from typing import Any
 
-from flinkops.plan.operator.configuration import OPERATOR
+from flinkops.model.option_names import OPERATOR
 from flinkops.plan.operator.scaling import Bounds
 from flinkops.plan.operator.situation import ObservedJob
 from flinkops.plan.operator.spec import configuration
@@ -49,6 +49,7 @@ class FakeFlink:
             None  # the JobManager, at the stop: "forgets" its job's state; "ended" or "loops": no job
         )
         self.lost_states: list[str] = []  # a start from these crash-loops
+        self.most_parallelism = 9  # for more there are no slots, and no TaskManager comes
         self.cached_answers = 0  # so many about a new job's checkpoints are of before it was restored
         self.position, self.durable = 0, 0
         self.places: dict[str, int] = {}
@@ -189,7 +190,11 @@ class FakeFlink:
         times = {"creationTimestamp": "2026-01-01T00:00:00Z"}
         names = {"jobmanager": "count-1", "taskmanager": "count-taskmanager-1-1"}
         return self.pods + [
-            {"metadata": {"name": name, "labels": {"component": role}, **times}, "spec": {"containers": containers}}
+            {
+                "metadata": {"name": name, "labels": {"component": role}, **times},
+                "spec": {"containers": containers},
+                "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+            }
             for role, name in names.items()
         ]
 
@@ -204,8 +209,8 @@ class FakeFlink:
             row = {"jid": job_id, "name": "a job", "state": "RUNNING", "start-time": job["started_ms"]}
             return 200, {"jobs": [{**row, "end-time": -1, "duration": 1, "last-modification": 1, "tasks": {}}]}
         if path == f"/jobs/{job_id}":
-            vertex = {"id": self.vertex_id, "name": "all", "maxParallelism": 128, "status": "RUNNING"}
-            vertex["parallelism"] = self._parallelism()
+            vertex = {"id": self.vertex_id, "name": "all", "maxParallelism": 128}
+            vertex |= {"status": "SCHEDULED" if self._lacks_slots() else "RUNNING", "parallelism": self._parallelism()}
             about = {"jid": job_id, "name": "a job", "state": "RUNNING", "start-time": job["started_ms"]}
             return 200, {
                 **about,
@@ -225,7 +230,8 @@ class FakeFlink:
         if path == "/jobmanager/config":
             return 200, self._configuration()
         if path == "/overview":
-            return 200, {"flink-version": "1.20.5", "taskmanagers": 1, "slots-total": 9, "slots-available": 8}
+            available = 0 if self._lacks_slots() else 8
+            return 200, {"flink-version": "1.20.5", "taskmanagers": 1, "slots-total": 9, "slots-available": available}
         if path.endswith("/metrics"):
             return 200, []
         return 404, {"errors": [f"no {path}"]}
@@ -239,6 +245,9 @@ class FakeFlink:
             {"key": key, "value": "******" if any(word in key for word in secret) else value}
             for key, value in known.items()
         ]
+
+    def _lacks_slots(self) -> bool:
+        return self._parallelism() > self.most_parallelism
 
     def _parallelism(self) -> int:
         return int((self.told().get("job") or {}).get("parallelism") or 1)

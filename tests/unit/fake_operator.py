@@ -53,6 +53,7 @@ class FakeOperator(FakeFlink):
         self.conflicts = 0  # answers 409 so often
         self.denied: str | None = None  # a path that answers 403
         self.snapshots: dict[str, dict[str, Any]] | None = None  # None: the operator has no such resource
+        self.quotas: list[dict[str, Any]] = []
         self.drops: str | None = None  # a field of the job that the schema does not have
         self.deployed = self.resource["spec"]
         self._reconciled("DEPLOYED", "RUNNING", "STABLE")
@@ -101,10 +102,9 @@ class FakeOperator(FakeFlink):
                 return self._lease(method, url.path, body)
             if url.path.startswith(RESOURCES):
                 return self._custom(method, body, dry_run="dryRun" in query)
-            if url.path == "/api/v1/namespaces/default/pods":
-                return 200, {"items": self.running_pods()}
             if url.path.startswith("/api/v1/namespaces/default/"):
-                return 200, {"items": []}
+                lists = {"pods": self.running_pods(), "resourcequotas": self.quotas}
+                return 200, {"items": lists.get(url.path.rpartition("/")[2], [])}
             return refusal(404, f"no {url.path}")
 
     # the resource

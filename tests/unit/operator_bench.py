@@ -124,8 +124,8 @@ class Bench:
 
 @contextmanager
 def impatient_bench(fake: FakeOperator, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    """A bench on `fake` that takes an image for missing at once, and lists pods at each poll."""
-    monkeypatch.setattr(startup, "_STUCK_SECONDS", {"image": 0.0})
+    """A bench on `fake` that takes an image for missing, a quota for used up at once, and lists pods at each poll."""
+    monkeypatch.setattr(startup, "_STUCK_SECONDS", {"image": 0.0, "quota": 0.0})
     monkeypatch.setattr(startup, "_PODS_EVERY_SECONDS", 0.0)
     with operating(fake) as url:
         found = Bench(fake, url, folder)

@@ -10,7 +10,8 @@ from flinkops.model.launch import Launch
 from flinkops.model.plan import Plan, Result
 from flinkops.model.request import Change, Terms
 from flinkops.plan.identity import Stamp, derived_id
-from flinkops.plan.redeploy import RedeployVerb, changed_launch, plan_redeploy
+from flinkops.plan.launch_change import changed_launch
+from flinkops.plan.redeploy import RedeployVerb, plan_redeploy
 from flinkops.plan.rescale import plan_rescale
 from tests.unit.fake_cluster import JOB_ID, SAVEPOINTS, FakeCluster
 

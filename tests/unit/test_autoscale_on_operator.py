@@ -13,7 +13,6 @@ from flinkops.act.autoscale_plan import overrides_in_force, plan_autoscale_on_re
 from flinkops.act.backend import RescaleTerms
 from flinkops.autoscale.controller import Controller
 from flinkops.autoscale.decide import Decision, VertexAdvice
-from flinkops.autoscale.explain import ENABLED
 from flinkops.autoscale.settings import Settings
 from flinkops.cli.autoscale.loop import Loop, LoopTerms
 from flinkops.cli.autoscale.observed import declared
@@ -21,6 +20,7 @@ from flinkops.cli.options import Common
 from flinkops.config.settings import Settings as LoadedSettings
 from flinkops.errors import FlinkopsError, OperationFailed, Refused, Unreachable
 from flinkops.model.facts import JobFacts, ResourceFacts
+from flinkops.model.option_names import AUTOSCALER_ENABLED
 from flinkops.model.overrides import OVERRIDES, parse_overrides
 from flinkops.model.plan import Plan
 from flinkops.model.request import ActionRequest, Change
@@ -50,7 +50,7 @@ class ScalingOperator(FakeOperator):
 
     def autoscaled(self, overrides: str) -> None:
         """As if the operator's own autoscaler had done it: written down as deployed, but not in the spec."""
-        self.settings().update({ENABLED: "true", OVERRIDES: overrides})
+        self.settings().update({AUTOSCALER_ENABLED: "true", OVERRIDES: overrides})
         self.parallelism = parse_overrides(overrides)["v"]
         self._reconciled("DEPLOYED", "RUNNING", "STABLE")
         del self.settings()[OVERRIDES]
@@ -143,7 +143,7 @@ def test_taking_over_switches_the_operators_autoscaler_off(bench: Bench, fake: S
     fake.autoscaled("v:1")
     result = bench.run(planned(bench, switch_off=True))
     assert result.outcome == "verified"
-    assert (fake.settings()[ENABLED], fake.settings()[OVERRIDES]) == ("false", "v:3")
+    assert (fake.settings()[AUTOSCALER_ENABLED], fake.settings()[OVERRIDES]) == ("false", "v:3")
     assert fake.parallelism == 3
     assert "stopped" not in fake.orders
 
@@ -201,7 +201,7 @@ def test_switching_off_keeps_what_the_operator_has_set(
     fake.autoscaled("v:4")
     kept = overrides_in_force(bench.control.resource()) if keep else {}
     assert kept == ({OVERRIDES: "v:4"} if keep else {})
-    plan = bench.plan(ActionRequest("upgrade", Change(settings={**kept, ENABLED: "false"})))
+    plan = bench.plan(ActionRequest("upgrade", Change(settings={**kept, AUTOSCALER_ENABLED: "false"})))
     result = bench.run(plan, seconds=2.0)
     assert (result.outcome == "verified") is not stopped
     assert ("stopped" in fake.orders) is stopped
@@ -210,7 +210,7 @@ def test_switching_off_keeps_what_the_operator_has_set(
 
 def test_an_autoscaler_that_is_off_has_nothing_in_force(fake: ScalingOperator) -> None:
     fake.autoscaled("v:4")
-    fake.settings()[ENABLED] = "false"
+    fake.settings()[AUTOSCALER_ENABLED] = "false"
     assert fake.resource is not None
     assert overrides_in_force(fake.resource) == {}
 

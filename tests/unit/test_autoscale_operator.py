@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flinkops.autoscale.configmap import decode_configmap, instant_ms, unpacked
-from flinkops.autoscale.explain import ENABLED, explanation_of, polls_of_collected, why_not_evaluated
+from flinkops.autoscale.explain import explanation_of, polls_of_collected, why_not_evaluated
 from flinkops.autoscale.replay import measured, replayed
 from flinkops.autoscale.settings import operator_defaults
 from flinkops.autoscale.window import Vertex
 from flinkops.model.detail import KubeEvent
+from flinkops.model.option_names import AUTOSCALER_ENABLED
 from flinkops.model.overrides import OVERRIDES, parse_overrides
 
 SAMPLE = Path(__file__).parent.parent / "cr_samples" / "autoscaler-1.15.json"
@@ -186,7 +187,7 @@ def test_an_empty_configmap_says_that_nothing_was_collected() -> None:
 
 def test_why_there_is_no_state_of_the_autoscaler() -> None:
     """As operator 1.7 did with a job on Flink 1.20: an event without any text, and no ConfigMap."""
-    on = {ENABLED: "true"}
+    on = {AUTOSCALER_ENABLED: "true"}
     failed = KubeEvent(1, "Warning", "AutoscalerError", "FlinkDeployment/busy", "", count=3)
     other = KubeEvent(2, "Normal", "SpecChanged", "FlinkDeployment/busy", "x")
     assert why_not_evaluated({}, [failed]) == (

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flinkops.errors import UsageError
-from flinkops.plan.operator.autoscaler_options import PREFIX, default_of, known_to, named_for
+from flinkops.model.option_names import AUTOSCALER
+from flinkops.plan.operator.autoscaler_options import default_of, known_to, named_for
 
 RENAMED = {"utilization.target": "0.8", "scale-down.interval": "10 min"}
 OLD_NAMES = {"target.utilization": "0.8", "scale-up.grace-period": "10 min"}
@@ -28,7 +29,7 @@ def test_a_renamed_option_gets_the_name_that_the_version_reads(
     version: str | None, names: set[str], given_as: dict[str, str]
 ) -> None:
     found = named_for(given_as, version)
-    assert found.settings.keys() == {PREFIX + name for name in names}
+    assert found.settings.keys() == {AUTOSCALER + name for name in names}
     assert set(found.settings.values()) == {"0.8", "10 min"}
     assert found.doubts == ()
 
@@ -74,4 +75,4 @@ def test_alignment_is_balanced_from_1_16_on() -> None:
 @given(st.integers(7, 16), st.data())
 def test_every_option_of_a_version_is_written_as_it_is(minor: int, data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(known_to(minor)))
-    assert named_for({name: "x"}, f"1.{minor}.0").settings == {PREFIX + name: "x"}
+    assert named_for({name: "x"}, f"1.{minor}.0").settings == {AUTOSCALER + name: "x"}

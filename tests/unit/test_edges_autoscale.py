@@ -14,12 +14,13 @@ from flinkops.autoscale.document import RIGHT, TITLES
 from flinkops.autoscale.explain import explanation_of
 from flinkops.autoscale.memory import Memory
 from flinkops.autoscale.rates import _observed, evaluate
-from flinkops.autoscale.settings import PREFIX, Settings, operator_defaults, settings_of
+from flinkops.autoscale.settings import Settings, operator_defaults, settings_of
 from flinkops.autoscale.simulate import Moment, Outcome, Simulation, Stage, World
 from flinkops.autoscale.taskmanagers import memory_advice
 from flinkops.autoscale.window import Sample, Vertex, VertexSample, Window
 from flinkops.errors import UsageError
 from flinkops.model.detail import JobDetail, TaskManagerDetail
+from flinkops.model.option_names import AUTOSCALER
 from flinkops.plan.operator.autoscaler_options import default_of
 from flinkops.plan.operator.configuration import parse_duration
 from tests.unit.autoscale_cases import AT_ONCE, Part, chain, now_ms
@@ -226,7 +227,7 @@ def test_a_job_that_stands_still_is_not_busy() -> None:
 
 def test_a_vertex_that_is_left_alone_hides_the_drift_of_no_other() -> None:
     vertices = [Vertex(id=name, name=name, parallelism=2, max_parallelism=128, inputs={}) for name in ("a", "b")]
-    settings = {f"{PREFIX}vertex.exclude.ids": "a"}
+    settings = {f"{AUTOSCALER}vertex.exclude.ids": "a"}
     told = explanation_of("orders", vertices, settings, OperatorState(overrides={"a": 3, "b": 4}), 0)
     assert told.drift == ("b runs with 2, the autoscaler ordered 4",)
 

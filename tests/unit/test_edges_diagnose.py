@@ -5,7 +5,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from flinkops.autoscale.explain import ENABLED
 from flinkops.diagnose.case import SAVEPOINT_SECONDS, Case
 from flinkops.diagnose.causes import in_order
 from flinkops.diagnose.changes import MANY_CHECKPOINTS, between, gaps_of_facts, gaps_of_recording
@@ -13,6 +12,7 @@ from flinkops.diagnose.fleet import diagnose_fleet
 from flinkops.diagnose.rules.deployment_stuck import STUCK_SECONDS
 from flinkops.model.facts import CheckpointFacts, JobFacts, ResourceFacts, StuckFacts
 from flinkops.model.findings import CheckpointPhase, Finding
+from flinkops.model.option_names import AUTOSCALER_ENABLED
 from flinkops.model.overrides import OVERRIDES
 from tests.unit import doctor_cases
 from tests.unit.builders import NOW_MS, checkpoint, checkpoints, job, snapshot
@@ -110,12 +110,12 @@ def test_a_stuck_pod_is_grave_once_it_lasts(seconds: float | None, severity: str
 @pytest.mark.parametrize(
     ("code", "settings", "bounded"),
     [
-        ("quota", {ENABLED: "true", OVERRIDES: "a:3"}, True),
-        ("unschedulable", {ENABLED: "true", OVERRIDES: "a:3"}, True),
-        ("image", {ENABLED: "true", OVERRIDES: "a:3"}, False),  # it asks for nothing that is not there
-        ("quota", {ENABLED: "false", OVERRIDES: "a:3"}, False),
+        ("quota", {AUTOSCALER_ENABLED: "true", OVERRIDES: "a:3"}, True),
+        ("unschedulable", {AUTOSCALER_ENABLED: "true", OVERRIDES: "a:3"}, True),
+        ("image", {AUTOSCALER_ENABLED: "true", OVERRIDES: "a:3"}, False),  # it asks for nothing that is not there
+        ("quota", {AUTOSCALER_ENABLED: "false", OVERRIDES: "a:3"}, False),
         ("quota", {OVERRIDES: "a:3"}, False),
-        ("quota", {ENABLED: "true"}, False),  # it has decided nothing
+        ("quota", {AUTOSCALER_ENABLED: "true"}, False),  # it has decided nothing
     ],
 )
 def test_an_autoscaler_that_asks_for_more_than_there_is_room_for_is_to_be_bounded(

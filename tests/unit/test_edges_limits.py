@@ -10,7 +10,7 @@ from flinkops.assess.latency import latency
 from flinkops.assess.lifecycle import is_over
 from flinkops.autoscale.configmap import OperatorState, instant_ms
 from flinkops.autoscale.decide import decide
-from flinkops.autoscale.explain import ENABLED, SCALING, explanation_of
+from flinkops.autoscale.explain import SCALING_ENABLED, explanation_of
 from flinkops.autoscale.memory import Memory
 from flinkops.autoscale.replay import measured
 from flinkops.autoscale.settings import Settings
@@ -26,6 +26,7 @@ from flinkops.model.detail import TaskManagerDetail
 from flinkops.model.facts import CheckpointFacts, ResourceFacts
 from flinkops.model.findings import Diagnosis, EvidenceLine, Finding, Remedy
 from flinkops.model.graph import Graph
+from flinkops.model.option_names import AUTOSCALER_ENABLED
 from flinkops.model.plan import Plan, Step, Target
 from flinkops.model.timeline import Entry
 from flinkops.plan.step_inputs import VerifyFlow
@@ -305,9 +306,13 @@ def test_a_plan_tells_what_was_asked_for_where_that_is_not_what_comes() -> None:
 def test_an_autoscaler_that_the_spec_does_not_name_is_off() -> None:
     found_off = explanation_of("count", (), {}, OperatorState(overrides={"a": 2}), 0)
     assert (found_off.enabled, found_off.acts, found_off.notes) == (False, False, ())
-    told = explanation_of("count", (), {ENABLED: "true", SCALING: "false"}, OperatorState(overrides={"a": 2}), 0)
+    told = explanation_of(
+        "count", (), {AUTOSCALER_ENABLED: "true", SCALING_ENABLED: "false"}, OperatorState(overrides={"a": 2}), 0
+    )
     assert (told.enabled, told.acts, len(told.notes)) == (True, False, 2)
-    nothing_stored = explanation_of("count", (), {ENABLED: "true", SCALING: "false"}, OperatorState(), 0)
+    nothing_stored = explanation_of(
+        "count", (), {AUTOSCALER_ENABLED: "true", SCALING_ENABLED: "false"}, OperatorState(), 0
+    )
     assert len(nothing_stored.notes) == 1
 
 

@@ -10,18 +10,18 @@ from flinkops.model.launch import Launch
 from flinkops.model.request import Change, Terms
 from flinkops.outside.kubernetes_quantities import Quantity
 from flinkops.plan.identity import Stamp
+from flinkops.plan.launch_change import changed_launch
 from flinkops.plan.operator.decision import Act
 from flinkops.plan.operator.effects import expected_of
 from flinkops.plan.operator.pod_schema import field_of
 from flinkops.plan.operator.predict import Edit, predict, taken_up
 from flinkops.plan.operator.reasons import ReasonCode
-from flinkops.plan.operator.recorded import lost_stop_savepoint
+from flinkops.plan.operator.recorded import lost_stop_savepoint, stopped_with
 from flinkops.plan.operator.rollback import deletion_problems
 from flinkops.plan.operator.rules import Features, Rules, features
 from flinkops.plan.operator.spec import compared
-from flinkops.plan.operator.steps import stopped_with
 from flinkops.plan.operator.validation_resources import requirement
-from flinkops.plan.redeploy import changed_launch, plan_resume
+from flinkops.plan.redeploy import plan_resume
 from flinkops.plan.rehearsal import state_outcome
 from flinkops.plan.rehearsal_seen import OpenedState
 from flinkops.plan.rehearsal_size import estimate

@@ -14,6 +14,7 @@ from flinkops.act.operator import rollback_steps, stop
 from flinkops.errors import Refused
 from flinkops.model.request import ActionRequest, Change, Terms
 from tests.effort import some, variants
+from tests.unit.cr_samples import quota
 from tests.unit.fake_operator import (
     BAD_IMAGE,
     LOOPING_IMAGE,
@@ -59,6 +60,15 @@ def test_a_newer_operator_redeploys_the_old_spec_from_the_savepoint(bench: Bench
     assert job["savepointRedeployNonce"] == 1
     assert bench.restored() == SAVEPOINT == result.seen["restored_from"]
     assert "delete" not in bench.fake.orders
+
+
+def test_taskmanagers_that_a_quota_refuses_are_why_the_new_job_does_not_run(bench: Bench) -> None:
+    bench.fake.most_parallelism, bench.fake.quotas = 2, quota()["quotas"]
+    result = bench.run(bench.upgrade(parallelism=3))
+    assert result.outcome == "rolled-back"
+    assert result.error is not None
+    assert "team-quota: no room for another TaskManager: pods: 2 of 2 used" in result.error
+    assert bench.spec()["job"]["parallelism"] == 2
 
 
 @pytest.mark.parametrize("redeploys", [False, True])

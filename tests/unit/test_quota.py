@@ -46,6 +46,12 @@ def test_while_a_taskmanager_is_on_its_way_it_is_that_which_is_waited_for() -> N
     assert used_up(recorded["quotas"], [jobmanager]) != ()
 
 
+def test_a_taskmanager_that_is_ending_makes_room() -> None:
+    recorded = quota()
+    recorded["pods"][1]["metadata"]["deletionTimestamp"] = "2026-11-30T09:00:00Z"
+    assert used_up(recorded["quotas"], recorded["pods"]) == ()
+
+
 @pytest.mark.parametrize(
     ("hard", "used", "full"),
     [

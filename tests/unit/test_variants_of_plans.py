@@ -23,10 +23,11 @@ from flinkops.plan.operator.merge_patch import changed_paths, merge_patch
 from flinkops.plan.operator.predict import Edit, predict
 from flinkops.plan.operator.recorded import lost_stop_savepoint, recorded_savepoint
 from flinkops.plan.operator.rehearsal_pod import drops_state_of, settings_of
+from flinkops.plan.operator.resource_change import ResourceChange, Seen
+from flinkops.plan.operator.resource_plan import plan_for_resource
 from flinkops.plan.operator.rules import Features, Rules
 from flinkops.plan.operator.situation import ObservedJob
 from flinkops.plan.operator.spec import last_reconciled
-from flinkops.plan.operator.steps import Seen, plan_for_resource
 from flinkops.render.plan import plan_lines, plan_parts
 from tests.unit.builders import job, vertex
 from tests.unit.cr_samples import case, resource
@@ -183,15 +184,13 @@ def planned(document: Any) -> Outcome:
     cluster, accepted = document.get("cluster"), frozenset(how.get("accepted", ()))
     try:
         prediction = predict(found, edit, observed=observed, features=features, cluster=cluster, accepted=accepted)
+        seen = msgspec.convert(document.get("seen", {}), Seen)
+        terms = msgspec.convert(document.get("terms", {}), Terms)
         plan = plan_for_resource(
             how.get("verb", "upgrade"),
             "kind",
-            found,
-            msgspec.convert(document.get("seen", {}), Seen),
-            prediction,
-            features,
+            ResourceChange(found, seen, prediction, features, terms),
             Stamp("p1", 10_000, "flinkops upgrade"),
-            msgspec.convert(document.get("terms", {}), Terms),
             start_from=how.get("start_from"),
             backup_directory=how.get("backup_directory"),
         )

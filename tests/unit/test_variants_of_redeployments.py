@@ -18,8 +18,9 @@ from flinkops.model.overrides import OVERRIDES
 from flinkops.model.request import Change, Terms
 from flinkops.plan.effect import readings
 from flinkops.plan.identity import Stamp
+from flinkops.plan.launch_change import changed_launch, launch_changes
 from flinkops.plan.preconditions import unmet
-from flinkops.plan.redeploy import changed_launch, launch_changes, plan_redeploy, plan_resume, plan_suspend
+from flinkops.plan.redeploy import plan_redeploy, plan_resume, plan_suspend
 from flinkops.plan.rehearsal import accepted, judge, needs_control, refusal
 from flinkops.plan.rehearsal_seen import Seen
 from flinkops.plan.rescale import plan_rescale

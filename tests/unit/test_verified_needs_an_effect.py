@@ -11,7 +11,7 @@ from flinkops.act import effect_steps, savepoint_steps, stability_steps
 from flinkops.act.executor import Progress
 from flinkops.act.operator import spec_steps, startup, stop
 from flinkops.act.rest import steps as rest_steps
-from flinkops.autoscale.explain import ENABLED
+from flinkops.model.option_names import AUTOSCALER_ENABLED
 from flinkops.model.overrides import OVERRIDES
 from flinkops.model.plan import Plan, Result
 from flinkops.model.request import ActionRequest, Change, Terms
@@ -167,7 +167,7 @@ REQUESTS = {
     "upgrade": upgraded(image="count:2"),
     "upgrade by last-state": ActionRequest("upgrade", Change(image="count:2"), QUICK, mode="last-state"),
     "an ignored setting": upgraded(settings={"kubernetes.operator.x": "1"}),
-    "autoscale enable": ActionRequest("upgrade", Change(settings={ENABLED: "true"}), QUICK),
+    "autoscale enable": ActionRequest("upgrade", Change(settings={AUTOSCALER_ENABLED: "true"}), QUICK),
 }
 
 

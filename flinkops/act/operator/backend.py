@@ -39,13 +39,14 @@ from flinkops.act.rest.rehearsing import refuse_unasked
 from flinkops.autoscale.configmap import decode_configmap
 from flinkops.autoscale.decide import Decision
 from flinkops.autoscale.explain import why_not_evaluated
-from flinkops.autoscale.settings import PREFIX
 from flinkops.autoscale.window import graph_of
 from flinkops.clock import Clock
 from flinkops.config.settings import Settings
 from flinkops.errors import Denied, OperationFailed, Unreachable, UsageError
 from flinkops.model.detail import KubeEvent
 from flinkops.model.facts import JobFacts, ResourceFacts
+from flinkops.model.json_reading import section
+from flinkops.model.option_names import AUTOSCALER
 from flinkops.model.plan import Plan, Target
 from flinkops.model.rehearsal import Rehearsal
 from flinkops.model.request import ActionRequest
@@ -120,7 +121,7 @@ class OperatorJob:
     ) -> Plan:
         """As parallelism overrides in the resource's spec; with `take_over` the operator's autoscaler goes off."""
         read = self._read()
-        acts = operator_acts(configuration(read.resource.get("spec") or {}))
+        acts = operator_acts(configuration(section(read.resource, "spec")))
         if acts and not terms.take_over:
             raise beside_operator(self.job.name)
         request = request_for(decision, switch_off=acts, checkpoints=terms.checkpoints)
@@ -247,9 +248,9 @@ class OperatorBackend:
         if job.resource is None:
             return job
         with self.control_of(_ref(job.resource)) as control:
-            spec = configuration(control.resource().get("spec") or {})
-        own = {key: value for key, value in spec.items() if key.startswith(PREFIX)}
-        others = {key: value for key, value in job.configuration.items() if not key.startswith(PREFIX)}
+            spec = configuration(section(control.resource(), "spec"))
+        own = {key: value for key, value in spec.items() if key.startswith(AUTOSCALER)}
+        others = {key: value for key, value in job.configuration.items() if not key.startswith(AUTOSCALER)}
         return msgspec.structs.replace(job, configuration=others | own)
 
     def ask_beside(
@@ -264,7 +265,7 @@ class OperatorBackend:
         """A Lease of the loop's own, beside that of each action: one loop a job in the whole cluster."""
         with self.reach(wanted) as handle:
             control = handle.control
-            if operator_acts(configuration(control.resource().get("spec") or {})) and not take_over:
+            if operator_acts(configuration(section(control.resource(), "spec"))) and not take_over:
                 raise beside_operator(wanted)
             ref = control.ref
             target = Target(
@@ -321,7 +322,7 @@ class _OperatorAutoscaler:
     def state(self, wanted: str) -> Autoscaled:
         """From its ConfigMap."""
         with self._backend.reach(wanted) as handle:
-            spec = handle.control.resource().get("spec") or {}
+            spec = section(handle.control.resource(), "spec")
             ref = handle.control.ref
         data = read_autoscaler_state(
             self._backend.access, ref.namespace, ref.name, deadline_seconds=_AUTOSCALER_SECONDS

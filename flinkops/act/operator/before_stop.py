@@ -11,6 +11,7 @@ from flinkops.act.running import StepKind, StepRun
 from flinkops.assess.checkpoints import newest_completed
 from flinkops.errors import FlinkopsError, NotInTime, Refused, Unreachable
 from flinkops.model.facts import JobFacts
+from flinkops.model.json_reading import section
 from flinkops.model.plan import Plan, Step
 from flinkops.model.request import Terms
 from flinkops.outside.shell import shell_word
@@ -46,7 +47,7 @@ def with_steps_before_stop(made: Prepared, job: JobFacts, terms: Terms, stamp: S
 
 def _with_offer(plan: Plan, patched: PatchResource, job: JobFacts) -> Plan:
     """Where the parallelism alone changes, and the scheduler could do that without a stop."""
-    before, wanted = patched.before["spec"], merged(patched.before["spec"], patched.patch.get("spec") or {})
+    before, wanted = patched.before["spec"], merged(patched.before["spec"], section(patched.patch, "spec"))
     to = job_of(wanted).get("parallelism")
     alike = {**wanted, "job": {**job_of(wanted), "parallelism": job_of(before).get("parallelism")}}
     alike["job"]["upgradeMode"] = job_of(before).get("upgradeMode")
@@ -63,10 +64,10 @@ def _with_offer(plan: Plan, patched: PatchResource, job: JobFacts) -> Plan:
 
 def _prepull(patched: PatchResource) -> PrepullImage | None:
     """None where the spec names no image or starts nothing."""
-    spec = merged(patched.before["spec"], patched.patch.get("spec") or {})
+    spec = merged(patched.before["spec"], section(patched.patch, "spec"))
     if desired_state(spec) != "running" or not spec.get("image"):
         return None
-    template: dict[str, Any] = (spec.get("podTemplate") or {}).get("spec") or {}
+    template = section(section(spec, "podTemplate"), "spec")
     pod: dict[str, Any] = {name: template[name] for name in ("imagePullSecrets", "tolerations") if name in template}
     settings = configuration(spec)
     if (secrets := settings.get("kubernetes.container.image.pull-secrets")) and "imagePullSecrets" not in pod:

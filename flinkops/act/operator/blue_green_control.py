@@ -14,9 +14,9 @@ from flinkops.model.blue_green_state import OTHER, state_of
 from flinkops.model.detail import ResourceRequirement
 from flinkops.model.effect import RunsWith
 from flinkops.model.facts import ExceptionFacts, JobFacts
+from flinkops.model.json_reading import Json
 from flinkops.plan.operator.blue_green import child_name
 from flinkops.sources.kubernetes.access import KubeAccess
-from flinkops.sources.kubernetes.resources import Json
 from flinkops.sources.kubernetes.verbs import KubeVerbs, ResourceRef
 
 CHILD_KIND = "FlinkDeployment"

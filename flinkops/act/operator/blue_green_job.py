@@ -17,6 +17,7 @@ from flinkops.autoscale.decide import Decision
 from flinkops.errors import Refused, UsageError
 from flinkops.model.blue_green_state import state_of, told_state
 from flinkops.model.facts import JobFacts
+from flinkops.model.json_reading import Json, section
 from flinkops.model.plan import Plan
 from flinkops.model.rehearsal import Rehearsal
 from flinkops.model.request import ActionRequest
@@ -37,7 +38,7 @@ from flinkops.plan.operator.rules import Features, features
 from flinkops.plan.operator.spec import configuration, desired_state, savepoint_directory, upgrade_mode
 from flinkops.sources.kubernetes.access import KubeAccess
 from flinkops.sources.kubernetes.plan_inputs import Read, read_for_plan
-from flinkops.sources.kubernetes.resources import Json, job_id, section
+from flinkops.sources.kubernetes.resources import job_id
 from flinkops.sources.kubernetes.verbs import ResourceRef
 
 _FIRST_MINOR = 14
@@ -182,7 +183,7 @@ def _wanted_spec(ref: ResourceRef, resource: Json, request: ActionRequest) -> tu
     before, template = template_of(resource), template_of({"spec": spec})
     settled = settle_nonce(before, template, 0, NonceChoice(None, request.terms.keep_nonce))
     wanted = edited_spec(settled.spec, Edit.of(request.change, mode=request.mode))
-    return {**spec, "template": {**(spec.get("template") or {}), "spec": wanted}}, settled.warning
+    return {**spec, "template": {**section(spec, "template"), "spec": wanted}}, settled.warning
 
 
 def _outlook(read: Read, template: Mapping[str, Any], child: Json | None, *, stateless: bool) -> BlueGreenOutlook:

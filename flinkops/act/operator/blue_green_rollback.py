@@ -16,6 +16,7 @@ from flinkops.act.operator.spec_steps import OPERATOR_SILENT
 from flinkops.act.running import StepKind, StepRun
 from flinkops.errors import NotInTime, OperationFailed, TimedOut
 from flinkops.model.blue_green_state import Phase, state_of
+from flinkops.model.json_reading import Json, section, text
 from flinkops.outside.shell import shell_word
 from flinkops.plan.operator.blue_green import (
     ABORT_GRACE,
@@ -28,7 +29,6 @@ from flinkops.plan.operator.blue_green import (
 )
 from flinkops.plan.operator.blue_green_inputs import BeginBlueGreenRollback, RestoreBlueGreenSpec
 from flinkops.plan.operator.merge_patch import changed_paths, merge_patch, merged, spec_patch
-from flinkops.sources.kubernetes.resources import Json, section, text
 
 _ABORTED_WITHIN_SECONDS = 180.0
 _ABORT_NOW = {ABORT_GRACE: "1 ms", DELETION_DELAY: "3650 d"}
@@ -68,7 +68,7 @@ def _transition_back(control: BlueGreenControl, found: Json) -> BlueGreenRollbac
 
 def _aborted(run: StepRun, given: BeginBlueGreenRollback, control: BlueGreenControl) -> BlueGreenRollbackBegun:
     old = given.before["spec"]
-    told = {**old, "configuration": {**(old.get("configuration") or {}), **_ABORT_NOW}}
+    told = {**old, "configuration": {**section(old, "configuration"), **_ABORT_NOW}}
     _set(run, control, told)
 
     def ask() -> Json | None:
@@ -90,7 +90,7 @@ def _refuse_moved(run: StepRun, given: BeginBlueGreenRollback, found: Json) -> N
     if "deletionTimestamp" in metadata or (given.uid and text(metadata, "uid") != given.uid):
         raise OperationFailed("somebody else deletes the resource, or has made another of its name: it is left alone")
     spec, before = _without_abort(section(found, "spec"), given.before["spec"]), given.before["spec"]
-    ours = merged(before, given.patch.get("spec") or {})
+    ours = merged(before, section(given.patch, "spec"))
     if spec in (ours, before):
         return
     edited = ", ".join(changed_paths(merge_patch(ours, spec)))
@@ -108,7 +108,7 @@ def _abort_ordered(found: Json) -> bool:
 
 def _without_abort(spec: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
     """The spec with the settings of before where an earlier try has set those of the abort."""
-    now, old = spec.get("configuration") or {}, before.get("configuration") or {}
+    now, old = section(spec, "configuration"), section(before, "configuration")
     ours = {key for key, value in _ABORT_NOW.items() if now.get(key) == value}
     settings = {key: value for key, value in now.items() if key not in ours}
     settings |= {key: old[key] for key in ours if key in old}

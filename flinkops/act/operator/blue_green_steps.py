@@ -27,6 +27,7 @@ from flinkops.act.stability_steps import all_running, why_failed
 from flinkops.errors import NotInTime, OperationFailed, TimedOut, Unreachable
 from flinkops.model.blue_green_state import Phase, not_idle, state_of
 from flinkops.model.facts import JobFacts
+from flinkops.model.json_reading import Json, section, text
 from flinkops.model.places import same_place
 from flinkops.model.states import ENDED, JobState
 from flinkops.plan.operator.blue_green import (
@@ -46,7 +47,7 @@ from flinkops.plan.operator.blue_green_inputs import (
 )
 from flinkops.plan.operator.spec import desired_state, job_of
 from flinkops.plan.state_loss import why_lost
-from flinkops.sources.kubernetes.resources import Json, section, text, time_ms
+from flinkops.sources.kubernetes.resources import time_ms
 from flinkops.sources.kubernetes.verbs import ResourceRef
 
 _TAKEN_UP_WITHIN_SECONDS = 120.0
@@ -263,7 +264,7 @@ class _Start:
             return None
         self._refuse_bad(job)
         if not all_running(job) or not job.vertices or job.checkpoints is None:
-            self._stuck.poll()
+            self._stuck.poll(job)
             return None
         if old_runs and self.both_since_ms is None:
             self.both_since_ms = job.running_since_ms or self._run.clock.now_ms()

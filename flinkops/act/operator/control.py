@@ -13,12 +13,14 @@ from flinkops.clock import Clock
 from flinkops.errors import Denied, OperationFailed
 from flinkops.model.effect import PodTimes, RunsWith
 from flinkops.model.facts import JobFacts, JobKind, StuckFacts
+from flinkops.model.json_reading import Json, section, text
 from flinkops.model.plan import Plan
 from flinkops.plan.operator.recorded import recorded_savepoint, recorded_savepoints
 from flinkops.plan.operator.session_cluster import SESSION_JOB
 from flinkops.plan.preconditions import unmet_of_resource
 from flinkops.sources.kubernetes.access import KubeAccess
-from flinkops.sources.kubernetes.resources import Json, job_id, section, snapshots_by_job, text
+from flinkops.sources.kubernetes.quota import waits_for_slots
+from flinkops.sources.kubernetes.resources import job_id, snapshots_by_job
 from flinkops.sources.kubernetes.service_proxy import ServiceClient
 from flinkops.sources.kubernetes.verbs import Conflict, KubeVerbs, Leftover, ResourceRef, rest_service
 
@@ -122,9 +124,11 @@ class KubeControl(RestControl):
         others = tuple(one for job, of_job in found.items() if job != mine for one in of_job)
         return Snapshots(found.get(mine, ()), others, recorded=recorded)
 
-    def why_stuck(self) -> tuple[StuckFacts, ...]:
-        """What its pods and their events say."""
-        return self.verbs.why_stuck(self.ref.namespace, self.cluster_name, self._clock_of_pods)
+    def why_stuck(self, job: JobFacts | None) -> tuple[StuckFacts, ...]:
+        """What its pods and their events say, and a quota while `job`, as it was just read, waits for slots."""
+        lacks_slots = job is not None and waits_for_slots(job, self.cluster())
+        clock = self._clock_of_pods
+        return self.verbs.why_stuck(self.ref.namespace, self.cluster_name, clock, lacks_slots=lacks_slots)
 
     def nodes(self) -> tuple[str, ...]:
         """Where its pods run."""

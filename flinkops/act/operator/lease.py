@@ -15,10 +15,11 @@ from typing import Any
 
 from flinkops.clock import Clock, iso_utc
 from flinkops.errors import FlinkopsError, OperationFailed, Refused, Unreachable
+from flinkops.model.json_reading import Json, section, text
 from flinkops.model.plan import Plan
 from flinkops.outside.shell import shell_command
 from flinkops.sources.flink.http import NotFound
-from flinkops.sources.kubernetes.resources import Json, number, section, text, time_ms
+from flinkops.sources.kubernetes.resources import number, time_ms
 from flinkops.sources.kubernetes.verbs import Conflict, KubeVerbs
 
 DURATION_SECONDS = 60

@@ -15,6 +15,7 @@ from flinkops.act.rest.prepare import plan_in_place
 from flinkops.autoscale.configmap import OVERRIDES, decode_configmap
 from flinkops.errors import UsageError
 from flinkops.model.facts import CheckpointFacts, JobFacts
+from flinkops.model.json_reading import section
 from flinkops.model.plan import Plan
 from flinkops.model.request import ActionRequest
 from flinkops.outside.shell import shell_command, shell_word
@@ -29,16 +30,16 @@ from flinkops.plan.operator.checks import ANEW
 from flinkops.plan.operator.configuration import HA_TYPE, of_running_cluster
 from flinkops.plan.operator.merge_patch import merged
 from flinkops.plan.operator.predict import Edit, Prediction, edited_spec, predict
-from flinkops.plan.operator.recorded import lost_stop_savepoint
+from flinkops.plan.operator.recorded import lost_stop_savepoint, stopped_with
+from flinkops.plan.operator.resource_change import ResourceChange, Seen
+from flinkops.plan.operator.resource_plan import plan_for_resource
 from flinkops.plan.operator.rules import Features, features
-from flinkops.plan.operator.session_cluster import on_cluster
+from flinkops.plan.operator.session_cluster import has_job, on_cluster
 from flinkops.plan.operator.situation import ObservedJob
 from flinkops.plan.operator.spec import Change, configuration, savepoint_directory, upgrade_mode
 from flinkops.plan.operator.step_inputs import PatchResource
-from flinkops.plan.operator.steps import Seen, has_job, plan_for_resource, stopped_with
 from flinkops.plan.transactions import committing_sinks
 from flinkops.sources.kubernetes.plan_inputs import Read
-from flinkops.sources.kubernetes.resources import section
 from flinkops.sources.storage.stores import Stores
 
 
@@ -70,12 +71,8 @@ def prepare_for_resource(
     plan = plan_for_resource(
         request.verb,
         control.name,
-        resource,
-        _seen(job, stamp),
-        found,
-        abilities,
+        ResourceChange(resource, _seen(job, stamp), found, abilities, request.terms),
         stamp,
-        request.terms,
         start_from=start_from,
         backup_directory=_backup_directory(request, read),
     )
@@ -109,7 +106,7 @@ def _lost_savepoint(request: ActionRequest, resource: Mapping[str, Any], observe
     """The savepoint of a suspended job's stop that the operator has lost: only a new resource can start from it."""
     if request.verb != "resume":
         return None
-    return lost_stop_savepoint(resource.get("status") or {}, observed.stop_savepoint)
+    return lost_stop_savepoint(section(resource, "status"), observed.stop_savepoint)
 
 
 def _accepted(request: ActionRequest, start_from: str | None) -> frozenset[str]:
@@ -126,7 +123,7 @@ def _backup_directory(request: ActionRequest, read: Read) -> str | None:
     """Where a savepoint of our own goes first. Raises UsageError where one is asked for and no directory is set."""
     if not request.terms.backup:
         return None
-    directory = savepoint_directory(on_cluster(read.resource.get("spec") or {}, read.cluster))
+    directory = savepoint_directory(on_cluster(section(read.resource, "spec"), read.cluster))
     if directory is None:
         raise UsageError("--backup-savepoint: no savepoint directory is configured (state.savepoints.dir)")
     return directory
@@ -239,7 +236,7 @@ def _no_nonce(name: str) -> str:
 def _edit(
     journal: Journal, control: KubeControl, resource: Mapping[str, Any], request: ActionRequest
 ) -> tuple[Edit, Settled | None]:
-    spec = resource.get("spec") or {}
+    spec = section(resource, "spec")
     if request.verb == "suspend":
         return Edit(state="suspended", mode="savepoint"), None
     if request.verb == "resume":
@@ -332,7 +329,7 @@ def _spec_change(record: ActionRecord, control: KubeControl) -> _SpecChange | No
     for step in record.plan.steps:
         if isinstance(step.do, PatchResource) and step.name in done:
             spec: dict[str, Any] = step.do.before["spec"]
-            return _SpecChange(record, spec, merged(spec, step.do.patch.get("spec") or {}))
+            return _SpecChange(record, spec, merged(spec, section(step.do.patch, "spec")))
     return None
 
 

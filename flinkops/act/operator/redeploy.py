@@ -9,6 +9,7 @@ from flinkops.act.storage import Absent, read_metadata_file
 from flinkops.assess.checkpoints import newest_completed
 from flinkops.errors import Unreachable, UsageError
 from flinkops.model.facts import JobFacts
+from flinkops.model.json_reading import Json, items, section, text
 from flinkops.model.places import same_place
 from flinkops.model.quantities import human_seconds
 from flinkops.plan.operator.bookkeeping import INITIAL_PATH, keeping_nonce, other_nonce, redeployed_from
@@ -16,7 +17,7 @@ from flinkops.plan.operator.reading import Spec
 from flinkops.plan.operator.spec import job_of
 from flinkops.plan.operator.step_inputs import VerifyNewJob
 from flinkops.plan.step_inputs import CheckFiles
-from flinkops.sources.kubernetes.resources import Json, items, number, section, text
+from flinkops.sources.kubernetes.resources import number
 from flinkops.sources.storage.stores import Stores
 
 

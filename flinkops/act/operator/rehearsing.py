@@ -17,6 +17,7 @@ from flinkops.act.running import StepKind, StepRun
 from flinkops.clock import Clock, SystemClock
 from flinkops.errors import FlinkopsError, OperationFailed, UsageError
 from flinkops.model.facts import JobFacts
+from flinkops.model.json_reading import section
 from flinkops.model.plan import Step
 from flinkops.model.rehearsal import Rehearsal
 from flinkops.model.request import Terms
@@ -138,8 +139,8 @@ def _jar(flink_home: str | None) -> bytes:
 def _paths(job: JobFacts, around: Surroundings, against: str | None) -> list[str]:
     if against is not None:
         return [against]
-    recorded = recorded_savepoint(around.resource.get("status") or {})
-    stopped = desired_state(around.resource.get("spec") or {}) == "suspended"
+    recorded = recorded_savepoint(section(around.resource, "status"))
+    stopped = desired_state(section(around.resource, "spec")) == "suspended"
     found = [recorded] if stopped and recorded else [*usable_paths(job)]
     if not found:
         raise OperationFailed("no checkpoint or savepoint of the job is known", next_step="give --against PATH")
@@ -219,7 +220,7 @@ def rehearse_resource(run: StepRun, given: RehearseSpec) -> Rehearsed:
     control = kube_control(run)
     job = run.until("polling the job", lambda: control.job(run.job_id))
     before = given.before["spec"]
-    wanted = merged(before, given.patch.get("spec") or {})
+    wanted = merged(before, section(given.patch, "spec"))
     directory = savepoint_directory(with_cluster(before, control.session_cluster))
     found = rehearse_spec(
         control,
@@ -251,7 +252,7 @@ def with_rehearsal(made: Prepared, job: JobFacts, terms: Terms, stamp: Stamp) ->
         return made._replace(plan=msgspec.structs.replace(plan, risks=(*plan.risks, offer)))
     patched = plan.steps[place].do
     assert isinstance(patched, PatchResource)
-    wanted = merged(patched.before["spec"], patched.patch.get("spec") or {})
+    wanted = merged(patched.before["spec"], section(patched.patch, "spec"))
     redeployed = plan.effective_mode == Mode.SAVEPOINT_REDEPLOY
     against = str(job_of(wanted).get("initialSavepointPath")) if redeployed else None
     given = RehearseSpec(

@@ -23,6 +23,7 @@ from flinkops.act.outcomes import StateLost
 from flinkops.act.running import StepKind, StepRun
 from flinkops.act.savepoint_steps import checked_files
 from flinkops.errors import FlinkopsError, NotInTime, OperationFailed, TimedOut, Unreachable
+from flinkops.model.json_reading import Json, section, text
 from flinkops.outside.shell import shell_word
 from flinkops.plan.operator.bookkeeping import REDEPLOY_NONCE, next_redeploy_nonce, without_bookkeeping
 from flinkops.plan.operator.merge_patch import changed_paths, merge_patch, merged, spec_patch
@@ -31,7 +32,6 @@ from flinkops.plan.operator.rules import Features
 from flinkops.plan.operator.session_cluster import joined
 from flinkops.plan.operator.spec import ha_on, job_of, savepoint_directory, upgrade_mode
 from flinkops.plan.operator.step_inputs import BeginRollback, CreateResource, RemoveResource
-from flinkops.sources.kubernetes.resources import Json, section, text
 from flinkops.sources.kubernetes.verbs import Conflict
 
 _ACTS_WITHIN_SECONDS = 120.0
@@ -65,7 +65,7 @@ def _with_edits_of_others(given: BeginRollback, found: Json) -> tuple[BeginRollb
     if not given.patch:
         return given, {}
     before = given.before["spec"]
-    ours = merged(before, given.patch.get("spec") or {})
+    ours = merged(before, section(given.patch, "spec"))
     edits = merge_patch(without_bookkeeping(ours), without_bookkeeping(section(found, "spec")))
     theirs = merge_patch(before, merged(before, edits))
     kept = {**given.before, "spec": merged(before, theirs)}
@@ -158,7 +158,7 @@ def create(run: StepRun, given: CreateResource) -> ResourceCreated:
     control = kube_control(run)
     savepoint = given.savepoint or run.savepoint
     edits = (begun.edits if given.of_rollback and begun is not None else None) or {}
-    before = {**given.before, "spec": merged(given.before.get("spec") or {}, edits)}
+    before = {**given.before, "spec": merged(section(given.before, "spec"), edits)}
     body = recreated(before, savepoint, run.plan.id)
 
     def ask() -> Json | None:

@@ -7,8 +7,8 @@ from flinkops.act.outcomes import SavepointDisposed
 from flinkops.act.running import StepKind, StepRun
 from flinkops.act.savepoint_check import check_savepoint
 from flinkops.errors import NotInTime, OperationFailed, TimedOut
+from flinkops.model.json_reading import section, text
 from flinkops.plan.step_inputs import RemoveSnapshot
-from flinkops.sources.kubernetes.resources import section, text
 from flinkops.sources.kubernetes.verbs import ResourceRef
 
 _GONE_WITHIN_SECONDS = 180.0

@@ -16,6 +16,7 @@ from flinkops.act.operator.outcomes import (
 )
 from flinkops.act.running import StepKind, StepRun
 from flinkops.errors import NotInTime, OperationFailed, Refused, TimedOut, Unreachable
+from flinkops.model.json_reading import Json, section, text
 from flinkops.model.places import same_place
 from flinkops.model.steps import NamesSavepoint
 from flinkops.plan.operator.bookkeeping import initial_paths
@@ -31,7 +32,6 @@ from flinkops.plan.operator.step_inputs import (
     VerifyEdit,
 )
 from flinkops.plan.preconditions import spec_hash
-from flinkops.sources.kubernetes.resources import Json, section, text
 from flinkops.sources.kubernetes.verbs import Conflict
 
 _TAKEN_UP_WITHIN_SECONDS = 120.0
@@ -54,7 +54,7 @@ def dry_run(run: StepRun, given: DryRunPatch) -> DryRunPassed:
             return None
 
     answer = run.until("asking the API server for a dry run", ask)
-    if lost := dropped(patch.get("spec") or {}, section(answer, "spec"), "spec"):
+    if lost := dropped(section(patch, "spec"), section(answer, "spec"), "spec"):
         raise OperationFailed(f"this operator's resource has no {lost}: the API server would drop it silently")
     return DryRunPassed()
 
@@ -79,7 +79,7 @@ def patch_resource(run: StepRun, given: PatchResource) -> ResourcePatched:
     def ask() -> Json | None:
         found = control.resource()
         spec = section(found, "spec")
-        if not spec_patch(found, merged(spec, patch.get("spec") or {})):
+        if not spec_patch(found, merged(spec, section(patch, "spec"))):
             return found  # an earlier try did it
         if spec_hash(found) != spec_hash(before):
             raise Refused("the spec was edited by somebody else since the plan was made: plan again")
@@ -93,7 +93,7 @@ def await_taken_up(run: StepRun, given: AwaitTakenUp) -> ChangeTakenUp:
     """The operator has seen a change that stops nothing, and the job is the same."""
     control = kube_control(run)
     spec = section(taken_up(run), "spec")
-    if lost := dropped(given.patch.get("spec") or {}, spec, "spec"):
+    if lost := dropped(section(given.patch, "spec"), spec, "spec"):
         raise OperationFailed(f"somebody else has changed {lost} again")
     job = run.until("polling the job", control.newest, within_seconds=60.0)
     started_ms = given.started_ms
@@ -131,7 +131,7 @@ def verify_edit(run: StepRun, given: VerifyEdit) -> EditVerified:
     control = kube_control(run)
     found = run.until("reading the resource", control.resource)
     spec = section(found, "spec")
-    if lost := dropped(given.patch.get("spec") or {}, spec, "spec"):
+    if lost := dropped(section(given.patch, "spec"), spec, "spec"):
         raise OperationFailed(f"somebody else has changed {lost} again")
     if desired_state(spec) != "suspended":
         raise OperationFailed("somebody else has resumed the job meanwhile")

@@ -57,8 +57,8 @@ class StuckWatch:
         self._error_since: float | None = None
         self.last = ""
 
-    def poll(self) -> None:
-        """Raises OperationFailed with the reason once it has held long enough."""
+    def poll(self, job: JobFacts | None = None) -> None:
+        """Raises OperationFailed with the reason once it has held long enough. `job`: as Flink has just shown it."""
         now = time.monotonic()
         if now < self._next:
             return
@@ -67,7 +67,7 @@ class StuckWatch:
             found = self._control.resource()
             if self._of_new_spec and not self._control.is_session_job and not acted_on(found):
                 return  # the pods are still those of the spec before
-            reasons, error = self._control.why_stuck(), error_text(found)
+            reasons, error = self._control.why_stuck(job), error_text(found)
         except Unreachable:
             return
         self._refuse_submission(error, now)
@@ -220,7 +220,7 @@ class _StartWatch:
         if (job.restarts or 0) >= _RESTARTS_OF_A_LOOP:
             raise OperationFailed(f"the new job restarts instead of running{why_failed(self._run, job.id)}")
         if not all_running(job) or not job.vertices or job.checkpoints is None:
-            self.stuck.poll()
+            self.stuck.poll(job)
             return None
         found, restored = self._control.resource(), job.checkpoints.restored
         told = not self._restores or restored or self._nothing_restored.is_known((job.id, job.started_ms))

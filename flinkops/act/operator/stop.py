@@ -13,13 +13,14 @@ from flinkops.act.rest_cache import Absence
 from flinkops.act.running import StepKind, StepRun
 from flinkops.errors import OperationFailed, TimedOut, Unreachable
 from flinkops.model.facts import JobFacts
+from flinkops.model.json_reading import Json, section, text
 from flinkops.outside.shell import shell_word
+from flinkops.plan.operator.recorded import stopped_with
 from flinkops.plan.operator.spec import last_reconciled, upgrade_mode
 from flinkops.plan.operator.step_inputs import AwaitUpgradeSavepoint
-from flinkops.plan.operator.steps import stopped_with
 from flinkops.plan.state_loss import TWICE, why_lost
 from flinkops.sources.kubernetes.operator_error import OperatorError, operator_error
-from flinkops.sources.kubernetes.resources import Json, error_text, section, text
+from flinkops.sources.kubernetes.resources import error_text
 
 _TAKEN_UP_WITHIN_SECONDS = 120.0
 _ERROR_HOLDS_SECONDS = 20.0

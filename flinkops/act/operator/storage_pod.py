@@ -15,10 +15,11 @@ from flinkops.act.operator.control import KubeControl
 from flinkops.clock import SystemClock
 from flinkops.config.storage import StorageSettings, StorageTable, settings_of
 from flinkops.errors import ExitCode, OperationFailed, Unreachable
+from flinkops.model.json_reading import Json, items, section, text
 from flinkops.outside.text import clean
 from flinkops.sources.kubernetes.access import KubeAccess
 from flinkops.sources.kubernetes.pod_task import Payload, PodTask, literal
-from flinkops.sources.kubernetes.resources import Json, identity, items, section, text
+from flinkops.sources.kubernetes.resources import identity
 from flinkops.sources.kubernetes.short_pods import PodEnd, run_pod
 from flinkops.sources.storage.stores import place_of
 

@@ -18,7 +18,8 @@ from flinkops.model.rehearsal import Rehearsal
 from flinkops.model.request import ActionRequest, Change
 from flinkops.paths import is_file
 from flinkops.plan.identity import Stamp
-from flinkops.plan.redeploy import UNKNOWN_LAUNCH, changed_launch, plan_redeploy, plan_resume, plan_suspend
+from flinkops.plan.launch_change import changed_launch
+from flinkops.plan.redeploy import UNKNOWN_LAUNCH, plan_redeploy, plan_resume, plan_suspend
 from flinkops.plan.rehearsal import cannot_tell
 from flinkops.plan.rescale import plan_rescale
 from flinkops.plan.savepoint import plan_savepoint

@@ -12,7 +12,7 @@ def disable(common: Common, job: JobArgument, *, consent: Consent, journal_folde
 
     What it has set goes into the spec: the operator would redeploy the job with the spec's own parallelism otherwise.
     """
-    from flinkops.autoscale.explain import ENABLED
+    from flinkops.model.option_names import AUTOSCALER_ENABLED
 
     kept = platform_autoscaler(common).overrides(job)
-    change_settings(common, job, {**kept, ENABLED: "false"}, consent, journal_folder)
+    change_settings(common, job, {**kept, AUTOSCALER_ENABLED: "false"}, consent, journal_folder)

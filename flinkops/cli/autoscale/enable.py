@@ -30,14 +30,16 @@ def enable(
     Example: flinkops autoscale enable orders --set utilization.target=0.8 --set metrics.window=5m
     """
     from flinkops.act.request_reading import pairs
-    from flinkops.autoscale.settings import PREFIX, refuse_unreadable
+    from flinkops.autoscale.explain import SCALING_ENABLED
+    from flinkops.autoscale.settings import refuse_unreadable
+    from flinkops.model.option_names import AUTOSCALER_ENABLED
 
     # An option that the operator's version has not would be ignored by it without a word.
     named = platform_autoscaler(common).named(pairs(settings))
     refuse_unreadable(named.settings)
     for doubt in named.doubts:
         common.say(f"flinkops: {doubt}")
-    changed: dict[str, str | None] = {f"{PREFIX}enabled": "true", **named.settings}
+    changed: dict[str, str | None] = {AUTOSCALER_ENABLED: "true", **named.settings}
     if advise_only:
-        changed[f"{PREFIX}scaling.enabled"] = "false"
+        changed[SCALING_ENABLED] = "false"
     change_settings(common, job, changed, consent, journal_folder)

@@ -8,6 +8,7 @@ from flinkops.diagnose.waiting import CALL_RATIO, waits_outside
 from flinkops.model.facts import VertexFacts
 from flinkops.model.findings import EvidenceLine, Finding, NotAssessed, Remedy, Severity
 from flinkops.model.numbers import least, total, worst
+from flinkops.model.overrides import OVERRIDES
 
 RECENT_POLLS = 2
 """At so many polls in a row it is high; Flink's own ratio is a mean over a minute."""
@@ -180,7 +181,7 @@ def _remedies(case: Case, vertex: VertexFacts | None, kind: str) -> list[Remedy]
     scale = remedy(
         f'Scale "{vertex.name}" from {vertex.parallelism} to {more} subtasks; costs {more - vertex.parallelism} slots '
         "and a restart from the last checkpoint",
-        key="pipeline.jobvertex-parallelism-overrides",
+        key=OVERRIDES,
         value=f"{vertex.id}:{more}",
     )
     if kind == STATE_WRITES:

@@ -7,6 +7,7 @@ from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
 from flinkops.model.facts import CheckpointFacts, CheckpointPhases, CheckpointsFacts
 from flinkops.model.findings import CheckpointPhase, EvidenceLine, Finding, NotAssessed, Remedy, Severity
 from flinkops.model.numbers import amount
+from flinkops.model.option_names import STATE_BACKEND
 from flinkops.model.quantities import human_seconds
 from flinkops.model.root_cause import root_in
 from flinkops.outside.checkpoint_failures import CheckpointFailure, kind_of_failure
@@ -216,7 +217,7 @@ def _remedies(case: Case, phase: Phase) -> list[Remedy]:
             remedy(
                 f'Make the synchronous part of "{phase.vertex}" short: no I/O in snapshotState or a sink\'s flush; '
                 "RocksDB and asynchronous snapshots of the heap copy in the background",
-                key="state.backend.type",
+                key=STATE_BACKEND[0],
                 value="rocksdb",
             )
         ]

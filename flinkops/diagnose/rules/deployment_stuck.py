@@ -4,6 +4,7 @@ from flinkops.diagnose.case import Case
 from flinkops.diagnose.rule import Rule, Verdict, line, remedy
 from flinkops.model.facts import StuckFacts
 from flinkops.model.findings import Finding, Remedy
+from flinkops.model.option_names import AUTOSCALER, AUTOSCALER_ENABLED
 from flinkops.model.overrides import OVERRIDES
 from flinkops.model.switches import is_on
 
@@ -51,7 +52,7 @@ _REMEDIES: dict[str, tuple[str, Remedy]] = {
 _LACKS_ROOM = frozenset({"quota", "unschedulable"})
 _BOUND = remedy(
     "The operator's autoscaler scales this job: keep it within what there is room for; costs throughput",
-    "job.autoscaler.vertex.max-parallelism",
+    f"{AUTOSCALER}vertex.max-parallelism",
 )
 
 
@@ -84,7 +85,7 @@ def _finding(case: Case, code: str, stuck: list[StuckFacts]) -> Finding:
 
 def _autoscaled(case: Case) -> bool:
     """The operator's autoscaler is on, and has decided a parallelism."""
-    return is_on(case.job.configuration, "job.autoscaler.enabled", default=False) and bool(case.setting(OVERRIDES))
+    return is_on(case.job.configuration, AUTOSCALER_ENABLED, default=False) and bool(case.setting(OVERRIDES))
 
 
 RULE = Rule(CODE, judge, running=False, unseen=True)

@@ -6,6 +6,7 @@ from flinkops.diagnose.case import Case
 from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
 from flinkops.model.detail import TaskManagerDetail
 from flinkops.model.findings import EvidenceLine, Finding, NotAssessed, Severity
+from flinkops.model.option_names import STATE_BACKEND
 from flinkops.model.states import SUBMITTED
 
 GC_RATIO = 0.2
@@ -74,7 +75,7 @@ def _finding(
             ),
             remedy(
                 "Keep state off the heap, if it is there now; costs some latency for each access",
-                key="state.backend.type",
+                key=STATE_BACKEND[0],
                 value="rocksdb",
             ),
         ),

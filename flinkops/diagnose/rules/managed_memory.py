@@ -7,6 +7,7 @@ from flinkops.model.detail import TaskManagerDetail
 from flinkops.model.facts import VertexFacts
 from flinkops.model.findings import EvidenceLine, Finding, NotAssessed
 from flinkops.model.numbers import add_known, total, worst
+from flinkops.model.option_names import STATE_BACKEND
 
 CODE = "managed-memory-full"
 STATE_TO_MEMORY_RATIO = 3.0
@@ -18,7 +19,7 @@ MANAGED = "state.backend.rocksdb.memory.managed"
 
 def judge(case: Case) -> Verdict:
     """Info by size alone, since Flink reserves all managed memory at once; a warning where reading takes the time."""
-    backend = (case.setting("state.backend.type", "state.backend") or "").lower()
+    backend = (case.setting(*STATE_BACKEND) or "").lower()
     if not case.holds(f"the state backend is RocksDB or ForSt ({backend or 'none is set'})", backend in BACKENDS):
         return ()
     own = (case.setting(MANAGED) or "").lower() == "false"

@@ -5,6 +5,7 @@ from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
 from flinkops.model.event_time import held_back
 from flinkops.model.facts import VertexFacts
 from flinkops.model.findings import Finding, NotAssessed
+from flinkops.model.overrides import OVERRIDES
 
 CODE = "partitions-below-parallelism"
 
@@ -44,7 +45,7 @@ def _finding(case: Case, vertex: VertexFacts) -> Finding:
             remedy(
                 f"Read with {partitions} subtasks, or give the topic more partitions (Kafka cannot take them back, and "
                 "keys move); a subtask without a partition costs a slot",
-                key="pipeline.jobvertex-parallelism-overrides",
+                key=OVERRIDES,
                 value=f"{vertex.id}:{partitions}",
             ),
             remedy(

@@ -9,6 +9,7 @@ from flinkops.diagnose.rule import FLINK_DOCS, Rule, Verdict, line, remedy
 from flinkops.model.facts import VertexFacts
 from flinkops.model.findings import EvidenceLine, Finding, NotAssessed, Remedy, Severity
 from flinkops.model.numbers import total, whole
+from flinkops.model.option_names import INCREMENTAL_CHECKPOINTS, STATE_BACKEND
 from flinkops.model.quantities import human_bytes, human_seconds, parse_duration
 from flinkops.model.trend import theil_sen
 
@@ -45,7 +46,7 @@ STANDSTILL_SKEW_SECONDS = 60.0
 """Beyond a window's own length, a watermark that moves is behind by less."""
 
 OFF_THE_HEAP = remedy(
-    "Until then, keep the state on disk; costs some latency for each access", key="state.backend.type", value="rocksdb"
+    "Until then, keep the state on disk; costs some latency for each access", key=STATE_BACKEND[0], value="rocksdb"
 )
 
 _SQL_OPERATOR = re.compile(r"(?:^|-> )[A-Z]\w*\[\d+\]")
@@ -182,7 +183,7 @@ def _is_of_files(case: Case, size: float) -> bool:
     facts = case.job.checkpoints
     newest = facts.latest_completed if facts else None
     increment = whole(newest.checkpointed_size_bytes) if newest else None
-    incremental = case.setting("execution.checkpointing.incremental", "state.backend.incremental") == "true"
+    incremental = case.setting(*INCREMENTAL_CHECKPOINTS) == "true"
     return incremental and increment is not None and increment >= ANEW_RATIO * size and _shares_files(case)
 
 
@@ -367,7 +368,7 @@ def _remedies(case: Case) -> list[Remedy]:
         ),
         remedy("Check the keys: an id of a request or a time in a key makes as many keys as there are records"),
     ]
-    backend = case.setting("state.backend.type", "state.backend")
+    backend = case.setting(*STATE_BACKEND)
     if backend != "rocksdb":
         found.append(OFF_THE_HEAP)
     return found

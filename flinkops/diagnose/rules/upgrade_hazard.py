@@ -3,11 +3,11 @@
 from flinkops.diagnose.case import Case
 from flinkops.diagnose.rule import Rule, Verdict, line, remedy
 from flinkops.model.findings import EvidenceLine, Finding, Remedy
+from flinkops.model.option_names import SAVEPOINT_DIRECTORY
 
 JOB_MANAGEMENT = (
     "https://nightlies.apache.org/flink/flink-kubernetes-operator-docs-stable/docs/custom-resource/job-management/"
 )
-SAVEPOINT_DIRECTORIES = ("execution.checkpointing.savepoint-dir", "state.savepoints.dir")
 
 
 def judge(case: Case) -> Verdict:
@@ -21,9 +21,9 @@ def judge(case: Case) -> Verdict:
         lines = (line("bytes of state that an upgrade in this mode drops", float(state), 0, "bytes"),)
         fix = remedy("Keep the state on upgrades; costs a savepoint before each", "spec.job.upgradeMode", "savepoint")
         found.append(("The next upgrade drops the state (upgradeMode: stateless)", lines, fix))
-    nowhere = resource.upgrade_mode == "savepoint" and case.setting(*SAVEPOINT_DIRECTORIES) is None
+    nowhere = resource.upgrade_mode == "savepoint" and case.setting(*SAVEPOINT_DIRECTORY) is None
     if case.holds("upgradeMode is savepoint, and no folder is set", nowhere and bool(case.job.configuration)):
-        fix = remedy("Say where savepoints go", SAVEPOINT_DIRECTORIES[0], None)
+        fix = remedy("Say where savepoints go", SAVEPOINT_DIRECTORY[0], None)
         found.append(("The next upgrade needs a savepoint, and no folder for it is set", (), fix))
     return [
         Finding(

@@ -8,15 +8,15 @@ from typing import NamedTuple
 
 from flinkops.errors import UsageError, did_you_mean
 from flinkops.model.operator_bugs import version_numbers
+from flinkops.model.option_names import AUTOSCALER
 
-PREFIX = "job.autoscaler."
 _OLDEST = 7
 
 
 class AutoscalerOption(NamedTuple):
     """One option, by the minor version of the operator (1.x) that it came with."""
 
-    name: str  # after PREFIX
+    name: str  # after AUTOSCALER
     default: str | None
     since: int = _OLDEST
     before: str | None = None  # its name until then, which later versions still read
@@ -75,14 +75,14 @@ _FAMILIES_SINCE = 16
 
 
 class NamedFor(NamedTuple):
-    """Settings under the names that one version reads, with PREFIX; and what is not known of it."""
+    """Settings under the names that one version reads, with AUTOSCALER; and what is not known of it."""
 
     settings: dict[str, str]
     doubts: tuple[str, ...] = ()
 
 
 def named_for(given: Mapping[str, str], version: str | None) -> NamedFor:
-    """`given` by the names, with or without PREFIX, of any version; `version` is the operator's, None: not known.
+    """`given` by the names, with or without AUTOSCALER, of any version; `version` is the operator's, None: not known.
 
     An option that was renamed is given the name that this version reads. Raises UsageError for one that it has not.
     """
@@ -90,7 +90,7 @@ def named_for(given: Mapping[str, str], version: str | None) -> NamedFor:
     settings: dict[str, str] = {}
     doubts: list[str] = []
     for key, value in given.items():
-        short = key.removeprefix(PREFIX)
+        short = key.removeprefix(AUTOSCALER)
         name, since = _name_and_since(short, minor)
         if minor is not None and since > minor:
             raise UsageError(
@@ -99,8 +99,8 @@ def named_for(given: Mapping[str, str], version: str | None) -> NamedFor:
             )
         if minor is None and since > _OLDEST:
             doubts.append(f"{short} came with operator 1.{since}, and which version runs here is not known")
-        if settings.setdefault(PREFIX + name, value) != value:
-            raise UsageError(f"{short} is given twice, under two names: {settings[PREFIX + name]} and {value}")
+        if settings.setdefault(AUTOSCALER + name, value) != value:
+            raise UsageError(f"{short} is given twice, under two names: {settings[AUTOSCALER + name]} and {value}")
     return NamedFor(settings, tuple(doubts))
 
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from flinkops.model.blue_green_state import Colour, not_idle, state_of
 from flinkops.model.facts import VertexFacts
+from flinkops.model.json_reading import section
 from flinkops.model.states import JobState
 from flinkops.plan.operator.configuration import duration_seconds
 from flinkops.plan.operator.reading import Spec
@@ -53,14 +54,14 @@ class BlueGreenOutlook(NamedTuple):
 
 def template_of(resource: Mapping[str, Any]) -> Spec:
     """The spec of its children."""
-    spec = resource.get("spec") or {}
-    found: Spec = ((spec.get("template") or {}).get("spec")) or {}
+    spec = section(resource, "spec")
+    found: Spec = section(section(spec, "template"), "spec")
     return found
 
 
 def last_template(resource: Mapping[str, Any]) -> Spec | None:
     """The spec of its children as it acted on it last; None before the first deployment."""
-    raw = (resource.get("status") or {}).get("lastReconciledSpec")
+    raw = section(resource, "status").get("lastReconciledSpec")
     try:
         spec = json.loads(raw)["spec"]["template"]["spec"] if isinstance(raw, str) else None
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -75,7 +76,7 @@ def same_template(one: Spec | None, other: Spec) -> bool:
 
 def kept_trigger(resource: Mapping[str, Any]) -> str | None:
     """The trigger of a savepoint that it has begun; it takes that one's savepoint for the next transition too."""
-    found = (resource.get("status") or {}).get("savepointTriggerId")
+    found = section(resource, "status").get("savepointTriggerId")
     return str(found) if found else None
 
 
@@ -84,7 +85,7 @@ def ready_time_kept(resource: Mapping[str, Any]) -> bool:
 
     The deletion delay counts from that: at the next transition the old child is deleted at once.
     """
-    found = str((resource.get("status") or {}).get("deploymentReadyTimestamp") or "1970")
+    found = str(section(resource, "status").get("deploymentReadyTimestamp") or "1970")
     return state_of(resource).is_active and not found.startswith("1970")
 
 
@@ -105,7 +106,7 @@ def outlook(
 
     `stateless`: the person has asked for a start without state.
     """
-    name = str((resource.get("metadata") or {}).get("name"))
+    name = str(section(resource, "metadata").get("name"))
     state = state_of(resource)
     before = last_template(resource) or template_of(resource)
     comparison = compared(before, wanted, rules, native=True)
@@ -146,7 +147,7 @@ def _refusals(
     stateless: bool,
 ) -> list[str]:
     refused = [f"the operator cannot read the spec: {error}"] if error else []
-    if (resource.get("metadata") or {}).get("deletionTimestamp"):
+    if section(resource, "metadata").get("deletionTimestamp"):
         refused.append("the resource is being deleted")
     if (busy := not_idle(resource)) is not None:
         refused.append(f"{busy}: another change now would only be given to its child")
@@ -170,11 +171,11 @@ def not_ready(child: Mapping[str, Any] | None) -> str | None:
     """Why the operator takes a child for not ready; None when it is STABLE and its job runs."""
     if child is None:
         return "there is no active child"
-    status = child.get("status") or {}
-    lifecycle, job = status.get("lifecycleState"), (status.get("jobStatus") or {}).get("state")
+    status = section(child, "status")
+    lifecycle, job = status.get("lifecycleState"), section(status, "jobStatus").get("state")
     if lifecycle == "STABLE" and job == JobState.RUNNING:
         return None
-    name = (child.get("metadata") or {}).get("name")
+    name = section(child, "metadata").get("name")
     return f"{name} is {lifecycle}, its job {job}; it has to be STABLE and RUNNING"
 
 
@@ -195,6 +196,6 @@ def fencing_sinks(vertices: Sequence[VertexFacts]) -> tuple[str, ...]:
 
 
 def _setting(resource: Mapping[str, Any], key: str) -> float:
-    text = ((resource.get("spec") or {}).get("configuration") or {}).get(key)
+    text = section(section(resource, "spec"), "configuration").get(key)
     seconds = duration_seconds(str(text)) if text is not None else None
     return _DEFAULT_SECONDS[key] if seconds is None else seconds

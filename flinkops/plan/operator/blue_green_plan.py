@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flinkops.model.facts import JobFacts
+from flinkops.model.json_reading import section
 from flinkops.model.plan import Plan, Precondition, Step
 from flinkops.model.quantities import human_seconds
 from flinkops.model.request import Terms
@@ -33,9 +34,9 @@ from flinkops.plan.operator.blue_green_inputs import (
     VerifyChild,
 )
 from flinkops.plan.operator.effects import expected_of, lost_overrides
+from flinkops.plan.operator.resource_change import kept, target_of_resource
 from flinkops.plan.operator.spec import upgrade_mode
 from flinkops.plan.operator.step_inputs import DryRunPatch, PatchResource
-from flinkops.plan.operator.steps import kept, target_of_resource
 from flinkops.plan.preconditions import BlueGreenIdle, same_spec, unmet_of_resource
 from flinkops.plan.step_inputs import CheckFiles, MeasureLoad, RequireOverrides, VerifyEffect, VerifyFlow, VerifyStable
 
@@ -109,7 +110,7 @@ def _refused(
 def _not_ours(act: BlueGreenAct, resource: Resource) -> list[str]:
     if (what := _BY_HAND.get(act)) is None:
         return []
-    metadata = resource.get("metadata") or {}
+    metadata = section(resource, "metadata")
     where = ("kubectl", "-n", str(metadata.get("namespace")), "edit", BLUE_GREEN.lower(), str(metadata.get("name")))
     return [f"{what} a {BLUE_GREEN} is not done by flinkops: {shell_command(*where)}"]
 
@@ -170,7 +171,7 @@ def _transition_steps(
     leftover: str | None,
     terms: Terms,
 ) -> tuple[Step, ...]:
-    error = str((resource.get("status") or {}).get("error") or "")
+    error = str(section(resource, "status").get("error") or "")
     child, active, started_ms = found.next_child, found.active, job.started_ms or 0
     stable = Step("stable", VerifyStable(terms.checkpoints, terms.watch_seconds))
     switched = Step("switched", AwaitSwitch(child, active, job.id))
@@ -211,7 +212,7 @@ def _rollback_steps(
     mode: ChildMode,
     terms: Terms,
 ) -> tuple[Step, ...]:
-    uid = str((resource.get("metadata") or {}).get("uid") or "")
+    uid = str(section(resource, "metadata").get("uid") or "")
     child, active, started_ms = found.next_child, found.active, job.started_ms or 0
     return (
         Step("rollback", BeginBlueGreenRollback(kept(resource), uid, dict(patch), child, active)),

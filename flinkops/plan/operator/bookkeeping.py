@@ -8,6 +8,7 @@ restarts it.
 from collections.abc import Mapping
 from typing import Any
 
+from flinkops.model.json_reading import section
 from flinkops.plan.operator.reading import Spec
 from flinkops.plan.operator.spec import job_of, last_reconciled
 
@@ -84,7 +85,7 @@ def initial_paths(resource: Mapping[str, Any]) -> list[str]:
 
 
 def _specs(resource: Mapping[str, Any]) -> tuple[Spec, Spec]:
-    return resource.get("spec") or {}, last_reconciled(resource) or {}
+    return section(resource, "spec"), last_reconciled(resource) or {}
 
 
 def _number(value: object) -> int:

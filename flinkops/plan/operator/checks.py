@@ -7,8 +7,15 @@ from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from flinkops.model.json_reading import items, section
 from flinkops.model.operator_bugs import dotted, version_numbers
 from flinkops.model.operator_marks import managed_by
+from flinkops.model.option_names import (
+    CHECKPOINT_DIRECTORY,
+    INCREMENTAL_CHECKPOINTS,
+    SAVEPOINT_DIRECTORY,
+    STATE_BACKEND,
+)
 from flinkops.outside.shell import shell_command, shell_word
 from flinkops.plan.operator.configuration import duration_seconds
 from flinkops.plan.operator.decision import Act, Decision, Mode
@@ -29,14 +36,15 @@ ANEW = "anew"
 """Accepted by who creates the resource anew, so that what the operator has recorded does not matter."""
 _DEFAULT_CHECKPOINT_TIMEOUT_SECONDS = 600.0  # Flink's default of execution.checkpointing.timeout
 
-RENAMED_IN_2 = {
-    "state.checkpoints.dir": "execution.checkpointing.dir",
-    "state.savepoints.dir": "execution.checkpointing.savepoint-dir",
-    "state.backend.incremental": "execution.checkpointing.incremental",
-    "state.backend": "state.backend.type",
-    "state.checkpoint-storage": "execution.checkpointing.storage",
-    "high-availability": "high-availability.type",
-}
+_RENAMED = (
+    CHECKPOINT_DIRECTORY,
+    SAVEPOINT_DIRECTORY,
+    INCREMENTAL_CHECKPOINTS,
+    STATE_BACKEND,
+    ("execution.checkpointing.storage", "state.checkpoint-storage"),
+    ("high-availability.type", "high-availability"),
+)
+RENAMED_IN_2 = {old: new for new, old in _RENAMED}
 _RECOMMENDED_STEP = "take the change to the repository it is managed from; `--plan -o yaml` prints the patch"
 
 
@@ -120,12 +128,12 @@ def found(checks: Checks, proposed: ProposedChange) -> list[Problem]:
 
 
 def _deleting(proposed: ProposedChange) -> Iterator[str]:
-    if (proposed.resource.get("metadata") or {}).get("deletionTimestamp"):
+    if section(proposed.resource, "metadata").get("deletionTimestamp"):
         yield "the resource is being deleted"
 
 
 def _owned(proposed: ProposedChange) -> Iterator[str]:
-    for owner in (proposed.resource.get("metadata") or {}).get("ownerReferences") or []:
+    for owner in items(section(proposed.resource, "metadata"), "ownerReferences"):
         if owner.get("kind") == "FlinkBlueGreenDeployment":
             pair = str(owner.get("name"))
             change = f"{shell_command('flinkops', 'upgrade', pair)} changes the pair"
@@ -133,14 +141,14 @@ def _owned(proposed: ProposedChange) -> Iterator[str]:
 
 
 def _gitops(proposed: ProposedChange) -> Iterator[str]:
-    if tool := managed_by(proposed.resource.get("metadata") or {}):
+    if tool := managed_by(section(proposed.resource, "metadata")):
         yield f"it is managed by {tool}, which would undo the edit: {_RECOMMENDED_STEP}"
 
 
 def _another_upgrade(proposed: ProposedChange) -> Iterator[str]:
     status = proposed.situation.status
-    state = (status.get("reconciliationStatus") or {}).get("state")
-    generation = (proposed.resource.get("metadata") or {}).get("generation")
+    state = section(status, "reconciliationStatus").get("state")
+    generation = section(proposed.resource, "metadata").get("generation")
     observed = status.get("observedGeneration")
     deployed = last_reconciled(proposed.resource)
     if deployed is None:
@@ -200,7 +208,7 @@ def _older_than_the_stop(proposed: ProposedChange) -> Iterator[str]:
     restores = proposed.situation.job_state != "RUNNING" and proposed.decision.mode in ("savepoint", "last-state")
     if restores and lost is not None:
         recorded = recorded_savepoint(proposed.situation.status)
-        name = shell_word(str((proposed.resource.get("metadata") or {}).get("name")))
+        name = shell_word(str(section(proposed.resource, "metadata").get("name")))
         yield (
             f"it would start from {recorded}, not from the savepoint that stopped the job:"
             f" flinkops resume {name} --from {shell_word(lost)}"
@@ -209,7 +217,7 @@ def _older_than_the_stop(proposed: ProposedChange) -> Iterator[str]:
 
 def _runs(proposed: ProposedChange) -> Iterator[str]:
     if proposed.situation.observed.job_state == "RUNNING":
-        name = shell_word(str((proposed.resource.get("metadata") or {}).get("name")))
+        name = shell_word(str(section(proposed.resource, "metadata").get("name")))
         yield f"the job runs, and what it has done since that savepoint would be lost: flinkops suspend {name} first"
 
 
@@ -305,7 +313,7 @@ def _conflicting_keys(proposed: ProposedChange) -> Iterator[str]:
 def _unknown_nonce(proposed: ProposedChange) -> Iterator[str]:
     wanted = job_of(proposed.wanted)
     if wanted.get("savepointRedeployNonce") is not None and not proposed.situation.features.savepoint_redeploy:
-        name = shell_word(str((proposed.resource.get("metadata") or {}).get("name")))
+        name = shell_word(str(section(proposed.resource, "metadata").get("name")))
         yield (
             "this operator's resource has no spec.job.savepointRedeployNonce: it would be dropped silently;"
             f" from another savepoint: flinkops suspend {name}, then flinkops resume {name} --from PATH"

@@ -7,14 +7,13 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeVar
 
+from flinkops.model import overrides
+from flinkops.model.option_names import AUTOSCALER_ENABLED, CHECKPOINT_DIRECTORY, OPERATOR, SAVEPOINT_DIRECTORY
 from flinkops.plan.operator.map_option import read_map
 from flinkops.plan.operator.rules import Rules
 from flinkops.plan.operator.worlds import Fact, FactKind, World
 
 T = TypeVar("T")
-
-OPERATOR = "kubernetes.operator."
-AUTOSCALER = "job.autoscaler."
 
 
 class Unparsable(ValueError):
@@ -36,7 +35,7 @@ class Option(NamedTuple):
 HA_TYPE = Option("high-availability.type", ("high-availability", "recovery.mode"))
 SCHEDULER = Option("jobmanager.scheduler")
 SCHEDULER_MODE = Option("scheduler-mode")
-OVERRIDES = Option("pipeline.jobvertex-parallelism-overrides")
+OVERRIDES = Option(overrides.OVERRIDES)
 IN_PLACE = Option(f"{OPERATOR}job.upgrade.inplace-scaling.enabled")
 IGNORE_PENDING = Option(f"{OPERATOR}job.upgrade.ignore-pending-savepoint")
 FALLBACK = Option(f"{OPERATOR}job.upgrade.last-state-fallback.enabled")
@@ -50,7 +49,7 @@ RECOVERY = Option(
 PERIODIC_SAVEPOINTS = Option(f"{OPERATOR}periodic.savepoint.interval")
 ALLOWED_SCHEMES = Option(f"{OPERATOR}user.artifacts.allowed-schemes")
 RESTRICTED_HOSTS = Option(f"{OPERATOR}user.artifacts.disallow-restricted-hosts")
-AUTOSCALER_ON = Option(f"{AUTOSCALER}enabled", (f"{OPERATOR}{AUTOSCALER}enabled",))
+AUTOSCALER_ON = Option(AUTOSCALER_ENABLED, (f"{OPERATOR}{AUTOSCALER_ENABLED}",))
 
 
 _OF_A_CLUSTER = (
@@ -58,8 +57,8 @@ _OF_A_CLUSTER = (
     SCHEDULER.key,
     SCHEDULER_MODE.key,
     OVERRIDES.key,
-    *("execution.checkpointing.savepoint-dir", "state.savepoints.dir"),
-    *("execution.checkpointing.dir", "state.checkpoints.dir"),
+    *SAVEPOINT_DIRECTORY,
+    *CHECKPOINT_DIRECTORY,
 )
 
 
@@ -74,14 +73,17 @@ def of_running_cluster(settings: Mapping[str, str]) -> dict[str, str]:
 
 def savepoint_option(rules: Rules) -> Option:
     """Where savepoints go. Operators before 1.11 know only the key of Flink 1.x."""
-    old = "state.savepoints.dir"
-    return Option("execution.checkpointing.savepoint-dir", (old,)) if rules.new_directory_keys else Option(old)
+    return _directory(SAVEPOINT_DIRECTORY, rules)
 
 
 def checkpoint_option(rules: Rules) -> Option:
     """Where checkpoints go, likewise."""
-    old = "state.checkpoints.dir"
-    return Option("execution.checkpointing.dir", (old,)) if rules.new_directory_keys else Option(old)
+    return _directory(CHECKPOINT_DIRECTORY, rules)
+
+
+def _directory(names: tuple[str, str], rules: Rules) -> Option:
+    new, old = names
+    return Option(new, (old,)) if rules.new_directory_keys else Option(old)
 
 
 class Settings(NamedTuple):
@@ -251,12 +253,12 @@ def operator_defaults(own: Mapping[str, str], namespace: str, flink_version: str
 _FROM_VERSION = re.compile(re.escape(_VERSION) + r"(v\d+_\d+)\+\.")
 
 
-def _flink_numbers(version: str | None) -> tuple[int, int] | None:
-    match = re.fullmatch(r"v(\d+)_(\d+)", version or "")
+def _flink_numbers(version: object) -> tuple[int, int] | None:
+    match = re.fullmatch(r"v(\d+)_(\d+)", version) if isinstance(version, str) else None
     return (int(match[1]), int(match[2])) if match else None
 
 
-def flink_at_least(version: str | None, major: int, minor: int) -> bool:
+def flink_at_least(version: object, major: int, minor: int) -> bool:
     """Whether ``flinkVersion`` is this one or newer."""
     numbers = _flink_numbers(version)
     return numbers is not None and numbers >= (major, minor)

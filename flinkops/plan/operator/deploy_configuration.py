@@ -6,7 +6,8 @@ Source: ``FlinkConfigBuilder`` of operator 1.7 to 1.16.
 import re
 from collections.abc import Callable, Iterator
 
-from flinkops.plan.operator.configuration import OPERATOR, Option, Settings, Unparsable
+from flinkops.model.option_names import OPERATOR
+from flinkops.plan.operator.configuration import Option, Settings, Unparsable
 from flinkops.plan.operator.reading import Spec
 from flinkops.plan.operator.situation import View
 from flinkops.plan.operator.spec import job_of

@@ -5,9 +5,11 @@ import math
 from collections.abc import Iterable, Iterator
 
 from flinkops.model.effect import EffectKind, Expected
+from flinkops.model.json_reading import section
+from flinkops.model.option_names import AUTOSCALER, OPERATOR
 from flinkops.model.overrides import OVERRIDES, lost_at_start, parse_overrides
 from flinkops.model.switches import is_on
-from flinkops.plan.operator.configuration import AUTOSCALER, AUTOSCALER_ON, OPERATOR, SCHEDULER_MODE
+from flinkops.plan.operator.configuration import AUTOSCALER_ON, SCHEDULER_MODE
 from flinkops.plan.operator.reading import Spec
 from flinkops.plan.operator.spec import Change, FieldChange, as_json, configuration, is_native, job_of
 
@@ -92,7 +94,7 @@ def _reactive_slots(wanted: Spec) -> int:
     """A reactive job takes all slots: those of as many TaskManagers as the operator asks for."""
     text = configuration(wanted).get("taskmanager.numberOfTaskSlots", "1").strip()
     slots = max(1, int(text)) if text.isdecimal() else 1
-    replicas = (wanted.get("taskManager") or {}).get("replicas")
+    replicas = section(wanted, "taskManager").get("replicas")
     if not isinstance(replicas, int):
         replicas = math.ceil(int(job_of(wanted).get("parallelism") or 1) / slots)
     return replicas * slots

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from flinkops.model.effect import Expected
+from flinkops.model.json_reading import section
 from flinkops.model.overrides import OVERRIDES
 from flinkops.model.plan import Precondition, Step
 from flinkops.plan.operator.reading import Spec
@@ -51,8 +52,8 @@ def in_place_rollback(
     `before` is the resource, `patch` the change of its spec, `spec` what comes of it, `taken_up` how that is seen.
     Empty where the patch changes more than settings, or the settings are nested.
     """
-    settings = before["spec"].get("flinkConfiguration") or {}
-    changed = patch.get("flinkConfiguration") or {}
+    settings = section(before["spec"], "flinkConfiguration")
+    changed = section(patch, "flinkConfiguration")
     nested = any(isinstance(one, Mapping) for one in (*settings.values(), *changed.values()))
     if nested or set(patch) != {"flinkConfiguration"}:
         return ()

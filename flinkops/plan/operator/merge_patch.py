@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from flinkops.model.json_reading import section
+
 
 def merge_patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
     """The JSON merge patch (RFC 7396) from `before` to `after`.
@@ -56,5 +58,5 @@ def changed_paths(patch: Mapping[str, Any], above: str = "spec") -> list[str]:
 
 def spec_patch(resource: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
     """The merge patch that gives the resource this spec; empty when it has it."""
-    patch = merge_patch(resource.get("spec") or {}, wanted)
+    patch = merge_patch(section(resource, "spec"), wanted)
     return {"spec": patch} if patch else {}

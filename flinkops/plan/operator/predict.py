@@ -10,6 +10,7 @@ from typing import Any
 from flinkops.errors import UsageError
 from flinkops.model import request
 from flinkops.model.assessment import Value
+from flinkops.model.json_reading import section
 from flinkops.plan.operator.admission import admitted
 from flinkops.plan.operator.checks import ANEW, Problem, ProposedChange, refusals
 from flinkops.plan.operator.decision import Act, Decision, Mode, Start
@@ -94,7 +95,7 @@ def edited_spec(spec: Spec, edit: Edit) -> dict[str, Any]:
     if job is not None:
         job.update(asked_of_job)
         if edit.script is not None:
-            job["args"] = _with_python_file(list(job.get("args") or []), edit.script)
+            job["args"] = _with_python_file(_list_of(job, "args"), edit.script)
     if edit.image is not None:
         if cluster := spec.get("deploymentName"):
             raise UsageError(f"a session job has no image of its own, but that of its cluster, {cluster}")
@@ -102,7 +103,7 @@ def edited_spec(spec: Spec, edit: Edit) -> dict[str, Any]:
     if edit.restart_nonce is not None:
         wanted["restartNonce"] = edit.restart_nonce
     if edit.settings:
-        settings = wanted["flinkConfiguration"] = dict(wanted.get("flinkConfiguration") or {})
+        settings = wanted["flinkConfiguration"] = _map_of(wanted, "flinkConfiguration")
         for key, value in edit.settings.items():
             if value is None:
                 settings.pop(key, None)
@@ -125,8 +126,8 @@ def predict(
     `cluster` is the FlinkDeployment that a session job runs on. `accepted` names the modes that the person allowed
     although they were not asked for (``stateless``, ``last-state``).
     """
-    wanted = edited_spec(resource.get("spec") or {}, edit)
-    patch = merge_patch(resource.get("spec") or {}, wanted)
+    wanted = edited_spec(section(resource, "spec"), edit)
+    patch = merge_patch(section(resource, "spec"), wanted)
     case = _situation(resource, wanted, features, observed, cluster)
     found = outlook(case) if patch else _NOTHING
     allowed = accepted | ({edit.mode} if edit.mode in ("stateless", "last-state") else frozenset())
@@ -156,13 +157,13 @@ def _situation(
     observed: ObservedJob,
     cluster: Mapping[str, Any] | None,
 ) -> Situation:
-    spec: Spec = resource.get("spec") or {}
-    metadata = resource.get("metadata") or {}
+    spec: Spec = section(resource, "spec")
+    metadata = section(resource, "metadata")
     session_job = is_session_job(resource)
     return Situation(
         deployed=last_reconciled(resource) or spec,
         wanted=admitted(wanted, features.spec_schema) if features.spec_schema and not session_job else wanted,
-        status=joined(resource, cluster).get("status") or {},
+        status=section(joined(resource, cluster), "status"),
         features=features,
         observed=observed,
         accepted=spec if taken_up(resource) else None,
@@ -176,7 +177,7 @@ def _situation(
 
 def taken_up(resource: Mapping[str, Any]) -> bool:
     """Whether the operator has seen this spec and its validation had nothing against it (1.7 does not say so)."""
-    status, generation = resource.get("status") or {}, (resource.get("metadata") or {}).get("generation")
+    status, generation = section(resource, "status"), section(resource, "metadata").get("generation")
     observed = status.get("observedGeneration")
     return not status.get("error") if observed is None else observed == generation
 
@@ -208,6 +209,20 @@ def _told(
         required_again=lost_overrides(checked.wanted) if checked.rescales else {},
         required_again_of_old=lost_overrides(checked.deployed) if checked.rescales else {},
     )
+
+
+def _map_of(spec: Spec, name: str) -> dict[str, Any]:
+    found = spec.get(name)
+    if found is not None and not isinstance(found, Mapping):
+        raise UsageError(f"the spec's {name} is no map")
+    return dict(found or {})
+
+
+def _list_of(job: Spec, name: str) -> list[Any]:
+    found = job.get(name)
+    if found is not None and not isinstance(found, list):
+        raise UsageError(f"the job's {name} is no list")
+    return list(found or ())
 
 
 def _with_python_file(arguments: list[str], path: str) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from flinkops.model.json_reading import section
 from flinkops.model.plan import Plan, Step
 from flinkops.plan.operator.merge_patch import merged
 from flinkops.plan.operator.spec import job_of
@@ -38,7 +39,7 @@ def _change(plan: Plan) -> str | None:
         return None
     given = step.do
     assert isinstance(given, RehearseSpec)
-    wanted = merged(given.before["spec"], given.patch.get("spec") or {})
+    wanted = merged(given.before["spec"], section(given.patch, "spec"))
     program = {name: job_of(wanted).get(name) for name in _PROGRAM}
     return json.dumps([given.patch, wanted.get("image"), program], sort_keys=True, default=str)
 

@@ -12,6 +12,9 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from flinkops.errors import OperationFailed
+from flinkops.model.json_reading import Json, items, section, text
+from flinkops.model.launch import drops_state
+from flinkops.model.option_names import CLAIM_MODE
 from flinkops.plan.operator.spec import configuration, job_of
 from flinkops.plan.rehearsal_size import HEAP_MEBIBYTES
 
@@ -70,7 +73,6 @@ _PYTHON_SETTINGS = {
     "--pyPythonPath": "python.pythonpath",
 }
 _PYTHON_ENTRIES = ("-py", "--python", "-pym", "--pyModule")
-_CLAIM_MODES = ("execution.savepoint-restore-mode", "execution.state-recovery.claim-mode")
 _CHECKPOINT = re.compile(r"chk-[0-9]+\Z")
 _OBJECT_STORES = frozenset({"s3", "s3a", "s3n", "s3p", "gs", "abfs", "abfss", "wasb", "wasbs", "oss", "cos", "obs"})
 _LINK_LOCAL = "169.254.0.0/16"  # where clouds hand out the pod's credentials
@@ -121,20 +123,20 @@ def rehearsal_pod(
     """
     settings = settings_of(spec, defaults)
     words, fetched = _program(spec)
-    pod = _merged(spec.get("podTemplate") or {}, (spec.get("jobManager") or {}).get("podTemplate") or {})
-    given = dict(pod.get("spec") or {})
-    main = next((dict(one) for one in given.get("containers") or () if one.get("name") == MAIN_CONTAINER), {})
+    pod = _merged(section(spec, "podTemplate"), section(section(spec, "jobManager"), "podTemplate"))
+    given = dict(section(pod, "spec"))
+    main = next((dict(one) for one in items(given, "containers") if one.get("name") == MAIN_CONTAINER), {})
     full = {**defaults, **configuration(spec)}
     container = _container(main, spec, full, words, fetched, variables or {})
     given.update(
         containers=[container],
-        volumes=[*(given.get("volumes") or ()), _scratch(state_bytes), *_secret_volumes(full)],
+        volumes=[*items(given, "volumes"), _scratch(state_bytes), *_secret_volumes(full)],
     )
     if account := spec.get("serviceAccount") or full.get("kubernetes.service-account"):
         given.setdefault("serviceAccountName", account)
     if secrets := full.get("kubernetes.container.image.pull-secrets"):
         given.setdefault("imagePullSecrets", [{"name": one.strip()} for one in secrets.split(";") if one.strip()])
-    metadata = {key: value for key, value in (pod.get("metadata") or {}).items() if key in ("labels", "annotations")}
+    metadata = {key: value for key, value in section(pod, "metadata").items() if key in ("labels", "annotations")}
     files = {CONF_MOUNT: {**_settings_files(settings), STATES_FILE: "".join(f"{one}\n" for one in states).encode()}}
     egress = _egress([*(one.split(" ", 1)[1] for one in states), *([fetched] if fetched else ())], full)
     return RehearsalPod({"metadata": metadata, "spec": given}, files, egress)
@@ -142,16 +144,16 @@ def rehearsal_pod(
 
 def _settings_files(settings: Mapping[str, str]) -> dict[str, bytes]:
     """Flink 1.x reads the older file, whose lists have another form, as the operator writes it; 2.x the newer alone."""
-    text = "".join(f"{key}: {json.dumps(value)}\n" for key, value in sorted(settings.items()))
+    newer = "".join(f"{key}: {json.dumps(value)}\n" for key, value in sorted(settings.items()))
     older = "".join(f"{key}: {' '.join(value.split())}\n" for key, value in sorted(settings.items()))
-    return {"config.yaml": text.encode(), "flink-conf.yaml": older.encode()}
+    return {"config.yaml": newer.encode(), "flink-conf.yaml": older.encode()}
 
 
 def with_cluster(spec: Mapping[str, Any], cluster: Mapping[str, Any] | None) -> dict[str, Any]:
     """The spec of a session job as one of an application: all but the job and its settings are the cluster's."""
     if cluster is None:
         return dict(spec)
-    of_cluster = cluster.get("spec") or {}
+    of_cluster = section(cluster, "spec")
     settings = {**configuration(of_cluster), **configuration(spec)}
     return {**of_cluster, "job": dict(job_of(spec)), "flinkConfiguration": settings}
 
@@ -170,7 +172,7 @@ def settings_of(spec: Mapping[str, Any], defaults: Mapping[str, str]) -> dict[st
     """The settings of the client in the pod: those of the spec over the operator's defaults, less what is left out."""
     found = {**defaults, **configuration(spec)}
     kept = {key: value for key, value in found.items() if not key.startswith(_LEFT_OUT)}
-    kept |= {key: found[key] for key in _CLAIM_MODES if key in found}
+    kept |= {key: found[key] for key in CLAIM_MODE if key in found}
     if parallelism := job_of(spec).get("parallelism"):
         kept["parallelism.default"] = str(parallelism)
     return kept | _python_settings(job_of(spec))
@@ -179,7 +181,7 @@ def settings_of(spec: Mapping[str, Any], defaults: Mapping[str, str]) -> dict[st
 def _python_settings(job: Mapping[str, Any]) -> dict[str, str]:
     """What the arguments of Flink's Python driver say to its workers."""
     found: dict[str, str] = {}
-    words = [str(one) for one in job.get("args") or ()] if job.get("entryClass") == _PYTHON_DRIVER else []
+    words = _arguments(job) if job.get("entryClass") == _PYTHON_DRIVER else []
     for option, value in zip(words[::2], words[1::2], strict=False):
         if option in _PYTHON_SETTINGS:
             found[_PYTHON_SETTINGS[option]] = value
@@ -190,9 +192,7 @@ def _python_settings(job: Mapping[str, Any]) -> dict[str, str]:
 
 def drops_state_of(spec: Mapping[str, Any]) -> bool:
     """Whether the spec lets state go that no operator takes."""
-    said = configuration(spec)
-    keys = ("execution.savepoint.ignore-unclaimed-state", "execution.state-recovery.ignore-unclaimed-state")
-    return bool(job_of(spec).get("allowNonRestoredState")) or any(said.get(key) == "true" for key in keys)
+    return bool(job_of(spec).get("allowNonRestoredState")) or drops_state(configuration(spec))
 
 
 def _state(path: str) -> str:
@@ -213,8 +213,14 @@ def _program(spec: Mapping[str, Any]) -> tuple[list[str], str | None]:
         jar, fetched = f"{_WORK}/job.jar", uri
     else:
         raise OperationFailed(f"the program {uri or '(no jarURI)'} is not known to be in the image")
-    arguments = [str(one) for one in job.get("args") or ()]
-    return [*(["-c", str(entry)] if entry else ()), jar, *arguments], fetched
+    return [*(["-c", str(entry)] if entry else ()), jar, *_arguments(job)], fetched
+
+
+def _arguments(job: Mapping[str, Any]) -> list[str]:
+    found = job.get("args")
+    if found is not None and not isinstance(found, list):
+        raise OperationFailed("job.args of the spec is no list")
+    return [str(one) for one in found or ()]
 
 
 def _container(
@@ -237,9 +243,9 @@ def _container(
         **({"imagePullPolicy": policy} if policy else {}),
         "command": [full.get("kubernetes.entry.path", "/docker-entrypoint.sh")],
         "args": ["bash", "-c", _literal(_SCRIPT), "rehearsal", *map(_literal, words)],
-        "env": _environment(kept.get("env") or (), full, fetched, variables),
+        "env": _environment(items(kept, "env"), full, fetched, variables),
         "volumeMounts": [
-            *(kept.get("volumeMounts") or ()),
+            *items(kept, "volumeMounts"),
             {"name": "flinkops-work", "mountPath": _WORK},
             {"name": f"flinkops-{JAR_MOUNT}", "mountPath": f"{_HOME}/jar", "readOnly": True},
             {"name": f"flinkops-{CONF_MOUNT}", "mountPath": f"{_HOME}/conf", "readOnly": True},
@@ -253,8 +259,8 @@ def _container(
 
 
 def _environment(
-    own: Iterable[dict[str, Any]], full: Mapping[str, str], fetched: str | None, variables: Mapping[str, str]
-) -> list[dict[str, Any]]:
+    own: Iterable[Json], full: Mapping[str, str], fetched: str | None, variables: Mapping[str, str]
+) -> list[Json]:
     """The container's own variables, those of Flink's settings, and ours, which no other may change."""
     ours = {"FLINKOPS_REHEARSAL": "1", "FLINKOPS_EXECUTOR_FOLDER": f"{_WORK}/run"}
     ours |= {
@@ -264,8 +270,8 @@ def _environment(
     }
     prefix = "containerized.master.env."
     of_settings = {key.removeprefix(prefix): _literal(value) for key, value in full.items() if key.startswith(prefix)}
-    added = [{"name": key, "value": value} for key, value in {**of_settings, **ours}.items()]
-    return [*(one for one in own if one.get("name") not in ours), *added]
+    added: list[Json] = [{"name": key, "value": value} for key, value in {**of_settings, **ours}.items()]
+    return [*(one for one in own if text(one, "name") not in ours), *added]
 
 
 def _literal(word: str) -> str:
@@ -331,4 +337,4 @@ def _merged(before: Any, after: Any) -> Any:
 
 
 def _named(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(one, Mapping) and "name" in one for one in value)
+    return isinstance(value, list) and all(text(one, "name") is not None for one in value)

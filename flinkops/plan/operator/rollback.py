@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from flinkops.model.json_reading import section
+from flinkops.model.option_names import CLAIM_MODE
 from flinkops.model.switches import is_on
 from flinkops.plan.operator.bookkeeping import redeployed_from
 from flinkops.plan.operator.rules import Features
@@ -10,7 +12,6 @@ from flinkops.plan.operator.spec import configuration, job_of
 
 NO_ROLLBACK = "there is no automatic rollback"
 
-_CLAIM_KEYS = ("execution.state-recovery.claim-mode", "execution.savepoint-restore-mode")
 _OURS = "flink.apache.org/"
 
 
@@ -33,9 +34,9 @@ def rollback_patch(before: Mapping[str, Any], savepoint: str, nonce: int) -> dic
 
 def recreated(before: Mapping[str, Any], savepoint: str, plan_id: str) -> dict[str, Any]:
     """The resource to create again from a savepoint, with the mark by which it is known for ours."""
-    metadata = dict(before.get("metadata") or {})
-    metadata["annotations"] = {**(metadata.get("annotations") or {}), PLAN_ANNOTATION: plan_id}
-    spec = dict(before.get("spec") or {})
+    metadata = dict(section(before, "metadata"))
+    metadata["annotations"] = {**section(metadata, "annotations"), PLAN_ANNOTATION: plan_id}
+    spec = dict(section(before, "spec"))
     spec["job"] = {**job_of(spec), "initialSavepointPath": savepoint, "state": "running"}
     return {**before, "metadata": metadata, "spec": spec}
 
@@ -47,16 +48,16 @@ def deletion_problems(resource: Mapping[str, Any], features: Features) -> list[s
     """Why deleting the resource may take a savepoint with it, or not end; empty where it is not deleted at all."""
     if features.savepoint_redeploy:
         return []
-    spec = resource.get("spec") or {}
+    spec = section(resource, "spec")
     settings = configuration(spec)
     problems = [
         f"{key} is CLAIM: Flink itself deletes the savepoint that it was started from"
-        for key in _CLAIM_KEYS
+        for key in CLAIM_MODE
         if settings.get(key, "NO_CLAIM").upper() == "CLAIM"
     ]
     if is_on(settings, "kubernetes.operator.job.savepoint-on-deletion", default=False):
         problems.append("kubernetes.operator.job.savepoint-on-deletion: deleting a job that does not run may never end")
-    metadata = resource.get("metadata") or {}
+    metadata = section(resource, "metadata")
     problems += [
         f"finalizer {one} is not the operator's: deleting may not end, or do more"
         for one in metadata.get("finalizers") or []

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flinkops.model.assessment import Value
+from flinkops.model.json_reading import section
 from flinkops.model.operator_bugs import version_numbers
 
 OLDEST, NEWEST = 7, 16
@@ -151,15 +152,15 @@ def writer_of(last_reconciled: Mapping[str, Any]) -> int:
     found = [
         since
         for since, fields in _FIELDS_SINCE.items()
-        if any(name in (last_reconciled.get(part) or {}) for part, name in fields)
+        if any(name in section(last_reconciled, part) for part, name in fields)
     ]
     return max(found, default=OLDEST)
 
 
 def features(crd: Mapping[str, Any], version: str | None = None) -> Features:
     """Reads the schema of the FlinkDeployment CRD (``flinkdeployments.flink.apache.org``)."""
-    served = [one for one in (crd.get("spec") or {}).get("versions") or [] if one.get("served")]
-    schema = (served[0].get("schema") or {}).get("openAPIV3Schema") if served else {}
+    served = [one for one in section(crd, "spec").get("versions") or [] if one.get("served")]
+    schema = section(served[0], "schema").get("openAPIV3Schema") if served else {}
 
     def node(*path: str) -> Mapping[str, Any] | None:
         found: Any = schema

@@ -3,9 +3,12 @@
 Source: ``NativeFlinkService.scale`` and ``StandaloneFlinkService.scale`` of operator 1.7 to 1.15.
 """
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from flinkops.model.json_reading import section
+from flinkops.model.overrides import OVERRIDES
 from flinkops.model.states import ENDED, JobState
 from flinkops.plan.operator.configuration import (
     AUTOSCALER_ON,
@@ -39,7 +42,7 @@ def scaled(view: View) -> Scaling:
 
 def with_autoscaler(view: View) -> Spec:
     """The wanted spec as the operator compares it: its autoscaler, while it is on, puts its own overrides back."""
-    case, key = view.case, "pipeline.jobvertex-parallelism-overrides"
+    case, key = view.case, OVERRIDES
     if not job_of(case.wanted) or not view.observe.switch(AUTOSCALER_ON, view.world, default=False):
         return case.wanted
     kept = case.observed.autoscaler_overrides
@@ -55,11 +58,11 @@ def with_autoscaler(view: View) -> Spec:
         text = ",".join(f"{vertex}:{parallelism}" for vertex, parallelism in kept.items())
     else:
         return case.wanted
-    return {**case.wanted, "flinkConfiguration": {**(case.wanted.get("flinkConfiguration") or {}), key: text}}
+    return {**case.wanted, "flinkConfiguration": {**section(case.wanted, "flinkConfiguration"), key: text}}
 
 
 def _setting(spec: Spec, key: str) -> str | None:
-    value = (spec.get("flinkConfiguration") or {}).get(key)
+    value = section(spec, "flinkConfiguration").get(key)
     return value if isinstance(value, str) else None
 
 
@@ -112,7 +115,7 @@ def _by_overrides(view: View) -> Scaling:
         text = new.get(vertex)
         if text is None:
             bounds[vertex] = (lower, upper)
-        elif not text.lstrip("+-").isdecimal():
+        elif re.fullmatch(r"[+-]?\d+", text) is None:
             return Scaling(because(ReasonCode.OVERRIDE_NO_NUMBER, vertex=vertex, value=text))
         else:
             bounds[vertex] = (min(int(text), lower) if rules.lower_bound_kept else int(text), int(text))

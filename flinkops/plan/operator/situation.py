@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from flinkops.model.assessment import Value
+from flinkops.model.json_reading import section
+from flinkops.model.option_names import AUTOSCALER, OPERATOR
 from flinkops.model.states import JobState
-from flinkops.plan.operator.configuration import AUTOSCALER, OPERATOR, Settings, operator_defaults, savepoint_option
+from flinkops.plan.operator.configuration import Settings, operator_defaults, savepoint_option
 from flinkops.plan.operator.reading import Spec, Unreadable, read_configuration
 from flinkops.plan.operator.rules import Features, Rules
 from flinkops.plan.operator.spec import is_native
@@ -53,7 +55,7 @@ class Situation(NamedTuple):
     @property
     def job_status(self) -> Mapping[str, Any]:
         """``status.jobStatus``."""
-        return self.status.get("jobStatus") or {}
+        return section(self.status, "jobStatus")
 
     @property
     def job_state(self) -> str:
@@ -68,7 +70,7 @@ class Situation(NamedTuple):
     @property
     def reconciliation(self) -> str:
         """``status.reconciliationStatus.state``."""
-        return str((self.status.get("reconciliationStatus") or {}).get("state") or "DEPLOYED")
+        return str(section(self.status, "reconciliationStatus").get("state") or "DEPLOYED")
 
     @property
     def running_spec(self) -> Spec:
@@ -78,7 +80,7 @@ class Situation(NamedTuple):
     @property
     def cluster_spec(self) -> Spec:
         """The spec of the Flink cluster: a session job's is that of its session cluster."""
-        return ((self.cluster or {}).get("spec") or {}) if self.session_job else self.wanted
+        return section(self.cluster, "spec") if self.session_job else self.wanted
 
     @property
     def native(self) -> bool:

@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from flinkops.model.json_reading import section
+from flinkops.model.option_names import SAVEPOINT_DIRECTORY
+from flinkops.model.overrides import OVERRIDES
 from flinkops.model.places import DEFAULT_SCHEME_KEY, qualified
 from flinkops.outside.kubernetes_quantities import BadQuantity, Quantity
 from flinkops.plan.operator.reading import Spec, Unreadable, read_configuration, read_spec
@@ -72,7 +75,6 @@ _IGNORED_JOB_FIELDS = frozenset(
     }
 )
 _IGNORED_PREFIXES = ("job.autoscaler", "parallelism.default", "kubernetes.operator")
-_OVERRIDES_PREFIX = "pipeline.jobvertex-parallelism-overrides"
 _NEWEST_RULES = Rules(NEWEST)
 
 
@@ -110,13 +112,13 @@ def ha_on(spec: Spec) -> bool:
 def savepoint_directory(spec: Spec) -> str | None:
     """Where savepoints go by the spec itself, under its new or old key."""
     settings = configuration(spec)
-    directory = settings.get("execution.checkpointing.savepoint-dir") or settings.get("state.savepoints.dir")
+    directory = next((found for key in SAVEPOINT_DIRECTORY if (found := settings.get(key))), None)
     return directory and qualified(directory, settings.get(DEFAULT_SCHEME_KEY))
 
 
 def last_reconciled(resource: Mapping[str, Any], which: str = "lastReconciledSpec") -> Spec | None:
     """The spec that the operator acted on last (or ``lastStableSpec``); None before the first deployment."""
-    status = (resource.get("status") or {}).get("reconciliationStatus") or {}
+    status = section(section(resource, "status"), "reconciliationStatus")
     raw = status.get(which)
     try:
         spec = json.loads(raw).get("spec") if isinstance(raw, str) else None
@@ -185,7 +187,7 @@ def _left_alone(key: str, after: Any, rules: Rules) -> bool:
 def _setting(key: str, native: bool) -> Change:
     if key.startswith(_IGNORED_PREFIXES):
         return Change.IGNORE
-    return Change.SCALE if native and key.startswith(_OVERRIDES_PREFIX) else Change.UPGRADE
+    return Change.SCALE if native and key.startswith(OVERRIDES) else Change.UPGRADE
 
 
 def _job_field(key: str, native: bool) -> Change:

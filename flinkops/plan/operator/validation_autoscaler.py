@@ -9,10 +9,9 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from flinkops.model.option_names import AUTOSCALER, OPERATOR
 from flinkops.plan.operator.configuration import (
-    AUTOSCALER,
     AUTOSCALER_ON,
-    OPERATOR,
     Option,
     Settings,
     Unparsable,

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from flinkops.model.json_reading import text
 from flinkops.plan.operator.configuration import ALLOWED_SCHEMES, RESTRICTED_HOSTS, Settings
 from flinkops.plan.operator.deploy_configuration import is_uri
 from flinkops.plan.operator.reading import Spec
@@ -22,7 +23,7 @@ _SITE_LOCAL = [ipaddress.ip_network(one) for one in ("10.0.0.0/8", "172.16.0.0/1
 
 def jar(view: View, wanted: Spec, _: Settings) -> Iterator[str]:
     """It is asked at each change, also of a jar that an older operator let pass."""
-    uri, before = (wanted.get("job") or {}).get("jarURI"), job_of(view.case.deployed).get("jarURI")
+    uri, before = job_of(wanted).get("jarURI"), text(job_of(view.case.deployed), "jarURI")
     if uri is None or not view.rules.restricts_jars:
         return
     if not is_uri(uri):

@@ -7,9 +7,10 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from flinkops.errors import UNAUTHORIZED, Denied, Unreachable
+from flinkops.model.json_reading import Json, items, section, text
 from flinkops.sources.deadline import Deadline
 from flinkops.sources.flink.http import BadAnswer, NotFound, Rejected, RestClient
-from flinkops.sources.kubernetes.resources import GROUP, VERSION, Json, items, section, text
+from flinkops.sources.kubernetes.resources import GROUP, VERSION
 
 PAGE_SIZE = 250
 READER_ROLE = "deploy/rbac-reader.yaml"
@@ -66,6 +67,11 @@ def list_all(client: KubeClient, path: str, deadline: Deadline, **selectors: str
     Keyword arguments are the API's query parameters (labelSelector, fieldSelector); None is left out.
     """
     return list_versioned(client, path, deadline, **selectors).objects
+
+
+def pods_of(client: KubeClient, namespace: str, cluster: str, deadline: Deadline) -> list[Json]:
+    """The pods of the Flink cluster named `cluster`."""
+    return list_all(client, core_path("pods", namespace), deadline, labelSelector=f"app={cluster}")
 
 
 def list_versioned(client: KubeClient, path: str, deadline: Deadline, **selectors: str | None) -> Listed:

@@ -3,11 +3,11 @@
 from urllib.parse import quote
 
 from flinkops.errors import Denied
+from flinkops.model.json_reading import section
 from flinkops.sources.deadline import Deadline
 from flinkops.sources.flink.http import NotFound
 from flinkops.sources.kubernetes.access import KubeAccess
 from flinkops.sources.kubernetes.api import KubeClient, core_path, get_object, named_denial
-from flinkops.sources.kubernetes.resources import section
 
 
 def read_autoscaler_state(

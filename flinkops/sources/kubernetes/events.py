@@ -4,7 +4,8 @@ import re
 from collections.abc import Collection, Iterable
 
 from flinkops.model.detail import KubeEvent
-from flinkops.sources.kubernetes.resources import Json, number, section, text
+from flinkops.model.json_reading import Json, section, text
+from flinkops.sources.kubernetes.resources import number
 from flinkops.sources.kubernetes.startup_blockers import belongs, event_ms
 
 _RESOURCES = frozenset({"FlinkDeployment", "FlinkSessionJob", "FlinkStateSnapshot", "FlinkBlueGreenDeployment"})

@@ -6,17 +6,10 @@ from typing import NamedTuple
 import msgspec
 
 from flinkops.model.facts import ClusterFacts, JobFacts, JobKind, ResourceFacts, SnapshotFacts, StuckFacts
+from flinkops.model.json_reading import Json, section, text
 from flinkops.model.states import COMING_UP, ENDED, JobState
 from flinkops.sources.kubernetes.quota import lacks_slots
-from flinkops.sources.kubernetes.resources import (
-    Json,
-    identity,
-    is_session_cluster,
-    job_id,
-    resource_facts,
-    section,
-    text,
-)
+from flinkops.sources.kubernetes.resources import identity, is_session_cluster, job_id, resource_facts
 from flinkops.sources.protocol import SourceSnapshot
 
 Key = tuple[str, str]  # namespace, name

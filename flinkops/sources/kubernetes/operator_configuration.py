@@ -11,17 +11,18 @@ from urllib.parse import quote
 import yaml
 
 from flinkops.errors import FlinkopsError
+from flinkops.model.json_reading import Json, items, section, text
+from flinkops.model.option_names import AUTOSCALER, OPERATOR
 from flinkops.sources.deadline import Deadline
 from flinkops.sources.kubernetes.api import KubeClient, core_path, get_object
-from flinkops.sources.kubernetes.resources import Json, items, section, text
 
 CONFIG_MAP = "flink-operator-config"
 """As the Helm chart names it; which one is read the operator's Deployment says."""
 _LEGACY, _YAML = "flink-conf.yaml", "config.yaml"
 _FOLDER = "/opt/flink/conf"
 _KEPT = (
-    "kubernetes.operator.",
-    "job.autoscaler.",
+    OPERATOR,
+    AUTOSCALER,
     "high-availability",
     "execution.checkpointing.",
     "state.",

@@ -9,7 +9,8 @@ version words otherwise is OTHER.
 
 from enum import Enum
 
-from flinkops.sources.kubernetes.resources import Json, text, thrown
+from flinkops.model.json_reading import Json, text
+from flinkops.sources.kubernetes.resources import thrown
 
 _CLASSES = ("UpgradeFailureException", "RecoveryFailureException")  # up to 1.16; the second in older ones
 _MARK = "Manual restore required"

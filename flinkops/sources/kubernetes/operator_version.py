@@ -4,10 +4,11 @@ import re
 from typing import NamedTuple
 
 from flinkops.errors import Denied, FlinkopsError
+from flinkops.model.json_reading import Json, items, section, text
 from flinkops.sources.deadline import Deadline
 from flinkops.sources.kubernetes.access import KubeAccess
 from flinkops.sources.kubernetes.api import KubeClient, denied_line, list_all
-from flinkops.sources.kubernetes.resources import Json, identity, items, number, section, text
+from flinkops.sources.kubernetes.resources import identity, number
 
 DEPLOYMENT = "flink-kubernetes-operator"
 """The name that its Helm chart gives it; a role may be limited to it (resourceNames)."""

@@ -9,11 +9,12 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from flinkops.errors import Denied, FlinkopsError
+from flinkops.model.json_reading import section, text
 from flinkops.sources.deadline import Deadline
 from flinkops.sources.kubernetes.api import KubeClient, custom_path, list_all
 from flinkops.sources.kubernetes.operator_configuration import CONFIG_MAP
 from flinkops.sources.kubernetes.operator_version import DEPLOYMENT
-from flinkops.sources.kubernetes.resources import GROUP, identity, section, text
+from flinkops.sources.kubernetes.resources import GROUP, identity
 
 Role = Literal["cluster", "reader", "operator", "lease", "pods"]
 """``lease`` and ``pods`` are never bound for the whole cluster: they are asked about namespace by namespace."""

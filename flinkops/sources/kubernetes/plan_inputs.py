@@ -4,6 +4,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from flinkops.errors import Denied, FlinkopsError
+from flinkops.model.json_reading import Json, items, section, text
 from flinkops.sources.deadline import Deadline
 from flinkops.sources.flink.http import NotFound
 from flinkops.sources.kubernetes.access import KubeAccess
@@ -11,7 +12,7 @@ from flinkops.sources.kubernetes.api import KubeClient, core_path, custom_path, 
 from flinkops.sources.kubernetes.autoscaler_state import autoscaler_data
 from flinkops.sources.kubernetes.operator_configuration import read_configuration
 from flinkops.sources.kubernetes.operator_version import OperatorSeen, read_operator
-from flinkops.sources.kubernetes.resources import GROUP, Json, items, section, text
+from flinkops.sources.kubernetes.resources import GROUP
 
 _PLURALS = {
     "FlinkDeployment": "flinkdeployments",

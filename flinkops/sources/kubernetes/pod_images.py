@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 
 from flinkops.model.effect import PodImage
-from flinkops.sources.kubernetes.resources import Json, component, identity, items, section, text, time_ms
+from flinkops.model.json_reading import Json, items, section, text
+from flinkops.sources.kubernetes.resources import component, identity, time_ms
+from flinkops.sources.kubernetes.startup_blockers import is_ending
 
 _MAIN_CONTAINER = "flink-main-container"
 _ENDED = frozenset({"Succeeded", "Failed"})
@@ -14,7 +16,7 @@ def pod_images(pods: Iterable[Json]) -> tuple[PodImage, ...]:
     found = []
     for pod in pods:
         metadata, image = section(pod, "metadata"), _main_image(pod)
-        if image is None or metadata.get("deletionTimestamp") or text(section(pod, "status"), "phase") in _ENDED:
+        if image is None or is_ending(pod) or text(section(pod, "status"), "phase") in _ENDED:
             continue
         manager = component(pod) == "jobmanager"
         found.append(PodImage(identity(pod)[1], manager, image, time_ms(metadata, "creationTimestamp") or 0))

@@ -18,7 +18,8 @@ from typing import Any
 import msgspec
 
 from flinkops.errors import OperationFailed
-from flinkops.sources.kubernetes.resources import Json, identity, items, section, text
+from flinkops.model.json_reading import Json, items, section, text
+from flinkops.sources.kubernetes.resources import identity
 
 MANAGED = "app.kubernetes.io/managed-by"
 PURPOSE = "flinkops.io/purpose"

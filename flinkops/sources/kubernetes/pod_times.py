@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from flinkops.model.effect import PodTimes
-from flinkops.sources.kubernetes.resources import Json, component, identity, items, section, text, time_ms
+from flinkops.model.json_reading import Json, items, section, text
+from flinkops.sources.kubernetes.resources import component, identity, time_ms
 from flinkops.sources.kubernetes.startup_blockers import event_ms
 
 _MAIN_CONTAINER = "flink-main-container"

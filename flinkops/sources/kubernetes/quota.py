@@ -7,11 +7,12 @@ a line in the JobManager's log. The ResourceQuota object says it all the same.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 
-from flinkops.model.facts import StuckFacts
+from flinkops.model.facts import ClusterFacts, JobFacts, StuckFacts
+from flinkops.model.json_reading import Json, items, section
 from flinkops.model.states import WAITING_FOR_A_SLOT, WAITING_FOR_SLOTS, JobState
 from flinkops.outside.kubernetes_quantities import BadQuantity, Quantity
-from flinkops.sources.kubernetes.resources import Json, component, identity, items, section
-from flinkops.sources.kubernetes.startup_blockers import is_ready
+from flinkops.sources.kubernetes.resources import component, identity
+from flinkops.sources.kubernetes.startup_blockers import is_ending, is_ready
 from flinkops.sources.protocol import SourceSnapshot
 
 _PODS = frozenset({"pods", "count/pods"})
@@ -22,24 +23,28 @@ _OF_TASKMANAGERS = frozenset({"NotTerminating", "NotBestEffort"})
 
 def lacks_slots(snapshot: SourceSnapshot | None) -> bool:
     """Whether a job of this Flink cluster waits for slots, and none is free."""
-    if snapshot is None or not snapshot.clusters or snapshot.clusters[0].slots_available != 0:
+    if snapshot is None or not snapshot.clusters:
         return False
-    return any(
-        job.state in WAITING_FOR_SLOTS
-        or (job.state == JobState.RUNNING and any(each.status in WAITING_FOR_A_SLOT for each in job.vertices))
-        for job in snapshot.jobs
+    return any(waits_for_slots(job, snapshot.clusters[0]) for job in snapshot.jobs)
+
+
+def waits_for_slots(job: JobFacts, cluster: ClusterFacts) -> bool:
+    """Whether the job waits for slots, and its Flink cluster has none that is free."""
+    waits = job.state in WAITING_FOR_SLOTS or (
+        job.state == JobState.RUNNING and any(each.status in WAITING_FOR_A_SLOT for each in job.vertices)
     )
+    return waits and cluster.slots_available == 0
 
 
 def used_up(quotas: Iterable[Json], pods: Sequence[Json]) -> tuple[StuckFacts, ...]:
     """The quotas of the namespace that have no room for another TaskManager; `pods` are those of the Flink cluster.
 
-    For a Flink cluster that lacks slots (:func:`lacks_slots`). While a TaskManager is there that is not ready, it is
-    waited for, not for the quota: then none. A kind of resource that pods do not have, and a quota of which it is not
-    known whether it counts these pods, are left out.
+    For a Flink cluster that lacks slots (:func:`lacks_slots`). While a TaskManager is there that is not ready, or one
+    that is ending and makes room, it is waited for, not for the quota: then none. A kind of resource that pods do not
+    have, and a quota of which it is not known whether it counts these pods, are left out.
     """
     taskmanagers = [pod for pod in pods if component(pod) == "taskmanager"]
-    if not all(is_ready(pod) for pod in taskmanagers):
+    if any(is_ending(pod) or not is_ready(pod) for pod in taskmanagers):
         return ()
     asked = [_requests(pod) for pod in taskmanagers]
     return tuple(found for quota in quotas for found in _of_quota(quota, asked))

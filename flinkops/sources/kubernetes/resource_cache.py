@@ -5,11 +5,12 @@ from collections.abc import Sequence
 
 from flinkops.errors import Denied
 from flinkops.model.facts import JobKey
+from flinkops.model.json_reading import Json, section, text
 from flinkops.sources.deadline import Deadline
 from flinkops.sources.kubernetes.api import KubeClient, denied_line, flink_resources
 from flinkops.sources.kubernetes.join import Listing
 from flinkops.sources.kubernetes.operator_version import read_operator
-from flinkops.sources.kubernetes.resources import Json, identity, section, snapshots_by_job, text
+from flinkops.sources.kubernetes.resources import identity, snapshots_by_job
 from flinkops.sources.kubernetes.watch import Feed
 from flinkops.sources.protocol import Wanted
 

@@ -5,36 +5,19 @@ version number.
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from flinkops.clock import parse_iso_utc
 from flinkops.model.facts import ResourceFacts, SnapshotFacts
+from flinkops.model.json_reading import Json, items, section, text
 from flinkops.model.operator_marks import LAST_STATE_DUMMY, managed_by
-
-Json = Mapping[str, Any]
 
 GROUP = "flink.apache.org"
 VERSION = "v1beta1"
 DEFAULT_REST_PORT = 8081
-
-
-def section(parent: object, key: str) -> Json:
-    """The object under `key`, or an empty one where there is none."""
-    child = parent.get(key) if isinstance(parent, Mapping) else None
-    return child if isinstance(child, Mapping) else {}
-
-
-def items(parent: object, key: str) -> list[Json]:
-    """The objects of the list under `key`; what is no object is left out."""
-    child = parent.get(key) if isinstance(parent, Mapping) else None
-    return [one for one in child if isinstance(one, Mapping)] if isinstance(child, list) else []
-
-
-def text(parent: object, key: str) -> str | None:
-    """The non-empty string under `key`, else None."""
-    child = parent.get(key) if isinstance(parent, Mapping) else None
-    return child if isinstance(child, str) and child else None
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
 
 
 def component(pod: Json) -> str | None:
@@ -45,7 +28,7 @@ def component(pod: Json) -> str | None:
 def number(parent: object, key: str) -> int | None:
     """The integer under `key` (the operator writes some as strings), else None."""
     child = parent.get(key) if isinstance(parent, Mapping) else None
-    if isinstance(child, str) and child.lstrip("-").isdigit():
+    if isinstance(child, str) and _WHOLE.fullmatch(child):
         return int(child)
     return child if isinstance(child, int) and not isinstance(child, bool) else None
 

@@ -6,8 +6,9 @@ from typing import Literal
 import msgspec
 
 from flinkops.model.endpoint import RestEndpoint, parse_endpoint
+from flinkops.model.json_reading import Json, section, text
 from flinkops.sources.kubernetes.access import KubeAccess
-from flinkops.sources.kubernetes.resources import Json, flink_setting, rest_port, section, text
+from flinkops.sources.kubernetes.resources import flink_setting, rest_port
 
 RestVia = Literal["proxy", "direct", "ingress"]
 

@@ -6,12 +6,12 @@ from email.utils import parsedate_to_datetime
 from flinkops.clock import Clock
 from flinkops.errors import Denied, FlinkopsError
 from flinkops.model.check import Check, CheckState
+from flinkops.model.json_reading import text
 from flinkops.sources.deadline import Deadline
 from flinkops.sources.kubernetes.access import KubeAccess
 from flinkops.sources.kubernetes.api import KubeClient, flink_resources, get_object
 from flinkops.sources.kubernetes.operator_version import read_operator
 from flinkops.sources.kubernetes.permissions import NOT_ASKED, Review, review, whoami
-from flinkops.sources.kubernetes.resources import text
 
 SKEW_LIMIT_SECONDS = 5.0
 """More than that, and ages and event-time skews are off by as much as they are meant to measure."""

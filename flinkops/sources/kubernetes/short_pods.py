@@ -15,6 +15,7 @@ import msgspec
 from flinkops.clock import Clock
 from flinkops.errors import Denied, OperationFailed, Unreachable
 from flinkops.model.facts import StuckFacts
+from flinkops.model.json_reading import Json, items, section, text
 from flinkops.outside.text import clean
 from flinkops.sources.deadline import Deadline
 from flinkops.sources.flink.http import Method, NotFound, Rejected
@@ -32,7 +33,7 @@ from flinkops.sources.kubernetes.pod_task import (
     policy_manifest,
     selector,
 )
-from flinkops.sources.kubernetes.resources import Json, identity, items, section, text
+from flinkops.sources.kubernetes.resources import identity
 from flinkops.sources.kubernetes.startup_blockers import stuck_reasons
 
 ROLE_FILE = "deploy/rbac-pods.yaml"

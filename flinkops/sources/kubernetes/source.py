@@ -18,6 +18,7 @@ from flinkops.model.detail import ResourceEvents
 from flinkops.model.endpoint import RestEndpoint
 from flinkops.model.facts import JobFacts, SourceKind, SourceState, SourceStatus, StuckFacts
 from flinkops.model.identity import flink_cluster
+from flinkops.model.json_reading import Json, section, text
 from flinkops.sources.circuit import Circuit
 from flinkops.sources.deadline import Deadline
 from flinkops.sources.flink.source import CONNECTIONS, FlinkRestSource
@@ -26,12 +27,12 @@ from flinkops.sources.kubernetes.api import KubeClient, core_path, custom_path, 
 from flinkops.sources.kubernetes.events import events_of
 from flinkops.sources.kubernetes.join import Cluster, Listing, job_rows, suspects
 from flinkops.sources.kubernetes.login import end_plugins
-from flinkops.sources.kubernetes.quota import lacks_slots, used_up
+from flinkops.sources.kubernetes.quota import lacks_slots
 from flinkops.sources.kubernetes.resource_cache import Resources
-from flinkops.sources.kubernetes.resources import Json, identity, section, text
+from flinkops.sources.kubernetes.resources import identity
 from flinkops.sources.kubernetes.rest_route import RestVia, rest_endpoint
 from flinkops.sources.kubernetes.service_proxy import ServiceClient
-from flinkops.sources.kubernetes.startup_blockers import stuck_reasons
+from flinkops.sources.kubernetes.why_stuck import why_stuck
 from flinkops.sources.protocol import SourceSnapshot, Wanted
 
 T = TypeVar("T")
@@ -256,26 +257,13 @@ class KubernetesSource:
     ) -> tuple[tuple[StuckFacts, ...], str | None]:
         """The reasons that hold up a Flink cluster, or why they could not be read."""
         namespace, name = key
+        now_ms = self._clock.now_ms()
         try:
-            pods = list_all(client, core_path("pods", namespace), deadline, labelSelector=f"app={name}")
-            events = list_all(client, core_path("events", namespace), deadline, fieldSelector="type=Warning")
-            quotas = self._quotas(client, namespace, deadline) if lacking else []
+            return why_stuck(client, namespace, name, deadline, now_ms=now_ms, lacks_slots=lacking), None
         except Denied as problem:
             return (), denied_line("list", "pods and events", namespace, problem)
         except FlinkopsError as problem:
             return (), problem.line()
-        found = stuck_reasons(pods, events, cluster=name, now_ms=self._clock.now_ms())
-        if all(each.code != "quota" for each in found):
-            found += used_up(quotas, pods)
-        return found, None
-
-    @staticmethod
-    def _quotas(client: KubeClient, namespace: str, deadline: Deadline) -> list[Json]:
-        """None without the right to list them: a deployment that is held up for another reason is told all the same."""
-        try:
-            return list_all(client, core_path("resourcequotas", namespace), deadline)
-        except Denied:
-            return []
 
     def _rest_for(self, key: Key, deployment: Json | None) -> FlinkRestSource:
         endpoint = rest_endpoint(self._access, key, deployment, self._rest_via)

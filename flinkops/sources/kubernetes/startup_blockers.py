@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from flinkops.model.facts import StuckFacts
-from flinkops.sources.kubernetes.resources import Json, identity, items, number, section, text, time_ms
+from flinkops.model.json_reading import Json, items, section, text
+from flinkops.sources.kubernetes.resources import identity, number, time_ms
 
 _WAITING = {
     "ErrImagePull": "image",
@@ -138,6 +139,11 @@ def _unscheduled(pod: Json) -> bool:
 def is_ready(pod: Json) -> bool:
     """Its condition of this name is True."""
     return _condition(pod, "Ready") == "True"
+
+
+def is_ending(pod: Json) -> bool:
+    """Its deletion has begun."""
+    return text(section(pod, "metadata"), "deletionTimestamp") is not None
 
 
 def _condition(pod: Json, kind: str) -> str | None:

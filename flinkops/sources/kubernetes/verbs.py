@@ -16,14 +16,23 @@ from flinkops.clock import Clock
 from flinkops.errors import OperationFailed, Unreachable
 from flinkops.model.effect import PodImage, PodTimes
 from flinkops.model.facts import StuckFacts
+from flinkops.model.json_reading import Json, items, section, text
 from flinkops.sources.deadline import Deadline
 from flinkops.sources.flink.http import Method, NotFound, Rejected
 from flinkops.sources.kubernetes.access import KubeAccess
-from flinkops.sources.kubernetes.api import KubeClient, core_path, custom_path, flink_resources, get_object, list_all
+from flinkops.sources.kubernetes.api import (
+    KubeClient,
+    core_path,
+    custom_path,
+    flink_resources,
+    get_object,
+    list_all,
+    pods_of,
+)
 from flinkops.sources.kubernetes.pod_images import pod_images
 from flinkops.sources.kubernetes.pod_times import pod_times
-from flinkops.sources.kubernetes.resources import Json, identity, items, rest_port, section, text, time_ms
-from flinkops.sources.kubernetes.startup_blockers import stuck_reasons
+from flinkops.sources.kubernetes.resources import identity, rest_port, time_ms
+from flinkops.sources.kubernetes.why_stuck import why_stuck
 
 PLURALS = {
     "FlinkDeployment": "flinkdeployments",
@@ -164,36 +173,37 @@ class KubeVerbs:
         except NotFound:
             return
 
-    def why_stuck(self, namespace: str, cluster: str, clock: Clock) -> tuple[StuckFacts, ...]:
-        """What holds up a Flink cluster, from its pods and their events."""
+    def why_stuck(
+        self, namespace: str, cluster: str, clock: Clock, *, lacks_slots: bool = False
+    ) -> tuple[StuckFacts, ...]:
+        """What holds up a Flink cluster, from its pods, their events and, where it `lacks_slots`, the quotas."""
+        now_ms = clock.now_ms()
         with self._asking() as (client, deadline):
-            pods = list_all(client, core_path("pods", namespace), deadline, labelSelector=f"app={cluster}")
-            events = list_all(client, core_path("events", namespace), deadline, fieldSelector="type=Warning")
-        return stuck_reasons(pods, events, cluster=cluster, now_ms=clock.now_ms())
+            return why_stuck(client, namespace, cluster, deadline, now_ms=now_ms, lacks_slots=lacks_slots)
 
     def pod_images(self, namespace: str, cluster: str) -> tuple[PodImage, ...]:
         """What the pods of a Flink cluster run, those left out that are ending."""
         with self._asking() as (client, deadline):
-            pods = list_all(client, core_path("pods", namespace), deadline, labelSelector=f"app={cluster}")
+            pods = pods_of(client, namespace, cluster, deadline)
         return pod_images(pods)
 
     def nodes_of(self, namespace: str, cluster: str) -> tuple[str, ...]:
         """Where the pods of a Flink cluster run."""
         with self._asking() as (client, deadline):
-            pods = list_all(client, core_path("pods", namespace), deadline, labelSelector=f"app={cluster}")
+            pods = pods_of(client, namespace, cluster, deadline)
         return tuple(sorted({node for one in pods if (node := text(section(one, "spec"), "nodeName"))}))
 
     def pod_times(self, namespace: str, cluster: str) -> tuple[PodTimes, ...]:
         """How the pods of a Flink cluster came up."""
         with self._asking() as (client, deadline):
-            pods = list_all(client, core_path("pods", namespace), deadline, labelSelector=f"app={cluster}")
+            pods = pods_of(client, namespace, cluster, deadline)
             events = list_all(client, core_path("events", namespace), deadline, fieldSelector="reason=Pulled")
         return pod_times(pods, events)
 
     def leftovers(self, namespace: str, cluster: str) -> tuple[Leftover, ...]:
         """Pods of a Flink cluster and its high-availability ConfigMaps, by name."""
         with self._asking() as (client, deadline):
-            pods = list_all(client, core_path("pods", namespace), deadline, labelSelector=f"app={cluster}")
+            pods = pods_of(client, namespace, cluster, deadline)
             maps = list_all(
                 client, core_path("configmaps", namespace), deadline, labelSelector=f"app={cluster},{HA_LABEL}"
             )

@@ -11,11 +11,12 @@ import time
 from collections.abc import Mapping
 
 from flinkops.errors import Denied, FlinkopsError
+from flinkops.model.json_reading import Json, section, text
 from flinkops.sources.circuit import Circuit
 from flinkops.sources.deadline import Deadline
 from flinkops.sources.flink.http import Overdue
 from flinkops.sources.kubernetes.api import Change, Gone, KubeClient, custom_path, list_versioned, watch_changes
-from flinkops.sources.kubernetes.resources import Json, identity, section, text
+from flinkops.sources.kubernetes.resources import identity
 
 IDLE_SECONDS = 100.0
 """Longer without a word than a bookmark's minute: the connection is dead, whatever TCP thinks."""
