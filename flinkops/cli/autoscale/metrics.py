@@ -15,7 +15,7 @@ class DecisionMetrics:
 
     def __init__(self, listen: str) -> None:
         address, _, port = listen.rpartition(":")
-        if not port.isdigit():
+        if not port.isdecimal():
             raise UsageError(f"--listen {listen}: ADDRESS:PORT is expected")
         registry = CollectorRegistry()
         vertex = ("job", "vertex")

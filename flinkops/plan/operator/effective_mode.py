@@ -294,7 +294,7 @@ def _by_checkpoint_age(view: View) -> Decision:
         return last_state(ReasonCode.RUNNING_LAST_STATE)
     seen, started = view.case.observed, str(view.case.job_status.get("startTime") or "")
     allowed = f"{limit:.0f}"
-    if started.isdigit() and (seen.now_ms - int(started)) / 1000 < limit:
+    if started.isdecimal() and (seen.now_ms - int(started)) / 1000 < limit:
         return last_state(ReasonCode.STARTED_RECENTLY, limit=allowed)
     completed, pending = seen.checkpoint_age_seconds, seen.pending_checkpoint_age_seconds
     if completed is None and pending is None and not seen.checkpoints_read:

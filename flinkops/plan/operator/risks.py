@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from flinkops.model.json_reading import text
 from flinkops.model.operator_bugs import Strikes, dotted, operator_bugs, version_numbers
 from flinkops.model.overrides import lost_at_start
 from flinkops.model.switches import is_on
@@ -67,7 +68,7 @@ def _non_restored(proposed: ProposedChange) -> Iterator[str]:
 
 
 def _overrides_lost(proposed: ProposedChange) -> Iterator[str]:
-    version, settings = proposed.wanted.get("flinkVersion"), configuration(proposed.wanted)
+    version, settings = text(proposed.wanted, "flinkVersion"), configuration(proposed.wanted)
     if not lost_at_start(version) or desired_state(proposed.wanted) != "running":
         return
     number = str(version).removeprefix("v").replace("_", ".")

@@ -212,7 +212,7 @@ def _seen_line(name: str, seen: str) -> Line:
     """What was seen at the end, with times and sizes as people read them."""
     label, shown = name.replace("_", " "), tidy(seen)
     for unit, form in SEEN_UNITS.items():
-        if name.endswith(unit) and seen.replace(".", "", 1).isdigit():
+        if name.endswith(unit) and seen.replace(".", "", 1).isdecimal():
             label, shown = label.removesuffix(unit.replace("_", " ")), form(float(seen))
     return ((f"{tidy(label):<22} ", "dim"), (shown, "strong"))
 
