@@ -15,7 +15,7 @@ import pytest
 from flinkops.act.rest import held, rehearsing
 from flinkops.act.rest.client_runs import ClientRun
 from flinkops.act.rest.held import CannotHold, hold
-from flinkops.act.rest.rehearsing import rehearse
+from flinkops.act.rest.rehearsing import Asked, rehearse
 from flinkops.errors import OperationFailed, TimedOut
 from flinkops.local import client_process
 from flinkops.local.client import Client
@@ -67,6 +67,9 @@ def control(tmp_path: Path) -> FakeCluster:
 
 def quietly(_text: str) -> None:
     pass
+
+
+FROM_SAVEPOINT, FROM_NEWEST = Asked(quietly, "file:/sp"), Asked(quietly)
 
 
 def test_a_compiled_program_waits_for_its_savepoint(
@@ -143,9 +146,7 @@ GONE = seen("impossible", causes=[{"class": "java.io.FileNotFoundException", "me
 ALIVE = seen("restored", restore_ms=100)
 
 
-def rehearsed(
-    play: Play, control: FakeCluster, tmp_path: Path, answers: list[str], *, take: bool = False, **given: Any
-) -> Told:
+def rehearsed(play: Play, control: FakeCluster, tmp_path: Path, answers: list[str], asked: Asked = FROM_NEWEST) -> Told:
     """The client gives these answers, one a path."""
     log = tmp_path / "paths"
     log.write_text("")
@@ -160,17 +161,14 @@ def rehearsed(
     """)
     job = control.job(JOB_ID)
     assert job is not None
-    options: dict[str, Any] = {"old": None, "against": None, "flink_home": None, "note": quietly, **given}
-    if take:
-        options["take_savepoint"] = lambda: "s3://bucket/taken"
-    found = rehearse(control, job, LAUNCH, **options)
+    found = rehearse(control, job, LAUNCH, None, asked)
     return Told(found, log.read_text().splitlines())
 
 
 def test_the_state_that_is_named_is_restored_once(play: Play, control: FakeCluster, tmp_path: Path) -> None:
-    told = rehearsed(play, control, tmp_path, [ALIVE], against="file:/sp")
+    told = rehearsed(play, control, tmp_path, [ALIVE], FROM_SAVEPOINT)
     assert (told.found.verdict, told.paths) == ("restores", ["file:/sp"])
-    gone = rehearsed(play, control, tmp_path, [GONE], against="file:/sp")
+    gone = rehearsed(play, control, tmp_path, [GONE], FROM_SAVEPOINT)
     assert (gone.found.verdict, gone.paths) == ("cannot-tell", ["file:/sp"])
 
 
@@ -189,7 +187,8 @@ def test_then_a_savepoint_is_taken(
     paths = iter([[f"file:/chk-{number}"] for number in range(7, 10)])
     monkeypatch.setattr(rehearsing, "usable_paths", lambda _job: next(paths))
     monkeypatch.setattr(rehearsing, "_savepoints", lambda _job: [])
-    told = rehearsed(play, control, tmp_path, [GONE, GONE, GONE, ALIVE], take=True)
+    asked = Asked(quietly, take_savepoint=lambda: "s3://bucket/taken")
+    told = rehearsed(play, control, tmp_path, [GONE, GONE, GONE, ALIVE], asked)
     assert (told.found.verdict, told.paths[-1], len(told.paths)) == ("restores", "s3://bucket/taken", 4)
 
 
@@ -217,7 +216,7 @@ def test_what_stands_in_the_way_is_said(
     play(program)
     job = control.job(JOB_ID)
     assert job is not None
-    found = rehearse(control, job, LAUNCH, old=None, against="file:/sp", flink_home=None, note=quietly)
+    found = rehearse(control, job, LAUNCH, None, FROM_SAVEPOINT)
     assert found.verdict == verdict
     assert cause in (found.cause or "")
     assert list(scratch.iterdir()) == []
@@ -230,7 +229,7 @@ def test_another_minor_version_of_flink_tells_nothing(play: Play, tmp_path: Path
     assert job is not None
     cluster = msgspec.structs.replace(control.cluster(), flink_version="1.20.5")
     control.cluster = lambda: cluster  # type: ignore[method-assign]
-    found = rehearse(control, job, LAUNCH, old=None, against="file:/sp", flink_home=None, note=quietly)
+    found = rehearse(control, job, LAUNCH, None, FROM_SAVEPOINT)
     assert (found.verdict, found.cause) == ("cannot-tell", "the Flink here is 2.3.0, the cluster's is 1.20.5")
     assert "--flink-home" in (found.remedy or "")
 
@@ -263,7 +262,7 @@ def test_connections_made_for_the_graph_are_listed(
             say("verdict-0.json", {ALIVE!r})
             heard()
         """)
-        found = rehearse(control, job, LAUNCH, old=None, against="file:/sp", flink_home=None, note=quietly)
+        found = rehearse(control, job, LAUNCH, None, FROM_SAVEPOINT)
     assert found.verdict == "restores"
     assert found.outside == (f"connected to 127.0.0.1:{port} while the job graph was built",)
 
@@ -296,11 +295,11 @@ def test_the_jobs_own_graph_is_judged_of_several(play: Play, control: FakeCluste
     job = control.job(JOB_ID)
     assert job is not None
     play(SEVERAL.format(graphs=[graph(0, "etl", "a"), graph(1, "stats", "b")], answers=[dropped, restored]))
-    found = rehearse(control, job, LAUNCH, old=None, against="file:/sp", flink_home=None, note=quietly)
+    found = rehearse(control, job, LAUNCH, None, FROM_SAVEPOINT)
     assert (found.verdict, found.other_jobs, found.job_number) == ("restores", ("etl",), 1)
     assert "further jobs" in found.risks[0]
     play(SEVERAL.format(graphs=[graph(0, "etl", "b"), graph(1, "stats", "b")], answers=[restored, restored]))
-    twins = rehearse(control, job, LAUNCH, old=None, against="file:/sp", flink_home=None, note=quietly)
+    twins = rehearse(control, job, LAUNCH, None, FROM_SAVEPOINT)
     assert (twins.verdict, twins.other_jobs) == ("cannot-tell", ())
     assert "fits 2 of them" in (twins.cause or "")
 
@@ -312,7 +311,7 @@ def test_a_main_that_submits_nothing_is_ended(
     job = control.job(JOB_ID)
     assert job is not None
     play("import threading; threading.Event().wait()")
-    found = rehearse(control, job, LAUNCH, old=None, against="file:/sp", flink_home=None, note=quietly)
+    found = rehearse(control, job, LAUNCH, None, FROM_SAVEPOINT)
     assert found.verdict == "cannot-tell"
     assert "submitted no job graph within" in (found.cause or "")
     assert list(scratch.iterdir()) == []
@@ -330,7 +329,7 @@ def test_what_a_savepoint_of_1_20_does_not_name_has_the_name_of_the_running_chai
         say("verdict-0.json", {answer!r})
         heard()
     """)
-    found = rehearse(control, job, LAUNCH, old=None, against="file:/sp", flink_home=None, note=quietly)
+    found = rehearse(control, job, LAUNCH, None, FROM_SAVEPOINT)
     assert found.cause == "no operator of the program takes the state of all of it"
 
 
@@ -338,7 +337,7 @@ def test_a_main_that_exits_in_silence_is_told_by_its_code(play: Play, control: F
     job = control.job(JOB_ID)
     assert job is not None
     play("sys.exit(3)")
-    found = rehearse(control, job, LAUNCH, old=None, against="file:/sp", flink_home=None, note=quietly)
+    found = rehearse(control, job, LAUNCH, None, FROM_SAVEPOINT)
     assert (found.verdict, found.cause) == ("fails", "the program builds no job graph: it has ended with exit code 3")
 
 
@@ -352,7 +351,7 @@ def test_the_line_of_a_program_of_ours_is_the_cause_and_not_the_exception_that_f
         print("Caused by: java.lang.RuntimeException: Python process exits with code: 1")
         raise SystemExit(1)
     """)
-    found = rehearse(control, job, LAUNCH, old=None, against="file:/sp", flink_home=None, note=quietly)
+    found = rehearse(control, job, LAUNCH, None, FROM_SAVEPOINT)
     assert found.cause == "the program builds no job graph: ours: no topic dead at 127.0.0.1:1: create it"
 
 
@@ -374,7 +373,7 @@ def test_a_main_that_prints_without_end_does_not_fill_the_disk(
         say("verdict-0.json", {seen("restored")!r} if most < 1 << 20 and time.monotonic() < ends else "")
         heard()
     """)
-    found = rehearse(control, job, LAUNCH, old=None, against="file:/sp", flink_home=None, note=quietly)
+    found = rehearse(control, job, LAUNCH, None, FROM_SAVEPOINT)
     assert found.verdict == "restores", found.cause
 
 
@@ -390,7 +389,7 @@ def test_a_sample_is_asked_for_and_told(play: Play, control: FakeCluster) -> Non
     """)
     job = control.job(JOB_ID)
     assert job is not None
-    found = rehearse(control, job, LAUNCH, old=None, against="file:/sp", flink_home=None, note=quietly, sample=True)
+    found = rehearse(control, job, LAUNCH, None, FROM_SAVEPOINT._replace(sample=True))
     assert (found.verdict, found.sample) == ("restores", RehearsedSample(10_000_000, 900_000_000))
     assert "a sample: 10.0 MB of 900 MB" in found.risks[0]
 
@@ -400,5 +399,5 @@ def test_a_state_without_room_is_not_begun(play: Play, control: FakeCluster, mon
     job = control.job(JOB_ID)
     assert job is not None
     monkeypatch.setattr(rehearsing, "newest_state_bytes", lambda _job: 1 << 50)
-    found = rehearse(control, job, LAUNCH, old=None, against="file:/sp", flink_home=None, note=quietly)
+    found = rehearse(control, job, LAUNCH, None, FROM_SAVEPOINT)
     assert (found.verdict, "--sample" in (found.remedy or "")) == ("cannot-tell", True)

@@ -11,7 +11,7 @@ import pytest
 from flinkops.act.backend import Prepared
 from flinkops.act.operator import rehearsing
 from flinkops.act.operator.rehearsing import rehearse_spec, with_rehearsal
-from flinkops.act.rest.rehearsing import refuse_unasked
+from flinkops.act.rest.rehearsing import Asked, refuse_unasked
 from flinkops.errors import Denied, UsageError
 from flinkops.model.facts import VertexFacts
 from flinkops.model.plan import Plan
@@ -25,6 +25,13 @@ from tests.unit.fake_operator import FakeOperator, operating
 from tests.unit.operator_bench import QUICK, Bench
 
 COUNT = "a" * 32
+
+
+def quietly(_text: str) -> None:
+    pass
+
+
+FROM_X = Asked(quietly, "s3://b/x")
 
 
 def verdict(outcome: str = "restored", *causes: str, **more: Any) -> str:
@@ -148,16 +155,8 @@ def test_when_all_checkpoints_go_a_savepoint_is_taken(bench: Bench, pods: Pods) 
     pods.prints = [verdict("failed", "java.io.FileNotFoundException"), verdict()]
     job = bench.control.job(bench.fake.job_id)
     assert job is not None
-    found = rehearse_spec(
-        bench.control,
-        job,
-        bench.spec(),
-        old=None,
-        against=None,
-        flink_home=None,
-        note=lambda _text: None,
-        take_savepoint=lambda: "s3://b/ours",
-    )
+    asked = Asked(quietly, take_savepoint=lambda: "s3://b/ours")
+    found = rehearse_spec(bench.control, job, bench.spec(), None, asked)
     assert found.verdict == "restores"
     assert pods.states(1) == ["path s3://b/ours"]
 
@@ -166,15 +165,7 @@ def test_a_named_state_is_the_only_one(bench: Bench, pods: Pods) -> None:
     pods.prints = [verdict("failed", "java.io.FileNotFoundException")]
     job = bench.control.job(bench.fake.job_id)
     assert job is not None
-    rehearse_spec(
-        bench.control,
-        job,
-        bench.spec(),
-        old=bench.spec(),
-        against="s3://b/x",
-        flink_home=None,
-        note=lambda _text: None,
-    )
+    rehearse_spec(bench.control, job, bench.spec(), bench.spec(), FROM_X)
     assert pods.states(0) == ["path s3://b/x"]
 
 
@@ -193,8 +184,7 @@ def test_what_a_savepoint_of_1_20_does_not_name_has_the_name_of_the_running_chai
     job = bench.control.job(bench.fake.job_id)
     assert job is not None
     job = msgspec.structs.replace(job, vertices=(VertexFacts(COUNT, "count -> discard: Writer", 1),))
-    given: dict[str, Any] = {"old": None, "against": "s3://b/x", "flink_home": None, "note": lambda _text: None}
-    found = rehearse_spec(bench.control, job, bench.spec(), **given)
+    found = rehearse_spec(bench.control, job, bench.spec(), None, FROM_X)
     assert found.cause == "no operator of the program takes the state of count"
 
 
@@ -228,8 +218,6 @@ def test_the_pod_is_told_when_the_real_restore_claims_its_state(bench: Bench, po
     for mode in ("last-state", "savepoint"):
         pods.prints = [verdict()]
         spec = {**bench.spec(), "job": {**bench.spec()["job"], "upgradeMode": mode}}
-        rehearse_spec(
-            *(bench.control, job, spec), old=None, against="s3://b/x", flink_home=None, note=lambda _text: None
-        )
+        rehearse_spec(bench.control, job, spec, None, FROM_X)
     variables = [{one["name"] for one in task.pod["spec"]["containers"][0]["env"]} for task in pods.tasks]
     assert ["FLINKOPS_REHEARSAL_CLAIMS" in one for one in variables] == [True, False]

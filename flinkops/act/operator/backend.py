@@ -35,7 +35,7 @@ from flinkops.act.operator.lease import Lease
 from flinkops.act.operator.prepare import prepare_for_resource, wanted_spec
 from flinkops.act.operator.rehearsing import rehearse_spec, with_rehearsal
 from flinkops.act.operator.storage_pod import ask_there, flink_deployment, storage_task
-from flinkops.act.rest.rehearsing import refuse_unasked
+from flinkops.act.rest.rehearsing import Asked, refuse_unasked
 from flinkops.autoscale.configmap import decode_configmap
 from flinkops.autoscale.decide import Decision
 from flinkops.autoscale.explain import why_not_evaluated
@@ -105,16 +105,8 @@ class OperatorJob:
         """In a pod of the image that the changed spec names."""
         refuse_impossible(request)
         before, wanted = wanted_spec(journal, self.control, request)
-        return rehearse_spec(
-            self.control,
-            self.measured(),
-            wanted,
-            old=before,
-            against=against,
-            flink_home=request.terms.flink_home,
-            sample=request.terms.sample,
-            note=note,
-        )
+        asked = Asked(note, against, request.terms.flink_home, request.terms.sample)
+        return rehearse_spec(self.control, self.measured(), wanted, before, asked)
 
     def plan_decision(
         self, decision: Decision, _observed: JobFacts, journal: Journal, stamp: Stamp, terms: RescaleTerms

@@ -12,10 +12,10 @@ from flinkops.act.operator.control import KubeControl, kube_control
 from flinkops.act.rest.launch_failures import last_cause
 from flinkops.act.rest.outcomes import Rehearsed
 from flinkops.act.rest.rehearsal_steps import rehearsed, savepoint_to_rehearse
-from flinkops.act.rest.rehearsing import NoGraph, Note, TakeSavepoint, of_its_graph, timed_verdict, usable_paths
+from flinkops.act.rest.rehearsing import Asked, NoGraph, Note, judged, of_its_graph, timed_verdict, usable_paths
 from flinkops.act.running import StepKind, StepRun
 from flinkops.clock import Clock, SystemClock
-from flinkops.errors import FlinkopsError, OperationFailed, UsageError
+from flinkops.errors import OperationFailed, UsageError
 from flinkops.model.facts import JobFacts
 from flinkops.model.json_reading import section
 from flinkops.model.plan import Step
@@ -37,7 +37,7 @@ from flinkops.plan.operator.rehearsal_pod import (
 from flinkops.plan.operator.spec import desired_state, job_of, savepoint_directory, upgrade_mode
 from flinkops.plan.operator.step_inputs import PatchResource, RehearseSpec
 from flinkops.plan.program_graphs import ProgramGraph
-from flinkops.plan.rehearsal import cannot_tell, judge, needs_control, refusal
+from flinkops.plan.rehearsal import cannot_tell, refusal
 from flinkops.plan.rehearsal_seen import Seen
 from flinkops.plan.rehearsal_size import SAMPLE_BYTES, estimate, newest_state_bytes, refuse_too_large
 from flinkops.sources.kubernetes.plan_inputs import read_for_plan
@@ -63,40 +63,21 @@ class Surroundings(NamedTuple):
     sample: bool = False
 
 
-class Asked(NamedTuple):
-    """How to rehearse."""
-
-    against: str | None
-    flink_home: str | None
-    clock: Clock
-    take_savepoint: TakeSavepoint | None
-    sample: bool
-
-
 def rehearse_spec(
     control: KubeControl,
     job: JobFacts,
     new: Mapping[str, Any],
-    *,
     old: Mapping[str, Any] | None,
-    against: str | None,
-    flink_home: str | None,
-    note: Note,
+    asked: Asked,
     clock: Clock | None = None,
-    take_savepoint: TakeSavepoint | None = None,
-    sample: bool = False,
 ) -> Rehearsal:
-    """The verdict on this spec, restored from `against`, else from the newest usable state of the job.
-
-    `old` is the spec that runs, to compare with. What stands in the way is a verdict of its own.
-    """
+    """The verdict on this spec; `old` is the one that runs. What stands in the way is a verdict of its own."""
 
     def ask() -> Rehearsal:
-        refuse_too_large(newest_state_bytes(job), None, "the pod", sample=sample)
-        asked = Asked(against, flink_home, clock or SystemClock(), take_savepoint, sample)
-        return _rehearse(control, job, new, old, asked, note)
+        refuse_too_large(newest_state_bytes(job), None, "the pod", sample=asked.sample)
+        return _rehearse(control, job, new, old, asked, clock or SystemClock())
 
-    return timed_verdict(job.name, against, ask)
+    return timed_verdict(job.name, asked.against, ask)
 
 
 def _rehearse(
@@ -105,25 +86,22 @@ def _rehearse(
     new: Mapping[str, Any],
     old: Mapping[str, Any] | None,
     asked: Asked,
-    note: Note,
+    clock: Clock,
 ) -> Rehearsal:
-    against, take_savepoint = asked.against, asked.take_savepoint
+    against, note = asked.against, asked.note
     read = read_for_plan(control.access, *control.ref, deadline_seconds=READ_SECONDS)
     defaults, jar = read.operator_configuration or {}, _jar(asked.flink_home)
-    around = Surroundings(read.resource, read.cluster, defaults, jar, asked.clock, sample=asked.sample)
-    seen = _restored(control, around, job, new, _paths(job, around, against), note)
-    if seen.state_is_gone and against is None and take_savepoint is not None:
+    around = Surroundings(read.resource, read.cluster, defaults, jar, clock, sample=asked.sample)
+
+    def restored(spec: Mapping[str, Any]) -> Seen:
+        return _restored(control, around, job, spec, _paths(job, around, against), note)
+
+    seen = restored(new)
+    if seen.state_is_gone and against is None and asked.take_savepoint is not None:
         note("no checkpoint could be read to its end: taking a savepoint to rehearse with")
-        seen = _restored(control, around, job, new, [take_savepoint()], note)
-    control_seen = None
-    if old is not None and needs_control(seen):
-        note("rehearsing the running program, to compare")
-        try:
-            control_seen = _restored(control, around, job, old, _paths(job, around, against), note)
-        except FlinkopsError:
-            control_seen = None  # then its unopened states are a risk, and named as such
-    seen = seen.named({one.id: one.name for one in job.vertices})
-    return judge(job.name, seen, control=control_seen, drops=drops_state_of(new))
+        seen = _restored(control, around, job, new, [asked.take_savepoint()], note)
+    running = partial(restored, old) if old is not None else None
+    return judged(job, seen, running, note, drops=drops_state_of(new))
 
 
 def _jar(flink_home: str | None) -> bytes:
@@ -222,18 +200,9 @@ def rehearse_resource(run: StepRun, given: RehearseSpec) -> Rehearsed:
     before = given.before["spec"]
     wanted = merged(before, section(given.patch, "spec"))
     directory = savepoint_directory(with_cluster(before, control.session_cluster))
-    found = rehearse_spec(
-        control,
-        job,
-        wanted,
-        old=before,
-        against=given.against,
-        flink_home=given.flink_home,
-        sample=given.sample,
-        note=run.note,
-        clock=run.clock,
-        take_savepoint=(lambda: savepoint_to_rehearse(run, directory, given.trigger_id)) if directory else None,
-    )
+    take_savepoint = partial(savepoint_to_rehearse, run, directory, given.trigger_id) if directory else None
+    asked = Asked(run.note, given.against, given.flink_home, given.sample, take_savepoint)
+    found = rehearse_spec(control, job, wanted, before, asked, run.clock)
     why = refusal(found, given.accepted)
     if why is None and found.refuses and found.verdict == "fails":
         why = "the loss is accepted, and the spec does not let state go: set job.allowNonRestoredState to true in it"

@@ -9,7 +9,7 @@ from flinkops.act.control import JobControl
 from flinkops.act.inventory import savepoints_of
 from flinkops.act.journal import Journal
 from flinkops.act.rest.launching import known_launch, launch_before
-from flinkops.act.rest.rehearsing import refuse_unasked, rehearse
+from flinkops.act.rest.rehearsing import Asked, refuse_unasked, rehearse
 from flinkops.errors import Refused, UsageError
 from flinkops.model.facts import JobFacts
 from flinkops.model.launch import LOCAL_JAR, dropping
@@ -91,16 +91,8 @@ def rehearse_request(
     new = changed_launch(old, _placed(request.change))
     if new is None:
         return cannot_tell(job.name, UNKNOWN_LAUNCH)
-    return rehearse(
-        control,
-        job,
-        dropping(new) if terms.accept_loss else new,
-        old=old,
-        against=against,
-        flink_home=terms.flink_home,
-        sample=terms.sample,
-        note=note,
-    )
+    asked = Asked(note, against, terms.flink_home, terms.sample)
+    return rehearse(control, job, dropping(new) if terms.accept_loss else new, old, asked)
 
 
 def plan_in_place(

@@ -1,12 +1,13 @@
 """Steps before the stop: the rehearsal, and the submission that is compiled and held."""
 
+from functools import partial
 from typing import Any
 
 from flinkops.act.control import JarRun
 from flinkops.act.rest.held import CannotHold, hold
 from flinkops.act.rest.launching import with_uploaded
 from flinkops.act.rest.outcomes import LaunchCompiled, Rehearsed
-from flinkops.act.rest.rehearsing import rehearse
+from flinkops.act.rest.rehearsing import Asked, rehearse
 from flinkops.act.running import StepKind, StepRun
 from flinkops.errors import OperationFailed, Refused
 from flinkops.model.launch import Launch
@@ -21,17 +22,9 @@ def rehearse_launch(run: StepRun, given: RehearseLaunch) -> Rehearsed:
     """Restore the newest state into the new program. Refused where that fails or loses what nobody has accepted."""
     job = run.until("polling the job", lambda: run.control.job(run.job_id))
     directory = given.savepoint_directory
-    found = rehearse(
-        run.control,
-        job,
-        given.launch,
-        old=given.old,
-        against=given.against,
-        flink_home=given.flink_home,
-        sample=given.sample,
-        note=run.note,
-        take_savepoint=(lambda: savepoint_to_rehearse(run, directory, given.trigger_id)) if directory else None,
-    )
+    take_savepoint = partial(savepoint_to_rehearse, run, directory, given.trigger_id) if directory else None
+    asked = Asked(run.note, given.against, given.flink_home, given.sample, take_savepoint)
+    found = rehearse(run.control, job, given.launch, given.old, asked)
     why = refusal(found, given.accepted)
     if why is None and found.job_number:
         why = (

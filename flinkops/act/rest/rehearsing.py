@@ -5,6 +5,8 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -44,30 +46,28 @@ class NoGraph(FlinkopsError):
     """The program came to no job graph."""
 
 
-def rehearse(
-    control: JobControl,
-    job: JobFacts,
-    launch: Launch,
-    *,
-    old: Launch | None,
-    against: str | None,
-    flink_home: str | None,
-    note: Note,
-    take_savepoint: TakeSavepoint | None = None,
-    sample: bool = False,
-) -> Rehearsal:
-    """The verdict on this launch, restored from `against`, else from the newest usable state of the job.
+class Asked(NamedTuple):
+    """How to rehearse: restored from ``against``, else from the newest usable state of the job.
 
-    `take_savepoint` is asked for one where there is none else; with `sample` some
-    key groups only are restored. What stands in the way is a verdict of its own.
+    ``take_savepoint`` is asked for one where there is none else; with ``sample`` some key groups only are restored.
     """
+
+    note: Note
+    against: str | None = None
+    flink_home: str | None = None
+    sample: bool = False
+    take_savepoint: TakeSavepoint | None = None
+
+
+def rehearse(control: JobControl, job: JobFacts, launch: Launch, old: Launch | None, asked: Asked) -> Rehearsal:
+    """The verdict on this launch; `old` is how the job runs. What stands in the way is a verdict of its own."""
 
     def ask() -> Rehearsal:
         folder = tempfile.gettempdir()
-        refuse_too_large(newest_state_bytes(job), shutil.disk_usage(folder).free, folder, sample=sample)
-        return _rehearse(control, job, launch, old, against, flink_home, note, take_savepoint, sample)
+        refuse_too_large(newest_state_bytes(job), shutil.disk_usage(folder).free, folder, sample=asked.sample)
+        return _rehearse(control, job, launch, old, asked)
 
-    return timed_verdict(job.name, against, ask)
+    return timed_verdict(job.name, asked.against, ask)
 
 
 def timed_verdict(job_name: str, against: str | None, ask: Callable[[], Rehearsal]) -> Rehearsal:
@@ -80,36 +80,32 @@ def timed_verdict(job_name: str, against: str | None, ask: Callable[[], Rehearsa
     return msgspec.structs.replace(rehearsal, seconds=round(time.monotonic() - began, 1))
 
 
-def _rehearse(
-    control: JobControl,
-    job: JobFacts,
-    launch: Launch,
-    old: Launch | None,
-    against: str | None,
-    flink_home: str | None,
-    note: Note,
-    take_savepoint: TakeSavepoint | None,
-    sample: bool,
-) -> Rehearsal:
-    def states(take: TakeSavepoint | None) -> States:
-        return _Named(against) if against is not None else _Newest(control, job, take)
+def _rehearse(control: JobControl, job: JobFacts, launch: Launch, old: Launch | None, asked: Asked) -> Rehearsal:
+    against = asked.against
+    variables = {SAMPLE_VARIABLE: str(SAMPLE_BYTES)} if asked.sample else {}
 
-    run = _run_of(control, launch, flink_home)
-    variables = {SAMPLE_VARIABLE: str(SAMPLE_BYTES)} if sample else {}
+    def restored(what: Launch, take: TakeSavepoint | None) -> Seen:
+        def states() -> States:
+            return _Named(against) if against is not None else _Newest(control, job, take)
+
+        return _restored(_run_of(control, what, asked.flink_home), states, asked.note, job.name, variables)
+
     try:
-        seen = _restored(run, lambda: states(take_savepoint), note, job.name, variables)
+        seen = restored(launch, asked.take_savepoint)
     except NoGraph as problem:
         return _without_graph(job, launch, against or "", problem)
-    control_seen = None
-    if old is not None and needs_control(seen):
+    running = partial(restored, old, None) if old is not None else None
+    return judged(job, seen, running, asked.note, drops=drops_state(launch.settings))
+
+
+def judged(job: JobFacts, seen: Seen, running: Callable[[], Seen] | None, note: Note, *, drops: bool) -> Rehearsal:
+    """The verdict on what was seen, compared with the program that runs where that is needed and `running` tells it."""
+    control = None
+    if running is not None and needs_control(seen):
         note("rehearsing the running program, to compare")
-        try:
-            before = _run_of(control, old, flink_home)
-            control_seen = _restored(before, lambda: states(None), note, job.name, variables)
-        except FlinkopsError:
-            control_seen = None  # then its unopened states are a risk, and named as such
-    seen = seen.named({one.id: one.name for one in job.vertices})
-    return judge(job.name, seen, control=control_seen, drops=drops_state(launch.settings))
+        with suppress(FlinkopsError):  # then its unopened states are a risk, and named as such
+            control = running()
+    return judge(job.name, seen.named({one.id: one.name for one in job.vertices}), control=control, drops=drops)
 
 
 def _run_of(control: JobControl, launch: Launch, flink_home: str | None) -> ClientRun:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from flinkops.model.assessment import Delivery, Latency
 from flinkops.model.facts import JobFacts
 from flinkops.model.overrides import OVERRIDES, drifted, readable_overrides
 from flinkops.observability.catalogue import Metric, Reading, counter, gauge
@@ -30,8 +31,7 @@ def _last_rescale(observed: ObservedJob) -> float | None:
     return seconds(facts.rescales[0].started_ms) if facts and facts.rescales else None
 
 
-def _latency(observed: ObservedJob) -> Iterable[Reading]:
-    latency = observed.job.processing_latency_seconds
+def _quantiles(latency: Latency | Delivery | None) -> Iterable[Reading]:
     if latency:
         yield ("0.5",), latency.p50
         yield ("0.99",), latency.p99
@@ -41,13 +41,6 @@ def _latency_method(observed: ObservedJob) -> Iterable[Reading]:
     latency = observed.job.processing_latency_seconds
     if latency:
         yield (latency.method,), 1.0
-
-
-def _delivery(observed: ObservedJob) -> Iterable[Reading]:
-    latency = observed.job.delivery_latency_seconds
-    if latency:
-        yield ("0.5",), latency.p50
-        yield ("0.99",), latency.p99
 
 
 def _bottleneck(observed: ObservedJob) -> Iterable[Reading]:
@@ -96,7 +89,7 @@ FLOW_METRICS: tuple[Metric[ObservedJob], ...] = (
         "seconds",
         "From a record's ingestion to its processing, by quantile.",
         "flinkops.processingLatencyMs, latency markers, or Little's law: see the method",
-        _latency,
+        lambda observed: _quantiles(observed.job.processing_latency_seconds),
         ("quantile",),
     ),
     Metric(
@@ -105,7 +98,7 @@ FLOW_METRICS: tuple[Metric[ObservedJob], ...] = (
         "seconds",
         "From a record's ingestion to the receiver's word that it has the result, by quantile, of the last minute.",
         "the metrics of the dispatcher that the job names (flinkops.delivery-metrics-url)",
-        _delivery,
+        lambda observed: _quantiles(observed.job.delivery_latency_seconds),
         ("quantile",),
     ),
     Metric(
