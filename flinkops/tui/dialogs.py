@@ -15,6 +15,7 @@ from flinkops.render.glyphs import Glyphs
 from flinkops.render.lines import Line, line, width
 from flinkops.tui.choice import Choice
 from flinkops.tui.context import Context
+from flinkops.tui.entry import Entry
 from flinkops.tui.grid import Column, Grid
 from flinkops.tui.keys import KEYS, Where
 from flinkops.tui.lineview import Pane
@@ -107,7 +108,7 @@ class Finder(Window[Choice | None]):
             Column("value", "", lambda c: line(tidy(c.value), "dim"), 14),
         ]
         with Vertical(classes="sheet"):
-            yield Input(placeholder="words of a command, a job, a theme", id="line")
+            yield Entry("words of a command, a job, a theme", "line")
             grid: Grid[Choice] = Grid(self._ctx, columns, key=lambda c: c.label, empty="nothing has these words")
             grid.styles.height = min(len(self._choices), 16) + 1
             grid.can_focus = False
@@ -115,9 +116,7 @@ class Finder(Window[Choice | None]):
 
     def on_mount(self) -> None:
         """All of it."""
-        entry = self.query_one(Input)
-        entry.cursor_blink = False
-        entry.focus()
+        self.query_one(Entry).focus()
         self.query_one(Grid).show(self._choices)
 
     def on_input_changed(self, event: Input.Changed) -> None:
@@ -156,15 +155,13 @@ class Prompt(Window[str | None]):
         """A box with a title and an input."""
         with Vertical(classes="sheet"):
             yield Pane(self._ctx, grow=True, id="title")
-            yield Input(self._value, placeholder=self._hint, id="line")
+            yield Entry(self._hint, "line", value=self._value)
 
     def on_mount(self) -> None:
-        """Focus; a blinking cursor would repaint all the time."""
+        """Title and hint; the line has the keys."""
         hint = [line(self._hint, "dim")] if self._hint and self._value else []  # else it stands in the empty line
         self.query_one("#title", Pane).show([line(tidy(self._title), "strong"), *hint])
-        entry = self.query_one(Input)
-        entry.cursor_blink = False
-        entry.focus()
+        self.query_one(Entry).focus()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter."""

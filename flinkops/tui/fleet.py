@@ -20,6 +20,7 @@ from flinkops.tui.actions.messages import AskAction, ChooseAction
 from flinkops.tui.base import BaseScreen
 from flinkops.tui.choice import Choice
 from flinkops.tui.dialogs import Chooser, Prompt
+from flinkops.tui.entry import Entry
 from flinkops.tui.fleet_view import counts, grid_columns, headline, preview
 from flinkops.tui.grid import Grid
 from flinkops.tui.job_view import job_copies, job_links
@@ -68,10 +69,7 @@ class FleetScreen(BaseScreen):
             empty="no job matches", id="jobs",
         )  # fmt: skip
         yield Pane(context, grow=True, id="preview")
-        entry = Input(placeholder="words  !without  state:failed  ns:shop  cluster:  health:critical", id="filter")
-        entry.cursor_blink = False
-        entry.display = False
-        yield entry
+        yield Entry("words  !without  state:failed  ns:shop  cluster:  health:critical", "filter", hidden=True)
 
     @property
     def grid(self) -> Grid[JobAssessment]:
@@ -157,9 +155,7 @@ class FleetScreen(BaseScreen):
 
     def action_filter(self) -> None:
         """Type a filter; the table follows each key."""
-        entry = self.query_one("#filter", Input)
-        entry.display = True
-        entry.focus()
+        self.query_one("#filter", Entry).open()
 
     @on(Input.Changed, "#filter")
     def _on_filter(self, event: Input.Changed) -> None:
@@ -167,7 +163,7 @@ class FleetScreen(BaseScreen):
 
     @on(Input.Submitted, "#filter")
     def _on_filter_done(self) -> None:
-        if self.query_one("#filter", Input).display:
+        if self.query_one("#filter", Entry).display:
             self._close_filter()
         else:  # typed ahead: this enter was meant for the table
             self.grid.action_choose()
@@ -179,12 +175,12 @@ class FleetScreen(BaseScreen):
         self.show_view(self.host.view)
 
     def _close_filter(self) -> None:
-        self.query_one("#filter", Input).display = False
+        self.query_one("#filter", Entry).display = False
         self.grid.focus()
 
     def step_back(self) -> bool:
         """Escape undoes one thing: the filter, the marks. Whether there was one."""
-        entry = self.query_one("#filter", Input)
+        entry = self.query_one("#filter", Entry)
         if entry.display or self._filter or self._broken_only or self._source:
             self._broken_only, self._source = False, None
             entry.value = ""
@@ -289,7 +285,7 @@ class FleetScreen(BaseScreen):
         self._set_wide(view.wide)
         known = {column.id for column in self.grid.columns}
         self.grid.sort_by(view.sort if view.sort in known else None, down=view.sort_down)
-        self.query_one("#filter", Input).value = view.filter
+        self.query_one("#filter", Entry).value = view.filter
         self.set_filter(view.filter)
 
     # ---- actions on jobs

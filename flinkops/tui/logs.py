@@ -18,6 +18,7 @@ from flinkops.render.lines import Line, Role, join, line
 from flinkops.render.text import human_bytes
 from flinkops.sources.protocol import HasJobDetails
 from flinkops.tui.choice import Choice
+from flinkops.tui.entry import Entry
 from flinkops.tui.fetching import FetchingScreen
 from flinkops.tui.grid import Column, Grid
 from flinkops.tui.keys import Where, bindings
@@ -137,10 +138,7 @@ class LogScreen(FetchingScreen[list[str]]):
     def body(self) -> Iterable[Widget]:
         """The text and a filter."""
         yield Pane(self.host.context, id="log")
-        entry = Input(placeholder="only lines with this; !word: without it", id="filter")
-        entry.cursor_blink = False
-        entry.display = False
-        yield entry
+        yield Entry("only lines with this; !word: without it", "filter", hidden=True)
 
     def on_mount(self) -> None:
         """Read it."""
@@ -173,14 +171,12 @@ class LogScreen(FetchingScreen[list[str]]):
 
     def action_filter(self) -> None:
         """Type a word."""
-        entry = self.query_one("#filter", Input)
-        entry.display = True
-        entry.focus()
+        self.query_one("#filter", Entry).open()
 
     @on(Input.Submitted, "#filter")
     def _on_filter(self, event: Input.Submitted) -> None:
         self._word = event.value.strip()
-        self.query_one("#filter", Input).display = False
+        self.query_one("#filter", Entry).display = False
         self.query_one("#log", Pane).focus()
         self.redraw()
 

@@ -18,6 +18,7 @@ from flinkops.render.text import human_bytes, human_seconds
 from flinkops.tui.actions.catalog import Planning, Running
 from flinkops.tui.background import Outcome
 from flinkops.tui.context import Context
+from flinkops.tui.entry import Entry
 from flinkops.tui.lineview import Pane
 from flinkops.tui.messages import Say
 from flinkops.tui.window import Window
@@ -56,10 +57,7 @@ class ConfirmSheet(Window[bool]):
         """The plan, when there is one, and a line to type the name, when it is needed."""
         with Vertical(classes="sheet"):
             yield Pane(self._ctx, id="plan")
-            entry = Input(placeholder=tidy(self.planning.job.name), id="line")
-            entry.cursor_blink = False
-            entry.display = False
-            yield entry
+            yield Entry(tidy(self.planning.job.name), "line", hidden=True)
             yield Pane(self._ctx, grow=True, id="question")
 
     def on_mount(self) -> None:
@@ -77,9 +75,7 @@ class ConfirmSheet(Window[bool]):
             question = line("refused; esc: back", "critical")
         elif plan.severe:
             question = line("type the job's name and enter to proceed; esc: nothing happens", "strong")
-            entry = self.query_one(Input)
-            entry.display = True
-            entry.focus()
+            self.query_one(Entry).open()
         else:
             question = (("y", "accent"), (" proceed   ", "text"), ("n", "accent"), (" nothing happens", "text"))
         cells = min(self.app.size.width * 9 // 10, 120) - 4
@@ -91,7 +87,7 @@ class ConfirmSheet(Window[bool]):
         pane.styles.height = len(lines)
         pane.styles.max_height = max(3, self.app.size.height * 9 // 10 - 5)
         pane.show(list(lines))
-        if not self.query_one(Input).display:
+        if not self.query_one(Entry).display:
             pane.focus()
         self.query_one("#question", Pane).show([(), question])
 
