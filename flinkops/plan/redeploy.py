@@ -63,9 +63,7 @@ def plan_redeploy(
     refused = (*unmet(preconditions, job), *_refusals(job, old, new, cluster, directory))
     if verb == "upgrade" and not changes and not refused:
         refused = ("nothing would change: `flinkops restart` restarts it as it is",)
-    steps = (
-        _redeploy_steps(job, old, new, cluster, directory, stamp, terms) if directory and new and not refused else ()
-    )
+    steps = () if refused else _redeploy_steps(job, old, new, cluster, directory, stamp, terms)
     rollback_steps = _rollback_steps(stamp.plan_id, old, terms, job, cluster) if steps and old else ()
     return Plan(
         id=stamp.plan_id,
@@ -117,12 +115,14 @@ def _rehearsal_steps(plan_id: str, old: Launch | None, new: Launch, directory: s
 def _redeploy_steps(
     job: JobFacts,
     old: Launch | None,
-    new: Launch,
+    new: Launch | None,
     cluster: ClusterFacts,
-    directory: str,
+    directory: str | None,
     stamp: Stamp,
     terms: Terms,
 ) -> tuple[Step, ...]:
+    if new is None or directory is None:
+        return ()
     plan_id = stamp.plan_id
     tried = dropping(new) if terms.accept_loss else new
     return (

@@ -14,17 +14,22 @@ from flinkops.act.operator.redeploy import NonceChoice, settle_nonce
 from flinkops.errors import FlinkopsError
 from flinkops.model.request import Terms
 from flinkops.plan.identity import Stamp
+from flinkops.plan.operator.blue_green import outlook, ready_time_kept, template_of
+from flinkops.plan.operator.blue_green_plan import plan_blue_green
 from flinkops.plan.operator.bookkeeping import next_redeploy_nonce, with_bookkeeping_of
+from flinkops.plan.operator.merge_patch import merge_patch
 from flinkops.plan.operator.predict import Edit, predict
 from flinkops.plan.operator.rehearsal_pod import drops_state_of, rehearsal_pod, with_cluster
 from flinkops.plan.operator.resource_change import ResourceChange, Seen, kept
 from flinkops.plan.operator.resource_plan import plan_for_resource
 from flinkops.plan.operator.rollback import recreated
-from flinkops.plan.operator.rules import Features, writer_of
+from flinkops.plan.operator.rules import Features, Rules, writer_of
 from flinkops.plan.operator.spec import last_reconciled, savepoint_directory
 from flinkops.plan.operator.step_inputs import PatchResource
+from tests.unit.builders import job
 from tests.unit.cr_samples import resource
 from tests.unit.operator_cases import SEEN
+from tests.unit.test_blue_green_plan import active, child
 
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
@@ -113,6 +118,18 @@ def test_a_manifest_of_any_shape_is_planned_or_refused(manifest: Any) -> None:
     with_bookkeeping_of(found["spec"], manifest)
     with contextlib.suppress(FlinkopsError):
         planned(found, Edit(manifest=settled.spec))
+
+
+@given(template=odd_specs(), before=odd_specs(), wanted=odd_specs(), configuration=ANYTHING)
+def test_any_pair_is_planned_or_refused(template: Any, before: Any, wanted: Any, configuration: Any) -> None:
+    pair = active()
+    pair["spec"] = {"template": {"spec": template}, "configuration": configuration}
+    pair["status"]["lastReconciledSpec"] = json.dumps({"spec": {"template": {"spec": before}}})
+    patch = {"spec": {"template": {"spec": merge_patch(template_of(pair), wanted)}}}
+    with contextlib.suppress(FlinkopsError):
+        found = outlook(pair, wanted, child(), Rules(15))
+        plan_blue_green("kind", pair, wanted, patch, found, job(), None, Stamp("p1", 10_000), Terms())
+        ready_time_kept(pair)
 
 
 @given(spec=odd_specs(), cluster=odd_specs() | st.none())
