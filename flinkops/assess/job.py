@@ -9,7 +9,7 @@ from flinkops.assess.health import checks, health
 from flinkops.assess.lifecycle import lifecycle, unseen
 from flinkops.assess.limits import limits_of
 from flinkops.assess.measured import BUSY
-from flinkops.assess.signal import is_measured, not_running, reason, vertex_reason
+from flinkops.assess.signal import is_measured, left_out, not_running, reason, vertex_reason
 from flinkops.assess.signals import Signals, signals, to_sample
 from flinkops.assess.skew import WATERMARK, VertexTime
 from flinkops.clock import iso_utc
@@ -30,6 +30,7 @@ _VERTEX_METRICS = {
     "records_out_per_second": "numRecordsOutPerSecond",
 }
 
+_COMMIT_FIELDS = ("commit_age_seconds", "commit_failed", "commits")
 AHEAD_MS = 1000
 """How much later than the snapshot a job's own time may be, by how they are rounded."""
 
@@ -129,7 +130,7 @@ def _explain(job: JobFacts, described: JobAssessment, unknown: dict[str, str], n
         "uptime_seconds": running or reason(job, "running_since_ms", "Flink does not say since when it runs"),
         "parallelism": NOT_DECIDED if job.vertices else reason(job, "vertices", "the job's vertices are not known"),
         "restarts": reason(job, "restarts", running or "Flink publishes no numRestarts for this job"),
-        "commits": running or "no sink reports commits yet",
+        "commits": running or left_out(job, *_COMMIT_FIELDS) or "no sink reports commits yet",
         "delivery_latency_seconds": running or _why_no_delivery(job),
     }
     for field, why in reasons.items():
@@ -187,7 +188,7 @@ def _commits(job: JobFacts) -> dict[str, Commit] | None:
         for vertex in job.vertices
         if (vertex.commit_age_seconds, vertex.commit_failed, vertex.commits) != (None, None, None)
     ]
-    if not committers:
+    if not committers or left_out(job, *_COMMIT_FIELDS) is not None:
         return None
     ages = [age for vertex in committers if (age := amount(vertex.commit_age_seconds)) is not None]
     succeeded = bool(ages) or any(vertex.commits for vertex in committers)

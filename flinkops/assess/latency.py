@@ -18,6 +18,8 @@ def latency(job: JobFacts, graph: Graph, past: Sequence[JobSample]) -> Signal[La
     """The best of the three methods that this job allows; the reason names what each one lacks."""
     if why := not_running(job):
         return Signal(None, {PATH: why})
+    if (unread := _unread(job)) is not None:
+        return Signal(None, {PATH: unread})
     markers = _markers(job)
     partial = any(each.markers_left_out for each in job.vertices)
     found = _measured(job) or (None if partial else markers)
@@ -33,6 +35,13 @@ def latency(job: JobFacts, graph: Graph, past: Sequence[JobSample]) -> Signal[La
         why = f"no operator publishes flinkops.processingLatencyMs, {said}, and {estimate}"
         return Signal(None, {PATH: why})
     return _with_reasons(estimate if markers is None else _at_least(estimate, markers))
+
+
+def _unread(job: JobFacts) -> str | None:
+    """Why one of the latencies could not be read: the worst one may be that. Of what takes in nothing, none counts."""
+    live = [each for each in job.vertices if each.status != ExecutionState.FINISHED and not _empty(each)]
+    found = (vertex_reason(job, vertex, "latency_p99_seconds", "") for vertex in live)
+    return next((why for why in found if why), None)
 
 
 def _without_times(job: JobFacts, graph: Graph) -> str | None:

@@ -1,9 +1,9 @@
 """How much flows: records in, out, dropped and late."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from flinkops.assess.signal import Signal, is_measured, not_running, reason, vertex_reason
+from flinkops.assess.signal import Signal, is_measured, left_out, not_running, reason, vertex_reason
 from flinkops.config.policy import JobClass
 from flinkops.model.facts import JobFacts, Spread, VertexFacts
 from flinkops.model.graph import Graph
@@ -34,23 +34,23 @@ def rates(job: JobFacts, graph: Graph, past: Sequence[JobSample], job_class: Job
     if why := not_running(job):
         return Signal(Rates(), dict.fromkeys((IN, OUT, DROPPED, LATE, LATE_RATIO), why))
     unknown: dict[str, str] = {}
-    dropped_total = whole(_sum(job, lambda vertex: vertex.unchanged_dropped))
-    late = whole(_sum(job, lambda vertex: vertex.late_records))
-    accepted = whole(_sum(job, lambda vertex: vertex.accepted))
-    read = whole(add_known(vertex.records_in for vertex in graph.sources))
+    dropped_total = whole(_sum(job, "unchanged_dropped"))
+    late = whole(_sum(job, LATE))
+    accepted = whole(_sum(job, "accepted"))
+    unread = left_out(job, "accepted")
+    read = whole(add_known(vertex.records_in for vertex in graph.sources)) if unread is None else None
     found = Rates(
         records_in_per_second=_in(job, graph, unknown),
         records_out_per_second=_out(job, graph, unknown),
         records_dropped_per_second=_dropped(job, dropped_total, past, unknown),
         late_records=late,
-        late_ratio=_late_ratio(late, accepted, read, unknown),
+        late_ratio=_late_ratio(late, accepted, read, unread, unknown),
         accepted_records=accepted if accepted is not None else read,
         unchanged_dropped=dropped_total,
     )
     if late is None:
-        unknown[LATE] = reason(
-            job, LATE, "no operator counts late records (numLateRecordsDropped, flinkops.lateRecords)"
-        )
+        uncounted = "no operator counts late records (numLateRecordsDropped, flinkops.lateRecords)"
+        unknown[LATE] = left_out(job, LATE) or reason(job, LATE, uncounted)
         unknown[LATE_RATIO] = unknown[LATE]
     return _told_apart(found, unknown, _uncounted(job, job_class) if is_measured(job) else ())
 
@@ -68,8 +68,12 @@ def _told_apart(found: Rates, unknown: dict[str, str], absent: Iterable[str]) ->
     return Signal(found, {path: why for path, why in unknown.items() if path not in not_applicable}, not_applicable)
 
 
-def _sum(job: JobFacts, read: Callable[[VertexFacts], Spread | None]) -> float | None:
-    return add_known(total(read(vertex)) for vertex in job.vertices)
+def _sum(job: JobFacts, field: str) -> float | None:
+    """Over the vertices that have it; None when none has it, or one could not be asked."""
+    if left_out(job, field) is not None:
+        return None
+    spreads: Iterator[Spread | None] = (getattr(vertex, field) for vertex in job.vertices)
+    return add_known(map(total, spreads))
 
 
 def _in(job: JobFacts, graph: Graph, unknown: dict[str, str]) -> float | None:
@@ -86,6 +90,9 @@ def _out(job: JobFacts, graph: Graph, unknown: dict[str, str]) -> float | None:
     written = [
         (vertex, value) for vertex in job.vertices if (value := total(vertex.records_written_per_second)) is not None
     ]
+    if written and (unread := left_out(job, "records_written_per_second")) is not None:
+        unknown[OUT] = unread
+        return None
     if written:
         return _summed(written, OUT, unknown)
     ends = [vertex for vertex in graph.sinks if vertex.status != ExecutionState.FINISHED]
@@ -133,11 +140,12 @@ def _dropped(
     job: JobFacts, dropped_total: int | None, past: Sequence[JobSample], unknown: dict[str, str]
 ) -> float | None:
     """Records that the job dropped because nothing had changed: its own rate, else its counter's over a minute."""
-    rate = _sum(job, lambda vertex: vertex.unchanged_dropped_per_second)
+    rate = _sum(job, "unchanged_dropped_per_second")
     if rate is not None:
         return rate
     if dropped_total is None:
-        unknown[DROPPED] = reason(job, DROPPED, "no operator publishes flinkops.unchangedDropped")
+        unread = left_out(job, "unchanged_dropped_per_second", "unchanged_dropped")
+        unknown[DROPPED] = unread or reason(job, DROPPED, "no operator publishes flinkops.unchangedDropped")
         return None
     before = _earlier(job, dropped_total, past)
     if before is None:
@@ -164,12 +172,14 @@ def _earlier(job: JobFacts, dropped_total: int, past: Sequence[JobSample]) -> Jo
     return found
 
 
-def _late_ratio(late: int | None, accepted: int | None, read: int | None, unknown: dict[str, str]) -> float | None:
+def _late_ratio(
+    late: int | None, accepted: int | None, read: int | None, unread: str | None, unknown: dict[str, str]
+) -> float | None:
     """Late records in all that the job took in (accepted ones and late ones), since its execution began."""
     if late is None:
         return None
     everything = accepted + late if accepted is not None else max(read, late) if read is not None else None
     if everything is None:
-        unknown[LATE_RATIO] = "how many records came in is not known"
+        unknown[LATE_RATIO] = unread or "how many records came in is not known"
         return None
     return late / everything if everything else 0.0

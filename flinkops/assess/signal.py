@@ -36,6 +36,13 @@ def vertex_reason(job: JobFacts, vertex: VertexFacts, field: str, otherwise: str
     return f'{said} (vertex "{vertex.name}")' if said else otherwise
 
 
+def left_out(job: JobFacts, *fields: str) -> str | None:
+    """Why a number over the vertices would leave one out: the source could not read one of the facts; else None."""
+    live = [vertex for vertex in job.vertices if vertex.status != ExecutionState.FINISHED]
+    found = (vertex_reason(job, vertex, field, "") for vertex in live for field in fields)
+    return next((why for why in found if why), None)
+
+
 def is_measured(job: JobFacts) -> bool:
     """Whether it runs and Flink gave metrics of each vertex that has not finished: what none has, the job has not."""
     live = [vertex for vertex in job.vertices if vertex.status != ExecutionState.FINISHED]

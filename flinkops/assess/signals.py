@@ -9,6 +9,7 @@ from flinkops.assess.checkpoints import checkpoints
 from flinkops.assess.latency import latency
 from flinkops.assess.measured import measured
 from flinkops.assess.rates import Rates, rates
+from flinkops.assess.signal import left_out
 from flinkops.assess.skew import EventTime, event_time
 from flinkops.assess.state import StateSize, state_size
 from flinkops.clock import iso_utc
@@ -116,7 +117,7 @@ def to_sample(job: JobFacts, found: Signals, breached: tuple[str, ...]) -> JobSa
         skew_seconds=found.event_time.skew_seconds,
         watermark_seen=any(map(has_watermark, job.vertices)),
         state_bytes=found.state.state_bytes,
-        stored_bytes=whole(add_known(total(vertex.state_sst_bytes) for vertex in job.vertices)),
+        stored_bytes=_stored_bytes(job),
         emit_lag_seconds=emit_lag_seconds(found.graph),
         backpressured_ratio=found.backpressure.ratio if found.backpressure else None,
         checkpoint_duration_seconds=points.duration_seconds if points else None,
@@ -131,3 +132,10 @@ def to_sample(job: JobFacts, found: Signals, breached: tuple[str, ...]) -> JobSa
         ),
         breached=breached,
     )
+
+
+def _stored_bytes(job: JobFacts) -> int | None:
+    """What RocksDB's files take; None where those of a vertex could not be read."""
+    if left_out(job, "state_sst_bytes") is not None:
+        return None
+    return whole(add_known(total(vertex.state_sst_bytes) for vertex in job.vertices))

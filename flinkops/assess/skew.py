@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from flinkops.assess.signal import Signal, not_running, reason
+from flinkops.assess.signal import Signal, not_running, reason, vertex_reason
 from flinkops.config.policy import WATERMARK_DELAY_KEY, JobClass
 from flinkops.model.event_time import held_back
 from flinkops.model.facts import BATCH, JobFacts, VertexFacts
@@ -56,8 +56,8 @@ def event_time(job: JobFacts, graph: Graph, past: Sequence[JobSample], job_class
         for vertex in graph.in_order()
         if (time := times[vertex.id]).watermark_ms is not None
     ]
-    if why is None and not known:
-        why = reason(job, "watermark", _nowhere(times))
+    if why is None:
+        why = reason(job, "watermark", _nowhere(times)) if not known else _unread(job, times)
     if why is not None:
         return Signal(EventTime(vertices=times), {SKEW: why, WATERMARK: why})
     # Of equals the first in the flow: what comes after it only waits for it.
@@ -69,6 +69,13 @@ def event_time(job: JobFacts, graph: Graph, past: Sequence[JobSample], job_class
         cause=_cause(graph, furthest, times),
     )
     return Signal(event)
+
+
+def _unread(job: JobFacts, times: Mapping[str, VertexTime]) -> str | None:
+    """Why the watermark of a vertex could not be read: it may be the furthest behind."""
+    vertices = (vertex for vertex in job.vertices if times[vertex.id].state == "unknown")
+    found = (vertex_reason(job, vertex, "watermark_ms", "") for vertex in vertices)
+    return next((why for why in found if why), None)
 
 
 def vertex_time(vertex: VertexFacts, now_ms: int) -> VertexTime:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from flinkops.assess.signal import Signal, reason
+from flinkops.assess.signal import Signal, left_out, reason
 from flinkops.config.policy import JobClass
 from flinkops.model.assessment import StateOutlook
 from flinkops.model.event_time import keeps_keys
@@ -36,9 +36,11 @@ def state_size(job: JobFacts, past: Sequence[JobSample], job_class: JobClass) ->
     size = whole(latest.state_size_bytes) if latest else None
     if size is None:
         unknown[BYTES] = reason(job, "checkpoints", "no checkpoint has completed: Flink knows a state's size from them")
-    keys = whole(add_known(total(vertex.state_keys) for vertex in job.vertices))
+    unread = left_out(job, KEYS)
+    keys = whole(add_known(total(vertex.state_keys) for vertex in job.vertices)) if unread is None else None
     if keys is None:
-        unknown[KEYS] = reason(job, KEYS, "no operator reports keys (RocksDB's estimate-num-keys is off by default)")
+        unreported = "no operator reports keys (RocksDB's estimate-num-keys is off by default)"
+        unknown[KEYS] = unread or reason(job, KEYS, unreported)
     points = growth_points(job, past)
     growth = _growth(points)
     if growth is None:
@@ -48,7 +50,7 @@ def state_size(job: JobFacts, past: Sequence[JobSample], job_class: JobClass) ->
         limit_bytes=whole(job_class.state_bytes),
         seconds_to_limit=_seconds_to(job_class.state_bytes, size, growth),
         increment_bytes=whole(latest.checkpointed_size_bytes) if latest else None,
-        largest_vertex=_largest(job.vertices),
+        largest_vertex=None if left_out(job, "state_live_bytes", "state_sst_bytes") else _largest(job.vertices),
         samples=len(points),
     )
     value = StateSize(size, keys, _per_key(job, size, keys, unknown), growth, outlook)
@@ -105,6 +107,9 @@ def _why_no_growth(points: Sequence[tuple[float, float]]) -> str:
 
 def _per_key(job: JobFacts, size: int | None, keys: int | None, unknown: dict[str, str]) -> float | None:
     """RocksDB's live data by key, so that both are of one moment; else the checkpoint's size by key."""
+    if keys and (unread := left_out(job, "state_live_bytes")) is not None:
+        unknown[PER_KEY] = unread
+        return None
     live = add_known(total(vertex.state_live_bytes) for vertex in job.vertices)
     held = size if live is None else live
     if not keys:
