@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import msgspec
 from textual.binding import Binding, BindingType
@@ -21,11 +21,11 @@ from flinkops.render.lines import Line, Role, flow, join, line
 from flinkops.render.status_json import encode_line
 from flinkops.tui.actions.catalog import KINDS
 from flinkops.tui.actions.messages import AskAction
-from flinkops.tui.base import BaseScreen
 from flinkops.tui.choice import Choice
 from flinkops.tui.grid import Column, Grid
 from flinkops.tui.keys import Where
 from flinkops.tui.lineview import Pane
+from flinkops.tui.table_screen import TableScreen
 from flinkops.tui.view import View
 
 SAMPLES = 240
@@ -38,7 +38,7 @@ _ROLE: dict[str, Role] = {"hold": "ok", "scale": "warning", "blocked": "critical
 _RESCALE = next(kind for kind in KINDS if kind.verb == "rescale")
 
 
-class AutoscalingScreen(BaseScreen):
+class AutoscalingScreen(TableScreen[VertexAdvice]):
     """Decides again with each poll, over the polls since it was opened."""
 
     PLACES: ClassVar[tuple[Where, ...]] = ("rows",)
@@ -64,15 +64,6 @@ class AutoscalingScreen(BaseScreen):
         yield Pane(context, grow=True, id="verdict")
         yield Grid(context, advice_columns(), _identity, empty="no vertices are known yet", id="advice")
         yield Pane(context, grow=True, id="arithmetic")
-
-    @property
-    def grid(self) -> Grid[VertexAdvice]:
-        """The table."""
-        return cast("Grid[VertexAdvice]", self.query_one("#advice", Grid))
-
-    def on_mount(self) -> None:
-        """Keys go to the table."""
-        self.grid.focus()
 
     def title_line(self, view: View | None, cells: int) -> Line:
         """The job, and at which utilization it is judged."""

@@ -1,7 +1,7 @@
 """What Kubernetes and the Flink operator reported about a job lately, and what blocks it now."""
 
 from collections.abc import Iterable, Sequence
-from typing import ClassVar, cast
+from typing import ClassVar
 
 from textual.widget import Widget
 
@@ -19,7 +19,7 @@ from flinkops.tui.rows_screen import RowsScreen
 from flinkops.tui.view import View
 
 
-class EventsScreen(RowsScreen[ResourceEvents]):
+class EventsScreen(RowsScreen[ResourceEvents, KubeEvent]):
     """Newest first; asked again with each poll."""
 
     PLACES: ClassVar[tuple[Where, ...]] = ("rows",)
@@ -52,11 +52,11 @@ class EventsScreen(RowsScreen[ResourceEvents]):
         waiting = self.fetch_line(waiting="asking Kubernetes") if found is None or self.problem else []
         lines = [*waiting, *(stuck_lines(found, self.host.context, self.now_ms) if found else ())]
         self.query_one("#stuck", Pane).show(lines)
-        self.query_one(Grid).show(found.events if found else ())
+        self.grid.show(found.events if found else ())
 
     def copies(self) -> Sequence[Choice]:
         """The text of the event."""
-        row = cast("KubeEvent | None", self.query_one(Grid).cursor_row)
+        row = self.grid.cursor_row
         return [Choice("text", row.text), Choice("object", row.object)] if row else ()
 
 

@@ -1,7 +1,7 @@
 """The findings of one job: what is wrong, worst first; enter shows evidence and remedy, and plans the first move."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, cast
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from textual import on
 from textual.app import ComposeResult
@@ -25,6 +25,7 @@ from flinkops.tui.fetching import FetchingScreen
 from flinkops.tui.grid import Column, Grid
 from flinkops.tui.keys import Where
 from flinkops.tui.lineview import Pane
+from flinkops.tui.table_screen import TableScreen
 from flinkops.tui.view import View
 from flinkops.tui.window import Window
 
@@ -48,7 +49,7 @@ class Move(NamedTuple):
         return f"{self.kind.title} {self.text}".rstrip()
 
 
-class FindingsScreen(FetchingScreen[Diagnosis]):
+class FindingsScreen(TableScreen[Finding], FetchingScreen[Diagnosis]):
     """At once what the snapshot tells; a moment later, with what is asked for besides. Again with each poll."""
 
     PLACES: ClassVar[tuple[Where, ...]] = ("rows",)
@@ -70,15 +71,6 @@ class FindingsScreen(FetchingScreen[Diagnosis]):
         empty = "nothing found in what could be assessed"
         yield Grid(context, finding_columns(context), _identity, empty=empty, id="findings")
         yield Pane(context, grow=True, id="not-assessed")
-
-    @property
-    def grid(self) -> Grid[Finding]:
-        """The table."""
-        return cast("Grid[Finding]", self.query_one("#findings", Grid))
-
-    def on_mount(self) -> None:
-        """Keys go to the table."""
-        self.grid.focus()
 
     def title_line(self, view: View | None, cells: int) -> Line:
         """The job and its score."""

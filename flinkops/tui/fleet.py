@@ -17,7 +17,6 @@ from flinkops.render.lines import Line, join, line
 from flinkops.render.status_json import status_json
 from flinkops.tui.actions.catalog import SAVEPOINT
 from flinkops.tui.actions.messages import AskAction, ChooseAction
-from flinkops.tui.base import BaseScreen
 from flinkops.tui.choice import Choice
 from flinkops.tui.dialogs import Chooser, Prompt
 from flinkops.tui.entry import Entry
@@ -28,6 +27,7 @@ from flinkops.tui.keys import Where, bindings
 from flinkops.tui.lineview import Pane
 from flinkops.tui.messages import AskNote, OpenFindings, OpenJob, OpenTimeline, WriteIncident
 from flinkops.tui.query import Term, matches, parse
+from flinkops.tui.table_screen import TableScreen
 from flinkops.tui.view import View
 from flinkops.tui.views import SavedView
 
@@ -43,7 +43,7 @@ def _nothing(view: View) -> str:
     return "the sources that answered have no jobs" if view.lost_sources else "the sources answered: no jobs"
 
 
-class FleetScreen(BaseScreen):
+class FleetScreen(TableScreen[JobAssessment]):
     """A table of jobs, a preview of the one under the cursor, and a filter line."""
 
     PLACES: ClassVar[tuple[Where, ...]] = ("fleet", "rows")
@@ -70,15 +70,6 @@ class FleetScreen(BaseScreen):
         )  # fmt: skip
         yield Pane(context, grow=True, id="preview")
         yield Entry("words  !without  state:failed  ns:shop  cluster:  health:critical", "filter", hidden=True)
-
-    @property
-    def grid(self) -> Grid[JobAssessment]:
-        """The table."""
-        return cast("Grid[JobAssessment]", self.query_one("#jobs", Grid))
-
-    def on_mount(self) -> None:
-        """Keys go to the table."""
-        self.grid.focus()
 
     def _is_stale(self, job: JobAssessment) -> bool:
         return self._view is not None and self._view.is_stale(job)

@@ -23,6 +23,7 @@ from flinkops.tui.fetching import FetchingScreen
 from flinkops.tui.grid import Column, Grid
 from flinkops.tui.keys import Where, bindings
 from flinkops.tui.lineview import Pane
+from flinkops.tui.table_screen import TableScreen
 from flinkops.tui.view import View
 
 JOBMANAGER = "JobManager"
@@ -47,7 +48,7 @@ class LogFiles:
     taskmanagers: tuple[TaskManagerDetail, ...]
 
 
-class LogsScreen(FetchingScreen[LogFiles]):
+class LogsScreen(TableScreen[LogRow], FetchingScreen[LogFiles]):
     """Enter reads a file."""
 
     PLACES: ClassVar[tuple[Where, ...]] = ("rows",)
@@ -82,7 +83,6 @@ class LogsScreen(FetchingScreen[LogFiles]):
             return LogFiles(tuple(files), managers)
 
         self.fetch(work)
-        self.query_one(Grid).focus()
 
     def title_line(self, view: View | None, cells: int) -> Line:
         """Whose logs."""
@@ -93,7 +93,7 @@ class LogsScreen(FetchingScreen[LogFiles]):
         about = self.fetch_line(waiting="asking for the TaskManagers and their log files")
         managers = self.content.taskmanagers if self.content else ()
         self.query_one("#about", Pane).show(about or [taskmanager_line(tm) for tm in managers[:8]])
-        self.query_one(Grid).show([LogRow(JOBMANAGER, None), *(self.content.files if self.content else ())])
+        self.grid.show([LogRow(JOBMANAGER, None), *(self.content.files if self.content else ())])
 
     @on(Grid.Chosen)
     def _on_chosen(self, event: Grid.Chosen) -> None:

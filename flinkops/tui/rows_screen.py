@@ -1,6 +1,6 @@
 """A screen of a table whose rows are read in full."""
 
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 from textual import on
@@ -8,16 +8,14 @@ from textual import on
 from flinkops.tui.fetching import FetchingScreen
 from flinkops.tui.grid import Grid
 from flinkops.tui.row_reader import RowReader
+from flinkops.tui.table_screen import TableScreen
 
 T = TypeVar("T")
+Row = TypeVar("Row")
 
 
-class RowsScreen(FetchingScreen[T]):
+class RowsScreen(TableScreen[Row], FetchingScreen[T], Generic[T, Row]):
     """Enter shows the row under the cursor."""
-
-    def on_mount(self) -> None:
-        """Keys go to the table."""
-        self.query_one(Grid).focus()
 
     @on(Grid.Chosen)
     def _on_chosen(self, event: Grid.Chosen) -> None:

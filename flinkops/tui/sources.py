@@ -2,7 +2,7 @@
 
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from typing import ClassVar, cast
+from typing import ClassVar
 
 from textual import on
 from textual.widget import Widget
@@ -11,12 +11,12 @@ from flinkops.model.facts import SourceStatus
 from flinkops.render.cells import count_cell, seconds_cell, short_age, tidy, value_cell
 from flinkops.render.glyphs import Glyphs
 from flinkops.render.lines import Line, Role, line
-from flinkops.tui.base import BaseScreen
 from flinkops.tui.choice import Choice
 from flinkops.tui.context import Context
 from flinkops.tui.grid import Column, Grid
 from flinkops.tui.keys import Where
 from flinkops.tui.lineview import Pane
+from flinkops.tui.table_screen import TableScreen
 from flinkops.tui.view import View
 
 STATE_ROLE: dict[str, Role] = {"ok": "ok", "stale": "warning", "unreachable": "critical", "denied": "critical"}
@@ -24,7 +24,7 @@ ORDER = {"denied": 0, "unreachable": 1, "stale": 2, "ok": 3}
 NEXT = {"denied": "log in again or check the credentials of this source", "unreachable": "r asks again at once"}
 
 
-class SourcesScreen(BaseScreen):
+class SourcesScreen(TableScreen[SourceStatus]):
     """The worst first."""
 
     PLACES: ClassVar[tuple[Where, ...]] = ("rows",)
@@ -35,10 +35,6 @@ class SourcesScreen(BaseScreen):
         yield Grid(context, source_columns(context), lambda source: (source.kind, source.name), id="sources")
         yield Pane(context, grow=True, id="preview")
 
-    def on_mount(self) -> None:
-        """Keys go to the table."""
-        self.query_one(Grid).focus()
-
     def title_line(self, view: View | None, cells: int) -> Line:
         """How many answer."""
         sources = view.observation.assessment.sources if view else ()
@@ -48,13 +44,13 @@ class SourcesScreen(BaseScreen):
     def show_view(self, view: View | None) -> None:
         """As of this poll."""
         sources = view.observation.assessment.sources if view else ()
-        self.query_one(Grid).show(sorted(sources, key=lambda source: (ORDER[source.state], source.name)))
+        self.grid.show(sorted(sources, key=lambda source: (ORDER[source.state], source.name)))
         self._show_preview()
 
     @on(Grid.Moved)
     def _show_preview(self) -> None:
         """The whole sentence of the source under the cursor, and what can be done."""
-        row = cast("SourceStatus | None", self.query_one(Grid).cursor_row)
+        row = self.grid.cursor_row
         lines: list[Line] = []
         if row is not None and row.error:
             cells = self.app.size.width
@@ -67,7 +63,7 @@ class SourcesScreen(BaseScreen):
 
     def copies(self) -> Sequence[Choice]:
         """Name and error."""
-        row = cast("SourceStatus | None", self.query_one(Grid).cursor_row)
+        row = self.grid.cursor_row
         return [Choice("name", row.name), Choice("error", row.error or "none")] if row else ()
 
 

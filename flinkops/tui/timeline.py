@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, cast
+from typing import ClassVar
 
 from textual.widget import Widget
 
@@ -23,7 +23,7 @@ GAPS_SHOWN = 3
 _ROLES: dict[str, Role] = {"failure": "critical", "checkpoint": "warning", "finding": "warning", "health": "warning"}
 
 
-class TimelineScreen(RowsScreen[Timeline]):
+class TimelineScreen(RowsScreen[Timeline, Entry]):
     """Asked again with each poll. `job` None: the whole fleet."""
 
     PLACES: ClassVar[tuple[Where, ...]] = ("rows",)
@@ -53,7 +53,7 @@ class TimelineScreen(RowsScreen[Timeline]):
         found = self.content
         waiting = self.fetch_line(waiting="asking the sources") if found is None or self.problem else []
         self.query_one("#gaps", Pane).show([*waiting, *(gap_lines(found) if found else ())])
-        self.query_one(Grid).show(tuple(reversed(found.entries)) if found else ())
+        self.grid.show(tuple(reversed(found.entries)) if found else ())
 
     def _collected(self, view: View) -> Timeline:
         from flinkops.act.journal import Journal, default_folder  # the first paint does not wait for it
@@ -68,7 +68,7 @@ class TimelineScreen(RowsScreen[Timeline]):
 
     def copies(self) -> Sequence[Choice]:
         """The text of the entry."""
-        row = cast("Entry | None", self.query_one(Grid).cursor_row)
+        row = self.grid.cursor_row
         return [Choice("text", row.text), Choice("time", moment_text(row.at_ms))] if row else ()
 
 

@@ -1,7 +1,7 @@
 """One vertex: its subtasks side by side, so that skew and stragglers show."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple, cast
+from typing import Any, ClassVar, NamedTuple
 
 from textual.binding import BindingType
 from textual.widget import Widget
@@ -22,6 +22,7 @@ from flinkops.tui.keys import Where, bindings
 from flinkops.tui.lineview import Pane
 from flinkops.tui.logs import GC_WARNING_RATIO
 from flinkops.tui.messages import OpenFlameGraph, OpenLogs
+from flinkops.tui.table_screen import TableScreen
 from flinkops.tui.view import View
 
 TASKMANAGERS_EVERY_MS = 20_000
@@ -35,7 +36,7 @@ class VertexContent(NamedTuple):
     taskmanagers_ms: int = 0
 
 
-class VertexScreen(FetchingScreen[VertexContent]):
+class VertexScreen(TableScreen[SubtaskDetail], FetchingScreen[VertexContent]):
     """Fetched again with each poll of the fleet."""
 
     PLACES: ClassVar[tuple[Where, ...]] = ("vertex", "rows")
@@ -52,15 +53,6 @@ class VertexScreen(FetchingScreen[VertexContent]):
         context = self.host.context
         yield Pane(context, grow=True, id="about")
         yield Grid(context, subtask_columns(context, self), lambda row: row.index, id="subtasks")
-
-    @property
-    def grid(self) -> Grid[SubtaskDetail]:
-        """The table."""
-        return cast("Grid[SubtaskDetail]", self.query_one("#subtasks", Grid))
-
-    def on_mount(self) -> None:
-        """Keys go to the table."""
-        self.grid.focus()
 
     def title_line(self, view: View | None, cells: int) -> Line:
         """Job and vertex."""
