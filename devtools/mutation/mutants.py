@@ -25,6 +25,7 @@ _NODES = {
     "comparison", "factor", "not_test", "number", "keyword", "operator",
     "if_stmt", "while_stmt", "assert_stmt", "test", "except_clause", "for_stmt", "decorator", "decorators",
 }  # fmt: skip
+_PARAMETERS = {"parameters", "param", "lambdef", "typedargslist"}
 _NO_OPERATION = set(",.:()[]{}=;") | {"->", ":=", "...", "@"}
 
 
@@ -128,15 +129,18 @@ def _positions(text: str) -> Iterator[tuple[str, int, tuple[int, int]]]:
         operator, occurrence = get_operator(name)(), 0
         for node in nodes:
             for start, *_ in operator.mutation_positions(node):
-                if node.type != "except_clause" or _catches_names(node):
+                if not _parts_parameters(node) and (node.type != "except_clause" or _catches_names(node)):
                     yield name, occurrence, start
-                occurrence += 1
+                occurrence += 1  # as cosmic-ray counts, which leaves none out
 
 
 def _may_change(node: Any) -> bool:
-    if node.type == "operator":  # the `*` that parts parameters is none either
-        return node.value not in _NO_OPERATION and node.parent.type not in {"parameters", "lambdef", "typedargslist"}
-    return node.type in _NODES
+    return node.type in _NODES and (node.type != "operator" or node.value not in _NO_OPERATION)
+
+
+def _parts_parameters(node: Any) -> bool:
+    """The `*` or `/` between parameters, which is no operator."""
+    return node.type == "operator" and node.parent.type in _PARAMETERS
 
 
 def _catches_names(node: Any) -> bool:

@@ -142,8 +142,6 @@ def _texts(given: Any) -> dict[str, str]:
 
 def _number(value: object) -> float | None:
     """A metric; Jackson writes NaN and Infinity as words."""
-    if isinstance(value, bool) or value is None:
-        return None
     try:
         number = float(str(value).replace("Infinity", "inf"))
     except ValueError:

@@ -1,5 +1,6 @@
 """Rule files from the catalogue: plain ones for Prometheus, and the same as a PrometheusRule."""
 
+import math
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
@@ -120,4 +121,4 @@ _Dumper.add_representer(str, _text)
 
 def to_yaml(document: object) -> str:
     """YAML for people: in the order given, long expressions over several lines."""
-    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=100_000, allow_unicode=True)
+    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=math.inf, allow_unicode=True)

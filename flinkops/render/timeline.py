@@ -51,14 +51,14 @@ def timeline_csv(timeline: Timeline) -> str:
 def timeline_lines(timeline: Timeline) -> Iterator[str]:
     """For people: a line an entry, the date where it changes, and at the end what is not covered."""
     rows = [_cells(each) for each in timeline.entries]
-    widths = [max((len(row[column]) for row in rows), default=0) for column in range(len(COLUMNS) - 1)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     day = ""
     for row in rows:
         if row[0][:_DATE_CELLS] != day:
             day = row[0][:_DATE_CELLS]
             yield day
         time = row[0][_DATE_CELLS + 1 : _SECOND_CELLS]
-        cells = [pad(cell, width) for cell, width in zip(row[1:-1], widths[1:], strict=True)]
+        cells = [pad(cell, width) for cell, width in zip(row[1:-1], widths[1:-1], strict=True)]
         yield "  ".join([f"  {time}Z", *cells, row[-1]])
     if not rows:
         yield "nothing is known to have happened"

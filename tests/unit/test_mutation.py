@@ -160,6 +160,15 @@ def test_a_change_at_which_python_warns_is_none(tmp_path: Path) -> None:
     assert "core/ReplaceComparisonOperator_Eq_Is" not in seen
 
 
+def test_the_star_between_parameters_is_none_and_shifts_no_other(tmp_path: Path) -> None:
+    source = "def f(a: int, *, b: int) -> int:\n    return a * b\n"
+    mutants, _ = sample(_tree(tmp_path, source), ["code"], 9, seed=1)
+    (product,) = (each for each in mutants if "BinaryOperator" in each.operator)
+    (before, after) = changed_lines(source, product.source(tmp_path))
+    assert before == "-    return a * b"
+    assert after.startswith("+    return a ")
+
+
 def test_an_exception_of_a_dotted_name_is_left_alone(tmp_path: Path) -> None:
     source = "try:\n    a()\nexcept b.Error:\n    c()\nexcept KeyError:\n    d()\nexcept (OSError, b.Other):\n    e()\n"
     mutants, _ = sample(_tree(tmp_path, source), ["code"], 100, seed=1)

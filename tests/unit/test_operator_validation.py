@@ -101,6 +101,7 @@ AUTOSCALED = {"job.autoscaler.enabled": "true"}
         ({"job.autoscaler.excluded.periods": "often"}, "neither a valid daily expression nor a valid cron", 8),
         ({"job.autoscaler.excluded.periods": "9:00-10:00 && 11:00-12:00"}, "dailyExpression && dailyExpression", 8),
         ({"job.autoscaler.excluded.periods": "9:30-10:50 && * * * ? * 2,5; * * 9-11 * * ?"}, None, 8),
+        ({"job.autoscaler.excluded.periods": "9:30-10:50 && * * * ? * 2 && 9:00-9:10"}, "Invalid value 9:30-10:50", 8),
     ],
 )
 def test_autoscaler_settings_are_refused_where_the_autoscaler_is_on(

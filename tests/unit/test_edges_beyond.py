@@ -1,0 +1,141 @@
+"""More edges, each of a change of the code that no other test saw."""
+
+from typing import Any
+
+import pytest
+
+from flinkops.assess.latency import _highest
+from flinkops.assess.rates import rates
+from flinkops.assess.skew import _FIRST_MS, _LAST_MS, _time
+from flinkops.autoscale.controller import advise
+from flinkops.autoscale.decide import decide
+from flinkops.autoscale.memory import Memory
+from flinkops.autoscale.settings import Settings
+from flinkops.autoscale.window import Window
+from flinkops.diagnose.backlog_lines import _of_partition
+from flinkops.diagnose.case import Case
+from flinkops.diagnose.partition_pace import MOST_MS, PartitionPace
+from flinkops.diagnose.rules.restart_loop import _restarts_since, lost_taskmanager_ms
+from flinkops.diagnose.rules.state_bloat import _may_expire
+from flinkops.model.detail import JobDetail, PartitionDetail
+from flinkops.model.facts import JobKey
+from flinkops.model.graph import Graph
+from flinkops.plan.operator.blue_green import not_ready
+from flinkops.plan.operator.reading import _quantity
+from flinkops.plan.operator.rehearsal_pod import _secrets
+from tests.unit.builders import NOW_MS, spread, with_vertex
+from tests.unit.builders import job as any_job
+from tests.unit.doctor_cases import evidence, job, sample, thrown
+from tests.unit.test_edges_assess import CLASS
+
+
+def test_a_secret_has_a_name_and_a_path() -> None:
+    assert _secrets({"kubernetes.secrets": "one:/a, two, :/c,three:/d"}) == [("one", "/a"), ("three", "/d")]
+
+
+def test_a_counter_that_began_at_nothing_is_followed_from_there() -> None:
+    facts = with_vertex(any_job(), "work", unchanged_dropped=spread(20.0))
+    past = [sample(10, unchanged_dropped=0)]
+    assert rates(facts, Graph(facts.vertices), past, CLASS).value.records_dropped_per_second == 2.0
+
+
+@pytest.mark.parametrize(("age_seconds", "caught_up"), [(None, True), (9.9, True), (10.0, False), (11.0, False)])
+def test_it_has_caught_up_where_what_it_emits_is_new(age_seconds: float | None, caught_up: bool) -> None:
+    age = None if age_seconds is None else spread(age_seconds)
+    facts = with_vertex(job(), "src", pending_records=spread(0.0), source_emit_lag_seconds=age)
+    assert (Case(evidence(facts, [sample(20, pending_records=9.0)])).caught_up is not None) is caught_up
+
+
+def test_a_backlog_is_told_with_its_age_to_the_second() -> None:
+    facts = with_vertex(job(), "src", pending_records=spread(100.0, sum=100.0))
+    told = Case(evidence(facts, [sample(31.5, pending_records=1_000.0)])).working_off
+    assert told is not None
+    assert told.endswith("1,000 did 32 s ago")
+
+
+@pytest.mark.parametrize("lifecycle", ["UPGRADING", "SUSPENDED", "DEPLOYED", None])
+def test_a_child_is_ready_when_it_is_stable(lifecycle: str | None) -> None:
+    child = {"metadata": {"name": "blue"}, "status": {"lifecycleState": lifecycle, "jobStatus": {"state": "RUNNING"}}}
+    assert not_ready(child) == f"blue is {lifecycle}, its job RUNNING; it has to be STABLE and RUNNING"
+    child["status"]["lifecycleState"] = "STABLE"  # type: ignore[index]
+    assert not_ready(child) is None
+
+
+def test_advice_counts_from_the_end_of_the_stabilization(monkeypatch: pytest.MonkeyPatch) -> None:
+    windows: list[float] = []
+
+    def noted(window: Window, settings: Settings, memory: Memory, now_ms: int) -> Any:
+        windows.append(settings.metrics_window_seconds)
+        return decide(window, settings, memory, now_ms)
+
+    monkeypatch.setattr("flinkops.autoscale.controller.decide", noted)
+    polls = [
+        any_job(seen_ms=NOW_MS + 1_000 * second, running_since_ms=NOW_MS, vertices=()) for second in range(0, 61, 10)
+    ]
+    advise(polls, Settings(stabilization_seconds=20.0))
+    assert windows == [40.0]
+
+
+def test_of_two_vertices_with_one_p99_the_one_with_the_higher_p50_counts() -> None:
+    found = _highest([(None, 2.0), (0.5, 2.0)], "measured")
+    assert found is not None
+    assert (found.p50, found.p99) == (0.5, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("fields", "lines"),
+    [
+        ({}, ["records wait"]),
+        ({"read_per_second": 0.0}, ["records wait", "read from"]),
+        ({"pending_change_per_second": 0.0}, ["records wait", "change of what waits"]),
+        ({"catch_up_seconds": 5.0}, ["records wait", "seconds until"]),
+        ({"catch_up_seconds": 0.0}, ["records wait"]),
+    ],
+)
+def test_of_a_partition_what_is_known_is_told(fields: dict[str, float], lines: list[str]) -> None:
+    told = _of_partition(PartitionDetail("src", "orders", 1, 0, **fields), 7.0)  # type: ignore[arg-type]
+    assert [each.text.startswith(begin) for each, begin in zip(told, lines, strict=True)] == [True] * len(lines)
+
+
+def test_state_that_is_not_of_sql_has_no_hidden_time_to_live() -> None:
+    assert _may_expire(Case(evidence(job(running_since_ms=NOW_MS - 60_000))), 1.0, 1.0) is None
+
+
+@pytest.mark.parametrize(("seconds", "known"), [(1.0, True), (900.0, True), (900.001, False)])
+def test_the_loss_of_a_taskmanager_matters_while_it_is_recent(seconds: float, known: bool) -> None:
+    lost = thrown(seconds, "Heartbeat of TaskManager with id tm-1 timed out.")
+    assert lost_taskmanager_ms(job(exceptions=(lost,))) == (lost.at_ms if known else None)
+    assert lost_taskmanager_ms(job(exceptions=(thrown(seconds),))) is None
+
+
+def test_restarts_are_counted_from_polls_of_the_same_job() -> None:
+    past = [sample(30, restarts=3), sample(20, restarts=0, job_id="b" * 32), sample(10, restarts=0, job_id="0" * 32)]
+    assert _restarts_since(Case(evidence(job(restarts=5), past))) == 2
+
+
+@pytest.mark.parametrize(("at_ms", "known"), [(_FIRST_MS - 1, False), (_FIRST_MS, True), (_LAST_MS, True)])
+def test_a_watermark_is_a_time_that_a_calendar_has(at_ms: int, known: bool) -> None:
+    assert _time(float(at_ms)) == (at_ms if known else None)
+    assert _time(float(_LAST_MS + 1)) is None
+
+
+def test_what_was_told_of_a_job_that_is_gone_is_forgotten() -> None:
+    def told(name: str, at_ms: int) -> None:
+        parts = (PartitionDetail("src", "orders", 1, 0, offset=1),)
+        pace.told(JobKey("prod", None, name), JobDetail(name, at_ms, partitions=parts))
+
+    pace = PartitionPace()
+    told("gone", NOW_MS)
+    told("stays", NOW_MS + MOST_MS)
+    assert len(pace._told) == 2
+    told("stays", NOW_MS + MOST_MS + 1)
+    assert len(pace._told) == 1
+
+
+@pytest.mark.parametrize(
+    ("parts", "text"),
+    [({"amount": "1", "format": "Gi"}, "1Gi"), ({"amount": "7"}, "7"), ({"amount": "7", "format": None}, "7")],
+)
+def test_a_quantity_may_come_in_parts(parts: dict[str, Any], text: str) -> None:
+    assert _quantity(parts) == _quantity(text)
+    assert _quantity(parts) != _quantity("8")
