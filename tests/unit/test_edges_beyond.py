@@ -122,7 +122,7 @@ def test_a_watermark_is_a_time_that_a_calendar_has(at_ms: int, known: bool) -> N
 def test_what_was_told_of_a_job_that_is_gone_is_forgotten() -> None:
     def told(name: str, at_ms: int) -> None:
         parts = (PartitionDetail("src", "orders", 1, 0, offset=1),)
-        pace.told(JobKey("prod", None, name), JobDetail(name, at_ms, partitions=parts))
+        pace.told(JobKey("prod", "shop", name), JobDetail(name, at_ms, partitions=parts))
 
     pace = PartitionPace()
     told("gone", NOW_MS)
