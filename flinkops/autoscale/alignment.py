@@ -32,7 +32,7 @@ def _evenly_spread(parallelism: int, groups: int, lower: int, upper: int) -> int
     half = groups // 2
     last = min(groups if parallelism > half else half, upper)
     for candidate in range(parallelism, last + 1):
-        if groups % candidate == 0:
+        if not groups % candidate:
             return candidate
     whole = groups // parallelism
     below = next((less for less in range(parallelism, 0, -1) if groups // less > whole), None)

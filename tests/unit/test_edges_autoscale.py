@@ -35,6 +35,7 @@ from tests.unit.builders import NOW_MS, job
         (7, 12, 10, 6),  # there is none: down to where each has a whole group more
         (5, 13, 13, 5),  # 13 // 5 == 2, and no less has more until 4: 13 % 4 != 0
         (6, 12, 12, 6),
+        (3, 1, 12, 1),  # one partition: one subtask
     ],
 )
 def test_evenly_spread(parallelism: int, groups: int, upper: int, expected: int) -> None:
@@ -189,6 +190,8 @@ def test_metrics_are_stale_whichever_clock_is_behind(age_seconds: float, said: s
         ("vertex.max-parallelism", ("1", " 12 "), ("0.5", "-1", "", "many")),
         ("metrics.window", ("10 min", "1s"), ("soon", "")),
         ("scale-up.max-factor", ("0", "1.5"), ("-1", "inf", "nan", "")),
+        ("scaling.parallelism-alignment.mode", ("balanced", " EVENLY_SPREAD ", "off"), ("even", "")),
+        ("metrics.busy-time.aggregator", ("max", " AVG "), ("min", "")),
     ],
 )
 def test_a_setting_is_read_or_refused(option: str, good: tuple[str, ...], bad: tuple[str, ...]) -> None:

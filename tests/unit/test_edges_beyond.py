@@ -1,5 +1,6 @@
 """More edges, each of a change of the code that no other test saw."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,22 +11,37 @@ from flinkops.assess.skew import _FIRST_MS, _LAST_MS, _time
 from flinkops.autoscale.controller import advise
 from flinkops.autoscale.decide import decide
 from flinkops.autoscale.memory import Memory
+from flinkops.autoscale.rates import Rates, _from_source
 from flinkops.autoscale.settings import Settings
-from flinkops.autoscale.window import Window
+from flinkops.autoscale.window import Sample as WindowSample
+from flinkops.autoscale.window import Vertex, VertexSample, Window
 from flinkops.diagnose.backlog_lines import _of_partition
 from flinkops.diagnose.case import Case
+from flinkops.diagnose.changes import MANY_CHECKPOINTS, gaps_of_facts
 from flinkops.diagnose.partition_pace import MOST_MS, PartitionPace
 from flinkops.diagnose.rules.restart_loop import _restarts_since, lost_taskmanager_ms
+from flinkops.diagnose.rules.source_idle import _flowed_seconds
 from flinkops.diagnose.rules.state_bloat import _may_expire
+from flinkops.diagnose.rules.watermark_delay import STANDSTILL_SECONDS, _trailing
 from flinkops.model.detail import JobDetail, PartitionDetail
-from flinkops.model.facts import JobKey
+from flinkops.model.facts import JobKey, SnapshotFacts, Spread
 from flinkops.model.graph import Graph
 from flinkops.plan.operator.blue_green import not_ready
+from flinkops.plan.operator.configuration import MAX_AGE, PERIODIC_SAVEPOINTS
+from flinkops.plan.operator.decision import EMPTY, Start, StartKind
+from flinkops.plan.operator.effective_mode import _last_checkpoint
+from flinkops.plan.operator.in_place import in_place_rollback
 from flinkops.plan.operator.reading import _quantity
 from flinkops.plan.operator.rehearsal_pod import _secrets
-from tests.unit.builders import NOW_MS, spread, with_vertex
+from flinkops.plan.operator.situation import ObservedJob
+from flinkops.plan.operator.step_inputs import AwaitTakenUp
+from flinkops.plan.operator.validation import _needs_savepoints
+from flinkops.plan.savepoint import _disposes
+from flinkops.render.lines import fit, line, plain
+from tests.unit.builders import NOW_MS, checkpoint, checkpoints, spread, with_vertex
 from tests.unit.builders import job as any_job
-from tests.unit.doctor_cases import evidence, job, sample, thrown
+from tests.unit.doctor_cases import evidence, found, job, sample, thrown
+from tests.unit.test_doctor_rules import uneven_source
 from tests.unit.test_edges_assess import CLASS
 
 
@@ -77,9 +93,9 @@ def test_advice_counts_from_the_end_of_the_stabilization(monkeypatch: pytest.Mon
 
 
 def test_of_two_vertices_with_one_p99_the_one_with_the_higher_p50_counts() -> None:
-    found = _highest([(None, 2.0), (0.5, 2.0)], "measured")
-    assert found is not None
-    assert (found.p50, found.p99) == (0.5, 2.0)
+    highest = _highest([(None, 2.0), (0.5, 2.0)], "measured")
+    assert highest is not None
+    assert (highest.p50, highest.p99) == (0.5, 2.0)
 
 
 @pytest.mark.parametrize(
@@ -139,3 +155,90 @@ def test_what_was_told_of_a_job_that_is_gone_is_forgotten() -> None:
 def test_a_quantity_may_come_in_parts(parts: dict[str, Any], text: str) -> None:
     assert _quantity(parts) == _quantity(text)
     assert _quantity(parts) != _quantity("8")
+
+
+def test_what_has_no_room_is_cut_to_the_ellipsis() -> None:
+    assert [plain(fit(line("abc"), cells)) for cells in (0, 1, 2, 3)] == ["", "…", "a…", "abc"]
+
+
+@pytest.mark.parametrize(
+    ("observed", "start"),
+    [
+        (ObservedJob(now_ms=1, checkpoints_read=True), EMPTY),
+        (ObservedJob(now_ms=1, checkpoints_read=False), Start(StartKind.LAST_CHECKPOINT, "")),
+        (ObservedJob(now_ms=1, checkpoint_age_seconds=5.0), Start(StartKind.LAST_CHECKPOINT, "")),
+        (ObservedJob(now_ms=1, checkpoint_path="s3://b/chk-1"), Start(StartKind.LAST_CHECKPOINT, "s3://b/chk-1")),
+    ],
+)
+def test_whether_there_is_a_checkpoint_is_asked_where_it_was_not_read(observed: ObservedJob, start: Start) -> None:
+    world = SimpleNamespace(ask=lambda fact, answers: answers[0])
+    view: Any = SimpleNamespace(case=SimpleNamespace(observed=observed, status={}), world=world)
+    assert _last_checkpoint(view) == start
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(25.0, True), (None, False)])
+def test_the_age_of_what_an_uneven_source_emits_is_told_where_it_is_known(seconds: float | None, told: bool) -> None:
+    lag = None if seconds is None else Spread(min=0.05, max=seconds)
+    finding = found("key-skew", evidence(uneven_source(source_emit_lag_seconds=lag)))
+    assert finding is not None
+    assert any(each.text.startswith("age of the oldest") for each in finding.evidence) is told
+
+
+@pytest.mark.parametrize(("key", "needs"), [(PERIODIC_SAVEPOINTS.key, True), (MAX_AGE.key, True), ("other", False)])
+def test_a_setting_alone_may_need_a_savepoint_directory(key: str, needs: bool) -> None:
+    assert _needs_savepoints({"upgradeMode": "last-state"}, {key: "1h"}) is needs
+
+
+@pytest.mark.parametrize(
+    ("settings", "patch"),
+    [
+        ({"a": {"b": "1"}}, {"flinkConfiguration": {"x": "1"}}),
+        ({"a": "1"}, {"flinkConfiguration": {"x": {"y": "1"}}}),
+        ({"a": "1"}, {"flinkConfiguration": {"x": "1"}, "image": "other"}),
+    ],
+)
+def test_only_settings_that_are_not_nested_are_set_back(settings: dict[str, Any], patch: dict[str, Any]) -> None:
+    before = {"spec": {"flinkConfiguration": settings}}
+    assert in_place_rollback(before, patch, {}, AwaitTakenUp("a"), {"src": 2}, 1) == ()
+    plain_patch = {"flinkConfiguration": {"x": "1"}}
+    assert in_place_rollback({"spec": {}}, plain_patch, {}, AwaitTakenUp("a"), {"src": 2}, 1) != ()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "catches_up"), [(STANDSTILL_SECONDS / 2 - 0.1, False), (STANDSTILL_SECONDS / 2, True)]
+)
+def test_a_watermark_catches_up_when_it_was_seen_to_for_long_enough(
+    seconds: float, catches_up: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flinkops.diagnose.rules.watermark_delay.pace_of", lambda polls: (9.0, seconds))
+    facts = job()
+    for each in facts.vertices:
+        facts = with_vertex(facts, each.id, watermark_ms=Spread(min=NOW_MS - 400_000, max=NOW_MS - 400_000))
+    cause = _trailing(Case(evidence(facts)))
+    assert cause is not None
+    assert cause.severity_info is catches_up
+
+
+def test_a_source_of_which_no_backlog_is_told_has_none() -> None:
+    vertex = Vertex("src", "src", 1, 128)
+    rates_of = _from_source(vertex, Rates(input_rate=10.0), [WindowSample(NOW_MS, {"src": VertexSample()})], Settings())
+    assert (rates_of.lag_records, rates_of.catch_up_rate, rates_of.target_rate) == (0.0, 0.0, 10.0)
+
+
+@pytest.mark.parametrize("state", ["ABANDONED", "FAILED", "IN_PROGRESS", "COMPLETED"])
+def test_the_operator_disposes_of_what_is_complete(state: str) -> None:
+    assert _disposes(SnapshotFacts("s", "savepoint", state, dispose_on_delete=True)) is (state == "COMPLETED")
+
+
+def test_records_that_came_once_flowed_for_no_time() -> None:
+    polls = [sample(30, accepted_records=0), sample(20, accepted_records=5), sample(10, accepted_records=5)]
+    assert _flowed_seconds(Case(evidence(job(), polls)), 0.0) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("count", "gap"), [(MANY_CHECKPOINTS - 1, False), (MANY_CHECKPOINTS, True), (MANY_CHECKPOINTS + 1, True)]
+)
+def test_many_checkpoints_are_all_that_flink_remembers(count: int, gap: bool) -> None:
+    history = tuple(checkpoint(number, NOW_MS - number) for number in range(count))
+    facts = any_job(checkpoints=checkpoints(history=history))
+    assert bool(list(gaps_of_facts(facts, NOW_MS - 1_000_000))) is gap

@@ -130,6 +130,7 @@ def test_what_was_known_of_a_source_that_fails_now_is_not_shown_as_if_it_were_no
         ("stale", None, 0),
         ("unreachable", 5.0, 0),
         ("denied", None, 0),
+        ("denied", 5.0, 0),
     ],
 )
 def test_a_slow_source_is_up_and_a_silent_one_is_not(state: SourceState, age_seconds: float | None, up: int) -> None:

@@ -237,7 +237,7 @@ def operator_defaults(own: Mapping[str, str], namespace: str, flink_version: str
     """
     prefixes = [f"{_NAMESPACE}{namespace}."]
     numbers = _flink_numbers(flink_version)
-    if flink_version is not None and numbers is not None:
+    if numbers is not None:
         later = {
             since: match[0]
             for key in own

@@ -81,8 +81,8 @@ def _is_restricted(view: View, host: str) -> bool:
         address = ipaddress.ip_address(host)
     except ValueError:
         return not view.world.ask(Fact(FactKind.JAR_HOST, host), (True, False))
-    local = address.version == 6 and address.is_site_local
-    within = address.version == 4 and any(address in network for network in _SITE_LOCAL)
+    local = isinstance(address, ipaddress.IPv6Address) and address.is_site_local
+    within = any(address in network for network in _SITE_LOCAL)
     return (
         address.is_loopback
         or address.is_link_local
