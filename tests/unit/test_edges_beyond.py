@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from flinkops.assess.catch_up import latency_easing
 from flinkops.assess.latency import _highest
 from flinkops.assess.rates import rates
 from flinkops.assess.skew import _FIRST_MS, _LAST_MS, _time
@@ -24,8 +25,11 @@ from flinkops.diagnose.rules.source_idle import _flowed_seconds
 from flinkops.diagnose.rules.state_bloat import _may_expire
 from flinkops.diagnose.rules.watermark_delay import STANDSTILL_SECONDS, _trailing
 from flinkops.model.detail import JobDetail, PartitionDetail
-from flinkops.model.facts import JobKey, SnapshotFacts, Spread
+from flinkops.model.facts import ClusterFacts, JobKey, SnapshotFacts, Spread
 from flinkops.model.graph import Graph
+from flinkops.model.history import JobSample
+from flinkops.model.request import Terms
+from flinkops.plan.identity import Stamp
 from flinkops.plan.operator.blue_green import not_ready
 from flinkops.plan.operator.configuration import MAX_AGE, PERIODIC_SAVEPOINTS
 from flinkops.plan.operator.decision import EMPTY, Start, StartKind
@@ -36,13 +40,17 @@ from flinkops.plan.operator.rehearsal_pod import _secrets
 from flinkops.plan.operator.situation import ObservedJob
 from flinkops.plan.operator.step_inputs import AwaitTakenUp
 from flinkops.plan.operator.validation import _needs_savepoints
-from flinkops.plan.savepoint import _disposes
+from flinkops.plan.redeploy import plan_resume
+from flinkops.plan.savepoint import _disposes, plan_savepoint
 from flinkops.render.lines import fit, line, plain
 from tests.unit.builders import NOW_MS, checkpoint, checkpoints, spread, with_vertex
 from tests.unit.builders import job as any_job
-from tests.unit.doctor_cases import evidence, found, job, sample, thrown
+from tests.unit.doctor_cases import detail, evidence, found, job, sample, thrown
+from tests.unit.test_doctor_neighbours import BIG, FEW, STORED
 from tests.unit.test_doctor_rules import uneven_source
-from tests.unit.test_edges_assess import CLASS
+from tests.unit.test_edges_assess import CLASS, falling
+
+STAMP = Stamp("p1", NOW_MS, "flinkops")
 
 
 def test_a_secret_has_a_name_and_a_path() -> None:
@@ -242,3 +250,33 @@ def test_many_checkpoints_are_all_that_flink_remembers(count: int, gap: bool) ->
     history = tuple(checkpoint(number, NOW_MS - number) for number in range(count))
     facts = any_job(checkpoints=checkpoints(history=history))
     assert bool(list(gaps_of_facts(facts, NOW_MS - 1_000_000))) is gap
+
+
+def test_the_newest_poll_counts_once() -> None:
+    past = [*falling(NOW_MS - 60_000), JobSample(NOW_MS, "RUNNING", job_id=any_job().id, pending_records=1_000.0)]
+    assert "gone in about 20 s" in latency_easing(any_job(), 1_000.0, past)
+
+
+@pytest.mark.parametrize(("share", "sure"), [(0.5, 0.75), (0.95, 0.95), (1.0, 0.95)])
+def test_no_full_memory_is_more_than_nearly_sure(share: float, sure: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flinkops.diagnose.rules.managed_memory._slowed", lambda case, vertex: share)
+    finding = found("managed-memory-full", evidence(BIG, detail=detail(taskmanagers=(FEW,)), flame_graphs=[STORED]))
+    assert finding is not None
+    assert finding.confidence == pytest.approx(sure)
+
+
+def test_a_job_whose_launch_is_not_known_needs_one_slot_at_least() -> None:
+    stopped = any_job(state="CANCELED", ended_ms=NOW_MS)
+    told = {
+        free: plan_resume(stopped, None, "s3://b/sp", ClusterFacts("prod", "2.3.0", 1, 8, free), STAMP, Terms()).refused
+        for free in (0, 1)
+    }
+    assert [any("slots are needed" in each for each in told[free]) for free in (0, 1)] == [True, False]
+    assert "1 slots are needed, the job has 0 and 0 are free" in told[0]
+
+
+@pytest.mark.parametrize(("ratio", "told"), [(0.5, False), (0.51, True), (None, False)])
+def test_a_savepoint_of_a_job_that_is_held_up_takes_its_time(ratio: float | None, told: bool) -> None:
+    facts = with_vertex(any_job(), "work", backpressured_ratio=None if ratio is None else spread(ratio))
+    plan = plan_savepoint(facts, STAMP, target_directory="s3://b/sp")
+    assert any("backpressured" in each for each in plan.risks) is told
