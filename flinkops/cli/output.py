@@ -4,11 +4,15 @@ Masks change only what is shown: paths, arguments and settings are used as they 
 """
 
 import os
+import re
 import sys
 from collections.abc import Iterable
 from typing import IO, Any
 
 from flinkops.errors import OperationFailed
+
+_LONG_WORD = re.compile(r"\S{1501,}")
+"""Longer than any path, address or name that there is: the rest of the line would not be found."""
 
 
 def say(text: str) -> None:
@@ -16,7 +20,7 @@ def say(text: str) -> None:
     from flinkops.outside.text import clean
 
     try:
-        _write(sys.stderr, clean(text) + "\n")
+        _write(sys.stderr, _LONG_WORD.sub(_shortened, clean(text)) + "\n")
     except (OSError, ValueError):
         _silence(sys.stderr)
 
@@ -75,6 +79,10 @@ def open_standard_streams() -> None:
         except OSError:
             if os.open(os.devnull, os.O_RDWR) != number:
                 return
+
+
+def _shortened(word: "re.Match[str]") -> str:
+    return f"{word[0][:80]}…{word[0][-40:]}"
 
 
 def _write(stream: IO[str] | None, text: str) -> None:

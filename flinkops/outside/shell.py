@@ -37,5 +37,7 @@ def _spelled(char: str) -> str:
         return f"\\{char}"
     if unicodedata.category(char) not in _INVISIBLE:
         return char
+    if "\udc80" <= char <= "\udcff":  # a byte that is no UTF-8, as Python names it
+        return f"\\x{ord(char) - 0xDC00:02x}"
     named = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}.get(char)
     return named or (f"\\x{ord(char):02x}" if ord(char) < 0x80 else f"\\U{ord(char):08x}")

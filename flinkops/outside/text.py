@@ -75,10 +75,15 @@ def shown(document: T) -> T:
     return _shown(document)  # type: ignore[no-any-return]
 
 
+def _encodable(text: str) -> str:
+    """With bytes of a file name that are no UTF-8 spelled out: no document can have them."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def _shown(value: Any) -> Any:
     kind = type(value)
     if kind is str:
-        return value if _PLAIN.fullmatch(value) else masked_text(value)
+        return value if _PLAIN.fullmatch(value) else _encodable(masked_text(value))
     if kind is dict:
         return _shown_dict(value)
     if kind is list or kind is tuple:
@@ -99,7 +104,8 @@ def _shown_dict(value: dict[Any, Any]) -> dict[Any, Any]:
     changed = {}
     for key, item in value.items():
         name = named if key == "value" and isinstance(named, str) else key
-        after = masked_setting(name, item) if type(item) is str and type(name) is str else _shown(item)
+        masks = type(item) is str and type(name) is str
+        after = _encodable(masked_setting(name, item)) if masks else _shown(item)
         if after is not item and after != item:
             changed[key] = after
     return {**value, **changed} if changed else value

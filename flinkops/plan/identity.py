@@ -33,8 +33,14 @@ def stamp(verb: str, now_ms: int, randomness: bytes, command: str = "") -> Stamp
 
 
 def canonical_json(value: object) -> str:
-    """JSON with sorted keys: what a step's arguments hold, and what is hashed."""
-    return msgspec.json.encode(value, order="deterministic").decode()
+    """JSON with sorted keys: what a step's arguments hold, and what is hashed.
+
+    UsageError for a text of bytes that are no UTF-8: neither Flink nor the journal could keep it.
+    """
+    try:
+        return msgspec.json.encode(value, order="deterministic").decode()
+    except UnicodeEncodeError as problem:
+        raise UsageError(f"{problem.object!a} is not UTF-8", next_step="nothing was done; name it in UTF-8") from None
 
 
 def plan_hash(plan: Plan) -> str:

@@ -19,7 +19,7 @@ from flinkops.input_file import read_input
 from flinkops.model.endpoint import parse_endpoint
 from flinkops.model.quantities import parse_duration
 from tests.effort import some
-from tests.fake_flink import FakeFlink
+from tests.fake_flink import FakeFlink, Recording
 from tests.unit.command_line import Cli
 
 DEAD = "http://127.0.0.1:9"
@@ -286,6 +286,41 @@ def test_a_name_of_any_bytes_is_one_line(cli: Cli, words: tuple[str, ...]) -> No
     ran = cli(*words, name, "--rest", "http://127.0.0.1:9", "--timeout", "1s", "--yes")
     assert ran.code in (0, 1, 2, 3, 4, 5)
     assert "unexpected" not in ran.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("upgrade", "count", "--savepoint", "--jar", "abc", "--arg"),
+        ("upgrade", "count", "--savepoint", "--jar", "abc", "--entry-class"),
+        ("rescale", "count", "-o", "json", "--vertex"),
+        ("savepoint", "delete"),
+    ],
+    ids=" ".join,
+)
+def test_what_no_plan_can_hold_is_refused(cli: Cli, flink: FakeFlink, words: tuple[str, ...]) -> None:
+    flink.recording = Recording.load("flink-2.3-count")
+    value = os.fsdecode(b"s3://b/\xff") + ("=2" if words[0] == "rescale" else "")
+    ran = cli(*words, value, "--rest", flink.url, "--yes")
+    assert ran.code == 2
+    assert ran.err.count("\n") == 1
+    assert "\\udcff" in ran.err
+    assert not flink.bodies
+
+
+@pytest.mark.parametrize("form", ["json", "yaml"])
+def test_a_document_spells_out_what_is_no_text(cli: Cli, tmp_path: Path, form: str) -> None:
+    ran = cli("savepoint", "verify", os.fsdecode(bytes(tmp_path) + b"/\xff"), "-o", form)
+    assert ran.code in (1, 3)
+    assert "\\udcff" in ran.out
+    assert "unexpected" not in ran.err
+
+
+@pytest.mark.parametrize("words", [("status", "-o"), ("timeline", "--since"), ("history", "--journal")], ids=" ".join)
+def test_a_value_without_end_does_not_hide_the_rest_of_the_line(cli: Cli, words: tuple[str, ...]) -> None:
+    ran = cli(*words, "x" * 100_000)
+    assert ran.code in (1, 2)
+    assert len(ran.err) < 500
 
 
 def test_what_calls_itself_a_file_and_gives_nothing_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

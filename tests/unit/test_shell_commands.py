@@ -1,6 +1,7 @@
 """Printed commands: whatever a job is called, pasted into a shell they do what they say and nothing else."""
 
 import ast
+import os
 import re
 import shlex
 import subprocess
@@ -33,6 +34,12 @@ def test_a_shell_gives_back_the_word(name: str) -> None:
         ["bash", "-c", f"printf %s {shell_word(name)}"], capture_output=True, check=True, env={"LC_ALL": "C.UTF-8"}
     )
     assert printed.stdout.decode() == name
+
+
+def test_a_byte_that_is_no_text_stays_that_byte() -> None:
+    name = os.fsdecode(b"a\xff\xe9.rec")
+    printed = subprocess.run(["bash", "-c", f"printf %s {shell_word(name)}"], capture_output=True, check=True)
+    assert os.fsdecode(printed.stdout) == name
 
 
 @settings(max_examples=examples(1))
