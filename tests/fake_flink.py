@@ -30,7 +30,9 @@ HANGS_SECONDS = 30.0
 class Fault:
     """What goes wrong with a request whose path contains `where`."""
 
-    kind: str  # 401, 403, 404, 500, 302, html, truncated, wrong-types, not-json, hang-up, slow, trickle, headers, huge
+    kind: str
+    """401, 403, 404, 500, 302, 302-nowhere, html, truncated, wrong-types, not-json, hang-up, slow, trickle, headers
+    or huge."""
     where: str = ""
     seconds: float = 2 * HANGS_SECONDS
 
@@ -177,6 +179,8 @@ class _Connection(asyncio.Protocol):
         good = self.message(status, answer)
         if kind == "302":
             write(self.message(302, b"", "Location: http://login.example/sign-in?next=x\r\n"))
+        elif kind == "302-nowhere":
+            write(self.message(302, b"", "Location: http://[::1\r\n"))
         elif kind == "500":
             errors = ["java.util.concurrent.TimeoutException: Ask timed out\n\tat a.B.c(B.java:1)", "<serialized>"]
             write(self.message(500, json.dumps({"errors": errors}).encode()))

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import msgspec
 
@@ -36,6 +36,18 @@ class Address(msgspec.Struct, frozen=True):
         host = f"[{self.host}]" if ":" in self.host else self.host
         full = f"{host}:{self.port}{self.path}"
         return (full, f"{host}{self.path}") if self.port == _DEFAULT_PORTS.get(self.scheme) else (full,)
+
+
+def split_url(text: str) -> SplitResult:
+    """The parts of a text that others gave; all of one that can be no URL, such as ``http://[::1``, is its path.
+
+    >>> split_url("s3://bucket/x").scheme, split_url("http://[::1").scheme
+    ('s3', '')
+    """
+    try:
+        return urlsplit(text)
+    except ValueError:
+        return SplitResult("", "", text, "", "")
 
 
 def address_of(url: str) -> Address:

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from typing import Literal
-from urllib.parse import urlsplit
 
 import msgspec
 
+from flinkops.model.address import split_url
 from flinkops.model.rehearsal import RehearsedSample
 
 # By class: failures that say something of this machine or of the network, and nothing of the program's state.
@@ -154,7 +154,7 @@ class Seen(msgspec.Struct, frozen=True):
     @property
     def _was_subsumed(self) -> bool:
         """Whether a file of the state is what was not there (a checkpoint's may lie beside it), not of the program."""
-        path = urlsplit(self.against).path.rstrip("/")
+        path = split_url(self.against).path.rstrip("/")
         folder, _, name = path.rpartition("/")
         place = folder if name.startswith("chk-") else path
         missing = (cause.message or "" for cause in self.causes if cause.kind in _GONE)

@@ -1,8 +1,8 @@
 """Plans around savepoints: taking one, and disposing of old ones."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from urllib.parse import urlsplit
 
+from flinkops.model.address import split_url
 from flinkops.model.facts import JobFacts, SnapshotFacts
 from flinkops.model.option_names import SAVEPOINT_DIRECTORY
 from flinkops.model.places import DEFAULT_SCHEME_KEY, qualified
@@ -45,7 +45,7 @@ def directory_problem(directory: str | None) -> str | None:
         return f"no savepoint directory is known: give --target DIR or set {SAVEPOINT_DIRECTORY[0]}"
     if not directory.isprintable() or directory != directory.strip():
         return "the savepoint directory has characters that no path should have"
-    scheme = urlsplit(directory).scheme
+    scheme = split_url(directory).scheme
     if not scheme and not directory.startswith("/"):
         return f"{directory} is a relative path: give an absolute one or a URI such as s3://bucket/savepoints"
     return None
@@ -165,7 +165,7 @@ def _why(job: JobFacts, requested: str | None) -> tuple[str, ...]:
 
 def _risks(job: JobFacts, directory: str | None, savepoint_format: SavepointFormat) -> tuple[str, ...]:
     risks = []
-    if directory is not None and urlsplit(directory).scheme in ("", "file"):
+    if directory is not None and split_url(directory).scheme in ("", "file"):
         risks.append("a local path is right only where JobManager and TaskManagers share that folder")
     if savepoint_format == "native":
         risks.append("a native savepoint restores only into the same state backend")

@@ -308,6 +308,37 @@ def test_what_no_plan_can_hold_is_refused(cli: Cli, flink: FakeFlink, words: tup
     assert not flink.bodies
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("savepoint", "create", "count", "--target", "http://[::1"),
+        ("savepoint", "create", "count", "--target", "s3://[x/y"),
+        ("suspend", "count", "--target", "http://[::1"),
+        ("resume", "count", "--from", "http://[::1"),
+        ("savepoint", "verify", "s3://[x"),
+        ("savepoint", "copy", "s3://[x", "s3://[y"),
+        ("savepoint", "delete", "http://[::1"),
+    ],
+    ids=" ".join,
+)
+def test_a_place_that_is_no_address_is_one_line(cli: Cli, flink: FakeFlink, words: tuple[str, ...]) -> None:
+    flink.recording = Recording.load("flink-2.3-count")
+    more = () if words[1] in ("verify", "copy") else ("--rest", flink.url)
+    ran = cli(*words, *more, *(() if words[1] == "verify" else ("--yes",)))
+    assert ran.code in (0, 1, 2, 3, 5)
+    assert "unexpected" not in ran.err
+
+
+def test_a_directory_of_the_cluster_that_is_no_address_is_one_line(cli: Cli, flink: FakeFlink) -> None:
+    flink.recording = Recording.load("flink-2.3-count")
+    settings = [each for each in flink.recording.answers["/jobmanager/config"] if "savepoint" not in each["key"]]
+    settings.append({"key": "execution.checkpointing.savepoint-dir", "value": "s3://[x"})
+    flink.recording.answers["/jobmanager/config"] = settings
+    ran = cli("savepoint", "create", "count", "--rest", flink.url, "--yes")
+    assert ran.code == 5
+    assert "unexpected" not in ran.err
+
+
 @pytest.mark.parametrize("form", ["json", "yaml"])
 def test_a_document_spells_out_what_is_no_text(cli: Cli, tmp_path: Path, form: str) -> None:
     ran = cli("savepoint", "verify", os.fsdecode(bytes(tmp_path) + b"/\xff"), "-o", form)

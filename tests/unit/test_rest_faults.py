@@ -46,6 +46,7 @@ def free_port() -> int:
         ("404", "unreachable", "answers, but is not a Flink REST API"),
         ("500", "unreachable", "HTTP 500 to /overview: Ask timed out"),
         ("302", "unreachable", "redirects to 'login.example', which is not followed with your credentials"),
+        ("302-nowhere", "unreachable", "redirects to 'elsewhere', which is not followed with your credentials"),
         ("html", "unreachable", "answers with a web page, not with Flink's REST API"),
         ("not-json", "unreachable", "something that is not JSON"),
         ("cut-json", "unreachable", "something that is not JSON"),

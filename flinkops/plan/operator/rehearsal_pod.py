@@ -9,9 +9,9 @@ import posixpath
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 from flinkops.errors import OperationFailed
+from flinkops.model.address import split_url
 from flinkops.model.json_reading import Json, items, section, text
 from flinkops.model.launch import drops_state
 from flinkops.model.option_names import CLAIM_MODE
@@ -206,7 +206,7 @@ def _program(spec: Mapping[str, Any]) -> tuple[list[str], str | None]:
     """The words behind ``flink run`` and the URI of a jar that has to be fetched first."""
     job = job_of(spec)
     uri, entry = str(job.get("jarURI") or ""), job.get("entryClass")
-    parts = urlsplit(uri)
+    parts = split_url(uri)
     if parts.scheme == "local":
         jar, fetched = posixpath.join("/", parts.netloc, parts.path.lstrip("/")), None
     elif parts.scheme:
@@ -299,10 +299,10 @@ def _egress(places: Iterable[str], full: Mapping[str, str]) -> list[dict[str, An
     """DNS, and the ports of the storage; None where those are not known."""
     ports: set[int] = set()
     for place in places:
-        parts = urlsplit(place)
+        parts = split_url(place)
         scheme = parts.scheme.lower() or "file"
         if scheme in _OBJECT_STORES:
-            endpoint = urlsplit(full.get("s3.endpoint") or full.get("fs.s3a.endpoint") or "")
+            endpoint = split_url(full.get("s3.endpoint") or full.get("fs.s3a.endpoint") or "")
             ports |= {443, *([_port_of(endpoint.geturl())] if endpoint.netloc else ())}
         elif scheme in ("http", "https"):
             ports.add(_port_of(place))
@@ -316,7 +316,7 @@ def _egress(places: Iterable[str], full: Mapping[str, str]) -> list[dict[str, An
 
 
 def _port_of(url: str) -> int:
-    parts = urlsplit(url)
+    parts = split_url(url)
     try:
         return parts.port or (80 if parts.scheme == "http" else 443)
     except ValueError:

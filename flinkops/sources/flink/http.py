@@ -11,12 +11,12 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal, TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 import urllib3
 
 from flinkops.errors import UNAUTHORIZED, Denied, Unreachable
+from flinkops.model.address import split_url
 from flinkops.model.endpoint import RestEndpoint
 from flinkops.sources.connections import (
     CONNECTION_ERRORS,
@@ -260,7 +260,7 @@ class RestClient:
                 http_status=status,
             )
         if 300 <= status < 400:
-            target = urlsplit(location or "").netloc or "elsewhere"
+            target = split_url(location or "").netloc.rpartition("@")[2] or "elsewhere"
             return BadAnswer(
                 f"{self.url} redirects to {target[:100]!r}, which is not followed with your credentials",
                 next_step="give that address itself if you trust it",
