@@ -9,10 +9,10 @@ from flinkops.assess.catch_up import latency_easing
 from flinkops.assess.latency import _highest
 from flinkops.assess.rates import rates
 from flinkops.assess.skew import _FIRST_MS, _LAST_MS, _time
-from flinkops.autoscale.controller import advise
-from flinkops.autoscale.decide import decide
+from flinkops.autoscale.controller import Controller, advise
+from flinkops.autoscale.decide import Decision, decide
 from flinkops.autoscale.memory import Memory
-from flinkops.autoscale.rates import Rates, _from_source
+from flinkops.autoscale.rates import Rates, _from_source, _reads
 from flinkops.autoscale.settings import Settings
 from flinkops.autoscale.window import Sample as WindowSample
 from flinkops.autoscale.window import Vertex, VertexSample, Window
@@ -21,7 +21,7 @@ from flinkops.diagnose.case import Case
 from flinkops.diagnose.changes import MANY_CHECKPOINTS, gaps_of_facts
 from flinkops.diagnose.partition_pace import MOST_MS, PartitionPace
 from flinkops.diagnose.rules.restart_loop import _restarts_since, lost_taskmanager_ms
-from flinkops.diagnose.rules.source_idle import _flowed_seconds
+from flinkops.diagnose.rules.source_idle import _flowed_seconds, _idle_seconds
 from flinkops.diagnose.rules.state_bloat import _may_expire
 from flinkops.diagnose.rules.watermark_delay import STANDSTILL_SECONDS, _trailing
 from flinkops.model.detail import JobDetail, PartitionDetail
@@ -42,6 +42,7 @@ from flinkops.plan.operator.step_inputs import AwaitTakenUp
 from flinkops.plan.operator.validation import _needs_savepoints
 from flinkops.plan.redeploy import plan_resume
 from flinkops.plan.savepoint import _disposes, plan_savepoint
+from flinkops.render.glyphs import UNICODE, lanes
 from flinkops.render.lines import fit, line, plain
 from tests.unit.builders import NOW_MS, checkpoint, checkpoints, spread, with_vertex
 from tests.unit.builders import job as any_job
@@ -280,3 +281,50 @@ def test_a_savepoint_of_a_job_that_is_held_up_takes_its_time(ratio: float | None
     facts = with_vertex(any_job(), "work", backpressured_ratio=None if ratio is None else spread(ratio))
     plan = plan_savepoint(facts, STAMP, target_directory="s3://b/sp")
     assert any("backpressured" in each for each in plan.risks) is told
+
+
+@pytest.mark.parametrize(("rates_told", "reads"), [((0.5, 0.5), True), ((0.0, 0.5), False), ((None, 0.5), False)])
+def test_a_source_reads_when_flinks_own_rate_says_so_throughout(
+    rates_told: tuple[float | None, ...], reads: bool
+) -> None:
+    samples = [WindowSample(NOW_MS, {"src": VertexSample(records_in_per_second=each)}) for each in rates_told]
+    assert _reads(Vertex("src", "src", 1, 128), samples) is reads
+
+
+@pytest.mark.parametrize(("at_ms", "verdict"), [(60_999, "blocked"), (61_000, "scale"), (900_000, "scale")])
+def test_the_cool_down_ends_by_any_clock(at_ms: int, verdict: str) -> None:
+    controller = Controller(Settings(cool_down_seconds=60.0))
+    decision = Decision("orders", at_ms, "scale", (), ())
+    controller.rescaled(decision, 1_000)
+    assert controller._cooled_down(decision).verdict == verdict
+
+
+def test_an_edge_to_a_lane_that_goes_on_has_its_own_corner() -> None:
+    graph = [("a", []), ("b", []), ("c", ["a", "b"]), ("d", ["b"])]
+    assert lanes(graph, UNICODE)[2] == "●─┤"
+    graph = [("a", []), ("b", []), ("c", ["a", "b"]), ("d", ["a"])]
+    assert lanes(graph, UNICODE)[2] == "├─●"
+
+
+def test_a_source_is_idle_since_the_poll_after_its_last_records() -> None:
+    polls = [sample(ago, records_in_per_second=rate) for ago, rate in ((30, 0.0), (20, 5.0), (10, 0.0))]
+    facts = with_vertex(job(), "src", records_in_per_second=spread(0.0), source_idle_seconds=None)
+    facts = with_vertex(facts, "src", records_out_per_second=spread(0.0))
+    case = Case(evidence(facts, polls))
+    assert _idle_seconds(case, list(case.graph.sources)) == 10.0
+
+
+@pytest.mark.parametrize(("ended_ms", "down_seconds"), [(NOW_MS - 500, 0.5), (NOW_MS, 0.0), (NOW_MS + 5_000, 0.0)])
+def test_a_job_is_down_since_its_end_by_clocks_that_may_differ(
+    ended_ms: int, down_seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[float] = []
+
+    def noted(*_: object, down_seconds: float, **__: object) -> tuple[str, ...]:
+        told.append(down_seconds)
+        return ()
+
+    monkeypatch.setattr("flinkops.plan.redeploy.transaction_risks", noted)
+    stopped = any_job(state="CANCELED", ended_ms=ended_ms)
+    plan_resume(stopped, None, "s3://b/sp", ClusterFacts("prod", "2.3.0", 1, 8, 8), STAMP, Terms())
+    assert told == [down_seconds]
