@@ -10,8 +10,8 @@ from flinkops.assess.latency import _highest
 from flinkops.assess.rates import rates
 from flinkops.assess.skew import _FIRST_MS, _LAST_MS, _time
 from flinkops.autoscale.controller import Controller, advise
-from flinkops.autoscale.decide import Decision, decide
-from flinkops.autoscale.memory import Memory
+from flinkops.autoscale.decide import Decision, _Judge, decide
+from flinkops.autoscale.memory import Memory, Wanted
 from flinkops.autoscale.rates import Rates, _from_source, _reads
 from flinkops.autoscale.settings import Settings
 from flinkops.autoscale.window import Sample as WindowSample
@@ -37,6 +37,7 @@ from flinkops.plan.operator.effective_mode import _last_checkpoint
 from flinkops.plan.operator.in_place import in_place_rollback
 from flinkops.plan.operator.reading import _quantity
 from flinkops.plan.operator.rehearsal_pod import _secrets
+from flinkops.plan.operator.rules import NEWEST, OLDEST, features
 from flinkops.plan.operator.situation import ObservedJob
 from flinkops.plan.operator.step_inputs import AwaitTakenUp
 from flinkops.plan.operator.validation import _needs_savepoints
@@ -328,3 +329,36 @@ def test_a_job_is_down_since_its_end_by_clocks_that_may_differ(
     stopped = any_job(state="CANCELED", ended_ms=ended_ms)
     plan_resume(stopped, None, "s3://b/sp", ClusterFacts("prod", "2.3.0", 1, 8, 8), STAMP, Terms())
     assert told == [down_seconds]
+
+
+def test_a_wish_a_whole_window_after_the_first_is_no_blend() -> None:
+    vertex, wishes = Vertex("src", "src", 9, 128), (Wanted(NOW_MS, 5, True), Wanted(NOW_MS + 60_000, 3, True))
+    chosen = Settings(metrics_window_seconds=60.0, scale_down_interval_seconds=120.0)
+    judge = _Judge(vertex, Rates(), chosen, Memory(waiting={"src": wishes}), False, NOW_MS + 120_000)
+    told, kept = judge._downwards(2, "less comes in", outside=True)
+    assert told.recommended == 3
+    assert len(kept) == 3
+
+
+def test_an_operator_with_all_marks_of_the_newest_is_the_newest() -> None:
+    whole: dict[str, Any] = {
+        "spec": {
+            "properties": {
+                "job": {"properties": {"savepointRedeployNonce": {}, "autoscalerResetNonce": {}}},
+                "flinkConfiguration": {"x-kubernetes-preserve-unknown-fields": True},
+                "flinkVersion": {"enum": ["v2_3"]},
+                "jobManager": {"properties": {"resources": {}}},
+            }
+        },
+        "status": {"properties": {"jobStatus": {"properties": {"upgradeSavepointPath": {}}}}},
+    }
+
+    def between(properties: Any) -> tuple[int, int]:
+        served = {"served": True, "schema": {"openAPIV3Schema": {"properties": properties}}}
+        found = features({"spec": {"versions": [served]}})
+        return found.oldest, found.newest
+
+    assert between(whole) == (NEWEST, NEWEST)
+    del whole["spec"]["properties"]["jobManager"]
+    assert between(whole) == (15, 15)
+    assert between({}) == (OLDEST, OLDEST)
