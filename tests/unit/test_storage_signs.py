@@ -159,3 +159,12 @@ def test_it_is_asked_for_only_where_checkpoints_fail_or_wait() -> None:
     assert storage_is_suspected(job(checkpoints=failing(1)))
     assert not storage_is_suspected(job())
     assert not storage_is_suspected(job(checkpoints=None))
+
+
+@pytest.mark.parametrize(("checkpoint_id", "sure"), [(20, 0.95), (None, 0.8)])
+def test_a_sign_that_names_the_checkpoint_is_surer(checkpoint_id: int | None, sure: float) -> None:
+    finding = found(
+        "checkpoint-storage", with_signs(job(checkpoints=failing(2)), sign("denied", checkpoint_id=checkpoint_id))
+    )
+    assert finding is not None
+    assert finding.confidence == sure
