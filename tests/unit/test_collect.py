@@ -216,7 +216,7 @@ def test_one_lying_endpoint_leaves_the_others_correct(kind: str) -> None:
             collector.close()
     assert [each.state for each in before.sources] == ["ok", "ok"]
     assert after.sources[0].state == "ok"
-    assert after.sources[1].state in ("unreachable", "denied")
+    assert after.sources[1].state in ("unreachable", "denied", "stale")  # stale: not within the deadline
     assert after.sources[1].age_seconds is not None
     rows = {job.cluster: job for job in after.jobs}
     assert rows[after.sources[0].name].seen_ms > rows[after.sources[1].name].seen_ms
