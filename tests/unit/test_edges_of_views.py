@@ -6,19 +6,30 @@ from typing import Any
 
 import pytest
 
+from flinkops.assess.backpressure import _takes_turns_with
+from flinkops.autoscale.decide import _Judge
+from flinkops.autoscale.memory import Memory, Scaling
 from flinkops.autoscale.rates import Rates, evaluate
 from flinkops.autoscale.settings import Settings
 from flinkops.autoscale.window import Vertex, Window
 from flinkops.diagnose.case import Case
 from flinkops.diagnose.rules.watermark_delay import _flows
+from flinkops.model.request import Terms
+from flinkops.observability.reporter import _compare
+from flinkops.plan.operator.blue_green import outlook, template_of
+from flinkops.plan.operator.blue_green_plan import _transition_steps
 from flinkops.plan.operator.decision import Act, Decision
 from flinkops.plan.operator.effective_mode import _by_checkpoint_age, _pending
 from flinkops.plan.operator.reasons import ReasonCode, because
 from flinkops.plan.operator.rules import Rules
 from flinkops.plan.operator.situation import ObservedJob
+from flinkops.plan.operator.spec import compared
 from flinkops.plan.operator.validation import _spec_change
+from flinkops.plan.rehearsal_size import SAMPLE_BYTES, _restored_bytes
+from flinkops.plan.step_inputs import CheckFiles
 from tests.unit.builders import NOW_MS, spread, with_vertex
-from tests.unit.doctor_cases import evidence, job
+from tests.unit.doctor_cases import evidence, job, sample
+from tests.unit.test_blue_green_plan import active, child
 
 
 @pytest.mark.parametrize(("idle_seconds", "flows"), [(None, True), (9.9, True), (10.0, False), (11.0, False)])
@@ -78,3 +89,54 @@ def test_of_a_vertex_that_has_finished_nothing_comes_any_more() -> None:
     window = Window("orders", "RUNNING", (vertex,), ())
     (found,) = evaluate(window, Settings()).values()
     assert found == Rates(input_rate=0.0, true_rate=math.inf, target_rate=0.0, catch_up_rate=0.0)
+
+
+@pytest.mark.parametrize(("mode", "native"), [("standalone", False), ("native", True), (None, True)])
+def test_how_a_cluster_is_run_is_the_specs_unless_it_is_told(mode: str | None, native: bool) -> None:
+    before = {"mode": mode, "flinkVersion": "v1_20", "job": {"parallelism": 1}}
+    after = {**before, "job": {"parallelism": 2}}
+    by_itself, told, otherwise = (
+        compared(before, after, Rules(15), native=each).fields for each in (None, native, not native)
+    )
+    assert by_itself == told
+    assert told != otherwise
+
+
+@pytest.mark.parametrize(("mode", "checks"), [("savepoint", True), ("stateless", False), ("last-state", False)])
+def test_files_are_checked_where_there_is_a_savepoint(mode: Any, checks: bool) -> None:
+    pair = active()
+    seen = outlook(pair, {**template_of(pair), "image": "count:2"}, child(), Rules(15))
+    patch = {"spec": {"template": {"spec": {"image": "count:2"}}}}
+    steps = _transition_steps(pair, template_of(pair), patch, seen, job(), mode, None, Terms())
+    assert any(isinstance(step.do, CheckFiles) for step in steps) is checks
+
+
+@pytest.mark.parametrize(
+    ("state_bytes", "sample", "restored"), [(None, True, 0), (None, False, 0), (7, True, 7), (7, False, 7)]
+)
+def test_of_a_state_of_unknown_size_nothing_is_counted(state_bytes: int | None, sample: bool, restored: int) -> None:
+    assert _restored_bytes(state_bytes, sample=sample) == restored
+    assert _restored_bytes(SAMPLE_BYTES + 1, sample=sample) == SAMPLE_BYTES + (not sample)
+
+
+@pytest.mark.parametrize(
+    ("leaders", "other"), [("abab", "a"), ("aab", None), ("aba", None), ("bbab", None), ("ababab", "a"), ("acac", None)]
+)
+def test_vertices_take_turns_when_the_busiest_changed_three_times(leaders: str, other: str | None) -> None:
+    past = [sample(60 - 10 * at, busiest=((each, 0.9), ("x", 0.1))) for at, each in enumerate(leaders)]
+    assert _takes_turns_with("b", past) == other
+
+
+@pytest.mark.parametrize(("hoped", "came", "useless"), [(0.5, 0.0, True), (0.5, 0.4, False), (0.0, 0.0, False)])
+def test_a_scale_up_that_brought_nothing_is_told_however_slow_the_vertex(
+    hoped: float, came: float, useless: bool
+) -> None:
+    last = Scaling(NOW_MS, "src", 1, 2, 2.0, 2.0 + hoped)
+    judge = _Judge(Vertex("src", "src", 2, 128), Rates(), Settings(), Memory(scalings=(last,)), False, NOW_MS)
+    assert (judge._ineffective(2.0 + came) is not None) is useless
+
+
+def test_a_pattern_is_added_to_the_labels_that_a_metric_has() -> None:
+    assert _compare('m{a="b"}', {"job": "x*"}, 1.0) == '(m{a="b", job=~"x.*"} <= bool 1)'
+    assert _compare("m", {"job": "x*", "namespace": ""}, 1.0) == '(m{job=~"x.*"} <= bool 1)'
+    assert _compare("m", {}, None) == "(m * 0 + 1)"
