@@ -13,6 +13,7 @@ from flinkops.autoscale.rates import Rates, evaluate
 from flinkops.autoscale.settings import Settings
 from flinkops.autoscale.window import Vertex, Window
 from flinkops.diagnose.case import Case
+from flinkops.diagnose.kept import _kept
 from flinkops.diagnose.rules.watermark_delay import _flows
 from flinkops.model.request import Terms
 from flinkops.observability.reporter import _compare
@@ -140,3 +141,9 @@ def test_a_pattern_is_added_to_the_labels_that_a_metric_has() -> None:
     assert _compare('m{a="b"}', {"job": "x*"}, 1.0) == '(m{a="b", job=~"x.*"} <= bool 1)'
     assert _compare("m", {"job": "x*", "namespace": ""}, 1.0) == '(m{job=~"x.*"} <= bool 1)'
     assert _compare("m", {}, None) == "(m * 0 + 1)"
+
+
+def test_less_than_a_byte_that_each_record_leaves_is_something() -> None:
+    sizes = [*range(0, 300, 50), *range(275, 425, 25)]
+    polls = [sample(120 - n, accepted_records=100 * n, state_bytes=size) for n, size in enumerate(sizes)]
+    assert _kept(polls) == pytest.approx(0.5)
