@@ -13,10 +13,12 @@ from flinkops.autoscale.rates import Rates, evaluate
 from flinkops.autoscale.settings import Settings
 from flinkops.autoscale.window import Vertex, Window
 from flinkops.diagnose.case import Case
+from flinkops.diagnose.changes import current
 from flinkops.diagnose.kept import _kept
-from flinkops.diagnose.rules.watermark_delay import _flows
+from flinkops.diagnose.rules.watermark_delay import STANDSTILL_SKEW_SECONDS, _flows, _skew_worth
 from flinkops.model.request import Terms
 from flinkops.observability.reporter import _compare
+from flinkops.observability.rules import to_yaml
 from flinkops.plan.operator.blue_green import outlook, template_of
 from flinkops.plan.operator.blue_green_plan import _transition_steps
 from flinkops.plan.operator.decision import Act, Decision
@@ -26,9 +28,11 @@ from flinkops.plan.operator.rules import Rules
 from flinkops.plan.operator.situation import ObservedJob
 from flinkops.plan.operator.spec import compared
 from flinkops.plan.operator.validation import _spec_change
+from flinkops.plan.orphans import References, StoredFile, decide
 from flinkops.plan.rehearsal_size import SAMPLE_BYTES, _restored_bytes
+from flinkops.plan.state_layout import tail_of
 from flinkops.plan.step_inputs import CheckFiles
-from tests.unit.builders import NOW_MS, spread, with_vertex
+from tests.unit.builders import NOW_MS, snapshot, spread, with_vertex
 from tests.unit.doctor_cases import evidence, job, sample
 from tests.unit.test_blue_green_plan import active, child
 
@@ -147,3 +151,31 @@ def test_less_than_a_byte_that_each_record_leaves_is_something() -> None:
     sizes = [*range(0, 300, 50), *range(275, 425, 25)]
     polls = [sample(120 - n, accepted_records=100 * n, state_bytes=size) for n, size in enumerate(sizes)]
     assert _kept(polls) == pytest.approx(0.5)
+
+
+def test_letters_of_any_language_stay_in_a_rule_file() -> None:
+    assert to_yaml({"a": "Größe"}) == "a: Größe\n"
+
+
+def test_of_two_jobs_of_one_name_the_one_that_was_started_last_is_the_current_one() -> None:
+    jobs = [job(id=name * 32, started_ms=at_ms) for name, at_ms in (("b", 3), ("c", None), ("d", 2))]
+    assert [each.id[0] for each in current(snapshot(*jobs)).values()] == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("own", "limit", "worth"), [("1 min", 4_000.0, 2_000.0), ("1 min", 1.0, STANDSTILL_SKEW_SECONDS), (None, 9e9, None)]
+)
+def test_a_skew_is_worth_it_from_half_of_the_jobs_own_limit_on(
+    own: str | None, limit: float, worth: float | None
+) -> None:
+    assessment = SimpleNamespace(limits=SimpleNamespace(skew_seconds=limit))
+    case: Any = SimpleNamespace(setting=lambda _: own, evidence=SimpleNamespace(assessment=assessment))
+    assert _skew_worth(case) == (STANDSTILL_SKEW_SECONDS if worth is None else worth)
+
+
+def test_what_a_snapshot_elsewhere_names_is_kept() -> None:
+    path = f"c/{'a' * 32}/shared/f1"
+    kept = {}
+    for name, files in (("named", {tail_of(path): "elsewhere"}), ("not", {})):
+        kept[name] = [each.kept for each in decide([StoredFile(path, 1)], {}, References(files=files)).units]
+    assert kept == {"named": ["elsewhere"], "not": [None]}
