@@ -102,7 +102,7 @@ def cpu_ratio(sample: str, rounds: int) -> float:
 
 
 def paths_of_a_poll(source: FlinkRestSource) -> list[str]:
-    """What a second poll asks for."""
+    """What the next poll asks for. SystemExit where the cluster does not answer it."""
     client, asked = source._client, []
     read = client.read
 
@@ -111,8 +111,10 @@ def paths_of_a_poll(source: FlinkRestSource) -> list[str]:
         return read(method, path, *args, **kwargs)  # type: ignore[arg-type]
 
     client.read = noting  # type: ignore[method-assign]
-    source.poll(30.0)
+    status = source.poll(30.0).status
     client.read = read  # type: ignore[method-assign]
+    if status.state != "ok":
+        raise SystemExit(f"{status.name} does not answer: {status.error}")
     return asked
 
 

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from bench.poller import served
+from bench.poller import paths_of_a_poll, served
 from flinkops.model.endpoint import parse_endpoint
 from flinkops.sources.flink.source import FlinkRestSource
 
@@ -41,19 +41,10 @@ def cpu_seconds(command: Sequence[str]) -> float:
 def first_poll(url: str) -> list[str]:
     """The addresses that a first poll asks for."""
     source = FlinkRestSource(parse_endpoint(url))
-    client, asked = source._client, []
-    read = client.read
-
-    def noting(method: str, path: str, *args: object, **kwargs: object) -> bytes:
-        asked.append(url + path)
-        return read(method, path, *args, **kwargs)  # type: ignore[arg-type]
-
-    client.read = noting  # type: ignore[method-assign]
-    snapshot = source.poll(30.0)
-    source.close()
-    if snapshot.status.state != "ok":
-        raise SystemExit(f"{url} does not answer: {snapshot.status.error}")
-    return asked
+    try:
+        return [url + path for path in paths_of_a_poll(source)]
+    finally:
+        source.close()
 
 
 @contextmanager

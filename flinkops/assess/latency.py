@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from flinkops.assess.signal import Signal, not_running, vertex_reason
+from flinkops.assess.signal import Signal, first_unread, not_running, vertex_reason
 from flinkops.model.assessment import Latency
 from flinkops.model.facts import BATCH, JobFacts, VertexFacts
 from flinkops.model.graph import Graph
@@ -40,8 +40,7 @@ def latency(job: JobFacts, graph: Graph, past: Sequence[JobSample]) -> Signal[La
 def _unread(job: JobFacts) -> str | None:
     """Why one of the latencies could not be read: the worst one may be that. Of what takes in nothing, none counts."""
     live = [each for each in job.vertices if each.status != ExecutionState.FINISHED and not _empty(each)]
-    found = (vertex_reason(job, vertex, "latency_p99_seconds", "") for vertex in live)
-    return next((why for why in found if why), None)
+    return first_unread(job, live, "latency_p99_seconds")
 
 
 def _without_times(job: JobFacts, graph: Graph) -> str | None:

@@ -1,6 +1,6 @@
 """What each signal gives: its value, and a reason for every part of it that is not known."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Generic, NamedTuple, TypeVar
 
 from flinkops.model.facts import JobFacts, VertexFacts
@@ -38,8 +38,12 @@ def vertex_reason(job: JobFacts, vertex: VertexFacts, field: str, otherwise: str
 
 def left_out(job: JobFacts, *fields: str) -> str | None:
     """Why a number over the vertices would leave one out: the source could not read one of the facts; else None."""
-    live = [vertex for vertex in job.vertices if vertex.status != ExecutionState.FINISHED]
-    found = (vertex_reason(job, vertex, field, "") for vertex in live for field in fields)
+    return first_unread(job, (vertex for vertex in job.vertices if vertex.status != ExecutionState.FINISHED), *fields)
+
+
+def first_unread(job: JobFacts, vertices: Iterable[VertexFacts], *fields: str) -> str | None:
+    """Why the source could not read one of the facts of these vertices: of the first; None where it could."""
+    found = (vertex_reason(job, vertex, field, "") for vertex in vertices for field in fields)
     return next((why for why in found if why), None)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from flinkops.assess.signal import Signal, not_running, reason, vertex_reason
+from flinkops.assess.signal import Signal, first_unread, not_running, reason
 from flinkops.config.policy import WATERMARK_DELAY_KEY, JobClass
 from flinkops.model.event_time import held_back
 from flinkops.model.facts import BATCH, JobFacts, VertexFacts
@@ -73,9 +73,7 @@ def event_time(job: JobFacts, graph: Graph, past: Sequence[JobSample], job_class
 
 def _unread(job: JobFacts, times: Mapping[str, VertexTime]) -> str | None:
     """Why the watermark of a vertex could not be read: it may be the furthest behind."""
-    vertices = (vertex for vertex in job.vertices if times[vertex.id].state == "unknown")
-    found = (vertex_reason(job, vertex, "watermark_ms", "") for vertex in vertices)
-    return next((why for why in found if why), None)
+    return first_unread(job, (vertex for vertex in job.vertices if times[vertex.id].state == "unknown"), "watermark_ms")
 
 
 def vertex_time(vertex: VertexFacts, now_ms: int) -> VertexTime:

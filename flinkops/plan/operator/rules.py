@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flinkops.model.assessment import Value
-from flinkops.model.json_reading import section
+from flinkops.model.json_reading import items, section
 from flinkops.model.operator_bugs import version_numbers
 
 OLDEST, NEWEST = 7, 16
@@ -159,7 +159,7 @@ def writer_of(last_reconciled: Mapping[str, Any]) -> int:
 
 def features(crd: Mapping[str, Any], version: str | None = None) -> Features:
     """Reads the schema of the FlinkDeployment CRD (``flinkdeployments.flink.apache.org``)."""
-    served = [one for one in section(crd, "spec").get("versions") or [] if one.get("served")]
+    served = [one for one in items(section(crd, "spec"), "versions") if one.get("served")]
     schema = section(served[0], "schema").get("openAPIV3Schema") if served else {}
 
     def node(*path: str) -> Mapping[str, Any] | None:
