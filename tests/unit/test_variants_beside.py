@@ -3,7 +3,6 @@
 `FLINKOPS_UPDATE_GOLDEN=1 pytest -m thorough tests/unit/test_variants_beside.py` writes the files: read these.
 """
 
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,7 +11,7 @@ import pytest
 from flinkops.assess import assess
 from flinkops.config.policy import Policy
 from flinkops.diagnose.changes import Load, between, gaps_of_facts, gaps_of_recording, in_order, of_events, of_facts
-from flinkops.diagnose.evidence import decode_evidence, gathered
+from flinkops.diagnose.evidence import gathered
 from flinkops.diagnose.fleet import diagnose_fleet
 from flinkops.diagnose.kept import are_enough, kept_now_and_before
 from flinkops.diagnose.partition_pace import paced
@@ -36,8 +35,7 @@ from flinkops.plan.orphans import References, SnapshotContent, StoredFile, decid
 from flinkops.plan.storage import FolderDeletion, plan_deletion
 from flinkops.render.timeline import timeline_csv, timeline_document, timeline_lines
 from tests.unit.builders import NOW_MS, snapshot
-from tests.unit.test_doctor_samples import HEALTHY, ILL
-from tests.unit.test_variants_of_jobs import WORDS, exceptions, resource, whole
+from tests.unit.test_variants_of_jobs import WORDS, sample, whole
 from tests.variants import Outcome, hold
 
 SAMPLES = ("few-partitions-weak", "poison-weak", "rescaled", "savepoint", "running-twice")
@@ -46,11 +44,8 @@ SAMPLES = ("few-partitions-weak", "poison-weak", "rescaled", "savepoint", "runni
 @pytest.mark.thorough
 @pytest.mark.parametrize("stem", SAMPLES)
 def test_two_polls_that_are_otherwise_are_told_as_they_were(stem: str) -> None:
-    (path,) = (each for each in (*ILL, *HEALTHY) if each.stem == stem)
-    recorded = whole(decode_evidence(Path(path).read_bytes()))
+    recorded = sample(stem)
     job = recorded["job"]
-    job["resource"] = whole(resource(job["seen_ms"]))
-    job["exceptions"] = [*job["exceptions"], *map(whole, exceptions(job["seen_ms"]))]
     before = {**job, "seen_ms": job["seen_ms"] - 30_000, "restarts": 0, "exceptions": []}
     event = KubeEvent(job["seen_ms"] - 5_000, "Warning", "BackOff", "Pod/orders-1", "back-off", 3)
     given = {

@@ -67,8 +67,7 @@ def test_a_job_that_is_otherwise_comes_out_as_it_did(path: Path, part: int) -> N
     recorded = whole(decode_evidence(path.read_bytes()))
     taken_ms, job = recorded["taken_ms"], recorded["job"]
     if part == 2:
-        job["resource"] = whole(resource(taken_ms))
-        job["exceptions"] = [*job["exceptions"], *map(whole, exceptions(taken_ms))]
+        of_an_operator(job, taken_ms)
     parts = {key: job.pop(key) for key in APART}
     others = {key: recorded[key] for key in ("detail", "flame_graphs", "cluster", "history")}
     given = {key: each for key, each in (parts | others).items() if each}
@@ -79,6 +78,20 @@ def test_a_job_that_is_otherwise_comes_out_as_it_did(path: Path, part: int) -> N
         20,
         WORDS,
     )
+
+
+def sample(stem: str) -> Any:
+    """One of the doctor's recordings, of an operator's job."""
+    (path,) = (each for each in (*ILL, *HEALTHY) if each.stem == stem)
+    recorded = whole(decode_evidence(path.read_bytes()))
+    of_an_operator(recorded["job"], recorded["job"]["seen_ms"])
+    return recorded
+
+
+def of_an_operator(job: Any, at_ms: int) -> None:
+    """Give it a resource, and exceptions of several kinds."""
+    job["resource"] = whole(resource(at_ms))
+    job["exceptions"] = [*job["exceptions"], *map(whole, exceptions(at_ms))]
 
 
 def whole(value: Any) -> Any:

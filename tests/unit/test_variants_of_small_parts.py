@@ -3,7 +3,6 @@
 `FLINKOPS_UPDATE_GOLDEN=1 pytest -m thorough tests/unit/test_variants_of_small_parts.py` writes the files: read these.
 """
 
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,7 +11,7 @@ import pytest
 from flinkops.assess import assess
 from flinkops.config.policy import Policy
 from flinkops.diagnose.diagnosis import diagnose
-from flinkops.diagnose.evidence import decode_evidence, gathered
+from flinkops.diagnose.evidence import gathered
 from flinkops.errors import FlinkopsError
 from flinkops.model.detail import ResourceRequirement
 from flinkops.model.effect import Expected, PodImage, RunsWith
@@ -38,21 +37,16 @@ from flinkops.render.lines import ends, fit, flow, join, line
 from flinkops.render.plan import plan_lines
 from flinkops.render.table import status_csv, status_names, status_table
 from tests.unit.builders import NOW_MS, job, snapshot, vertex
-from tests.unit.test_doctor_samples import HEALTHY, ILL
-from tests.unit.test_variants_of_jobs import WORDS, exceptions, resource, whole
+from tests.unit.test_variants_of_jobs import WORDS, sample, whole
 from tests.variants import Outcome, hold
 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("stem", ["hot-key-weak", "high-load", "drifted-weak"])
 def test_a_job_that_is_otherwise_is_shown_as_it_was(stem: str) -> None:
-    (path,) = (each for each in (*ILL, *HEALTHY) if each.stem == stem)
-    recorded = whole(decode_evidence(Path(path).read_bytes()))
-    job_given = recorded["job"]
-    job_given["resource"] = whole(resource(job_given["seen_ms"]))
-    job_given["exceptions"] = [*job_given["exceptions"], *map(whole, exceptions(job_given["seen_ms"]))]
+    recorded = sample(stem)
     how = {"cells": 100, "later_ms": 1_000, "noted": True, "bar": [0.5, 0.25], "jobs": 2}
-    hold(f"small/shown {stem}", {"job": job_given, "history": recorded["history"], "how": how}, shown, 15, WORDS)
+    hold(f"small/shown {stem}", {"job": recorded["job"], "history": recorded["history"], "how": how}, shown, 15, WORDS)
 
 
 def shown(document: Any) -> Outcome:
