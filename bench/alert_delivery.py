@@ -290,6 +290,9 @@ def main() -> int:
     )
     parser.add_argument("--skus", type=int, default=1_000_000)
     parser.add_argument(
+        "--slots", type=int, default=1, help="of the TaskManager: RocksDB has the managed memory of one, 384 MiB by N"
+    )
+    parser.add_argument(
         "--explain", action="store_true", help="what held slow alerts up; costs a few hundredths of a core"
     )
     parser.add_argument("--relay-seconds", type=float, default=0.0, help="of a bare relay in Java after each rate")
@@ -302,7 +305,7 @@ def main() -> int:
         home, folder = Path(name, "fleet"), Path(name, "post")
         folder.mkdir()
         try:
-            info = fleet.up(home, ha=options.kills)
+            info = fleet.up(home, ha=options.kills, slots=options.slots)
             found = (kill_in_turn if options.kills else measure)(info, folder, options)
         finally:
             fleet.down(home)

@@ -142,11 +142,14 @@ def main() -> int:
     parser.add_argument("--records", type=int, default=3_000_000)
     parser.add_argument("--skus", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument(
+        "--slots", type=int, default=1, help="of the TaskManager: RocksDB has the managed memory of one, 384 MiB by N"
+    )
     parser.add_argument("--orders", nargs="+", choices=("event", "arrival"), default=["event", "arrival"])
     options = parser.parse_args()
     runs: list[Run] = []
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        info = fleet.up(Path(folder))
+        info = fleet.up(Path(folder), slots=options.slots)
         try:
             started = time.monotonic()
             fill(info, options.records, options.skus)

@@ -1,8 +1,10 @@
 """The dispatcher's parts, each alone."""
 
+import asyncio
 import fnmatch
 import sqlite3
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from jobs.price_alerts.dispatcher.matching import Matcher
 from jobs.price_alerts.dispatcher.measures import LastMinute
 from jobs.price_alerts.dispatcher.progress import Progress
 from jobs.price_alerts.dispatcher.sending import judge
-from jobs.price_alerts.dispatcher.store import Store
+from jobs.price_alerts.dispatcher.store import Settled, Store
 from jobs.price_alerts.dispatcher.subscriptions import Filter, Subscription
 from tests.dispatcher.alerts import SECRET, encoded
 
@@ -270,6 +272,28 @@ def test_a_state_of_another_version_is_left_alone(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(OperationFailed, match="another version"):
         Store(tmp_path, window_seconds=0.001)
+
+
+def test_what_is_settled_is_known_after_a_restart_whatever_its_time(tmp_path: Path) -> None:
+    async def settle(scraped_ms: Sequence[int]) -> list[bool]:
+        store = Store(tmp_path, window_seconds=0.001)
+        try:
+            store.start()
+            known = [store.is_settled(each, 1, b"alert") for each in range(-2, 12)]
+            written: asyncio.Queue[None] = asyncio.Queue()
+            for each in scraped_ms:
+                store.submit(Settled(1, each, b"alert", True, None), lambda: written.put_nowait(None))
+            for _ in scraped_ms:
+                await written.get()
+            assert all(store.is_settled(each, 1, b"alert") for each in scraped_ms)
+            assert not store.is_settled(max(scraped_ms, default=0) + 1, 1, b"alert")
+            return known
+        finally:
+            store.close()
+
+    assert not any(asyncio.run(settle([3, 9, -1])))  # of an empty file nothing is known
+    known = asyncio.run(settle([]))
+    assert [number for number, each in enumerate(known, -2) if each] == [-1, 3, 9]
 
 
 @given(st.lists(st.floats(0.0002, 100.0), min_size=1, max_size=200))

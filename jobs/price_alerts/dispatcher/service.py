@@ -122,8 +122,8 @@ class Dispatcher:
             await self._until_stopped()
         finally:
             await self._finish()
-        if self._failure is not None:
-            raise self._failure
+        if (failure := self._failure or self._store.failure) is not None:
+            raise failure
 
     async def _until_stopped(self) -> None:
         work = [asyncio.create_task(each) for each in (self._read_on(), self._maintain(), self._stopping.wait())]

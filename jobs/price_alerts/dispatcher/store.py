@@ -9,6 +9,7 @@ a full disk or damage, is raised as OperationFailed.
 import asyncio
 import contextlib
 import fcntl
+import math
 import sqlite3
 import threading
 from collections import deque
@@ -75,6 +76,8 @@ class Store:
             self._lock = undo.enter_context(_locked(folder))
             with self._usable():
                 self._reader = _connect(folder / _FILE)
+            undo.callback(self._reader.close)
+            self._newest_scraped_ms = self._newest()
             undo.pop_all()
         self._changes: deque[tuple[Change, Then]] = deque()
         self._work = threading.Event()
@@ -127,9 +130,16 @@ class Store:
         return numbers
 
     def is_settled(self, scraped_ms: int, client: int, alert: bytes) -> bool:
-        """Whether this alert is done with for this client."""
+        """Whether this alert is done with for this client. The file is not asked about one newer than all in it."""
+        if scraped_ms > self._newest_scraped_ms:
+            return False
         question = "SELECT 1 FROM delivered WHERE scraped_ms = ? AND client = ? AND alert = ?"
         return self._first(question, scraped_ms, client, alert) is not None
+
+    def _newest(self) -> float:
+        """The time of the newest scrape of which an alert is done with; before all times when there is none."""
+        (newest,) = self._first("SELECT CAST(max(scraped_ms) AS INTEGER) FROM delivered") or (None,)
+        return -math.inf if newest is None else float(newest)
 
     def is_parked(self, client: int, partition: int, offset: int) -> bool:
         """Whether this record is parked for this client."""
@@ -160,6 +170,8 @@ class Store:
 
     def submit(self, change: Change, then: Then) -> None:
         """Make the change durable soon; `then` is called in the loop when it is."""
+        if isinstance(change, Settled) and change.remember:
+            self._newest_scraped_ms = max(self._newest_scraped_ms, change.scraped_ms)
         self._changes.append((change, then))
         self._work.set()
 
