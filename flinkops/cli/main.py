@@ -5,6 +5,7 @@ file is paid for by its `--help` and the completion of its arguments: heavy impo
 """
 
 import errno
+import gc
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -27,6 +28,8 @@ Examples:
 """
 
 
+_OBJECTS_A_COLLECTION = 20_000
+"""What a short command makes, modules above all, lives to its end: Python's 700 cost it 5 % of its CPU time."""
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF)
 
 
@@ -135,6 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run and exit; the user sees one line of an error, never a traceback unless --debug is given."""
     from flinkops.local.signals import end_at_once
 
+    gc.set_threshold(_OBJECTS_A_COLLECTION)
     open_standard_streams()
     try:
         _run(list(sys.argv[1:] if arguments is None else arguments))
