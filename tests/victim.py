@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from flinkops.act.executor import Progress
-
-PATIENCE_SECONDS = 120.0
+from tests.patience import PATIENT_SECONDS
 
 
 class Victim:
@@ -49,7 +48,7 @@ def waiting_at(place: str, act: Callable[[Callable[[Progress], None]], object]) 
     os.close(tell)
     os.close(say)
     try:
-        ready, _, _ = select.select([reached], [], [], PATIENCE_SECONDS)
+        ready, _, _ = select.select([reached], [], [], PATIENT_SECONDS)
         assert ready, f"it did not come to {place}"
         assert os.read(reached, 1), f"it ended before {place}"
         yield Victim(pid, stderr)

@@ -23,8 +23,8 @@ from jobs.price_alerts.dispatcher.service import Dispatcher
 from jobs.price_alerts.dispatcher.store import Store
 from jobs.price_alerts.dispatcher.subscriptions import Filter, Subscription
 from tests.dispatcher.alerts import SECRET, encoded, number_of
+from tests.patience import PATIENT_SECONDS
 
-PATIENCE_SECONDS = 240.0
 QUICK = Limits(first_backoff_seconds=0.01, longest_backoff_seconds=0.05, drain_seconds=1.0)
 
 
@@ -100,7 +100,7 @@ async def running(
     *subscriptions: Subscription,
     limits: Limits = QUICK,
     guard: Guard | None = None,
-    timeout_seconds: float = 5.0,
+    timeout_seconds: float = PATIENT_SECONDS,
 ) -> AsyncIterator[Dispatcher]:
     """A dispatcher that runs, and ends well."""
     guard = guard or Guard([ipaddress.ip_network("127.0.0.0/8")])
@@ -116,7 +116,7 @@ async def running(
 
 
 async def until(what: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(PATIENT_SECONDS):
         while not what():
             await asyncio.sleep(0.005)
 
@@ -218,9 +218,7 @@ class DispatcherSuite:
         async def scenario() -> None:
             async with inbox(Behaviour(hang_ratio=1.0)) as box:
                 client = subscription("a", box.url("a"))
-                async with running(
-                    topic, tmp_path / "state", client, limits=limits, timeout_seconds=30.0
-                ) as dispatcher:
+                async with running(topic, tmp_path / "state", client, limits=limits) as dispatcher:
                     for number in range(60):
                         topic.append(number % 2, encoded(number, f"S{number % 2}"))
                     # Two of them hang, two wait, the rest is on the disk.

@@ -24,6 +24,7 @@ from jobs.price_alerts.dispatcher.subscriptions import Subscription
 from tests.dispatcher.alerts import SECRET, encoded
 from tests.dispatcher.file_log import FileLog
 from tests.effort import is_thorough
+from tests.patience import PATIENT_SECONDS
 
 REPOSITORY = Path(__file__).parents[2]
 CLIENT = Subscription(client="a", url="https://a.example", secret=SECRET)
@@ -46,7 +47,7 @@ class Fake(Sender):
     async def close(self) -> None: ...
 
 
-async def live(log: FileLog, state: Path, *, answers: bool) -> None:
+async def live(log: FileLog, state: Path, *, answers: bool, patience_seconds: float = 3.0) -> None:
     """Run until all records are delivered, or parked when nothing is answered. Raises what the dispatcher raises."""
     caught: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: caught.append(context))
@@ -67,7 +68,7 @@ async def live(log: FileLog, state: Path, *, answers: bool) -> None:
         return running.done() or (settled and read if answers else parked)
 
     with contextlib.suppress(TimeoutError):  # rows that the damage hides are not delivered
-        async with asyncio.timeout(3.0):
+        async with asyncio.timeout(patience_seconds):
             while not done():
                 await asyncio.sleep(0.005)
     dispatcher.stop()
@@ -83,7 +84,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     log = FileLog(folder / "topic")
     for number in range(RECORDS):
         log.append(number % 2, encoded(number, f"S{number % 9}"))
-    asyncio.run(live(FileLog(folder / "topic"), folder / "state", answers=False))
+    asyncio.run(live(FileLog(folder / "topic"), folder / "state", answers=False, patience_seconds=PATIENT_SECONDS))
     with contextlib.closing(sqlite3.connect(folder / "state" / "deliveries.db")) as connection, connection:
         rows = [(number, 1, random.Random(number).randbytes(32), 1) for number in range(500)]
         connection.executemany("INSERT INTO delivered VALUES (?, ?, ?, ?)", rows)

@@ -19,6 +19,7 @@ from jobs.price_alerts.dispatcher.alert import Record, read_alert
 from jobs.price_alerts.dispatcher.sending import Outcome, Sender
 from jobs.price_alerts.dispatcher.subscriptions import Subscription
 from tests.dispatcher.alerts import SECRET, encoded
+from tests.patience import PATIENT_SECONDS
 
 LOOPBACK = Guard([ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")])
 NOW_MS = 1_700_000_000_123
@@ -57,13 +58,14 @@ def send(
     trust: ssl.SSLContext | None = None,
     tls: ssl.SSLContext | None = None,
     serve: Answer | None = None,
+    timeout_seconds: float = PATIENT_SECONDS,
 ) -> tuple[Outcome, list[bytes]]:
     """One attempt against a server of our own, whose port stands for PORT in `url`."""
     requests: list[bytes] = []
 
     async def scenario() -> Outcome:
         async with server(serve or answering(answer, requests), tls) as port:
-            sender = Sender(guard, timeout_seconds=1.0, tls=trust, clock=FixedClock(NOW_MS))
+            sender = Sender(guard, timeout_seconds=timeout_seconds, tls=trust, clock=FixedClock(NOW_MS))
             try:
                 subscription = Subscription(client="a", url=url.replace("PORT", str(port)), secret=SECRET)
                 return await sender.send(subscription, ALERT)
@@ -149,7 +151,7 @@ def test_no_answer_in_time() -> None:
         await reader.read()
         writer.close()
 
-    outcome, _ = send("http://127.0.0.1:PORT/", serve=hang)
+    outcome, _ = send("http://127.0.0.1:PORT/", serve=hang, timeout_seconds=0.5)
     assert (outcome.kind, outcome.reason) == ("retry", "timeout")
 
 
@@ -179,7 +181,7 @@ def test_a_failed_connection_leaves_nothing_for_the_collector(url: str) -> None:
     """Each left 90 objects in a circle with its traceback: 1.2 MiB an outage, until the collector came at 50,000."""
 
     async def left_over() -> int:
-        sender = Sender(LOOPBACK, timeout_seconds=1.0)
+        sender = Sender(LOOPBACK, timeout_seconds=PATIENT_SECONDS)
         subscription = Subscription(client="a", url=url, secret=SECRET)
         await sender.send(subscription, ALERT)
         gc.collect()

@@ -22,6 +22,7 @@ from jobs.price_alerts.dispatcher.subscriptions import Subscription, sort_out
 from tests.dispatcher.alerts import SECRET, encoded
 from tests.dispatcher.suite import inbox
 from tests.dispatcher.test_sending import LOOPBACK
+from tests.patience import PATIENT_SECONDS
 
 NOT_INSTALLED = "standardwebhooks is not installed: pip install -r locks/local.txt"
 standard: Any = pytest.importorskip("standardwebhooks.webhooks", reason=NOT_INSTALLED)
@@ -117,7 +118,7 @@ def test_a_secret_that_cannot_sign_is_named(fields: dict[str, str], problem: str
 
 def test_a_rotation_goes_through_the_dispatcher() -> None:
     async def scenario() -> list[Outcome]:
-        sender = Sender(LOOPBACK, timeout_seconds=5.0)
+        sender = Sender(LOOPBACK, timeout_seconds=PATIENT_SECONDS)
         try:
             async with inbox() as box:
                 url = box.url("a")
@@ -142,7 +143,7 @@ def test_the_receiver_of_the_documentation(tmp_path: Path) -> None:
         process = await asyncio.create_subprocess_exec(
             sys.executable, str(script), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
         )
-        sender = Sender(Guard(LOOPBACK._allowed), timeout_seconds=5.0)
+        sender = Sender(Guard(LOOPBACK._allowed), timeout_seconds=PATIENT_SECONDS)
         try:
             assert process.stdout is not None
             while b"Running on" not in await process.stdout.readline():
@@ -159,6 +160,6 @@ def test_the_receiver_of_the_documentation(tmp_path: Path) -> None:
             process.terminate()
             await process.wait()
 
-    outcomes, printed = asyncio.run(asyncio.wait_for(scenario(), 60))
+    outcomes, printed = asyncio.run(asyncio.wait_for(scenario(), PATIENT_SECONDS))
     assert [each.status for each in outcomes] == [204, 401]
     assert printed.decode().split() == [ALERT.alert_id, "A1", "\u00e9", "10.0", "->", "11.0"]

@@ -7,8 +7,7 @@ from pathlib import Path
 from jobs.price_alerts.dispatcher.sources import FileSource
 from jobs.price_alerts.dispatcher.subscriptions import Subscription
 from tests.dispatcher.alerts import SECRET
-
-PATIENCE_SECONDS = 10.0
+from tests.patience import PATIENT_SECONDS
 
 
 def written(file: Path, *clients: str) -> None:
@@ -30,7 +29,7 @@ def test_a_file_that_changes_is_read_again_and_a_broken_one_is_not_used(tmp_path
         assert list(await source.first()) == ["a"]
         following = asyncio.create_task(source.follow(use))
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(PATIENT_SECONDS):
                 written(file, "a", "b")
                 assert await received.get() == ["a", "b"]
                 file.write_text("[{")

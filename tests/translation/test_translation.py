@@ -23,7 +23,7 @@ def decisions(*arguments: str) -> dict[str, Any]:
     """In a process of its own: what is imported stays as it is."""
     ran = subprocess.run(
         [sys.executable, "-m", "tests.translation.decisions", *arguments],
-        cwd=ROOT, capture_output=True, text=True, timeout=250, check=False,
+        cwd=ROOT, capture_output=True, text=True, timeout=400, check=False,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr[-3000:]
     found: dict[str, Any] = json.loads(ran.stdout)

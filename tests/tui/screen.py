@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from flinkops.tui.fleet import FleetScreen
 from flinkops.tui.lineview import LineView
 from flinkops.tui.options import Options
 from flinkops.tui.view import View
+from tests.patience import PATIENT_SECONDS
 from tests.tui.fleet import INTERVAL_SECONDS, T0_MS, fleet
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "tui"
@@ -122,13 +124,12 @@ def check_golden(name: str, text: str) -> None:
     assert text == path.read_text(encoding="utf-8"), f"{path.name} differs; read it, then FLINKOPS_UPDATE_GOLDEN=1"
 
 
-async def until(pilot: Pilot[None], holds: Callable[[], bool], *, what: str, turns: int = 300) -> None:
+async def until(pilot: Pilot[None], holds: Callable[[], bool], *, what: str) -> None:
     """Let the app work until something holds."""
-    for _ in range(turns):
-        if holds():
-            return
+    ends = time.monotonic() + PATIENT_SECONDS
+    while not holds():
+        assert time.monotonic() < ends, f"never: {what}"
         await pilot.pause(0.01)
-    raise AssertionError(f"never: {what}")
 
 
 async def press(pilot: Pilot[None], keys: Sequence[str]) -> None:

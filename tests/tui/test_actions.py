@@ -181,7 +181,7 @@ def test_a_savepoint_is_planned_confirmed_done_and_seen(tmp_path: Path, cluster:
         await press(pilot, ["s"])
         await until(pilot, lambda: "y proceed" in text_of(app), what="the plan again")
         await press(pilot, ["y"])
-        await until(pilot, lambda: "verified" in text_of(app) or "failed" in text_of(app), what="the end", turns=1000)
+        await until(pilot, lambda: "verified" in text_of(app) or "failed" in text_of(app), what="the end")
         assert len(cluster.state.orders) == 1
 
     scenario(steps, tmp_path)

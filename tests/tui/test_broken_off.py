@@ -17,9 +17,9 @@ from flinkops.clock import SystemClock
 from flinkops.errors import ExitCode
 from tests.chaos.living_flink import NAME, Answer, Living, LivingFlink
 from tests.chaos.living_server import living
+from tests.patience import PATIENT_SECONDS
 
 LEFT_ALTERNATE_SCREEN = b"\x1b[?1049l"
-PATIENCE_SECONDS = 60.0
 
 
 class NeverDone(LivingFlink):
@@ -45,7 +45,7 @@ class OnScreen:
         os.write(self.terminal.master, keys.encode())
 
     def wait_for(self, text: bytes) -> None:
-        self.terminal.wait_for(text, PATIENCE_SECONDS)
+        self.terminal.wait_for(text, PATIENT_SECONDS)
         self.terminal.seen = b""
 
     def until_pressed(self, key: str, text: bytes) -> None:
@@ -64,7 +64,7 @@ class OnScreen:
         self.until(seen)
 
     def until(self, holds: Any) -> None:
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + PATIENT_SECONDS
         while not holds():
             assert time.monotonic() < deadline, self.terminal.seen[-500:]
             self.terminal.seen += self.terminal.read(0.05)

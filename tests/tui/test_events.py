@@ -90,12 +90,12 @@ def test_an_incident_bundle_can_be_diagnosed_again(tmp_path: Path, monkeypatch: 
     async def scenario() -> None:
         async with running(fleet(140), size=(120, 40), sources=[FakeSource("flink-00")]) as (app, pilot):
             await press(pilot, ["space", "space", "B"])
-            await until(pilot, lambda: "2 jobs" in app.said, what="the bundle", turns=1500)
+            await until(pilot, lambda: "2 jobs" in app.said, what="the bundle")
             assert app.view is not None
             names = {job.name for job in app.view.jobs[:2]}
             (bundle,) = tmp_path.glob("flinkops-incident-*.tar.gz")
             assert {each.job.name for each in read_evidence(bundle)} == names
             await press(pilot, ["B"])
-            await until(pilot, lambda: "cannot write" in app.said, what="a name that is taken", turns=1500)
+            await until(pilot, lambda: "cannot write" in app.said, what="a name that is taken")
 
     asyncio.run(scenario())

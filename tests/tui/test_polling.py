@@ -10,6 +10,7 @@ from flinkops.errors import Unreachable
 from flinkops.model.facts import SourceStatus
 from flinkops.model.observation import Observation
 from flinkops.tui.job import JobScreen
+from tests.patience import PATIENT_SECONDS
 from tests.tui.fleet import fleet
 from tests.tui.screen import fleet_screen, make_app, press, run, running, text_of, until, view_of
 
@@ -108,7 +109,7 @@ def test_a_poll_that_hangs_does_not_hang_the_keys() -> None:
 
         class Hanging:
             def observe(self) -> Observation:
-                release.wait(20)
+                release.wait(PATIENT_SECONDS)
                 return fleet(3)
 
         app = make_app(observer=Hanging(), polling=True)
@@ -133,7 +134,7 @@ class Slow:
 
     def partial_observations(self) -> Iterator[Observation]:
         yield self._early
-        self.released.wait(10)
+        self.released.wait(PATIENT_SECONDS)
 
     def observe(self) -> Observation:
         return self._whole

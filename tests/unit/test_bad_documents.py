@@ -22,6 +22,7 @@ from flinkops.sources.flink.job_names import job_names
 from flinkops.sources.kubernetes.resources import error_text
 from tests.chaos.living_flink import LivingFlink
 from tests.chaos.living_server import living
+from tests.patience import PATIENT_SECONDS
 from tests.unit.command_line import Cli
 
 DEEP = b'{"unknown":' + b"[" * 200_000
@@ -40,7 +41,7 @@ def test_a_rest_answer_of_any_shape_is_a_bad_answer(fault: str) -> None:
                 client.get("/jobs/overview", wire.jobs_overview, Deadline(10.0))
         finally:
             client.close()
-        assert job_names(endpoint, timeout_seconds=5.0) is None
+        assert job_names(endpoint, timeout_seconds=PATIENT_SECONDS) is None
 
 
 def test_a_journal_line_that_is_nested_without_end_is_damage(tmp_path: Path) -> None:

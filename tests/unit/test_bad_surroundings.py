@@ -20,6 +20,7 @@ from flinkops.model.endpoint import parse_endpoint
 from flinkops.model.quantities import parse_duration
 from tests.effort import some
 from tests.fake_flink import FakeFlink, Recording
+from tests.patience import PATIENT_SECONDS
 from tests.unit.command_line import Cli
 
 DEAD = "http://127.0.0.1:9"
@@ -148,7 +149,8 @@ def test_a_deleted_working_folder(cli: Cli, tmp_path: Path, monkeypatch: pytest.
 def ran_in_shell(words: str, redirection: str) -> subprocess.CompletedProcess[str]:
     command = f"{sys.executable} -m flinkops {words} {redirection}"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    return subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=environment, timeout=60)
+    argv = ["bash", "-c", command]
+    return subprocess.run(argv, capture_output=True, text=True, env=environment, timeout=PATIENT_SECONDS)
 
 
 @pytest.mark.scaled
@@ -395,4 +397,4 @@ def test_a_pipe_that_gives_a_byte_now_and_then_ends(tmp_path: Path, monkeypatch:
     finally:
         ended.set()
         os.close(reader)
-        thread.join(60)
+        thread.join(PATIENT_SECONDS)

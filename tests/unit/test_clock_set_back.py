@@ -23,6 +23,7 @@ from flinkops.model.facts import FleetSnapshot, JobKey, SourceStatus
 from flinkops.model.history import JobSample
 from flinkops.model.observation import Observation
 from flinkops.observer import Observer
+from tests.patience import PATIENT_SECONDS
 from tests.tui.fleet import fleet as fleet_of
 from tests.tui.screen import make_app, view_of
 from tests.unit.assessments import fleet
@@ -64,7 +65,7 @@ def test_the_exporter_polls_again_and_drops_what_is_too_old() -> None:
 def test_a_failing_source_keeps_growing_older() -> None:
     clock = FixedClock(START_MS)
     source = ScriptedSource("a", clock)
-    collector = Collector([source], clock, deadline_seconds=0.2)
+    collector = Collector([source], clock, deadline_seconds=PATIENT_SECONDS)
     try:
         collector.collect()
         source.state = "unreachable"
@@ -114,7 +115,7 @@ def test_the_memory_of_trends_begins_again_and_does_not_stand_still() -> None:
 
 def test_rates_go_on_after_a_few_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = FixedClock(START_MS)
-    observer = Observer(Collector([ScriptedSource("a", clock)], clock, deadline_seconds=0.2), Policy())
+    observer = Observer(Collector([ScriptedSource("a", clock)], clock, deadline_seconds=PATIENT_SECONDS), Policy())
     try:
         for _ in range(3):
             clock.advance(seconds=10)

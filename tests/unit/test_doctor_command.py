@@ -20,6 +20,7 @@ from flinkops.outside.export import Export
 from flinkops.recording import Recorder
 from flinkops.render.doctor import evidence_text
 from tests.fake_flink import FakeFlink
+from tests.patience import PATIENT_SECONDS
 from tests.unit.builders import NOW_MS, failing, snapshot, spread, with_vertex
 from tests.unit.command_line import Cli
 from tests.unit.doctor_cases import detail, evidence, job, manager
@@ -278,7 +279,7 @@ class Busier(Still):
     def collect(self) -> FleetSnapshot:
         self.source.asked.append("poll")
         if self.source.asked.count("poll") > 1:
-            assert self.source.samples.wait(5)
+            assert self.source.samples.wait(PATIENT_SECONDS)
             return self.taken
         unknown = [msgspec.structs.replace(each, busy_ratio=None) for each in self.taken.jobs[0].vertices]
         return snapshot(msgspec.structs.replace(ill(), vertices=tuple(unknown)))

@@ -11,9 +11,8 @@ from flinkops.errors import Unreachable
 from flinkops.exporter.poller import SharedPoller
 from flinkops.model.facts import FleetSnapshot
 from flinkops.model.observation import Observation
+from tests.patience import PATIENT_SECONDS
 from tests.unit.assessments import NOW_MS, fleet
-
-PATIENCE_SECONDS = 30.0
 
 
 class Fleet:
@@ -31,7 +30,7 @@ class Fleet:
         self.polls += 1
         self.entered.release()
         taken_ms = self.clock.now_ms()
-        assert self.gate.wait(PATIENCE_SECONDS)
+        assert self.gate.wait(PATIENT_SECONDS)
         if self.error:
             raise self.error
         return Observation(FleetSnapshot(taken_ms), fleet(taken_ms=taken_ms))
@@ -57,8 +56,8 @@ def test_concurrent_scrapes_share_one_poll(seen: Fleet) -> None:
     seen.gate.clear()
     polls = poller(seen)
     with ThreadPoolExecutor(8) as pool:
-        scrapes = [pool.submit(polls.newest, PATIENCE_SECONDS) for _ in range(8)]
-        assert seen.entered.acquire(timeout=PATIENCE_SECONDS)
+        scrapes = [pool.submit(polls.newest, PATIENT_SECONDS) for _ in range(8)]
+        assert seen.entered.acquire(timeout=PATIENT_SECONDS)
         seen.gate.set()
         answers = [scrape.result() for scrape in scrapes]
     assert seen.polls == 1
@@ -67,31 +66,31 @@ def test_concurrent_scrapes_share_one_poll(seen: Fleet) -> None:
 
 def test_a_fresh_poll_is_reused_and_an_older_one_is_not(seen: Fleet, clock: FixedClock) -> None:
     polls = poller(seen, reuse_seconds=2)
-    polls.newest(PATIENCE_SECONDS)
+    polls.newest(PATIENT_SECONDS)
     clock.advance(seconds=2)
-    polls.newest(PATIENCE_SECONDS)
+    polls.newest(PATIENT_SECONDS)
     assert seen.polls == 1
     clock.advance(seconds=0.1)
-    polls.newest(PATIENCE_SECONDS)
+    polls.newest(PATIENT_SECONDS)
     assert seen.polls == 2
 
 
 def test_an_overdue_poll_gives_the_last_one_and_serves_the_next_scrape(seen: Fleet, clock: FixedClock) -> None:
     polls = poller(seen)
-    first = polls.newest(PATIENCE_SECONDS)
+    first = polls.newest(PATIENT_SECONDS)
     clock.advance(seconds=15)
     seen.gate.clear()
     assert polls.newest(0.01) is first
     assert polls.overdue_scrapes == 1
     seen.gate.set()
-    later = polls.newest(PATIENCE_SECONDS)
+    later = polls.newest(PATIENT_SECONDS)
     assert later is not first
     assert seen.polls == 2
 
 
 def test_what_is_too_old_is_dropped(seen: Fleet, clock: FixedClock) -> None:
     polls = poller(seen, max_age_seconds=60)
-    polls.newest(PATIENCE_SECONDS)
+    polls.newest(PATIENT_SECONDS)
     seen.gate.clear()
     clock.advance(seconds=60)
     assert polls.newest(0.01) is not None
@@ -105,10 +104,10 @@ def test_a_failed_poll_is_counted_and_the_next_scrape_tries_again(
 ) -> None:
     polls = poller(seen)
     seen.error = error
-    assert polls.newest(PATIENCE_SECONDS) is None
+    assert polls.newest(PATIENT_SECONDS) is None
     assert (polls.polls, polls.failed_polls) == (1, 1)
     seen.error = None
-    assert polls.newest(PATIENCE_SECONDS) is not None
+    assert polls.newest(PATIENT_SECONDS) is not None
 
 
 def test_how_long_a_poll_has_been_running(seen: Fleet, clock: FixedClock) -> None:
@@ -119,5 +118,5 @@ def test_how_long_a_poll_has_been_running(seen: Fleet, clock: FixedClock) -> Non
     clock.advance(seconds=3)
     assert polls.running_for_seconds == 3
     seen.gate.set()
-    polls.newest(PATIENCE_SECONDS)
+    polls.newest(PATIENT_SECONDS)
     assert polls.running_for_seconds == 0

@@ -15,6 +15,7 @@ from flinkops.config.schema import read_sources
 from flinkops.config.starter import Answers, FoundCluster, starter_file, toml_string, writable
 from flinkops.errors import UsageError
 from flinkops.sources.kubernetes.discovery import find_clusters
+from tests.patience import PATIENT_SECONDS
 from tests.unit.command_line import Cli
 from tests.unit.kube_server import ApiServer, serving
 
@@ -90,7 +91,7 @@ def test_contexts_with_an_operator_are_written_and_read_back(alone: Path, capsys
 def test_a_log_in_by_a_program_is_not_run_for_a_context_that_is_not_the_current_one(alone: Path) -> None:
     with serving(ApiServer()) as url:
         file = kubeconfig(alone / "config.yaml", url, "here", "there", program="/bin/false")
-        found = find_clusters([str(file)], deadline_seconds=20)
+        found = find_clusters([str(file)], deadline_seconds=PATIENT_SECONDS)
     assert [(one.context, one.operator is not None) for one in found] == [("here", True), ("there", False)]
     assert found[1].told == "not asked: its log-in runs a program"
 

@@ -8,6 +8,7 @@ import pytest
 
 from flinkops.errors import ExitCode
 from tests.effort import variants
+from tests.patience import PATIENT_SECONDS
 
 COMMAND = """
 import os, signal, sys, threading
@@ -36,7 +37,8 @@ cli.main({arguments})
 
 def run(body: str, *, number: signal.Signals = signal.SIGINT, arguments: str = "") -> subprocess.CompletedProcess[str]:
     program = COMMAND.format(signal=number.name, body=body, arguments=arguments)
-    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENT_SECONDS, check=False)
 
 
 def test_outside_of_the_parser_it_is_one_line() -> None:

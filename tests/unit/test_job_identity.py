@@ -18,6 +18,7 @@ from flinkops.render.doctor import doctor_document, doctor_names
 from flinkops.sources.kubernetes.access import open_access
 from flinkops.sources.kubernetes.source import KubernetesSource
 from tests.fake_flink import Recording
+from tests.patience import PATIENT_SECONDS
 from tests.unit.builders import NOW_MS, job
 from tests.unit.cr_samples import resource
 from tests.unit.doctor_cases import evidence, thrown
@@ -85,7 +86,7 @@ def test_two_namespaces_with_one_job_id_keep_their_evidence_apart(
 ) -> None:
     two_with_one_id(api)
     kube = source(namespaces=("shop", "pricing"))
-    jobs = kube.poll(5.0).jobs
+    jobs = kube.poll(PATIENT_SECONDS).jobs
     assert [(one.namespace, one.id) for one in jobs] == [("shop", FIXED_ID), ("pricing", FIXED_ID)]
     details = [kube.rest_source(one) for one in jobs]
     assert details[0] is not None
@@ -103,7 +104,7 @@ def test_the_words_of_the_api_server_are_not_read_as_flinks(
     overview = "/api/v1/namespaces/default/services/count-rest:8081/proxy/overview"
     for code, words in ((404, 'services "count-rest" not found'), (503, "no endpoints available for service")):
         api.answers[overview] = lambda *_, code=code, words=words: status(code, words)
-        (seen,) = source().poll(5.0).jobs
+        (seen,) = source().poll(PATIENT_SECONDS).jobs
         assert words in seen.unknown["state"]
         assert "the API server" in seen.unknown["state"]
         assert "is not a Flink REST API" not in seen.unknown["state"]

@@ -19,6 +19,7 @@ from flinkops.clock import FixedClock
 from flinkops.errors import OperationFailed, Refused
 from flinkops.model.plan import Plan, Target
 from flinkops.model.request import Change
+from tests.patience import PATIENT_SECONDS
 from tests.unit.full_disk import Disk, disk_of
 from tests.unit.rest_bench import Bench
 
@@ -163,7 +164,7 @@ def test_a_line_that_waits_for_a_repair_goes_into_the_new_file(
 
     monkeypatch.setattr(journal_module, "_readable", slow)
     journal.repair()
-    writer.join(10)
+    writer.join(PATIENT_SECONDS)
     assert [entry.event for entry in journal.entries()] == ["planned", "intent", "interrupted"]
 
 

@@ -17,6 +17,7 @@ from flinkops.model.facts import FleetSnapshot, JobFacts
 from flinkops.render.status_json import status_json
 from flinkops.sources.flink.source import FlinkRestSource
 from tests.fake_flink import FakeFlink, Recording, serving
+from tests.patience import PATIENT_SECONDS
 
 PACKAGE = Path(flinkops.__file__).parent
 KNOWS_THE_DEMO = (PACKAGE / "local", PACKAGE / "cli" / "demo.py")
@@ -64,7 +65,7 @@ def recorded_job() -> JobFacts:
     flink = FakeFlink(Recording.load("flink-2.3-prices"))
     with serving(flink):
         source = FlinkRestSource(parse_endpoint(flink.url, name="c"), clock=FixedClock(1_795_445_580_000))
-        (found,) = source.poll(20.0).jobs
+        (found,) = source.poll(PATIENT_SECONDS).jobs
         source.close()
     return found
 

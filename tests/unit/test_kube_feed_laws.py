@@ -16,6 +16,7 @@ from flinkops.sources.flink.http import Overdue
 from flinkops.sources.kubernetes.api import Change, Gone, Listed
 from flinkops.sources.kubernetes.watch import Feed
 from tests.effort import examples
+from tests.patience import PATIENT_SECONDS, until
 
 NAMES = ("a", "b", "c")
 BREAKS = {
@@ -92,7 +93,7 @@ class Server:
 
 
 def shown(feed: Feed) -> dict[str, str]:
-    found = feed.objects(None, Deadline(5.0))  # type: ignore[arg-type]
+    found = feed.objects(None, Deadline(PATIENT_SECONDS))  # type: ignore[arg-type]
     return {one["metadata"]["name"]: one["metadata"]["resourceVersion"] for one in found}
 
 
@@ -124,9 +125,4 @@ def test_what_a_feed_shows_is_what_the_server_has(operations: list[tuple[str, st
 
 def settles(feed: Feed, server: Server) -> None:
     """What is under way arrives within a moment; then the two agree."""
-    waiting = threading.Event()
-    for _ in range(2000):
-        if shown(feed) == had(server):
-            return
-        waiting.wait(0.001)
-    assert shown(feed) == had(server)
+    until(lambda: shown(feed) == had(server), pause_seconds=0.001)

@@ -2,7 +2,6 @@
 
 import json
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from flinkops.errors import Unreachable
 from flinkops.sources.kubernetes import login
 from flinkops.sources.kubernetes.access import open_access
+from tests.patience import until
 from tests.unit.command_line import Cli
 
 pytestmark = pytest.mark.usefixtures("nothing_from_outside")
@@ -85,9 +85,4 @@ def test_a_plugin_that_hangs_ends_with_the_command(cli: Cli, tmp_path: Path) -> 
     hang = f"import time, pathlib; pathlib.Path({str(note)!r}).touch(); time.sleep(600)"
     ran = cli("status", "--kubeconfig", kubeconfig(tmp_path, sys.executable, "-c", hang), "--timeout", "1s")
     assert ran.code == 3
-    waiting = threading.Event()
-    for _ in range(2_000):
-        if not login._running:
-            return
-        waiting.wait(0.01)
-    raise AssertionError("it still runs")
+    until(lambda: not login._running)

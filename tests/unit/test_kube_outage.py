@@ -2,7 +2,7 @@
 
 import queue
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,6 +13,7 @@ from flinkops.collect import Collector
 from flinkops.model.facts import FleetSnapshot
 from flinkops.sources.kubernetes.access import open_access
 from flinkops.sources.kubernetes.source import KubernetesSource
+from tests.patience import until
 from tests.relay import Relay, relay_to
 from tests.unit.cr_samples import resource
 from tests.unit.kube_server import GROUP, Answer, ApiServer, serving, write_kubeconfig
@@ -57,13 +58,6 @@ def collector(source: KubernetesSource) -> Iterator[Collector]:
     found = Collector([source], SystemClock(), deadline_seconds=DEADLINE_SECONDS)
     yield found
     found.close()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    ends = time.monotonic() + 120.0
-    while not condition():
-        assert time.monotonic() < ends, "not within 120 s"
-        time.sleep(0.02)
 
 
 def state(snapshot: FleetSnapshot) -> str:

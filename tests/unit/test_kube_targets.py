@@ -11,6 +11,7 @@ from flinkops.config.load import load_settings
 from flinkops.config.settings import Settings
 from flinkops.errors import UsageError
 from flinkops.sources.kubernetes.clusters import kubernetes_access, kubernetes_accesses, open_kubernetes_sources
+from tests.patience import PATIENT_SECONDS
 from tests.unit.cr_samples import resource
 from tests.unit.kube_server import ApiServer, serving, write_kubeconfig
 
@@ -126,7 +127,7 @@ def test_jobs_of_two_clusters(two_clusters: Callable[[], Settings]) -> None:
     sources = open_kubernetes_sources(two_clusters())
     try:
         assert len({source.name for source in sources}) == 2
-        assert [job.name for source in sources for job in source.poll(5.0).jobs] == ["count", "theirs"]
+        assert [job.name for source in sources for job in source.poll(PATIENT_SECONDS).jobs] == ["count", "theirs"]
     finally:
         for source in sources:
             source.close()

@@ -18,6 +18,7 @@ from flinkops.sources.kubernetes.access import open_access
 from flinkops.sources.kubernetes.source import KubernetesSource
 from flinkops.tui.actions.catalog import KINDS, Planning
 from flinkops.tui.actions.execute import make_plan
+from tests.patience import PATIENT_SECONDS
 from tests.unit.cr_samples import resource
 from tests.unit.kube_server import GROUP, ApiServer, serving, status, write_kubeconfig
 
@@ -186,7 +187,7 @@ def test_a_screen_plans_what_the_command_plans(run: Run, tmp_path: Path, text: s
     _, out, _ = run("upgrade", "count", *options, "--plan", "-o", "json")
     by_command = plan(out)
     source = KubernetesSource(open_access(str(tmp_path / "kubeconfig")))
-    collector = Collector([source], SystemClock(), deadline_seconds=5.0)
+    collector = Collector([source], SystemClock(), deadline_seconds=PATIENT_SECONDS)
     try:
         (job,) = assess(collector.collect(), {}, Policy()).jobs
         made = make_plan(Planning(UPGRADE, job, source, text), clock=SystemClock(), journal_folder=tmp_path / "journal")

@@ -2,15 +2,18 @@
 
 import queue
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from flinkops.sources.circuit import Circuit
+from flinkops.sources.kubernetes import watch
 from flinkops.sources.kubernetes.access import open_access
 from flinkops.sources.kubernetes.source import KubernetesSource
+from tests.patience import PATIENT_SECONDS, until
 from tests.unit.cr_samples import resource
 from tests.unit.kube_server import GROUP, Answer, ApiServer, serving, status, write_kubeconfig
 
@@ -71,16 +74,9 @@ def source(api: ApiServer, kind: WatchedKind, tmp_path: Path) -> Iterator[Kubern
 
 
 def names(source: KubernetesSource) -> list[str]:
-    snapshot = source.poll(5.0)
+    snapshot = source.poll(PATIENT_SECONDS)
     assert snapshot.status.state == "ok", snapshot.status.error
     return sorted(job.name for job in snapshot.jobs)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    ends = time.monotonic() + 5.0
-    while not condition():
-        assert time.monotonic() < ends, "not within 5 s"
-        time.sleep(0.01)
 
 
 def test_one_poll_lists_and_starts_no_watch(source: KubernetesSource, kind: WatchedKind) -> None:
@@ -115,7 +111,7 @@ def test_changes_and_deletions_arrive(source: KubernetesSource, kind: WatchedKin
 
 
 def images(source: KubernetesSource) -> dict[str, str | None]:
-    return {job.name: job.resource.image for job in source.poll(5.0).jobs if job.resource}
+    return {job.name: job.resource.image for job in source.poll(PATIENT_SECONDS).jobs if job.resource}
 
 
 def start_watching(source: KubernetesSource, kind: WatchedKind) -> None:
@@ -152,12 +148,15 @@ def test_a_version_that_is_too_old_leads_to_a_new_list(source: KubernetesSource,
     assert kind.lists > before
 
 
-def test_who_may_not_watch_lists_at_each_poll(source: KubernetesSource, kind: WatchedKind) -> None:
+def test_who_may_not_watch_lists_at_each_poll(
+    source: KubernetesSource, kind: WatchedKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "Circuit", partial(Circuit, monotonic=lambda: 0.0))  # no time passes
     kind.refuse = status(403, 'flinkdeployments is forbidden: User "ann" cannot watch')
     for number in range(4):
         kind.listed = [named(f"n{number}")]
         assert names(source) == [f"n{number}"]
-        time.sleep(0.05)
+        until(lambda: not watching_threads())
     assert len(kind.watched_from) == 1  # not asked again and again
 
 

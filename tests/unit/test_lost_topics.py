@@ -14,6 +14,7 @@ from flinkops.observer import Observer
 from flinkops.outside.lost_topics import lost_topics_in_log
 from flinkops.sources.flink.source import FlinkRestSource
 from flinkops.sources.lost_topics import lost_topics
+from tests.patience import PATIENT_SECONDS
 from tests.unit.builders import NOW_MS, snapshot, spread, with_vertex
 from tests.unit.doctor_cases import evidence, found, job, sample
 from tests.unit.test_doctor_command import Source, Still
@@ -71,11 +72,11 @@ def test_the_newest_log_is_read_while_it_is_written(
         "/taskmanagers/tm%201/logs/taskmanager.log": log(("02:58:00", FETCH)),
     }
     monkeypatch.setattr(TextFlink, "answers", answers)
-    told = lost_topics(flink, ["tm 1"], TOPICS, NOW_MS, deadline_seconds=10.0)
+    told = lost_topics(flink, ["tm 1"], TOPICS, NOW_MS, deadline_seconds=PATIENT_SECONDS)
     assert told == ((LostTopic("orders-of-2026", "the log of TaskManager tm 1"),) if gone else ())
     with pytest.raises(Unreachable):
-        lost_topics(flink, ["tm 1", "tm 2"], TOPICS, NOW_MS, deadline_seconds=10.0)
-    assert lost_topics(flink, [], TOPICS, NOW_MS, deadline_seconds=10.0) == ()
+        lost_topics(flink, ["tm 1", "tm 2"], TOPICS, NOW_MS, deadline_seconds=PATIENT_SECONDS)
+    assert lost_topics(flink, [], TOPICS, NOW_MS, deadline_seconds=PATIENT_SECONDS) == ()
 
 
 def test_a_source_whose_topic_is_gone_is_critical_however_little_came_before() -> None:

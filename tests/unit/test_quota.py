@@ -14,6 +14,7 @@ from flinkops.sources.kubernetes.quota import lacks_slots, used_up
 from flinkops.sources.kubernetes.source import KubernetesSource
 from flinkops.sources.protocol import SourceSnapshot
 from tests.fake_flink import Recording
+from tests.patience import PATIENT_SECONDS
 from tests.unit.cr_samples import quota, resource
 from tests.unit.kube_server import Answer, ApiServer, serving, status, write_kubeconfig
 
@@ -148,7 +149,7 @@ def waiting(api: ApiServer, *, available: int = 0) -> None:
 def stuck(url: str, tmp_path: Path) -> list[str]:
     source = KubernetesSource(open_access(write_kubeconfig(url, tmp_path)))
     try:
-        (job,) = source.poll(5.0).jobs
+        (job,) = source.poll(PATIENT_SECONDS).jobs
         assert job.state == "RUNNING"
         assert job.resource is not None
         return [each.object for each in job.resource.stuck]

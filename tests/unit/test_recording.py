@@ -34,6 +34,7 @@ from flinkops.sources.flink.source import FlinkRestSource
 from tests.effort import examples
 from tests.fake_flink import FakeFlink, serving
 from tests.fake_flink import Recording as RestRecording
+from tests.patience import PATIENT_SECONDS
 
 START_MS = 1_795_000_000_000
 names = st.sampled_from(["a", "b", "c", "~a", "#a", "", "\n", "é\x00"])
@@ -145,7 +146,7 @@ while True:
     with process.stdout:
         assert process.stdout.readline() == "50\n"
         process.send_signal(signal.SIGKILL)
-        process.wait(10)
+        process.wait(PATIENT_SECONDS)
     read = read_all(path)
     assert len(read) >= 50
     assert read == [snapshot_at(second, second / 7) for second in range(len(read))]

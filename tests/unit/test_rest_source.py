@@ -9,6 +9,7 @@ from flinkops.model.endpoint import parse_endpoint
 from flinkops.model.facts import JobFacts, VertexFacts
 from flinkops.sources.flink.source import FlinkRestSource
 from tests.fake_flink import FakeFlink, Fault, Recording, serving
+from tests.patience import PATIENT_SECONDS
 
 NOW_MS = 1_795_000_000_000
 
@@ -38,7 +39,7 @@ def poll(flink: FakeFlink, polls: int = 1) -> dict[str, JobFacts]:
     source = FlinkRestSource(parse_endpoint(flink.url), clock=FixedClock(NOW_MS))
     try:
         for _ in range(polls):
-            result = source.poll(10.0)
+            result = source.poll(PATIENT_SECONDS)
         assert result.status.state == "ok", result.status
         return {job.name: job for job in result.jobs}
     finally:
@@ -136,9 +137,9 @@ def test_a_crash_loop_shows_restarts_and_exceptions(flink_1_20: FakeFlink) -> No
 def test_requests_a_job_do_not_grow_with_parallelism_and_static_facts_are_read_once(flink_2_3: FakeFlink) -> None:
     source = FlinkRestSource(parse_endpoint(flink_2_3.url))
     try:
-        source.poll(10.0)
+        source.poll(PATIENT_SECONDS)
         flink_2_3.requests.clear()
-        source.poll(10.0)
+        source.poll(PATIENT_SECONDS)
     finally:
         source.close()
     # overview, jobs; the job, its checkpoints, its metrics, and one for each of the two vertices
@@ -148,11 +149,11 @@ def test_requests_a_job_do_not_grow_with_parallelism_and_static_facts_are_read_o
 def test_what_a_restart_changed_is_listed_again(flink_2_3: FakeFlink) -> None:
     source = FlinkRestSource(parse_endpoint(flink_2_3.url))
     try:
-        source.poll(10.0)
+        source.poll(PATIENT_SECONDS)
         job = flink_2_3.recording.answers[f"/jobs/{flink_2_3.recording.jobs[0]['jid']}"]
         job["vertices"][0]["start-time"] += 60_000
         flink_2_3.requests.clear()
-        source.poll(10.0)
+        source.poll(PATIENT_SECONDS)
     finally:
         source.close()
     listings = [each for each in flink_2_3.requests if each.endswith("/subtasks/metrics")]
@@ -163,10 +164,10 @@ def test_what_a_restart_changed_is_listed_again(flink_2_3: FakeFlink) -> None:
 def test_a_metric_that_is_gone_does_not_empty_the_answer_for_good(flink_2_3: FakeFlink) -> None:
     source = FlinkRestSource(parse_endpoint(flink_2_3.url))
     try:
-        source.poll(10.0)
+        source.poll(PATIENT_SECONDS)
         for known in flink_2_3.recording.aggregates.values():
             known.pop("mailboxLatencyMs_p99")
-        job = source.poll(10.0).jobs[0]
+        job = source.poll(PATIENT_SECONDS).jobs[0]
     finally:
         source.close()
     aggregate = vertex(job, "GroupAggregate")
@@ -242,11 +243,11 @@ def test_a_configuration_that_comes_late_is_taken_in(flink_2_3: FakeFlink) -> No
     source = FlinkRestSource(parse_endpoint(flink_2_3.url))
     flink_2_3.faults = [Fault("403", "/jobmanager/config")]
     try:
-        first = source.poll(10.0).jobs[0]
+        first = source.poll(PATIENT_SECONDS).jobs[0]
         assert "configuration" in first.unknown
         flink_2_3.faults = []
         source._settings_again_at = 0.0
-        second = source.poll(10.0).jobs[0]
+        second = source.poll(PATIENT_SECONDS).jobs[0]
     finally:
         source.close()
     assert "configuration" not in second.unknown
@@ -295,7 +296,7 @@ def test_jobs_of_another_share_are_listed_but_not_asked_about(flink_1_20: FakeFl
     flink_1_20.requests.clear()
     source = FlinkRestSource(parse_endpoint(flink_1_20.url, name="a"), wanted=lambda key: key == ("a", "", ours))
     try:
-        jobs = source.poll(10.0).jobs
+        jobs = source.poll(PATIENT_SECONDS).jobs
     finally:
         source.close()
     assert len(everything) > 1

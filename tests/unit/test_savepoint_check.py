@@ -12,6 +12,7 @@ from flinkops.sources.storage.lookup import at_once, look_up
 from flinkops.sources.storage.port import OutOfReach
 from flinkops.sources.storage.stores import Stores
 from tests.effort import is_thorough
+from tests.patience import PATIENT_SECONDS
 from tests.unit.fake_storage import FakeObjects, FakeStores
 from tests.unit.test_savepoint_metadata import Writer, after_keyed, operator, start
 
@@ -203,7 +204,7 @@ def test_checkpoints_beside_one_are_found_in_a_bucket() -> None:
 
 def test_several_are_done_at_once_and_what_goes_wrong_is_raised() -> None:
     together = threading.Barrier(3)
-    found = dict(at_once(lambda _one: together.wait(30) >= 0, ["a", "b", "c"], threads=3))
+    found = dict(at_once(lambda _one: together.wait(PATIENT_SECONDS) >= 0, ["a", "b", "c"], threads=3))
     assert found == {"a": True, "b": True, "c": True}
     assert list(at_once(int, [], threads=3)) == []
     with pytest.raises(ValueError, match="rubbish"):

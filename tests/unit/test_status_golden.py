@@ -23,6 +23,7 @@ from flinkops.render.status_json import status_json
 from flinkops.render.table import FORMATS, status_table
 from flinkops.sources.flink.source import FlinkRestSource
 from tests.fake_flink import FakeFlink, Recording, serving
+from tests.patience import PATIENT_SECONDS
 from tests.unit.builders import NOW_MS, failing, job, snapshot, spread, with_vertex
 from tests.unit.test_assess_laws import nulls
 
@@ -36,7 +37,7 @@ def recorded(name: str) -> FleetAssessment:
     newest = max(each["start-time"] + each["duration"] for each in flink.recording.jobs if each["state"] == "RUNNING")
     with serving(flink):
         source = FlinkRestSource(parse_endpoint(flink.url, name="recorded"), clock=FixedClock(newest))
-        snapshot = source.poll(20.0)
+        snapshot = source.poll(PATIENT_SECONDS)
         source.close()
     status = msgspec.structs.replace(snapshot.status, seconds=None, requests=0)
     taken = FleetSnapshot(taken_ms=newest, poll_seconds=0.25, sources=(status,), jobs=snapshot.jobs)
