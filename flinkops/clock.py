@@ -20,6 +20,10 @@ class Clock(Protocol):
         """Seconds since some moment, never set: what ages and waits inside this process are measured with."""
         ...
 
+    def sleep(self, seconds: float) -> None:
+        """Let so much time pass; a signal that raises ends it."""
+        ...
+
 
 class SystemClock:
     """The machine's clock."""
@@ -31,6 +35,10 @@ class SystemClock:
     def monotonic(self) -> float:
         """Seconds since some moment."""
         return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Do nothing for so long."""
+        time.sleep(seconds)
 
 
 class FixedClock:
@@ -52,6 +60,10 @@ class FixedClock:
         """Let time pass."""
         self._now_ms += round(seconds * 1000)
         self._monotonic += seconds
+
+    def sleep(self, seconds: float) -> None:
+        """Time passes while somebody waits: a limit is so many polls, however fast the machine is."""
+        self.advance(seconds=seconds)
 
     def set_to(self, now_ms: int) -> None:
         """Set the time of day, as a person or NTP may; no time passes."""

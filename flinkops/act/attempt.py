@@ -1,6 +1,5 @@
 """One passage through a plan's steps, each between two lines of the journal; and through the rollback, if need be."""
 
-import time
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -88,7 +87,7 @@ class Attempt:
         return standing(self.plan, self.results, self.current, self.findings)
 
     def _steps(self, steps: tuple[Step, ...]) -> FlinkopsError | None:
-        deadline = time.monotonic() + self._around.timeout_seconds
+        deadline = self._around.clock.monotonic() + self._around.timeout_seconds
         for step in steps:
             if (known := self._done.get(step.name)) is not None:
                 self.results.append(known)
@@ -105,7 +104,7 @@ class Attempt:
         self.current = step.name
         around.journal.append("intent", self.plan, self._digest, step=step.name, action=step.action)
         self._tell("intent", step=step.name)
-        began = time.monotonic()
+        began = around.clock.monotonic()
         run = StepRun(
             control=around.control,
             plan=self.plan,
@@ -127,7 +126,7 @@ class Attempt:
         if found is not None:
             self.findings.add(found)
         outcomes = (*run.kept.values(), *([found] if found is not None else []))
-        self._note(step, time.monotonic() - began, outcomes, problem)
+        self._note(step, around.clock.monotonic() - began, outcomes, problem)
         return problem
 
     def _kind(self, step: Step) -> StepKind[Any, Any]:

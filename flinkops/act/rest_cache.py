@@ -4,7 +4,7 @@ The law of every verification: unknown waits, known decides. A value decides at 
 whatever was to be told of has been there for longer than a cache lasts.
 """
 
-import time
+from flinkops.clock import Clock
 
 CACHE_SECONDS = 4.0
 """``web.refresh-interval`` is 3 s by default; metrics are collected each 10 s at most and do not decide here."""
@@ -13,7 +13,8 @@ CACHE_SECONDS = 4.0
 class Absence:
     """Since when something is missing from the answers about one subject, such as a job and its start."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._since: dict[object, float] = {}
 
     def is_known(self, subject: object) -> bool:
@@ -21,5 +22,5 @@ class Absence:
 
         The first call begins the time: make it when the subject itself has been seen.
         """
-        now = time.monotonic()
+        now = self._clock.monotonic()
         return now - self._since.setdefault(subject, now) >= CACHE_SECONDS

@@ -1,6 +1,5 @@
 """What a step is given while it runs, how it waits, and what makes a kind of step."""
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
@@ -101,7 +100,7 @@ class StepRun:
         A cluster that does not answer for a while is asked again: a JobManager may be starting. Raises
         NotInTime when `within_seconds` have passed, TimedOut when the time of the whole is up, Denied at once.
         """
-        mine = self.ends if within_seconds is None else time.monotonic() + within_seconds
+        mine = self.ends if within_seconds is None else self.clock.monotonic() + within_seconds
         ends = min(self.ends, mine)
         trouble: Unreachable | None = None
         while True:
@@ -114,14 +113,14 @@ class StepRun:
                 answer, trouble = None, problem
             if answer is not None:
                 return answer
-            if time.monotonic() >= ends:
+            if self.clock.monotonic() >= ends:
                 last = f" (last: {trouble.what})" if trouble else ""
                 if mine < self.ends:
                     raise NotInTime(f"{what}: not within {within_seconds:g} s{last}")
                 raise TimedOut(f"{what}: no outcome in the time given{last}")
             self.note(f"{what}{': ' + trouble.what if trouble else ''}")
             pause = min(self.poll_seconds, DOWN_POLL_SECONDS) if self.findings.is_down else self.poll_seconds
-            time.sleep(min(pause, max(0.0, ends - time.monotonic())))
+            self.clock.sleep(min(pause, max(0.0, ends - self.clock.monotonic())))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Steps that change parallelism in place, and those that verify that a job is well after a change."""
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -57,7 +56,7 @@ def verify_stable(run: StepRun, given: VerifyStable) -> StabilitySeen:
     With ``watch_seconds`` it has to run so long at least: a crash loop may begin only after a while. The counter of
     restarts does not decide: it is up to 10 s old, and Flink before 2.0 counts each rescale in it.
     """
-    watched_until = time.monotonic() + given.watch_seconds
+    watched_until = run.clock.monotonic() + given.watch_seconds
     wanted, job_id = given.checkpoints, run.running_job_id
     first = run.until("polling the job", lambda: _measured(run, job_id))
     watch = _RestartWatch(run, first)
@@ -66,10 +65,10 @@ def verify_stable(run: StepRun, given: VerifyStable) -> StabilitySeen:
         job = alive(run, job_id)
         if job.checkpoints is None or watch.is_unsettled(job) or job.state != JobState.RUNNING:
             return None
-        enough = _completed_since(first, job, wanted) >= wanted and time.monotonic() >= watched_until
+        enough = _completed_since(first, job, wanted) >= wanted and run.clock.monotonic() >= watched_until
         return job if enough else None
 
-    seconds = max(_checkpoint_patience_seconds(first, wanted), watched_until - time.monotonic() + 30.0)
+    seconds = max(_checkpoint_patience_seconds(first, wanted), watched_until - run.clock.monotonic() + 30.0)
     job = run.until(f"waiting for {wanted} checkpoints", ask, within_seconds=seconds)
     return StabilitySeen(_completed_since(first, job, wanted), 0)
 
@@ -105,7 +104,7 @@ class _RestartWatch:
     def __init__(self, run: StepRun, first: JobFacts) -> None:
         self._run, self._first = run, first
         self._since_ms = first.running_since_ms
-        self._no_failure = Absence()
+        self._no_failure = Absence(run.clock)
 
     def is_unsettled(self, job: JobFacts) -> bool:
         """Whether it cannot be told yet. Raises OperationFailed when the job has restarted since."""

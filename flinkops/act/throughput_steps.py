@@ -1,6 +1,5 @@
 """After a rescale: do the sources take in what arrives?"""
 
-import time
 from collections import deque
 from typing import Any
 
@@ -28,14 +27,14 @@ def verify_throughput(run: StepRun, given: VerifyThroughput) -> ThroughputSeen:
 
     def ask() -> str | None:
         nonlocal last
-        if seen and time.monotonic() - seen[-1][0] < _EVERY_SECONDS:
+        if seen and run.clock.monotonic() - seen[-1][0] < _EVERY_SECONDS:
             return None
         load = run.control.load(job_id)
         if load.records_in is None:
             return f"unknown: {load.unknown or 'the sources do not tell what they read'}"
         if seen and load.records_in < (seen[-1][1].records_in or 0):
             seen.clear()  # the tasks started once more
-        seen.append((time.monotonic(), load))
+        seen.append((run.clock.monotonic(), load))
         while len(seen) > 2 and seen[-1][0] - seen[1][0] >= _OVER_SECONDS:
             seen.popleft()
         if seen[-1][0] - seen[0][0] < _OVER_SECONDS:

@@ -14,7 +14,7 @@ from flinkops.act.journal import Journal
 from flinkops.act.operator import startup
 from flinkops.act.operator.control import open_control
 from flinkops.act.operator.prepare import prepare_for_resource
-from flinkops.clock import SystemClock
+from flinkops.clock import FixedClock, SystemClock
 from flinkops.model.facts import JobFacts
 from flinkops.model.plan import Plan, Result
 from flinkops.model.request import ActionRequest, Change, Terms
@@ -49,11 +49,12 @@ class Bench:
     def __init__(self, fake: FakeOperator, url: str, folder: Path, access: KubeAccess | None = None) -> None:
         self.fake = fake
         self.stores = Stores()
+        self.clock = FixedClock(SystemClock().now_ms())  # time passes while an action waits between two polls
         self.journal = Journal(folder / "journal", SystemClock())
         self.access = access_of(url) if access is None else access
         assert fake.resource is not None
         self.ref = ResourceRef(fake.resource["kind"], "default", fake.resource["metadata"]["name"])
-        control = open_control(self.access, self.ref, SystemClock())
+        control = open_control(self.access, self.ref, self.clock)
         assert control is not None
         self.control = control
 
@@ -98,7 +99,7 @@ class Bench:
         return Executor(
             self.control,
             self.journal,
-            SystemClock(),
+            self.clock,
             stores=self.stores,
             timeout_seconds=seconds,
             poll_seconds=poll_seconds,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from flinkops.act.executor import Executor, Progress
 from flinkops.act.journal import Journal
-from flinkops.clock import SystemClock
+from flinkops.clock import FixedClock, SystemClock
 from flinkops.model.launch import Launch
 from flinkops.model.plan import Plan, Result
 from flinkops.model.request import Change, Terms
@@ -27,6 +27,7 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.cluster = FakeCluster(folder / "cluster.json")
+        self.clock = FixedClock(SystemClock().now_ms())  # time passes while an action waits between two polls
         self.journal = Journal(folder / "journal", SystemClock())
 
     def executor(
@@ -35,7 +36,7 @@ class Bench:
         return Executor(
             self.cluster,
             self.journal,
-            SystemClock(),
+            self.clock,
             timeout_seconds=seconds,
             poll_seconds=0.001,
             progress=progress,

@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from flinkops.act import throughput_steps
 from flinkops.act.autoscale_plan import plan_autoscale
 from flinkops.act.control import Load
 from flinkops.act.lock import loop_lock
@@ -230,27 +229,18 @@ def test_no_slots_is_refused() -> None:
 
 
 def watched(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expected: float, next_load: Callable[[], Load]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expected: float, load_after: Callable[[float], Load]
 ) -> ThroughputSeen:
-    monkeypatch.setattr(throughput_steps, "_OVER_SECONDS", 0.05)
-    monkeypatch.setattr(throughput_steps, "_EVERY_SECONDS", 0.01)
-    monkeypatch.setattr(throughput_steps, "_WITHIN_SECONDS", 0.5)
+    clock = FixedClock(T0_MS)
     control = FakeCluster(tmp_path / "cluster")
-    monkeypatch.setattr(control, "load", lambda _job_id: next_load())
-    import time
-
+    monkeypatch.setattr(control, "load", lambda _job_id: load_after(clock.monotonic()))
     plan = Plan("p", "autoscale-apply", Target("c", "orders", "a" * 32), T0_MS)
-    run = StepRun(control, plan, FixedClock(T0_MS), time.monotonic() + 5, 0.005, lambda _text: None)
+    run = StepRun(control, plan, clock, 1_000.0, 0.5, lambda _text: None)
     return verify_throughput(run, VerifyThroughput(expected))
 
 
-def rising(records_per_second: float, lag_per_second: float | None = 0.0) -> Callable[[], Load]:
-    import time
-
-    began = time.monotonic()
-
-    def load() -> Load:
-        seconds = time.monotonic() - began
+def rising(records_per_second: float, lag_per_second: float | None = 0.0) -> Callable[[float], Load]:
+    def load(seconds: float) -> Load:
         pending = None if lag_per_second is None else round(1_000_000 + lag_per_second * seconds)
         return Load(round(1_000_000 + records_per_second * seconds), pending)
 
@@ -277,7 +267,10 @@ def test_an_idle_source_that_lags_is_a_failure(tmp_path: Path, monkeypatch: pyte
 
 
 def test_what_flink_does_not_tell_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert watched(tmp_path, monkeypatch, 10.0, lambda: Load(unknown="no metric")).throughput == "unknown: no metric"
+    assert (
+        watched(tmp_path, monkeypatch, 10.0, lambda _seconds: Load(unknown="no metric")).throughput
+        == "unknown: no metric"
+    )
 
 
 # ---- memory

@@ -13,7 +13,7 @@ from flinkops.act.executor import Executor, Progress
 from flinkops.act.journal import Journal
 from flinkops.act.operator.blue_green_control import open_blue_green
 from flinkops.act.operator.blue_green_job import BlueGreenJob
-from flinkops.clock import SystemClock
+from flinkops.clock import FixedClock, SystemClock
 from flinkops.errors import Refused, UsageError
 from flinkops.model.plan import Plan, Result
 from flinkops.model.request import ActionRequest, Change, Terms
@@ -33,9 +33,10 @@ class Bench:
 
     def __init__(self, fake: FakePair, url: str, folder: Path) -> None:
         self.fake = fake
+        self.clock = FixedClock(SystemClock().now_ms())  # time passes while an action waits between two polls
         self.journal = Journal(folder / "journal", SystemClock())
         access = access_of(url)
-        control = open_blue_green(access, ResourceRef("FlinkBlueGreenDeployment", "default", "bg"), SystemClock())
+        control = open_blue_green(access, ResourceRef("FlinkBlueGreenDeployment", "default", "bg"), self.clock)
         assert control is not None
         self.control = control
         self.access = access
@@ -60,7 +61,7 @@ class Bench:
 
     def executor(self, progress: Any = lambda _: None) -> Executor:
         return Executor(
-            self.control, self.journal, SystemClock(), timeout_seconds=60.0, poll_seconds=0.001, progress=progress
+            self.control, self.journal, self.clock, timeout_seconds=60.0, poll_seconds=0.001, progress=progress
         )
 
     def run(self, plan: Plan) -> Result:

@@ -13,7 +13,7 @@ from flinkops.act.inventory import References, savepoints_of
 from flinkops.act.journal import Journal
 from flinkops.cli import main
 from flinkops.cli.run_action import exit_code
-from flinkops.clock import SystemClock
+from flinkops.clock import FixedClock, SystemClock
 from flinkops.errors import Denied, ExitCode, Interrupted, Refused, Unreachable
 from flinkops.local.signals import signals_interrupt
 from flinkops.model.plan import Plan, Step
@@ -34,6 +34,7 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.cluster = FakeCluster(folder / "cluster.json")
+        self.clock = FixedClock(SystemClock().now_ms())  # time passes while an action waits between two polls
         self.journal = Journal(folder / "journal", SystemClock())
         self.told: list[Progress] = []
 
@@ -47,7 +48,7 @@ class Bench:
         return Executor(
             self.cluster,
             self.journal,
-            SystemClock(),
+            self.clock,
             guard="a test" if read_only else None,
             timeout_seconds=timeout_seconds,
             poll_seconds=0.001,

@@ -7,6 +7,7 @@ import pytest
 
 from flinkops.act import rest_cache
 from flinkops.act.rest_cache import Absence
+from flinkops.clock import FixedClock
 from flinkops.model.facts import JobFacts
 from flinkops.model.request import Change
 from tests.unit.fake_operator import FakeOperator, operating
@@ -49,7 +50,7 @@ def test_what_stays_empty_is_empty(bench: Bench) -> None:
 
 
 def test_an_absence_is_known_of_each_subject_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    absence = Absence()
+    absence = Absence(FixedClock(0))
     monkeypatch.setattr(rest_cache, "CACHE_SECONDS", 60.0)
     assert not absence.is_known("a")
     monkeypatch.setattr(rest_cache, "CACHE_SECONDS", 0.0)

@@ -1,6 +1,5 @@
 """A rescale is no restart: what verifies a change, what health and the doctor say of it, on Flink 1.20 and 2.x."""
 
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ from flinkops.act import rest_cache, stability_steps
 from flinkops.act.outcomes import StabilitySeen
 from flinkops.act.running import StepRun
 from flinkops.assess import assess
-from flinkops.clock import SystemClock
+from flinkops.clock import FixedClock
 from flinkops.config.policy import Policy
 from flinkops.errors import OperationFailed
 from flinkops.model.endpoint import parse_endpoint
@@ -21,6 +20,7 @@ from flinkops.plan.step_inputs import VerifyStable
 from flinkops.sources.flink import job_poller
 from flinkops.sources.flink.source import FlinkRestSource
 from tests.fake_flink import FakeFlink, Recording, serving
+from tests.patience import PATIENT_SECONDS
 from tests.unit.builders import NOW_MS, job, snapshot
 from tests.unit.doctor_cases import evidence, found, sample, thrown
 
@@ -60,8 +60,8 @@ def stable(control: Scripted, checkpoints: int = 1) -> StabilitySeen:
     run = StepRun(
         control=control,  # type: ignore[arg-type]
         plan=plan,
-        clock=SystemClock(),
-        ends=time.monotonic() + 10,
+        clock=FixedClock(1),
+        ends=10.0,
         poll_seconds=0.001,
         note=lambda _: None,
     )
@@ -164,7 +164,7 @@ def test_the_poller_counts_rescales_apart_where_flink_does(
     cluster = FakeFlink(content)
     with serving(cluster):
         source = FlinkRestSource(parse_endpoint(cluster.url))
-        facts = next(one for one in source.poll(10.0).jobs if one.id == job_id)
+        facts = next(one for one in source.poll(PATIENT_SECONDS).jobs if one.id == job_id)
         source.close()
     assert (facts.restarts, facts.restarts_include_rescales) == (restarts, mixed)
 
@@ -183,7 +183,7 @@ def polled(
         source = FlinkRestSource(parse_endpoint(cluster.url))
         for answer in answers:
             content.answers[path] = answer
-            seen.append(told(next(one for one in source.poll(10.0).jobs if one.id == job_id)))
+            seen.append(told(next(one for one in source.poll(PATIENT_SECONDS).jobs if one.id == job_id)))
             asked.append(sum(path in each for each in cluster.requests))
         source.close()
     return seen, asked

@@ -16,7 +16,7 @@ from tests.unit.fake_pods import DENIAL, FakePods, ended, running, serving, stam
 
 OWNER = {"apiVersion": "flink.apache.org/v1beta1", "kind": "FlinkDeployment", "metadata": {"name": "a", "uid": "u"}}
 DNS = {"ports": [{"port": 53, "protocol": "UDP"}]}
-CLOCK = FixedClock(1_767_225_600_000)
+NOW_MS = 1_767_225_600_000
 
 
 def task(**changes: Any) -> PodTask:
@@ -38,7 +38,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def run(pods: FakePods, given: PodTask | None = None, lines: list[str] | None = None) -> PodEnd:
     with serving(pods) as access:
         on_line = None if lines is None else lines.append
-        return run_pod(access, given or task(), CLOCK, note=lambda _text: None, on_line=on_line)
+        return run_pod(access, given or task(), FixedClock(NOW_MS), note=lambda _text: None, on_line=on_line)
 
 
 def failure(pods: FakePods, given: PodTask | None = None) -> PodFailed:
@@ -165,7 +165,7 @@ def test_a_job_that_somebody_removed() -> None:
 
         pods.answer = gone  # type: ignore[method-assign]
         with pytest.raises(PodFailed) as caught:
-            run_pod(access, task(), CLOCK, note=lambda _text: None)
+            run_pod(access, task(), FixedClock(NOW_MS), note=lambda _text: None)
     assert caught.value.why == "gone"
 
 
@@ -234,7 +234,7 @@ def test_sizes_are_checked_before_anything_is_created() -> None:
             task(purpose="../Up"),
         ):
             with pytest.raises(OperationFailed):
-                run_pod(access, bad, CLOCK, note=lambda _text: None)
+                run_pod(access, bad, FixedClock(NOW_MS), note=lambda _text: None)
     assert pods.made == {}
 
 

@@ -28,8 +28,7 @@ from tests.unit.rest_bench import Bench as RestBench
 from tests.unit.test_autoscale_on_operator import ScalingOperator
 
 PATIENCE_SECONDS = 0.3
-LONG_SECONDS = 30.0
-"""Where the change does come about: a machine that is busy is no cluster that does nothing."""
+"""Of the bench's clock, which polls alone move on: a machine that is busy is no cluster that does nothing."""
 _PATIENCE = (
     (effect_steps, "_SEEN_WITHIN_SECONDS"),
     (stability_steps, "_RESCALED_WITHIN_SECONDS"),
@@ -47,12 +46,6 @@ def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name in _PATIENCE:
         monkeypatch.setattr(module, name, PATIENCE_SECONDS)
     monkeypatch.setattr(startup, "_PODS_EVERY_SECONDS", 0.0)
-
-
-@pytest.fixture
-def patience(no_patience: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module, name in _PATIENCE:
-        monkeypatch.setattr(module, name, LONG_SECONDS)
 
 
 def on(fake: FakeOperator, folder: Path) -> Iterator[Bench]:
@@ -109,7 +102,6 @@ def test_an_upgrade_that_leaves_things_as_they_were_is_timed_out(
     assert bench.fake.job is not None  # what runs is left so
 
 
-@pytest.mark.usefixtures("patience")
 def test_what_is_read_back_is_named_in_what_was_seen(bench: Bench) -> None:
     settings: dict[str, str | None] = {"pipeline.object-reuse": "true", "s3.secret-key": "hidden"}
     result = bench.run(bench.plan(upgraded(image="count:2", parallelism=3, settings=settings)))
@@ -120,7 +112,6 @@ def test_what_is_read_back_is_named_in_what_was_seen(bench: Bench) -> None:
     assert "hidden" not in str(result.seen)
 
 
-@pytest.mark.usefixtures("patience")
 def test_pods_that_may_not_be_read_leave_the_weaker_proof_and_say_so(bench: Bench) -> None:
     bench.fake.denied = "/api/v1/namespaces/default/pods"
     result = bench.run(bench.plan(upgraded(image="count:2")))
@@ -299,7 +290,6 @@ def test_a_submission_that_does_not_take_the_change(
     assert told in (result.error or "")
 
 
-@pytest.mark.usefixtures("patience")
 def test_what_flink_does_not_tell_of_a_job_is_said(rest: RestBench) -> None:
     change = Change(jar="new.jar", parallelism=2, settings={"pipeline.object-reuse": "true", "a.key": "1"})
     result = rest.executor().run(rest.plan(change))

@@ -3,7 +3,6 @@
 Source: apache/flink-kubernetes-operator 1.15, ``BlueGreenDeploymentService`` and its state handlers.
 """
 
-import time
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -24,6 +23,7 @@ from flinkops.act.outcomes import StateLost
 from flinkops.act.rest_cache import Absence
 from flinkops.act.running import StepKind, StepRun
 from flinkops.act.stability_steps import all_running, why_failed
+from flinkops.clock import Clock
 from flinkops.errors import NotInTime, OperationFailed, TimedOut, Unreachable
 from flinkops.model.blue_green_state import Phase, not_idle, state_of
 from flinkops.model.facts import JobFacts
@@ -114,7 +114,7 @@ def await_transition(run: StepRun, given: AwaitTransition) -> TransitionSeen:
     child = given.child
     if given.of_rollback:
         child, _ = _back(run)
-    watch = _Begin(control, child, _back(run)[1] if given.of_rollback else given.error)
+    watch = _Begin(control, child, _back(run)[1] if given.of_rollback else given.error, run.clock)
     try:
         begun = run.until("waiting for the operator's transition", watch.ask)
     except TimedOut as problem:
@@ -146,8 +146,8 @@ _WITHOUT: Json = {}
 class _Begin:
     """Watches the pair until the operator starts `child`, or has decided not to."""
 
-    def __init__(self, control: BlueGreenControl, child: str, known_error: str) -> None:
-        self._control, self._child, self._known_error = control, child, known_error
+    def __init__(self, control: BlueGreenControl, child: str, known_error: str, clock: Clock) -> None:
+        self._control, self._child, self._known_error, self._clock = control, child, known_error, clock
         self._error_since: float | None = None
         self.error = ""
 
@@ -172,8 +172,8 @@ class _Begin:
         """It tries again at its next round: a JobManager may not have answered for once."""
         if self.error in ("", self._known_error):
             return
-        now = time.monotonic()
-        self._error_since = self._error_since or now
+        now = self._clock.monotonic()
+        self._error_since = now if self._error_since is None else self._error_since
         if now - self._error_since > _ERROR_HOLDS_SECONDS:
             raise OperationFailed(f"the operator says: {self.error}")
 
@@ -223,7 +223,7 @@ class _Start:
 
     def __init__(self, run: StepRun, control: BlueGreenControl, child: KubeControl, sides: Sides, old_id: str) -> None:
         self._run, self._control, self._child, self._sides, self._old_id = run, control, child, sides, old_id
-        self._stuck, self._nothing_restored = StuckWatch(child), Absence()
+        self._stuck, self._nothing_restored = StuckWatch(child, run.clock), Absence(run.clock)
         self.last_old_ms: int | None = None
         self.both_since_ms: int | None = None
 

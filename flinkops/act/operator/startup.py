@@ -1,6 +1,5 @@
 """Verifying that the job which the operator deployed is the right one, and why it does not come up."""
 
-import time
 from collections.abc import Collection
 from contextlib import suppress
 from typing import Any
@@ -14,6 +13,7 @@ from flinkops.act.outcomes import StateLost
 from flinkops.act.rest_cache import Absence
 from flinkops.act.running import StepKind, StepRun
 from flinkops.act.stability_steps import all_running, why_failed
+from flinkops.clock import Clock
 from flinkops.errors import FlinkopsError, OperationFailed, Unreachable
 from flinkops.model.facts import JobFacts
 from flinkops.model.places import same_place
@@ -49,8 +49,8 @@ class StuckWatch:
     ``of_new_spec``: the pods do not count before the operator has deployed the spec as it is now.
     """
 
-    def __init__(self, control: KubeControl, *, of_new_spec: bool = True) -> None:
-        self._control = control
+    def __init__(self, control: KubeControl, clock: Clock, *, of_new_spec: bool = True) -> None:
+        self._control, self._clock = control, clock
         self._of_new_spec = of_new_spec
         self._next = 0.0
         self._since: dict[str, float] = {}
@@ -59,7 +59,7 @@ class StuckWatch:
 
     def poll(self, job: JobFacts | None = None) -> None:
         """Raises OperationFailed with the reason once it has held long enough. `job`: as Flink has just shown it."""
-        now = time.monotonic()
+        now = self._clock.monotonic()
         if now < self._next:
             return
         self._next = now + _PODS_EVERY_SECONDS
@@ -84,7 +84,7 @@ class StuckWatch:
         if not self._control.is_session_job or error is None:
             self._error_since = None
             return
-        self._error_since = self._error_since or now
+        self._error_since = now if self._error_since is None else self._error_since
         if now - self._error_since >= _SUBMISSION_FAILS_SECONDS:
             raise OperationFailed(f"the operator cannot submit the job: {error}")
 
@@ -192,11 +192,11 @@ class _StartWatch:
 
     def __init__(self, run: StepRun, given: VerifyNewJob, control: KubeControl, *, restores: bool) -> None:
         self._run, self._given, self._control, self._restores = run, given, control, restores
-        self._nothing_restored = Absence()
+        self._nothing_restored = Absence(run.clock)
         self._olds = {(given.job_id, given.started_ms)}
         if (begun := run.findings.last(RollbackBegun)) is not None and begun.bad_job_id is not None:
             self._olds.add((begun.bad_job_id, begun.bad_started_ms))
-        self.stuck = StuckWatch(control)
+        self.stuck = StuckWatch(control, run.clock)
         self.old_running_ms = run.clock.now_ms() if _was_just_running(run, given) else None
 
     def ask(self) -> JobFacts | None:

@@ -1,6 +1,5 @@
 """Waiting for the savepoint that the operator takes when it stops a job, and seeing when that went wrong."""
 
-import time
 from typing import Any
 
 from flinkops.act.flow_steps import completed_before, keep_checkpoint
@@ -43,11 +42,11 @@ class _Waiting:
 
     def __init__(self, run: StepRun, given: AwaitUpgradeSavepoint, control: KubeControl) -> None:
         self._run, self._given, self._control = run, given, control
-        self._stuck = StuckWatch(control, of_new_spec=False)
-        self._begun = time.monotonic()
+        self._stuck = StuckWatch(control, run.clock, of_new_spec=False)
+        self._begun = self._run.clock.monotonic()
         self._error_since: float | None = None
         self._stopped_since: float | None = None
-        self._nothing_restored = Absence()
+        self._nothing_restored = Absence(run.clock)
         self._silent = False
         self.last_running_ms = run.clock.now_ms()
 
@@ -56,11 +55,11 @@ class _Waiting:
         try:
             found = self._control.resource()
         except Unreachable:
-            self._begun = time.monotonic()  # the operator could not act either
+            self._begun = self._run.clock.monotonic()  # the operator could not act either
             raise
         if (path := new_savepoint(found, self._given.known)) is not None:
             return path
-        now = time.monotonic()
+        now = self._run.clock.monotonic()
         job = self._old_job()
         if job is None:
             self._refuse_dead()
@@ -119,7 +118,7 @@ class _Waiting:
         if error in ("", self._given.error):
             self._error_since = None
             return
-        self._error_since = self._error_since or now
+        self._error_since = now if self._error_since is None else self._error_since
         if now - self._error_since > _ERROR_HOLDS_SECONDS:
             if dead and operator_error(found) is OperatorError.MANUAL_RESTORE:
                 self._run.keep(JobGone(OperatorError.MANUAL_RESTORE.value))
@@ -133,7 +132,7 @@ class _Waiting:
         if unseen or not (acted_on(found) or (stopping(found) and not runs)):
             self._stopped_since = None
             return
-        self._stopped_since = self._stopped_since or now
+        self._stopped_since = now if self._stopped_since is None else self._stopped_since
         if now - self._stopped_since <= _WITHOUT_SAVEPOINT_SECONDS:
             return
         if runs:

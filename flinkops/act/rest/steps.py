@@ -55,7 +55,7 @@ def await_end(run: StepRun, _given: AwaitEnd) -> JobEnded:
     was more than half of the downtime. A JobManager that answers and does not know it any more has died with it: its
     savepoint is whole, nothing is lost.
     """
-    last_seen_ms, gone = run.clock.now_ms(), Absence()
+    last_seen_ms, gone = run.clock.now_ms(), Absence(run.clock)
 
     def ask() -> tuple[JobFacts | None] | None:
         nonlocal last_seen_ms
@@ -123,7 +123,7 @@ def verify_restored(run: StepRun, _given: VerifyRestored) -> RestoreVerified:
     job_id = run.running_job_id
     if job_id == run.job_id:  # the rollback found the old job still running
         return RestoreVerified("nothing: the old job was never stopped")
-    savepoint, nothing_restored = run.savepoint, Absence()
+    savepoint, nothing_restored = run.savepoint, Absence(run.clock)
 
     def ask() -> JobFacts | None:
         job = alive(run, job_id)

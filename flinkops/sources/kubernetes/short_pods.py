@@ -4,7 +4,6 @@ The one place that does so: a rehearsal of an operator job, and work beside the 
 commands that say so beforehand call it.
 """
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Literal
@@ -94,7 +93,7 @@ def run_pod(
     server has been silent for a minute.
     """
     checked(task)
-    api = _Api(access, task.namespace)
+    api = _Api(access, task.namespace, clock)
     try:
         api.remove_leftovers(task.purpose)
         name = new_name(task.purpose)
@@ -132,26 +131,26 @@ class _Run:
         self._name = identity(job)[1]
         self._log = PodLog(on_line)
         self._stuck_since: dict[str, float] = {}
-        self._ends = time.monotonic() + task.deadline_seconds + _MARGIN_SECONDS
-        self._heard = time.monotonic()
+        self._ends = clock.monotonic() + task.deadline_seconds + _MARGIN_SECONDS
+        self._heard = clock.monotonic()
 
     def to_the_end(self) -> PodEnd:
         polls = 0
         while True:
             try:
                 end = self._poll(thorough=polls % _POLLS_A_CHECK == 0)
-                self._heard = time.monotonic()
+                self._heard = self._clock.monotonic()
                 if end is not None:
                     return end
             except Denied:
                 raise
             except Unreachable:
-                if time.monotonic() - self._heard > _SILENCE_SECONDS:
+                if self._clock.monotonic() - self._heard > _SILENCE_SECONDS:
                     raise
-            if time.monotonic() > self._ends:
+            if self._clock.monotonic() > self._ends:
                 raise self._overdue()
             polls += 1
-            time.sleep(_POLL_SECONDS)
+            self._clock.sleep(_POLL_SECONDS)
 
     def _poll(self, *, thorough: bool) -> PodEnd | None:
         pods = self._api.pods(self._name)
@@ -184,7 +183,7 @@ class _Run:
                 raise self._overdue()
             self._after_the_end(text(failed, "message"))
         reasons = stuck_reasons(pods, self._api.warnings(), cluster=self._name, now_ms=self._clock.now_ms())
-        now = time.monotonic()
+        now = self._clock.monotonic()
         self._stuck_since = {one.code: self._stuck_since.get(one.code, now) for one in reasons}
         for one in reasons:
             patience = self._task.room_seconds if one.code == "unschedulable" else _PATIENCE_SECONDS.get(one.code)
@@ -234,8 +233,8 @@ def _stuck(reason: StuckFacts) -> PodFailed:
 class _Api:
     """The requests that it takes, in one namespace."""
 
-    def __init__(self, access: KubeAccess, namespace: str) -> None:
-        self._access, self._namespace = access, namespace
+    def __init__(self, access: KubeAccess, namespace: str, clock: Clock) -> None:
+        self._access, self._namespace, self._clock = access, namespace, clock
         self._client: KubeClient | None = None
         self._seen: object = None
 
@@ -280,7 +279,7 @@ class _Api:
             except (NotFound, Denied):
                 return
             except Unreachable:
-                time.sleep(_POLL_SECONDS if left else 0)
+                self._clock.sleep(_POLL_SECONDS if left else 0)
             else:
                 return
 
