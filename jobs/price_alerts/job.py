@@ -36,7 +36,7 @@ _SETTINGS = shared.SHARED_SETTINGS | {
     "state.backend.rocksdb.options-factory": "flinkops.price.YieldingCompactions",
     # Three quarters of what a scrape costs was the look-up of the last price, in five files one after the other.
     "state.backend.rocksdb.use-bloom-filter": "true",
-    # A filter is as large as its file has keys: one that fits into no shard of a small cache is read at each look-up.
+    # A filter is as large as its file has keys: one that fits into no shard of a small cache is read over and over.
     "state.backend.rocksdb.compaction.level.target-file-size-base": "8 mb",
 }
 # Every request has its price in CPU, and what has to wait for the CPU waits longer than for these few milliseconds.
