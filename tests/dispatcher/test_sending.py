@@ -5,12 +5,14 @@ import gc
 import hashlib
 import hmac
 import ipaddress
+import socket
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from flinkops.clock import FixedClock
@@ -87,6 +89,18 @@ def test_the_request() -> None:
     assert body == ALERT.body
 
 
+def test_an_alert_that_would_write_headers_goes_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "ALERT", msgspec.structs.replace(ALERT, alert_id="1\r\nX: y"))
+    outcome, requests = send("http://127.0.0.1:PORT/")
+    assert (outcome.kind, outcome.reason, requests) == ("retry", "broken_answer", [])
+
+
+@pytest.mark.parametrize("url", ["http://127.1:PORT/", "http://user@127.0.0.1:PORT/", "ftp://127.0.0.1:PORT/"])
+def test_a_bad_url_goes_nowhere(url: str) -> None:
+    outcome, requests = send(url)
+    assert (outcome.kind, outcome.reason, requests) == ("final", "bad_url", [])
+
+
 def test_no_redirect_is_followed() -> None:
     answer = b"HTTP/1.1 307 Over there\r\nLocation: http://169.254.169.254/\r\nContent-Length: 0\r\n\r\n"
     outcome, requests = send("http://127.0.0.1:PORT/", answer)
@@ -102,10 +116,10 @@ def test_an_address_that_is_not_allowed_gets_no_connection(host: str) -> None:
 def test_a_name_is_judged_by_where_it_points_when_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """A name that was public a moment ago (DNS rebinding): the connection is refused, whatever was seen before."""
 
-    async def points_inside(*_: object, **__: object) -> list[tuple[object, ...]]:
+    def points_inside(*_: object, **__: object) -> list[tuple[object, ...]]:
         return [(2, 1, 6, "", ("127.0.0.1", 80))]
 
-    monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", points_inside)
+    monkeypatch.setattr(socket, "getaddrinfo", points_inside)
     outcome, requests = send("http://rebound.example:80/", guard=Guard())
     assert (outcome.reason, requests) == ("address_refused", [])
 

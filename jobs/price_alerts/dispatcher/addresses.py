@@ -138,10 +138,10 @@ class Guard:
         return is_public(address) or any(inner in network or address in network for network in self._allowed)
 
     def socket(self, addr_info: tuple[Any, ...]) -> socket.socket:
-        """A socket for one connection, for aiohttp. Raises AddressRefused."""
+        """A socket for one connection. Raises AddressRefused."""
         family, kind, protocol, _, address = addr_info
         if not self.permits(str(address[0])):
-            # The same text for each address: aiohttp then reports all of a name's refusals as one.
+            # The same text for each address: aiohappyeyeballs then reports all of a name's refusals as one.
             raise AddressRefused("the address is not public, and no --allow-address holds it")
         opened = socket.socket(family, kind, protocol)
         opened.setblocking(False)
