@@ -97,6 +97,8 @@ ANSWERS: list[tuple[bytes, int | str, bool]] = [
     (b"HTTP/1.1 103 Early Hints\r\n\r\n", "broken_answer", False),
     (b"HTTP/1.1 101 Over\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\nnoise", 101, False),
     (b"HTTP/1.1 101 Over\r\n\r\n", 101, False),
+    (b"HTTP/1.1 101 Over\r\nContent-Length: 0\r\n\r\n", 101, False),
+    (b"HTTP/1.1 101 Over\r\nContent-Length: 1\r\n\r\nx", 101, False),
     (EMPTY + b"more", 200, False),
     (EMPTY + EMPTY, 200, False),
     (EMPTY + b"\x00", 200, False),

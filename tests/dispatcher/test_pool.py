@@ -106,7 +106,20 @@ def test_no_request_goes_out_on_a_connection_that_the_peer_has_closed(run: Run) 
             for number in range(3):
                 assert await sent.post(origin(port), REQUEST) == DELIVERED
                 await until(lambda: not sent._open)
+                assert not any(sent._idle.values())
                 assert receiver.connections == number + 1
+
+    run(scenario())
+
+
+def test_nor_on_one_that_is_being_closed(run: Run) -> None:
+    async def scenario() -> None:
+        receiver = Receiver(OK)
+        async with listening(receiver) as port, pool() as sent:
+            await sent.post(origin(port), REQUEST)
+            next(iter(sent._open)).abort()  # and asyncio has not said yet that it is lost
+            assert await sent.post(origin(port), REQUEST) == DELIVERED
+            assert receiver.connections == 2
 
     run(scenario())
 
@@ -138,6 +151,8 @@ def test_idle_ones_are_closed_after_a_while_by_one_timer(monkeypatch: pytest.Mon
             await until(lambda: receiver.ended == 3)
             assert not sent._open
             assert not sent._idle
+            await sent.post(origin(port), REQUEST)
+            await until(lambda: receiver.ended == 4)  # the timer comes again
 
     run(scenario())
 

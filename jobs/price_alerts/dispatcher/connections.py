@@ -150,7 +150,7 @@ class Connection(asyncio.Protocol):
         assert self._parser is not None
         assert self._transport is not None
         whole = self._transport.get_write_buffer_size() == 0  # else the answer came before all of the request went
-        kept = self._parser.should_keep_alive() and self._status != _SWITCHING_PROTOCOLS
+        kept = self._parser.should_keep_alive()  # behind 101 the parser stops, which ends it all the same
         self._settle(Answer(self._status, self._retry_after))
         if not (whole and kept):
             self.abort()
