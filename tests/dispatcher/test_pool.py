@@ -14,6 +14,7 @@ import uvloop
 
 from jobs.price_alerts.dispatcher import names
 from jobs.price_alerts.dispatcher import pool as pools
+from jobs.price_alerts.dispatcher.addresses import AddressRefused, Guard
 from jobs.price_alerts.dispatcher.connections import Answer
 from jobs.price_alerts.dispatcher.names import Names
 from jobs.price_alerts.dispatcher.targets import Origin
@@ -257,6 +258,25 @@ def test_where_the_first_address_refuses_the_next_is_used(resolver: Resolver, ru
             assert await sent.post(origin(80, "inside.example"), REQUEST) == "address_refused"
             resolver.addresses = (("127.0.0.1", 1), ("127.0.0.2", 1))
             assert await sent.post(origin(80, "down.example"), REQUEST) == "no_connection"
+
+    run(scenario())
+
+
+def test_the_guard_judges_once_more_as_the_connection_is_made(run: Run) -> None:
+    class Late(Guard):
+        """Of another mind when it comes to the connection."""
+
+        def permits(self, text: str) -> bool:
+            return True
+
+        def socket(self, addr_info: tuple[Any, ...]) -> socket.socket:
+            raise AddressRefused("not public")
+
+    async def scenario() -> None:
+        receiver = Receiver(OK)
+        async with listening(receiver) as port, pool(Late()) as sent:
+            assert await sent.post(origin(port), REQUEST) == "address_refused"
+            assert receiver.connections == 0
 
     run(scenario())
 
