@@ -32,7 +32,7 @@ _SETTINGS = shared.SHARED_SETTINGS | {
     "execution.checkpointing.unaligned.enabled": "true",
     "execution.checkpointing.aligned-checkpoint-timeout": "5 s",
     # A checkpoint writes out what is in RocksDB's buffer while records wait: little.
-    "state.backend.rocksdb.writebuffer.size": "8 mb",
+    "state.backend.rocksdb.writebuffer.size": "4 mb",
     "state.backend.rocksdb.options-factory": "flinkops.price.YieldingCompactions",
     # Three quarters of what a scrape costs was the look-up of the last price, in five files one after the other.
     "state.backend.rocksdb.use-bloom-filter": "true",
@@ -42,10 +42,10 @@ _SETTINGS = shared.SHARED_SETTINGS | {
 # Every request has its price in CPU, and what has to wait for the CPU waits longer than for these few milliseconds.
 _CONSUMER = {
     "fetch.min.bytes": "16384",
-    "fetch.max.wait.ms": "5",
+    "fetch.max.wait.ms": "2",
 }
 _PRODUCER = {
-    "linger.ms": "2",
+    "linger.ms": "1",
     "acks": "all",
     "enable.idempotence": "true",  # retries keep the order
 }

@@ -29,7 +29,7 @@ _BATCHES_AHEAD = 4
 _CONSUMER_TUNING = {
     # A few alerts at a time: each request, and each turn of the loop, has its price in CPU.
     "fetch.min.bytes": 4096,
-    "fetch.wait.max.ms": 5,
+    "fetch.wait.max.ms": 2,
     "fetch.queue.backoff.ms": 5,
     "queued.max.messages.kbytes": 8192,
     "reconnect.backoff.max.ms": 1000,
