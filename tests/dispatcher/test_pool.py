@@ -293,7 +293,7 @@ def test_where_the_handshake_fails_with_one_address_the_next_is_used(resolver: R
     run(scenario())
 
 
-def test_those_who_ask_at_once_share_one_look_up_which_is_kept(resolver: Resolver, run: Run) -> None:
+def test_those_who_ask_at_once_share_one_query_which_is_kept(resolver: Resolver, run: Run) -> None:
     resolver.addresses = (("127.0.0.1", 0), ("127.0.0.2", 0))
     resolver.may_answer.clear()
 
@@ -315,7 +315,7 @@ def test_those_who_ask_at_once_share_one_look_up_which_is_kept(resolver: Resolve
     run(scenario())
 
 
-def test_a_look_up_is_kept_for_30_seconds_and_a_failure_not_at_all(
+def test_an_answer_is_kept_for_30_seconds_and_a_failure_not_at_all(
     resolver: Resolver, monkeypatch: pytest.MonkeyPatch, run: Run
 ) -> None:
     async def scenario() -> None:

@@ -14,7 +14,7 @@ _KEPT_SECONDS = 30.0
 class Names:
     """Asks the system for a host's addresses, in a thread, and keeps what it said for 30 seconds.
 
-    Those who ask for the same host at once share one look-up: a slow name server costs one thread for a host. In the
+    Those who ask for the same host at once share one query: a slow name server costs one thread for a host. In the
     loop's own executor, not by `loop.getaddrinfo`: uvloop's has four threads for all hosts together.
     """
 
