@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 
 from jobs.price_alerts.dispatcher.addresses import Guard
 from jobs.price_alerts.dispatcher.pool import Pool
+from tests.patience import PATIENT_SECONDS
 
 LOOPBACK = Guard([ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")])
 REQUEST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-PATIENCE_SECONDS = 5.0
 
 
 class Receiver:
@@ -64,7 +64,7 @@ async def listening(serve: Serve, host: str = "127.0.0.1", tls: ssl.SSLContext |
 
 @asynccontextmanager
 async def pool(
-    guard: Guard = LOOPBACK, *, timeout_seconds: float = PATIENCE_SECONDS, tls: ssl.SSLContext | None = None
+    guard: Guard = LOOPBACK, *, timeout_seconds: float = PATIENT_SECONDS, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[Pool]:
     made = Pool(guard, timeout_seconds=timeout_seconds, tls=tls)
     try:
@@ -76,6 +76,6 @@ async def pool(
 
 async def until(holds: Callable[[], bool]) -> None:
     """Wait for what others do. Raises TimeoutError."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(PATIENT_SECONDS):
         while not holds():
             await asyncio.sleep(0.001)

@@ -18,7 +18,8 @@ from jobs.price_alerts.dispatcher.addresses import AddressRefused, Guard
 from jobs.price_alerts.dispatcher.connections import Answer
 from jobs.price_alerts.dispatcher.names import Names
 from jobs.price_alerts.dispatcher.targets import Origin
-from tests.dispatcher.receivers import OK, PATIENCE_SECONDS, REQUEST, Receiver, listening, pool, until
+from tests.dispatcher.receivers import OK, REQUEST, Receiver, listening, pool, until
+from tests.patience import PATIENT_SECONDS
 
 DELIVERED = Answer(200, None)
 
@@ -139,21 +140,31 @@ def test_what_comes_while_idle_closes_it(run: Run) -> None:
 
 
 def test_idle_ones_are_closed_after_a_while_by_one_timer(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
-    monkeypatch.setattr(pools, "IDLE_SECONDS", 0.1)
+    monkeypatch.setattr(pools, "IDLE_SECONDS", 0.05)
 
     async def scenario() -> None:
         receiver = Receiver(OK)
         async with listening(receiver) as port, pool() as sent:
+            for _ in range(2):  # the timer comes again
+                await asyncio.gather(*(sent.post(origin(port), REQUEST) for _ in range(3)))
+                await until(lambda: receiver.ended == receiver.connections)
+                assert not sent._open
+                await until(lambda: not sent._idle)
+
+    run(scenario())
+
+
+def test_of_the_idle_ones_only_those_that_are_old_are_closed(run: Run) -> None:
+    async def scenario() -> None:
+        receiver = Receiver(OK)
+        async with listening(receiver) as port, pool() as sent:
             await asyncio.gather(*(sent.post(origin(port), REQUEST) for _ in range(3)))
-            for _ in range(8):  # one is used on and on
-                await asyncio.sleep(0.03)
-                assert await sent.post(origin(port), REQUEST) == DELIVERED
-            assert (receiver.connections, receiver.ended) == (3, 2)
-            await until(lambda: receiver.ended == 3)
-            assert not sent._open
-            assert not sent._idle
-            await sent.post(origin(port), REQUEST)
-            await until(lambda: receiver.ended == 4)  # the timer comes again
+            idle = sent._idle[origin(port)]
+            for old in list(idle)[:2]:
+                idle[old] -= pools.IDLE_SECONDS
+            sent._sweep(asyncio.get_running_loop())
+            await until(lambda: receiver.ended == 2)
+            assert len(sent._open) == len(idle) == 1
 
     run(scenario())
 
@@ -175,7 +186,7 @@ def test_no_answer_in_time_ends_the_connection(run: Run) -> None:
         receiver = Receiver(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab")
         async with listening(receiver) as port, pool(timeout_seconds=0.05) as sent:
             assert await sent.post(origin(port), REQUEST) == "timeout"
-            await until(lambda: receiver.ended == 1)
+            await until(lambda: receiver.ended == receiver.connections)
             assert not sent._open
 
     run(scenario())
@@ -234,7 +245,7 @@ class Resolver:
 
     def __call__(self, host: str, port: int, **_: object) -> list[tuple[Any, ...]]:
         self.calls += 1
-        self.may_answer.wait(5)
+        self.may_answer.wait(PATIENT_SECONDS)
         if not self.addresses:
             raise socket.gaierror(socket.EAI_NONAME, "no such name")
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (at, number or port)) for at, number in self.addresses]
@@ -395,7 +406,7 @@ def test_a_failure_leaves_nothing_for_the_collector(
 
     async def left_over() -> int:
         to = origin(1 if host == "down.example" else listener.getsockname()[1], host, tls=tls)
-        async with pool(timeout_seconds=0.03 if result == "timeout" else PATIENCE_SECONDS) as sent:
+        async with pool(timeout_seconds=0.03 if result == "timeout" else PATIENT_SECONDS) as sent:
 
             async def several() -> None:
                 for _ in range(10):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import uvloop
 
 from flinkops.clock import FixedClock
 from jobs.price_alerts.dispatcher.addresses import Guard
@@ -61,6 +62,7 @@ def send(
     tls: ssl.SSLContext | None = None,
     serve: Answer | None = None,
     timeout_seconds: float = PATIENT_SECONDS,
+    loop: Callable[[], asyncio.AbstractEventLoop] | None = None,
 ) -> tuple[Outcome, list[bytes]]:
     """One attempt against a server of our own, whose port stands for PORT in `url`."""
     requests: list[bytes] = []
@@ -74,7 +76,8 @@ def send(
             finally:
                 await sender.close()
 
-    return asyncio.run(scenario()), requests
+    with asyncio.Runner(loop_factory=loop) as runner:
+        return runner.run(scenario()), requests
 
 
 def test_the_request() -> None:
@@ -178,15 +181,16 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return folder / "cert", folder / "key"
 
 
-def test_tls_is_verified(certificate: tuple[Path, Path]) -> None:
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_tls_is_verified(certificate: tuple[Path, Path], loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(*certificate)
-    outcome, requests = send("https://localhost:PORT/", tls=tls)
+    outcome, requests = send("https://localhost:PORT/", tls=tls, loop=loop)
     assert (outcome.kind, outcome.reason, requests) == ("retry", "certificate", [])
     trust = ssl.create_default_context(cafile=str(certificate[0]))
-    outcome, requests = send("https://127.0.0.1:PORT/", tls=tls, trust=trust)
+    outcome, requests = send("https://127.0.0.1:PORT/", tls=tls, trust=trust, loop=loop)
     assert (outcome.reason, requests) == ("certificate", [])  # another name than it was made for
-    outcome, requests = send("https://localhost:PORT/", tls=tls, trust=trust)
+    outcome, requests = send("https://localhost:PORT/", tls=tls, trust=trust, loop=loop)
     assert (outcome.kind, len(requests)) == ("delivered", 1)
 
 
