@@ -116,11 +116,11 @@ class Shares:
         return {name: round(value, 3) for name, value in cores.items()}
 
 
-def metric(info: FleetInfo, job_id: str, name: str) -> float:
-    """The sum over subtasks of a metric of the operator that compares."""
+def metric(info: FleetInfo, job_id: str, name: str, operator: str = "detect") -> float:
+    """The sum over subtasks of a metric of the operator that compares, with which its vertex begins."""
     description = get_json(info.rest_url, f"/jobs/{job_id}") or {}
-    vertex = next(each for each in description["vertices"] if each["name"].startswith("detect"))
-    names = ",".join(f"{subtask}.detect.{name}" for subtask in range(vertex["parallelism"]))
+    vertex = next(each for each in description["vertices"] if each["name"].startswith(operator))
+    names = ",".join(f"{subtask}.{operator}.{name}" for subtask in range(vertex["parallelism"]))
     for _ in range(2):  # Flink answers with what it knew before it was asked
         answer = requests.get(
             f"{info.rest_url}/jobs/{job_id}/vertices/{vertex['id']}/metrics", params={"get": names}, timeout=10
