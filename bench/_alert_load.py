@@ -30,6 +30,8 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 0
     topics: tuple[str, ...] = ()
     """Of each phase, where they are not all `topic`; the prices of another one are none of the changes of `topic`."""
+    first_within_seconds: float = 0.0
+    """Over how long the times of the first prices are spread, at random; they end a minute ago."""
 
 
 class Fed(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,9 +127,10 @@ def _feed(load: Load) -> None:
     )
     shelf = _Shelf(load)
     if not load.phases:
-        at = _iso_second(int(time.time() * 1000) - 60_000) + ".000Z"
+        latest_ms = int(time.time()) * 1000 - 60_000
         for number in range(load.skus):
-            key, value = shelf.first(number, at)
+            at_ms = latest_ms - int(shelf.chance.random() * load.first_within_seconds * 1000)
+            key, value = shelf.first(number, f"{_iso_second(at_ms)}.{at_ms % 1000:03}Z")
             while True:
                 try:
                     producer.produce(load.topic, value, key)

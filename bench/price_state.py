@@ -10,6 +10,7 @@ line through the medians of all sizes tells seconds per GB (10^9 bytes) from the
 The files are on this machine's disk, and in its memory: from an object store the download comes on top.
 
 price-aggregation runs in arrival order with windows of a second, which are over: only prices are in its state then.
+Scrapes are of random times of a day.
 """
 
 import argparse
@@ -42,23 +43,23 @@ from flinkops.model.savepoint import SavepointFormat
 from flinkops.plan.identity import derived_id
 
 GB = 1_000_000_000
-_OVER_AT_ONCE = ("--size", "1s", "--out-of-orderness", "1s", "--allowed-lateness", "0s")
+_SPREAD_SECONDS = 86_400
+"""Prices in state were scraped some time in the last day (`--state-ttl`); equal times would compress too well."""
+_OVER_AT_ONCE = ("--size=1s", f"--out-of-orderness={_SPREAD_SECONDS}s", "--allowed-lateness=0s", "--idle-timeout=1h")
 _OPTIONS: dict[str, tuple[str, ...]] = {
     "price-alerts": (),
-    "price-aggregation": ("--order", "arrival", "--sink", "print", *_OVER_AT_ONCE),
+    "price-aggregation": ("--order=arrival", "--sink=print", *_OVER_AT_ONCE),
 }
-_LATEST_WATERMARK_MS = 2000
-"""How far a job's last watermark trails the last scrape at most."""
 _HAS_PRICES = {"price-alerts": "detect", "price-aggregation": "dedup"}
 
 
 @dataclass(frozen=True)
 class Filled:
-    """A topic, how many prices are in it, and when the last ones were scraped, milliseconds since the epoch."""
+    """A topic, how many prices are in it, and what watermark it ends with at least, milliseconds since the epoch."""
 
     topic: str
     prices: int
-    last_ms: int
+    watermark_ms: int
 
 
 @dataclass(frozen=True)
@@ -106,11 +107,14 @@ def fill(info: FleetInfo, skus: int) -> Filled:
 
     topic = f"bench-{skus}"
     kafka.create_topic(info.kafka_bootstrap, topic, like=kafka.INPUT_TOPIC)
-    load = alert_load.Load(bootstrap=info.kafka_bootstrap, topic=topic, phases=(), skus=skus)
+    load = alert_load.Load(
+        bootstrap=info.kafka_bootstrap, topic=topic, phases=(), skus=skus, first_within_seconds=_SPREAD_SECONDS
+    )
     alert_load.finish(alert_load.start(load))
     partitions, _ = kafka.TOPICS[kafka.INPUT_TOPIC]
     producer = Producer({"bootstrap.servers": info.kafka_bootstrap})
-    last = datetime.now(UTC).replace(microsecond=0)
+    now_s = int(time.time())
+    last = datetime.fromtimestamp(now_s + _SPREAD_SECONDS, UTC)
     for number in range(partitions):
         value = (
             f'{{"sku":"LAST-{number}","price":1.00,"currency":"EUR","retailer":"shop{number}",'
@@ -119,7 +123,7 @@ def fill(info: FleetInfo, skus: int) -> Filled:
         producer.produce(topic, value.encode(), partition=number)
     if producer.flush(PATIENCE_SECONDS):
         raise SystemExit("Kafka did not take the last prices")
-    return Filled(topic, skus + partitions, int(last.timestamp() * 1000))
+    return Filled(topic, skus + partitions, now_s * 1000 - 1)
 
 
 class Bench:
@@ -154,7 +158,7 @@ class Bench:
         """Until all prices are in state, and every vertex has the watermark that ends the windows."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while (taken := self._metric(job_id, "flinkops.acceptedRecords")) < self.prices or (
-            self._watermark_ms(job_id) < self.filled.last_ms - _LATEST_WATERMARK_MS
+            self._watermark_ms(job_id) < self.filled.watermark_ms
         ):
             if time.monotonic() > deadline:
                 raise SystemExit(f"{self.name} took in {taken:.0f} of {self.prices} within {PATIENCE_SECONDS:.0f} s")

@@ -2,6 +2,7 @@
 
 from bench._alert_stalls import stalls
 from bench.price_alerts_kills import recovery
+from bench.price_state import Cost, Measured, costs
 
 STEADY = [(100.0 * number, 10.0) for number in range(600)]
 
@@ -32,3 +33,10 @@ def test_a_silence_up_to_the_end_counts_and_is_not_over() -> None:
 def test_late_up_to_the_end_is_not_over() -> None:
     slow = [(arrived, 5000.0 if arrived > 20_000 else latency) for arrived, latency in STEADY]
     assert recovery(slow, 20_000.0, 50_000.0)["caught_up_seconds"] is None
+
+
+def test_the_fixed_part_of_a_restore_is_told_from_what_each_gb_takes() -> None:
+    small = Measured("price-alerts", "native", 10, 100_000_000, 100_000_000, (0.5, 0.7, 9.0))
+    large = Measured("price-alerts", "native", 30, 300_000_000, 300_000_000, (1.0, 1.1, 1.2))
+    alone = Measured("price-alerts", "canonical", 10, 100_000_000, 100_000_000, (3.0,))
+    assert costs([small, alone, large]) == [Cost("price-alerts", "native", 0.5, 2.0)]
