@@ -31,7 +31,9 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     topics: tuple[str, ...] = ()
     """Of each phase, where they are not all `topic`; the prices of another one are none of the changes of `topic`."""
     first_within_seconds: float = 0.0
-    """Over how long the times of the first prices are spread, at random; they end a minute ago."""
+    """Over how long the times of the first prices are spread, at random."""
+    first_end_seconds: float = 60.0
+    """How long ago the last of them is."""
 
 
 class Fed(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,7 +129,7 @@ def _feed(load: Load) -> None:
     )
     shelf = _Shelf(load)
     if not load.phases:
-        latest_ms = int(time.time()) * 1000 - 60_000
+        latest_ms = int(time.time() - load.first_end_seconds) * 1000
         for number in range(load.skus):
             at_ms = latest_ms - int(shelf.chance.random() * load.first_within_seconds * 1000)
             key, value = shelf.first(number, f"{_iso_second(at_ms)}.{at_ms % 1000:03}Z")

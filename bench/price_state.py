@@ -44,7 +44,7 @@ from flinkops.plan.identity import derived_id
 
 GB = 1_000_000_000
 _SPREAD_SECONDS = 86_400
-"""Prices in state were scraped some time in the last day (`--state-ttl`); equal times would compress too well."""
+"""Prices in state were scraped some time in a day (`--state-ttl`): equal times would compress too well."""
 _OVER_AT_ONCE = ("--size=1s", f"--out-of-orderness={_SPREAD_SECONDS}s", "--allowed-lateness=0s", "--idle-timeout=1h")
 _OPTIONS: dict[str, tuple[str, ...]] = {
     "price-alerts": (),
@@ -108,13 +108,18 @@ def fill(info: FleetInfo, skus: int) -> Filled:
     topic = f"bench-{skus}"
     kafka.create_topic(info.kafka_bootstrap, topic, like=kafka.INPUT_TOPIC)
     load = alert_load.Load(
-        bootstrap=info.kafka_bootstrap, topic=topic, phases=(), skus=skus, first_within_seconds=_SPREAD_SECONDS
+        bootstrap=info.kafka_bootstrap,
+        topic=topic,
+        phases=(),
+        skus=skus,
+        first_within_seconds=_SPREAD_SECONDS,
+        first_end_seconds=_SPREAD_SECONDS + 60,
     )
     alert_load.finish(alert_load.start(load))
     partitions, _ = kafka.TOPICS[kafka.INPUT_TOPIC]
     producer = Producer({"bootstrap.servers": info.kafka_bootstrap})
     now_s = int(time.time())
-    last = datetime.fromtimestamp(now_s + _SPREAD_SECONDS, UTC)
+    last = datetime.fromtimestamp(now_s, UTC)
     for number in range(partitions):
         value = (
             f'{{"sku":"LAST-{number}","price":1.00,"currency":"EUR","retailer":"shop{number}",'
@@ -123,7 +128,7 @@ def fill(info: FleetInfo, skus: int) -> Filled:
         producer.produce(topic, value.encode(), partition=number)
     if producer.flush(PATIENCE_SECONDS):
         raise SystemExit("Kafka did not take the last prices")
-    return Filled(topic, skus + partitions, now_s * 1000 - 1)
+    return Filled(topic, skus + partitions, (now_s - _SPREAD_SECONDS) * 1000 - 1)
 
 
 class Bench:
