@@ -36,7 +36,7 @@ def test_late_up_to_the_end_is_not_over() -> None:
 
 
 def test_the_fixed_part_of_a_restore_is_told_from_what_each_gb_takes() -> None:
-    small = Measured("price-alerts", "native", 10, 100_000_000, 100_000_000, (0.5, 0.7, 9.0))
-    large = Measured("price-alerts", "native", 30, 300_000_000, 300_000_000, (1.0, 1.1, 1.2))
+    small = Measured("price-alerts", "native", 10, 100_000_000, 100_000_000, (9.0, 0.7, 0.75))
+    large = Measured("price-alerts", "native", 30, 300_000_000, 300_000_000, (1.1, 1.3, 1.2))
     alone = Measured("price-alerts", "canonical", 10, 100_000_000, 100_000_000, (3.0,))
     assert costs([small, alone, large]) == [Cost("price-alerts", "native", 0.5, 2.0)]
