@@ -50,6 +50,9 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "price-alerts": (),
     "price-aggregation": ("--order=arrival", "--sink=print", *_OVER_AT_ONCE),
 }
+_CLIENT_OPTIONS = (
+    "-Dexecution.checkpointing.timeout=15min",
+)  # the fleet's two minutes are not enough on a busy machine
 _HAS_PRICES = {"price-alerts": "detect", "price-aggregation": "dedup"}
 
 
@@ -143,7 +146,7 @@ class Bench:
 
     def measure(self, rounds: int) -> list[Measured]:
         """Both formats in turn; the native one is of the job that was started from the canonical one."""
-        job_id = job.submit(self.info, self.command)
+        job_id = job.submit(self.info, self.command, client_options=_CLIENT_OPTIONS)
         self.await_prices(job_id)
         found: list[Measured] = []
         formats: tuple[SavepointFormat, ...] = ("canonical", "native")
@@ -152,7 +155,7 @@ class Bench:
             seconds: list[float] = []
             for _ in range(rounds):
                 cancel_all(self.control)
-                job_id = job.submit(self.info, self.command, client_options=["-s", taken.location])
+                job_id = job.submit(self.info, self.command, client_options=["-s", taken.location, *_CLIENT_OPTIONS])
                 seconds.append(self.initializing_seconds(job_id))
             self.check_restored(job_id)
             found.append(Measured(self.name, form, self.prices, taken.bytes, taken.folder_bytes, tuple(seconds)))
