@@ -19,7 +19,7 @@ from bench.price_alerts import SETTLE_SECONDS, prime
 from flinkops.local import fleet, job, kafka
 
 BAR_SECONDS = 5.0
-ONE_JOB_BAR_SECONDS = 8.0
+ONE_JOB, ONE_JOB_BAR_SECONDS = "price-alerts", 8.0
 FED_PER_SECOND = 9_000.0
 MOST_SECONDS = 30.0
 """The job is fed for so long a run."""
@@ -43,21 +43,23 @@ def live_jobs(jobs: int) -> Iterator[str]:
 
 
 @contextmanager
-def busy_job(runs: int) -> Iterator[tuple[str, str]]:
-    """The REST address of a fleet and the name of its one job, which takes in scrapes for as long as the runs last."""
+def busy_job(runs: int) -> Iterator[str]:
+    """The REST address of a fleet with one job, which takes in scrapes for as long as the runs last."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         info = fleet.up(Path(folder), slots=1)
         try:
-            job_id = job.submit(info, ["price-alerts"])
+            job_id = job.submit(info, [ONE_JOB])
             phase = (FED_PER_SECOND, SETTLE_SECONDS + runs * MOST_SECONDS)
             load = alert_load.Load(
                 bootstrap=info.kafka_bootstrap, topic=kafka.INPUT_TOPIC, phases=(phase,), skus=200_000
             )
             prime(info, job_id, load)
             with alert_load.start(load) as feeder:
-                time.sleep(SETTLE_SECONDS)
-                yield info.rest_url, "price-alerts"
-                feeder.terminate()
+                try:
+                    time.sleep(SETTLE_SECONDS)
+                    yield info.rest_url
+                finally:
+                    feeder.terminate()
         finally:
             fleet.down(Path(folder))
 
@@ -81,8 +83,8 @@ def main() -> int:
     options = parser.parse_args()
     if options.busy:
         jobs, bar_seconds = 1, ONE_JOB_BAR_SECONDS
-        with busy_job(options.runs) as (url, name):
-            runs = [one_run(url, name) for _ in range(options.runs)]
+        with busy_job(options.runs) as url:
+            runs = [one_run(url, ONE_JOB) for _ in range(options.runs)]
     else:
         jobs, bar_seconds = options.jobs, BAR_SECONDS
         with live_jobs(jobs) as url:

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable
 
+from flinkops.clock import FixedClock, SystemClock
+
 PATIENT_SECONDS = 120.0
 """A limit that only guards against a hang. A limit that a test is about needs a clock of its own: FixedClock."""
 EVER_LONGER_SECONDS = (1.0, 4.0, 16.0)
@@ -15,3 +17,8 @@ def until(holds: Callable[[], bool], *, pause_seconds: float = 0.01) -> None:
     while not holds():
         assert time.monotonic() < ends, f"not within {PATIENT_SECONDS:.0f} s"
         time.sleep(pause_seconds)
+
+
+def polled_clock() -> FixedClock:
+    """A clock from now on, in which time passes only while an action waits between two polls."""
+    return FixedClock(SystemClock().now_ms())

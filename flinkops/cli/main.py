@@ -138,7 +138,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run and exit; the user sees one line of an error, never a traceback unless --debug is given."""
     from flinkops.local.signals import end_at_once
 
-    gc.set_threshold(_OBJECTS_A_COLLECTION)
+    if arguments is None:  # the process is this command's
+        gc.set_threshold(_OBJECTS_A_COLLECTION)
     open_standard_streams()
     try:
         _run(list(sys.argv[1:] if arguments is None else arguments))
@@ -146,7 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _complain("interrupted")
         sys.exit(ExitCode.INTERRUPTED)
     finally:
-        if arguments is None:  # the process is this command's
+        if arguments is None:
             end_at_once(ExitCode.INTERRUPTED)
 
 

@@ -72,10 +72,3 @@ async def pool(
     finally:
         made.close()
         await asyncio.sleep(0)
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Wait for what others do. Raises TimeoutError."""
-    async with asyncio.timeout(PATIENT_SECONDS):
-        while not holds():
-            await asyncio.sleep(0.001)

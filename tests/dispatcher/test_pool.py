@@ -18,7 +18,8 @@ from jobs.price_alerts.dispatcher.addresses import AddressRefused, Guard
 from jobs.price_alerts.dispatcher.connections import Answer
 from jobs.price_alerts.dispatcher.names import Names
 from jobs.price_alerts.dispatcher.targets import Origin
-from tests.dispatcher.receivers import OK, REQUEST, Receiver, listening, pool, until
+from tests.dispatcher.receivers import OK, REQUEST, Receiver, listening, pool
+from tests.dispatcher.suite import until
 from tests.patience import PATIENT_SECONDS
 
 DELIVERED = Answer(200, None)

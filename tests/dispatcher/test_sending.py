@@ -4,7 +4,6 @@ import asyncio
 import gc
 import hashlib
 import hmac
-import ipaddress
 import socket
 import ssl
 import subprocess
@@ -22,9 +21,9 @@ from jobs.price_alerts.dispatcher.alert import Record, read_alert
 from jobs.price_alerts.dispatcher.sending import Outcome, Sender
 from jobs.price_alerts.dispatcher.subscriptions import Subscription
 from tests.dispatcher.alerts import SECRET, encoded
+from tests.dispatcher.receivers import LOOPBACK
 from tests.patience import PATIENT_SECONDS
 
-LOOPBACK = Guard([ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")])
 NOW_MS = 1_700_000_000_123
 ALERT = read_alert(Record(0, 0, 0, encoded(1)))
 

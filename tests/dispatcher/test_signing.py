@@ -20,8 +20,8 @@ from jobs.price_alerts.dispatcher.alert import Record, read_alert
 from jobs.price_alerts.dispatcher.sending import Outcome, Sender
 from jobs.price_alerts.dispatcher.subscriptions import Subscription, sort_out
 from tests.dispatcher.alerts import SECRET, encoded
+from tests.dispatcher.receivers import LOOPBACK
 from tests.dispatcher.suite import inbox
-from tests.dispatcher.test_sending import LOOPBACK
 from tests.patience import PATIENT_SECONDS
 
 NOT_INSTALLED = "standardwebhooks is not installed: pip install -r locks/local.txt"

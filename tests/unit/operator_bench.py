@@ -14,7 +14,7 @@ from flinkops.act.journal import Journal
 from flinkops.act.operator import startup
 from flinkops.act.operator.control import open_control
 from flinkops.act.operator.prepare import prepare_for_resource
-from flinkops.clock import FixedClock, SystemClock
+from flinkops.clock import SystemClock
 from flinkops.model.facts import JobFacts
 from flinkops.model.plan import Plan, Result
 from flinkops.model.request import ActionRequest, Change, Terms
@@ -24,6 +24,7 @@ from flinkops.sources.kubernetes.operator_version import OperatorSeen
 from flinkops.sources.kubernetes.plan_inputs import Read
 from flinkops.sources.kubernetes.verbs import ResourceRef
 from flinkops.sources.storage.stores import Stores
+from tests.patience import polled_clock
 from tests.unit.fake_operator import FakeOperator, operating
 from tests.unit.kube_server import write_kubeconfig
 
@@ -49,7 +50,7 @@ class Bench:
     def __init__(self, fake: FakeOperator, url: str, folder: Path, access: KubeAccess | None = None) -> None:
         self.fake = fake
         self.stores = Stores()
-        self.clock = FixedClock(SystemClock().now_ms())  # time passes while an action waits between two polls
+        self.clock = polled_clock()
         self.journal = Journal(folder / "journal", SystemClock())
         self.access = access_of(url) if access is None else access
         assert fake.resource is not None

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from flinkops.act.executor import Executor, Progress
 from flinkops.act.journal import Journal
-from flinkops.clock import FixedClock, SystemClock
+from flinkops.clock import SystemClock
 from flinkops.model.launch import Launch
 from flinkops.model.plan import Plan, Result
 from flinkops.model.request import Change, Terms
@@ -13,6 +13,7 @@ from flinkops.plan.identity import Stamp, derived_id
 from flinkops.plan.launch_change import changed_launch
 from flinkops.plan.redeploy import RedeployVerb, plan_redeploy
 from flinkops.plan.rescale import plan_rescale
+from tests.patience import polled_clock
 from tests.unit.fake_cluster import JOB_ID, SAVEPOINTS, FakeCluster
 
 NO_TERMS = Terms()
@@ -27,7 +28,7 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.cluster = FakeCluster(folder / "cluster.json")
-        self.clock = FixedClock(SystemClock().now_ms())  # time passes while an action waits between two polls
+        self.clock = polled_clock()
         self.journal = Journal(folder / "journal", SystemClock())
 
     def executor(

@@ -13,7 +13,7 @@ from flinkops.act.executor import Executor, Progress
 from flinkops.act.journal import Journal
 from flinkops.act.operator.blue_green_control import open_blue_green
 from flinkops.act.operator.blue_green_job import BlueGreenJob
-from flinkops.clock import FixedClock, SystemClock
+from flinkops.clock import SystemClock
 from flinkops.errors import Refused, UsageError
 from flinkops.model.plan import Plan, Result
 from flinkops.model.request import ActionRequest, Change, Terms
@@ -22,6 +22,7 @@ from flinkops.plan.operator.blue_green import ABORT_GRACE, DELETION_DELAY
 from flinkops.plan.operator.blue_green_inputs import AwaitTransition
 from flinkops.sources.kubernetes.verbs import ResourceRef
 from tests.effort import some
+from tests.patience import polled_clock
 from tests.unit.fake_blue_green import FakePair
 from tests.unit.fake_flink import BAD_IMAGE, LOOPING_IMAGE, WRONG_STATE_IMAGE
 from tests.unit.fake_operator import operating
@@ -33,7 +34,7 @@ class Bench:
 
     def __init__(self, fake: FakePair, url: str, folder: Path) -> None:
         self.fake = fake
-        self.clock = FixedClock(SystemClock().now_ms())  # time passes while an action waits between two polls
+        self.clock = polled_clock()
         self.journal = Journal(folder / "journal", SystemClock())
         access = access_of(url)
         control = open_blue_green(access, ResourceRef("FlinkBlueGreenDeployment", "default", "bg"), self.clock)

@@ -13,7 +13,7 @@ from flinkops.act.inventory import References, savepoints_of
 from flinkops.act.journal import Journal
 from flinkops.cli import main
 from flinkops.cli.run_action import exit_code
-from flinkops.clock import FixedClock, SystemClock
+from flinkops.clock import SystemClock
 from flinkops.errors import Denied, ExitCode, Interrupted, Refused, Unreachable
 from flinkops.local.signals import signals_interrupt
 from flinkops.model.plan import Plan, Step
@@ -23,6 +23,7 @@ from flinkops.plan.identity import Stamp
 from flinkops.plan.savepoint import plan_delete, plan_savepoint
 from flinkops.plan.step_inputs import AwaitSavepoint, TriggerSavepoint
 from tests.effort import variants
+from tests.patience import polled_clock
 from tests.unit.fake_cluster import JOB_ID, SAVEPOINTS, FakeCluster
 from tests.unit.rest_bench import Bench as RedeployBench
 from tests.victim import waiting_at
@@ -34,7 +35,7 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.cluster = FakeCluster(folder / "cluster.json")
-        self.clock = FixedClock(SystemClock().now_ms())  # time passes while an action waits between two polls
+        self.clock = polled_clock()
         self.journal = Journal(folder / "journal", SystemClock())
         self.told: list[Progress] = []
 
